@@ -1,0 +1,37 @@
+#pragma once
+// From TOML files, includes and command-line overrides to one tree of values, and from a tree back to TOML.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/node.h"
+
+namespace variform::config {
+
+/// Reads the files in order, each with its `include = [...]` before it (relative to the file, depth first), then
+/// the overrides `a.b=VALUE`; later wins by the rules of merge(). VALUE is TOML; what is no TOML value is taken
+/// as text, since shells eat quotes. Whatever goes wrong (a file that is missing or no TOML, a cycle of includes,
+/// a malformed override) is in `diagnostics`, and the rest is still read.
+/// The root's position names the last file.
+Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
+          Diagnostics& diagnostics);
+
+/// One TOML text as it stands; `name` stands for it in messages. An `include` in it is an ordinary key.
+Node parse(std::string_view text, const std::string& name, Diagnostics& diagnostics);
+
+/// One file as it stands, as parse() does: for data descriptors and other files that are not experiments.
+Node parse_file(const std::string& file, Diagnostics& diagnostics);
+
+/// Only the overrides, merged among themselves: merge(base, parse_overrides(...)) changes a config afterwards.
+Node parse_overrides(const std::vector<std::string>& overrides, Diagnostics& diagnostics);
+
+/// Puts `later` over `base`: tables merge, scalars and arrays replace. A table that names another `type` than the
+/// one below it replaces it altogether, since the former component's parameters mean nothing to the new one.
+void merge(Node& base, const Node& later);
+
+/// Deterministic TOML that load() reads back to an equal tree. With `origin` each line ends with a comment that
+/// says where its value came from: `# exp.toml:3`, `# command line`, `# default`.
+std::string print(const Node& root, bool origin = false);
+
+}  // namespace variform::config

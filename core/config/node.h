@@ -1,0 +1,139 @@
+#pragma once
+// Our own tree of config values. toml++ stays behind load.cpp; everything after it needs to know where each
+// value was written (file, line, column, or the command line), so that an error can point at it and
+// `config print --origin` can tell it, and tables must keep the order in which they were written.
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace variform::config {
+
+/// The `file` of a position that is an override; `line` then counts the overrides from 1.
+inline constexpr std::string_view kCommandLine = "command line";
+
+/// Where a value was written. Lines and columns count from 1, columns in characters; line 0: the file as a whole;
+/// an empty file: nowhere, that is a default.
+struct Position {
+  std::string file;
+  int line = 0;
+  int column = 0;
+
+  bool is_default() const { return file.empty(); }
+  bool is_command_line() const { return file == kCommandLine; }
+};
+
+/// "exp.toml:3:8", "command line" or "default".
+std::string to_string(const Position& where);
+/// The same without the column: "exp.toml:3".
+std::string origin(const Position& where);
+
+/// A value: flag, integer, number, text, array or table. A default-constructed node is an empty table.
+class Node {
+ public:
+  struct Member;
+  using Array = std::vector<Node>;
+
+  Node() = default;
+  explicit Node(bool value, Position where = {}) : value_(value), where_(std::move(where)) {}
+  template <class Integer>
+    requires(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>)
+  explicit Node(Integer value, Position where = {})
+      : value_(static_cast<std::int64_t>(value)), where_(std::move(where)) {}
+  explicit Node(double value, Position where = {}) : value_(value), where_(std::move(where)) {}
+  explicit Node(std::string value, Position where = {}) : value_(std::move(value)), where_(std::move(where)) {}
+  explicit Node(const char* value, Position where = {}) : Node(std::string(value), std::move(where)) {}
+  explicit Node(Array value, Position where = {}) : value_(std::move(value)), where_(std::move(where)) {}
+  static Node table(Position where = {});
+
+  /// The value if it is of that type, else null. An integer is not a number here: Reader converts.
+  const bool* if_flag() const { return std::get_if<bool>(&value_); }
+  const std::int64_t* if_integer() const { return std::get_if<std::int64_t>(&value_); }
+  const double* if_number() const { return std::get_if<double>(&value_); }
+  const std::string* if_text() const { return std::get_if<std::string>(&value_); }
+  const Array* if_array() const { return std::get_if<Array>(&value_); }
+  bool is_table() const { return std::holds_alternative<Table>(value_); }
+
+  /// The members of a table in the order of writing; none if this is no table.
+  std::span<const Member> members() const;
+  /// The value under `key`; null if this is no table or has no such key. Not a path: dots have no meaning.
+  const Node* find(std::string_view key) const;
+  Node* find(std::string_view key);
+  const Member* member(std::string_view key) const;
+  /// Replaces the value under `key` in its place, or appends it. Makes this a table if it is none.
+  void set(std::string_view key, Node value, Position key_where = {});
+  bool erase(std::string_view key);
+
+  const Position& where() const { return where_; }
+  void set_where(Position where) { where_ = std::move(where); }
+
+  /// Type and value for messages: `text "abc"`, `integer 3`, `a table`, `an array of 2`.
+  std::string describe() const;
+  /// Equal values; positions and the order of a table's members do not count, integer 1 and number 1.0 differ.
+  bool operator==(const Node& other) const;
+
+ private:
+  using Table = std::vector<Member>;
+  std::variant<Table, bool, std::int64_t, double, std::string, Array> value_;
+  Position where_;
+};
+
+struct Node::Member {
+  std::string key;
+  Position where;   ///< of the key
+  Node value;
+};
+
+/// Thrown by Diagnostics::throw_if_any: what() is every error, rendered.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Collects errors, so that a config's mistakes are all reported at once. It keeps the texts of the sources to
+/// show the line in question. Not thread-safe.
+class Diagnostics {
+ public:
+  struct Entry {
+    Position where;
+    std::string message;   ///< a sentence; the full stop is its own
+    std::string hint;      ///< what to do; may be empty
+  };
+
+  void error(Position where, std::string message, std::string hint = {});
+  /// The text that positions in `file` refer to. load() registers what it reads.
+  void add_source(const std::string& file, std::string_view text);
+
+  bool empty() const { return entries_.empty(); }
+  std::size_t size() const { return entries_.size(); }
+  const std::vector<Entry>& entries() const { return entries_; }
+
+  /// Every error, ordered by source and line: `file:line:column: error: sentence`, the line, a caret, the hint.
+  std::string render() const;
+  void throw_if_any() const;
+
+ private:
+  struct Source {
+    std::size_t rank = 0;   // order of registration
+    std::vector<std::string> lines;
+  };
+  void render_entry(const Entry& entry, std::string& out) const;
+
+  std::vector<Entry> entries_;
+  std::map<std::string, Source> sources_;
+};
+
+/// The candidate nearest to `name` by edit distance (case and `_`/`-` count half); empty when none is near.
+std::string near_match(std::string_view name, const std::vector<std::string>& candidates);
+
+/// `did you mean "diagonal"?`, or empty when nothing is near.
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
+
+}  // namespace variform::config

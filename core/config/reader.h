@@ -1,0 +1,129 @@
+#pragma once
+// Reads one table with types, ranges and defaults, collecting errors instead of throwing, so that all mistakes
+// come out together. It remembers which keys were asked for: finish() reports the others as unknown.
+// On the way it writes down the table with its defaults filled in, which is what a run folder keeps.
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/node.h"
+
+namespace variform::config {
+
+// What a getter accepts. Without a fallback the key is required. Bounds are inclusive and hold for each element
+// of a list; a fallback is not checked.
+struct NumberRule {
+  std::optional<double> fallback{};
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool excludes_low = false;    ///< the value must be greater than `low`
+  std::string unit{};           ///< for messages
+};
+struct IntegerRule {
+  std::optional<std::int64_t> fallback{};
+  std::int64_t low = std::numeric_limits<std::int64_t>::min();
+  std::int64_t high = std::numeric_limits<std::int64_t>::max();
+  std::string unit{};
+};
+struct TextRule {
+  std::optional<std::string> fallback{};
+  std::vector<std::string> choices{};    ///< none: any text
+};
+struct FlagRule {
+  std::optional<bool> fallback{};
+};
+struct NumbersRule {
+  std::optional<std::vector<double>> fallback{};
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool excludes_low = false;
+  std::string unit{};
+  std::size_t least = 0;    ///< elements
+};
+struct IntegersRule {
+  std::optional<std::vector<std::int64_t>> fallback{};
+  std::int64_t low = std::numeric_limits<std::int64_t>::min();
+  std::int64_t high = std::numeric_limits<std::int64_t>::max();
+  std::string unit{};
+  std::size_t least = 0;
+};
+struct TextsRule {
+  std::optional<std::vector<std::string>> fallback{};
+  std::vector<std::string> choices{};
+  std::size_t least = 0;
+};
+
+/// After an error every getter returns its fallback, or zero or the empty value, and reading goes on.
+/// The node and the diagnostics must outlive the reader. Copies share nothing: pass it by reference.
+class Reader {
+ public:
+  /// `path` is the table's name in messages, "train.optimizer"; empty for the root. A node that is no table is
+  /// itself an error.
+  Reader(const Node& table, Diagnostics& diagnostics, std::string path);
+
+  /// Whether the key is there. It counts as known from now on.
+  bool has(std::string_view key);
+
+  double number(std::string_view key, const NumberRule& rule = {});            ///< takes integers too; finite
+  std::int64_t integer(std::string_view key, const IntegerRule& rule = {});    ///< takes 1e3 too
+  std::string text(std::string_view key, const TextRule& rule = {});
+  bool flag(std::string_view key, const FlagRule& rule = {});
+  std::vector<double> numbers(std::string_view key, const NumbersRule& rule = {});
+  std::vector<std::int64_t> integers(std::string_view key, const IntegersRule& rule = {});
+  std::vector<std::string> texts(std::string_view key, const TextsRule& rule = {});
+
+  /// A reader of the table under `key`; of an empty table if it is absent, which is an error if required.
+  /// The caller calls finish() on it, and put(key, sub.resolved()) if the defaults shall be kept.
+  Reader table(std::string_view key, bool required = false);
+  /// The elements of the array under `key`, whatever they are; null if absent, or no array (an error).
+  const Node::Array* array(std::string_view key, bool required = false);
+  /// Whatever is under `key`; null if absent, which is an error if required.
+  const Node* node(std::string_view key, bool required = false);
+
+  /// Records a value (or an error, below) for a key that the caller judges by itself.
+  void put(std::string_view key, Node value);
+  void put(std::string_view key, Node value, Position where);
+  /// An error at the value of `key`, or at the table if the key is absent. "@" in the message becomes the key's
+  /// full path: error("batch", "@ must divide 60000, found 7.").
+  void error(std::string_view key, std::string message, std::string hint = {});
+
+  /// Reports every key that nobody asked for. Call it last. `what` completes the sentence: unknown key "x" in
+  /// objective "beta-vae"; by default it is the path.
+  void finish(std::string_view what = {});
+
+  /// All values asked for, in the order of asking, defaults included (their positions are empty).
+  const Node& resolved() const { return resolved_; }
+  const Node& source() const { return *table_; }
+  Diagnostics& diagnostics() { return *diagnostics_; }
+  const std::string& path() const { return path_; }
+  /// "train.batch" for "batch".
+  std::string full(std::string_view key) const;
+  /// Of the value of `key`; if absent, of the table.
+  Position where(std::string_view key) const;
+  /// Adds keys to what counts as known, for hints only or because somebody else reads them.
+  void know(std::string_view key);
+
+ private:
+  const Node* get(std::string_view key, bool required);
+  void wrong_type(const Node& node, const std::string& name, const std::string& expected,
+                  std::string hint = {});
+  std::optional<double> to_number(const Node& node, const std::string& name, const NumberRule& rule);
+  std::optional<std::int64_t> to_integer(const Node& node, const std::string& name, const IntegerRule& rule);
+  std::optional<std::string> to_text(const Node& node, const std::string& name,
+                                     const std::vector<std::string>& choices);
+  template <class Value, class Convert>
+  std::vector<Value> list(std::string_view key, const std::optional<std::vector<Value>>& fallback,
+                          std::size_t least, const std::string& expected, Convert convert);
+
+  const Node* table_;
+  Diagnostics* diagnostics_;
+  std::string path_;
+  std::vector<std::string> known_;
+  Node resolved_;
+};
+
+}  // namespace variform::config
