@@ -1,0 +1,112 @@
+// The two pushforward tiers that need nothing from a decoder but decode(): forward-mode automatic differentiation
+// and double backward.
+
+#include <variform/decoder.h>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/forward_grad.h>
+
+#include <mutex>
+
+namespace variform {
+inline namespace v1 {
+namespace {
+
+// Forward-mode levels are process-global and do not nest: one at a time, and always released.
+class DualLevel {
+ public:
+  DualLevel() : lock_(mutex()), level_(torch::autograd::ForwardADLevel::get_next_idx()) {}
+  ~DualLevel() { torch::autograd::ForwardADLevel::release_idx(level_); }
+  DualLevel(const DualLevel&) = delete;
+  DualLevel& operator=(const DualLevel&) = delete;
+  int64_t level() const { return static_cast<int64_t>(level_); }
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex instance;
+    return instance;
+  }
+  std::lock_guard<std::mutex> lock_;
+  uint64_t level_;
+};
+
+void check_tangents(const Tensor& z, const Tensor& v) {
+  if (v.dim() != 3 || z.dim() != 2 || v.size(1) != z.size(0) || v.size(2) != z.size(1))
+    throw Error("pushforward expects z [N, d] and tangents v [T, N, d]; found z " + to_text(z.sizes()) + " and v " +
+                to_text(v.sizes()));
+}
+
+// z repeated for every tangent, [T·N, d], and the tangents folded alike.
+std::pair<Tensor, Tensor> fold(const Tensor& z, const Tensor& v) {
+  return {z.unsqueeze(0).expand(v.sizes()).reshape({-1, z.size(1)}), v.reshape({-1, z.size(1)})};
+}
+
+// [T·N, …] -> [T, N, …]
+Tensor unfold(const Tensor& folded, int64_t tangents) {
+  Shape shape = folded.sizes().vec();
+  shape[0] /= tangents;
+  shape.insert(shape.begin(), tangents);
+  return folded.reshape(shape);
+}
+
+}  // namespace
+
+const char* to_string(PushforwardTier tier) {
+  switch (tier) {
+    case PushforwardTier::kUndecided: return "undecided";
+    case PushforwardTier::kLayers: return "layers";
+    case PushforwardTier::kForwardMode: return "forward-mode automatic differentiation";
+    case PushforwardTier::kDoubleBackward: return "double backward";
+  }
+  return "";
+}
+
+Pushed pushforward_forward_mode(Decoder& decoder, const Tensor& z, const Tensor& v) {
+  check_tangents(z, v);
+  if (c10::InferenceMode::is_enabled())
+    throw Unsupported("forward-mode differentiation gives zeros under inference mode; use no_grad instead");
+  const auto [points, tangents] = fold(z, v);
+  const DualLevel level;
+  const Tensor dual = at::_make_dual(points, tangents, level.level());
+  const auto [g, jv] = at::_unpack_dual(decoder.decode(dual), level.level());
+  // A decoder that ignores z gives no tangent at all.
+  return {unfold(g, v.size(0))[0], unfold(jv.defined() ? jv : at::zeros_like(g), v.size(0))};
+}
+
+Pushed pushforward_double_backward(Decoder& decoder, const Tensor& z, const Tensor& v) {
+  check_tangents(z, v);
+  const bool record = at::GradMode::is_enabled();
+  at::AutoGradMode grad(true);
+  auto [points, tangents] = fold(z, v);
+  if (!points.requires_grad()) points = points.detach().requires_grad_(true);
+  const Tensor g = decoder.decode(points);
+  const Tensor u = at::zeros_like(g).requires_grad_(true);
+  const Tensor pullback = torch::autograd::grad({g}, {points}, {u}, /*retain_graph=*/true, /*create_graph=*/true,
+                                                /*allow_unused=*/true)[0];
+  Tensor jv = at::zeros_like(g);
+  if (pullback.defined() && pullback.requires_grad()) {
+    const Tensor found =
+        torch::autograd::grad({pullback}, {u}, {tangents}, /*retain_graph=*/true, record, /*allow_unused=*/true)[0];
+    if (found.defined()) jv = found;
+  }
+  const Tensor first = unfold(g, v.size(0))[0];
+  return {record ? first : first.detach(), unfold(record ? jv : jv.detach(), v.size(0))};
+}
+
+Pushed Decoder::pushforward(const Tensor& z, const Tensor& v) {
+  if (tier_ != PushforwardTier::kDoubleBackward) {
+    try {
+      Pushed pushed = pushforward_forward_mode(*this, z, v);
+      tier_ = PushforwardTier::kForwardMode;
+      return pushed;
+    } catch (const c10::NotImplementedError&) {
+      tier_ = PushforwardTier::kDoubleBackward;   // an operation without forward derivative
+    }
+  }
+  return pushforward_double_backward(*this, z, v);
+}
+
+}  // namespace v1
+}  // namespace variform
