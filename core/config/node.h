@@ -111,6 +111,11 @@ class Diagnostics {
   /// The text that positions in `file` refer to. load() registers what it reads.
   void add_source(const std::string& file, std::string_view text);
 
+  /// Called when a source could not be read at all: what it would have said is unknown, so that judging the rest
+  /// would only add complaints about what is missing. resolve() then leaves it at the errors so far.
+  void mark_incomplete() { incomplete_ = true; }
+  bool incomplete() const { return incomplete_; }
+
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
   const std::vector<Entry>& entries() const { return entries_; }
@@ -127,6 +132,7 @@ class Diagnostics {
   void render_entry(const Entry& entry, std::string& out) const;
 
   std::vector<Entry> entries_;
+  bool incomplete_ = false;
   std::map<std::string, Source> sources_;
 };
 

@@ -21,6 +21,7 @@ struct NumberRule {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
   bool excludes_low = false;    ///< the value must be greater than `low`
+  bool excludes_high = false;   ///< the value must be less than `high`
   std::string unit{};           ///< for messages
 };
 struct IntegerRule {
@@ -41,6 +42,7 @@ struct NumbersRule {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
   bool excludes_low = false;
+  bool excludes_high = false;
   std::string unit{};
   std::size_t least = 0;    ///< elements
 };

@@ -1,0 +1,111 @@
+// The whole experiment: the root table, the slots, where plugins are; and the identity of a run.
+
+#include "config/experiment.h"
+
+#include <array>
+#include <filesystem>
+
+#include "config/load.h"
+#include "config/sections.h"
+#include "config/text.h"
+
+namespace variform::config {
+namespace {
+
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
+
+/// The config file's own name, as far as it can name a run's folder.
+std::string default_name(const Node& root) {
+  std::string name;
+  if (!root.where().is_default() && !root.where().is_command_line())
+    for (const char c : std::filesystem::path(root.where().file).stem().string())
+      name += is_name_character(c) ? c : '-';
+  while (name.starts_with('.')) name.erase(0, 1);
+  return name.empty() ? "run" : name.substr(0, 80);
+}
+
+std::string read_name(Reader& reader) {
+  const std::string name = reader.text("name", {.fallback = default_name(reader.source())});
+  bool good = !name.empty() && name.size() <= 80 && name[0] != '.';
+  for (const char c : name) good = good && is_name_character(c);
+  const Node* given = reader.source().find("name");
+  if (!good && given && given->if_text())
+    reader.error("name", "@ must be letters, digits, \"-\", \"_\" and \".\" (80 at most), since it names a folder, found " +
+                             quote(shorten(name)) + ".");
+  return name;
+}
+
+void read_slots(Reader& root, Experiment& experiment, const Catalog& catalog) {
+  constexpr std::array kModelSlots{Kind::kEncoder, Kind::kDecoder, Kind::kFamily, Kind::kPrior, Kind::kLikelihood};
+  const auto keep = [&](std::optional<ComponentSpec> spec, Kind kind) {
+    if (spec) experiment.slots.insert_or_assign(kind, std::move(*spec));
+  };
+  const Node* given = root.source().find("model");
+  Reader model = root.table("model", given && !given->is_table());
+  if (!given || given->is_table()) {
+    experiment.latent = model.integer("latent", {.fallback = {}, .low = 1, .high = 1000000});
+    for (const Kind kind : kModelSlots)
+      keep(read_component(model, variform::to_string(kind), kind, Place::kSlot, catalog, true), kind);
+    model.finish();
+    root.put("model", model.resolved());
+  }
+  keep(read_component(root, "objective", Kind::kObjective, Place::kSlot, catalog, true), Kind::kObjective);
+}
+
+/// Relative to the file that names them (to the current folder on the command line), and kept absolute, so that a
+/// run's own copy of the config finds them too.
+std::vector<std::string> read_plugin_paths(Reader& root) {
+  namespace fs = std::filesystem;
+  Reader reader = root.table("plugins");
+  std::vector<std::string> paths = reader.texts("paths", {.fallback = std::vector<std::string>{}});
+  const Position where = reader.where("paths");
+  const fs::path base = where.is_command_line() || where.is_default() ? fs::path() : fs::path(where.file).parent_path();
+  Node::Array resolved;
+  for (std::string& path : paths) {
+    std::error_code failed;
+    const fs::path absolute = fs::absolute(base / path, failed);
+    if (!failed) path = absolute.lexically_normal().string();
+    resolved.emplace_back(path, where);
+  }
+  reader.finish();
+  if (!paths.empty()) {
+    reader.put("paths", Node(std::move(resolved)), where);
+    root.put("plugins", reader.resolved());
+  }
+  return paths;
+}
+
+}  // namespace
+
+Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagnostics,
+                   const CheckDataset& check_dataset) {
+  Experiment experiment;
+  if (diagnostics.incomplete()) return experiment;
+  Reader reader(root, diagnostics, "");
+  experiment.name = read_name(reader);
+  experiment.seed = static_cast<std::uint64_t>(reader.integer("seed", {.fallback = 1, .low = 0}));
+  experiment.data = read_data(reader, catalog, check_dataset);
+  read_slots(reader, experiment, catalog);
+  experiment.train = read_train(reader, experiment.data.model && experiment.data.model->fresh);
+  experiment.plugin_paths = read_plugin_paths(reader);
+  reader.finish("the config");
+  experiment.resolved = reader.resolved();
+  return experiment;
+}
+
+std::string experiment_hash(const Experiment& experiment) {
+  Node identity = experiment.resolved;
+  for (const char* key : {"name", "seed", "plugins"}) identity.erase(key);
+  if (Node* train = identity.find("train"))
+    for (const char* key : {"device", "threads"}) train->erase(key);
+  std::uint64_t hash = 14695981039346656037ull;    // FNV-1a
+  for (const char c : print(identity)) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+  hash ^= hash >> 32;
+  std::string out;
+  for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[(hash >> shift) & 15];
+  return out;
+}
+
+}  // namespace variform::config

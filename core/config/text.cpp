@@ -1,0 +1,80 @@
+// Small pieces of text that messages and printed TOML share.
+
+#include "config/text.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace variform::config {
+namespace {
+
+bool is_bare(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+std::string escaped(unsigned char c) {
+  switch (c) {
+    case '"': return "\\\"";
+    case '\\': return "\\\\";
+    case '\n': return "\\n";
+    case '\t': return "\\t";
+    case '\r': return "\\r";
+    default: break;
+  }
+  if (c >= 0x20 && c != 0x7f) return std::string(1, static_cast<char>(c));
+  constexpr const char* kHex = "0123456789ABCDEF";
+  return std::string("\\u00") + kHex[c >> 4] + kHex[c & 15];
+}
+
+}  // namespace
+
+std::string format_plain(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  std::array<char, 32> buffer{};
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  return std::string(buffer.data(), result.ptr);
+}
+
+std::string format_number(double value) {
+  std::string text = format_plain(value);
+  return text.find_first_of(".enf") == std::string::npos ? text + ".0" : text;
+}
+
+std::string quote(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) out += escaped(static_cast<unsigned char>(c));
+  return out + "\"";
+}
+
+std::string quote_key(std::string_view key) {
+  return !key.empty() && std::all_of(key.begin(), key.end(), is_bare) ? std::string(key) : quote(key);
+}
+
+std::string shorten(std::string_view text, std::size_t characters) {
+  std::size_t seen = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool starts_character = (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80;
+    if (starts_character && seen++ == characters) return std::string(text.substr(0, i)) + "…";
+  }
+  return std::string(text);
+}
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string out;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) out += separator;
+    out += parts[i];
+  }
+  return out;
+}
+
+std::string join_quoted(const std::vector<std::string>& parts) {
+  std::vector<std::string> quoted;
+  for (const std::string& part : parts) quoted.push_back(quote(part));
+  return join(quoted);
+}
+
+}  // namespace variform::config
