@@ -1,0 +1,50 @@
+#pragma once
+// From a descriptor's sources to arrays: where files are looked for, which reader they need.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/descriptor.h"
+#include "data/readers/array.h"
+
+namespace variform::data {
+
+/// A file that is nowhere: the message says where it was looked for and how to get it.
+class MissingData : public ReadError {
+ public:
+  using ReadError::ReadError;
+};
+
+/// Where data sets are looked for: the given folders (`--data`), those of the environment variable VARIFORM_DATA
+/// (separated by colons), and where Debian puts them.
+std::vector<std::filesystem::path> data_folders(const std::vector<std::string>& given);
+
+/// The arrays of one split, before rows are cut. Undefined parts are null. Arrays that several splits share are one.
+struct SplitArrays {
+  std::shared_ptr<const Array> x, labels, factors, latents;
+  std::vector<std::string> class_names;
+};
+
+/// Reads the splits of one descriptor, each file once. Not thread-safe.
+class SplitReader {
+ public:
+  SplitReader(const Descriptor& descriptor, std::vector<std::filesystem::path> folders);
+  ~SplitReader();
+
+  /// Throws MissingData or ReadError.
+  SplitArrays read(const Split& split);
+  /// The path of a file: FOLDER/<one of the descriptor's folders>/FILE or FOLDER/FILE, also with .gz appended.
+  std::filesystem::path locate(const std::string& file) const;
+
+ private:
+  struct Loaded;
+  std::shared_ptr<const Loaded> load(const Source& source, const std::vector<std::string>& claimed_columns);
+
+  const Descriptor& descriptor_;
+  std::vector<std::filesystem::path> folders_;
+  std::vector<std::pair<std::string, std::shared_ptr<const Loaded>>> cache_;  // by files, member and format
+};
+
+}  // namespace variform::data

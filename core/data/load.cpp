@@ -1,0 +1,367 @@
+// From files to data sets: shapes, rows, labels, channels, binarisation and scaling, each held against what the
+// description says.
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include <variform/random.h>
+
+#include "data/dataset.h"
+#include "data/descriptor.h"
+#include "data/files.h"
+#include "data/shuffle.h"
+
+namespace variform::data {
+namespace {
+
+at::ScalarType scalar_type(Element element) {
+  switch (element) {
+    case Element::kUint8: return at::kByte;
+    case Element::kBool: return at::kBool;
+    case Element::kInt32: return at::kInt;
+    case Element::kInt64: return at::kLong;
+    case Element::kFloat32: return at::kFloat;
+    case Element::kFloat64: return at::kDouble;
+  }
+  return at::kByte;
+}
+
+/// Shares the array's memory and keeps it alive.
+at::Tensor to_tensor(const std::shared_ptr<const Array>& array) {
+  if (!array) return {};
+  // from_blob takes no pointer to const; nothing here writes into loaded arrays.
+  auto* bytes = const_cast<std::uint8_t*>(array->bytes.data());
+  return at::from_blob(bytes, array->shape, [array](void*) {}, scalar_type(array->element));
+}
+
+/// What is known while one split is prepared; `where` begins every message.
+struct Context {
+  const Descriptor& descriptor;
+  const Split& split;
+  const config::DataSpec& spec;
+  std::string where;
+};
+
+std::string shape_text(at::IntArrayRef shape) { return describe_shape({shape.data(), shape.size()}); }
+
+// ---- Shapes
+
+/// [N, …] as stored -> [N, channels, height, width] or [N, P].
+at::Tensor shaped(at::Tensor x, const Context& context) {
+  if (context.descriptor.channels_last && x.dim() == 4) x = x.permute({0, 3, 1, 2}).contiguous();
+  const Shape& wanted = context.descriptor.shape;
+  const auto row = x.sizes().slice(1);
+  Shape shape = row.vec();
+  if (row.empty()) shape = {1};
+  if (row.size() == 2) shape = {1, row[0], row[1]};
+  if (shape.size() != 1 && shape.size() != 3)
+    throw ReadError(context.where + ": expected data of shape [values], [height, width] or [channels, height, width], found " +
+                    shape_text(row) + ".");
+  if (!wanted.empty() && shape != wanted) {
+    // Flat rows may be images; anything else that merely has as many values would be scrambled.
+    const bool is_flat = shape.size() == 1 && shape[0] == c10::multiply_integers(wanted);
+    if (!is_flat)
+      throw ReadError(context.where + ": expected data of shape " + shape_text(wanted) + ", found " + shape_text(row) +
+                      " in the files.");
+    shape = wanted;
+  } else if (wanted.empty() && shape.size() == 3 && shape[0] > 4 && shape[2] <= 4) {
+    throw ReadError(context.where + ": expected [channels, height, width], found " + shape_text(row) +
+                    ", which looks like [height, width, channels]; write channels_last = true in the description.");
+  }
+  shape.insert(shape.begin(), x.size(0));
+  return x.reshape(shape);
+}
+
+// ---- Rows
+
+/// The split's rows as numbers of rows in the files; undefined when they are all rows in their order.
+at::Tensor row_numbers(std::int64_t rows, const Context& context) {
+  const Split& split = context.split;
+  const std::int64_t last = split.last == 0 ? rows : split.last;
+  if (last > rows)
+    throw ReadError(context.where + ": expected at least " + std::to_string(last) + " rows, found " +
+                    std::to_string(rows) + " in the files.");
+  if (split.count != 0 && split.count != last - split.first)
+    throw ReadError(context.where + ": expected " + std::to_string(split.count) + " data, found " +
+                    std::to_string(last - split.first) + ".");
+  if (!split.shuffle && split.first == 0 && last == rows) return {};
+  if (!split.shuffle) return at::arange(split.first, last, at::kLong);
+  const auto order = permutation(rows, hash(*split.shuffle, "split"));
+  return at::tensor(at::ArrayRef<std::int64_t>(order).slice(static_cast<std::size_t>(split.first),
+                                                            static_cast<std::size_t>(last - split.first)), at::kLong);
+}
+
+at::Tensor pick(const at::Tensor& column, const at::Tensor& rows) {
+  return column.defined() && rows.defined() ? column.index_select(0, rows) : column;
+}
+
+// ---- Labels and factors
+
+at::Tensor integral(const at::Tensor& values, const Context& context, const char* what) {
+  if (!values.defined() || !at::isFloatingType(values.scalar_type())) return values.defined() ? values.to(at::kLong) : values;
+  const at::Tensor rounded = values.to(at::kLong);
+  if (!rounded.to(values.scalar_type()).equal(values))
+    throw ReadError(context.where + ": expected " + what + " to be integers, found fractions.");
+  return rounded;
+}
+
+at::Tensor checked_labels(at::Tensor labels, std::size_t classes, const Context& context) {
+  if (!labels.defined()) return labels;
+  if (labels.dim() == 2 && labels.size(1) == 1) labels = labels.squeeze(1);
+  if (labels.dim() != 1)
+    throw ReadError(context.where + ": expected one label a datum, found " + shape_text(labels.sizes().slice(1)) + ".");
+  labels = integral(labels, context, "labels");
+  const auto low = labels.min().item<std::int64_t>(), high = labels.max().item<std::int64_t>();
+  if (low < 0 || (classes > 0 && high >= static_cast<std::int64_t>(classes)))
+    throw ReadError(context.where + ": expected labels from 0" +
+                    (classes > 0 ? " to " + std::to_string(classes - 1) : std::string()) + ", found " +
+                    std::to_string(low < 0 ? low : high) + ".");
+  return labels;
+}
+
+at::Tensor checked_factors(at::Tensor factors, const Context& context) {
+  if (!factors.defined()) return factors;
+  if (factors.dim() == 1) factors = factors.unsqueeze(1);
+  const Descriptor& d = context.descriptor;
+  if (factors.dim() != 2 || (!d.factor_names.empty() && factors.size(1) != static_cast<std::int64_t>(d.factor_names.size())))
+    throw ReadError(context.where + ": expected " + std::to_string(d.factor_names.size()) + " factors a datum, found " +
+                    shape_text(factors.sizes().slice(1)) + ".");
+  for (std::size_t i = 0; i < d.factor_sizes.size(); ++i) {
+    const at::Tensor values = factors.select(1, static_cast<std::int64_t>(i));
+    if (values.min().item<double>() < 0 || values.max().item<double>() >= static_cast<double>(d.factor_sizes[i]))
+      throw ReadError(context.where + ": expected factor \"" + d.factor_names[i] + "\" from 0 to " +
+                      std::to_string(d.factor_sizes[i] - 1) + ", found values outside.");
+  }
+  return factors;
+}
+
+// ---- Values
+
+std::string domain_of(const at::Tensor& x, const Context& context) {
+  if (!context.descriptor.domain.empty()) return context.descriptor.domain;
+  switch (x.scalar_type()) {
+    case at::kByte: return "unit interval";
+    case at::kBool: return "binary";
+    case at::kInt:
+    case at::kLong: return "count";
+    default: return "real";
+  }
+}
+
+void check_domain(const at::Tensor& x, const std::string& domain, const Context& context) {
+  const bool is_byte = x.scalar_type() == at::kByte;
+  const auto fail = [&](const std::string& expected, double found) {
+    throw ReadError(context.where + ": expected " + expected + " (domain \"" + domain + "\"), found " +
+                    std::to_string(found) + ".");
+  };
+  if (at::isFloatingType(x.scalar_type()) && !at::isfinite(x).all().item<bool>())
+    throw ReadError(context.where + ": expected finite numbers, found a NaN or an infinity.");
+  const double low = x.min().item<double>(), high = x.max().item<double>();
+  if (domain == "binary") {
+    if (low < 0 || high > 1) fail("zeros and ones", high > 1 ? high : low);
+    if (at::isFloatingType(x.scalar_type()) && !at::logical_or(x == 0, x == 1).all().item<bool>())
+      throw ReadError(context.where + ": expected zeros and ones (domain \"binary\"), found fractions.");
+  }
+  if (domain == "unit interval" && !is_byte && (low < 0 || high > 1)) fail("values from 0 to 1", high > 1 ? high : low);
+  if ((domain == "count" || domain == "categorical") && low < 0) fail("no negative values", low);
+}
+
+/// Rec. 601 luma for grey; colour from grey is a view that takes no memory.
+at::Tensor with_channels(const at::Tensor& x, const Context& context) {
+  const std::string& channels = context.spec.channels;
+  if (channels == "as-stored") return x;
+  if (x.dim() != 4 || (x.size(1) != 1 && x.size(1) != 3))
+    throw std::invalid_argument(context.where + ": data.channels = \"" + channels +
+                                "\" needs images of one or three channels, found " + shape_text(x.sizes().slice(1)) + ".");
+  if (channels == "colour") return x.expand({x.size(0), 3, x.size(2), x.size(3)});
+  if (x.size(1) == 1) return x;
+  const auto type = at::isFloatingType(x.scalar_type()) ? x.scalar_type() : at::kFloat;
+  at::Tensor grey = at::empty({x.size(0), 1, x.size(2), x.size(3)}, x.options());
+  constexpr std::int64_t kAtOnce = 4096;  // rows, to bound the memory of the floating-point copy
+  for (std::int64_t first = 0; first < x.size(0); first += kAtOnce) {
+    const std::int64_t n = std::min(kAtOnce, x.size(0) - first);
+    const at::Tensor rows = x.narrow(0, first, n).to(type);
+    at::Tensor luma = rows.select(1, 0) * 0.299 + rows.select(1, 1) * 0.587 + rows.select(1, 2) * 0.114;
+    if (!at::isFloatingType(x.scalar_type())) luma.round_();
+    grey.narrow(0, first, n).copy_(luma.unsqueeze(1));
+  }
+  return grey;
+}
+
+/// One draw for each value, the stream of a row being decided by its number in the files: the same bits whatever
+/// other rows are used and in whichever order.
+at::Tensor static_bits(const at::Tensor& x, const at::Tensor& rows, std::uint64_t seed) {
+  const at::Tensor values = x.contiguous();
+  at::Tensor bits = at::empty(values.sizes(), at::kByte);
+  const std::int64_t per_row = values.numel() / values.size(0);
+  auto* out = bits.mutable_data_ptr<std::uint8_t>();
+  const auto draw = [&](const auto* in, const auto& is_one) {
+    for (std::int64_t i = 0; i < values.size(0); ++i) {
+      SplitMix stream(hash(seed, "binarise", rows.defined() ? rows.data_ptr<std::int64_t>()[i] : i));
+      for (std::int64_t j = 0; j < per_row; ++j) *out++ = is_one(stream.next() >> 40, *in++);
+    }
+  };
+  constexpr std::uint64_t kOne = 1u << 24;  // draws are uniform in [0, kOne)
+  if (values.scalar_type() == at::kByte)
+    draw(values.data_ptr<std::uint8_t>(), [](std::uint64_t u, std::uint8_t v) { return u * 255 < v * kOne; });
+  else
+    draw(values.to(at::kDouble).data_ptr<double>(),
+         [](std::uint64_t u, double v) { return static_cast<double>(u) < v * static_cast<double>(kOne); });
+  return bits;
+}
+
+struct Values {
+  at::Tensor x;
+  Transform transform;
+  std::string domain;
+};
+
+Values transformed(at::Tensor x, const at::Tensor& rows, const Context& context, std::uint64_t seed) {
+  const config::DataSpec& spec = context.spec;
+  Values values{x, {}, domain_of(x, context)};
+  check_domain(x, values.domain, context);
+  const bool is_pixels = values.domain == "unit interval" && x.scalar_type() == at::kByte;
+  values.x = with_channels(x, context);
+  if (values.domain == "binary" && at::isFloatingType(x.scalar_type()) && values.x.size(1) != x.size(1))
+    values.domain = "unit interval";  // grey from coloured bits that are not kept as integers
+  if (spec.dequantise && !is_pixels)
+    throw std::invalid_argument(context.where + ": data.dequantise needs pixels of 0 to 255, found " +
+                                std::string(c10::toString(x.scalar_type())) + " values of domain \"" + values.domain + "\".");
+  if (spec.binarise != "none" && values.domain != "unit interval" && values.domain != "binary")
+    throw std::invalid_argument(context.where + ": data.binarise needs values from 0 to 1, found domain \"" +
+                                values.domain + "\".");
+  values.transform.dequantise = spec.dequantise;
+  values.transform.divide_by_255 = is_pixels && !spec.dequantise && (spec.scale != "none" || spec.binarise != "none");
+  if (is_pixels && spec.scale == "none" && spec.binarise == "none") values.domain = spec.dequantise ? "unit interval" : "count";
+  if (spec.binarise == "none" || values.domain == "binary") return values;
+  if (spec.binarise == "static") {
+    values.x = static_bits(values.x, rows, seed);
+    values.transform = {};
+  } else {
+    values.transform.draw_binary = true;
+  }
+  values.domain = "binary";
+  return values;
+}
+
+// ---- A split, and all of them
+
+Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed, at::Device device, at::ScalarType type) {
+  SplitArrays arrays = reader.read(context.split);
+  const auto& names = context.descriptor.class_names.empty() ? arrays.class_names : context.descriptor.class_names;
+  const at::Tensor x = shaped(to_tensor(arrays.x), context);
+  const at::Tensor rows = row_numbers(x.size(0), context);
+  Values values = transformed(pick(x, rows), rows, context, hash(seed, context.split.name));
+  if (at::isFloatingType(values.x.scalar_type())) values.x = values.x.to(type);
+  Columns columns;
+  columns.x = values.x;
+  columns.labels = checked_labels(pick(to_tensor(arrays.labels), rows), names.size(), context);
+  columns.factors = checked_factors(pick(to_tensor(arrays.factors), rows), context);
+  columns.latents = pick(to_tensor(arrays.latents), rows);
+  Dataset dataset(std::move(columns), std::move(values.transform), values.domain, device, type);
+  dataset.class_names = names;
+  dataset.factor_names = context.descriptor.factor_names;
+  dataset.factor_sizes = context.descriptor.factor_sizes;
+  return dataset;
+}
+
+struct Moments {
+  at::Tensor mean, sd;
+};
+
+/// Per channel of images, per value of 1-D data; in float64, over what gather() gives without noise. A constant
+/// channel has sd 1.
+Moments moments(const Dataset& data) {
+  constexpr std::int64_t kAtOnce = 4096;
+  const bool is_image = data.shape().size() == 3;
+  const std::int64_t per_row = is_image ? data.shape()[1] * data.shape()[2] : 1;
+  const std::vector<std::int64_t> over = is_image ? std::vector<std::int64_t>{0, 2, 3} : std::vector<std::int64_t>{0};
+  const double count = static_cast<double>(data.size()) * static_cast<double>(per_row);
+  const auto total = [&](const auto& of) {
+    at::Tensor sum;
+    for (std::int64_t first = 0; first < data.size(); first += kAtOnce) {
+      const auto index = at::arange(first, std::min(data.size(), first + kAtOnce), at::kLong);
+      const at::Tensor part = of(data.gather(index).to(at::kDouble)).sum(over, true).squeeze(0);  // [C, 1, 1] or [P]
+      sum = sum.defined() ? sum + part : part;
+    }
+    return sum / count;
+  };
+  const at::Tensor mean = total([](const at::Tensor& x) { return x; });
+  const at::Tensor variance = total([&](const at::Tensor& x) { return (x - mean).square(); });
+  const at::Tensor sd = variance.sqrt();
+  return {mean, at::where(sd > 0, sd, at::ones_like(sd))};
+}
+
+void standardise(Splits& splits) {
+  if (splits.train.needs_generator())
+    throw std::invalid_argument("data set \"" + splits.name +
+                                "\": data.scale = \"standardise\" and data.dequantise exclude each other.");
+  const auto [mean, sd] = moments(splits.train);
+  for (Dataset* part : {&splits.train, &splits.validation, &splits.test})
+    if (part->size() > 0) *part = part->standardised(mean, sd);
+}
+
+/// The rows for training are what the held-out end of the split leaves, cut to the limit.
+void hold_out(Splits& splits, const config::DataSpec& spec) {
+  const std::int64_t all = splits.train.size(), left = all - spec.validation;
+  const std::string where = "data set \"" + splits.name + "\": ";
+  if (left < 1)
+    throw std::invalid_argument(where + "data.validation = " + std::to_string(spec.validation) +
+                                " leaves nothing to train on, since the split \"" + spec.train_split + "\" has " +
+                                std::to_string(all) + " data.");
+  if (spec.limit > left)
+    throw std::invalid_argument(where + "data.limit = " + std::to_string(spec.limit) + " asks for more than the " +
+                                std::to_string(left) + " training data there are.");
+  if (spec.validation > 0) splits.validation = splits.train.slice(left, spec.validation);
+  if (spec.validation > 0 || spec.limit > 0) splits.train = splits.train.slice(0, spec.limit > 0 ? spec.limit : left);
+}
+
+const Split& find_split(const Descriptor& descriptor, const std::string& name) {
+  if (const Split* split = descriptor.find(name)) return *split;
+  std::vector<std::string> names;
+  std::string known;
+  for (const Split& split : descriptor.splits) {
+    names.push_back(split.name);
+    known += (known.empty() ? "" : ", ") + split.name;
+  }
+  const std::string near = config::did_you_mean(name, names);
+  throw std::invalid_argument("data set \"" + descriptor.name + "\" has no split \"" + name + "\": expected one of " +
+                              known + (near.empty() ? "." : "; " + near));
+}
+
+}  // namespace
+
+Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::path>& data_folders,
+            const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed, at::Device device,
+            at::ScalarType type) {
+  config::Diagnostics diagnostics;
+  const Descriptor descriptor = resolve_descriptor(spec.dataset, descriptor_folders, diagnostics);
+  diagnostics.throw_if_any();
+  SplitReader reader(descriptor, data_folders);
+  const auto read = [&](const std::string& name) {
+    const Split& split = find_split(descriptor, name);
+    const std::string where = "data set \"" + descriptor.name + "\", split \"" + split.name + "\"";
+    return prepare(reader, {descriptor, split, spec, where}, seed, device, type);
+  };
+  Splits splits;
+  splits.name = descriptor.name;
+  splits.train = read(spec.train_split);
+  splits.test = descriptor.find(spec.test_split) == descriptor.find(spec.train_split) ? splits.train : read(spec.test_split);
+  if (splits.test.shape() != splits.train.shape())
+    throw ReadError("data set \"" + splits.name + "\": expected test data of shape " + describe_shape(splits.train.shape()) +
+                    " as the training data, found " + describe_shape(splits.test.shape()) + ".");
+  if (descriptor.splits.size() == 1)
+    splits.notes.push_back("The data set \"" + splits.name + "\" has one split, which serves for training and for testing.");
+  hold_out(splits, spec);
+  if (spec.scale == "standardise") standardise(splits);
+  if (!splits.train.is_on_device())
+    splits.notes.push_back("The data set \"" + splits.name + "\" does not fit into the device's memory and stays in the host's.");
+  return splits;
+}
+
+}  // namespace variform::data

@@ -1,0 +1,68 @@
+// Shapes and sizes of arrays as read from files: every number comes from an untrusted header.
+
+#include "data/readers/array.h"
+
+#include <utility>
+
+namespace variform::data {
+
+std::size_t size_of(Element element) {
+  switch (element) {
+    case Element::kUint8:
+    case Element::kBool: return 1;
+    case Element::kInt32:
+    case Element::kFloat32: return 4;
+    case Element::kInt64:
+    case Element::kFloat64: return 8;
+  }
+  return 1;
+}
+
+const char* to_string(Element element) {
+  switch (element) {
+    case Element::kUint8: return "uint8";
+    case Element::kBool: return "bool";
+    case Element::kInt32: return "int32";
+    case Element::kInt64: return "int64";
+    case Element::kFloat32: return "float32";
+    case Element::kFloat64: return "float64";
+  }
+  return "unknown";
+}
+
+std::string describe_shape(std::span<const std::int64_t> shape) {
+  if (shape.empty()) return "a single number";
+  std::string text;
+  for (std::int64_t size : shape) text += (text.empty() ? "" : " x ") + std::to_string(size);
+  return text;
+}
+
+std::uint64_t byte_count(const std::string& file, std::span<const std::int64_t> shape, Element element) {
+  constexpr std::uint64_t kLimit = std::uint64_t{1} << 62;
+  std::uint64_t total = size_of(element);
+  for (std::int64_t size : shape) {
+    if (size <= 0)
+      throw ReadError(file + ": expected at least one element, found an array of " + describe_shape(shape) + ".");
+    if (static_cast<std::uint64_t>(size) > kLimit / total)
+      throw ReadError(file + ": its header claims an array of " + describe_shape(shape) +
+                      " elements, more than any file holds; the header is damaged.");
+    total *= static_cast<std::uint64_t>(size);
+  }
+  return total;
+}
+
+void append(Array& to, Array&& more, const std::string& file) {
+  if (to.shape.empty() && to.bytes.empty()) {
+    to = std::move(more);
+    return;
+  }
+  auto row = [](const Array& a) { return std::span(a.shape).subspan(a.shape.empty() ? 0 : 1); };
+  const auto a = row(to), b = row(more);
+  if (to.element != more.element || !std::equal(a.begin(), a.end(), b.begin(), b.end()))
+    throw ReadError(file + ": expected rows of " + describe_shape(a) + " " + to_string(to.element) +
+                    " as in the files before it, found " + describe_shape(b) + " " + to_string(more.element) + ".");
+  to.bytes.insert(to.bytes.end(), more.bytes.begin(), more.bytes.end());
+  to.shape.front() += more.shape.front();
+}
+
+}  // namespace variform::data

@@ -1,0 +1,47 @@
+#pragma once
+// What every file reader returns: a dense array in memory, in C order, with its element type as stored.
+// Free of LibTorch, so that the readers compile in a second and can be tested and fuzzed by themselves.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace variform::data {
+
+/// A file that cannot be read as what it should be. The message is one sentence: file, expected, found.
+class ReadError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+enum class Element { kUint8, kBool, kInt32, kInt64, kFloat32, kFloat64 };
+
+/// Bytes of one element.
+std::size_t size_of(Element element);
+/// "uint8", "float64", …
+const char* to_string(Element element);
+
+struct Array {
+  Element element = Element::kUint8;
+  std::vector<std::int64_t> shape;
+  std::vector<std::uint8_t> bytes;  ///< product(shape) · size_of(element), this machine's byte order
+
+  /// The first dimension: how many data the array holds.
+  std::int64_t rows() const { return shape.empty() ? 0 : shape.front(); }
+};
+
+/// "60000 x 28 x 28"; "a single number" for no dimensions.
+std::string describe_shape(std::span<const std::int64_t> shape);
+
+/// Bytes that an array of this shape occupies. Throws ReadError, beginning with `file`, when a dimension is
+/// negative or zero, or when the product does not fit into 62 bits.
+std::uint64_t byte_count(const std::string& file, std::span<const std::int64_t> shape, Element element);
+
+/// Appends the rows of `more`; both must agree in all but the first dimension and in the element type.
+/// `file` names the origin of `more` in the error.
+void append(Array& to, Array&& more, const std::string& file);
+
+}  // namespace variform::data

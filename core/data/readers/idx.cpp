@@ -1,0 +1,57 @@
+// See idx.h. The whole header is checked against the file's size before any memory is taken.
+
+#include "data/readers/idx.h"
+
+#include <bit>
+#include <cstdio>
+#include <optional>
+
+#include "data/readers/source.h"
+
+namespace variform::data {
+namespace {
+
+std::optional<Element> element_of(std::uint8_t code) {
+  switch (code) {
+    case 0x08: return Element::kUint8;
+    case 0x0C: return Element::kInt32;
+    case 0x0D: return Element::kFloat32;
+    case 0x0E: return Element::kFloat64;
+    default: return std::nullopt;
+  }
+}
+
+std::string hex(const std::vector<std::uint8_t>& bytes) {
+  std::string text;
+  for (std::uint8_t byte : bytes) {
+    char two[4];
+    std::snprintf(two, sizeof two, "%02x", byte);
+    text += (text.empty() ? "" : " ") + std::string(two);
+  }
+  return text;
+}
+
+}  // namespace
+
+Array read_idx(const std::filesystem::path& path) {
+  const auto source = open_file(path);
+  const auto magic = read_exactly(*source, 4, "the first four bytes of an idx file");
+  const auto element = element_of(magic[2]);
+  const std::size_t rank = magic[3];
+  if (magic[0] != 0 || magic[1] != 0 || !element || rank < 1 || rank > 8)
+    throw ReadError(source->name() + ": expected an idx file (two zero bytes, type 08, 0c, 0d or 0e, rank 1 to 8), "
+                    "found it to begin with " + hex(magic) + ".");
+  const auto sizes = read_exactly(*source, 4 * rank, "an idx header with " + std::to_string(rank) + " sizes");
+  Array array;
+  array.element = *element;
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::uint8_t* b = sizes.data() + 4 * i;
+    array.shape.push_back((std::int64_t{b[0]} << 24) | (std::int64_t{b[1]} << 16) | (std::int64_t{b[2]} << 8) | b[3]);
+  }
+  const std::uint64_t bytes = byte_count(source->name(), array.shape, *element);
+  array.bytes = read_rest(*source, bytes, describe_shape(array.shape) + " " + to_string(*element) + " after the header");
+  if constexpr (std::endian::native == std::endian::little) swap_bytes(array.bytes, size_of(*element));
+  return array;
+}
+
+}  // namespace variform::data

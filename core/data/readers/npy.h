@@ -1,0 +1,25 @@
+#pragma once
+// NumPy's npy files and the members of npz files: uint8, bool, int32, int64, float32, float64 in C order.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/readers/array.h"
+
+namespace variform::data {
+
+class ByteSource;
+
+/// Reads an npy file. Throws ReadError for anything else, for Fortran order and for pickled objects, which
+/// only Python can read (and which may run code when read).
+Array read_npy(const std::filesystem::path& path);
+Array read_npy(ByteSource& source);
+
+/// Reads one member of an npz file: "imgs" for imgs.npy. Other members are not looked at.
+Array read_npz(const std::filesystem::path& path, const std::string& member);
+
+/// The members of an npz file, without ".npy".
+std::vector<std::string> npz_members(const std::filesystem::path& path);
+
+}  // namespace variform::data

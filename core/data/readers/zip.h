@@ -1,0 +1,42 @@
+#pragma once
+// The part of the zip format that NumPy's npz files use: members stored or deflated, zip64 sizes included.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/readers/source.h"
+
+namespace variform::data {
+
+class ZipFile {
+ public:
+  /// Reads the central directory. Throws ReadError when the file is no zip file or is truncated.
+  explicit ZipFile(const std::filesystem::path& path);
+
+  /// The members' names, in the file's order.
+  std::vector<std::string> names() const;
+  bool contains(const std::string& name) const;
+  /// A member's bytes, its checksum held against the directory's at the end. Throws ReadError when it is not
+  /// there (naming those that are), encrypted, or compressed otherwise than by deflate.
+  std::unique_ptr<ByteSource> open(const std::string& name) const;
+
+ private:
+  struct Member {
+    std::string name;
+    std::uint16_t flags = 0, method = 0;
+    std::uint32_t crc = 0;
+    std::uint64_t compressed = 0, size = 0, header = 0;  // header: offset of the local header
+  };
+  class Source;
+
+  Member parse_member(const std::uint8_t* at, const std::uint8_t* end) const;
+
+  std::filesystem::path path_;
+  std::uint64_t file_size_ = 0;
+  std::vector<Member> members_;
+};
+
+}  // namespace variform::data
