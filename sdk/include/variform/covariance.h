@@ -24,6 +24,9 @@ struct VARIFORM_API Structure {
   static Structure low_rank(int64_t d, int64_t rank);
   /// Blocks of `size`, the last one smaller when size does not divide d.
   static Structure equal_blocks(int64_t d, int64_t size);
+  /// What a component's `structure` parameter says: "full", "diagonal", "isotropic", or "block" with equal blocks of
+  /// `block`. Error otherwise.
+  static Structure named(const std::string& name, int64_t d, int64_t block);
   /// d, the sum of the blocks.
   int64_t dimension() const;
   /// "diagonal", "full", "isotropic", "blocks [4, 4]", "rank 3 plus s²I".
@@ -48,6 +51,7 @@ class VARIFORM_API Covariance {
   Tensor log_det() const;                 ///< log det Σ, [B]
   Tensor trace(const Tensor& h) const;    ///< tr(h Σ), h [B, d, d] -> [B]
   Tensor dense() const;                   ///< Σ, [B, d, d]
+  Tensor precision() const;               ///< Σ⁻¹, [B, d, d]
   Tensor scale(const Tensor& e) const;    ///< L e for standard normal e [..., B, d]: a draw of N(0, Σ)
   Tensor whiten(const Tensor& y) const;   ///< L⁻¹ y, [..., B, d]
   int64_t dimension() const;
@@ -72,7 +76,8 @@ VARIFORM_API Covariance optimal_covariance(const Structure& structure, const Ten
                                            const Tensor& precision = {});
 
 /// §4, third column: what is left of ½ tr(HΣ) + β(KL − ½ (h−m)ᵀQ(h−m)) at that Σ, [B] float64, in nats. No constant
-/// dropped. Where I + H/β is not positive definite the result is NaN (§4: unbounded below).
+/// dropped. Where I + H/β, restricted to the structure, is not positive definite the result is NaN (§4: unbounded
+/// below). β may be 0 here: the penalty then is 0, and so is its gradient.
 VARIFORM_API Tensor curvature_penalty(const Structure& structure, const Tensor& h, const Tensor& beta,
                                       const Tensor& precision = {});
 
