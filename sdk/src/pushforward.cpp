@@ -2,13 +2,17 @@
 // and double backward.
 
 #include <variform/decoder.h>
+#include <variform/nn/layer.h>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/forward_grad.h>
 
+#include "tangents.h"
+
 #include <mutex>
+#include <string_view>
 
 namespace variform {
 inline namespace v1 {
@@ -17,41 +21,55 @@ namespace {
 // Forward-mode levels are process-global and do not nest: one at a time, and always released.
 class DualLevel {
  public:
-  DualLevel() : lock_(mutex()), level_(torch::autograd::ForwardADLevel::get_next_idx()) {}
-  ~DualLevel() { torch::autograd::ForwardADLevel::release_idx(level_); }
+  DualLevel() : lock_(mutex()), level_(torch::autograd::ForwardADLevel::get_next_idx()) { entered() = true; }
+  ~DualLevel() {
+    entered() = false;
+    torch::autograd::ForwardADLevel::release_idx(level_);
+  }
   DualLevel(const DualLevel&) = delete;
   DualLevel& operator=(const DualLevel&) = delete;
   int64_t level() const { return static_cast<int64_t>(level_); }
 
  private:
   static std::mutex& mutex() {
+    if (entered())   // locking again would wait for ourselves
+      throw Unsupported("a pushforward inside decode() cannot be differentiated in forward mode, whose levels do not "
+                        "nest; override pushforward() in that decoder");
     static std::mutex instance;
     return instance;
+  }
+  static bool& entered() {
+    thread_local bool here = false;
+    return here;
   }
   std::lock_guard<std::mutex> lock_;
   uint64_t level_;
 };
-
-void check_tangents(const Tensor& z, const Tensor& v) {
-  if (v.dim() != 3 || z.dim() != 2 || v.size(1) != z.size(0) || v.size(2) != z.size(1))
-    throw Error("pushforward expects z [N, d] and tangents v [T, N, d]; found z " + to_text(z.sizes()) + " and v " +
-                to_text(v.sizes()));
-}
 
 // z repeated for every tangent, [T·N, d], and the tangents folded alike.
 std::pair<Tensor, Tensor> fold(const Tensor& z, const Tensor& v) {
   return {z.unsqueeze(0).expand(v.sizes()).reshape({-1, z.size(1)}), v.reshape({-1, z.size(1)})};
 }
 
-// [T·N, …] -> [T, N, …]
-Tensor unfold(const Tensor& folded, int64_t tangents) {
-  Shape shape = folded.sizes().vec();
-  shape[0] /= tangents;
-  shape.insert(shape.begin(), tangents);
-  return folded.reshape(shape);
+void refuse_inference_mode() {
+  if (c10::InferenceMode::is_enabled())
+    throw Unsupported("a pushforward by automatic differentiation needs recorded operations, which inference mode "
+                      "forbids (forward mode would silently give zeros); use no_grad instead");
+}
+
+// True for an operation without forward derivative: LibTorch's own, or a C++ autograd::Function.
+bool lacks_forward_derivative(const c10::Error& error) {
+  return dynamic_cast<const c10::NotImplementedError*>(&error) != nullptr ||
+         std::string_view(error.what_without_backtrace()).find("jvp is not implemented") != std::string_view::npos;
 }
 
 }  // namespace
+
+void check_tangents(const Tensor& z, const Tensor& v) {
+  if (v.dim() != 3 || z.dim() != 2 || v.size(0) < 1 || v.size(1) != z.size(0) || v.size(2) != z.size(1))
+    throw Error("pushforward expects z [N, d] and tangents v [T, N, d], T ≥ 1; found z " + to_text(z.sizes()) + " and v " +
+                to_text(v.sizes()));
+}
 
 const char* to_string(PushforwardTier tier) {
   switch (tier) {
@@ -65,18 +83,18 @@ const char* to_string(PushforwardTier tier) {
 
 Pushed pushforward_forward_mode(Decoder& decoder, const Tensor& z, const Tensor& v) {
   check_tangents(z, v);
-  if (c10::InferenceMode::is_enabled())
-    throw Unsupported("forward-mode differentiation gives zeros under inference mode; use no_grad instead");
+  refuse_inference_mode();
   const auto [points, tangents] = fold(z, v);
   const DualLevel level;
   const Tensor dual = at::_make_dual(points, tangents, level.level());
   const auto [g, jv] = at::_unpack_dual(decoder.decode(dual), level.level());
   // A decoder that ignores z gives no tangent at all.
-  return {unfold(g, v.size(0))[0], unfold(jv.defined() ? jv : at::zeros_like(g), v.size(0))};
+  return {nn::unfold(g, v.size(0))[0], nn::unfold(jv.defined() ? jv : at::zeros_like(g), v.size(0))};
 }
 
 Pushed pushforward_double_backward(Decoder& decoder, const Tensor& z, const Tensor& v) {
   check_tangents(z, v);
+  refuse_inference_mode();
   const bool record = at::GradMode::is_enabled();
   at::AutoGradMode grad(true);
   auto [points, tangents] = fold(z, v);
@@ -91,8 +109,8 @@ Pushed pushforward_double_backward(Decoder& decoder, const Tensor& z, const Tens
         torch::autograd::grad({pullback}, {u}, {tangents}, /*retain_graph=*/true, record, /*allow_unused=*/true)[0];
     if (found.defined()) jv = found;
   }
-  const Tensor first = unfold(g, v.size(0))[0];
-  return {record ? first : first.detach(), unfold(record ? jv : jv.detach(), v.size(0))};
+  const Tensor first = nn::unfold(g, v.size(0))[0];
+  return {record ? first : first.detach(), nn::unfold(record ? jv : jv.detach(), v.size(0))};
 }
 
 Pushed Decoder::pushforward(const Tensor& z, const Tensor& v) {
@@ -101,11 +119,13 @@ Pushed Decoder::pushforward(const Tensor& z, const Tensor& v) {
       Pushed pushed = pushforward_forward_mode(*this, z, v);
       tier_ = PushforwardTier::kForwardMode;
       return pushed;
-    } catch (const c10::NotImplementedError&) {
-      tier_ = PushforwardTier::kDoubleBackward;   // an operation without forward derivative
+    } catch (const c10::Error& error) {
+      if (!lacks_forward_derivative(error)) throw;
     }
   }
-  return pushforward_double_backward(*this, z, v);
+  Pushed pushed = pushforward_double_backward(*this, z, v);
+  tier_ = PushforwardTier::kDoubleBackward;
+  return pushed;
 }
 
 }  // namespace v1

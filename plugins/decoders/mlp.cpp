@@ -1,0 +1,30 @@
+// Decoder `mlp`: a multilayer perceptron.
+
+#include <variform/nn/network.h>
+#include <variform/plugin.h>
+
+namespace {
+
+namespace nn = variform::nn;
+
+nn::LayerPtr layers_of(const variform::Build& build) {
+  auto layers = std::make_shared<nn::Sequential>();
+  const int64_t width = append_hidden(*layers, build, nn::block_of(build), build.latent, build.integers("hidden"));
+  layers->append(std::make_shared<nn::Linear>(build, width, build.outputs * build.data_size()));
+  if (build.data.size() > 1) layers->append(std::make_shared<nn::Unflatten>(nn::decoded_shape(build)));
+  append_output(*layers, build);
+  return layers;
+}
+
+/// (Linear → normalisation → activation) for each hidden width → Linear → the data's shape → squashing.
+class Mlp final : public nn::NetworkDecoder {
+ public:
+  explicit Mlp(const variform::Build& build) : NetworkDecoder(build, layers_of(build)) {}
+};
+
+}  // namespace
+
+VARIFORM_COMPONENTS(variform::component<Mlp>(
+    "mlp", "Multilayer perceptron.", "Kingma & Welling 2014, appendix C",
+    {variform::integers("hidden", {512, 512}).at_least(1).doc("Widths of the hidden layers, first to last."),
+     nn::kActivation, nn::kNormalisation, nn::kGroups, nn::kOutput}))

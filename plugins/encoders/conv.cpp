@@ -1,0 +1,41 @@
+// Encoder `conv`: strided convolutions that halve the image, then a perceptron.
+
+#include <variform/nn/network.h>
+#include <variform/plugin.h>
+
+namespace {
+
+namespace nn = variform::nn;
+
+nn::LayerPtr layers_of(const variform::Build& build) {
+  const std::vector<int64_t> channels = build.integers("channels");
+  nn::require_halvings(build, channels.size());
+  const nn::Block block = nn::block_of(build);
+  auto layers = std::make_shared<nn::Sequential>();
+  variform::Shape shape = build.data;
+  for (int64_t count : channels) {
+    const auto layer = std::make_shared<nn::Conv2d>(build, shape[0], count, nn::Convolution{4, 2, 1});
+    shape = layer->output_shape(shape);
+    layers->append(layer);
+    append_block(*layers, build, block, shape);
+  }
+  layers->append(std::make_shared<nn::Flatten>());
+  const int64_t width =
+      append_hidden(*layers, build, block, shape[0] * shape[1] * shape[2], build.integers("hidden"));
+  layers->append(std::make_shared<nn::Linear>(build, width, build.outputs));
+  return layers;
+}
+
+/// (Conv2d 4×4, stride 2, padding 1: s → ⌊s/2⌋) for each channel count → Flatten → hidden layers → Linear.
+class Conv final : public nn::NetworkEncoder {
+ public:
+  explicit Conv(const variform::Build& build) : NetworkEncoder(build, layers_of(build)) {}
+};
+
+}  // namespace
+
+VARIFORM_COMPONENTS(variform::component<Conv>(
+    "conv", "Strided convolutions and a perceptron, for images of any size.", "Radford et al. 2016 (DCGAN)",
+    {variform::integers("channels", {32, 64}).at_least(1).doc("Channels after each halving of the image."),
+     variform::integers("hidden", {256}).at_least(1).doc("Widths of the linear layers after the convolutions."),
+     nn::kActivation, nn::kNormalisation, nn::kGroups}))

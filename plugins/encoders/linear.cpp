@@ -1,0 +1,27 @@
+// Encoder `linear`: an affine map of flattened data, the exact encoder of probabilistic PCA.
+
+#include <variform/nn/network.h>
+#include <variform/plugin.h>
+
+namespace {
+
+namespace nn = variform::nn;
+
+nn::LayerPtr layers_of(const variform::Build& build) {
+  auto layers = std::make_shared<nn::Sequential>();
+  if (build.data.size() > 1) layers->append(std::make_shared<nn::Flatten>());
+  layers->append(std::make_shared<nn::Linear>(build, build.data_size(), build.outputs, build.flag("bias")));
+  return layers;
+}
+
+/// Wx + b.
+class Linear final : public nn::NetworkEncoder {
+ public:
+  explicit Linear(const variform::Build& build) : NetworkEncoder(build, layers_of(build)) {}
+};
+
+}  // namespace
+
+VARIFORM_COMPONENTS(variform::component<Linear>(
+    "linear", "Affine map of flattened data.", "theory §4: exact for a linear decoder with Gaussian likelihood",
+    {variform::flag("bias", true).doc("Whether there is a constant term.")}))

@@ -1,0 +1,30 @@
+// Encoder `mlp`: a multilayer perceptron on flattened data.
+
+#include <variform/nn/network.h>
+#include <variform/plugin.h>
+
+namespace {
+
+namespace nn = variform::nn;
+
+nn::LayerPtr layers_of(const variform::Build& build) {
+  auto layers = std::make_shared<nn::Sequential>();
+  if (build.data.size() > 1) layers->append(std::make_shared<nn::Flatten>());
+  const int64_t width =
+      append_hidden(*layers, build, nn::block_of(build), build.data_size(), build.integers("hidden"));
+  layers->append(std::make_shared<nn::Linear>(build, width, build.outputs));
+  return layers;
+}
+
+/// Flatten → (Linear → normalisation → activation) for each hidden width → Linear.
+class Mlp final : public nn::NetworkEncoder {
+ public:
+  explicit Mlp(const variform::Build& build) : NetworkEncoder(build, layers_of(build)) {}
+};
+
+}  // namespace
+
+VARIFORM_COMPONENTS(variform::component<Mlp>(
+    "mlp", "Multilayer perceptron on flattened data.", "Kingma & Welling 2014, appendix C",
+    {variform::integers("hidden", {512, 512}).at_least(1).doc("Widths of the hidden layers, first to last."),
+     nn::kActivation, nn::kNormalisation, nn::kGroups}))

@@ -1,0 +1,123 @@
+// Layer, and the layers that are made of other layers.
+
+#include <variform/nn/layer.h>
+
+#include "nn_support.h"
+
+#include <algorithm>
+
+namespace variform {
+inline namespace v1 {
+namespace nn {
+
+Layer::~Layer() = default;
+LinearMap::~LinearMap() = default;
+
+Tensor fold(const Tensor& v) { return v.flatten(0, 1); }
+
+Tensor unfold(const Tensor& folded, int64_t tangents) {
+  Shape shape = folded.sizes().vec();
+  shape[0] /= tangents;
+  shape.insert(shape.begin(), tangents);
+  return folded.reshape(shape);
+}
+
+Pushed LinearMap::push(const Tensor& x, const Tensor& v) const {
+  return {forward(x), push_linear(v, [this](const Tensor& rows) { return forward(rows); })};
+}
+
+Sequential::Sequential(std::vector<LayerPtr> layers) {
+  for (LayerPtr& layer : layers) append(std::move(layer));
+}
+
+void Sequential::append(LayerPtr layer) {
+  if (!layer) throw Error("Sequential expects a layer; found none at position " + std::to_string(layers_.size()));
+  if (std::find(layers_.begin(), layers_.end(), layer) != layers_.end())
+    throw Error("Sequential holds each layer once; the layer at position " + std::to_string(layers_.size()) +
+                " is in it already");
+  layers_.push_back(register_module(std::to_string(layers_.size()), std::move(layer)));
+}
+
+Tensor Sequential::forward(const Tensor& x) const {
+  Tensor y = x;
+  for (const LayerPtr& layer : layers_) y = layer->forward(y);
+  return y;
+}
+
+Pushed Sequential::push(const Tensor& x, const Tensor& v) const {
+  Pushed pushed{x, v};
+  for (const LayerPtr& layer : layers_) pushed = layer->push(pushed.g, pushed.jv);
+  return pushed;
+}
+
+Shape Sequential::output_shape(const Shape& in) const {
+  Shape shape = in;
+  for (const LayerPtr& layer : layers_) shape = layer->output_shape(shape);
+  return shape;
+}
+
+bool Sequential::piecewise_linear() const {
+  return std::all_of(layers_.begin(), layers_.end(), [](const LayerPtr& layer) { return layer->piecewise_linear(); });
+}
+
+bool Sequential::samplewise() const {
+  return std::all_of(layers_.begin(), layers_.end(), [](const LayerPtr& layer) { return layer->samplewise(); });
+}
+
+std::string Sequential::python() const {
+  std::string text = "torch.nn.Sequential(\n";
+  for (const LayerPtr& layer : layers_) text += "    " + indented(layer->python()) + ",\n";
+  return text + ")";
+}
+
+Residual::Residual(LayerPtr inner, LayerPtr shortcut) {
+  if (!inner) throw Error("Residual expects an inner layer; found none");
+  inner_ = register_module("inner", std::move(inner));
+  if (shortcut) shortcut_ = register_module("shortcut", std::move(shortcut));
+}
+
+Tensor Residual::forward(const Tensor& x) const {
+  return (shortcut_ ? shortcut_->forward(x) : x) + inner_->forward(x);
+}
+
+Pushed Residual::push(const Tensor& x, const Tensor& v) const {
+  const Pushed inner = inner_->push(x, v);
+  const Pushed shortcut = shortcut_ ? shortcut_->push(x, v) : Pushed{x, v};
+  return {shortcut.g + inner.g, shortcut.jv + inner.jv};
+}
+
+Shape Residual::output_shape(const Shape& in) const {
+  const Shape out = inner_->output_shape(in), beside = shortcut_ ? shortcut_->output_shape(in) : in;
+  if (out != beside)
+    throw Error("Residual adds its shortcut's " + to_text(beside) + " to its inner layer's " + to_text(out) +
+                "; give it layers whose shapes agree");
+  return out;
+}
+
+bool Residual::piecewise_linear() const {
+  return inner_->piecewise_linear() && (!shortcut_ || shortcut_->piecewise_linear());
+}
+
+bool Residual::samplewise() const { return inner_->samplewise() && (!shortcut_ || shortcut_->samplewise()); }
+
+std::string Residual::python() const {
+  std::string text = "Residual(\n    " + indented(inner_->python()) + ",\n";
+  if (shortcut_) text += "    " + indented(shortcut_->python()) + ",\n";
+  return text + ")";
+}
+
+std::string Residual::python_helper() const {
+  return R"(class Residual(torch.nn.Module):
+    def __init__(self, inner, shortcut=None):
+        super().__init__()
+        self.inner = inner
+        self.shortcut = shortcut
+
+    def forward(self, x):
+        return (x if self.shortcut is None else self.shortcut(x)) + self.inner(x)
+)";
+}
+
+}  // namespace nn
+}  // namespace v1
+}  // namespace variform

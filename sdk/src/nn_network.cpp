@@ -1,0 +1,113 @@
+// Encoders and decoders that are one network, the blocks that the stock ones share, and PyTorch source.
+
+#include <variform/nn/network.h>
+
+#include "nn_support.h"
+#include "tangents.h"
+
+#include <algorithm>
+
+namespace variform {
+inline namespace v1 {
+namespace nn {
+namespace {
+
+LayerPtr checked(LayerPtr network, const char* kind, const Shape& in, const Shape& out) {
+  if (!network) throw Error(std::string(kind) + " expects a network; found none");
+  const Shape found = network->output_shape(in);
+  if (found != out)
+    throw Error("the " + std::string(kind) + "'s network must take " + to_text(in) + " to " + to_text(out) +
+                "; it takes it to " + to_text(found));
+  return network;
+}
+
+}  // namespace
+
+NetworkEncoder::NetworkEncoder(const Build& build, LayerPtr network)
+    : network_(register_module("network", checked(std::move(network), "encoder", build.data, {build.outputs}))) {}
+NetworkEncoder::~NetworkEncoder() = default;
+
+NetworkDecoder::NetworkDecoder(const Build& build, LayerPtr network)
+    : network_(register_module("network",
+                               checked(std::move(network), "decoder", {build.latent}, decoded_shape(build)))) {}
+NetworkDecoder::~NetworkDecoder() = default;
+
+Pushed NetworkDecoder::pushforward(const Tensor& z, const Tensor& v) {
+  check_tangents(z, v);
+  return network_->push(z, v);
+}
+
+void append_block(Sequential& network, const Build& build, const Block& block, const Shape& shape) {
+  const bool image = shape.size() > 1;
+  if (block.normalisation == "group") network.append(std::make_shared<GroupNorm>(build, block.groups, shape[0]));
+  else if (block.normalisation == "layer" && image) network.append(std::make_shared<GroupNorm>(build, 1, shape[0]));
+  else if (block.normalisation == "layer") network.append(std::make_shared<LayerNorm>(build, shape));
+  else if (block.normalisation != "none")
+    throw Error("there is no normalisation '" + block.normalisation + "'; choose one of none, layer, group");
+  network.append(activation(block.activation));
+}
+
+int64_t append_hidden(Sequential& network, const Build& build, const Block& block, int64_t in,
+                      const std::vector<int64_t>& hidden) {
+  for (int64_t width : hidden) {
+    network.append(std::make_shared<Linear>(build, in, width));
+    append_block(network, build, block, {width});
+    in = width;
+  }
+  return in;
+}
+
+Block block_of(const Build& build) {
+  return {build.text(kActivation.name), build.text(kNormalisation.name), build.integer(kGroups.name)};
+}
+
+void append_output(Sequential& network, const Build& build) {
+  const std::string output = build.text(kOutput.name);
+  if (output == "none") return;
+  if (build.outputs != 1)
+    throw Error("output = \"" + output + "\" expects a likelihood with one output for each data value; found " +
+                std::to_string(build.outputs) + ": use output = \"none\"");
+  network.append(activation(output));
+}
+
+void require_halvings(const Build& build, size_t layers) {
+  if (build.data.size() != 3)
+    throw Error("conv expects images [channels, height, width]; found data of shape " + to_text(build.data) +
+                ": use mlp for such data");
+  if (layers == 0) throw Error("conv expects channels for at least one layer; found an empty list");
+  const int64_t side = std::min(build.data[1], build.data[2]);
+  if (layers >= 63 || side >> layers == 0)
+    throw Error("conv halves the image once for each of its " + std::to_string(layers) +
+                " channel counts, which images of " + std::to_string(build.data[1]) + "×" +
+                std::to_string(build.data[2]) + " do not allow; give it fewer channels");
+}
+
+Shape decoded_shape(const Build& build) {
+  if (build.data.empty()) throw Error("a decoder expects data of at least one dimension; found none");
+  Shape shape = build.data;
+  shape[0] *= build.outputs;
+  return shape;
+}
+
+std::string python_module(const Layer& network, const std::string& class_name, const std::string& attribute) {
+  std::vector<std::string> helpers;
+  for (const auto& module : network.modules(/*include_self=*/false)) {
+    const auto* layer = dynamic_cast<const Layer*>(module.get());
+    const std::string helper = layer ? layer->python_helper() : "";
+    if (!helper.empty() && std::find(helpers.begin(), helpers.end(), helper) == helpers.end()) helpers.push_back(helper);
+  }
+  if (const std::string own = network.python_helper();
+      !own.empty() && std::find(helpers.begin(), helpers.end(), own) == helpers.end())
+    helpers.push_back(own);
+
+  std::string text = "import torch\n";
+  for (const std::string& helper : helpers) text += "\n\n" + helper;
+  text += "\n\nclass " + class_name + "(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n";
+  text += "        self." + attribute + " = " + indented(indented(network.python())) + "\n";
+  text += "\n    def forward(self, x):\n        return self." + attribute + "(x)\n";
+  return text;
+}
+
+}  // namespace nn
+}  // namespace v1
+}  // namespace variform

@@ -1,0 +1,13 @@
+#pragma once
+// Shared by the three pushforward tiers.
+
+#include <variform/types.h>
+
+namespace variform {
+inline namespace v1 {
+
+/// Throws Error unless z is [N, d] and v is [T, N, d] with T ≥ 1.
+void check_tangents(const Tensor& z, const Tensor& v);
+
+}  // namespace v1
+}  // namespace variform
