@@ -6,7 +6,8 @@ if(VARIFORM_PCH)
   file(CONFIGURE OUTPUT "${_stand_in}" CONTENT "// Only here because the precompiled header needs a source file.\n")
   add_library(variform-precompiled OBJECT "${_stand_in}")
   target_link_libraries(variform-precompiled PRIVATE LibTorch::LibTorch)
-  target_precompile_headers(variform-precompiled PRIVATE "${CMAKE_CURRENT_LIST_DIR}/precompiled.h")
+  target_include_directories(variform-precompiled PRIVATE "${CMAKE_CURRENT_LIST_DIR}")
+  target_precompile_headers(variform-precompiled PRIVATE <precompiled.h>)  # by name: ccache must see no absolute path
 endif()
 
 function(variform_precompiled target)
