@@ -1,0 +1,113 @@
+// The posterior of a GRAE model: a mean from the encoder, and §4's optimal covariance from the decoder's curvature.
+
+#include <variform/plugin.h>
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <numbers>
+
+namespace {
+
+using variform::Tensor;
+
+const double kLogTwoPi = std::log(2 * std::numbers::pi);
+
+struct Settings {
+  variform::Model* model;
+  variform::Structure structure;
+  variform::Curvature curvature;
+  double beta;   ///< 0: the objective's
+};
+
+double beta_of(const Settings& settings) {
+  if (settings.beta > 0) return settings.beta;
+  const std::optional<double> final_beta = settings.model->objective().final_beta();
+  if (!final_beta || !(*final_beta > 0))
+    throw variform::Error(
+        "the optimal covariance needs a positive β, and the objective " +
+        (final_beta ? "ends with β = " + std::to_string(*final_beta) : std::string("has none")) +
+        "; set the family's parameter 'beta'");
+  return *final_beta;
+}
+
+// The covariance costs a Jacobian: it is computed when first asked for, and then kept.
+class OptimalPosterior final : public variform::Posterior {
+ public:
+  OptimalPosterior(Tensor mean, Tensor x, const Settings& settings)
+      : mean_(std::move(mean)), x_(std::move(x)), settings_(settings) {}
+
+  Tensor location() const override { return mean_; }
+  variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
+    const Tensor noise = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options()).to(at::kDouble);
+    return {mean_ + optimum().scale(noise).to(mean_.scalar_type()), noise};
+  }
+  Tensor log_prob(const variform::Draw& draw) const override {
+    const Tensor noise =
+        draw.noise.defined() ? draw.noise : optimum().whiten((draw.z - mean_).to(at::kDouble));
+    return -0.5 * (noise.square().sum(-1) + optimum().log_det() + static_cast<double>(mean_.size(1)) * kLogTwoPi);
+  }
+  std::optional<Tensor> entropy() const override {
+    return 0.5 * (optimum().log_det() + static_cast<double>(mean_.size(1)) * (kLogTwoPi + 1));
+  }
+  std::optional<variform::Covariance> covariance() const override { return optimum(); }
+
+ private:
+  const variform::Covariance& optimum() const {
+    if (covariance_) return *covariance_;
+    const std::optional<variform::Gaussian> prior = settings_.model->prior().gaussian();
+    if (!prior)
+      throw variform::Unsupported(
+          "the optimal covariance of the theory's §4 exists for a Gaussian prior only, and prior " +
+          settings_.model->label(variform::Kind::kPrior) + " is none; use prior 'gaussian' or another family");
+    const Tensor h = settings_.model
+                         ->latent_hessian(x_, mean_, settings_.model->unit_tangents(mean_.size(0)), settings_.curvature)
+                         .h;
+    const Tensor beta = at::full({}, beta_of(settings_), h.options());
+    const Tensor precision = prior->covariance.to(at::kDouble).precision()[0];
+    covariance_ = variform::optimal_covariance(settings_.structure, h, beta, precision);
+    return *covariance_;
+  }
+
+  Tensor mean_, x_;   // [B, d], [B, data…]
+  Settings settings_;
+  mutable std::optional<variform::Covariance> covariance_;
+};
+
+/// q(z|x) = N(h(x), Σ*), where Σ* minimises ½ tr(HΣ) + β KL inside `structure`: (Q + H/β)⁻¹ for a full one, with
+/// H = JᵀH_ℓJ at h(x) and Q the Gaussian prior's precision (§4, second column). The encoder outputs d numbers, the mean.
+/// Where Q + H/β is not positive definite (a Hessian that is indefinite) everything is NaN; use curvature = "fisher".
+class Optimal final : public variform::VariationalFamily {
+ public:
+  explicit Optimal(const variform::Build& build)
+      : settings_{build.model,
+                  variform::Structure::named(build.text("structure"), build.latent, build.integer("block")),
+                  build.text("curvature") == "fisher" ? variform::Curvature::kFisher : variform::Curvature::kHessian,
+                  build.number("beta")} {}
+  int64_t parameter_count(int64_t d) const override { return d; }
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor& x) override {
+    return std::make_unique<OptimalPosterior>(params, x, settings_);
+  }
+
+ private:
+  Settings settings_;
+};
+
+}  // namespace
+
+VARIFORM_COMPONENTS(variform::component<Optimal>(
+    "optimal", "Gaussian posterior whose covariance is the optimum for the decoder's curvature: the posterior of a "
+               "GRAE model.",
+    "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 3; theory §4, §5",
+    {variform::text("structure", "full").one_of({"full", "diagonal", "block", "isotropic"}).doc(
+         "Structure inside which the covariance is optimal; take the objective's own to evaluate a model as it was "
+         "trained."),
+     variform::integer("block", 0).at_least(0).in("latents").doc(
+         "Size of the blocks when structure is \"block\"; the last block is smaller when it does not divide the "
+         "latent dimension."),
+     variform::number("beta", 0.0).at_least(0).doc(
+         "The β that the covariance is optimal for; 0 takes the objective's at the end of training. 1 gives the "
+         "posterior for an evidence lower bound."),
+     variform::text("curvature", "hessian").one_of({"hessian", "fisher"}).doc(
+         "Second derivative of the likelihood: exact (\"hessian\") or its expectation under the model, which is never "
+         "negative (\"fisher\").")}))
