@@ -1,0 +1,390 @@
+// Words for what the registry knows.
+
+#include "plugins/describe.h"
+
+#include <torch/version.h>
+#include <variform/types.h>
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "config/text.h"
+
+namespace variform::plugins {
+namespace {
+
+using nlohmann::json;
+using config::format_plain;
+
+std::string full_name(const Offer& offer) { return std::string(to_string(offer.kind)) + ":" + std::string(offer.id); }
+
+// UTF-8 characters, for columns.
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string padded(std::string_view text, std::size_t columns) {
+  return std::string(text) + std::string(columns > width(text) ? columns - width(text) : 0, ' ');
+}
+
+// Left-aligned columns, two blanks between them, none at a line's end.
+std::string table(const std::vector<std::vector<std::string>>& rows, const std::string& indent = {}) {
+  std::vector<std::size_t> columns;
+  for (const auto& row : rows) {
+    columns.resize(std::max(columns.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) columns[i] = std::max(columns[i], width(row[i]));
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line = indent;
+    for (std::size_t i = 0; i < row.size(); ++i) line += padded(row[i], columns[i] + 2);
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+// Lines of at most 100 columns.
+std::string wrapped(std::string_view text, const std::string& indent) {
+  std::string result, line;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    if (!line.empty() && indent.size() + width(line) + 1 + width(word) > 100) {
+      result += indent + line + "\n";
+      line.clear();
+    }
+    if (!word.empty()) line += (line.empty() ? "" : " ") + std::string(word);
+    at = end + 1;
+  }
+  return line.empty() ? result : result + indent + line + "\n";
+}
+
+// How the value stands in TOML.
+std::string toml_number(double value, bool integer) {
+  return integer ? std::to_string(static_cast<long long>(value)) : config::format_number(value);
+}
+
+std::string default_text(const Parameter& parameter) {
+  switch (parameter.type) {
+    case ParameterType::kNumber: return toml_number(parameter.number_default, false);
+    case ParameterType::kInteger: return toml_number(parameter.number_default, true);
+    case ParameterType::kFlag: return parameter.number_default != 0 ? "true" : "false";
+    case ParameterType::kText: return config::quote(parameter.text_default);
+    case ParameterType::kNumbers:
+    case ParameterType::kIntegers: {
+      std::vector<std::string> items;
+      for (std::size_t i = 0; i < parameter.list_size; ++i)
+        items.push_back(toml_number(parameter.list_default[i], parameter.type == ParameterType::kIntegers));
+      return "[" + config::join(items) + "]";
+    }
+    case ParameterType::kComponent: break;
+  }
+  return {};
+}
+
+// "above 0", "0.5 to 1", "at least 1"; empty if any value will do.
+std::string range_text(const Parameter& parameter) {
+  const bool low = std::isfinite(parameter.low), high = std::isfinite(parameter.high);
+  if (low && high && !parameter.excludes_low) return format_plain(parameter.low) + " to " + format_plain(parameter.high);
+  std::string text;
+  if (low) text = (parameter.excludes_low ? "above " : "at least ") + format_plain(parameter.low);
+  if (high) text += (low ? ", " : "") + std::string("at most ") + format_plain(parameter.high);
+  return text;
+}
+
+std::vector<std::string> choices_of(const Parameter& parameter) {
+  return {parameter.choices.begin(), parameter.choices.begin() + static_cast<std::ptrdiff_t>(parameter.choice_count)};
+}
+
+// Everything but name and meaning: `number, default 0.5, above 0, in nats, may follow a schedule`.
+std::string facts(const Parameter& parameter) {
+  std::string text = to_string(parameter.type);
+  if (parameter.type == ParameterType::kComponent)
+    text = std::string("a ") + to_string(parameter.component_kind) + " of its own";
+  text += parameter.is_required ? ", required" : ", default " + default_text(parameter);
+  if (const std::string range = range_text(parameter); !range.empty()) text += ", " + range;
+  if (*parameter.unit) text += std::string(", in ") + parameter.unit;
+  if (parameter.choice_count) text += ", one of " + config::join_quoted(choices_of(parameter));
+  if (parameter.is_schedulable) text += ", may follow a schedule";
+  return text;
+}
+
+json number_json(double value, bool integer) {
+  if (integer) return static_cast<std::int64_t>(value);
+  return value;
+}
+
+json default_json(const Parameter& parameter) {
+  if (parameter.is_required) return nullptr;
+  switch (parameter.type) {
+    case ParameterType::kNumber: return parameter.number_default;
+    case ParameterType::kInteger: return number_json(parameter.number_default, true);
+    case ParameterType::kFlag: return parameter.number_default != 0;
+    case ParameterType::kText: return parameter.text_default;
+    case ParameterType::kNumbers:
+    case ParameterType::kIntegers: {
+      json items = json::array();
+      for (std::size_t i = 0; i < parameter.list_size; ++i)
+        items.push_back(number_json(parameter.list_default[i], parameter.type == ParameterType::kIntegers));
+      return items;
+    }
+    case ParameterType::kComponent: break;
+  }
+  return nullptr;
+}
+
+json parameter_json(const Parameter& parameter) {
+  json result{{"name", parameter.name},
+              {"type", to_string(parameter.type)},
+              {"required", parameter.is_required},
+              {"default", default_json(parameter)},
+              {"low", nullptr},
+              {"high", nullptr},
+              {"excludes_low", parameter.excludes_low},
+              {"unit", parameter.unit},
+              {"choices", choices_of(parameter)},
+              {"schedulable", parameter.is_schedulable},
+              {"meaning", parameter.description}};
+  if (std::isfinite(parameter.low)) result["low"] = parameter.low;
+  if (std::isfinite(parameter.high)) result["high"] = parameter.high;
+  if (parameter.type == ParameterType::kComponent) result["kind"] = to_string(parameter.component_kind);
+  return result;
+}
+
+json record_json(const PluginRecord& record) {
+  json result{{"id", record.id},
+              {"version", record.version},
+              {"path", record.path.string()},
+              {"origin", to_string(record.origin)},
+              {"status", to_string(record.status)},
+              {"reason", record.reason},
+              {"sha256", record.sha256},
+              {"components", json::array()},
+              {"fingerprint", nullptr}};
+  if (record.manifest) {
+    result["components"] = record.manifest->components;
+    result["fingerprint"] = record.manifest->fingerprint;
+  }
+  return result;
+}
+
+std::vector<Kind> kinds_of(std::optional<Kind> kind) {
+  if (kind) return {*kind};
+  return {Kind::kEncoder, Kind::kDecoder, Kind::kFamily, Kind::kPrior, Kind::kLikelihood, Kind::kObjective};
+}
+
+std::size_t refused(const Registry& registry) {
+  const auto records = registry.records();
+  return static_cast<std::size_t>(std::count_if(records.begin(), records.end(), [](const PluginRecord* record) {
+    return record->status == Status::kRefused;
+  }));
+}
+
+// A value that the schema accepts, for a parameter that has no default.
+std::string example(const Registry& registry, const Offer& offer, const Parameter& parameter) {
+  switch (parameter.type) {
+    case ParameterType::kText:
+      return config::quote(parameter.choice_count ? parameter.choices[0] : parameter.name);
+    case ParameterType::kComponent: {
+      const std::vector<std::string> ids = registry.ids(parameter.component_kind);
+      const auto other = std::find_if(ids.begin(), ids.end(), [&](const std::string& id) {
+        return parameter.component_kind != offer.kind || id != offer.id;
+      });
+      return "{ type = " + config::quote(other == ids.end() ? "ID" : *other) + " }";
+    }
+    case ParameterType::kFlag: return "true";
+    default: break;
+  }
+  const bool integer = parameter.type == ParameterType::kInteger || parameter.type == ParameterType::kIntegers;
+  double value = 1;
+  if (value < parameter.low || (value == parameter.low && parameter.excludes_low)) value = std::floor(parameter.low) + 1;
+  if (value > parameter.high) value = parameter.high;
+  const bool list = parameter.type == ParameterType::kNumbers || parameter.type == ParameterType::kIntegers;
+  return list ? "[" + toml_number(value, integer) + "]" : toml_number(value, integer);
+}
+
+// All offers that `name` stands for; never none.
+std::vector<Offer> offers_named(const Registry& registry, std::string_view name) {
+  if (const std::size_t colon = name.find(':'); colon != std::string_view::npos) {
+    const Kind kind = kind_named(name.substr(0, colon));
+    std::vector<Offer> offers = registry.offers(kind, name.substr(colon + 1));
+    if (offers.empty()) registry.offer(kind, name.substr(colon + 1));   // throws: it knows why
+    return offers;
+  }
+  std::vector<Offer> found;
+  std::vector<std::string> names, ids;
+  for (Kind kind : kinds_of({})) {
+    for (const std::string& id : registry.ids(kind)) ids.push_back(id);
+    const std::vector<Offer> offers = registry.offers(kind, name);
+    if (offers.empty()) continue;
+    names.push_back(full_name(offers.front()));
+    found = offers;
+  }
+  if (names.size() > 1)
+    throw Error("\"" + std::string(name) + "\" is the id of components of several kinds; say which: " +
+                config::join(names));
+  if (found.empty()) {
+    const std::string near = config::did_you_mean(name, ids);
+    throw Error("there is no component \"" + std::string(name) + "\"" +
+                (near.empty() ? "; `variform list` shows all of them" : "; " + near));
+  }
+  return found;
+}
+
+std::string describe_one(const Registry& registry, const Offer& offer) {
+  std::string text = full_name(offer) + "\n" + wrapped(offer.summary, "  ") + "\n";
+  std::vector<std::vector<std::string>> rows;
+  if (!offer.source.empty()) rows.push_back({"source", std::string(offer.source)});
+  rows.push_back({"plugin", offer.plugin->name()});
+  rows.push_back({"file", offer.plugin->path.empty() ? "built into this program" : offer.plugin->path.string()});
+  text += table(rows, "  ") + "\n";
+  text += offer.parameters.empty() ? "  no parameters\n" : "  parameters\n";
+  std::size_t columns = 0;
+  for (const Parameter& parameter : offer.parameters) columns = std::max(columns, width(parameter.name));
+  for (const Parameter& parameter : offer.parameters) {
+    text += "    " + padded(parameter.name, columns + 2) + facts(parameter) + "\n";
+    text += wrapped(parameter.description, std::string(columns + 6, ' '));
+  }
+  return text + "\n  in a config\n" + [&] {
+    std::string indented;
+    const std::string snippet = toml_snippet(registry, offer);
+    for (std::size_t at = 0; at < snippet.size();) {
+      const std::size_t end = snippet.find('\n', at);
+      indented += "    " + snippet.substr(at, end - at + 1);
+      at = end + 1;
+    }
+    return indented;
+  }();
+}
+
+std::string place_note(const Registry& registry, const Place& place) {
+  if (!place.note.empty()) return place.note;
+  std::size_t files = 0;
+  for (const PluginRecord* record : registry.records())
+    files += record->origin == place.origin && (record->path == place.path || record->path.parent_path() == place.path);
+  return std::to_string(files) + (files == 1 ? " file" : " files");
+}
+
+}  // namespace
+
+Kind kind_named(std::string_view name) {
+  std::vector<std::string> names;
+  for (Kind kind : kinds_of({})) {
+    if (name == to_string(kind)) return kind;
+    names.emplace_back(to_string(kind));
+  }
+  const std::string near = config::did_you_mean(name, names);
+  throw Error("there is no kind \"" + std::string(name) + "\"; " +
+              (near.empty() ? "the kinds are " + config::join(names) : near));
+}
+
+std::string list_text(const Registry& registry, std::optional<Kind> kind) {
+  std::vector<std::vector<std::string>> rows;
+  for (Kind each : kinds_of(kind))
+    for (const Offer& offer : registry.offers(each))
+      rows.push_back({full_name(offer), offer.plugin->name(), std::string(offer.summary)});
+  std::string text = table(rows);
+  if (rows.empty()) text = std::string("no ") + (kind ? to_string(*kind) : "component") + " was found; `variform doctor` says why\n";
+  if (const std::size_t count = refused(registry))
+    text += "\n" + std::to_string(count) + (count == 1 ? " plugin was" : " plugins were") +
+            " refused; `variform doctor` says why\n";
+  return text;
+}
+
+json list_json(const Registry& registry, std::optional<Kind> kind) {
+  json result = json::array();
+  for (Kind each : kinds_of(kind))
+    for (const Offer& offer : registry.offers(each))
+      result.push_back({{"kind", to_string(offer.kind)},
+                        {"id", offer.id},
+                        {"summary", offer.summary},
+                        {"plugin", offer.plugin->id},
+                        {"version", offer.plugin->version},
+                        {"path", offer.plugin->path.string()}});
+  return result;
+}
+
+std::string toml_snippet(const Registry& registry, const Offer& offer) {
+  const bool objective = offer.kind == Kind::kObjective;
+  std::string text = objective ? "[objective]\n" : std::string("[model.") + to_string(offer.kind) + "]\n";
+  text += "type = " + config::quote(offer.id) + "\n";
+  if (registry.offers(offer.kind, offer.id).size() > 1) text += "plugin = " + config::quote(offer.plugin->id) + "\n";
+  for (const Parameter& parameter : offer.parameters)
+    text += config::quote_key(parameter.name) + " = " +
+            (parameter.is_required ? example(registry, offer, parameter) : default_text(parameter)) + "\n";
+  return text;
+}
+
+std::string describe_text(const Registry& registry, std::string_view name) {
+  std::string text;
+  for (const Offer& offer : offers_named(registry, name))
+    text += (text.empty() ? "" : "\n") + describe_one(registry, offer);
+  return text;
+}
+
+json describe_json(const Registry& registry, std::string_view name) {
+  json result = json::array();
+  for (const Offer& offer : offers_named(registry, name)) {
+    json parameters = json::array();
+    for (const Parameter& parameter : offer.parameters) parameters.push_back(parameter_json(parameter));
+    result.push_back({{"kind", to_string(offer.kind)},
+                      {"id", offer.id},
+                      {"summary", offer.summary},
+                      {"source", offer.source},
+                      {"plugin", record_json(*offer.plugin)},
+                      {"parameters", parameters},
+                      {"toml", toml_snippet(registry, offer)}});
+  }
+  return result.size() == 1 ? result.front() : result;
+}
+
+std::string doctor_text(const Registry& registry) {
+  registry.load_all();
+  const Manifest& host = host_manifest();
+  std::string text = "this program\n" + table({{"fingerprint", host.fingerprint},
+                                               {"SDK ABI", host.sdk_abi},
+                                               {"LibTorch", TORCH_VERSION},
+                                               {"C++11 string ABI", host.cxx11_abi},
+                                               {"sanitizer", host.sanitizer},
+                                               {"processor threads", std::to_string(std::thread::hardware_concurrency())}},
+                                              "  ");
+  std::vector<std::vector<std::string>> places, used;
+  for (const Place& place : registry.places())
+    places.push_back({to_string(place.origin), place.path.string(), place_note(registry, place)});
+  std::string unused;
+  for (const PluginRecord* record : registry.records()) {
+    if (record->status == Status::kLoaded)
+      used.push_back({record->name(), std::to_string(record->manifest->components.size()) + " components",
+                      record->sha256.substr(0, 12), record->path.empty() ? "built into this program" : record->path.string()});
+    else
+      unused += std::string("  ") + to_string(record->status) + ": " + record->reason + "\n";
+  }
+  text += "\nsearched for plugins, in this order\n" + table(places, "  ");
+  text += "\nplugins in use\n" + (used.empty() ? "  none\n" : table(used, "  "));
+  if (!unused.empty()) text += "\nplugins not in use\n" + unused;
+  return text;
+}
+
+json doctor_json(const Registry& registry) {
+  registry.load_all();
+  const Manifest& host = host_manifest();
+  json places = json::array(), plugins = json::array();
+  for (const Place& place : registry.places())
+    places.push_back({{"origin", to_string(place.origin)}, {"path", place.path.string()}, {"note", place.note}});
+  for (const PluginRecord* record : registry.records()) plugins.push_back(record_json(*record));
+  return {{"host",
+           {{"fingerprint", host.fingerprint},
+            {"sdk_abi", host.sdk_abi},
+            {"libtorch", TORCH_VERSION},
+            {"cxx11_abi", host.cxx11_abi},
+            {"sanitizer", host.sanitizer},
+            {"threads", std::thread::hardware_concurrency()}}},
+          {"places", places},
+          {"plugins", plugins}};
+}
+
+}  // namespace variform::plugins

@@ -1,0 +1,88 @@
+// The search order, from arguments and environment.
+
+#include "plugins/search.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+#include <system_error>
+
+namespace variform::plugins {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+void add_environment(std::vector<Place>& places, Origin origin, std::string_view paths) {
+  for (std::size_t at = 0; at <= paths.size();) {
+    const std::size_t end = std::min(paths.find(':', at), paths.size());
+    // An empty entry means the current directory elsewhere; here it means nothing.
+    if (end > at) {
+      const fs::path path(paths.substr(at, end - at));
+      places.push_back({origin, path, path.is_absolute() ? "" : "ignored: not an absolute path"});
+    }
+    at = end + 1;
+  }
+}
+
+// The program is PREFIX/bin/variform or, behind its launcher, PREFIX/libexec/variform/variform.
+void add_installation(Search& search, const fs::path& folder) {
+  std::vector<fs::path> prefixes{folder.parent_path()};
+  if (folder.parent_path().filename() == "libexec") prefixes = {folder.parent_path().parent_path()};
+  for (const fs::path& prefix : prefixes) {
+    search.places.push_back({Origin::kInstallation, prefix / "lib/variform/plugins", {}});
+    std::error_code error;
+    if (fs::exists(prefix / "lib/cmake/VariformSdk", error)) search.sdk_prefix = prefix;
+  }
+}
+
+}  // namespace
+
+const char* to_string(Origin origin) {
+  switch (origin) {
+    case Origin::kProgram: return "built in";
+    case Origin::kCommandLine: return "--plugin";
+    case Origin::kConfig: return "[plugins].paths";
+    case Origin::kEnvironment: return "VARIFORM_PLUGIN_PATH";
+    case Origin::kUser: return "user";
+    case Origin::kInstallation: return "installation";
+    case Origin::kBuildTree: return "build tree";
+  }
+  return "";
+}
+
+Surroundings Surroundings::of_this_process() {
+  Surroundings result{environment("VARIFORM_PLUGIN_PATH"), environment("VARIFORM_PLUGINS"),
+                      environment("XDG_DATA_HOME"), environment("HOME"), {}};
+  std::error_code error;
+  result.executable = fs::read_symlink("/proc/self/exe", error);
+  return result;
+}
+
+Search search_for(const std::vector<std::string>& files, const std::vector<std::string>& config_paths,
+                  const Surroundings& surroundings) {
+  Search search;
+  for (const std::string& file : files)
+    search.places.push_back({Origin::kCommandLine, fs::absolute(file).lexically_normal(), {}});
+  for (const std::string& path : config_paths) {
+    const bool absolute = fs::path(path).is_absolute();
+    search.places.push_back({Origin::kConfig, path, absolute ? "" : "ignored: not an absolute path"});
+  }
+  add_environment(search.places, Origin::kEnvironment, surroundings.plugin_path);
+
+  fs::path data = surroundings.data_home;   // the standard says: a relative one is invalid
+  if (!data.is_absolute() && !surroundings.home.empty()) data = fs::path(surroundings.home) / ".local/share";
+  if (data.is_absolute()) search.places.push_back({Origin::kUser, data / "variform/plugins", {}});
+
+  const fs::path folder = surroundings.executable.parent_path();
+  if (!folder.empty()) add_installation(search, folder);
+  if (!surroundings.plugins.empty()) add_environment(search.places, Origin::kBuildTree, surroundings.plugins);
+  else if (!folder.empty()) search.places.push_back({Origin::kBuildTree, folder / "plugins", {}});
+  return search;
+}
+
+}  // namespace variform::plugins
