@@ -1,0 +1,138 @@
+// See optimizer.h. The update rules are Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), SGD with momentum
+// and RMSprop (Tieleman & Hinton 2012), each with PyTorch's conventions.
+
+#include "train/optimizer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <stdexcept>
+
+namespace variform::train {
+namespace {
+
+// What of a group is updated in this step, gathered into the lists that the fused kernels take.
+struct Lists {
+  std::vector<Tensor> parameters, gradients;
+  std::map<std::string, std::vector<Tensor>> states;
+};
+
+void rmsprop(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
+  for (size_t i = 0; i < lists.parameters.size(); ++i) {
+    Tensor gradient = lists.gradients[i];
+    if (spec.weight_decay != 0) gradient = gradient.add(lists.parameters[i], spec.weight_decay);
+    Tensor square = lists.states.at("square_avg")[i];
+    square.mul_(spec.alpha).addcmul_(gradient, gradient, 1 - spec.alpha);
+    const Tensor update = gradient / (square.sqrt() + spec.eps);
+    Tensor parameter = lists.parameters[i];
+    if (spec.momentum > 0) {
+      Tensor momentum = lists.states.at("momentum")[i];
+      momentum.mul_(spec.momentum).add_(update);
+      parameter.add_(momentum, -lr);
+    } else {
+      parameter.add_(update, -lr);
+    }
+  }
+}
+
+void adam(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
+  for (Tensor count : lists.states.at("step")) count.add_(1);
+  const auto update = [&](auto&& fused) {
+    fused(lists.parameters, lists.gradients, lists.states.at("exp_avg"), lists.states.at("exp_avg_sq"),
+          at::TensorList(), lists.states.at("step"), lr, spec.beta1, spec.beta2, spec.weight_decay, spec.eps,
+          /*amsgrad=*/false, /*maximize=*/false);
+  };
+  if (spec.type == "adamw") update([](auto&&... arguments) { at::_fused_adamw_(arguments...); });
+  else update([](auto&&... arguments) { at::_fused_adam_(arguments...); });
+}
+
+void sgd(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
+  // Momentum starts at zero, so the first step needs no special case: 0·m + g = g.
+  at::_fused_sgd_(lists.parameters, lists.gradients,
+                  spec.momentum > 0 ? at::TensorList(lists.states.at("momentum")) : at::TensorList(), spec.weight_decay,
+                  spec.momentum, lr, /*dampening=*/0, spec.nesterov, /*maximize=*/false, /*is_first_step=*/false, {}, {});
+}
+
+}  // namespace
+
+Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(groups)) {
+  for (const ParameterGroup& group : groups_)
+    for (const NamedParameter& parameter : group.parameters) state_of(group, parameter);
+}
+
+Optimizer::State& Optimizer::state_of(const ParameterGroup& group, const NamedParameter& parameter) {
+  State& state = states_[parameter.name];
+  if (!state.tensors.empty()) return state;
+  const auto zeros = [&] { return at::zeros_like(parameter.tensor, at::MemoryFormat::Preserve).detach(); };
+  const std::string& type = group.spec.type;
+  if (type == "adam" || type == "adamw") {
+    state.tensors["exp_avg"] = zeros();
+    state.tensors["exp_avg_sq"] = zeros();
+    state.tensors["step"] = at::zeros({}, parameter.tensor.options().dtype(at::kFloat).requires_grad(false));
+  } else if (type == "rmsprop") {
+    state.tensors["square_avg"] = zeros();
+  }
+  if ((type == "sgd" || type == "rmsprop") && group.spec.momentum > 0) state.tensors["momentum"] = zeros();
+  return state;
+}
+
+void Optimizer::step(int64_t step, int64_t horizon) {
+  at::NoGradGuard no_grad;
+  for (const ParameterGroup& group : groups_) {
+    Lists lists;
+    for (const NamedParameter& parameter : group.parameters) {
+      if (!parameter.tensor.grad().defined()) continue;
+      lists.parameters.push_back(parameter.tensor);
+      lists.gradients.push_back(parameter.tensor.grad());
+      for (const auto& [what, tensor] : states_.at(parameter.name).tensors) lists.states[what].push_back(tensor);
+    }
+    if (lists.parameters.empty()) continue;
+    const double lr = group.spec.lr.at(step, horizon);
+    if (group.spec.type == "rmsprop") rmsprop(lists, group.spec, lr);
+    else if (group.spec.type == "sgd") sgd(lists, group.spec, lr);
+    else adam(lists, group.spec, lr);
+  }
+}
+
+void Optimizer::zero_grad() {
+  for (ParameterGroup& group : groups_)
+    for (NamedParameter& parameter : group.parameters) parameter.tensor.mutable_grad() = Tensor();
+}
+
+Tensor Optimizer::clip(double limit) {
+  at::NoGradGuard no_grad;
+  std::vector<Tensor> norms;
+  for (const ParameterGroup& group : groups_)
+    for (const NamedParameter& parameter : group.parameters)
+      if (parameter.tensor.grad().defined()) norms.push_back(parameter.tensor.grad().norm());
+  if (norms.empty()) return at::zeros({});
+  const Tensor norm = at::stack(norms).norm();
+  const Tensor factor = (limit / (norm + 1e-6)).clamp_max(1.0);
+  for (ParameterGroup& group : groups_)
+    for (NamedParameter& parameter : group.parameters)
+      if (parameter.tensor.grad().defined()) parameter.tensor.mutable_grad().mul_(factor);
+  return norm;
+}
+
+std::map<std::string, Tensor> Optimizer::state() const {
+  std::map<std::string, Tensor> all;
+  for (const auto& [name, state] : states_)
+    for (const auto& [what, tensor] : state.tensors) all["optimizer/" + name + "/" + what] = tensor;
+  return all;
+}
+
+void Optimizer::load(const std::map<std::string, Tensor>& tensors) {
+  at::NoGradGuard no_grad;
+  std::string problems;
+  for (auto& [key, tensor] : state()) {
+    const auto found = tensors.find(key);
+    if (found == tensors.end()) problems += "\n  " + key + " is missing";
+    else if (found->second.sizes() != tensor.sizes()) problems += "\n  " + key + " has another shape";
+    else Tensor(tensor).copy_(found->second);
+  }
+  if (!problems.empty())
+    throw std::runtime_error("the checkpoint's optimizer state does not fit this training's optimizer:" + problems +
+                             "\nUse the optimizer of the checkpoint, or start a new run from its model with `from`.");
+}
+
+}  // namespace variform::train

@@ -1,0 +1,60 @@
+#pragma once
+// First-order optimizers on named parameters, with LibTorch's fused kernels where it has them. Our own thin layer
+// because state must be checkpointed by parameter name, slots may have optimizers of their own, and
+// torch::optim's loops cost as much as the step itself.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/experiment.h"
+
+namespace variform::train {
+
+using at::Tensor;
+
+/// A trained parameter and the name under which its state is stored: "encoder/net.0.weight".
+struct NamedParameter {
+  std::string name;
+  Tensor tensor;
+};
+
+/// Parameters that share one optimizer's settings.
+struct ParameterGroup {
+  config::OptimizerSpec spec;
+  std::vector<NamedParameter> parameters;
+};
+
+/// Updates parameters from their gradients. State is tensors by name; a parameter without gradient is left alone.
+class Optimizer {
+ public:
+  explicit Optimizer(std::vector<ParameterGroup> groups);
+
+  /// One update with the learning rates of step `step` of a training of `horizon` steps. Not recorded by autograd.
+  void step(int64_t step, int64_t horizon);
+  /// Drops all gradients.
+  void zero_grad();
+  /// Scales all gradients so that their joint norm is at most `limit`; returns the norm before (0-dim).
+  Tensor clip(double limit);
+
+  /// State as "optimizer/<parameter>/<what>"; the tensors are the live ones.
+  std::map<std::string, Tensor> state() const;
+  /// Puts back what state() gave. Throws std::runtime_error naming everything missing or of another shape.
+  void load(const std::map<std::string, Tensor>& tensors);
+
+  const std::vector<ParameterGroup>& groups() const { return groups_; }
+
+ private:
+  struct State {
+    std::map<std::string, Tensor> tensors;   // "exp_avg", "exp_avg_sq", "step" …
+  };
+  State& state_of(const ParameterGroup& group, const NamedParameter& parameter);
+
+  std::vector<ParameterGroup> groups_;
+  std::map<std::string, State> states_;
+};
+
+}  // namespace variform::train

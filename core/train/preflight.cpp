@@ -1,0 +1,123 @@
+// See preflight.h.
+
+#include "train/preflight.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <cstdio>
+
+namespace variform::train {
+namespace {
+
+// Whether data of domain `data` are data that a likelihood for `likelihood` is defined for.
+bool admits(Domain likelihood, Domain data) {
+  if (likelihood == data || likelihood == Domain::kReal) return true;
+  return data == Domain::kBinary && (likelihood == Domain::kUnitInterval || likelihood == Domain::kCount);
+}
+
+std::string interval(const Support& support) {
+  const auto text = [](double value) {
+    if (std::isinf(value)) return std::string(value < 0 ? "-infinity" : "infinity");
+    char buffer[32];
+    std::snprintf(buffer, sizeof buffer, "%g", value);
+    return std::string(buffer);
+  };
+  return "(" + text(support.low) + ", " + text(support.high) + ")";
+}
+
+// The mean loss as one number, with the same random draws every time.
+Tensor mean_loss(Assembly& assembly, const Batch& rows) {
+  assembly.set_step(0);
+  return assembly.model().evaluate(rows).loss.mean();
+}
+
+// Relative difference of the gradient along one random direction and central differences of the value.
+double tangent_gradient_error(Assembly& twin, const Batch& rows) {
+  std::vector<Tensor> parameters;
+  for (const ParameterGroup& group : twin.parameter_groups({}))
+    for (const NamedParameter& parameter : group.parameters) parameters.push_back(parameter.tensor);
+  Generator generator = make_generator(twin.spec().options.device(), 7);
+  std::vector<Tensor> direction;
+  for (const Tensor& parameter : parameters) direction.push_back(at::randn(parameter.sizes(), generator, parameter.options().requires_grad(false)));
+
+  const std::vector<Tensor> gradients = torch::autograd::grad({mean_loss(twin, rows)}, parameters, {}, {}, false, true);
+  double along = 0, scale = 0;
+  for (size_t i = 0; i < parameters.size(); ++i)
+    if (gradients[i].defined()) {
+      along += (gradients[i] * direction[i]).sum().item<double>();
+      scale += gradients[i].square().sum().item<double>();
+    }
+
+  at::NoGradGuard no_grad;
+  const auto shifted = [&](double step) {
+    for (size_t i = 0; i < parameters.size(); ++i) parameters[i].add_(direction[i], step);
+    const double value = mean_loss(twin, rows).item<double>();
+    for (size_t i = 0; i < parameters.size(); ++i) parameters[i].add_(direction[i], -step);
+    return value;
+  };
+  // The smaller of several steps' errors: a kink of the network inside one step is not an error of the gradient.
+  double best = std::numeric_limits<double>::infinity();
+  for (double step : {1e-6, 1e-7, 1e-5}) {
+    const double differences = (shifted(step) - shifted(-step)) / (2 * step);
+    const double size = std::max({std::abs(along), std::abs(differences), 1e-3 * std::sqrt(scale), 1e-12});
+    best = std::min(best, std::abs(differences - along) / size);
+    if (best < 1e-6) break;
+  }
+  return best;
+}
+
+}  // namespace
+
+void check_composition(Model& model, Domain domain) {
+  const auto name = [&](Kind kind) { return std::string(to_string(kind)) + " " + model.label(kind); };
+  if (!admits(model.likelihood().domain(), domain))
+    throw Error(name(Kind::kLikelihood) + " is defined for " + to_string(model.likelihood().domain()) +
+                " data, and this data set is " + to_string(domain) +
+                ". Choose another likelihood, or another scaling or binarisation in [data].");
+  const Support family = model.family().support(), prior = model.prior().support();
+  if (family.low < prior.low || family.high > prior.high)
+    throw Error(name(Kind::kFamily) + " has draws in " + interval(family) + ", where " + name(Kind::kPrior) +
+                " with support " + interval(prior) +
+                " has no density, so that KL(q || p) is infinite. Choose a bounded family or another prior.");
+  if (model.family().finite_moments() < model.prior().moments_needed())
+    throw Error(name(Kind::kFamily) + " has finite moments up to order " + std::to_string(model.family().finite_moments()) +
+                " only, and " + name(Kind::kPrior) + " needs order " + std::to_string(model.prior().moments_needed()) +
+                ", so that KL(q || p) is infinite. Choose lighter tails, or a prior with heavier ones.");
+}
+
+Preflight run_preflight(Assembly& assembly, const Batch& rows, const std::function<std::unique_ptr<Assembly>()>& twin) {
+  Preflight result;
+  Model& model = assembly.model();
+  assembly.set_training(true);
+  mean_loss(assembly, rows).backward();
+  for (const ParameterGroup& group : assembly.parameter_groups({}))
+    for (const NamedParameter& parameter : group.parameters) Tensor(parameter.tensor).mutable_grad() = Tensor();
+  {
+    at::NoGradGuard no_grad;
+    result.closed_kl = model.has_closed_kl(*model.posterior(rows.x));
+  }
+  result.piecewise_linear = model.decoder().piecewise_linear();
+  if (!model.objective().uses_tangents()) return result;
+
+  result.tier = model.decoder().pushforward_tier();
+  const std::unique_ptr<Assembly> reference = twin();
+  reference->load(assembly.state(), assembly.kinds());
+  reference->set_training(true);
+  Batch precise = rows;
+  precise.x = rows.x.to(at::kDouble);
+  result.tangent_error = tangent_gradient_error(*reference, precise);
+  if (!(result.tangent_error <= 1e-4)) {
+    char number[32];
+    std::snprintf(number, sizeof number, "%.2g", result.tangent_error);
+    throw Error(std::string("the gradient of objective ") + model.label(Kind::kObjective) + " through decoder " +
+                model.label(Kind::kDecoder) + " (pushforward: " + to_string(result.tier) + ") differs from central differences by " +
+                number + " of its size. LibTorch differentiates some fused layers wrongly (layer_norm, batch_norm in "
+                "training mode, instance_norm): make the decoder of variform/nn layers or of elementary operations.");
+  }
+  return result;
+}
+
+}  // namespace variform::train

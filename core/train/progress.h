@@ -1,0 +1,28 @@
+#pragma once
+// Where a training stands, as far as it cannot be derived from the seed: what a checkpoint keeps beside the model's
+// and the optimizer's tensors.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+
+namespace variform::train {
+
+struct Progress {
+  int64_t step = 0;                                            ///< updates done
+  uint64_t metrics_bytes = 0;                                  ///< of metrics.jsonl that belong to them
+  double best = std::numeric_limits<double>::infinity();       ///< least value of the part that decides
+  int64_t best_step = -1;
+  int64_t evaluations_since_best = 0;
+  int64_t summed = 0;                                          ///< steps in `sums`
+  std::map<std::string, double> sums;                          ///< loss and parts since the last log line
+
+  /// As "progress/…" tensors, and back. Throws std::runtime_error when one is missing.
+  std::map<std::string, at::Tensor> tensors() const;
+  static Progress from(const std::map<std::string, at::Tensor>& tensors);
+};
+
+}  // namespace variform::train

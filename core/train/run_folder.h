@@ -1,0 +1,62 @@
+#pragma once
+// A run's folder on disk: who may use it, and the files in it that are not checkpoints.
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+namespace variform::train {
+
+/// What to do when the folder is there already.
+enum class IfPresent { kRefuse, kResume, kOverwrite };
+
+/// Owns runs/<name>-<hash>-<seed>/ while it lives: a lock file keeps a second process out (released by the system
+/// even after kill -9). The folder appears with its resolved config inside in one step, so that whatever is there
+/// can be resumed.
+class RunFolder {
+ public:
+  /// Creates the folder, or takes over the one that is there. Throws std::runtime_error when it is in use, is there
+  /// and must not be, or cannot be written.
+  static RunFolder create(const std::filesystem::path& folder, const std::string& resolved_config, IfPresent);
+  /// Takes over an existing run. `writable` = false: for reading only, no lock.
+  static RunFolder open(const std::filesystem::path& folder, bool writable);
+
+  RunFolder(RunFolder&&) noexcept;
+  RunFolder& operator=(RunFolder&&) = delete;
+  ~RunFolder();
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config() const { return path_ / "config.resolved.toml"; }
+  std::filesystem::path last() const { return path_ / "checkpoints" / "last.h5"; }
+  std::filesystem::path best() const { return path_ / "checkpoints" / "best.h5"; }
+  std::filesystem::path figures() const { return path_ / "figures"; }
+
+  /// Appends one line to metrics.jsonl; returns the file's size after it.
+  std::uint64_t append_metrics(const nlohmann::json& line);
+  /// Cuts metrics.jsonl to what a checkpoint vouches for.
+  void truncate_metrics(std::uint64_t bytes);
+  std::uint64_t metrics_bytes() const;
+  /// Clock values go here, never into metrics.jsonl, which resumes bit for bit.
+  void append_timing(const nlohmann::json& line);
+  void append_log(std::string_view line);
+  void write_environment(const nlohmann::json& environment);
+  /// Leaves DONE or FAILED with a text, and removes the other.
+  void mark_done(const nlohmann::json& summary);
+  void mark_failed(std::string_view reason);
+  void clear_marks();
+  /// Replaces the resolved config (a resumed training with another horizon).
+  void write_config(const std::string& text);
+
+ private:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  void lock();
+  std::filesystem::path path_;
+  int lock_ = -1;
+};
+
+/// Writes a whole small file through a temporary and rename; throws std::runtime_error with the reason.
+void write_text_file(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace variform::train

@@ -1,0 +1,146 @@
+// See session.h.
+
+#include "train/session.h"
+
+#include <ATen/ATen.h>
+#include <torch/cuda.h>
+
+#include <algorithm>
+
+#include "config/load.h"
+#include "data/descriptor.h"
+#include "data/order.h"
+#include "train/checkpoints.h"
+
+namespace variform::train {
+namespace {
+
+// Slots that name a run instead of a type get that run's type and parameters.
+void complete_slots(config::Experiment& experiment, const plugins::Registry& registry) {
+  for (auto& [kind, slot] : experiment.slots) {
+    if (!slot.from || !slot.type.empty()) continue;
+    const config::Experiment source = experiment_of(checkpoint::read(checkpoint_of(*slot.from)), registry);
+    config::ComponentSpec spec = source.slots.at(kind);
+    spec.where = slot.where;
+    spec.from = slot.from;
+    spec.frozen = slot.frozen;
+    spec.optimizer = slot.optimizer;
+    slot = std::move(spec);
+  }
+}
+
+ModelSpec model_spec(const Session& session, at::TensorOptions options, bool mixed) {
+  ModelSpec spec;
+  spec.data = session.batches->examples(1).sizes().slice(1).vec();
+  spec.latent = session.experiment.latent;
+  spec.slots = session.experiment.slots;
+  spec.seed = session.experiment.seed;
+  spec.options = options;
+  spec.mixed_precision = mixed;
+  spec.horizon = session.horizon;
+  spec.examples = [batches = session.batches.get()](int64_t n) { return batches->examples(n); };
+  return spec;
+}
+
+Domain domain_of(const std::string& name) {
+  for (Domain domain : {Domain::kUnitInterval, Domain::kBinary, Domain::kCount, Domain::kCategorical})
+    if (name == to_string(domain)) return domain;
+  return Domain::kReal;
+}
+
+int64_t horizon_of(const config::TrainSpec& spec, int64_t size) {
+  return spec.steps ? *spec.steps : data::BatchOrder(size, spec.batch, 0).steps(spec.epochs.value_or(1));
+}
+
+}  // namespace
+
+config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry, const Places& places,
+                                      config::Diagnostics& diagnostics) {
+  config::Experiment experiment =
+      config::resolve(root, registry, diagnostics, [&](const config::Node& dataset, config::Diagnostics& found) {
+        data::resolve_descriptor(dataset, places.descriptors, found);
+      });
+  diagnostics.throw_if_any();
+  complete_slots(experiment, registry);
+  return experiment;
+}
+
+config::Experiment load_experiment(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
+                                   const plugins::Registry& registry, const Places& places) {
+  config::Diagnostics diagnostics;
+  const config::Node root = config::load(files, overrides, diagnostics);
+  return resolve_experiment(root, registry, places, diagnostics);
+}
+
+at::TensorOptions tensor_options(const config::TrainSpec& spec) {
+  at::Device device = at::kCPU;
+  if (spec.device == "auto") {
+    if (torch::cuda::is_available()) device = at::Device(at::kCUDA, 0);
+  } else {
+    device = at::Device(spec.device == "cuda" ? "cuda:0" : spec.device);
+    if (device.is_cuda() && (!torch::cuda::is_available() || static_cast<size_t>(device.index()) >= torch::cuda::device_count()))
+      throw std::runtime_error("train.device = \"" + spec.device + "\", but LibTorch sees " +
+                               std::to_string(torch::cuda::is_available() ? torch::cuda::device_count() : 0) +
+                               " CUDA devices here. Use device = \"auto\" or \"cpu\", or a CUDA build of LibTorch.");
+  }
+  return at::TensorOptions().device(device).dtype(spec.precision == config::Precision::kFloat64 ? at::kDouble : at::kFloat);
+}
+
+Batch Session::rows(int64_t n) {
+  Batch batch;
+  batch.x = batches->examples(n);
+  batch.labels = at::zeros({n}, options.dtype(at::kLong));
+  batch.index = at::arange(n, options.dtype(at::kLong));
+  batch.dataset_size = batches->size();
+  return batch;
+}
+
+Preflight Session::preflight(const plugins::Registry& registry) {
+  return run_preflight(*assembly, rows(2), [&] {
+    return std::make_unique<Assembly>(model_spec(*this, options.dtype(at::kDouble), false), registry);
+  });
+}
+
+std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry, const Places& places) {
+  auto session = std::make_unique<Session>();
+  session->options = tensor_options(experiment.train);
+  const at::ScalarType dtype = session->options.dtype().toScalarType();
+  if (experiment.data.model && experiment.data.model->fresh) {
+    session->batches = fresh_batches(*experiment.data.model, registry, experiment.train.batch, session->options);
+    session->domain = "real";
+  } else {
+    session->splits = experiment.data.model
+                          ? draw_data(*experiment.data.model, registry, session->options)
+                          : data::load(experiment.data, places.data, places.descriptors, experiment.seed,
+                                       session->options.device(), dtype);
+    session->domain = session->splits.train.domain();
+    session->batches = batches_of(session->splits, experiment.train.batch, experiment.seed, session->options);
+  }
+  session->horizon = horizon_of(experiment.train, session->batches->size());
+  session->experiment = std::move(experiment);
+  const bool mixed = session->experiment.train.precision == config::Precision::kBfloat16;
+  session->assembly = std::make_unique<Assembly>(model_spec(*session, session->options, mixed), registry);
+  for (const auto& [kind, slot] : session->experiment.slots)
+    if (slot.from) session->assembly->load(checkpoint::read(checkpoint_of(*slot.from)).tensors, {kind});
+  check_composition(session->assembly->model(), domain_of(session->domain));
+  return session;
+}
+
+Trained open_trained(const std::filesystem::path& checkpoint, const std::vector<std::string>& overrides,
+                     const plugins::Registry& registry, const Places& places) {
+  Trained trained;
+  trained.snapshot = checkpoint::read(checkpoint);
+  config::Diagnostics diagnostics;
+  config::Node root = config::parse(trained.snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
+  config::merge(root, config::parse_overrides(overrides, diagnostics));
+  config::Experiment experiment = resolve_experiment(root, registry, places, diagnostics);
+  for (auto& [kind, slot] : experiment.slots) slot.from.reset();   // its tensors are in this checkpoint
+  trained.session = open_session(std::move(experiment), registry, places);
+  trained.session->assembly->load(trained.snapshot.tensors, trained.session->assembly->kinds());
+  if (trained.snapshot.tensors.contains("progress/step"))
+    trained.session->assembly->set_step(trained.snapshot.tensors.at("progress/step").item<int64_t>());
+  trained.session->assembly->set_training(false);
+  return trained;
+}
+
+}  // namespace variform::train

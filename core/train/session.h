@@ -1,0 +1,64 @@
+#pragma once
+// From a resolved experiment to something that can run: device, precision, data, model. Every command that needs a
+// model comes through here.
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/snapshot.h"
+#include "config/experiment.h"
+#include "plugins/registry.h"
+#include "train/assembly.h"
+#include "train/batches.h"
+#include "train/preflight.h"
+
+namespace variform::train {
+
+/// Where things are looked for.
+struct Places {
+  std::vector<std::filesystem::path> data;          ///< --data, VARIFORM_DATA, Debian's
+  std::vector<std::filesystem::path> descriptors;   ///< folders of NAME.toml
+};
+
+/// Reads, resolves and completes a config: files and overrides, all errors at once (config::Error), then the slots
+/// that are taken from other runs.
+config::Experiment load_experiment(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
+                                   const plugins::Registry& registry, const Places& places);
+/// The same for a tree of values that is already merged.
+config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry, const Places& places,
+                                      config::Diagnostics& diagnostics);
+
+/// Device and dtype that a training asks for. Throws std::runtime_error when there is no such device.
+at::TensorOptions tensor_options(const config::TrainSpec& spec);
+
+/// Data and model of an experiment.
+struct Session {
+  config::Experiment experiment;
+  at::TensorOptions options;
+  data::Splits splits;                    ///< empty when every batch is drawn afresh
+  std::string domain;                     ///< of the data
+  std::unique_ptr<Batches> batches;
+  int64_t horizon = 0;                    ///< steps of the whole training
+  std::unique_ptr<Assembly> assembly;
+
+  /// Rows for a preflight.
+  Batch rows(int64_t n);
+  Preflight preflight(const plugins::Registry& registry);
+};
+
+/// Loads the data, builds the model (slots `from` other runs loaded), checks the composition.
+std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry, const Places& places);
+
+/// A trained model: the session of a checkpoint's own config with its tensors loaded. `overrides` may change what
+/// does not change the model (device, precision, data split …).
+struct Trained {
+  std::unique_ptr<Session> session;
+  checkpoint::Snapshot snapshot;
+};
+Trained open_trained(const std::filesystem::path& checkpoint, const std::vector<std::string>& overrides,
+                     const plugins::Registry& registry, const Places& places);
+
+}  // namespace variform::train

@@ -1,0 +1,88 @@
+#pragma once
+// The training loop: steps, logs, evaluations, checkpoints, and how it ends.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "checkpoint/snapshot.h"
+#include "train/assembly.h"
+#include "train/batches.h"
+#include "train/optimizer.h"
+#include "train/progress.h"
+#include "train/run_folder.h"
+
+namespace variform::train {
+
+/// What a person wants to see of a running training. Called from the training's thread.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void message(const std::string& text) = 0;
+  /// After every step; `values` are the means since the last log line and empty unless one was written.
+  virtual void stepped(int64_t step, int64_t horizon, const std::map<std::string, double>& values) = 0;
+  virtual void evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values, bool best) = 0;
+};
+
+/// The loss or a parameter is not finite; the text names step, term and component, and what is kept.
+class NotFinite : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+enum class Ending { kFinished, kStoppedEarly, kStopAt, kInterrupted };
+
+struct Outcome {
+  Ending ending = Ending::kFinished;
+  int64_t step = 0;
+  std::map<std::string, double> evaluation;   ///< the last one
+};
+
+/// Trains a model in a run folder. All of its state is in the checkpoint that it writes.
+class Trainer {
+ public:
+  /// `horizon` is the number of steps of the whole training. References must outlive the trainer.
+  Trainer(const config::TrainSpec& spec, int64_t horizon, std::map<std::string, std::string> attributes, Assembly& assembly,
+          Batches& batches, RunFolder& folder, Observer& observer);
+
+  /// Puts back model, optimizer and progress, and cuts metrics.jsonl to them.
+  void restore(const checkpoint::Snapshot& snapshot);
+  /// Trains until the horizon, `stop_at`, early stopping, or until `interrupted` says so. Writes a checkpoint of step
+  /// 0 before the first step, and one at every end but an exception.
+  Outcome run(int64_t stop_at, const std::function<bool()>& interrupted);
+
+  int64_t step() const { return progress_.step; }
+
+ private:
+  std::map<std::string, double> train_step();
+  void write_log_line();
+  void evaluate_now(Outcome& outcome);
+  void write_checkpoint(const std::filesystem::path& path);
+  bool due(const config::Every& every) const;
+  double epoch() const;
+  [[noreturn]] void fail_not_finite(const Terms& terms, const Batch& batch);
+  void check_parameters() const;
+
+  const config::TrainSpec spec_;
+  const int64_t horizon_;
+  const std::map<std::string, std::string> attributes_;
+  Assembly& assembly_;
+  Batches& batches_;
+  RunFolder& folder_;
+  Observer& observer_;
+  Optimizer optimizer_;
+  Progress progress_;
+  int64_t evaluated_at_ = -1, saved_at_ = -1;
+};
+
+/// Mean of the objective's loss and parts over the first `limit` rows (0: all) of the evaluation split, each batch
+/// with the random stream hash(seed, "evaluation", batch, draw): keys "loss" and the parts' names.
+std::map<std::string, double> evaluate_objective(Assembly& assembly, Batches& batches, const config::TrainSpec& spec);
+
+/// β times the likelihood's reference variance (§2); empty when either has none.
+std::optional<double> effective_beta(Model& model);
+
+}  // namespace variform::train
