@@ -1,0 +1,113 @@
+// Snapshot -> bytes of a file.
+#include <ATen/Functions.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "file.h"
+#include "layout.h"
+#include "seal.h"
+#include "snapshot.h"
+
+namespace variform::checkpoint {
+namespace {
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error("this state cannot become a checkpoint: " + what + ".");
+}
+
+bool has_control_characters(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+}
+
+void check_attribute(const std::string& name, const std::string& value) {
+  if (name.empty() || has_control_characters(name) || name.find('/') != std::string::npos ||
+      name == layout::kFormatAttribute || name == layout::kContentAttribute) {
+    refuse("\"" + name + "\" is empty, reserved or has characters that an attribute's name may not have");
+  }
+  if (value.find('\0') != std::string::npos) refuse("attribute \"" + name + "\" contains a zero byte");
+}
+
+void check_path(const std::string& path, const Snapshot& snapshot) {
+  if (has_control_characters(path)) refuse("tensor path \"" + path + "\" has control characters");
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = std::string_view(path).substr(begin, end - begin);
+    if (part.empty() || part == ".") refuse("tensor path \"" + path + "\" has an empty or \".\" part");
+    if (end < path.size() && snapshot.tensors.contains(path.substr(0, end))) {
+      refuse("\"" + path.substr(0, end) + "\" is a tensor and also the folder of \"" + path + "\"");
+    }
+    begin = end + 1;
+  }
+}
+
+// Contiguous CPU tensors, checked.
+Snapshot prepared(const Snapshot& snapshot) {
+  for (const auto& [name, value] : snapshot.attributes) check_attribute(name, value);
+  Snapshot ready = snapshot;
+  for (auto& [path, tensor] : ready.tensors) {
+    check_path(path, snapshot);
+    if (!tensor.defined()) refuse("tensor \"" + path + "\" is undefined");
+    if (tensor.layout() != at::kStrided || find_dtype(tensor.scalar_type()) == nullptr) {
+      refuse("tensor \"" + path + "\" has type " + std::string(tensor.toString()) +
+             ", expected a dense one of float32, float64, bfloat16, int64, int32, uint8, bool");
+    }
+    tensor = tensor.detach().to(at::kCPU).contiguous();
+  }
+  return ready;
+}
+
+void write_tensor(hid_t file, hid_t links, hid_t creation, const std::string& path,
+                  const at::Tensor& tensor) {
+  const std::string what = "tensor \"" + path + "\"";
+  const std::vector<hsize_t> shape(tensor.sizes().begin(), tensor.sizes().end());
+  const hdf5::Handle space(shape.empty()
+                               ? H5Screate(H5S_SCALAR)
+                               : H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr),
+                           H5Sclose, what);
+  const hdf5::Handle type = layout::file_type(tensor.scalar_type());
+  const hdf5::Handle dataset(H5Dcreate2(file, path.c_str(), type, space, links, creation, H5P_DEFAULT),
+                             H5Dclose, what);
+  if (tensor.numel() > 0) {
+    hdf5::check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.const_data_ptr()), what);
+  }
+  if (tensor.scalar_type() == at::kBFloat16) hdf5::write_text(dataset, layout::kDtypeAttribute, "bfloat16");
+}
+
+void write_content(const hdf5::Handle& file, const Snapshot& ready) {
+  hdf5::write_text(file, layout::kFormatAttribute, std::to_string(kFormatVersion));
+  hdf5::write_text(file, layout::kContentAttribute, layout::content_sha256(ready, kFormatVersion));
+  for (const auto& [name, value] : ready.attributes) hdf5::write_text(file, name, value);
+
+  const hdf5::Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "link list");
+  hdf5::check(H5Pset_create_intermediate_group(links, 1), "link list");
+  hdf5::check(H5Pset_char_encoding(links, H5T_CSET_UTF8), "link list");
+  const hdf5::Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "data set list");
+  hdf5::check(H5Pset_obj_track_times(creation, false), "data set without times");
+  hdf5::check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "data set list");
+  for (const auto& [path, tensor] : ready.tensors) write_tensor(file, links, creation, path, tensor);
+}
+
+}  // namespace
+
+std::vector<std::byte> compose(const Snapshot& snapshot) {
+  const Snapshot ready = prepared(snapshot);
+  std::size_t expected = 0;
+  for (const auto& [path, tensor] : ready.tensors) expected += tensor.nbytes();
+  const hdf5::Silence silence;
+  std::vector<std::byte> bytes;
+  try {
+    const hdf5::Handle file = hdf5::create_file(expected);
+    write_content(file, ready);
+    bytes = hdf5::image(file, kSealBytes);
+  } catch (const Error& error) {
+    refuse(error.what());
+  }
+  const auto seal = to_bytes(seal_of(std::span(bytes).subspan(kSealBytes), kFormatVersion));
+  std::copy(seal.begin(), seal.end(), bytes.begin());
+  return bytes;
+}
+
+void write(const Snapshot& snapshot, const std::filesystem::path& path) { commit(compose(snapshot), path); }
+
+}  // namespace variform::checkpoint

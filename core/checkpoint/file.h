@@ -1,0 +1,30 @@
+// Files that are there whole or not at all: a kill or a full disk never costs the file that was there before.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "error.h"
+
+namespace variform::checkpoint {
+
+// Makes `path` hold exactly `bytes`, durably: temporary file in the same folder, write, fsync, rename, fsync
+// of the folder. At every moment `path` is either what it was before or the whole of `bytes`. On failure
+// throws Error (path, what failed, the system's reason, free space, what to do) with the temporary file
+// removed. A file-size limit (ulimit -f) is such an error only in a process that ignores SIGXFSZ; otherwise
+// the system ends the process.
+void commit(std::span<const std::byte> bytes, const std::filesystem::path& path);
+
+// Removes the temporary files that killed writers left in `folder`; returns how many. Only for a folder into
+// which nobody is writing.
+int clean_temporaries(const std::filesystem::path& folder);
+
+// Throws Error if the file is missing or cannot be read.
+std::vector<std::byte> read_file(const std::filesystem::path& path);
+void read_file(const std::filesystem::path& path,
+               const std::function<void(std::span<const std::byte>)>& consume);
+
+}  // namespace variform::checkpoint

@@ -1,0 +1,31 @@
+// What compose.cpp and parse.cpp share of the format: the names of its own attributes, the HDF5 type of each
+// tensor type, and the content checksum.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dtype.h"
+#include "hdf5_file.h"
+#include "snapshot.h"
+
+namespace variform::checkpoint::layout {
+
+constexpr const char* kFormatAttribute = "format_version";
+constexpr const char* kContentAttribute = "content_sha256";
+constexpr const char* kDtypeAttribute =
+    "dtype";  // on bfloat16 datasets, which HDF5 1.10 can only hold as uint16
+
+hdf5::Handle file_type(at::ScalarType type);  // the type must be in kDtypes
+
+// The bytes of a contiguous CPU tensor, little-endian as in the file.
+std::span<const std::byte> bytes_of(const at::Tensor& tensor);
+
+std::string shape_text(at::IntArrayRef shape);  // "[2, 3]"
+
+// Over format, names, types, shapes and bytes; the tensors must be contiguous and on the CPU.
+std::string content_sha256(const Snapshot& snapshot, int format);
+
+}  // namespace variform::checkpoint::layout

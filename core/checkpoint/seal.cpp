@@ -1,0 +1,103 @@
+// The seal's text is never to change: an old program must recognise a new file to say that it is newer.
+#include "seal.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+namespace variform::checkpoint {
+namespace {
+
+constexpr std::string_view kMagic = "Variform checkpoint\n";
+constexpr std::string_view kHdf5Signature = "\x89HDF\r\n\x1a\n";
+
+std::uint32_t crc32_of(const void* data, std::size_t size) {
+  return static_cast<std::uint32_t>(::crc32_z(0, static_cast<const Bytef*>(data), size));
+}
+
+std::string hex(std::uint32_t value) {
+  std::array<char, 9> text;
+  std::snprintf(text.data(), text.size(), "%08x", static_cast<unsigned>(value));
+  return text.data();
+}
+
+// Takes "key VALUE\n" off the front of `text`; false if that is not what stands there.
+template <typename Integer>
+bool take(std::string_view& text, std::string_view key, Integer& value, int base) {
+  if (!text.starts_with(key)) return false;
+  const char* const first = text.data() + key.size();
+  const auto [end, error] = std::from_chars(first, text.data() + text.size(), value, base);
+  if (error != std::errc() || end == text.data() + text.size() || *end != '\n') return false;
+  text.remove_prefix(static_cast<std::size_t>(end + 1 - text.data()));
+  return true;
+}
+
+}  // namespace
+
+std::array<std::byte, kSealBytes> to_bytes(const Seal& seal) {
+  std::string text(kMagic);
+  text += "format " + std::to_string(seal.format) + "\nbytes " + std::to_string(seal.bytes) + "\ncrc32 " +
+          hex(seal.crc32) + "\n";
+  text += "seal " + hex(crc32_of(text.data(), text.size())) + "\n";
+  std::array<std::byte, kSealBytes> block = {};
+  std::memcpy(block.data(), text.data(), text.size());
+  return block;
+}
+
+Seal seal_of(std::span<const std::byte> body, int format) {
+  return {format, body.size(), crc32_of(body.data(), body.size())};
+}
+
+Seal read_seal(std::span<const std::byte> file, int newest, const std::string& name) {
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), std::min(file.size(), kSealBytes));
+  if (text.empty()) refuse_damaged(name, "it is empty");
+  if (text.starts_with(kHdf5Signature)) refuse_foreign(name, "an HDF5 file without the seal");
+  if (!text.starts_with(kMagic.substr(0, std::min(text.size(), kMagic.size())))) {
+    refuse_foreign(name, "other bytes at its beginning");
+  }
+  if (text.size() < kSealBytes) refuse_damaged(name, "it ends within its first 512 bytes");
+
+  Seal seal;
+  std::string_view rest = text.substr(kMagic.size());
+  const bool parsed = take(rest, "format ", seal.format, 10) && take(rest, "bytes ", seal.bytes, 10) &&
+                      take(rest, "crc32 ", seal.crc32, 16);
+  if (!parsed || seal.format < 1 || std::memcmp(to_bytes(seal).data(), file.data(), kSealBytes) != 0) {
+    refuse_damaged(name, "its first 512 bytes, which tell format, size and checksum, were changed");
+  }
+  if (seal.format > newest) {
+    throw Error("\"" + name + "\" was written by a newer Variform: it has checkpoint format " +
+                std::to_string(seal.format) + ", this program reads formats up to " + std::to_string(newest) +
+                "; use the newer program.");
+  }
+  return seal;
+}
+
+void check_size(const Seal& seal, std::uint64_t body_bytes, const std::string& name) {
+  if (body_bytes == seal.bytes) return;
+  refuse_damaged(name, "it should have " + std::to_string(kSealBytes + seal.bytes) + " bytes and has " +
+                           std::to_string(kSealBytes + body_bytes));
+}
+
+void check_body(const Seal& seal, std::span<const std::byte> body, const std::string& name) {
+  check_size(seal, body.size(), name);
+  const std::uint32_t found = crc32_of(body.data(), body.size());
+  if (found == seal.crc32) return;
+  refuse_damaged(name, "its bytes have the checksum " + hex(found) + " instead of " + hex(seal.crc32));
+}
+
+void refuse_damaged(const std::string& name, const std::string& found) {
+  throw Error("\"" + name + "\" is a damaged checkpoint: " + found +
+              "; use another checkpoint of the run or train again.");
+}
+
+void refuse_foreign(const std::string& name, const std::string& found) {
+  throw Error("\"" + name +
+              "\" is not a Variform checkpoint: expected the line \"Variform checkpoint\" at its " +
+              "beginning, found " + found + "; check the path.");
+}
+
+}  // namespace variform::checkpoint

@@ -1,0 +1,40 @@
+// The first 512 bytes of a checkpoint: plain text that tells what the file is and whether its bytes are still
+// those that were written. It is checked before HDF5 sees the rest, because HDF5 1.10 cannot be trusted with
+// damaged bytes. HDF5 calls such a prefix a user block and skips it, so that every HDF5 program reads the
+// file.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "error.h"
+
+namespace variform::checkpoint {
+
+struct Seal {
+  int format = 0;           // version of the layout of the rest
+  std::uint64_t bytes = 0;  // size of the rest
+  std::uint32_t crc32 = 0;  // of the rest
+};
+
+constexpr std::size_t kSealBytes = 512;
+
+std::array<std::byte, kSealBytes> to_bytes(const Seal& seal);
+Seal seal_of(std::span<const std::byte> body, int format);
+
+// Reads the seal at the beginning of `file` (its first kSealBytes suffice). Throws Error, with `name` in it,
+// if this is no checkpoint, if the seal is damaged, or if its format is newer than `newest`.
+Seal read_seal(std::span<const std::byte> file, int newest, const std::string& name);
+
+// Throws Error if `body` is not what the seal promises: truncated, too long, or changed.
+void check_size(const Seal& seal, std::uint64_t body_bytes, const std::string& name);
+void check_body(const Seal& seal, std::span<const std::byte> body, const std::string& name);
+
+// The ends of sentences about files that cannot be used.
+[[noreturn]] void refuse_damaged(const std::string& name, const std::string& found);
+[[noreturn]] void refuse_foreign(const std::string& name, const std::string& found);
+
+}  // namespace variform::checkpoint
