@@ -139,9 +139,14 @@ void read_slot_keys(Reader& reader, ComponentSpec& spec, Place place) {
     reader.error("optimizer", "@ has no effect on a frozen component.", "drop it, or frozen = true");
 }
 
-/// `frozen = false` says nothing: without it equal experiments have equal texts, and so one hash.
+/// The resolved slot: type and plugin first, and no `frozen = false`, which says nothing. Equal experiments then have
+/// equal texts, and so one hash.
 Node tidy(Reader& reader) {
-  Node out = reader.resolved();
+  const Node& all = reader.resolved();
+  Node out = Node::table(all.where());
+  for (const char* key : {"type", "plugin"})
+    if (const Node::Member* member = all.member(key)) out.set(key, member->value, member->where);
+  for (const Node::Member& member : all.members()) out.set(member.key, member.value, member.where);
   const Node* frozen = out.find("frozen");
   if (frozen && frozen->if_flag() && !*frozen->if_flag()) out.erase("frozen");
   return out;
@@ -176,7 +181,6 @@ std::optional<ComponentSpec> read_component(Reader& parent, std::string_view key
   ComponentSpec spec;
   spec.kind = kind;
   spec.where = node->where();
-  // In this order the resolved config opens with them.
   const bool has_type = reader.has("type");
   if (has_type) spec.type = reader.text("type");
   if (has_type && reader.has("plugin")) spec.plugin = reader.text("plugin");

@@ -98,7 +98,11 @@ std::optional<toml::table> parse_toml(std::string_view text, ParseFailure& failu
   }
 }
 
-std::string not_toml(const ParseFailure& failure) { return "This is not TOML: " + failure.message + "."; }
+std::string not_toml(const ParseFailure& failure) {
+  std::string_view message = failure.message;
+  if (message.starts_with("Error ")) message.remove_prefix(6);
+  return "This is not TOML: " + std::string(message) + ".";
+}
 
 std::optional<std::string> read(const std::string& file, const Position& asked, Diagnostics& diagnostics) {
   const Position where = asked.is_default() ? Position{file, 0, 0} : asked;
@@ -218,6 +222,38 @@ std::optional<toml::table> parse_override(std::string_view text, const Position&
   return as_text;
 }
 
+/// How far merging has descended, as far as it matters: slots stand at `objective` and at `model.<kind>`.
+enum class Level { kRoot, kModel, kSlot, kOther };
+
+Level below(Level level, std::string_view key) {
+  if (level == Level::kModel || (level == Level::kRoot && key == "objective")) return Level::kSlot;
+  return level == Level::kRoot && key == "model" ? Level::kModel : Level::kOther;
+}
+
+/// Whether `later` is about another thing than `base`, so that what was said of the one is not true of the other.
+bool is_another(const Node& base, const Node& later, Level level) {
+  for (const char* key : {"type", "schedule"}) {
+    const Node* old_value = base.find(key);
+    const Node* new_value = later.find(key);
+    if (old_value && new_value && !(*old_value == *new_value)) return true;
+  }
+  if (level != Level::kSlot) return false;
+  const Node* old_from = base.find("from");
+  const Node* new_from = later.find("from");
+  if (later.find("type")) return !base.find("type") && old_from && !new_from;
+  return base.find("type") && new_from && !(old_from && *old_from == *new_from);
+}
+
+void merge_below(Node& base, const Node& later, Level level) {
+  for (const Node::Member& member : later.members()) {
+    Node* target = base.find(member.key);
+    const Level inner = below(level, member.key);
+    const bool both_tables = target && target->is_table() && member.value.is_table();
+    if (both_tables && !is_another(*target, member.value, inner)) merge_below(*target, member.value, inner);
+    else base.set(member.key, member.value, member.where);
+  }
+}
+
 }  // namespace
 
 Node parse(std::string_view text, const std::string& name, Diagnostics& diagnostics) {
@@ -270,21 +306,6 @@ Node load(const std::vector<std::string>& files, const std::vector<std::string>&
   return root;
 }
 
-void merge(Node& base, const Node& later) {
-  for (const Node::Member& member : later.members()) {
-    Node* below = base.find(member.key);
-    if (!below || !below->is_table() || !member.value.is_table()) {
-      base.set(member.key, member.value, member.where);
-      continue;
-    }
-    const Node* old_type = below->find("type");
-    const Node* new_type = member.value.find("type");
-    if (old_type && new_type && !(*old_type == *new_type)) {
-      base.set(member.key, member.value, member.where);
-    } else {
-      merge(*below, member.value);
-    }
-  }
-}
+void merge(Node& base, const Node& later) { merge_below(base, later, Level::kRoot); }
 
 }  // namespace variform::config

@@ -26,8 +26,10 @@ Node parse_file(const std::string& file, Diagnostics& diagnostics);
 /// Only the overrides, merged among themselves: merge(base, parse_overrides(...)) changes a config afterwards.
 Node parse_overrides(const std::vector<std::string>& overrides, Diagnostics& diagnostics);
 
-/// Puts `later` over `base`: tables merge, scalars and arrays replace. A table that names another `type` than the
-/// one below it replaces it altogether, since the former component's parameters mean nothing to the new one.
+/// Puts `later` over `base`: tables merge, scalars and arrays replace. A table that names another `type` or
+/// `schedule` than the one below it replaces it altogether, since the former component's parameters mean nothing to
+/// the new one. So does a slot (`objective`, `model.<kind>`) that is now taken `from` a run instead of having a type,
+/// or the other way round.
 void merge(Node& base, const Node& later);
 
 /// Deterministic TOML that load() reads back to an equal tree. With `origin` each line ends with a comment that

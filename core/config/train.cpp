@@ -51,6 +51,7 @@ void read_length(Reader& reader, TrainSpec& spec, bool fresh) {
     spec.steps = reader.integer("steps", {.fallback = 1, .low = 0, .unit = "steps"});
     spec.epochs.reset();
   } else if (fresh) {
+    reader.know("epochs");
     reader.error("steps", "@ is missing: data drawn fresh for every batch have no epochs to count.",
                  "write steps = 10000");
   } else {
