@@ -79,6 +79,12 @@ std::vector<std::string> read_plugin_paths(Reader& root) {
 
 }  // namespace
 
+std::vector<std::string> plugin_paths(const Node& root) {
+  Diagnostics ignored;   // resolve() reports the same mistakes
+  Reader reader(root, ignored, "");
+  return read_plugin_paths(reader);
+}
+
 Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagnostics,
                    const CheckDataset& check_dataset) {
   Experiment experiment;

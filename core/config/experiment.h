@@ -122,6 +122,9 @@ struct Experiment {
   Node resolved;
 };
 
+/// [plugins].paths of a config that is not resolved yet, absolute: the catalog that resolve() needs depends on it.
+std::vector<std::string> plugin_paths(const Node& root);
+
 /// What components there are. The plugin registry implements it.
 class Catalog {
  public:
