@@ -1,4 +1,5 @@
-// Decoder `conv`: a perceptron, then transposed convolutions that double the image: the mirror of the encoder.
+// Decoder `conv`: a perceptron, then transposed convolutions that double the image: the mirror of the
+// encoder.
 
 #include <variform/nn/network.h>
 #include <variform/plugin.h>
@@ -7,7 +8,8 @@ namespace {
 
 namespace nn = variform::nn;
 
-// The sides of the image before each halving that the encoder would do, and after the last: [layers + 1][height, width].
+// The sides of the image before each halving that the encoder would do, and after the last: [layers +
+// 1][height, width].
 std::vector<std::array<int64_t, 2>> halvings(const variform::Shape& data, size_t layers) {
   std::vector<std::array<int64_t, 2>> sides{{data[1], data[2]}};
   for (size_t i = 0; i < layers; ++i) sides.push_back({sides[i][0] / 2, sides[i][1] / 2});
@@ -33,14 +35,15 @@ nn::LayerPtr layers_of(const variform::Build& build) {
     const int64_t count = last ? build.outputs * build.data[0] : channels[i + 1];
     layers->append(std::make_shared<nn::ConvTranspose2d>(
         build, channels[i], count, nn::Convolution{4, 2, 1},
-        std::array<int64_t, 2>{to[0] - 2 * from[0], to[1] - 2 * from[1]}));   // what the halving rounded away
+        std::array<int64_t, 2>{to[0] - 2 * from[0], to[1] - 2 * from[1]}));  // what the halving rounded away
     if (!last) append_block(*layers, build, block, {count, to[0], to[1]});
   }
   append_output(*layers, build);
   return layers;
 }
 
-/// Hidden layers → Linear → (ConvTranspose2d 4×4, stride 2, padding 1: s → 2s or 2s + 1) for each channel count.
+/// Hidden layers → Linear → (ConvTranspose2d 4×4, stride 2, padding 1: s → 2s or 2s + 1) for each channel
+/// count.
 class Conv final : public nn::NetworkDecoder {
  public:
   explicit Conv(const variform::Build& build) : NetworkDecoder(build, layers_of(build)) {}
@@ -49,7 +52,10 @@ class Conv final : public nn::NetworkDecoder {
 }  // namespace
 
 VARIFORM_COMPONENTS(variform::component<Conv>(
-    "conv", "A perceptron and transposed convolutions, for images of any size.", "Radford et al. 2016 (DCGAN)",
+    "conv", "A perceptron and transposed convolutions, for images of any size.",
+    "Radford et al. 2016 (DCGAN)",
     {variform::integers("channels", {64, 32}).at_least(1).doc("Channels before each doubling of the image."),
-     variform::integers("hidden", {256}).at_least(1).doc("Widths of the linear layers before the convolutions."),
+     variform::integers("hidden", {256})
+         .at_least(1)
+         .doc("Widths of the linear layers before the convolutions."),
      nn::kActivation, nn::kNormalisation, nn::kGroups, nn::kOutput}))

@@ -12,16 +12,17 @@ namespace nn = variform::nn;
 
 // Starts the constant term of the first output of each data value at the mean of the training data.
 void start_at_mean(const nn::Linear& layer, const variform::Build& build) {
-  if (!layer.bias().defined()) throw variform::Error("init-bias = \"data-mean\" expects bias = true; found bias = false");
+  if (!layer.bias().defined())
+    throw variform::Error("init_bias = \"data-mean\" expects bias = true; found bias = false");
   const at::NoGradGuard no_grad;
-  const at::Tensor mean = build.examples(build.integer("examples")).mean(0).reshape({-1});   // [P]
+  const at::Tensor mean = build.examples(build.integer("examples")).mean(0).reshape({-1});  // [P]
   layer.bias().slice(0, 0, build.data_size()).copy_(mean);
 }
 
 nn::LayerPtr layers_of(const variform::Build& build) {
   const int64_t values = build.outputs * build.data_size();
   const auto layer = std::make_shared<nn::Linear>(build, build.latent, values, build.flag("bias"));
-  if (build.text("init-bias") == "data-mean") start_at_mean(*layer, build);
+  if (build.text("init_bias") == "data-mean") start_at_mean(*layer, build);
   auto layers = std::make_shared<nn::Sequential>();
   layers->append(layer);
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Unflatten>(nn::decoded_shape(build)));
@@ -40,9 +41,13 @@ class Linear final : public nn::NetworkDecoder {
 VARIFORM_COMPONENTS(variform::component<Linear>(
     "linear", "Affine map: probabilistic PCA with a Gaussian likelihood.", "theory §4; Tipping & Bishop 1999",
     {variform::flag("bias", true).doc("Whether there is a trained constant term."),
-     variform::text("init-bias", "none")
+     variform::text("init_bias", "none")
          .one_of({"none", "data-mean"})
-         .doc("Where the constant term starts: as PyTorch's (none), or at the mean of the training data, which is its "
-              "optimum under a Gaussian likelihood. It is trained either way."),
-     variform::integer("examples", 10000).at_least(1).in("data").doc("How many training data the mean is taken of."),
+         .doc(
+             "Where the constant term starts: as PyTorch's, or at the mean of the training data, its optimum "
+             "under a Gaussian likelihood. It is trained either way."),
+     variform::integer("examples", 10000)
+         .at_least(1)
+         .in("data")
+         .doc("How many training data the mean is taken of."),
      nn::kOutput}))

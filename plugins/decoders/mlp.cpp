@@ -9,7 +9,8 @@ namespace nn = variform::nn;
 
 nn::LayerPtr layers_of(const variform::Build& build) {
   auto layers = std::make_shared<nn::Sequential>();
-  const int64_t width = append_hidden(*layers, build, nn::block_of(build), build.latent, build.integers("hidden"));
+  const int64_t width =
+      append_hidden(*layers, build, nn::block_of(build), build.latent, build.integers("hidden"));
   layers->append(std::make_shared<nn::Linear>(build, width, build.outputs * build.data_size()));
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Unflatten>(nn::decoded_shape(build)));
   append_output(*layers, build);

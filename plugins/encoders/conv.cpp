@@ -37,5 +37,7 @@ class Conv final : public nn::NetworkEncoder {
 VARIFORM_COMPONENTS(variform::component<Conv>(
     "conv", "Strided convolutions and a perceptron, for images of any size.", "Radford et al. 2016 (DCGAN)",
     {variform::integers("channels", {32, 64}).at_least(1).doc("Channels after each halving of the image."),
-     variform::integers("hidden", {256}).at_least(1).doc("Widths of the linear layers after the convolutions."),
+     variform::integers("hidden", {256})
+         .at_least(1)
+         .doc("Widths of the linear layers after the convolutions."),
      nn::kActivation, nn::kNormalisation, nn::kGroups}))

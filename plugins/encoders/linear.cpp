@@ -22,6 +22,7 @@ class Linear final : public nn::NetworkEncoder {
 
 }  // namespace
 
-VARIFORM_COMPONENTS(variform::component<Linear>(
-    "linear", "Affine map of flattened data.", "theory §4: exact for a linear decoder with Gaussian likelihood",
-    {variform::flag("bias", true).doc("Whether there is a constant term.")}))
+VARIFORM_COMPONENTS(
+    variform::component<Linear>("linear", "Affine map of flattened data.",
+                                "theory §4: exact for a linear decoder with Gaussian likelihood",
+                                {variform::flag("bias", true).doc("Whether there is a constant term.")}))

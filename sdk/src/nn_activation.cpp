@@ -15,14 +15,14 @@ namespace nn {
 namespace {
 
 constexpr double kLeak = 0.01;
-constexpr double kSoftplusThreshold = 20;   // beyond it PyTorch's softplus is the identity
+constexpr double kSoftplusThreshold = 20;  // beyond it PyTorch's softplus is the identity
 
 struct Elementwise {
   const char* name;
   const char* python;
   bool piecewise_linear;
   Tensor (*value)(const Tensor& x);
-  Tensor (*slope)(const Tensor& x, const Tensor& y);   // f'(x) where y = f(x), differentiable again
+  Tensor (*slope)(const Tensor& x, const Tensor& y);  // f'(x) where y = f(x), differentiable again
 };
 
 Tensor gelu_slope(const Tensor& x) {
@@ -45,7 +45,8 @@ const Elementwise kActivations[] = {
      }},
     {"gelu", "torch.nn.GELU()", false, [](const Tensor& x) { return at::gelu(x); },
      [](const Tensor& x, const Tensor&) { return gelu_slope(x); }},
-    {"softplus", "torch.nn.Softplus()", false, [](const Tensor& x) { return at::softplus(x, 1, kSoftplusThreshold); },
+    {"softplus", "torch.nn.Softplus()", false,
+     [](const Tensor& x) { return at::softplus(x, 1, kSoftplusThreshold); },
      [](const Tensor& x, const Tensor&) { return at::where(x > kSoftplusThreshold, 1.0, at::sigmoid(x)); }},
     {"tanh", "torch.nn.Tanh()", false, [](const Tensor& x) { return at::tanh(x); },
      [](const Tensor&, const Tensor& y) { return 1 - y.square(); }},
@@ -66,7 +67,7 @@ class Activation final : public Layer {
   std::string python() const override { return function_.python; }
 
  private:
-  const Elementwise& function_;   // an entry of the table
+  const Elementwise& function_;  // an entry of the table
 };
 
 class Identity final : public LinearMap {

@@ -31,7 +31,8 @@ Sequential::Sequential(std::vector<LayerPtr> layers) {
 }
 
 void Sequential::append(LayerPtr layer) {
-  if (!layer) throw Error("Sequential expects a layer; found none at position " + std::to_string(layers_.size()));
+  if (!layer)
+    throw Error("Sequential expects a layer; found none at position " + std::to_string(layers_.size()));
   if (std::find(layers_.begin(), layers_.end(), layer) != layers_.end())
     throw Error("Sequential holds each layer once; the layer at position " + std::to_string(layers_.size()) +
                 " is in it already");
@@ -57,11 +58,13 @@ Shape Sequential::output_shape(const Shape& in) const {
 }
 
 bool Sequential::piecewise_linear() const {
-  return std::all_of(layers_.begin(), layers_.end(), [](const LayerPtr& layer) { return layer->piecewise_linear(); });
+  return std::all_of(layers_.begin(), layers_.end(),
+                     [](const LayerPtr& layer) { return layer->piecewise_linear(); });
 }
 
 bool Sequential::samplewise() const {
-  return std::all_of(layers_.begin(), layers_.end(), [](const LayerPtr& layer) { return layer->samplewise(); });
+  return std::all_of(layers_.begin(), layers_.end(),
+                     [](const LayerPtr& layer) { return layer->samplewise(); });
 }
 
 std::string Sequential::python() const {

@@ -12,8 +12,9 @@ inline namespace v1 {
 namespace nn {
 namespace {
 
-// Uniform within ±1/√fan_in: what PyTorch's kaiming_uniform_(a = √5) comes to. Drawn in float64 on the generator's
-// device, so that the numbers depend neither on the model's precision nor on LibTorch's kernels for it.
+// Uniform within ±1/√fan_in: what PyTorch's kaiming_uniform_(a = √5) comes to. Drawn in float64 on the
+// generator's device, so that the numbers depend neither on the model's precision nor on LibTorch's kernels
+// for it.
 Tensor initial(const Build& build, at::IntArrayRef shape, int64_t fan_in) {
   const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
   const at::TensorOptions options = at::TensorOptions().dtype(at::kDouble).device(build.rng.device());
@@ -21,7 +22,8 @@ Tensor initial(const Build& build, at::IntArrayRef shape, int64_t fan_in) {
 }
 
 void expect_positive(const char* layer, const char* what, int64_t value) {
-  if (value < 1) throw Error(std::string(layer) + " expects " + what + " of at least 1; found " + std::to_string(value));
+  if (value < 1)
+    throw Error(std::string(layer) + " expects " + what + " of at least 1; found " + std::to_string(value));
 }
 
 int64_t product(const Shape& shape) {
@@ -30,8 +32,9 @@ int64_t product(const Shape& shape) {
 
 void expect_image(const char* layer, const Shape& in, int64_t channels) {
   if (in.size() != 3 || (channels > 0 && in[0] != channels))
-    throw Error(std::string(layer) + " expects data of shape [" + (channels > 0 ? std::to_string(channels) : "channels") +
-                ", height, width]; found " + to_text(in));
+    throw Error(std::string(layer) + " expects data of shape [" +
+                (channels > 0 ? std::to_string(channels) : "channels") + ", height, width]; found " +
+                to_text(in));
 }
 
 void check(const char* layer, int64_t in, int64_t out, const Convolution& options) {
@@ -81,7 +84,8 @@ Pushed Linear::push(const Tensor& x, const Tensor& v) const {
 
 Shape Linear::output_shape(const Shape& in) const {
   if (in.empty() || in.back() != weight_.size(1))
-    throw Error("Linear expects " + std::to_string(weight_.size(1)) + " inputs; found data of shape " + to_text(in));
+    throw Error("Linear expects " + std::to_string(weight_.size(1)) + " inputs; found data of shape " +
+                to_text(in));
   Shape out = in;
   out.back() = weight_.size(0);
   return out;
@@ -142,7 +146,8 @@ ConvTranspose2d::ConvTranspose2d(const Build& build, int64_t in, int64_t out, co
     if (padding < 0 || padding >= options.stride)
       throw Error("ConvTranspose2d expects an output padding from 0 to stride − 1 = " +
                   std::to_string(options.stride - 1) + "; found " + std::to_string(padding));
-  const int64_t fan_in = out * options.kernel * options.kernel;   // as PyTorch counts it for a transposed kernel
+  const int64_t fan_in =
+      out * options.kernel * options.kernel;  // as PyTorch counts it for a transposed kernel
   weight_ = register_parameter("weight", initial(build, {in, out, options.kernel, options.kernel}, fan_in));
   if (options.bias) bias_ = register_parameter("bias", initial(build, {out}, fan_in));
 }
@@ -161,7 +166,8 @@ Shape ConvTranspose2d::output_shape(const Shape& in) const {
   expect_image("ConvTranspose2d", in, weight_.size(0));
   Shape out{weight_.size(1)};
   for (size_t i = 1; i < 3; ++i) {
-    out.push_back((in[i] - 1) * options_.stride - 2 * options_.padding + options_.kernel + output_padding_[i - 1]);
+    out.push_back((in[i] - 1) * options_.stride - 2 * options_.padding + options_.kernel +
+                  output_padding_[i - 1]);
     if (out.back() < 1)
       throw Error("ConvTranspose2d with padding " + std::to_string(options_.padding) +
                   " leaves nothing of data of shape " + to_text(in));
@@ -171,8 +177,10 @@ Shape ConvTranspose2d::output_shape(const Shape& in) const {
 
 std::string ConvTranspose2d::python() const {
   std::string padding;
-  if (output_padding_[0] != 0 || output_padding_[1] != 0) padding = ", output_padding=" + python_tuple(output_padding_);
-  return "torch.nn.ConvTranspose2d(" + python_arguments(weight_.size(0), weight_.size(1), options_) + padding + ")";
+  if (output_padding_[0] != 0 || output_padding_[1] != 0)
+    padding = ", output_padding=" + python_tuple(output_padding_);
+  return "torch.nn.ConvTranspose2d(" + python_arguments(weight_.size(0), weight_.size(1), options_) +
+         padding + ")";
 }
 
 namespace {
@@ -203,7 +211,8 @@ Pushed LayerNorm::push(const Tensor& x, const Tensor& v) const {
 }
 
 Shape LayerNorm::output_shape(const Shape& in) const {
-  if (in != shape_) throw Error("LayerNorm expects data of shape " + to_text(shape_) + "; found " + to_text(in));
+  if (in != shape_)
+    throw Error("LayerNorm expects data of shape " + to_text(shape_) + "; found " + to_text(in));
   return in;
 }
 
@@ -213,8 +222,8 @@ GroupNorm::GroupNorm(const Build& build, int64_t groups, int64_t channels) : gro
   expect_positive("GroupNorm", "groups", groups);
   expect_positive("GroupNorm", "channels", channels);
   if (channels % groups != 0)
-    throw Error("GroupNorm expects a number of groups that divides the channels; found " + std::to_string(groups) +
-                " groups for " + std::to_string(channels) + " channels");
+    throw Error("GroupNorm expects a number of groups that divides the channels; found " +
+                std::to_string(groups) + " groups for " + std::to_string(channels) + " channels");
   weight_ = register_parameter("weight", at::ones({channels}, build.options));
   bias_ = register_parameter("bias", at::zeros({channels}, build.options));
 }
@@ -225,8 +234,9 @@ Tensor GroupNorm::forward(const Tensor& x) const {
 
 Pushed GroupNorm::push(const Tensor& x, const Tensor& v) const {
   const int64_t within = weight_.size(0) / groups_;
-  const Tensor rows = widened(x, weight_).unflatten(1, {groups_, within}).flatten(2);       // [N, groups, …]
-  const Tensor tangents = widened(v, weight_).unflatten(2, {groups_, within}).flatten(3);   // [T, N, groups, …]
+  const Tensor rows = widened(x, weight_).unflatten(1, {groups_, within}).flatten(2);  // [N, groups, …]
+  const Tensor tangents =
+      widened(v, weight_).unflatten(2, {groups_, within}).flatten(3);  // [T, N, groups, …]
   const Standardised standardised = standardise(rows, {-1});
   Shape channels(static_cast<size_t>(x.dim()), 1);
   channels[1] = weight_.size(0);
@@ -237,7 +247,8 @@ Pushed GroupNorm::push(const Tensor& x, const Tensor& v) const {
 
 Shape GroupNorm::output_shape(const Shape& in) const {
   if (in.empty() || in[0] != weight_.size(0))
-    throw Error("GroupNorm expects data of shape [" + std::to_string(weight_.size(0)) + ", …]; found " + to_text(in));
+    throw Error("GroupNorm expects data of shape [" + std::to_string(weight_.size(0)) + ", …]; found " +
+                to_text(in));
   return in;
 }
 

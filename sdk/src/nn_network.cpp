@@ -24,12 +24,13 @@ LayerPtr checked(LayerPtr network, const char* kind, const Shape& in, const Shap
 }  // namespace
 
 NetworkEncoder::NetworkEncoder(const Build& build, LayerPtr network)
-    : network_(register_module("network", checked(std::move(network), "encoder", build.data, {build.outputs}))) {}
+    : network_(
+          register_module("network", checked(std::move(network), "encoder", build.data, {build.outputs}))) {}
 NetworkEncoder::~NetworkEncoder() = default;
 
 NetworkDecoder::NetworkDecoder(const Build& build, LayerPtr network)
-    : network_(register_module("network",
-                               checked(std::move(network), "decoder", {build.latent}, decoded_shape(build)))) {}
+    : network_(register_module(
+          "network", checked(std::move(network), "decoder", {build.latent}, decoded_shape(build)))) {}
 NetworkDecoder::~NetworkDecoder() = default;
 
 Pushed NetworkDecoder::pushforward(const Tensor& z, const Tensor& v) {
@@ -39,9 +40,12 @@ Pushed NetworkDecoder::pushforward(const Tensor& z, const Tensor& v) {
 
 void append_block(Sequential& network, const Build& build, const Block& block, const Shape& shape) {
   const bool image = shape.size() > 1;
-  if (block.normalisation == "group") network.append(std::make_shared<GroupNorm>(build, block.groups, shape[0]));
-  else if (block.normalisation == "layer" && image) network.append(std::make_shared<GroupNorm>(build, 1, shape[0]));
-  else if (block.normalisation == "layer") network.append(std::make_shared<LayerNorm>(build, shape));
+  if (block.normalisation == "group")
+    network.append(std::make_shared<GroupNorm>(build, block.groups, shape[0]));
+  else if (block.normalisation == "layer" && image)
+    network.append(std::make_shared<GroupNorm>(build, 1, shape[0]));
+  else if (block.normalisation == "layer")
+    network.append(std::make_shared<LayerNorm>(build, shape));
   else if (block.normalisation != "none")
     throw Error("there is no normalisation '" + block.normalisation + "'; choose one of none, layer, group");
   network.append(activation(block.activation));
@@ -65,7 +69,8 @@ void append_output(Sequential& network, const Build& build) {
   const std::string output = build.text(kOutput.name);
   if (output == "none") return;
   if (build.outputs != 1)
-    throw Error("output = \"" + output + "\" expects a likelihood with one output for each data value; found " +
+    throw Error("output = \"" + output +
+                "\" expects a likelihood with one output for each data value; found " +
                 std::to_string(build.outputs) + ": use output = \"none\"");
   network.append(activation(output));
 }
@@ -94,7 +99,8 @@ std::string python_module(const Layer& network, const std::string& class_name, c
   for (const auto& module : network.modules(/*include_self=*/false)) {
     const auto* layer = dynamic_cast<const Layer*>(module.get());
     const std::string helper = layer ? layer->python_helper() : "";
-    if (!helper.empty() && std::find(helpers.begin(), helpers.end(), helper) == helpers.end()) helpers.push_back(helper);
+    if (!helper.empty() && std::find(helpers.begin(), helpers.end(), helper) == helpers.end())
+      helpers.push_back(helper);
   }
   if (const std::string own = network.python_helper();
       !own.empty() && std::find(helpers.begin(), helpers.end(), own) == helpers.end())
@@ -102,7 +108,8 @@ std::string python_module(const Layer& network, const std::string& class_name, c
 
   std::string text = "import torch\n";
   for (const std::string& helper : helpers) text += "\n\n" + helper;
-  text += "\n\nclass " + class_name + "(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n";
+  text +=
+      "\n\nclass " + class_name + "(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n";
   text += "        self." + attribute + " = " + indented(indented(network.python())) + "\n";
   text += "\n    def forward(self, x):\n        return self." + attribute + "(x)\n";
   return text;

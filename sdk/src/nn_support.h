@@ -9,12 +9,12 @@ namespace variform {
 inline namespace v1 {
 namespace nn {
 
-/// The linear map `apply` of rows, on all tangents v [T, N, …] in one call. A direction common to all rows (stride 0
-/// along N) is mapped once and expanded again, which saves N − 1 of N parts of the work.
+/// The linear map `apply` of rows, on all tangents v [T, N, …] in one call. A direction common to all rows
+/// (stride 0 along N) is mapped once and expanded again, which saves N − 1 of N parts of the work.
 template <class Apply>
 Tensor push_linear(const Tensor& v, const Apply& apply) {
   if (v.size(1) < 2 || v.stride(1) != 0) return unfold(apply(fold(v)), v.size(0));
-  const Tensor once = apply(v.select(1, 0)).unsqueeze(1);   // [T, 1, …]
+  const Tensor once = apply(v.select(1, 0)).unsqueeze(1);  // [T, 1, …]
   Shape shape = once.sizes().vec();
   shape[1] = v.size(1);
   return once.expand(shape);

@@ -1,5 +1,5 @@
-// The two pushforward tiers that need nothing from a decoder but decode(): forward-mode automatic differentiation
-// and double backward.
+// The two pushforward tiers that need nothing from a decoder but decode(): forward-mode automatic
+// differentiation and double backward.
 
 #include <variform/decoder.h>
 #include <variform/nn/layer.h>
@@ -32,9 +32,10 @@ class DualLevel {
 
  private:
   static std::mutex& mutex() {
-    if (entered())   // locking again would wait for ourselves
-      throw Unsupported("a pushforward inside decode() cannot be differentiated in forward mode, whose levels do not "
-                        "nest; override pushforward() in that decoder");
+    if (entered())  // locking again would wait for ourselves
+      throw Unsupported(
+          "a pushforward inside decode() cannot be differentiated in forward mode, whose levels do not "
+          "nest; override pushforward() in that decoder");
     static std::mutex instance;
     return instance;
   }
@@ -53,30 +54,36 @@ std::pair<Tensor, Tensor> fold(const Tensor& z, const Tensor& v) {
 
 void refuse_inference_mode() {
   if (c10::InferenceMode::is_enabled())
-    throw Unsupported("a pushforward by automatic differentiation needs recorded operations, which inference mode "
-                      "forbids (forward mode would silently give zeros); use no_grad instead");
+    throw Unsupported(
+        "a pushforward by automatic differentiation needs recorded operations, which inference mode "
+        "forbids (forward mode would silently give zeros); use no_grad instead");
 }
 
 // True for an operation without forward derivative: LibTorch's own, or a C++ autograd::Function.
 bool lacks_forward_derivative(const c10::Error& error) {
   return dynamic_cast<const c10::NotImplementedError*>(&error) != nullptr ||
-         std::string_view(error.what_without_backtrace()).find("jvp is not implemented") != std::string_view::npos;
+         std::string_view(error.what_without_backtrace()).find("jvp is not implemented") !=
+             std::string_view::npos;
 }
 
 }  // namespace
 
 void check_tangents(const Tensor& z, const Tensor& v) {
   if (v.dim() != 3 || z.dim() != 2 || v.size(0) < 1 || v.size(1) != z.size(0) || v.size(2) != z.size(1))
-    throw Error("pushforward expects z [N, d] and tangents v [T, N, d], T ≥ 1; found z " + to_text(z.sizes()) + " and v " +
-                to_text(v.sizes()));
+    throw Error("pushforward expects z [N, d] and tangents v [T, N, d], T ≥ 1; found z " +
+                to_text(z.sizes()) + " and v " + to_text(v.sizes()));
 }
 
 const char* to_string(PushforwardTier tier) {
   switch (tier) {
-    case PushforwardTier::kUndecided: return "undecided";
-    case PushforwardTier::kLayers: return "layers";
-    case PushforwardTier::kForwardMode: return "forward-mode automatic differentiation";
-    case PushforwardTier::kDoubleBackward: return "double backward";
+    case PushforwardTier::kUndecided:
+      return "undecided";
+    case PushforwardTier::kLayers:
+      return "layers";
+    case PushforwardTier::kForwardMode:
+      return "forward-mode automatic differentiation";
+    case PushforwardTier::kDoubleBackward:
+      return "double backward";
   }
   return "";
 }
@@ -100,14 +107,17 @@ Pushed pushforward_double_backward(Decoder& decoder, const Tensor& z, const Tens
   auto [points, tangents] = fold(z, v);
   if (!points.requires_grad()) points = points.detach().requires_grad_(true);
   const Tensor g = decoder.decode(points);
-  const Tensor u = at::zeros_like(g).requires_grad_(true);
-  const Tensor pullback = torch::autograd::grad({g}, {points}, {u}, /*retain_graph=*/true, /*create_graph=*/true,
-                                                /*allow_unused=*/true)[0];
-  Tensor jv = at::zeros_like(g);
-  if (pullback.defined() && pullback.requires_grad()) {
-    const Tensor found =
-        torch::autograd::grad({pullback}, {u}, {tangents}, /*retain_graph=*/true, record, /*allow_unused=*/true)[0];
-    if (found.defined()) jv = found;
+  Tensor jv = at::zeros_like(g);  // what remains when g does not depend on z
+  if (g.requires_grad()) {
+    const Tensor u = at::zeros_like(g).requires_grad_(true);
+    const Tensor pullback =
+        torch::autograd::grad({g}, {points}, {u}, /*retain_graph=*/true, /*create_graph=*/true,
+                              /*allow_unused=*/true)[0];
+    if (pullback.defined() && pullback.requires_grad()) {
+      const Tensor found = torch::autograd::grad({pullback}, {u}, {tangents}, /*retain_graph=*/true, record,
+                                                 /*allow_unused=*/true)[0];
+      if (found.defined()) jv = found;
+    }
   }
   const Tensor first = nn::unfold(g, v.size(0))[0];
   return {record ? first : first.detach(), nn::unfold(record ? jv : jv.detach(), v.size(0))};

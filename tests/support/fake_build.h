@@ -1,6 +1,7 @@
 #pragma once
-// A Build without the engine, so that a component can be tested by itself: parameters are a ComponentInfo's defaults
-// with overrides, the generator comes from a seed, and schedules are tensors that the test may refill.
+// A Build without the engine, so that a component can be tested by itself: parameters are a ComponentInfo's
+// defaults with overrides, the generator comes from a seed, and schedules are tensors that the test may
+// refill.
 
 #include <variform/descriptor.h>
 #include <variform/random.h>
@@ -21,7 +22,8 @@ namespace variform::test {
 using Value = std::variant<double, std::string, std::vector<double>>;
 using Values = std::map<std::string, Value, std::less<>>;
 
-/// A number (also for integers and flags), a text or a list: `{{"hidden", list({8, 8})}, {"bias", num(false)}}`.
+/// A number (also for integers and flags), a text or a list: `{{"hidden", list({8, 8})}, {"bias",
+/// num(false)}}`.
 inline Value num(double value) { return value; }
 inline Value txt(std::string value) { return value; }
 inline Value list(std::vector<double> values) { return values; }
@@ -33,13 +35,16 @@ class FakeParameters final : public ParameterSource {
  public:
   explicit FakeParameters(const ComponentInfo& info, const Values& overrides = {}) : id_(info.id) {
     for (const Parameter& p : info.parameters()) {
-      if (p.type == ParameterType::kText) values_[p.name] = std::string(p.text_default);
+      if (p.type == ParameterType::kText)
+        values_[p.name] = std::string(p.text_default);
       else if (p.type == ParameterType::kNumbers || p.type == ParameterType::kIntegers)
         values_[p.name] = std::vector<double>(p.list_default.begin(), p.list_default.begin() + p.list_size);
-      else if (p.type != ParameterType::kComponent) values_[p.name] = p.number_default;
+      else if (p.type != ParameterType::kComponent)
+        values_[p.name] = p.number_default;
     }
     for (const auto& [key, value] : overrides) {
-      if (!values_.count(key)) throw Error("component '" + id_ + "' has no parameter '" + key + "' to override");
+      if (!values_.count(key))
+        throw Error("component '" + id_ + "' has no parameter '" + key + "' to override");
       if (values_[key].index() != value.index())
         throw Error("parameter '" + key + "' of component '" + id_ + "' has another type than its override");
       values_[key] = value;
@@ -68,7 +73,8 @@ class FakeParameters final : public ParameterSource {
   }
   std::shared_ptr<Component> component(std::string_view key, Kind, const Build& build) const override {
     const auto found = components.find(key);
-    if (found == components.end()) throw Error("the test gives no component for parameter '" + std::string(key) + "'");
+    if (found == components.end())
+      throw Error("the test gives no component for parameter '" + std::string(key) + "'");
     return found->second(build);
   }
   Tensor examples(int64_t n) const override {
@@ -81,7 +87,8 @@ class FakeParameters final : public ParameterSource {
   const T& get(std::string_view key) const {
     const auto found = values_.find(key);
     if (found == values_.end())
-      throw Error("component '" + id_ + "' asks for parameter '" + std::string(key) + "' that its schema does not declare");
+      throw Error("component '" + id_ + "' asks for parameter '" + std::string(key) +
+                  "' that its schema does not declare");
     if (const T* value = std::get_if<T>(&found->second)) return *value;
     throw Error("component '" + id_ + "' asks for parameter '" + std::string(key) + "' with another type");
   }

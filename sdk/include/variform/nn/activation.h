@@ -9,8 +9,9 @@ namespace variform {
 inline namespace v1 {
 namespace nn {
 
-/// The elementwise layer of that name: relu, leaky-relu, elu, silu, gelu, softplus, tanh, sigmoid or identity, with PyTorch's default constants (leaky-relu: slope 0.01; gelu: exact).
-/// At a kink its tangent is PyTorch's derivative there: that of the negative side. Throws Error for another name.
+/// The elementwise layer of that name: relu, leaky-relu, elu, silu, gelu, softplus, tanh, sigmoid or
+/// identity, with PyTorch's default constants (leaky-relu: slope 0.01; gelu: exact). At a kink its tangent is
+/// PyTorch's derivative there: that of the negative side. Throws Error for another name.
 VARIFORM_API LayerPtr activation(std::string_view name);
 
 }  // namespace nn

@@ -1,6 +1,7 @@
 #pragma once
-// Layers that carry tangents: beside forward(), each knows its own Jacobian–vector product. A decoder made of them has
-// an exact pushforward for the price of the products alone, and each layer states its PyTorch counterpart for `export`.
+// Layers that carry tangents: beside forward(), each knows its own Jacobian–vector product. A decoder made of
+// them has an exact pushforward for the price of the products alone, and each layer states its PyTorch
+// counterpart for `export`.
 
 #include <variform/decoder.h>
 
@@ -13,7 +14,8 @@ inline namespace v1 {
 namespace nn {
 
 /// A differentiable map of a batch of rows. State is named tensors, named as in the PyTorch counterpart.
-/// Everything here is plain differentiable operations: no .item(), no host decisions on data, no global generator.
+/// Everything here is plain differentiable operations: no .item(), no host decisions on data, no global
+/// generator.
 class VARIFORM_API Layer : public torch::nn::Module {
  public:
   ~Layer() override;
@@ -21,9 +23,10 @@ class VARIFORM_API Layer : public torch::nn::Module {
   /// x [N, …] -> [N, …].
   virtual Tensor forward(const Tensor& x) const = 0;
 
-  /// T tangents beside one primal pass: x [N, …], v [T, N, …] -> g = forward(x) [N, …] and jv [T, N, …], the Jacobian
-  /// at x applied to v. Differentiable in x, v and the parameters: gradients of a loss on jv are right.
-  /// A direction that is the same for all rows may be given with stride 0 along N: the first product is then skipped.
+  /// T tangents beside one primal pass: x [N, …], v [T, N, …] -> g = forward(x) [N, …] and jv [T, N, …], the
+  /// Jacobian at x applied to v. Differentiable in x, v and the parameters: gradients of a loss on jv are
+  /// right. A direction that is the same for all rows may be given with stride 0 along N: the first product
+  /// is then skipped.
   virtual Pushed push(const Tensor& x, const Tensor& v) const = 0;
 
   /// One datum's shape in -> out, without N. Throws Error when `in` does not fit.

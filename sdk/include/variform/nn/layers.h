@@ -1,7 +1,7 @@
 #pragma once
-// Linear and convolutional layers, normalisations and changes of shape. Parameters have PyTorch's names, shapes and
-// default distributions (uniform within ±1/√fan_in), drawn from Build::rng in float64 and then rounded, so that models
-// of either precision start alike.
+// Linear and convolutional layers, normalisations and changes of shape. Parameters have PyTorch's names,
+// shapes and default distributions (uniform within ±1/√fan_in), drawn from Build::rng in float64 and then
+// rounded, so that models of either precision start alike.
 
 #include <variform/nn/layer.h>
 
@@ -23,7 +23,7 @@ class VARIFORM_API Linear final : public Layer {
   std::string python() const override;
 
   const Tensor& weight() const { return weight_; }
-  const Tensor& bias() const { return bias_; }   ///< undefined when there is none
+  const Tensor& bias() const { return bias_; }  ///< undefined when there is none
 
  private:
   Tensor weight_, bias_;
@@ -55,7 +55,8 @@ class VARIFORM_API Conv2d final : public Layer {
 };
 
 /// The transpose of a Conv2d, as torch.nn.ConvTranspose2d: a side of s becomes
-/// (s − 1)·stride − 2·padding + kernel + output_padding. Output padding [height, width] undoes the rounding of Conv2d.
+/// (s − 1)·stride − 2·padding + kernel + output_padding. Output padding [height, width] undoes the rounding
+/// of Conv2d.
 class VARIFORM_API ConvTranspose2d final : public Layer {
  public:
   ConvTranspose2d(const Build& build, int64_t in, int64_t out, const Convolution& options,
@@ -74,8 +75,9 @@ class VARIFORM_API ConvTranspose2d final : public Layer {
   Tensor weight_, bias_;
 };
 
-/// torch.nn.LayerNorm over all dimensions of a datum of the given shape, composed of elementary operations: LibTorch's
-/// fused kernel gives silently wrong gradients of losses on its tangents. State: weight, bias of that shape.
+/// torch.nn.LayerNorm over all dimensions of a datum of the given shape, composed of elementary operations:
+/// LibTorch's fused kernel gives silently wrong gradients of losses on its tangents. State: weight, bias of
+/// that shape.
 class VARIFORM_API LayerNorm final : public Layer {
  public:
   LayerNorm(const Build& build, Shape shape);
@@ -90,8 +92,8 @@ class VARIFORM_API LayerNorm final : public Layer {
   Tensor weight_, bias_;
 };
 
-/// torch.nn.GroupNorm: [N, channels, …] normalised within each of `groups` groups of channels. State: weight, bias
-/// [channels]. One group is the layer normalisation of images.
+/// torch.nn.GroupNorm: [N, channels, …] normalised within each of `groups` groups of channels. State: weight,
+/// bias [channels]. One group is the layer normalisation of images.
 class VARIFORM_API GroupNorm final : public Layer {
  public:
   GroupNorm(const Build& build, int64_t groups, int64_t channels);
@@ -126,7 +128,8 @@ class VARIFORM_API Unflatten final : public LinearMap {
   Shape shape_;
 };
 
-/// Images [N, C, h, w] -> [N, C, height, width], torch.nn.Upsample of that size (bilinear: corners not aligned).
+/// Images [N, C, h, w] -> [N, C, height, width], torch.nn.Upsample of that size (bilinear: corners not
+/// aligned).
 class VARIFORM_API Upsample final : public LinearMap {
  public:
   enum class Mode { kNearest, kBilinear };

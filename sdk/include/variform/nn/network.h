@@ -25,8 +25,8 @@ class VARIFORM_API NetworkEncoder : public Encoder {
   LayerPtr network_;
 };
 
-/// A decoder that is `network`, registered as "network": its pushforward is the layers' own. The network takes [N, d]
-/// to [N, outputs·data[0], data[1]…].
+/// A decoder that is `network`, registered as "network": its pushforward is the layers' own. The network
+/// takes [N, d] to [N, outputs·data[0], data[1]…].
 class VARIFORM_API NetworkDecoder : public Decoder {
  public:
   /// Throws Error when the network's output shape for Build::latent is not that.
@@ -43,12 +43,12 @@ class VARIFORM_API NetworkDecoder : public Decoder {
   LayerPtr network_;
 };
 
-/// What the stock networks put between their linear maps: `activation` a name of activation(), `normalisation` one of
-/// "none", "layer", "group".
+/// What the stock networks put between their linear maps: `activation` a name of activation(),
+/// `normalisation` one of "none", "layer", "group".
 struct Block {
   std::string activation = "relu";
   std::string normalisation = "none";
-  int64_t groups = 8;   ///< of "group"; must divide every width
+  int64_t groups = 8;  ///< of "group"; must divide every width
 };
 
 /// The parameters of a Block, for a component's schema, and the Block that they describe.
@@ -56,24 +56,29 @@ inline constexpr Parameter kActivation =
     text("activation", "relu")
         .one_of({"relu", "leaky-relu", "elu", "silu", "gelu", "softplus", "tanh", "sigmoid", "identity"})
         .doc("Nonlinearity after each hidden layer.");
-inline constexpr Parameter kNormalisation =
-    text("normalisation", "none")
-        .one_of({"none", "layer", "group"})
-        .doc("Normalisation before each nonlinearity: of all features of a datum (layer) or of groups of channels (group).");
+inline constexpr Parameter kNormalisation = text("normalisation", "none")
+                                                .one_of({"none", "layer", "group"})
+                                                .doc(
+                                                    "Normalisation before each nonlinearity: over a datum "
+                                                    "(layer) or over groups of channels (group).");
 inline constexpr Parameter kGroups =
     integer("groups", 8).at_least(1).doc("Groups of the normalisation \"group\"; must divide every width.");
 VARIFORM_API Block block_of(const Build& build);
 
-/// A decoder's last nonlinearity; append_output() appends it. Refused for a likelihood with several outputs a value.
+/// A decoder's last nonlinearity; append_output() appends it. Refused for a likelihood with several outputs a
+/// value.
 inline constexpr Parameter kOutput =
     text("output", "none")
         .one_of({"none", "sigmoid"})
-        .doc("Squashing of the decoder's output: none when the likelihood expects logits or any real number.");
+        .doc(
+            "Squashing of the decoder's output: none when the likelihood expects logits or any real number.");
 VARIFORM_API void append_output(Sequential& network, const Build& build);
 
 /// Appends normalisation and activation for data of the given shape ([P] or [channels, height, width]).
-VARIFORM_API void append_block(Sequential& network, const Build& build, const Block& block, const Shape& shape);
-/// Appends Linear → normalisation → activation for each hidden width, starting at `in`; returns the last width.
+VARIFORM_API void append_block(Sequential& network, const Build& build, const Block& block,
+                               const Shape& shape);
+/// Appends Linear → normalisation → activation for each hidden width, starting at `in`; returns the last
+/// width.
 VARIFORM_API int64_t append_hidden(Sequential& network, const Build& build, const Block& block, int64_t in,
                                    const std::vector<int64_t>& hidden);
 /// Throws Error unless Build::data is [channels, height, width] and its sides can be halved `layers` times.
@@ -81,8 +86,8 @@ VARIFORM_API void require_halvings(const Build& build, size_t layers);
 /// What a decoder returns for one latent: [outputs·data[0], data[1]…].
 VARIFORM_API Shape decoded_shape(const Build& build);
 
-/// The complete source of a Python module with one torch.nn.Module, `class_name`, whose state dict is that of a
-/// component whose child `attribute` is `network`. Needs torch only.
+/// The complete source of a Python module with one torch.nn.Module, `class_name`, whose state dict is that of
+/// a component whose child `attribute` is `network`. Needs torch only.
 VARIFORM_API std::string python_module(const Layer& network, const std::string& class_name,
                                        const std::string& attribute = "network");
 
