@@ -27,12 +27,13 @@ void write_png(const std::filesystem::path& path, const Image& image);
 /// Reads a grey or colour PNG of 8 bits a channel back. Throws Error for anything else.
 Image read_png(const std::filesystem::path& path);
 
-/// How often a pixel is repeated so that an image of these sides is large enough to be looked at: 28×28 gives 2,
-/// 64×64 and above 1.
+/// How often a pixel is repeated so that an image of these sides is large enough to be looked at: 28×28 gives
+/// 2, 64×64 and above 1.
 int enlargement(int width, int height);
 
-/// Places images of one size row by row, each enlarged `scale` times without smoothing, with `gap` light pixels
-/// between and around them; places that are left over are light too. Throws Error when the images differ in size.
+/// Places images of one size row by row, each enlarged `scale` times without smoothing, with `gap` light
+/// pixels between and around them; places that are left over are light too. Throws Error when the images
+/// differ in size.
 Image grid(std::span<const Image> images, int columns, int gap, int scale);
 
 }  // namespace variform::report

@@ -1,0 +1,148 @@
+// See png_grid.h. libpng's simplified interface reports errors by return codes: no longjmp past destructors.
+
+#include "report/png_grid.h"
+
+#include <fcntl.h>
+#include <png.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <system_error>
+
+namespace variform::report {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::uint8_t kGapValue = 232;  // light grey: seen beside black and beside white
+constexpr int kLargestSide = 1 << 16;
+
+std::string sides(const Image& image) {
+  return std::to_string(image.width) + "×" + std::to_string(image.height) + "×" +
+         std::to_string(image.channels);
+}
+
+std::size_t value_count(const Image& image) {
+  return static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) *
+         static_cast<std::size_t>(image.channels);
+}
+
+void check(const Image& image) {
+  if (image.channels != 1 && image.channels != 3)
+    throw Error("an image needs 1 or 3 channels, found " + std::to_string(image.channels) + ".");
+  if (image.width < 1 || image.height < 1 || image.width > kLargestSide || image.height > kLargestSide)
+    throw Error("the sides of an image go from 1 to " + std::to_string(kLargestSide) + ", found " +
+                sides(image) + ".");
+  if (image.pixels.size() != value_count(image))
+    throw Error("an image of " + sides(image) + " needs " + std::to_string(value_count(image)) +
+                " values, found " + std::to_string(image.pixels.size()) + ".");
+}
+
+// In memory first: then one plain write is all that a full disk can spoil.
+std::vector<std::uint8_t> compose(const Image& image) {
+  png_image header{};
+  header.version = PNG_IMAGE_VERSION;
+  header.width = static_cast<png_uint_32>(image.width);
+  header.height = static_cast<png_uint_32>(image.height);
+  header.format = image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(header);
+  std::vector<std::uint8_t> bytes(size);
+  if (!png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr))
+    throw Error("libpng could not compress an image of " + sides(image) + ": " + header.message + ".");
+  bytes.resize(size);
+  return bytes;
+}
+
+// What errno was when something could not be done; 0: all is written.
+int write_file(const fs::path& path, const std::vector<std::uint8_t>& bytes) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file < 0) return errno;
+  int problem = 0;
+  for (std::size_t done = 0; done < bytes.size() && problem == 0;) {
+    const ssize_t count = ::write(file, bytes.data() + done, bytes.size() - done);
+    if (count >= 0)
+      done += static_cast<std::size_t>(count);
+    else if (errno != EINTR)
+      problem = errno;
+  }
+  if (::close(file) != 0 && problem == 0) problem = errno;
+  return problem;
+}
+
+[[noreturn]] void fail(const fs::path& path, int problem) {
+  throw Error("the picture " + path.string() + " could not be written: " + std::strerror(problem) + ".");
+}
+
+}  // namespace
+
+void write_png(const fs::path& path, const Image& image) {
+  check(image);
+  std::error_code problem;
+  if (path.has_parent_path()) fs::create_directories(path.parent_path(), problem);
+  if (problem) fail(path, problem.value());
+  const fs::path temporary = path.string() + ".part-" + std::to_string(::getpid());
+  int number = write_file(temporary, compose(image));
+  if (number == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) number = errno;
+  if (number == 0) return;
+  ::unlink(temporary.c_str());
+  fail(path, number);
+}
+
+Image read_png(const fs::path& path) {
+  png_image header{};
+  header.version = PNG_IMAGE_VERSION;
+  if (!png_image_begin_read_from_file(&header, path.c_str()))
+    throw Error("the picture " + path.string() + " could not be read: " + header.message + ".");
+  Image image;
+  image.width = static_cast<int>(header.width);
+  image.height = static_cast<int>(header.height);
+  const bool plain = header.format == PNG_FORMAT_GRAY || header.format == PNG_FORMAT_RGB;
+  if (!plain || image.width > kLargestSide || image.height > kLargestSide) {
+    png_image_free(&header);
+    throw Error("the picture " + path.string() + " is no grey or colour PNG of 8 bits a channel.");
+  }
+  image.channels = header.format == PNG_FORMAT_GRAY ? 1 : 3;
+  image.pixels.resize(value_count(image));
+  if (!png_image_finish_read(&header, nullptr, image.pixels.data(), 0, nullptr))
+    throw Error("the picture " + path.string() + " could not be read: " + header.message + ".");
+  return image;
+}
+
+int enlargement(int width, int height) { return std::max(1, 64 / std::max({width, height, 1})); }
+
+Image grid(std::span<const Image> images, int columns, int gap, int scale) {
+  if (images.empty() || columns < 1 || gap < 0 || scale < 1)
+    throw Error("a grid needs at least one image, one column, a gap of 0 or more and a scale of 1 or more.");
+  const Image& first = images.front();
+  for (const Image& image : images) {
+    check(image);
+    if (image.width != first.width || image.height != first.height || image.channels != first.channels)
+      throw Error("all images of a grid have one size; found " + sides(first) + " and " + sides(image) + ".");
+  }
+  const int count = static_cast<int>(images.size());
+  columns = std::min(columns, count);
+  const int rows = (count + columns - 1) / columns;
+  const int cell_width = first.width * scale + gap, cell_height = first.height * scale + gap;
+  Image all{columns * cell_width + gap, rows * cell_height + gap, first.channels, {}};
+  all.pixels.assign(value_count(all), kGapValue);
+
+  const auto channels = static_cast<std::size_t>(first.channels);
+  for (int i = 0; i < count; ++i) {
+    const Image& image = images[static_cast<std::size_t>(i)];
+    const int left = gap + i % columns * cell_width, top = gap + i / columns * cell_height;
+    for (int y = 0; y < image.height * scale; ++y)
+      for (int x = 0; x < image.width * scale; ++x) {
+        const std::size_t from = static_cast<std::size_t>(y / scale * image.width + x / scale) * channels;
+        const std::size_t to = (static_cast<std::size_t>(top + y) * static_cast<std::size_t>(all.width) +
+                                static_cast<std::size_t>(left + x)) *
+                               channels;
+        std::copy_n(image.pixels.begin() + static_cast<std::ptrdiff_t>(from), channels,
+                    all.pixels.begin() + static_cast<std::ptrdiff_t>(to));
+      }
+  }
+  return all;
+}
+
+}  // namespace variform::report
