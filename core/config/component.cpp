@@ -69,11 +69,13 @@ ParameterValue read_parameter(Reader& reader, const Parameter& p, const Catalog&
         return p.number_default;
       }
       return reader.number(p.name, number_rule(p));
-    case ParameterType::kInteger: return reader.integer(p.name, integer_rule(p));
-    case ParameterType::kText: return reader.text(p.name, text_rule(p));
+    case ParameterType::kInteger:
+      return reader.integer(p.name, integer_rule(p));
+    case ParameterType::kText:
+      return reader.text(p.name, text_rule(p));
     case ParameterType::kFlag:
-      return reader.flag(p.name, {.fallback = p.is_required ? std::nullopt
-                                                            : std::optional<bool>(p.number_default != 0)});
+      return reader.flag(
+          p.name, {.fallback = p.is_required ? std::nullopt : std::optional<bool>(p.number_default != 0)});
     case ParameterType::kNumbers: {
       const NumberRule each = number_rule(p);
       return reader.numbers(p.name, {.fallback = list_default<double>(p),
@@ -84,12 +86,12 @@ ParameterValue read_parameter(Reader& reader, const Parameter& p, const Catalog&
     }
     case ParameterType::kIntegers: {
       const IntegerRule each = integer_rule(p);
-      return reader.integers(p.name, {.fallback = list_default<std::int64_t>(p),
-                                      .low = each.low,
-                                      .high = each.high,
-                                      .unit = each.unit});
+      return reader.integers(
+          p.name,
+          {.fallback = list_default<std::int64_t>(p), .low = each.low, .high = each.high, .unit = each.unit});
     }
-    case ParameterType::kComponent: break;
+    case ParameterType::kComponent:
+      break;
   }
   auto inner = read_component(reader, p.name, p.component_kind, Place::kParameter, catalog, true);
   if (!inner) inner.emplace();
@@ -103,8 +105,8 @@ std::optional<Catalog::Entry> choose(Reader& reader, const ComponentSpec& spec, 
   if (all.empty()) {
     const std::string reason = catalog.why_missing(spec.kind, spec.type);
     reader.error("type",
-                 "There is no " + kind + " " + quote(shorten(spec.type)) + "; " + available(spec.kind, catalog) + "." +
-                     (reason.empty() ? "" : " " + reason),
+                 "There is no " + kind + " " + quote(shorten(spec.type)) + "; " +
+                     available(spec.kind, catalog) + "." + (reason.empty() ? "" : " " + reason),
                  did_you_mean(spec.type, catalog.ids(spec.kind)));
     return std::nullopt;
   }
@@ -113,15 +115,17 @@ std::optional<Catalog::Entry> choose(Reader& reader, const ComponentSpec& spec, 
   std::sort(plugins.begin(), plugins.end());
   if (spec.plugin.empty()) {
     if (all.size() == 1) return all.front();
-    reader.error("type", "The " + kind + " " + quote(spec.type) + " is offered by " + std::to_string(all.size()) +
-                             " plugins: " + join(plugins) + ".",
+    reader.error("type",
+                 "The " + kind + " " + quote(spec.type) + " is offered by " + std::to_string(all.size()) +
+                     " plugins: " + join(plugins) + ".",
                  "say which: plugin = " + quote(plugins.front()));
     return std::nullopt;
   }
   for (const Catalog::Entry& entry : all)
     if (entry.plugin == spec.plugin) return entry;
-  reader.error("plugin", "Plugin " + quote(shorten(spec.plugin)) + " offers no " + kind + " " + quote(spec.type) +
-                             "; that is offered by " + join(plugins) + ".",
+  reader.error("plugin",
+               "Plugin " + quote(shorten(spec.plugin)) + " offers no " + kind + " " + quote(spec.type) +
+                   "; that is offered by " + join(plugins) + ".",
                did_you_mean(spec.plugin, plugins));
   return std::nullopt;
 }
@@ -139,8 +143,8 @@ void read_slot_keys(Reader& reader, ComponentSpec& spec, Place place) {
     reader.error("optimizer", "@ has no effect on a frozen component.", "drop it, or frozen = true");
 }
 
-/// The resolved slot: type and plugin first, and no `frozen = false`, which says nothing. Equal experiments then have
-/// equal texts, and so one hash.
+/// The resolved slot: type and plugin first, and no `frozen = false`, which says nothing. Equal experiments
+/// then have equal texts, and so one hash.
 Node tidy(Reader& reader) {
   const Node& all = reader.resolved();
   Node out = Node::table(all.where());
@@ -168,7 +172,9 @@ std::optional<ComponentSpec> read_component(Reader& parent, std::string_view key
   const Node* node = parent.node(key);
   const std::string example = "write " + name + " = { type = \"…\" }";
   if (!node) {
-    if (required) parent.error(key, "@ is missing: expected " + article(kind) + "; " + available(kind, catalog) + ".", example);
+    if (required)
+      parent.error(key, "@ is missing: expected " + article(kind) + "; " + available(kind, catalog) + ".",
+                   example);
     return std::nullopt;
   }
   if (!node->is_table()) {
@@ -187,7 +193,7 @@ std::optional<ComponentSpec> read_component(Reader& parent, std::string_view key
   read_slot_keys(reader, spec, place);
   if (!has_type && !spec.from) {
     reader.error("type", "@ is missing: expected " + article(kind) + "; " + available(kind, catalog) + ".");
-    return std::nullopt;    // whose parameters these are is unknown
+    return std::nullopt;  // whose parameters these are is unknown
   }
   if (!has_type) {
     read_from_run(reader, spec);
@@ -198,7 +204,8 @@ std::optional<ComponentSpec> read_component(Reader& parent, std::string_view key
   const auto entry = choose(reader, spec, catalog);
   if (!entry) return std::nullopt;
   spec.plugin = entry->plugin;
-  reader.put("plugin", Node(spec.plugin, reader.source().find("plugin") ? reader.where("plugin") : Position{}));
+  reader.put("plugin",
+             Node(spec.plugin, reader.source().find("plugin") ? reader.where("plugin") : Position{}));
   for (const Parameter& p : entry->parameters) spec.parameters[p.name] = read_parameter(reader, p, catalog);
   reader.finish(std::string(variform::to_string(kind)) + " " + quote(spec.type));
   parent.put(key, tidy(reader), spec.where);

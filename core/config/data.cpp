@@ -11,9 +11,11 @@ void read_sizes(Reader& reader, ModelDataSpec& spec) {
   const bool has_size = reader.has("size");
   if (has_size) spec.size = reader.integer("size", {.fallback = 1, .low = 1, .high = kMost, .unit = "data"});
   if (reader.has("fresh")) spec.fresh = reader.flag("fresh", {.fallback = false});
-  if (spec.fresh && has_size) reader.error("size", "@ has no meaning beside fresh = true, where every batch is new.");
+  if (spec.fresh && has_size)
+    reader.error("size", "@ has no meaning beside fresh = true, where every batch is new.");
   if (!spec.fresh && !has_size)
-    reader.error("size", "@ is missing.", "write size = 10000, or fresh = true for a new batch at every step");
+    reader.error("size", "@ is missing.",
+                 "write size = 10000, or fresh = true for a new batch at every step");
   if (spec.fresh) spec.size = 0;
   spec.test = reader.integer("test", {.fallback = 0, .low = 0, .high = kMost, .unit = "data"});
   spec.seed = static_cast<std::uint64_t>(reader.integer("seed", {.fallback = 1, .low = 0}));
@@ -61,12 +63,16 @@ void read_dataset(Reader& data, DataSpec& spec, const Catalog& catalog, const Ch
 
 void check_combinations(Reader& data, const DataSpec& spec) {
   if (spec.binarise != "none" && spec.dequantise)
-    data.error("dequantise", "@ contradicts binarise = " + quote(spec.binarise) + ": noise would be added to bits.");
+    data.error("dequantise",
+               "@ contradicts binarise = " + quote(spec.binarise) + ": noise would be added to bits.");
   if (spec.binarise != "none" && spec.scale != "unit")
-    data.error("binarise", "@ = " + quote(spec.binarise) + " needs values between 0 and 1, but scale is " +
-                               quote(spec.scale) + ".", "write scale = \"unit\"");
+    data.error("binarise",
+               "@ = " + quote(spec.binarise) + " needs values between 0 and 1, but scale is " +
+                   quote(spec.scale) + ".",
+               "write scale = \"unit\"");
   if (!spec.model || !spec.model->fresh) return;
-  if (spec.validation > 0) data.error("validation", "@ has no meaning for fresh data, of which nothing can be held out.");
+  if (spec.validation > 0)
+    data.error("validation", "@ has no meaning for fresh data, of which nothing can be held out.");
   if (spec.limit > 0) data.error("limit", "@ has no meaning for fresh data, which have no end.");
 }
 
@@ -81,7 +87,8 @@ DataSpec read_data(Reader& root, const Catalog& catalog, const CheckDataset& che
   spec.test_split = reader.text("test_split", {.fallback = spec.test_split});
   spec.validation = reader.integer("validation", {.fallback = 0, .low = 0, .unit = "data"});
   spec.limit = reader.integer("limit", {.fallback = 0, .low = 0, .unit = "data"});
-  spec.channels = reader.text("channels", {.fallback = "as-stored", .choices = {"as-stored", "grey", "colour"}});
+  spec.channels =
+      reader.text("channels", {.fallback = "as-stored", .choices = {"as-stored", "grey", "colour"}});
   spec.scale = reader.text("scale", {.fallback = "unit", .choices = {"unit", "none", "standardise"}});
   spec.dequantise = reader.flag("dequantise", {.fallback = false});
   spec.binarise = reader.text("binarise", {.fallback = "none", .choices = {"none", "static", "dynamic"}});

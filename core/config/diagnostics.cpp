@@ -1,4 +1,5 @@
-// Errors are collected here and rendered together: position, sentence, the line in question with a caret, a hint.
+// Errors are collected here and rendered together: position, sentence, the line in question with a caret, a
+// hint.
 
 #include <algorithm>
 #include <limits>
@@ -44,7 +45,9 @@ std::string excerpt(const std::string& label, std::string_view line, int column)
 
 /// Edit distance with transpositions, two a step; letters that differ in case and `_` against `-` count one.
 int distance(std::string_view a, std::string_view b) {
-  const auto fold = [](char c) { return c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  const auto fold = [](char c) {
+    return c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  };
   std::vector<std::vector<int>> d(a.size() + 1, std::vector<int>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = 2 * static_cast<int>(i);
   for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = 2 * static_cast<int>(j);

@@ -13,7 +13,8 @@ namespace variform::config {
 namespace {
 
 bool is_name_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+         c == '.';
 }
 
 /// The config file's own name, as far as it can name a run's folder.
@@ -32,13 +33,16 @@ std::string read_name(Reader& reader) {
   for (const char c : name) good = good && is_name_character(c);
   const Node* given = reader.source().find("name");
   if (!good && given && given->if_text())
-    reader.error("name", "@ must be letters, digits, \"-\", \"_\" and \".\" (80 at most), since it names a folder, found " +
-                             quote(shorten(name)) + ".");
+    reader.error(
+        "name",
+        "@ must be letters, digits, \"-\", \"_\" and \".\" (80 at most), since it names a folder, found " +
+            quote(shorten(name)) + ".");
   return name;
 }
 
 void read_slots(Reader& root, Experiment& experiment, const Catalog& catalog) {
-  constexpr std::array kModelSlots{Kind::kEncoder, Kind::kDecoder, Kind::kFamily, Kind::kPrior, Kind::kLikelihood};
+  constexpr std::array kModelSlots{Kind::kEncoder, Kind::kDecoder, Kind::kFamily, Kind::kPrior,
+                                   Kind::kLikelihood};
   const auto keep = [&](std::optional<ComponentSpec> spec, Kind kind) {
     if (spec) experiment.slots.insert_or_assign(kind, std::move(*spec));
   };
@@ -54,14 +58,15 @@ void read_slots(Reader& root, Experiment& experiment, const Catalog& catalog) {
   keep(read_component(root, "objective", Kind::kObjective, Place::kSlot, catalog, true), Kind::kObjective);
 }
 
-/// Relative to the file that names them (to the current folder on the command line), and kept absolute, so that a
-/// run's own copy of the config finds them too.
+/// Relative to the file that names them (to the current folder on the command line), and kept absolute, so
+/// that a run's own copy of the config finds them too.
 std::vector<std::string> read_plugin_paths(Reader& root) {
   namespace fs = std::filesystem;
   Reader reader = root.table("plugins");
   std::vector<std::string> paths = reader.texts("paths", {.fallback = std::vector<std::string>{}});
   const Position where = reader.where("paths");
-  const fs::path base = where.is_command_line() || where.is_default() ? fs::path() : fs::path(where.file).parent_path();
+  const fs::path base =
+      where.is_command_line() || where.is_default() ? fs::path() : fs::path(where.file).parent_path();
   Node::Array resolved;
   for (std::string& path : paths) {
     std::error_code failed;
@@ -80,7 +85,7 @@ std::vector<std::string> read_plugin_paths(Reader& root) {
 }  // namespace
 
 std::vector<std::string> plugin_paths(const Node& root) {
-  Diagnostics ignored;   // resolve() reports the same mistakes
+  Diagnostics ignored;  // resolve() reports the same mistakes
   Reader reader(root, ignored, "");
   return read_plugin_paths(reader);
 }
@@ -106,7 +111,7 @@ std::string experiment_hash(const Experiment& experiment) {
   for (const char* key : {"name", "seed", "plugins"}) identity.erase(key);
   if (Node* train = identity.find("train"))
     for (const char* key : {"device", "threads"}) train->erase(key);
-  std::uint64_t hash = 14695981039346656037ull;    // FNV-1a
+  std::uint64_t hash = 14695981039346656037ull;  // FNV-1a
   for (const char c : print(identity)) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
   hash ^= hash >> 32;
   std::string out;

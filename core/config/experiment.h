@@ -22,7 +22,8 @@ namespace variform::config {
 struct ComponentSpec;
 
 /// kNumber: double, or Schedule if the parameter is schedulable (a plain number is then a constant schedule);
-/// kInteger: int64_t; kText: string; kFlag: bool; kNumbers, kIntegers: vectors; kComponent: pointer, never null.
+/// kInteger: int64_t; kText: string; kFlag: bool; kNumbers, kIntegers: vectors; kComponent: pointer, never
+/// null.
 using ParameterValue = std::variant<bool, std::int64_t, double, std::string, std::vector<double>,
                                     std::vector<std::int64_t>, Schedule, std::shared_ptr<ComponentSpec>>;
 
@@ -30,25 +31,25 @@ using ParameterValue = std::variant<bool, std::int64_t, double, std::string, std
 struct OptimizerSpec {
   std::string type = "adam";
   Schedule lr = Schedule::constant(1e-3);
-  double beta1 = 0.9, beta2 = 0.999;    ///< adam, adamw
-  double eps = 1e-8;                    ///< adam, adamw, rmsprop
-  double weight_decay = 0;              ///< decoupled for adamw, else added to the gradient
-  double momentum = 0;                  ///< sgd, rmsprop
-  double alpha = 0.99;                  ///< rmsprop
-  bool nesterov = false;                ///< sgd
+  double beta1 = 0.9, beta2 = 0.999;  ///< adam, adamw
+  double eps = 1e-8;                  ///< adam, adamw, rmsprop
+  double weight_decay = 0;            ///< decoupled for adamw, else added to the gradient
+  double momentum = 0;                ///< sgd, rmsprop
+  double alpha = 0.99;                ///< rmsprop
+  bool nesterov = false;              ///< sgd
 };
 
-/// What fills a slot. The slot's own keys are `type`, `plugin`, `from`, `frozen`, `optimizer`; every other key is
-/// a parameter of the component, validated and defaulted from its schema.
+/// What fills a slot. The slot's own keys are `type`, `plugin`, `from`, `frozen`, `optimizer`; every other
+/// key is a parameter of the component, validated and defaulted from its schema.
 struct ComponentSpec {
   Kind kind = Kind::kDecoder;
-  std::string type;      ///< empty only if `from` is given: then type and parameters are the run's
-  std::string plugin;    ///< the id of the plugin that offers it; empty with an empty type
+  std::string type;    ///< empty only if `from` is given: then type and parameters are the run's
+  std::string plugin;  ///< the id of the plugin that offers it; empty with an empty type
   std::map<std::string, ParameterValue> parameters;
   Position where;
-  std::optional<std::string> from;            ///< the run or checkpoint that the component is taken from
-  bool frozen = false;                        ///< not trained
-  std::optional<OptimizerSpec> optimizer;     ///< its own; absent: the training's
+  std::optional<std::string> from;         ///< the run or checkpoint that the component is taken from
+  bool frozen = false;                     ///< not trained
+  std::optional<OptimizerSpec> optimizer;  ///< its own; absent: the training's
 };
 
 /// How often something happens: every `count` steps or epochs; 0: never.
@@ -59,8 +60,8 @@ struct Every {
 };
 
 struct EarlyStopping {
-  std::int64_t patience = 10;    ///< evaluations without improvement
-  std::string part = "loss";     ///< by default the part that decides `best`
+  std::int64_t patience = 10;  ///< evaluations without improvement
+  std::string part = "loss";   ///< by default the part that decides `best`
   double min_delta = 0;
 };
 
@@ -68,46 +69,46 @@ enum class Precision { kFloat64, kFloat32, kBfloat16 };
 const char* to_string(Precision precision);
 
 struct TrainSpec {
-  std::optional<std::int64_t> epochs = 20;    ///< absent if `steps` is given
-  std::optional<std::int64_t> steps;          ///< decides, if given
+  std::optional<std::int64_t> epochs = 20;  ///< absent if `steps` is given
+  std::optional<std::int64_t> steps;        ///< decides, if given
   std::int64_t batch = 128;
   OptimizerSpec optimizer;
-  double clip_norm = 0;                       ///< of the whole gradient; 0: off
+  double clip_norm = 0;  ///< of the whole gradient; 0: off
   Every evaluate_every;
   Every checkpoint_every;
-  std::int64_t log_every = 50;                ///< steps; 0: evaluations only
+  std::int64_t log_every = 50;  ///< steps; 0: evaluations only
   std::optional<EarlyStopping> early_stopping;
-  std::string best = "loss";                  ///< the evaluated part whose least value is "best"
+  std::string best = "loss";  ///< the evaluated part whose least value is "best"
   Precision precision = Precision::kFloat32;
-  std::string device = "auto";                ///< "auto", "cpu", "cuda" or "cuda:1"
-  std::int64_t threads = 0;                   ///< 0: as many as the machine has
+  std::string device = "auto";  ///< "auto", "cpu", "cuda" or "cuda:1"
+  std::int64_t threads = 0;     ///< 0: as many as the machine has
   std::int64_t evaluation_batch = 512;
-  std::int64_t evaluation_samples = 1;        ///< latent draws a datum
-  std::int64_t evaluation_limit = 0;          ///< data; 0: all
+  std::int64_t evaluation_samples = 1;  ///< latent draws a datum
+  std::int64_t evaluation_limit = 0;    ///< data; 0: all
 };
 
 /// `dataset = { type = "model", ... }`: x is drawn from a prior, a decoder and a likelihood.
 struct ModelDataSpec {
-  std::optional<ComponentSpec> decoder, prior, likelihood;    ///< each may be absent if `from` is given
-  std::optional<std::string> from;          ///< a run or checkpoint; the slots given here replace its own
-  std::optional<std::int64_t> latent;       ///< absent only with `from`
-  std::vector<std::int64_t> shape;          ///< of one datum; empty only with `from`
-  std::int64_t size = 0;                    ///< training data; 0 if fresh
-  bool fresh = false;                       ///< every batch is new
+  std::optional<ComponentSpec> decoder, prior, likelihood;  ///< each may be absent if `from` is given
+  std::optional<std::string> from;     ///< a run or checkpoint; the slots given here replace its own
+  std::optional<std::int64_t> latent;  ///< absent only with `from`
+  std::vector<std::int64_t> shape;     ///< of one datum; empty only with `from`
+  std::int64_t size = 0;               ///< training data; 0 if fresh
+  bool fresh = false;                  ///< every batch is new
   std::int64_t test = 0;
   std::uint64_t seed = 1;
 };
 
 struct DataSpec {
-  Node dataset;    ///< text (a name or a path) or a descriptor's table: for the data subsystem to read
-  std::optional<ModelDataSpec> model;    ///< of `dataset`, if that is drawn from a model
+  Node dataset;  ///< text (a name or a path) or a descriptor's table: for the data subsystem to read
+  std::optional<ModelDataSpec> model;  ///< of `dataset`, if that is drawn from a model
   std::string train_split = "train", test_split = "test";
-  std::int64_t validation = 0;           ///< training data held out, from the end of the split
-  std::int64_t limit = 0;                ///< training data used; 0: all
-  std::string channels = "as-stored";    ///< "as-stored", "grey", "colour"
-  std::string scale = "unit";            ///< "unit", "none", "standardise"
+  std::int64_t validation = 0;         ///< training data held out, from the end of the split
+  std::int64_t limit = 0;              ///< training data used; 0: all
+  std::string channels = "as-stored";  ///< "as-stored", "grey", "colour"
+  std::string scale = "unit";          ///< "unit", "none", "standardise"
   bool dequantise = false;
-  std::string binarise = "none";         ///< "none", "static", "dynamic"
+  std::string binarise = "none";  ///< "none", "static", "dynamic"
 };
 
 struct Experiment {
@@ -115,22 +116,24 @@ struct Experiment {
   std::uint64_t seed = 1;
   DataSpec data;
   std::int64_t latent = 0;
-  std::map<Kind, ComponentSpec> slots;      ///< all six, once resolve() found no error
+  std::map<Kind, ComponentSpec> slots;  ///< all six, once resolve() found no error
   TrainSpec train;
-  std::vector<std::string> plugin_paths;    ///< absolute
-  /// The whole config with its defaults: print() of it, resolved again, is this experiment. Positions are kept.
+  std::vector<std::string> plugin_paths;  ///< absolute
+  /// The whole config with its defaults: print() of it, resolved again, is this experiment. Positions are
+  /// kept.
   Node resolved;
 };
 
-/// [plugins].paths of a config that is not resolved yet, absolute: the catalog that resolve() needs depends on it.
+/// [plugins].paths of a config that is not resolved yet, absolute: the catalog that resolve() needs depends
+/// on it.
 std::vector<std::string> plugin_paths(const Node& root);
 
 /// What components there are. The plugin registry implements it.
 class Catalog {
  public:
   struct Entry {
-    std::string plugin;                        ///< the plugin's id, "org.variform.encoders"
-    std::span<const Parameter> parameters;     ///< lives as long as the catalog
+    std::string plugin;                     ///< the plugin's id, "org.variform.encoders"
+    std::span<const Parameter> parameters;  ///< lives as long as the catalog
   };
 
   virtual ~Catalog() = default;
@@ -149,8 +152,8 @@ using CheckDataset = std::function<void(const Node& dataset, Diagnostics& diagno
 Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagnostics,
                    const CheckDataset& check_dataset = {});
 
-/// Eight hexadecimal digits: the identity of a run but for its seed. Of the resolved config without name, seed,
-/// plugin paths, device and threads.
+/// Eight hexadecimal digits: the identity of a run but for its seed. Of the resolved config without name,
+/// seed, plugin paths, device and threads.
 std::string experiment_hash(const Experiment& experiment);
 
 }  // namespace variform::config

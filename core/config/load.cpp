@@ -21,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kDeepest = 64;           // nesting of values
-constexpr std::size_t kMostIncludes = 200;    // files in all, since includes may multiply without any cycle
+constexpr int kDeepest = 64;                // nesting of values
+constexpr std::size_t kMostIncludes = 200;  // files in all, since includes may multiply without any cycle
 
 /// toml++ values to nodes. `first_line` shifts lines, for overrides.
 class Converter {
@@ -93,7 +93,8 @@ std::optional<toml::table> parse_toml(std::string_view text, ParseFailure& failu
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
     const auto begin = error.source().begin;
-    failure = {std::string(error.description()), static_cast<int>(begin.line), static_cast<int>(begin.column)};
+    failure = {std::string(error.description()), static_cast<int>(begin.line),
+               static_cast<int>(begin.column)};
     return std::nullopt;
   }
 }
@@ -168,7 +169,8 @@ class Loader {
         const fs::path path = (fs::path(file).parent_path() / *name).lexically_normal();
         add(root, path.string(), element.where());
       } else {
-        diagnostics_.error(element.where(), "include must be a list of files, found " + element.describe() + ".");
+        diagnostics_.error(element.where(),
+                           "include must be a list of files, found " + element.describe() + ".");
       }
     }
   }
@@ -194,21 +196,24 @@ std::size_t find_assignment(std::string_view text) {
 }
 
 /// `a.b=VALUE` as a tree of its own; nothing after an error.
-std::optional<toml::table> parse_override(std::string_view text, const Position& where, Diagnostics& diagnostics) {
+std::optional<toml::table> parse_override(std::string_view text, const Position& where,
+                                          Diagnostics& diagnostics) {
   const std::string expected = "expected a.b=VALUE, such as train.batch=64";
   const auto fail = [&](const std::string& message, int column) {
     diagnostics.error({where.file, where.line, column}, message, expected);
     return std::nullopt;
   };
   const std::size_t assignment = find_assignment(text);
-  if (assignment == std::string_view::npos) return fail("Override " + quote(shorten(text)) + " has no \"=\".", 1);
+  if (assignment == std::string_view::npos)
+    return fail("Override " + quote(shorten(text)) + " has no \"=\".", 1);
   if (text.find_first_of("\r\n") != std::string_view::npos)
     return fail("Override " + quote(shorten(text)) + " has more than one line.", 1);
   const std::string key(text.substr(0, assignment));
   const std::string_view rest = text.substr(assignment + 1);
   ParseFailure failure;
   const auto key_alone = parse_toml(key + "=0", failure);
-  if (!key_alone || key_alone->empty()) return fail("Override " + quote(shorten(text)) + " has no valid key.", 1);
+  if (!key_alone || key_alone->empty())
+    return fail("Override " + quote(shorten(text)) + " has no valid key.", 1);
   const std::size_t begin = rest.find_first_not_of(" \t");
   if (begin == std::string_view::npos)
     return fail("Override " + quote(shorten(text)) + " has no value.", static_cast<int>(text.size()));
@@ -230,7 +235,8 @@ Level below(Level level, std::string_view key) {
   return level == Level::kRoot && key == "model" ? Level::kModel : Level::kOther;
 }
 
-/// Whether `later` is about another thing than `base`, so that what was said of the one is not true of the other.
+/// Whether `later` is about another thing than `base`, so that what was said of the one is not true of the
+/// other.
 bool is_another(const Node& base, const Node& later, Level level) {
   for (const char* key : {"type", "schedule"}) {
     const Node* old_value = base.find(key);
@@ -249,8 +255,10 @@ void merge_below(Node& base, const Node& later, Level level) {
     Node* target = base.find(member.key);
     const Level inner = below(level, member.key);
     const bool both_tables = target && target->is_table() && member.value.is_table();
-    if (both_tables && !is_another(*target, member.value, inner)) merge_below(*target, member.value, inner);
-    else base.set(member.key, member.value, member.where);
+    if (both_tables && !is_another(*target, member.value, inner))
+      merge_below(*target, member.value, inner);
+    else
+      base.set(member.key, member.value, member.where);
   }
 }
 
@@ -296,11 +304,12 @@ Node load(const std::vector<std::string>& files, const std::vector<std::string>&
   Loader loader(diagnostics);
   for (const std::string& file : files) loader.add(root, file, {});
   if (!files.empty()) root.set_where({files.back(), 0, 0});
-  // Overrides are merged among themselves first, so that "objective.beta=2 objective.type=grae" does not depend on
-  // its order: the new type drops the file's parameters, not those given with it.
+  // Overrides are merged among themselves first, so that "objective.beta=2 objective.type=grae" does not
+  // depend on its order: the new type drops the file's parameters, not those given with it.
   const Node changes = parse_overrides(overrides, diagnostics);
   if (const Node::Member* include = changes.member("include"))
-    diagnostics.error(include->where, "include has its place in files.", "give the file as one more argument");
+    diagnostics.error(include->where, "include has its place in files.",
+                      "give the file as one more argument");
   merge(root, changes);
   root.erase("include");
   return root;

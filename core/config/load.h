@@ -9,11 +9,11 @@
 
 namespace variform::config {
 
-/// Reads the files in order, each with its `include = [...]` before it (relative to the file, depth first), then
-/// the overrides `a.b=VALUE`; later wins by the rules of merge(). VALUE is TOML; what is no TOML value is taken
-/// as text, since shells eat quotes. Whatever goes wrong (a file that is missing or no TOML, a cycle of includes,
-/// a malformed override) is in `diagnostics`, and the rest is still read.
-/// The root's position names the last file.
+/// Reads the files in order, each with its `include = [...]` before it (relative to the file, depth first),
+/// then the overrides `a.b=VALUE`; later wins by the rules of merge(). VALUE is TOML; what is no TOML value
+/// is taken as text, since shells eat quotes. Whatever goes wrong (a file that is missing or no TOML, a cycle
+/// of includes, a malformed override) is in `diagnostics`, and the rest is still read. The root's position
+/// names the last file.
 Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
           Diagnostics& diagnostics);
 
@@ -23,17 +23,18 @@ Node parse(std::string_view text, const std::string& name, Diagnostics& diagnost
 /// One file as it stands, as parse() does: for data descriptors and other files that are not experiments.
 Node parse_file(const std::string& file, Diagnostics& diagnostics);
 
-/// Only the overrides, merged among themselves: merge(base, parse_overrides(...)) changes a config afterwards.
+/// Only the overrides, merged among themselves: merge(base, parse_overrides(...)) changes a config
+/// afterwards.
 Node parse_overrides(const std::vector<std::string>& overrides, Diagnostics& diagnostics);
 
 /// Puts `later` over `base`: tables merge, scalars and arrays replace. A table that names another `type` or
-/// `schedule` than the one below it replaces it altogether, since the former component's parameters mean nothing to
-/// the new one. So does a slot (`objective`, `model.<kind>`) that is now taken `from` a run instead of having a type,
-/// or the other way round.
+/// `schedule` than the one below it replaces it altogether, since the former component's parameters mean
+/// nothing to the new one. So does a slot (`objective`, `model.<kind>`) that is now taken `from` a run
+/// instead of having a type, or the other way round.
 void merge(Node& base, const Node& later);
 
-/// Deterministic TOML that load() reads back to an equal tree. With `origin` each line ends with a comment that
-/// says where its value came from: `# exp.toml:3`, `# command line`, `# default`.
+/// Deterministic TOML that load() reads back to an equal tree. With `origin` each line ends with a comment
+/// that says where its value came from: `# exp.toml:3`, `# command line`, `# default`.
 std::string print(const Node& root, bool origin = false);
 
 }  // namespace variform::config

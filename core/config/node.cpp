@@ -73,13 +73,16 @@ std::string Node::describe() const {
 
 bool Node::operator==(const Node& other) const {
   if (value_.index() != other.value_.index()) return false;
-  if (!is_table()) return std::visit(
-      [&](const auto& value) {
-        using Value = std::decay_t<decltype(value)>;
-        if constexpr (std::is_same_v<Value, Table>) return true;
-        else return value == std::get<Value>(other.value_);
-      },
-      value_);
+  if (!is_table())
+    return std::visit(
+        [&](const auto& value) {
+          using Value = std::decay_t<decltype(value)>;
+          if constexpr (std::is_same_v<Value, Table>)
+            return true;
+          else
+            return value == std::get<Value>(other.value_);
+        },
+        value_);
   if (members().size() != other.members().size()) return false;
   return std::all_of(members().begin(), members().end(), [&](const Member& member) {
     const Node* counterpart = other.find(member.key);

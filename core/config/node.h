@@ -19,8 +19,8 @@ namespace variform::config {
 /// The `file` of a position that is an override; `line` then counts the overrides from 1.
 inline constexpr std::string_view kCommandLine = "command line";
 
-/// Where a value was written. Lines and columns count from 1, columns in characters; line 0: the file as a whole;
-/// an empty file: nowhere, that is a default.
+/// Where a value was written. Lines and columns count from 1, columns in characters; line 0: the file as a
+/// whole; an empty file: nowhere, that is a default.
 struct Position {
   std::string file;
   int line = 0;
@@ -44,11 +44,12 @@ class Node {
   Node() = default;
   explicit Node(bool value, Position where = {}) : value_(value), where_(std::move(where)) {}
   template <class Integer>
-    requires(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>)
-  explicit Node(Integer value, Position where = {})
+  requires(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>) explicit Node(Integer value,
+                                                                                        Position where = {})
       : value_(static_cast<std::int64_t>(value)), where_(std::move(where)) {}
   explicit Node(double value, Position where = {}) : value_(value), where_(std::move(where)) {}
-  explicit Node(std::string value, Position where = {}) : value_(std::move(value)), where_(std::move(where)) {}
+  explicit Node(std::string value, Position where = {})
+      : value_(std::move(value)), where_(std::move(where)) {}
   explicit Node(const char* value, Position where = {}) : Node(std::string(value), std::move(where)) {}
   explicit Node(Array value, Position where = {}) : value_(std::move(value)), where_(std::move(where)) {}
   static Node table(Position where = {});
@@ -76,7 +77,8 @@ class Node {
 
   /// Type and value for messages: `text "abc"`, `integer 3`, `a table`, `an array of 2`.
   std::string describe() const;
-  /// Equal values; positions and the order of a table's members do not count, integer 1 and number 1.0 differ.
+  /// Equal values; positions and the order of a table's members do not count, integer 1 and number 1.0
+  /// differ.
   bool operator==(const Node& other) const;
 
  private:
@@ -87,7 +89,7 @@ class Node {
 
 struct Node::Member {
   std::string key;
-  Position where;   ///< of the key
+  Position where;  ///< of the key
   Node value;
 };
 
@@ -97,22 +99,22 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Collects errors, so that a config's mistakes are all reported at once. It keeps the texts of the sources to
-/// show the line in question. Not thread-safe.
+/// Collects errors, so that a config's mistakes are all reported at once. It keeps the texts of the sources
+/// to show the line in question. Not thread-safe.
 class Diagnostics {
  public:
   struct Entry {
     Position where;
-    std::string message;   ///< a sentence; the full stop is its own
-    std::string hint;      ///< what to do; may be empty
+    std::string message;  ///< a sentence; the full stop is its own
+    std::string hint;     ///< what to do; may be empty
   };
 
   void error(Position where, std::string message, std::string hint = {});
   /// The text that positions in `file` refer to. load() registers what it reads.
   void add_source(const std::string& file, std::string_view text);
 
-  /// Called when a source could not be read at all: what it would have said is unknown, so that judging the rest
-  /// would only add complaints about what is missing. resolve() then leaves it at the errors so far.
+  /// Called when a source could not be read at all: what it would have said is unknown, so that judging the
+  /// rest would only add complaints about what is missing. resolve() then leaves it at the errors so far.
   void mark_incomplete() { incomplete_ = true; }
   bool incomplete() const { return incomplete_; }
 
@@ -120,13 +122,14 @@ class Diagnostics {
   std::size_t size() const { return entries_.size(); }
   const std::vector<Entry>& entries() const { return entries_; }
 
-  /// Every error, ordered by source and line: `file:line:column: error: sentence`, the line, a caret, the hint.
+  /// Every error, ordered by source and line: `file:line:column: error: sentence`, the line, a caret, the
+  /// hint.
   std::string render() const;
   void throw_if_any() const;
 
  private:
   struct Source {
-    std::size_t rank = 0;   // order of registration
+    std::size_t rank = 0;  // order of registration
     std::vector<std::string> lines;
   };
   void render_entry(const Entry& entry, std::string& out) const;

@@ -1,4 +1,5 @@
-// A tree of values as TOML: values first, then tables as sections, so that what is printed reads back the same.
+// A tree of values as TOML: values first, then tables as sections, so that what is printed reads back the
+// same.
 
 #include <algorithm>
 
@@ -38,7 +39,8 @@ void collect_origins(const Node& node, std::vector<std::string>& out) {
   for (const Node::Member& member : node.members()) collect_origins(member.value, out);
   if (!node.members().empty()) return;
   std::string from = origin(node.where());
-  std::replace_if(from.begin(), from.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  std::replace_if(
+      from.begin(), from.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
   if (std::find(out.begin(), out.end(), from) == out.end()) out.push_back(std::move(from));
 }
 
@@ -50,7 +52,8 @@ class Printer {
     const auto members = table.members();
     const bool has_values =
         std::any_of(members.begin(), members.end(), [](const auto& m) { return !is_section(m.value); });
-    if (!path.empty() && (has_values || members.empty())) text_ += (text_.empty() ? "[" : "\n[") + path + "]\n";
+    if (!path.empty() && (has_values || members.empty()))
+      text_ += (text_.empty() ? "[" : "\n[") + path + "]\n";
     for (const Node::Member& member : members)
       if (!is_section(member.value)) line(member);
     for (const Node::Member& member : members)

@@ -28,8 +28,10 @@ std::string range_text(const NumberRule& rule) {
     return "between " + format_plain(rule.low) + " and " + with_unit(rule.high, rule.unit);
   std::vector<std::string> parts;
   const std::string low_unit = has_high ? "" : rule.unit;
-  if (has_low) parts.push_back((rule.excludes_low ? "greater than " : "at least ") + with_unit(rule.low, low_unit));
-  if (has_high) parts.push_back((rule.excludes_high ? "less than " : "at most ") + with_unit(rule.high, rule.unit));
+  if (has_low)
+    parts.push_back((rule.excludes_low ? "greater than " : "at least ") + with_unit(rule.low, low_unit));
+  if (has_high)
+    parts.push_back((rule.excludes_high ? "less than " : "at most ") + with_unit(rule.high, rule.unit));
   return join(parts, " and ");
 }
 
@@ -49,7 +51,7 @@ std::string range_text(const IntegerRule& rule) {
 
 /// 1e3 is an integer too, as far as doubles hold integers exactly.
 std::optional<std::int64_t> whole(double value) {
-  constexpr double kExact = 9007199254740992.0;    // 2^53
+  constexpr double kExact = 9007199254740992.0;  // 2^53
   if (!(std::abs(value) <= kExact) || value != std::floor(value)) return std::nullopt;
   return static_cast<std::int64_t>(value);
 }
@@ -60,7 +62,9 @@ bool looks_like_number(const std::string& text) {
 }
 
 template <class Value>
-Node to_node(const Value& value) { return Node(value); }
+Node to_node(const Value& value) {
+  return Node(value);
+}
 template <class Value>
 Node to_node(const std::vector<Value>& values) {
   Node::Array elements;
@@ -71,7 +75,10 @@ Node to_node(const std::vector<Value>& values) {
 }  // namespace
 
 Reader::Reader(const Node& table, Diagnostics& diagnostics, std::string path)
-    : table_(&table), diagnostics_(&diagnostics), path_(std::move(path)), resolved_(Node::table(table.where())) {
+    : table_(&table),
+      diagnostics_(&diagnostics),
+      path_(std::move(path)),
+      resolved_(Node::table(table.where())) {
   if (table.is_table()) return;
   wrong_type(table, path_.empty() ? "This" : path_, "a table");
   table_ = &empty_table();
@@ -119,7 +126,8 @@ const Node* Reader::get(std::string_view key, bool required) {
   return found;
 }
 
-void Reader::wrong_type(const Node& node, const std::string& name, const std::string& expected, std::string hint) {
+void Reader::wrong_type(const Node& node, const std::string& name, const std::string& expected,
+                        std::string hint) {
   diagnostics_->error(node.where(), name + " must be " + expected + ", found " + node.describe() + ".",
                       std::move(hint));
 }
@@ -138,7 +146,8 @@ std::optional<double> Reader::to_number(const Node& node, const std::string& nam
     return std::nullopt;
   }
   if (is_within(value, rule)) return value;
-  diagnostics_->error(node.where(), name + " must be " + range_text(rule) + ", found " + format_plain(value) + ".");
+  diagnostics_->error(node.where(),
+                      name + " must be " + range_text(rule) + ", found " + format_plain(value) + ".");
   return std::nullopt;
 }
 
@@ -218,7 +227,8 @@ std::vector<Value> Reader::list(std::string_view key, const std::optional<std::v
   bool good = node != nullptr;
   if (node && !node->if_array()) {
     const bool scalar = !node->is_table();
-    wrong_type(*node, full(key), expected, scalar ? "write it in brackets: " + quote_key(key) + " = [ … ]" : "");
+    wrong_type(*node, full(key), expected,
+               scalar ? "write it in brackets: " + quote_key(key) + " = [ … ]" : "");
     good = false;
   } else if (node) {
     const Node::Array& elements = *node->if_array();
@@ -274,14 +284,17 @@ const Node::Array* Reader::array(std::string_view key, bool required) {
 const Node* Reader::node(std::string_view key, bool required) { return get(key, required); }
 
 void Reader::finish(std::string_view what) {
-  const std::string place = !what.empty() ? " in " + std::string(what) : path_.empty() ? "" : " in [" + path_ + "]";
+  const std::string place = !what.empty()   ? " in " + std::string(what)
+                            : path_.empty() ? ""
+                                            : " in [" + path_ + "]";
   for (const Node::Member& member : table_->members()) {
     if (std::find(known_.begin(), known_.end(), member.key) != known_.end()) continue;
     std::vector<std::string> known = known_;
     std::sort(known.begin(), known.end());
     std::string hint = did_you_mean(member.key, known);
     if (hint.empty()) hint = known.empty() ? "no key is expected here" : "known here: " + join(known);
-    diagnostics_->error(member.where, "Unknown key " + quote(shorten(member.key)) + place + ".", std::move(hint));
+    diagnostics_->error(member.where, "Unknown key " + quote(shorten(member.key)) + place + ".",
+                        std::move(hint));
   }
 }
 

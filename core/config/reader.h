@@ -1,6 +1,6 @@
 #pragma once
-// Reads one table with types, ranges and defaults, collecting errors instead of throwing, so that all mistakes
-// come out together. It remembers which keys were asked for: finish() reports the others as unknown.
+// Reads one table with types, ranges and defaults, collecting errors instead of throwing, so that all
+// mistakes come out together. It remembers which keys were asked for: finish() reports the others as unknown.
 // On the way it writes down the table with its defaults filled in, which is what a run folder keeps.
 
 #include <cstdint>
@@ -14,15 +14,15 @@
 
 namespace variform::config {
 
-// What a getter accepts. Without a fallback the key is required. Bounds are inclusive and hold for each element
-// of a list; a fallback is not checked.
+// What a getter accepts. Without a fallback the key is required. Bounds are inclusive and hold for each
+// element of a list; a fallback is not checked.
 struct NumberRule {
   std::optional<double> fallback{};
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool excludes_low = false;    ///< the value must be greater than `low`
-  bool excludes_high = false;   ///< the value must be less than `high`
-  std::string unit{};           ///< for messages
+  bool excludes_low = false;   ///< the value must be greater than `low`
+  bool excludes_high = false;  ///< the value must be less than `high`
+  std::string unit{};          ///< for messages
 };
 struct IntegerRule {
   std::optional<std::int64_t> fallback{};
@@ -32,7 +32,7 @@ struct IntegerRule {
 };
 struct TextRule {
   std::optional<std::string> fallback{};
-  std::vector<std::string> choices{};    ///< none: any text
+  std::vector<std::string> choices{};  ///< none: any text
 };
 struct FlagRule {
   std::optional<bool> fallback{};
@@ -44,7 +44,7 @@ struct NumbersRule {
   bool excludes_low = false;
   bool excludes_high = false;
   std::string unit{};
-  std::size_t least = 0;    ///< elements
+  std::size_t least = 0;  ///< elements
 };
 struct IntegersRule {
   std::optional<std::vector<std::int64_t>> fallback{};
@@ -63,15 +63,15 @@ struct TextsRule {
 /// The node and the diagnostics must outlive the reader. Copies share nothing: pass it by reference.
 class Reader {
  public:
-  /// `path` is the table's name in messages, "train.optimizer"; empty for the root. A node that is no table is
-  /// itself an error.
+  /// `path` is the table's name in messages, "train.optimizer"; empty for the root. A node that is no table
+  /// is itself an error.
   Reader(const Node& table, Diagnostics& diagnostics, std::string path);
 
   /// Whether the key is there. It counts as known from now on.
   bool has(std::string_view key);
 
-  double number(std::string_view key, const NumberRule& rule = {});            ///< takes integers too; finite
-  std::int64_t integer(std::string_view key, const IntegerRule& rule = {});    ///< takes 1e3 too
+  double number(std::string_view key, const NumberRule& rule = {});          ///< takes integers too; finite
+  std::int64_t integer(std::string_view key, const IntegerRule& rule = {});  ///< takes 1e3 too
   std::string text(std::string_view key, const TextRule& rule = {});
   bool flag(std::string_view key, const FlagRule& rule = {});
   std::vector<double> numbers(std::string_view key, const NumbersRule& rule = {});
@@ -89,8 +89,8 @@ class Reader {
   /// Records a value (or an error, below) for a key that the caller judges by itself.
   void put(std::string_view key, Node value);
   void put(std::string_view key, Node value, Position where);
-  /// An error at the value of `key`, or at the table if the key is absent. "@" in the message becomes the key's
-  /// full path: error("batch", "@ must divide 60000, found 7.").
+  /// An error at the value of `key`, or at the table if the key is absent. "@" in the message becomes the
+  /// key's full path: error("batch", "@ must divide 60000, found 7.").
   void error(std::string_view key, std::string message, std::string hint = {});
 
   /// Reports every key that nobody asked for. Call it last. `what` completes the sentence: unknown key "x" in

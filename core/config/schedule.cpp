@@ -13,16 +13,19 @@ namespace variform::config {
 namespace {
 
 constexpr std::pair<Schedule::Shape, const char*> kShapes[] = {
-    {Schedule::Shape::kConstant, "constant"},       {Schedule::Shape::kLinear, "linear"},
-    {Schedule::Shape::kCosine, "cosine"},           {Schedule::Shape::kExponential, "exponential"},
-    {Schedule::Shape::kCyclical, "cyclical"},       {Schedule::Shape::kSteps, "steps"}};
+    {Schedule::Shape::kConstant, "constant"}, {Schedule::Shape::kLinear, "linear"},
+    {Schedule::Shape::kCosine, "cosine"},     {Schedule::Shape::kExponential, "exponential"},
+    {Schedule::Shape::kCyclical, "cyclical"}, {Schedule::Shape::kSteps, "steps"}};
 
 double between(Schedule::Shape shape, double from, double to, double u) {
-  if (u >= 1) return to;    // exactly, whatever rounding does
+  if (u >= 1) return to;  // exactly, whatever rounding does
   switch (shape) {
-    case Schedule::Shape::kCosine: return to + (from - to) * 0.5 * (1 + std::cos(std::numbers::pi * u));
-    case Schedule::Shape::kExponential: return from * std::pow(to / from, u);
-    default: return from + u * (to - from);
+    case Schedule::Shape::kCosine:
+      return to + (from - to) * 0.5 * (1 + std::cos(std::numbers::pi * u));
+    case Schedule::Shape::kExponential:
+      return from * std::pow(to / from, u);
+    default:
+      return from + u * (to - from);
   }
 }
 
@@ -59,7 +62,8 @@ void read_ramp(Reader& reader, Schedule& schedule, const NumberRule& rule) {
   end.fallback.reset();
   schedule.from = reader.number("from", end);
   schedule.to = reader.number("to", end);
-  if (reader.has("steps")) schedule.steps = reader.integer("steps", {.fallback = 1, .low = 1, .unit = "steps"});
+  if (reader.has("steps"))
+    schedule.steps = reader.integer("steps", {.fallback = 1, .low = 1, .unit = "steps"});
   if (schedule.shape == Schedule::Shape::kCyclical) {
     schedule.cycles = reader.integer("cycles", {.fallback = 4, .low = 1});
     schedule.ramp = reader.number("ramp", {.fallback = 0.5, .low = 0, .high = 1, .excludes_low = true});
@@ -113,19 +117,23 @@ Schedule read_schedule(Reader& reader, std::string_view key, const NumberRule& r
   const std::size_t errors = reader.diagnostics().size();
   schedule.shape = read_shape(inner);
   if (reader.diagnostics().size() > errors) {
-    return Schedule::constant(rule.fallback.value_or(0));    // without its shape the other keys cannot be judged
+    return Schedule::constant(
+        rule.fallback.value_or(0));  // without its shape the other keys cannot be judged
   }
   if (schedule.is_constant()) {
     NumberRule value = rule;
     value.fallback.reset();
     schedule = Schedule::constant(inner.number("value", value));
   } else {
-    if (schedule.shape == Schedule::Shape::kSteps) read_pieces(inner, schedule, rule);
-    else read_ramp(inner, schedule, rule);
+    if (schedule.shape == Schedule::Shape::kSteps)
+      read_pieces(inner, schedule, rule);
+    else
+      read_ramp(inner, schedule, rule);
     schedule.delay = inner.integer("delay", {.fallback = 0, .low = 0, .unit = "steps"});
   }
   inner.finish("the schedule \"" + std::string(to_string(schedule.shape)) + "\" of " + reader.full(key));
-  reader.put(key, schedule.is_constant() ? Node(schedule.from, node->where()) : inner.resolved(), node->where());
+  reader.put(key, schedule.is_constant() ? Node(schedule.from, node->where()) : inner.resolved(),
+             node->where());
   return schedule;
 }
 

@@ -13,7 +13,8 @@
 namespace variform::config {
 
 /// A function of the step. `delay` steps hold the first value; then follow `steps` steps (absent: until the
-/// training's horizon) from `from` to `to`; after them the last value holds. With u in [0, 1] the way between:
+/// training's horizon) from `from` to `to`; after them the last value holds. With u in [0, 1] the way
+/// between:
 ///   linear       from + u (to − from)
 ///   cosine       to + (from − to) (1 + cos πu) / 2
 ///   exponential  from (to / from)^u
@@ -23,14 +24,14 @@ struct Schedule {
   enum class Shape { kConstant, kLinear, kCosine, kExponential, kCyclical, kSteps };
 
   Shape shape = Shape::kConstant;
-  double from = 0;    ///< the constant, too
+  double from = 0;  ///< the constant, too
   double to = 0;
   std::optional<std::int64_t> steps;
   std::int64_t delay = 0;
   std::int64_t cycles = 4;
   double ramp = 0.5;
-  std::vector<double> values;         ///< kSteps: one more than boundaries
-  std::vector<std::int64_t> boundaries;    ///< kSteps: rising; `at` in TOML
+  std::vector<double> values;            ///< kSteps: one more than boundaries
+  std::vector<std::int64_t> boundaries;  ///< kSteps: rising; `at` in TOML
 
   static Schedule constant(double value);
   bool is_constant() const { return shape == Shape::kConstant; }

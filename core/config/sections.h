@@ -1,6 +1,6 @@
 #pragma once
-// The sections of an experiment, each read by a function of its own; internal to core/config. Each reads the value
-// under `key` of the given reader and puts it, with its defaults, into that reader's resolved table.
+// The sections of an experiment, each read by a function of its own; internal to core/config. Each reads the
+// value under `key` of the given reader and puts it, with its defaults, into that reader's resolved table.
 
 #include <optional>
 #include <string>

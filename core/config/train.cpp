@@ -32,8 +32,11 @@ Every read_every(Reader& reader, std::string_view key, Every fallback) {
   const Position where = node ? node->where() : Position{};
   if (node && node->if_text()) {
     const auto parsed = parse_every(*node->if_text());
-    if (parsed) every = *parsed;
-    else reader.error(key, "@ must be a number of steps or a text such as \"1 epoch\", found " + node->describe() + ".");
+    if (parsed)
+      every = *parsed;
+    else
+      reader.error(
+          key, "@ must be a number of steps or a text such as \"1 epoch\", found " + node->describe() + ".");
   } else if (node) {
     every = {reader.integer(key, {.fallback = fallback.count, .low = 0, .unit = "steps"}), false};
   }
@@ -64,8 +67,10 @@ void read_rhythm(Reader& reader, TrainSpec& spec, bool fresh) {
   spec.evaluate_every = read_every(reader, "evaluate_every", fallback);
   spec.checkpoint_every = read_every(reader, "checkpoint_every", fallback);
   for (const char* key : {"evaluate_every", "checkpoint_every"}) {
-    const Every& every = key == std::string_view("evaluate_every") ? spec.evaluate_every : spec.checkpoint_every;
-    if (fresh && every.in_epochs) reader.error(key, "@ must count steps: data drawn fresh for every batch have no epochs.");
+    const Every& every =
+        key == std::string_view("evaluate_every") ? spec.evaluate_every : spec.checkpoint_every;
+    if (fresh && every.in_epochs)
+      reader.error(key, "@ must count steps: data drawn fresh for every batch have no epochs.");
   }
   spec.log_every = reader.integer("log_every", {.fallback = 50, .low = 0, .unit = "steps"});
 }
@@ -94,8 +99,10 @@ void read_device(Reader& reader, TrainSpec& spec) {
   const std::string_view device = spec.device;
   const bool numbered = device.starts_with("cuda:") && is_digits(device.substr(5)) && device.size() <= 8;
   if (device != "auto" && device != "cpu" && device != "cuda" && !numbered)
-    reader.error("device", "@ must be \"auto\", \"cpu\", \"cuda\" or \"cuda:0\" and so on, found " +
-                               quote(shorten(device)) + ".", did_you_mean(device, {"auto", "cpu", "cuda"}));
+    reader.error("device",
+                 "@ must be \"auto\", \"cpu\", \"cuda\" or \"cuda:0\" and so on, found " +
+                     quote(shorten(device)) + ".",
+                 did_you_mean(device, {"auto", "cpu", "cuda"}));
   spec.threads = reader.integer("threads", {.fallback = 0, .low = 0, .high = 4096});
 }
 
@@ -132,9 +139,12 @@ void read_rmsprop(Reader& reader, OptimizerSpec& spec) {
 
 const char* to_string(Precision precision) {
   switch (precision) {
-    case Precision::kFloat64: return "float64";
-    case Precision::kFloat32: return "float32";
-    case Precision::kBfloat16: return "bfloat16";
+    case Precision::kFloat64:
+      return "float64";
+    case Precision::kFloat32:
+      return "float32";
+    case Precision::kBfloat16:
+      return "bfloat16";
   }
   return "";
 }
@@ -150,7 +160,8 @@ OptimizerSpec read_optimizer(Reader& parent, std::string_view key) {
   if (spec.type == "sgd") read_sgd(reader, spec);
   if (spec.type == "rmsprop") read_rmsprop(reader, spec);
   if (spec.type != "sgd") spec.eps = reader.number("eps", {.fallback = 1e-8, .low = 0, .excludes_low = true});
-  spec.weight_decay = reader.number("weight_decay", {.fallback = spec.type == "adamw" ? 0.01 : 0.0, .low = 0});
+  spec.weight_decay =
+      reader.number("weight_decay", {.fallback = spec.type == "adamw" ? 0.01 : 0.0, .low = 0});
   if (known_type) reader.finish("optimizer " + quote(spec.type));
   parent.put(key, reader.resolved(), reader.source().where());
   return spec;

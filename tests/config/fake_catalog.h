@@ -1,5 +1,6 @@
 #pragma once
-// Components as plugins would declare them, one for each shape a parameter can have; and helpers for the tests.
+// Components as plugins would declare them, one for each shape a parameter can have; and helpers for the
+// tests.
 
 #include <sys/types.h>
 #include <unistd.h>
@@ -24,22 +25,23 @@ class FakeCatalog : public Catalog {
   };
 
   FakeCatalog() {
-    const std::vector<Parameter> mlp{
-        integers("hidden", {512, 512}).at_least(1).in("units"),
-        text("activation", "relu").one_of({"relu", "tanh", "softplus"})};
+    const std::vector<Parameter> mlp{integers("hidden", {512, 512}).at_least(1).in("units"),
+                                     text("activation", "relu").one_of({"relu", "tanh", "softplus"})};
     add(Kind::kEncoder, "mlp", mlp);
     add(Kind::kEncoder, "conv", {integer("channels", 32).at_least(1).at_most(1024), flag("norm", false)});
     add(Kind::kDecoder, "mlp", mlp);
-    add(Kind::kDecoder, "rotated", {number("angle", 0).in("radians"), component_parameter("of", Kind::kDecoder)});
+    add(Kind::kDecoder, "rotated",
+        {number("angle", 0).in("radians"), component_parameter("of", Kind::kDecoder)});
     add(Kind::kFamily, "diagonal", {});
     add(Kind::kFamily, "full", {number("jitter", 1e-6).above(0)});
     add(Kind::kPrior, "gaussian", {numbers("mean", {})});
     add(Kind::kLikelihood, "gaussian", {number("variance", 1.0).above(0), flag("learned", false)});
     add(Kind::kLikelihood, "bernoulli", {});
     add(Kind::kObjective, "beta-vae", {number("beta", 1.0).at_least(0).in("nats").schedulable()});
-    add(Kind::kObjective, "grae", {number("beta", 1.0).at_least(0).schedulable(),
-                                   text("structure", "diagonal").one_of({"diagonal", "full"}),
-                                   integer("columns", 1).at_least(1), text("label", "").required()});
+    add(Kind::kObjective, "grae",
+        {number("beta", 1.0).at_least(0).schedulable(),
+         text("structure", "diagonal").one_of({"diagonal", "full"}), integer("columns", 1).at_least(1),
+         text("label", "").required()});
     components_.push_back({Kind::kFamily, "twin", "org.a", {}});
     components_.push_back({Kind::kFamily, "twin", "org.b", {number("df", 5.0)}});
   }

@@ -1,5 +1,5 @@
-// The whole way from TOML to a typed experiment: meaning, the text of errors, round trip, identity, and that no
-// mutilated config crashes or hangs.
+// The whole way from TOML to a typed experiment: meaning, the text of errors, round trip, identity, and that
+// no mutilated config crashes or hangs.
 
 #include "catch.h"
 
@@ -45,7 +45,8 @@ TEST_CASE("the design's example means what it says") {
   CHECK(encoder.type == "mlp");
   CHECK(encoder.plugin == "org.test");
   CHECK(to_string(encoder.where) == "exp.toml:7:14");
-  CHECK(std::get<std::vector<std::int64_t>>(encoder.parameters.at("hidden")) == std::vector<std::int64_t>{512, 512});
+  CHECK(std::get<std::vector<std::int64_t>>(encoder.parameters.at("hidden")) ==
+        std::vector<std::int64_t>{512, 512});
   CHECK(std::get<std::string>(encoder.parameters.at("activation")) == "relu");
   const ComponentSpec& likelihood = e.slots.at(Kind::kLikelihood);
   CHECK(std::get<double>(likelihood.parameters.at("variance")) == 1.0);
@@ -99,7 +100,8 @@ TEST_CASE("five different mistakes in one file are reported at once, each with i
 
 TEST_CASE("mistakes in slots") {
   CHECK(only_error(with(kValid, "prior      = { type = \"gaussian\" }", "")) ==
-        "exp.toml:5:1: model.prior is missing: expected a prior; available: gaussian. | write prior = { type = \"…\" }");
+        "exp.toml:5:1: model.prior is missing: expected a prior; available: gaussian. | write prior = { type "
+        "= \"…\" }");
   CHECK(only_error(with(kValid, "{ type = \"diagonal\" }", "\"diagonal\"")) ==
         "exp.toml:9:14: model.family must be a table with a type, found text \"diagonal\". | "
         "write family = { type = \"diagonal\" }");
@@ -108,15 +110,18 @@ TEST_CASE("mistakes in slots") {
   CHECK(only_error(with(kValid, "{ type = \"diagonal\" }", "{ type = 3 }")) ==
         "exp.toml:9:23: model.family.type must be text, found integer 3. | write it in quotes");
   CHECK(only_error(kValid, {"model.family.type=refused"}) ==
-        "command line: There is no family \"refused\"; available: diagonal, full, twin. old.so offers it, but was built "
+        "command line: There is no family \"refused\"; available: diagonal, full, twin. old.so offers it, "
+        "but was built "
         "for another LibTorch.");
   CHECK(only_error(kValid, {"model.family.type=twin"}) ==
-        "command line: The family \"twin\" is offered by 2 plugins: org.a, org.b. | say which: plugin = \"org.a\"");
+        "command line: The family \"twin\" is offered by 2 plugins: org.a, org.b. | say which: plugin = "
+        "\"org.a\"");
   CHECK(only_error(kValid, {"model.family={ type = \"twin\", plugin = \"org.bb\" }"}) ==
         "command line: Plugin \"org.bb\" offers no family \"twin\"; that is offered by org.a, org.b. | "
         "did you mean \"org.b\"?");
   CHECK(only_error(kValid, {"model.encoder.activation=reul"}) ==
-        "command line: model.encoder.activation must be one of \"relu\", \"tanh\", \"softplus\", found \"reul\". | "
+        "command line: model.encoder.activation must be one of \"relu\", \"tanh\", \"softplus\", found "
+        "\"reul\". | "
         "did you mean \"relu\"?");
   CHECK(only_error(kValid, {"model.likelihood.variance=0"}) ==
         "command line: model.likelihood.variance must be greater than 0, found 0.");
@@ -148,10 +153,12 @@ TEST_CASE("a slot from a run, frozen, with an optimizer of its own") {
   CHECK(e.slots.at(Kind::kDecoder).optimizer->lr == Schedule::constant(1e-2));
   same_after(e);
   CHECK(only_error(kValid, {"model.encoder={ from = \"runs/a\", hidden = [3] }"}) ==
-        "command line: Unknown key \"hidden\" in a component taken from \"runs/a\", whose parameters are the run's. | "
+        "command line: Unknown key \"hidden\" in a component taken from \"runs/a\", whose parameters are the "
+        "run's. | "
         "known here: from, frozen, optimizer, plugin, type");
   CHECK(only_error(kValid, {"model.encoder={ from = \"r\", frozen = true, optimizer = {} }"}) ==
-        "command line: model.encoder.optimizer has no effect on a frozen component. | drop it, or frozen = true");
+        "command line: model.encoder.optimizer has no effect on a frozen component. | drop it, or frozen = "
+        "true");
   CHECK(only_error(kValid, {"model.encoder={ from = \"\" }"}) ==
         "command line: model.encoder.from must name a run or a checkpoint, found an empty text.");
   CHECK(only_error(kValid, {"model.encoder={ from = \"r\", plugin = \"org.test\" }"}) ==
@@ -159,8 +166,8 @@ TEST_CASE("a slot from a run, frozen, with an optimizer of its own") {
 }
 
 TEST_CASE("a decoder that wraps another") {
-  const Experiment e =
-      good(kValid, {"model.decoder={ type = \"rotated\", angle = 1, of = { type = \"mlp\", hidden = [7] } }"});
+  const Experiment e = good(
+      kValid, {"model.decoder={ type = \"rotated\", angle = 1, of = { type = \"mlp\", hidden = [7] } }"});
   const ComponentSpec& decoder = e.slots.at(Kind::kDecoder);
   CHECK(std::get<double>(decoder.parameters.at("angle")) == 1);
   const auto inner = std::get<std::shared_ptr<ComponentSpec>>(decoder.parameters.at("of"));
@@ -171,38 +178,43 @@ TEST_CASE("a decoder that wraps another") {
   CHECK(only_error(kValid, {"model.decoder={ type = \"rotated\" }"}) ==
         "command line: model.decoder.of is missing: expected a decoder; available: mlp, rotated. | "
         "write of = { type = \"…\" }");
-  CHECK(only_error(kValid, {"model.decoder={ type = \"rotated\", of = { type = \"mlp\", frozen = true } }"}) ==
-        "command line: Unknown key \"frozen\" in decoder \"mlp\". | known here: activation, from, hidden, plugin, type");
+  CHECK(
+      only_error(kValid, {"model.decoder={ type = \"rotated\", of = { type = \"mlp\", frozen = true } }"}) ==
+      "command line: Unknown key \"frozen\" in decoder \"mlp\". | known here: activation, from, hidden, "
+      "plugin, type");
 }
 
 TEST_CASE("what is missing or strange at the top") {
   const Outcome empty = resolve_text("");
-  CHECK(empty.errors ==
-        "exp.toml: error: data is missing.\n"
-        "exp.toml: error: model.latent is missing.\n"
-        "exp.toml: error: model.encoder is missing: expected an encoder; available: conv, mlp.\n"
-        "  hint: write encoder = { type = \"…\" }\n"
-        "exp.toml: error: model.decoder is missing: expected a decoder; available: mlp, rotated.\n"
-        "  hint: write decoder = { type = \"…\" }\n"
-        "exp.toml: error: model.family is missing: expected a family; available: diagonal, full, twin.\n"
-        "  hint: write family = { type = \"…\" }\n"
-        "exp.toml: error: model.prior is missing: expected a prior; available: gaussian.\n"
-        "  hint: write prior = { type = \"…\" }\n"
-        "exp.toml: error: model.likelihood is missing: expected a likelihood; available: bernoulli, gaussian.\n"
-        "  hint: write likelihood = { type = \"…\" }\n"
-        "exp.toml: error: objective is missing: expected an objective; available: beta-vae, grae.\n"
-        "  hint: write objective = { type = \"…\" }\n"
-        "8 errors.\n");
+  CHECK(
+      empty.errors ==
+      "exp.toml: error: data is missing.\n"
+      "exp.toml: error: model.latent is missing.\n"
+      "exp.toml: error: model.encoder is missing: expected an encoder; available: conv, mlp.\n"
+      "  hint: write encoder = { type = \"…\" }\n"
+      "exp.toml: error: model.decoder is missing: expected a decoder; available: mlp, rotated.\n"
+      "  hint: write decoder = { type = \"…\" }\n"
+      "exp.toml: error: model.family is missing: expected a family; available: diagonal, full, twin.\n"
+      "  hint: write family = { type = \"…\" }\n"
+      "exp.toml: error: model.prior is missing: expected a prior; available: gaussian.\n"
+      "  hint: write prior = { type = \"…\" }\n"
+      "exp.toml: error: model.likelihood is missing: expected a likelihood; available: bernoulli, gaussian.\n"
+      "  hint: write likelihood = { type = \"…\" }\n"
+      "exp.toml: error: objective is missing: expected an objective; available: beta-vae, grae.\n"
+      "  hint: write objective = { type = \"…\" }\n"
+      "8 errors.\n");
   CHECK(only_error("sead = 1\n" + with(kValid, "seed = 1\n", "")) ==
         "exp.toml:1:1: Unknown key \"sead\" in the config. | did you mean \"seed\"?");
   CHECK(only_error(kValid, {"model.priors=3"}) ==
         "command line: Unknown key \"priors\" in [model]. | did you mean \"prior\"?");
   CHECK(only_error(kValid, {"seed=-1"}) == "command line: seed must be at least 0, found -1.");
-  CHECK(only_error(kValid, {"model=3"}).starts_with("command line: model must be a table, found integer 3.\n") == false);
+  CHECK(only_error(kValid, {"model=3"})
+            .starts_with("command line: model must be a table, found integer 3.\n") == false);
   CHECK(resolve_text(kValid, {"model=3"}).diagnostics.size() == 1);
   CHECK(only_error(kValid, {"data=3"}) == "command line: data must be a table, found integer 3.");
   CHECK(only_error(kValid, {"name=a/b"}) ==
-        "command line: name must be letters, digits, \"-\", \"_\" and \".\" (80 at most), since it names a folder, "
+        "command line: name must be letters, digits, \"-\", \"_\" and \".\" (80 at most), since it names a "
+        "folder, "
         "found \"a/b\".");
   CHECK(good(with(kValid, "name = \"fashion-beta-vae\"\n", "")).name == "exp");
 }
@@ -213,9 +225,10 @@ TEST_CASE("what cannot be read is not judged further") {
 }
 
 TEST_CASE("data sets") {
-  CHECK(only_error(with(kValid, kNamed, "dataset = 7")) ==
-        "exp.toml:4:11: data.dataset must be a data set's name, the path of its description, or a table, found "
-        "integer 7.");
+  CHECK(
+      only_error(with(kValid, kNamed, "dataset = 7")) ==
+      "exp.toml:4:11: data.dataset must be a data set's name, the path of its description, or a table, found "
+      "integer 7.");
   CHECK(only_error(with(kValid, kNamed, "dataset = \"\"")).find("found text \"\"") != std::string::npos);
   CHECK(only_error(with(kValid, kNamed, "")) == "exp.toml:3:1: data.dataset is missing.");
   CHECK(only_error(kValid, {"data.channels=gray"}) ==
@@ -224,7 +237,8 @@ TEST_CASE("data sets") {
   CHECK(only_error(kValid, {"data.binarise=static", "data.dequantise=true"}) ==
         "command line: data.dequantise contradicts binarise = \"static\": noise would be added to bits.");
   CHECK(only_error(kValid, {"data.binarise=static", "data.scale=standardise"}) ==
-        "command line: data.binarise = \"static\" needs values between 0 and 1, but scale is \"standardise\". | "
+        "command line: data.binarise = \"static\" needs values between 0 and 1, but scale is "
+        "\"standardise\". | "
         "write scale = \"unit\"");
   const Experiment e = good(with(kValid, kNamed, "dataset = { files = [\"a.npy\"], shape = [3] }"));
   CHECK(e.data.dataset.find("files")->if_array()->size() == 1);
@@ -262,7 +276,8 @@ TEST_CASE("data drawn from a model") {
   CHECK(fresh.data.model->fresh);
   CHECK(fresh.train.evaluate_every == Every{1000, false});
   same_after(fresh);
-  const Experiment from = good(with(kValid, kNamed, "dataset = { type = \"model\", from = \"runs/x\", size = 10 }"));
+  const Experiment from =
+      good(with(kValid, kNamed, "dataset = { type = \"model\", from = \"runs/x\", size = 10 }"));
   CHECK(from.data.model->from == "runs/x");
   CHECK_FALSE(from.data.model->decoder);
   same_after(from);
@@ -270,26 +285,31 @@ TEST_CASE("data drawn from a model") {
   CHECK(only_error(with(text, "size = 1000", "fresh = true")) ==
         "exp.toml:15:1: train.steps is missing: data drawn fresh for every batch have no epochs to count. | "
         "write steps = 10000");
-  CHECK(only_error(with(text, "size = 1000", "fresh = true"), {"train.steps=9", "train.evaluate_every=1 epoch"}) ==
-        "command line: train.evaluate_every must count steps: data drawn fresh for every batch have no epochs.");
+  CHECK(only_error(with(text, "size = 1000", "fresh = true"),
+                   {"train.steps=9", "train.evaluate_every=1 epoch"}) ==
+        "command line: train.evaluate_every must count steps: data drawn fresh for every batch have no "
+        "epochs.");
   CHECK(only_error(with(text, "size = 1000,", "")) ==
-        "exp.toml:4:11: data.dataset.size is missing. | write size = 10000, or fresh = true for a new batch at every step");
-  CHECK(only_error(with(text, "size = 1000", "size = 5, fresh = true"), {"train.steps=9"}).find(
-            "data.dataset.size has no meaning beside fresh = true") != std::string::npos);
-  CHECK(only_error(with(text, "shape = [10]", "shape = []")).find(
-            "data.dataset.shape must have at least 1 element, found 0.") != std::string::npos);
-  CHECK(only_error(with(text, "prior = { type = \"gaussian\" }, likelihood", "likelihood")).find(
-            "data.dataset.prior is missing: expected a prior; available: gaussian.") != std::string::npos);
+        "exp.toml:4:11: data.dataset.size is missing. | write size = 10000, or fresh = true for a new batch "
+        "at every step");
+  CHECK(only_error(with(text, "size = 1000", "size = 5, fresh = true"), {"train.steps=9"})
+            .find("data.dataset.size has no meaning beside fresh = true") != std::string::npos);
+  CHECK(only_error(with(text, "shape = [10]", "shape = []"))
+            .find("data.dataset.shape must have at least 1 element, found 0.") != std::string::npos);
+  CHECK(only_error(with(text, "prior = { type = \"gaussian\" }, likelihood", "likelihood"))
+            .find("data.dataset.prior is missing: expected a prior; available: gaussian.") !=
+        std::string::npos);
 }
 
 TEST_CASE("training") {
-  const Experiment e = good(kValid, {"train.steps=100", "train.evaluate_every=500 steps", "train.checkpoint_every=2 epochs",
-                                     "train.early_stopping={ patience = 3 }", "train.best=reconstruction",
-                                     "train.device=cuda:1", "train.clip_norm=1", "train.precision=bfloat16",
-                                     "train.optimizer={ type = \"rmsprop\", lr = { schedule = \"cosine\", from = 1e-2, to = 0 } }",
-                                     "train.evaluation.samples=4"});
+  const Experiment e = good(
+      kValid, {"train.steps=100", "train.evaluate_every=500 steps", "train.checkpoint_every=2 epochs",
+               "train.early_stopping={ patience = 3 }", "train.best=reconstruction", "train.device=cuda:1",
+               "train.clip_norm=1", "train.precision=bfloat16",
+               "train.optimizer={ type = \"rmsprop\", lr = { schedule = \"cosine\", from = 1e-2, to = 0 } }",
+               "train.evaluation.samples=4"});
   CHECK(e.train.steps == 100);
-  CHECK_FALSE(e.train.epochs);    // superseded
+  CHECK_FALSE(e.train.epochs);  // superseded
   CHECK(e.train.evaluate_every == Every{500, false});
   CHECK(e.train.checkpoint_every == Every{2, true});
   CHECK(e.train.early_stopping->patience == 3);
@@ -304,25 +324,31 @@ TEST_CASE("training") {
   CHECK(good(kValid, {"train.evaluate_every=0 epochs"}).train.evaluate_every == Every{0, false});
 
   CHECK(only_error(kValid, {"train.evaluate_every=often"}) ==
-        "command line: train.evaluate_every must be a number of steps or a text such as \"1 epoch\", found text \"often\".");
+        "command line: train.evaluate_every must be a number of steps or a text such as \"1 epoch\", found "
+        "text \"often\".");
   CHECK(only_error(kValid, {"train.device=cuda:x"}) ==
-        "command line: train.device must be \"auto\", \"cpu\", \"cuda\" or \"cuda:0\" and so on, found \"cuda:x\". | "
+        "command line: train.device must be \"auto\", \"cpu\", \"cuda\" or \"cuda:0\" and so on, found "
+        "\"cuda:x\". | "
         "did you mean \"cuda\"?");
   CHECK(only_error(kValid, {"train.precision=float16"}) ==
-        "command line: train.precision must be one of \"float64\", \"float32\", \"bfloat16\", found \"float16\". | "
+        "command line: train.precision must be one of \"float64\", \"float32\", \"bfloat16\", found "
+        "\"float16\". | "
         "did you mean \"bfloat16\"?");
   CHECK(only_error(kValid, {"train.optimizer.type=adm"}) ==
-        "command line: train.optimizer.type must be one of \"adam\", \"adamw\", \"sgd\", \"rmsprop\", found \"adm\". | "
+        "command line: train.optimizer.type must be one of \"adam\", \"adamw\", \"sgd\", \"rmsprop\", found "
+        "\"adm\". | "
         "did you mean \"adam\"?");
   CHECK(only_error(kValid, {"train.optimizer={ type = \"sgd\", beta1 = 0.5 }"}) ==
-        "command line: Unknown key \"beta1\" in optimizer \"sgd\". | known here: lr, momentum, nesterov, type, weight_decay");
+        "command line: Unknown key \"beta1\" in optimizer \"sgd\". | known here: lr, momentum, nesterov, "
+        "type, weight_decay");
   CHECK(only_error(kValid, {"train.optimizer.beta1=1"}) ==
         "command line: train.optimizer.beta1 must be at least 0 and less than 1, found 1.");
   CHECK(only_error(kValid, {"train.optimizer={ type = \"sgd\", nesterov = true }"}) ==
         "command line: train.optimizer.nesterov needs a momentum greater than 0.");
   CHECK(only_error(kValid, {"train.evaluate_every=0", "train.early_stopping={}"}) ==
         "command line: train.early_stopping needs evaluations, but evaluate_every is 0.");
-  CHECK(only_error(kValid, {"train.batch=0"}) == "command line: train.batch must be at least 1 data, found 0.");
+  CHECK(only_error(kValid, {"train.batch=0"}) ==
+        "command line: train.batch must be at least 1 data, found 0.");
 }
 
 TEST_CASE("the resolved config stands for the experiment") {
@@ -416,18 +442,20 @@ TEST_CASE("identity: what counts and what does not") {
   const std::string hash = experiment_hash(good(kValid));
   CHECK(hash.size() == 8);
   CHECK(hash.find_first_not_of("0123456789abcdef") == std::string::npos);
-  for (const char* same : {"seed=2", "name=other", "train.device=cpu", "train.threads=2", "plugins.paths=[\"/x\"]",
-                           "train.batch=128", "train.batch=1.28e2", "model.encoder.activation=relu",
-                           "model.encoder.frozen=false", "train.optimizer.lr=0.001"})
+  for (const char* same :
+       {"seed=2", "name=other", "train.device=cpu", "train.threads=2", "plugins.paths=[\"/x\"]",
+        "train.batch=128", "train.batch=1.28e2", "model.encoder.activation=relu",
+        "model.encoder.frozen=false", "train.optimizer.lr=0.001"})
     CHECK((std::string(same) + experiment_hash(good(kValid, {same}))) == same + hash);
-  for (const char* other : {"train.batch=64", "objective.beta=0.5", "data.limit=10", "model.encoder.frozen=true",
-                            "train.optimizer.lr=0.002", "train.steps=10"})
+  for (const char* other : {"train.batch=64", "objective.beta=0.5", "data.limit=10",
+                            "model.encoder.frozen=true", "train.optimizer.lr=0.002", "train.steps=10"})
     CHECK((std::string(other) + experiment_hash(good(kValid, {other}))) != other + hash);
 }
 
 TEST_CASE("plugin paths are relative to their file and become absolute") {
   const Folder folder;
-  const std::string file = folder.write("sub/exp.toml", kValid + "[plugins]\npaths = [\"../mine\", \"/else\"]\n");
+  const std::string file =
+      folder.write("sub/exp.toml", kValid + "[plugins]\npaths = [\"../mine\", \"/else\"]\n");
   Diagnostics diagnostics;
   const FakeCatalog catalog;
   const Experiment e = resolve(load({file}, {}, diagnostics), catalog, diagnostics);
@@ -439,7 +467,7 @@ TEST_CASE("plugin paths are relative to their file and become absolute") {
 }
 
 TEST_CASE("2000 mutilated configs neither crash nor hang, and what passes makes the round trip") {
-  std::mt19937 random(20240607);    // its sequence is fixed by the standard; distributions are not
+  std::mt19937 random(20240607);  // its sequence is fixed by the standard; distributions are not
   const std::string pieces = "[]{}=\"'.,#\n\t 0123456789eE-+_abtrue\\\xc3\xff";
   const std::string full = with(kValid, kNamed, kModelData);
   int accepted = 0;
@@ -448,15 +476,26 @@ TEST_CASE("2000 mutilated configs neither crash nor hang, and what passes makes 
     for (unsigned mutations = random() % 2 ? 1 : random() % 6; mutations > 0 && !text.empty(); --mutations) {
       const std::size_t at = random() % text.size();
       switch (random() % 5) {
-        case 0: text.erase(at, 1 + random() % 8); break;
-        case 1: text.insert(at, 1, pieces[random() % pieces.size()]); break;
-        case 2: text[at] = pieces[random() % pieces.size()]; break;
-        case 3: text.insert(at, text.substr(random() % text.size(), random() % 40)); break;
-        default: text.resize(at); break;
+        case 0:
+          text.erase(at, 1 + random() % 8);
+          break;
+        case 1:
+          text.insert(at, 1, pieces[random() % pieces.size()]);
+          break;
+        case 2:
+          text[at] = pieces[random() % pieces.size()];
+          break;
+        case 3:
+          text.insert(at, text.substr(random() % text.size(), random() % 40));
+          break;
+        default:
+          text.resize(at);
+          break;
       }
     }
     std::vector<std::string> overrides;
-    if (random() % 4 == 0) overrides.push_back("train." + text.substr(random() % (text.size() + 1), random() % 20));
+    if (random() % 4 == 0)
+      overrides.push_back("train." + text.substr(random() % (text.size() + 1), random() % 20));
     const Outcome out = resolve_text(text, overrides);
     CHECK(out.errors.empty() == out.diagnostics.empty());
     if (!out.diagnostics.empty()) continue;
@@ -466,7 +505,7 @@ TEST_CASE("2000 mutilated configs neither crash nor hang, and what passes makes 
     REQUIRE(again.diagnostics.empty());
     CHECK(again.experiment.resolved == out.experiment.resolved);
   }
-  CHECK(accepted > 50);    // else the round trip was hardly tested
+  CHECK(accepted > 50);  // else the round trip was hardly tested
 }
 
 }  // namespace variform::config::test

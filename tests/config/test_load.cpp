@@ -97,8 +97,9 @@ TEST_CASE("carets stand right after tabs, wide characters and far out in long li
 TEST_CASE("dates are refused in files") {
   Diagnostics diagnostics;
   parse("a = 2024-01-01\n", "a.toml", diagnostics);
-  CHECK_THAT(diagnostics.render(),
-             testing::ContainsSubstring("a.toml:1:5: error: Dates and times have no use here, found 2024-01-01."));
+  CHECK_THAT(
+      diagnostics.render(),
+      testing::ContainsSubstring("a.toml:1:5: error: Dates and times have no use here, found 2024-01-01."));
 }
 
 TEST_CASE("tables merge, scalars and arrays replace") {
@@ -108,7 +109,8 @@ TEST_CASE("tables merge, scalars and arrays replace") {
 }
 
 TEST_CASE("another type drops the former component's parameters, the same type keeps them") {
-  const std::string text = "[model]\nencoder = { type = \"mlp\", hidden = [3], plugin = \"p\", frozen = true }\n";
+  const std::string text =
+      "[model]\nencoder = { type = \"mlp\", hidden = [3], plugin = \"p\", frozen = true }\n";
   Node base = parse_good(text);
   merge(base, parse_good("[model]\nencoder = { type = \"conv\", frozen = false }\n"));
   CHECK(base == parse_good("[model]\nencoder = { type = \"conv\", frozen = false }\n"));
@@ -152,9 +154,9 @@ TEST_CASE("a type given on the command line does not drop what is given with it,
 }
 
 TEST_CASE("override values are TOML, else text") {
-  const Node root = overridden("", {"a.b=64", "a.c=1e-3", "d=true", "e=[1, 2]", "f={ x = 1 }", "g=fashion-mnist",
-                                    "h=\"quoted\"", "i=runs/x-1 2", "j = 3", "k=2024-01-01", "l=True", "\"m=n\".o=1",
-                                    "p=back\\slash", "b=1", "b=2"});
+  const Node root = overridden(
+      "", {"a.b=64", "a.c=1e-3", "d=true", "e=[1, 2]", "f={ x = 1 }", "g=fashion-mnist", "h=\"quoted\"",
+           "i=runs/x-1 2", "j = 3", "k=2024-01-01", "l=True", "\"m=n\".o=1", "p=back\\slash", "b=1", "b=2"});
   CHECK(*at(root, {"a", "b"}).if_integer() == 64);
   CHECK(*at(root, {"a", "c"}).if_number() == 1e-3);
   CHECK(*at(root, {"d"}).if_flag());
@@ -193,7 +195,8 @@ TEST_CASE("includes are relative to their file, depth first, later wins") {
   folder.write("parts/train.toml", "order = \"train\"\n[train]\nbatch = 3\n");
   const std::string main = folder.write(
       "exp.toml", "include = [\"parts/model.toml\", \"parts/train.toml\"]\n[model]\nlatent = 9\n");
-  const std::string more = folder.write("more.toml", "include = \"parts/deep/net.toml\"\n[train]\nbatch = 4\n");
+  const std::string more =
+      folder.write("more.toml", "include = \"parts/deep/net.toml\"\n[train]\nbatch = 4\n");
   Diagnostics diagnostics;
   const Node one = load({main}, {}, diagnostics);
   CHECK(*at(one, {"order"}).if_text() == "train");
@@ -215,16 +218,17 @@ TEST_CASE("circles of includes, absent files and foreign values in include are r
   Diagnostics circle;
   load({a}, {}, circle);
   REQUIRE(circle.size() == 1);
-  CHECK(circle.entries()[0].message == "Files include each other in a circle: \"" + a + "\" includes \"" + b +
-                                           "\" includes \"" + a + "\".");
+  CHECK(circle.entries()[0].message ==
+        "Files include each other in a circle: \"" + a + "\" includes \"" + b + "\" includes \"" + a + "\".");
   CHECK(to_string(circle.entries()[0].where) == b + ":2:12");
   const std::string c = folder.write("c.toml", "include = [\n  \"gone.toml\",\n  7]\n");
   Diagnostics absent;
   load({c, folder.path("none.toml"), folder.path()}, {"include=x.toml"}, absent);
   const std::string out = absent.render();
   CHECK_THAT(out, testing::ContainsSubstring(c + ":2:3: error: Cannot read \"" + folder.path("gone.toml") +
-                                            "\": No such file or directory."));
-  CHECK_THAT(out, testing::ContainsSubstring(c + ":3:3: error: include must be a list of files, found integer 7."));
+                                             "\": No such file or directory."));
+  CHECK_THAT(
+      out, testing::ContainsSubstring(c + ":3:3: error: include must be a list of files, found integer 7."));
   CHECK_THAT(out, testing::ContainsSubstring("none.toml: error: Cannot read"));
   CHECK_THAT(out, testing::ContainsSubstring("it is a folder, expected a TOML file."));
   CHECK_THAT(out, testing::ContainsSubstring("command line: error: include has its place in files."));
@@ -271,8 +275,9 @@ TEST_CASE("printed TOML reads back equal") {
 }
 
 TEST_CASE("the printed form and origins") {
-  const Node root = overridden("name = \"x\"\n[train]\nbatch = 1\nlr = { schedule = \"cosine\", from = 1, to = 0 }\n",
-                               {"train.batch=64"});
+  const Node root =
+      overridden("name = \"x\"\n[train]\nbatch = 1\nlr = { schedule = \"cosine\", from = 1, to = 0 }\n",
+                 {"train.batch=64"});
   CHECK(print(root) ==
         "name = \"x\"\n\n[train]\nbatch = 64\nlr = { schedule = \"cosine\", from = 1, to = 0 }\n");
   Node with_default = root;

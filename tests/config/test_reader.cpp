@@ -12,7 +12,8 @@ namespace {
 
 /// One table "t" and what reading it reports.
 struct Fixture {
-  explicit Fixture(const std::string& text) : root(parse(text, "d.toml", diagnostics)), reader(root, diagnostics, "t") {}
+  explicit Fixture(const std::string& text)
+      : root(parse(text, "d.toml", diagnostics)), reader(root, diagnostics, "t") {}
   std::string only() const {
     if (diagnostics.size() != 1) return diagnostics.render();
     const auto& entry = diagnostics.entries()[0];
@@ -85,7 +86,8 @@ TEST_CASE("wrong types say what was expected and what was found") {
         "d.toml:1:5: t.a must be a number, found a table.");
   CHECK(error_of("a = [1, 2]\n", [](Reader& r) { r.table("a"); }) ==
         "d.toml:1:5: t.a must be a table, found an array of 2.");
-  CHECK(error_of("a = 1\n", [](Reader& r) { r.array("a"); }) == "d.toml:1:5: t.a must be an array, found integer 1.");
+  CHECK(error_of("a = 1\n", [](Reader& r) { r.array("a"); }) ==
+        "d.toml:1:5: t.a must be an array, found integer 1.");
   CHECK(error_of("a = nan\n", [](Reader& r) { r.number("a"); }) ==
         "d.toml:1:5: t.a must be a finite number, found nan.");
 }
@@ -106,8 +108,10 @@ TEST_CASE("ranges say value, range and unit") {
         "d.toml:1:9: t.a[1] must be at least 1, found 0.");
   CHECK(error_of("a = []\n", [](Reader& r) { r.integers("a", {.least = 1}); }) ==
         "d.toml:1:5: t.a must have at least 1 element, found 0.");
-  CHECK(error_of("a = \"gray\"\n", [](Reader& r) { r.text("a", {.choices = {"grey", "colour"}}); }) ==
-        "d.toml:1:5: t.a must be one of \"grey\", \"colour\", found \"gray\". | did you mean \"grey\"?");
+  CHECK(
+      error_of("a = \"gray\"\n", [](Reader& r) {
+        r.text("a", {.choices = {"grey", "colour"}});
+      }) == "d.toml:1:5: t.a must be one of \"grey\", \"colour\", found \"gray\". | did you mean \"grey\"?");
 }
 
 TEST_CASE("bounds themselves are inside, unless excluded") {
@@ -126,8 +130,10 @@ TEST_CASE("unknown keys come with a near match, or with what is known") {
     r.flag("shuffle", {.fallback = true});
     r.finish();
   };
-  CHECK(error_of("bacth = 1\n", read) == "d.toml:1:1: Unknown key \"bacth\" in [t]. | did you mean \"batch\"?");
-  CHECK(error_of("zebra = 1\n", read) == "d.toml:1:1: Unknown key \"zebra\" in [t]. | known here: batch, shuffle");
+  CHECK(error_of("bacth = 1\n", read) ==
+        "d.toml:1:1: Unknown key \"bacth\" in [t]. | did you mean \"batch\"?");
+  CHECK(error_of("zebra = 1\n", read) ==
+        "d.toml:1:1: Unknown key \"zebra\" in [t]. | known here: batch, shuffle");
   Fixture root("x = 1\n");
   root.reader.finish("the descriptor");
   CHECK(root.only() == "d.toml:1:1: Unknown key \"x\" in the descriptor. | no key is expected here");
@@ -135,7 +141,8 @@ TEST_CASE("unknown keys come with a near match, or with what is known") {
 
 TEST_CASE("missing keys, own errors, inner tables") {
   CHECK(error_of("", [](Reader& r) { r.number("beta"); }) == "d.toml: t.beta is missing.");
-  CHECK(error_of("a = 3\n", [](Reader& r) { r.error("a", "@ is odd.", "even"); }) == "d.toml:1:5: t.a is odd. | even");
+  CHECK(error_of("a = 3\n", [](Reader& r) { r.error("a", "@ is odd.", "even"); }) ==
+        "d.toml:1:5: t.a is odd. | even");
   CHECK(error_of("[u]\n\"v w\" = 1\n", [](Reader& r) {
           Reader u = r.table("u");
           u.text("v w");
@@ -158,8 +165,8 @@ TEST_CASE("errors do not stop the reading, and each is reported once") {
   CHECK(f.reader.number("a", {.fallback = 4}) == 4);
   CHECK(f.diagnostics.size() == 2);
   CHECK_THROWS_AS(f.diagnostics.throw_if_any(), Error);
-  CHECK_THROWS_WITH(f.diagnostics.throw_if_any(), testing::ContainsSubstring("d.toml:2:5") &&
-                                                      testing::EndsWith("2 errors.\n"));
+  CHECK_THROWS_WITH(f.diagnostics.throw_if_any(),
+                    testing::ContainsSubstring("d.toml:2:5") && testing::EndsWith("2 errors.\n"));
 }
 
 TEST_CASE("schedules take their values where they should") {
@@ -167,18 +174,19 @@ TEST_CASE("schedules take their values where they should") {
   CHECK(schedule_of("3").is_constant());
   CHECK(schedule_of("{ schedule = \"constant\", value = 2 }").final(5) == 2);
 
-  const Schedule linear = schedule_of("{ schedule = \"linear\", from = 1.0, to = 3.0, steps = 10, delay = 5 }");
+  const Schedule linear =
+      schedule_of("{ schedule = \"linear\", from = 1.0, to = 3.0, steps = 10, delay = 5 }");
   CHECK(linear.at(0, 100) == 1);
   CHECK(linear.at(5, 100) == 1);
   CHECK(linear.at(10, 100) == testing::Approx(2));
   CHECK(linear.at(15, 100) == 3);
   CHECK(linear.final(100) == 3);
-  CHECK(linear.final(10) == testing::Approx(2));    // the training ends before it does
+  CHECK(linear.final(10) == testing::Approx(2));  // the training ends before it does
 
   const Schedule whole = schedule_of("{ schedule = \"linear\", from = 0, to = 1, delay = 20 }");
   CHECK(whole.at(60, 100) == testing::Approx(0.5));
   CHECK(whole.final(100) == 1);
-  CHECK(whole.at(3, 0) == 0);              // a horizon shorter than the delay
+  CHECK(whole.at(3, 0) == 0);  // a horizon shorter than the delay
   CHECK(whole.at(0, 0) == 0);
 
   const Schedule cosine = schedule_of("{ schedule = \"cosine\", from = 1.0, to = 0.0, steps = 8 }");
@@ -186,7 +194,8 @@ TEST_CASE("schedules take their values where they should") {
   CHECK(cosine.at(2, 8) == testing::Approx(0.5 * (1 + std::cos(std::acos(-1.0) / 4))));
   CHECK(cosine.at(8, 8) == 0);
 
-  const Schedule exponential = schedule_of("{ schedule = \"exponential\", from = 1.0, to = 1e-4, steps = 4 }");
+  const Schedule exponential =
+      schedule_of("{ schedule = \"exponential\", from = 1.0, to = 1e-4, steps = 4 }");
   CHECK(exponential.at(1, 4) == testing::Approx(0.1));
   CHECK(exponential.at(4, 4) == 1e-4);
 
@@ -211,16 +220,20 @@ TEST_CASE("mistakes in schedules") {
         "d.toml:1:5: t.s must be a number or a schedule, found text \"linear\". | a schedule is written "
         "{ schedule = \"linear\", from = 0.0, to = 1.0, steps = 1000 }");
   CHECK(schedule_error("{ schedule = \"linaer\", from = 0 }") ==
-        "d.toml:1:18: t.s.schedule must be one of \"constant\", \"linear\", \"cosine\", \"exponential\", \"cyclical\", "
+        "d.toml:1:18: t.s.schedule must be one of \"constant\", \"linear\", \"cosine\", \"exponential\", "
+        "\"cyclical\", "
         "\"steps\", found \"linaer\". | did you mean \"linear\"?");
-  CHECK(schedule_error("{ schedule = \"linear\", from = -1.0, to = 1, steps = 5 }", {.low = 0, .unit = "nats"}) ==
+  CHECK(schedule_error("{ schedule = \"linear\", from = -1.0, to = 1, steps = 5 }",
+                       {.low = 0, .unit = "nats"}) ==
         "d.toml:1:35: t.s.from must be at least 0 nats, found -1.");
   CHECK(schedule_error("{ schedule = \"linear\", from = 1.0 }") == "d.toml:1:5: t.s.to is missing.");
   CHECK(schedule_error("{ schedule = \"linear\", from = 1.0, to = 2, cycles = 2 }") ==
-        "d.toml:1:48: Unknown key \"cycles\" in the schedule \"linear\" of t.s. | known here: delay, from, schedule, "
+        "d.toml:1:48: Unknown key \"cycles\" in the schedule \"linear\" of t.s. | known here: delay, from, "
+        "schedule, "
         "steps, to");
   CHECK(schedule_error("{ schedule = \"exponential\", from = 0.0, to = 2.0 }") ==
-        "d.toml:1:18: t.s.schedule \"exponential\" needs from and to other than 0 and of one sign, found 0 and 2.");
+        "d.toml:1:18: t.s.schedule \"exponential\" needs from and to other than 0 and of one sign, found 0 "
+        "and 2.");
   CHECK(schedule_error("{ schedule = \"steps\", values = [1, 2], at = [5, 6] }") ==
         "d.toml:1:49: t.s.at must have one element less than values (2), found 2.");
   CHECK(schedule_error("{ schedule = \"steps\", values = [1, 2, 3], at = [6, 6] }") ==
