@@ -94,6 +94,29 @@ TEST_CASE("carets stand right after tabs, wide characters and far out in long li
   CHECK(line.size() < 130);
 }
 
+TEST_CASE("errors come in the order of files and lines, whatever found them first") {
+  Diagnostics diagnostics;
+  diagnostics.add_source("z.toml", "1\n2\n3\n");
+  diagnostics.add_source("a.toml", "1\n");
+  diagnostics.error({"a.toml", 1, 1}, "Fourth.");
+  diagnostics.error({"z.toml", 3, 1}, "Third.");
+  diagnostics.error({"z.toml", 2, 5}, "Second.");
+  diagnostics.error({"z.toml", 2, 1}, "First.");
+  diagnostics.error({"z.toml", 2, 1}, "First.");
+  const std::string out = diagnostics.render();
+  CHECK(diagnostics.size() == 4);
+  CHECK(out.find("First.") < out.find("Second."));
+  CHECK(out.find("Second.") < out.find("Third."));
+  CHECK(out.find("Third.") < out.find("Fourth."));
+}
+
+TEST_CASE("brackets without a key are an error like any other") {
+  Diagnostics diagnostics;
+  parse("[=x]\n", "a.toml", diagnostics);
+  CHECK_THAT(diagnostics.render(),
+             testing::ContainsSubstring("a.toml:1:2: error: This is not TOML: while parsing key"));
+}
+
 TEST_CASE("dates are refused in files") {
   Diagnostics diagnostics;
   parse("a = 2024-01-01\n", "a.toml", diagnostics);
