@@ -161,7 +161,8 @@ Descriptor read_file(const fs::path& path, const config::Position& where, Diagno
 fs::path folder_of(const Node& table, const std::string& folder) {
   const config::Position& where = table.where();
   const bool is_in_file = !where.is_default() && !where.is_command_line();
-  return (is_in_file ? fs::path(where.file).parent_path() : fs::path()) / folder;
+  const fs::path base = is_in_file ? fs::path(where.file).parent_path() : fs::path();
+  return folder.empty() ? base : base / folder;
 }
 
 /// Relative to the file in which it was written, else to the working folder.

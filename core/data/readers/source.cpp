@@ -35,10 +35,13 @@ class GzipSource final : public ByteSource {
     int code = Z_OK;
     const char* message = gzerror(file_.get(), &code);
     // A gzip file cut short yields what it has, with Z_BUF_ERROR.
-    if (got < 0 || (code != Z_OK && code != Z_STREAM_END))
+    if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
+      std::string why = message;
+      if (why.starts_with(name_ + ": ")) why.erase(0, name_.size() + 2);  // zlib begins with the file's name
       throw ReadError(name_ + ": expected intact gzip data, found it " +
-                      (code == Z_BUF_ERROR ? "cut short" : std::string("damaged (") + message + ")") +
+                      (code == Z_BUF_ERROR ? "cut short" : "damaged (" + why + ")") +
                       "; the file is truncated or damaged.");
+    }
     return static_cast<std::size_t>(got);
   }
   std::uint64_t bound() const override { return bound_; }

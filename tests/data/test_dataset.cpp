@@ -1,0 +1,296 @@
+// From files and options to what a model sees: exact values, fixed streams, and refusals of what does not fit.
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+
+#include "config/load.h"
+#include "data/dataset.h"
+#include "data/files.h"
+#include "support.h"
+
+namespace {
+
+using namespace variform::data;
+using namespace variform::data::testing;
+using variform::config::DataSpec;
+using variform::config::Diagnostics;
+using variform::testing::Approx;
+using variform::testing::ContainsSubstring;
+
+DataSpec spec_of(const std::string& toml) {
+  Diagnostics diagnostics;
+  DataSpec spec;
+  spec.dataset = variform::config::parse(toml, "d.toml", diagnostics);
+  REQUIRE(diagnostics.empty());
+  return spec;
+}
+
+Splits load_from(const TemporaryFolder& folder, const DataSpec& spec, at::ScalarType type = at::kFloat, std::uint64_t seed = 1) {
+  return load(spec, {folder.path()}, {}, seed, at::kCPU, type);
+}
+
+std::string failure(const TemporaryFolder& folder, const DataSpec& spec) {
+  try {
+    load_from(folder, spec);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  FAIL("expected an error, found none");
+  return {};
+}
+
+/// 20 grey images of 3 x 2 whose pixels are 0, 1, 2, … modulo 251, with labels i % 3.
+void write_images(const TemporaryFolder& folder) {
+  write(folder / "x.npy", npy("'|u1'", "(20, 3, 2)", ramp(120)));
+  std::vector<std::int64_t> labels;
+  for (int i = 0; i < 20; ++i) labels.push_back(i % 3);
+  write(folder / "y.npy", npy("'<i8'", "(20,)", bytes_of(labels)));
+}
+
+at::Tensor all_rows(const Dataset& data, at::Generator* generator = nullptr) {
+  return data.gather(at::arange(data.size(), at::kLong), generator);
+}
+
+}  // namespace
+
+TEST_CASE("images are kept as bytes and given out in the unit interval") {
+  const TemporaryFolder folder;
+  write_images(folder);
+  const Splits splits = load_from(folder, spec_of("x = \"x.npy\"\nlabels = \"y.npy\""));
+  const Dataset& data = splits.train;
+  CHECK(data.size() == 20);
+  CHECK(data.shape() == Shape{1, 3, 2});
+  CHECK(data.domain() == "unit interval");
+  CHECK(data.stored().scalar_type() == at::kByte);
+  const at::Tensor x = data.gather(at::tensor({3, 0, 3}, at::kLong));
+  CHECK(x.sizes() == at::IntArrayRef{3, 1, 3, 2});
+  CHECK(x.scalar_type() == at::kFloat);
+  CHECK(x[0].flatten()[5].item<float>() == 23.0f / 255.0f);
+  CHECK(x[0].equal(x[2]));
+  CHECK(data.gather_column(data.labels(), at::tensor({4, 5}, at::kLong)).equal(at::tensor({1, 2}, at::kLong)));
+  CHECK(!splits.train.factors().defined());
+  CHECK(splits.notes.size() == 1);  // one split for both
+  CHECK(load_from(folder, spec_of("x = \"x.npy\""), at::kDouble).train.gather(at::zeros({1}, at::kLong)).scalar_type() == at::kDouble);
+}
+
+TEST_CASE("rows are cut, shuffled, limited and held out") {
+  const TemporaryFolder folder;
+  write_images(folder);
+  DataSpec spec = spec_of(R"(
+[splits]
+train = { x = "x.npy", labels = "y.npy", rows = [0, 15] }
+test = { x = "x.npy", rows = [15, 20], count = 5 }
+)");
+  spec.validation = 4;
+  spec.limit = 10;
+  const Splits splits = load_from(folder, spec);
+  CHECK(splits.train.size() == 10);
+  CHECK(splits.validation.size() == 4);
+  CHECK(splits.test.size() == 5);
+  CHECK(splits.validation.stored()[0].flatten()[0].item<int>() == 11 * 6);
+  CHECK(splits.validation.labels()[0].item<int>() == 11 % 3);
+  CHECK(splits.test.stored()[0].flatten()[0].item<int>() == 15 * 6);
+  CHECK(splits.notes.empty());
+
+  spec = spec_of("[splits]\ntrain = { x = \"x.npy\", shuffle = 1, rows = [0, 15] }\ntest = { x = \"x.npy\", shuffle = 1, rows = [15, 20] }");
+  const Splits shuffled = load_from(folder, spec);
+  at::Tensor rows = at::cat({shuffled.train.stored(), shuffled.test.stored()}).flatten(1).select(1, 0).to(at::kLong);
+  CHECK(!rows.equal(at::arange(20, at::kLong) * 6));
+  CHECK(std::get<0>(rows.sort()).equal(at::arange(20, at::kLong) * 6));
+
+  spec.limit = 16;
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("data.limit = 16 asks for more than the 15 training data there are."));
+  spec.limit = 0;
+  spec.validation = 15;
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("data.validation = 15 leaves nothing to train on, since the split "
+                                                      "\"train\" has 15 data."));
+  spec.train_split = "trian";
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("has no split \"trian\": expected one of train, test; did you mean \"train\"?"));
+}
+
+TEST_CASE("data that contradict their description are refused") {
+  const TemporaryFolder folder;
+  write_images(folder);
+  write(folder / "short.npy", npy("'<i8'", "(19,)", Bytes(19 * 8)));
+  write(folder / "half.npy", npy("'<f4'", "(20,)", bytes_of(std::vector<float>(20, .5f))));
+  write(folder / "nan.npy", npy("'<f4'", "(2, 1)", bytes_of(std::vector<float>{0, std::nanf("")})));
+  write(folder / "last.npy", npy("'|u1'", "(2, 8, 8, 3)", ramp(384)));
+  const auto message = [&](const std::string& toml) { return failure(folder, spec_of("name = \"d\"\n" + toml)); };
+  CHECK_THAT(message("x = \"x.npy\"\ncount = 21"), ContainsSubstring("data set \"d\", split \"all\": expected 21 data, found 20."));
+  CHECK_THAT(message("x = \"x.npy\"\nrows = [0, 21]"), ContainsSubstring("expected at least 21 rows, found 20 in the files."));
+  CHECK_THAT(message("x = \"x.npy\"\nshape = [1, 2, 3]"), ContainsSubstring("expected data of shape 1 x 2 x 3, found 3 x 2 in the files."));
+  CHECK_THAT(message("x = \"x.npy\"\nlabels = \"short.npy\""), ContainsSubstring("expected 20 labels, one a datum, found 19 in short.npy."));
+  CHECK_THAT(message("x = \"x.npy\"\nlabels = \"half.npy\""), ContainsSubstring("expected labels to be integers, found fractions."));
+  CHECK_THAT(message("x = \"x.npy\"\nlabels = \"y.npy\"\nclass_names = [\"a\", \"b\"]"), ContainsSubstring("expected labels from 0 to 1, found 2."));
+  CHECK_THAT(message("x = \"x.npy\"\ndomain = \"binary\""), ContainsSubstring("expected zeros and ones (domain \"binary\"), found 119"));
+  CHECK_THAT(message("x = \"nan.npy\""), ContainsSubstring("expected finite numbers, found a NaN or an infinity."));
+  CHECK_THAT(message("x = \"last.npy\""), ContainsSubstring("write channels_last = true in the description."));
+  CHECK_THAT(message("x = \"x.npy\"\nfiles.\"x.npy\".bytes = 1"), ContainsSubstring("x.npy: expected 1 bytes, found 248"));
+  CHECK_THAT(message("x = \"x.npy\"\nfactors = \"y.npy\"\nfactor_names = [\"a\"]\nfactor_sizes = [2]"),
+             ContainsSubstring("expected factor \"a\" from 0 to 1, found values outside."));
+  CHECK_THAT(message("x = \"z.npy\""), ContainsSubstring("expected the file z.npy"));
+  CHECK(load_from(folder, spec_of("x = \"last.npy\"\nchannels_last = true")).train.shape() == Shape{3, 8, 8});
+}
+
+TEST_CASE("several files follow each other, and labels come with folders and CIFAR-10") {
+  const TemporaryFolder folder;
+  write(folder / "1.bin", cifar10({1, 2}));
+  write(folder / "2.bin", cifar10({3}));
+  const Dataset cifar = load_from(folder, spec_of("x = [\"1.bin\", \"2.bin\"]\nformat = \"cifar10\"")).train;
+  CHECK(cifar.shape() == Shape{3, 32, 32});
+  CHECK(cifar.labels().equal(at::tensor({1, 2, 3}, at::kLong)));
+  write_png(folder / "faces/ann/a.png", 3, 2, 1, ramp(6));
+  write_png(folder / "faces/bob/a.png", 3, 2, 1, ramp(6));
+  const Dataset faces = load_from(folder, spec_of("x = \"faces\"")).train;
+  CHECK(faces.class_names == std::vector<std::string>{"ann", "bob"});
+  CHECK(faces.labels().equal(at::tensor({0, 1}, at::kLong)));
+  write(folder / "t.csv", "a,kind,b\n1,0,2\n3,1,4\n");
+  const Dataset table = load_from(folder, spec_of("x = \"t.csv\"\nlabels = \"t.csv:kind\"")).train;
+  CHECK(table.shape() == Shape{2});
+  CHECK(table.domain() == "real");
+  CHECK(all_rows(table).equal(at::tensor({1.f, 2.f, 3.f, 4.f}).reshape({2, 2})));
+  CHECK(table.labels().equal(at::tensor({0, 1}, at::kLong)));
+}
+
+TEST_CASE("dequantised data spread each level over its interval") {
+  const TemporaryFolder folder;
+  write(folder / "x.npy", npy("'|u1'", "(1000, 1)", Bytes(1000, 100)));
+  DataSpec spec = spec_of("x = \"x.npy\"");
+  spec.dequantise = true;
+  const Dataset data = load_from(folder, spec).train;
+  auto generator = at::detail::createCPUGenerator(3);
+  const at::Tensor x = all_rows(data, &generator);
+  CHECK(x.min().item<float>() >= 100.0f / 256);
+  CHECK(x.max().item<float>() <= 101.0f / 256);
+  CHECK(x.mean().item<float>() == Approx(100.5 / 256).epsilon(1e-3));
+  CHECK(data.domain() == "unit interval");
+  auto again = at::detail::createCPUGenerator(3);
+  CHECK(all_rows(data, &again).equal(x));
+  CHECK(!all_rows(data, &again).equal(x));
+  CHECK_THROWS_WITH(all_rows(data), ContainsSubstring("need a generator."));
+}
+
+TEST_CASE("static binarisation is fixed by seed and row in the file") {
+  const TemporaryFolder folder;
+  write(folder / "x.npy", npy("'|u1'", "(50, 20, 20)", Bytes(20000, 64)));
+  DataSpec spec = spec_of("[splits]\ntrain = \"x.npy\"\ntest = { x = \"x.npy\", rows = [10, 20] }");
+  spec.binarise = "static";
+  const Splits splits = load_from(folder, spec);
+  const at::Tensor x = all_rows(splits.train);
+  CHECK(splits.train.domain() == "binary");
+  CHECK(at::logical_or(x == 0, x == 1).all().item<bool>());
+  CHECK(x.mean().item<float>() == Approx(64.0 / 255).margin(0.012));  // four standard deviations
+  CHECK(!splits.train.needs_generator());
+  CHECK(all_rows(load_from(folder, spec).train).equal(x));
+  CHECK(!all_rows(load_from(folder, spec, at::kFloat, 2).train).equal(x));
+  CHECK(!x[0].equal(x[1]));
+  spec.train_split = "test";  // other rows beside it change nothing
+  spec.test_split = "train";
+  CHECK(all_rows(load_from(folder, spec).test).equal(x));
+  write(folder / "x.npy", npy("'|u1'", "(2, 2)", Bytes{0, 255, 255, 0}));
+  spec = spec_of("x = \"x.npy\"");
+  spec.binarise = "static";
+  CHECK(all_rows(load_from(folder, spec).train).equal(at::tensor({0.f, 1.f, 1.f, 0.f}).reshape({2, 2})));
+}
+
+TEST_CASE("dynamic binarisation draws afresh with the right probability") {
+  const TemporaryFolder folder;
+  write(folder / "x.npy", npy("'|u1'", "(50, 20, 20)", Bytes(20000, 64)));
+  DataSpec spec = spec_of("x = \"x.npy\"");
+  spec.binarise = "dynamic";
+  const Dataset data = load_from(folder, spec).train;
+  auto generator = at::detail::createCPUGenerator(3);
+  const at::Tensor x = all_rows(data, &generator);
+  CHECK(x.scalar_type() == at::kFloat);
+  CHECK(x.mean().item<float>() == Approx(64.0 / 255).margin(0.012));
+  CHECK(!all_rows(data, &generator).equal(x));
+  CHECK(data.domain() == "binary");
+  DataSpec binary = spec_of("x = \"b.npy\"\ndomain = \"binary\"");
+  write(folder / "b.npy", npy("'|u1'", "(2, 2)", Bytes{0, 1, 1, 1}));
+  binary.binarise = "dynamic";  // nothing to draw
+  CHECK(all_rows(load_from(folder, binary).train).equal(at::tensor({0.f, 1.f, 1.f, 1.f}).reshape({2, 2})));
+  write(folder / "f.npy", npy("'<f4'", "(2, 1)", bytes_of(std::vector<float>{-1, 5})));
+  spec = spec_of("name = \"f\"\nx = \"f.npy\"");
+  spec.binarise = "static";
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("data.binarise needs values from 0 to 1, found domain \"real\"."));
+  spec.binarise = "none";
+  spec.dequantise = true;
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("data.dequantise needs pixels of 0 to 255, found Float values"));
+}
+
+TEST_CASE("grey from colour and colour from grey") {
+  const TemporaryFolder folder;
+  Bytes pixels(2 * 3 * 4, 0);
+  for (std::size_t i = 0; i < 4; ++i) pixels[i] = 200;      // first image: red 200, green 0, blue 0
+  for (std::size_t i = 12; i < 24; ++i) pixels[i] = 90;     // second: grey 90
+  write(folder / "c.npy", npy("'|u1'", "(2, 3, 2, 2)", pixels));
+  DataSpec spec = spec_of("x = \"c.npy\"");
+  spec.channels = "grey";
+  const Dataset grey = load_from(folder, spec).train;
+  CHECK(grey.shape() == Shape{1, 2, 2});
+  CHECK(grey.stored()[0].flatten()[0].item<int>() == 60);  // 0.299 · 200 = 59.8
+  CHECK(grey.stored()[1].flatten()[3].item<int>() == 90);
+  write_images(folder);
+  spec = spec_of("x = \"x.npy\"");
+  spec.channels = "colour";
+  const Dataset colour = load_from(folder, spec).train;
+  CHECK(colour.shape() == Shape{3, 3, 2});
+  const at::Tensor x = colour.gather(at::tensor({7}, at::kLong));
+  CHECK(x.select(1, 0).equal(x.select(1, 2)));
+  CHECK(x.flatten()[0].item<float>() == 42.0f / 255);
+  write(folder / "flat.npy", npy("'|u1'", "(2, 4)", ramp(8)));
+  spec = spec_of("x = \"flat.npy\"");
+  spec.channels = "grey";
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("data.channels = \"grey\" needs images of one or three channels, found 4."));
+}
+
+TEST_CASE("standardised data have the training set's mean 0 and deviation 1") {
+  const TemporaryFolder folder;
+  std::vector<double> values;
+  for (int i = 0; i < 30; ++i) values.insert(values.end(), {3.0 * i, -5, i % 2 ? 1e4 : 2e4});
+  write(folder / "x.npy", npy("'<f8'", "(30, 3)", bytes_of(values)));
+  DataSpec spec = spec_of("[splits]\ntrain = { x = \"x.npy\", rows = [0, 20] }\ntest = { x = \"x.npy\", rows = [20, 30] }");
+  spec.scale = "standardise";
+  const Splits splits = load_from(folder, spec, at::kDouble);
+  const at::Tensor x = all_rows(splits.train);
+  CHECK(x.mean(0).abs().max().item<double>() < 1e-12);
+  CHECK(x.select(1, 0).square().mean().item<double>() == Approx(1));
+  CHECK(x.select(1, 1).abs().max().item<double>() == 0);  // constant: centred, not divided by zero
+  CHECK(splits.train.domain() == "real");
+  CHECK(splits.train.mean()[0].item<double>() == Approx(28.5));
+  const at::Tensor test = all_rows(splits.test) * splits.test.sd() + splits.test.mean();
+  CHECK(test.select(1, 0)[0].item<double>() == Approx(60));
+  write_images(folder);
+  spec = spec_of("x = \"x.npy\"");
+  spec.scale = "standardise";
+  const Dataset images = load_from(folder, spec, at::kDouble).train;
+  CHECK(images.mean().sizes() == at::IntArrayRef{1, 1, 1});  // one constant a channel
+  CHECK(all_rows(images).std(0, false).numel() == 6);
+  CHECK(all_rows(images).mean().abs().item<double>() < 1e-12);
+}
+
+TEST_CASE("unscaled and integer data") {
+  const TemporaryFolder folder;
+  write_images(folder);
+  DataSpec spec = spec_of("x = \"x.npy\"");
+  spec.scale = "none";
+  const Dataset counts = load_from(folder, spec).train;
+  CHECK(counts.domain() == "count");
+  CHECK(counts.gather(at::tensor({1}, at::kLong)).flatten()[0].item<float>() == 6);
+  write(folder / "i.npy", npy("'<i4'", "(3,)", bytes_of(std::vector<std::int32_t>{1, 2, 70000})));
+  const Dataset integers = load_from(folder, spec_of("x = \"i.npy\"")).train;
+  CHECK(integers.domain() == "count");
+  CHECK(integers.shape() == Shape{1});
+  CHECK(all_rows(integers).flatten()[2].item<float>() == 70000);
+}
+
+TEST_CASE("data sets of tensors in memory keep labels and true latents") {
+  const at::Tensor x = at::arange(12, at::kDouble).reshape({4, 3});
+  const Dataset data = Dataset::from_tensors({x, {}, {}, x.narrow(1, 0, 2)}, "real", at::kDouble);
+  CHECK(all_rows(data).equal(x));
+  CHECK(data.slice(1, 2).latents().equal(x.narrow(0, 1, 2).narrow(1, 0, 2)));
+  CHECK(data.slice(1, 2).size() == 2);
+  CHECK(Dataset().size() == 0);
+  CHECK_THROWS_WITH(Dataset::from_tensors({x, at::zeros({3}, at::kLong), {}, {}}, "real", at::kDouble),
+                    ContainsSubstring("a data set of 4 data needs as many rows of labels, found 3."));
+}
