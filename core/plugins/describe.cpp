@@ -16,15 +16,17 @@
 namespace variform::plugins {
 namespace {
 
-using nlohmann::json;
 using config::format_plain;
+using nlohmann::json;
 
-std::string full_name(const Offer& offer) { return std::string(to_string(offer.kind)) + ":" + std::string(offer.id); }
+std::string full_name(const Offer& offer) {
+  return std::string(to_string(offer.kind)) + ":" + std::string(offer.id);
+}
 
 // UTF-8 characters, for columns.
 std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::string padded(std::string_view text, std::size_t columns) {
@@ -89,7 +91,8 @@ std::string default_text(const Parameter& parameter) {
 // "above 0", "0.5 to 1", "at least 1"; empty if any value will do.
 std::string range_text(const Parameter& parameter) {
   const bool low = std::isfinite(parameter.low), high = std::isfinite(parameter.high);
-  if (low && high && !parameter.excludes_low) return format_plain(parameter.low) + " to " + format_plain(parameter.high);
+  if (low && high && !parameter.excludes_low)
+    return format_plain(parameter.low) + " to " + format_plain(parameter.high);
   std::string text;
   if (low) text = (parameter.excludes_low ? "above " : "at least ") + format_plain(parameter.low);
   if (high) text += (low ? ", " : "") + std::string("at most ") + format_plain(parameter.high);
@@ -97,7 +100,8 @@ std::string range_text(const Parameter& parameter) {
 }
 
 std::vector<std::string> choices_of(const Parameter& parameter) {
-  return {parameter.choices.begin(), parameter.choices.begin() + static_cast<std::ptrdiff_t>(parameter.choice_count)};
+  return {parameter.choices.begin(),
+          parameter.choices.begin() + static_cast<std::ptrdiff_t>(parameter.choice_count)};
 }
 
 // Everything but name and meaning: `number, default 0.5, above 0, in nats, may follow a schedule`.
@@ -179,9 +183,9 @@ std::vector<Kind> kinds_of(std::optional<Kind> kind) {
 
 std::size_t refused(const Registry& registry) {
   const auto records = registry.records();
-  return static_cast<std::size_t>(std::count_if(records.begin(), records.end(), [](const PluginRecord* record) {
-    return record->status == Status::kRefused;
-  }));
+  return static_cast<std::size_t>(
+      std::count_if(records.begin(), records.end(),
+                    [](const PluginRecord* record) { return record->status == Status::kRefused; }));
 }
 
 // A value that the schema accepts, for a parameter that has no default.
@@ -199,9 +203,11 @@ std::string example(const Registry& registry, const Offer& offer, const Paramete
     case ParameterType::kFlag: return "true";
     default: break;
   }
-  const bool integer = parameter.type == ParameterType::kInteger || parameter.type == ParameterType::kIntegers;
+  const bool integer =
+      parameter.type == ParameterType::kInteger || parameter.type == ParameterType::kIntegers;
   double value = 1;
-  if (value < parameter.low || (value == parameter.low && parameter.excludes_low)) value = std::floor(parameter.low) + 1;
+  if (value < parameter.low || (value == parameter.low && parameter.excludes_low))
+    value = std::floor(parameter.low) + 1;
   if (value > parameter.high) value = parameter.high;
   const bool list = parameter.type == ParameterType::kNumbers || parameter.type == ParameterType::kIntegers;
   return list ? "[" + toml_number(value, integer) + "]" : toml_number(value, integer);
@@ -212,7 +218,7 @@ std::vector<Offer> offers_named(const Registry& registry, std::string_view name)
   if (const std::size_t colon = name.find(':'); colon != std::string_view::npos) {
     const Kind kind = kind_named(name.substr(0, colon));
     std::vector<Offer> offers = registry.offers(kind, name.substr(colon + 1));
-    if (offers.empty()) registry.offer(kind, name.substr(colon + 1));   // throws: it knows why
+    if (offers.empty()) registry.offer(kind, name.substr(colon + 1));  // throws: it knows why
     return offers;
   }
   std::vector<Offer> found;
@@ -225,8 +231,8 @@ std::vector<Offer> offers_named(const Registry& registry, std::string_view name)
     found = offers;
   }
   if (names.size() > 1)
-    throw Error("\"" + std::string(name) + "\" is the id of components of several kinds; say which: " +
-                config::join(names));
+    throw Error("\"" + std::string(name) +
+                "\" is the id of components of several kinds; say which: " + config::join(names));
   if (found.empty()) {
     const std::string near = config::did_you_mean(name, ids);
     throw Error("there is no component \"" + std::string(name) + "\"" +
@@ -240,7 +246,8 @@ std::string describe_one(const Registry& registry, const Offer& offer) {
   std::vector<std::vector<std::string>> rows;
   if (!offer.source.empty()) rows.push_back({"source", std::string(offer.source)});
   rows.push_back({"plugin", offer.plugin->name()});
-  rows.push_back({"file", offer.plugin->path.empty() ? "built into this program" : offer.plugin->path.string()});
+  rows.push_back(
+      {"file", offer.plugin->path.empty() ? "built into this program" : offer.plugin->path.string()});
   text += table(rows, "  ") + "\n";
   text += offer.parameters.empty() ? "  no parameters\n" : "  parameters\n";
   std::size_t columns = 0;
@@ -265,7 +272,8 @@ std::string place_note(const Registry& registry, const Place& place) {
   if (!place.note.empty()) return place.note;
   std::size_t files = 0;
   for (const PluginRecord* record : registry.records())
-    files += record->origin == place.origin && (record->path == place.path || record->path.parent_path() == place.path);
+    files += record->origin == place.origin &&
+             (record->path == place.path || record->path.parent_path() == place.path);
   return std::to_string(files) + (files == 1 ? " file" : " files");
 }
 
@@ -288,7 +296,9 @@ std::string list_text(const Registry& registry, std::optional<Kind> kind) {
     for (const Offer& offer : registry.offers(each))
       rows.push_back({full_name(offer), offer.plugin->name(), std::string(offer.summary)});
   std::string text = table(rows);
-  if (rows.empty()) text = std::string("no ") + (kind ? to_string(*kind) : "component") + " was found; `variform doctor` says why\n";
+  if (rows.empty())
+    text = std::string("no ") + (kind ? to_string(*kind) : "component") +
+           " was found; `variform doctor` says why\n";
   if (const std::size_t count = refused(registry))
     text += "\n" + std::to_string(count) + (count == 1 ? " plugin was" : " plugins were") +
             " refused; `variform doctor` says why\n";
@@ -312,7 +322,8 @@ std::string toml_snippet(const Registry& registry, const Offer& offer) {
   const bool objective = offer.kind == Kind::kObjective;
   std::string text = objective ? "[objective]\n" : std::string("[model.") + to_string(offer.kind) + "]\n";
   text += "type = " + config::quote(offer.id) + "\n";
-  if (registry.offers(offer.kind, offer.id).size() > 1) text += "plugin = " + config::quote(offer.plugin->id) + "\n";
+  if (registry.offers(offer.kind, offer.id).size() > 1)
+    text += "plugin = " + config::quote(offer.plugin->id) + "\n";
   for (const Parameter& parameter : offer.parameters)
     text += config::quote_key(parameter.name) + " = " +
             (parameter.is_required ? example(registry, offer, parameter) : default_text(parameter)) + "\n";
@@ -345,13 +356,14 @@ json describe_json(const Registry& registry, std::string_view name) {
 std::string doctor_text(const Registry& registry) {
   registry.load_all();
   const Manifest& host = host_manifest();
-  std::string text = "this program\n" + table({{"fingerprint", host.fingerprint},
-                                               {"SDK ABI", host.sdk_abi},
-                                               {"LibTorch", TORCH_VERSION},
-                                               {"C++11 string ABI", host.cxx11_abi},
-                                               {"sanitizer", host.sanitizer},
-                                               {"processor threads", std::to_string(std::thread::hardware_concurrency())}},
-                                              "  ");
+  std::string text =
+      "this program\n" + table({{"fingerprint", host.fingerprint},
+                                {"SDK ABI", host.sdk_abi},
+                                {"LibTorch", TORCH_VERSION},
+                                {"C++11 string ABI", host.cxx11_abi},
+                                {"sanitizer", host.sanitizer},
+                                {"processor threads", std::to_string(std::thread::hardware_concurrency())}},
+                               "  ");
   std::vector<std::vector<std::string>> places, used;
   for (const Place& place : registry.places())
     places.push_back({to_string(place.origin), place.path.string(), place_note(registry, place)});
@@ -359,9 +371,9 @@ std::string doctor_text(const Registry& registry) {
   for (const PluginRecord* record : registry.records()) {
     if (record->status == Status::kLoaded)
       used.push_back({record->name(), std::to_string(record->manifest->components.size()) + " components",
-                      record->sha256.substr(0, 12), record->path.empty() ? "built into this program" : record->path.string()});
-    else
-      unused += std::string("  ") + to_string(record->status) + ": " + record->reason + "\n";
+                      record->sha256.substr(0, 12),
+                      record->path.empty() ? "built into this program" : record->path.string()});
+    else unused += std::string("  ") + to_string(record->status) + ": " + record->reason + "\n";
   }
   text += "\nsearched for plugins, in this order\n" + table(places, "  ");
   text += "\nplugins in use\n" + (used.empty() ? "  none\n" : table(used, "  "));
@@ -374,7 +386,8 @@ json doctor_json(const Registry& registry) {
   const Manifest& host = host_manifest();
   json places = json::array(), plugins = json::array();
   for (const Place& place : registry.places())
-    places.push_back({{"origin", to_string(place.origin)}, {"path", place.path.string()}, {"note", place.note}});
+    places.push_back(
+        {{"origin", to_string(place.origin)}, {"path", place.path.string()}, {"note", place.note}});
   for (const PluginRecord* record : registry.records()) plugins.push_back(record_json(*record));
   return {{"host",
            {{"fingerprint", host.fingerprint},

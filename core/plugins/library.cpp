@@ -30,9 +30,10 @@ std::string why_not_linked(std::string message, const std::filesystem::path& pat
   if (!message.starts_with(kUndefined)) return "the system's loader refuses it: " + message;
   const std::string symbol = message.substr(kUndefined.size());
   if (symbol.starts_with("variform_sdk"))
-    return "the plugin was really built for " + symbol + ", although its manifest says " + manifest.fingerprint +
-           ", which is this program's build; " + rebuild;
-  return "the plugin needs a function that neither this program's SDK nor its LibTorch has (" + symbol + "); " + rebuild;
+    return "the plugin was really built for " + symbol + ", although its manifest says " +
+           manifest.fingerprint + ", which is this program's build; " + rebuild;
+  return "the plugin needs a function that neither this program's SDK nor its LibTorch has (" + symbol +
+         "); " + rebuild;
 }
 
 template <class Visit>
@@ -43,27 +44,31 @@ void each_component(const PluginInfo& info, const Visit& visit) {
 
 std::string component_problem(const ComponentInfo& component) {
   if (static_cast<std::size_t>(component.kind) >= kKinds) return "a component of no known kind";
-  if (!component.id || !*component.id || !component.summary || !component.source) return "a component without a name";
+  if (!component.id || !*component.id || !component.summary || !component.source)
+    return "a component without a name";
   const std::string name = std::string(to_string(component.kind)) + ":" + component.id;
   if (!component.create) return name + " without a function that creates it";
   if (component.parameter_count > ComponentInfo::kMaxParameters) return name + " with too many parameters";
   for (const Parameter& parameter : component.parameters())
-    if (!parameter.name || !*parameter.name || !parameter.description || !parameter.unit || !parameter.text_default ||
-        parameter.choice_count > Parameter::kMaxChoices || parameter.list_size > Parameter::kMaxListDefault)
+    if (!parameter.name || !*parameter.name || !parameter.description || !parameter.unit ||
+        !parameter.text_default || parameter.choice_count > Parameter::kMaxChoices ||
+        parameter.list_size > Parameter::kMaxListDefault)
       return name + " with a damaged parameter";
   return {};
 }
 
 std::string disagreement(const PluginInfo& info, const Manifest& manifest) {
   if (info.id != manifest.id || info.version != manifest.version)
-    return "its manifest says " + manifest.id + " " + manifest.version + ", its descriptor " + info.id + " " + info.version;
+    return "its manifest says " + manifest.id + " " + manifest.version + ", its descriptor " + info.id + " " +
+           info.version;
   std::set<std::string> described;
   each_component(info, [&](const ComponentInfo& component) {
     described.insert(std::string(to_string(component.kind)) + ":" + component.id);
   });
   for (const std::string& name : manifest.components)
     if (!described.erase(name)) return "its manifest names " + name + ", its descriptor does not";
-  if (!described.empty()) return "its descriptor has " + *described.begin() + ", its manifest does not name it";
+  if (!described.empty())
+    return "its descriptor has " + *described.begin() + ", its manifest does not name it";
   return {};
 }
 
@@ -72,14 +77,17 @@ std::string disagreement(const PluginInfo& info, const Manifest& manifest) {
 std::string descriptor_problem(const PluginInfo* info) {
   if (!info) return "its entry variform_plugin returned no descriptor";
   if (!info->id || !*info->id || !info->version) return "its descriptor has no id or version";
-  if (!info->lists_begin || info->lists_begin > info->lists_end) return "its descriptor's list of components is damaged";
+  if (!info->lists_begin || info->lists_begin > info->lists_end)
+    return "its descriptor's list of components is damaged";
   std::string problem;
   std::set<std::pair<Kind, std::string_view>> seen;
   each_component(*info, [&](const ComponentInfo& component) {
     if (!problem.empty()) return;
-    if (const std::string found = component_problem(component); !found.empty()) problem = "its descriptor has " + found;
+    if (const std::string found = component_problem(component); !found.empty())
+      problem = "its descriptor has " + found;
     else if (!seen.emplace(component.kind, component.id).second)
-      problem = std::string("its descriptor has ") + to_string(component.kind) + ":" + component.id + " twice";
+      problem =
+          std::string("its descriptor has ") + to_string(component.kind) + ":" + component.id + " twice";
   });
   return problem;
 }
@@ -94,8 +102,9 @@ Opened open_plugin(const std::filesystem::path& path, const Manifest& manifest, 
     return {nullptr, why_not_linked(message ? message : error.message(), path, manifest, rebuild)};
   }
   if (!library.has(kPluginEntry))
-    return {nullptr, "it has no entry variform_plugin, although it has a manifest; use VARIFORM_PLUGIN in one of its "
-                     "files and build it with variform_add_plugin"};
+    return {nullptr,
+            "it has no entry variform_plugin, although it has a manifest; use VARIFORM_PLUGIN in one of its "
+            "files and build it with variform_add_plugin"};
   const PluginInfo* info = nullptr;
   try {
     info = library.get<const PluginInfo*()>(kPluginEntry)();

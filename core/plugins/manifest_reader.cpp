@@ -50,7 +50,8 @@ class BoundedFile {
   explicit BoundedFile(const std::filesystem::path& path) {
     std::error_code error;
     const auto status = std::filesystem::status(path, error);
-    if (status.type() == std::filesystem::file_type::not_found) refuse("there is no such file; check the path");
+    if (status.type() == std::filesystem::file_type::not_found)
+      refuse("there is no such file; check the path");
     if (std::filesystem::is_directory(status)) refuse("expected a plugin file, found a folder");
     if (!std::filesystem::is_regular_file(status)) refuse("expected a plugin file, found no regular file");
     stream_.open(path, std::ios::binary | std::ios::ate);
@@ -100,8 +101,8 @@ Elf64_Ehdr read_header(BoundedFile& file) {
   Elf64_Ehdr header{};
   file.read(0, &header, sizeof header, "ELF header");
   if (header.e_machine != kMachine)
-    refuse("it was built for another machine (ELF number " + std::to_string(header.e_machine) + "); build it for " +
-           kMachineName);
+    refuse("it was built for another machine (ELF number " + std::to_string(header.e_machine) +
+           "); build it for " + kMachineName);
   if (header.e_type != ET_DYN) refuse("it is an ELF file, but no shared library; link it with -shared");
   return header;
 }
@@ -119,14 +120,18 @@ void check_segments(BoundedFile& file, const Elf64_Ehdr& header) {
 
 std::string read_section_text(BoundedFile& file, const Elf64_Ehdr& header) {
   if (header.e_shoff == 0 || header.e_shnum == 0)
-    refuse("it has no section table, hence no manifest; do not strip plugins with sstrip or --strip-section-headers");
-  if (header.e_shentsize != sizeof(Elf64_Shdr)) refuse("its section table is damaged; copy or build it again");
+    refuse(
+        "it has no section table, hence no manifest; do not strip plugins with sstrip or "
+        "--strip-section-headers");
+  if (header.e_shentsize != sizeof(Elf64_Shdr))
+    refuse("its section table is damaged; copy or build it again");
   std::vector<Elf64_Shdr> sections(header.e_shnum);
   file.read(header.e_shoff, sections.data(), sections.size() * sizeof(Elf64_Shdr), "section table");
   if (header.e_shstrndx >= sections.size()) refuse("its section table is damaged; copy or build it again");
   const Elf64_Shdr& names_header = sections[header.e_shstrndx];
   if (names_header.sh_size > kLargestNames) refuse("its section names are damaged; copy or build it again");
-  if (!file.holds(names_header.sh_offset, names_header.sh_size)) refuse_truncated("section names", file.size());
+  if (!file.holds(names_header.sh_offset, names_header.sh_size))
+    refuse_truncated("section names", file.size());
   std::string names(names_header.sh_size, '\0');
   file.read(names_header.sh_offset, names.data(), names.size(), "section names");
 
@@ -142,8 +147,9 @@ std::string read_section_text(BoundedFile& file, const Elf64_Ehdr& header) {
     file.read(section.sh_offset, text.data(), text.size(), "manifest");
     return text;
   }
-  refuse("it is a shared library, but no Variform plugin: it has no section .variform_manifest, which "
-         "VARIFORM_PLUGIN makes");
+  refuse(
+      "it is a shared library, but no Variform plugin: it has no section .variform_manifest, which "
+      "VARIFORM_PLUGIN makes");
 }
 
 bool is_word(std::string_view text, std::string_view also) {
@@ -157,12 +163,14 @@ bool is_word(std::string_view text, std::string_view also) {
 }
 
 // Every key but "component" has one value in the whole manifest.
-void read_line(std::string_view line, std::map<std::string, std::string, std::less<>>& values, Manifest& manifest) {
+void read_line(std::string_view line, std::map<std::string, std::string, std::less<>>& values,
+               Manifest& manifest) {
   const std::size_t colon = line.find(": ");
   if (colon == std::string_view::npos) refuse_damaged("a line has no \": \"");
   const std::string_view key = line.substr(0, colon), value = line.substr(colon + 2);
   if (!is_word(key, "-")) refuse_damaged("a key is no word");
-  if (!is_word(value, key == "component" ? "-_.:" : "-_.+")) refuse_damaged("\"" + std::string(key) + "\" has no proper value");
+  if (!is_word(value, key == "component" ? "-_.:" : "-_.+"))
+    refuse_damaged("\"" + std::string(key) + "\" has no proper value");
   if (key == "component") {
     if (manifest.offers(value)) refuse_damaged("it names " + std::string(value) + " twice");
     manifest.components.emplace_back(value);
@@ -230,9 +238,14 @@ ManifestResult parse_manifest(std::string_view text) {
 }
 
 const Manifest& host_manifest() {
-  static const Manifest host{"variform", "", std::to_string(kSdkAbi), std::string(kLibTorchVersion),
-                             VARIFORM_TEXT(_GLIBCXX_USE_CXX11_ABI), VARIFORM_TEXT(VARIFORM_SANITIZER),
-                             std::string(kFingerprint), {}};
+  static const Manifest host{"variform",
+                             "",
+                             std::to_string(kSdkAbi),
+                             std::string(kLibTorchVersion),
+                             VARIFORM_TEXT(_GLIBCXX_USE_CXX11_ABI),
+                             VARIFORM_TEXT(VARIFORM_SANITIZER),
+                             std::string(kFingerprint),
+                             {}};
   return host;
 }
 
@@ -249,8 +262,8 @@ std::string incompatibility(const Manifest& plugin, const Manifest& host) {
   compare("sanitizer", plugin.sanitizer, host.sanitizer);
   if (theirs.empty()) compare("fingerprint", plugin.fingerprint, host.fingerprint);
   if (theirs.empty()) return {};
-  return "the plugin was built for " + theirs + ", this program for " + ours + " (" + plugin.fingerprint + " against " +
-         host.fingerprint + ")";
+  return "the plugin was built for " + theirs + ", this program for " + ours + " (" + plugin.fingerprint +
+         " against " + host.fingerprint + ")";
 }
 
 std::string how_to_rebuild(const std::filesystem::path& path, const std::filesystem::path& sdk_prefix) {
@@ -258,8 +271,8 @@ std::string how_to_rebuild(const std::filesystem::path& path, const std::filesys
   std::error_code error;
   for (auto folder = path.parent_path(); folder.has_relative_path(); folder = folder.parent_path())
     if (std::filesystem::exists(folder / "CMakeCache.txt", error))
-      return "rebuild it against this program's SDK: cmake" + sdk + " " + in_shell(folder) + " && cmake --build " +
-             in_shell(folder);
+      return "rebuild it against this program's SDK: cmake" + sdk + " " + in_shell(folder) +
+             " && cmake --build " + in_shell(folder);
   return "rebuild it against this program's SDK, in its source folder: cmake -S . -B build" + sdk +
          " && cmake --build build";
 }

@@ -12,14 +12,14 @@ namespace variform::plugins {
 
 /// A plugin's own account of itself. The fields up to `fingerprint` decide whether it may share a process with us.
 struct Manifest {
-  std::string id;              ///< "org.example.student-t"
+  std::string id;  ///< "org.example.student-t"
   std::string version;
-  std::string sdk_abi;         ///< "1"
-  std::string libtorch;        ///< "2.13"
-  std::string cxx11_abi;       ///< "1"
-  std::string sanitizer;       ///< "none", "asan", "tsan"
-  std::string fingerprint;     ///< the symbol that stands for these four
-  std::vector<std::string> components;   ///< "kind:id", in the order of the file
+  std::string sdk_abi;                  ///< "1"
+  std::string libtorch;                 ///< "2.13"
+  std::string cxx11_abi;                ///< "1"
+  std::string sanitizer;                ///< "none", "asan", "tsan"
+  std::string fingerprint;              ///< the symbol that stands for these four
+  std::vector<std::string> components;  ///< "kind:id", in the order of the file
 
   bool offers(std::string_view component) const;
 };

@@ -89,12 +89,14 @@ struct Registry::State {
     std::optional<FileId> file;
 
     bool is_usable() const { return record.status == Status::kAvailable || record.status == Status::kLoaded; }
-    bool names(const std::string& component) const { return record.manifest && record.manifest->offers(component); }
+    bool names(const std::string& component) const {
+      return record.manifest && record.manifest->offers(component);
+    }
   };
 
   std::vector<Place> places;
   fs::path sdk_prefix;
-  std::deque<Candidate> candidates;   // records are handed out by address
+  std::deque<Candidate> candidates;  // records are handed out by address
 
   void look_into(Place& place);
   void add_file(const fs::path& path, Origin origin);
@@ -185,7 +187,8 @@ std::vector<Offer> Registry::State::offers(Kind kind, std::string_view id) {
     for (const ComponentList* list = candidate.info->lists_begin; list != candidate.info->lists_end; ++list)
       for (std::size_t i = 0; i < list->count; ++i)
         if (const ComponentInfo& info = list->first[i]; info.kind == kind && info.id == id)
-          result.push_back({kind, info.id, info.summary, info.source, info.parameters(), &info, &candidate.record});
+          result.push_back(
+              {kind, info.id, info.summary, info.source, info.parameters(), &info, &candidate.record});
   }
   return result;
 }
@@ -208,7 +211,8 @@ Registry::~Registry() = default;
 
 void Registry::add_static(const PluginInfo& info) {
   if (const std::string problem = descriptor_problem(&info); !problem.empty())
-    throw Error("a plugin built into this program cannot be registered: " + problem + "; describe it with VARIFORM_PLUGIN");
+    throw Error("a plugin built into this program cannot be registered: " + problem +
+                "; describe it with VARIFORM_PLUGIN");
   for (const auto& candidate : state_->candidates)
     if (candidate.record.id == info.id && candidate.record.status == Status::kLoaded)
       throw Error("plugin " + std::string(info.id) + " cannot be registered: it is loaded already (" +
@@ -278,7 +282,8 @@ Offer Registry::offer(Kind kind, std::string_view id, std::string_view plugin) c
   }
   if (!plugin.empty())
     throw Error("plugin " + std::string(plugin) + " offers no " + what + "; it is offered by " + names);
-  throw Error(what + " is offered by " + names + "; say which with plugin = \"" + all.front().plugin->id + "\"");
+  throw Error(what + " is offered by " + names + "; say which with plugin = \"" + all.front().plugin->id +
+              "\"");
 }
 
 std::shared_ptr<Component> Registry::create(const Offer& offer, const Build& build) const {
@@ -294,7 +299,8 @@ std::shared_ptr<Component> Registry::create(const ComponentInfo& info, const Bui
         if (!std::less<>()(&info, list->first) && std::less<>()(&info, list->first + list->count))
           plugin = candidate.record.name() + ", " + where(candidate.record);
     }
-    return std::string(to_string(info.kind)) + " \"" + info.id + "\" (" + plugin + ") could not be built: " + message;
+    return std::string(to_string(info.kind)) + " \"" + info.id + "\" (" + plugin +
+           ") could not be built: " + message;
   };
   std::shared_ptr<Component> component;
   try {
@@ -330,7 +336,8 @@ std::vector<std::string> Registry::warnings() const {
   std::vector<std::string> result;
   for (const Place& place : state_->places)
     if (place.is_explicit() && !place.note.empty())
-      result.push_back(std::string(to_string(place.origin)) + " " + place.path.string() + ": " + place.note + ".");
+      result.push_back(std::string(to_string(place.origin)) + " " + place.path.string() + ": " + place.note +
+                       ".");
   for (const auto& candidate : state_->candidates)
     if (candidate.record.status == Status::kRefused && Place{candidate.record.origin, {}, {}}.is_explicit())
       result.push_back(candidate.record.reason);

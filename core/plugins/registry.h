@@ -33,13 +33,13 @@ const char* to_string(Status status);
 
 /// One plugin file (or built-in descriptor) that was found, used or not.
 struct PluginRecord {
-  std::string id, version;               ///< empty if the manifest could not be read
-  std::filesystem::path path;            ///< absolute; empty if built into the program
+  std::string id, version;     ///< empty if the manifest could not be read
+  std::filesystem::path path;  ///< absolute; empty if built into the program
   Origin origin = Origin::kProgram;
   Status status = Status::kAvailable;
-  std::string reason;                    ///< refused or shadowed: a sentence that begins with the path
-  std::string sha256;                    ///< of the file as it was when it was loaded; empty before, and if built in
-  std::optional<Manifest> manifest;      ///< absent if it could not be read
+  std::string reason;  ///< refused or shadowed: a sentence that begins with the path
+  std::string sha256;  ///< of the file as it was when it was loaded; empty before, and if built in
+  std::optional<Manifest> manifest;  ///< absent if it could not be read
 
   /// "org.variform.encoders 1.0.0".
   std::string name() const { return id + " " + version; }

@@ -56,8 +56,11 @@ const char* to_string(Origin origin) {
 }
 
 Surroundings Surroundings::of_this_process() {
-  Surroundings result{environment("VARIFORM_PLUGIN_PATH"), environment("VARIFORM_PLUGINS"),
-                      environment("XDG_DATA_HOME"), environment("HOME"), {}};
+  Surroundings result{environment("VARIFORM_PLUGIN_PATH"),
+                      environment("VARIFORM_PLUGINS"),
+                      environment("XDG_DATA_HOME"),
+                      environment("HOME"),
+                      {}};
   std::error_code error;
   result.executable = fs::read_symlink("/proc/self/exe", error);
   return result;
@@ -74,7 +77,7 @@ Search search_for(const std::vector<std::string>& files, const std::vector<std::
   }
   add_environment(search.places, Origin::kEnvironment, surroundings.plugin_path);
 
-  fs::path data = surroundings.data_home;   // the standard says: a relative one is invalid
+  fs::path data = surroundings.data_home;  // the standard says: a relative one is invalid
   if (!data.is_absolute() && !surroundings.home.empty()) data = fs::path(surroundings.home) / ".local/share";
   if (data.is_absolute()) search.places.push_back({Origin::kUser, data / "variform/plugins", {}});
 

@@ -18,8 +18,8 @@ const char* to_string(Origin origin);
 /// A plugin file, or a folder all of whose *.so are candidates.
 struct Place {
   Origin origin = Origin::kCommandLine;
-  std::filesystem::path path;   ///< absolute
-  std::string note;             ///< why it is not looked at; empty: it is
+  std::filesystem::path path;  ///< absolute
+  std::string note;            ///< why it is not looked at; empty: it is
 
   /// Named by a person for this purpose: then its absence is worth a word.
   bool is_explicit() const { return origin <= Origin::kEnvironment; }
@@ -27,16 +27,16 @@ struct Place {
 
 struct Search {
   std::vector<Place> places;
-  std::filesystem::path sdk_prefix;   ///< of the installation that this program belongs to; may be empty
+  std::filesystem::path sdk_prefix;  ///< of the installation that this program belongs to; may be empty
 };
 
 /// What the search depends on besides its arguments; empty text: not set.
 struct Surroundings {
-  std::string plugin_path;             ///< VARIFORM_PLUGIN_PATH: files or folders with ':' between
-  std::string plugins;                 ///< VARIFORM_PLUGINS: the build tree's folder
-  std::string data_home;               ///< XDG_DATA_HOME
-  std::string home;                    ///< HOME
-  std::filesystem::path executable;    ///< this program's file
+  std::string plugin_path;           ///< VARIFORM_PLUGIN_PATH: files or folders with ':' between
+  std::string plugins;               ///< VARIFORM_PLUGINS: the build tree's folder
+  std::string data_home;             ///< XDG_DATA_HOME
+  std::string home;                  ///< HOME
+  std::filesystem::path executable;  ///< this program's file
 
   static Surroundings of_this_process();
 };

@@ -6,7 +6,7 @@
 //       variform::component<StudentT>("student-t", "Independent Student-t posterior.", "Kotz & Nadarajah 2004",
 //           {variform::number("df", 5.0).at_least(0.5).doc("Degrees of freedom; moments exist above 2.")}))
 //
-// A plugin of several files has VARIFORM_PLUGIN in one of them and VARIFORM_COMPONENT in the others.
+// A plugin of several files has VARIFORM_PLUGIN in one of them and VARIFORM_COMPONENTS in the others.
 
 #include <variform/descriptor.h>
 #include <variform/model.h>
