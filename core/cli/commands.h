@@ -1,0 +1,61 @@
+#pragma once
+// One function a command: declares its options on the CLI11 application and stores what it does. Results go to
+// stdout, everything else to stderr; a command returns the process's exit code.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "plugins/registry.h"
+#include "train/session.h"
+
+namespace CLI {
+class App;
+}
+
+namespace variform::cli {
+
+inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130;
+
+/// Options that every command understands.
+struct Common {
+  std::vector<std::string> data;        ///< --data
+  std::vector<std::string> plugins;     ///< --plugin
+  std::string runs = "runs";            ///< --runs
+  int64_t threads = 0;                  ///< --threads; 0: the config's
+  bool quiet = false;
+  bool json = false;
+  std::vector<std::string> arguments;   ///< the command line, for environment.json
+
+  train::Places places() const;
+  /// The plugins at hand; `config_paths` as in [plugins].paths. Warns about named plugins that are refused.
+  std::unique_ptr<plugins::Registry> registry(const std::vector<std::string>& config_paths = {}) const;
+};
+
+/// What the chosen command does; set by its callback.
+using Action = std::function<int()>;
+
+void add_train_commands(CLI::App& app, Common& common, Action& action);     // train, resume
+void add_config_commands(CLI::App& app, Common& common, Action& action);    // config print, check
+void add_plugin_commands(CLI::App& app, Common& common, Action& action);    // list, describe, doctor
+void add_model_commands(CLI::App& app, Common& common, Action& action);     // evaluate, sample, reconstruct, traverse, encode, export
+void add_runs_commands(CLI::App& app, Common& common, Action& action);      // runs list|table|diff
+
+/// True after Ctrl-C; the second one ends the process at once. Installs the handlers on first use.
+bool interrupted();
+void watch_signals();
+
+/// Splits `CONFIG… [a.b=VALUE…]`: files first, then overrides (anything with '=' whose left side is a dotted key).
+/// A file that is not there is looked for relative to the installation's or checkout's configs, too.
+struct ConfigArguments {
+  std::vector<std::string> files, overrides;
+};
+ConfigArguments split_arguments(const std::vector<std::string>& arguments);
+
+/// A run's folder, given as a path or as its name below --runs.
+std::filesystem::path run_path(const Common& common, const std::string& run);
+
+/// Text, or JSON, on stdout.
+void write_result(const std::string& text);
+
+}  // namespace variform::cli

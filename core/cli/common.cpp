@@ -1,0 +1,89 @@
+// What the commands share: places, signals, arguments.
+
+#include <csignal>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "cli/commands.h"
+#include "data/files.h"
+
+namespace variform::cli {
+namespace fs = std::filesystem;
+namespace {
+
+volatile std::sig_atomic_t interruptions = 0;
+
+void on_signal(int) {
+  interruptions = interruptions + 1;
+  if (interruptions > 1) ::_exit(kInterrupted);
+}
+
+// The folder that holds configs/ and datasets/: the checkout, or share/variform of an installation.
+std::vector<fs::path> homes() {
+  std::vector<fs::path> homes;
+  if (const char* home = std::getenv("VARIFORM_HOME"); home && *home) homes.emplace_back(home);
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    homes.push_back(program.parent_path() / "../../share/variform");    // <prefix>/libexec/variform/variform
+    homes.push_back(program.parent_path() / "../..");                   // <checkout>/build/<preset>/variform
+  }
+  return homes;
+}
+
+}  // namespace
+
+void watch_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+bool interrupted() { return interruptions > 0; }
+
+train::Places Common::places() const {
+  train::Places places;
+  places.data = data::data_folders(data);
+  for (const fs::path& home : homes())
+    if (fs::is_directory(home / "datasets")) places.descriptors.push_back(fs::weakly_canonical(home / "datasets"));
+  return places;
+}
+
+std::unique_ptr<plugins::Registry> Common::registry(const std::vector<std::string>& config_paths) const {
+  auto registry = std::make_unique<plugins::Registry>(plugins::search_for(plugins, config_paths));
+  for (const std::string& warning : registry->warnings()) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  return registry;
+}
+
+ConfigArguments split_arguments(const std::vector<std::string>& arguments) {
+  ConfigArguments split;
+  for (const std::string& argument : arguments) {
+    const size_t equals = argument.find('=');
+    if (equals != std::string::npos && !fs::exists(argument)) {
+      split.overrides.push_back(argument);
+      continue;
+    }
+    fs::path file = argument;
+    for (const fs::path& home : homes())
+      if (!fs::exists(file) && file.is_relative() && fs::exists(home / argument)) file = fs::weakly_canonical(home / argument);
+    split.files.push_back(file.string());
+  }
+  return split;
+}
+
+fs::path run_path(const Common& common, const std::string& run) {
+  if (fs::exists(run)) return run;
+  const fs::path below = fs::path(common.runs) / run;
+  return fs::exists(below) ? below : fs::path(run);
+}
+
+void write_result(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (text.empty() || text.back() != '\n') std::fputc('\n', stdout);
+  std::fflush(stdout);
+}
+
+}  // namespace variform::cli

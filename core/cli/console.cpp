@@ -1,0 +1,102 @@
+// See console.h.
+
+#include "cli/console.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace variform::cli {
+namespace {
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
+
+int terminal_width() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+}  // namespace
+
+std::string duration_text(double seconds) {
+  char text[32];
+  const long whole = static_cast<long>(seconds + 0.5);
+  if (whole >= 3600) std::snprintf(text, sizeof text, "%ld h %02ld min", whole / 3600, whole / 60 % 60);
+  else if (whole >= 60) std::snprintf(text, sizeof text, "%ld min %02ld s", whole / 60, whole % 60);
+  else std::snprintf(text, sizeof text, "%ld s", whole);
+  return text;
+}
+
+std::string values_text(const std::map<std::string, double>& values) {
+  std::string text;
+  const auto add = [&](const std::string& name, double value) {
+    char number[32];
+    std::snprintf(number, sizeof number, "%.5g", value);
+    text += (text.empty() ? "" : ", ") + name + " " + number;
+  };
+  if (const auto loss = values.find("loss"); loss != values.end()) add("loss", loss->second);
+  for (const auto& [name, value] : values)
+    if (name != "loss" && name != "lr") add(name, value);
+  return text;
+}
+
+Console::Console(train::RunFolder* folder, bool quiet)
+    : folder_(folder), quiet_(quiet), terminal_(::isatty(STDERR_FILENO) != 0), started_(Clock::now()), drawn_(started_ - std::chrono::hours(1)), printed_(started_) {}
+
+Console::~Console() { clear_bar(); }
+
+void Console::clear_bar() {
+  if (bar_shown_) std::fputs("\r\x1b[K", stderr);
+  bar_shown_ = false;
+}
+
+void Console::print(const std::string& line) {
+  if (folder_) folder_->append_log(line);
+  if (quiet_) return;
+  clear_bar();
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void Console::message(const std::string& text) { print(text); }
+
+void Console::draw_bar(int64_t step, int64_t horizon) {
+  const double done = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(horizon, 1));
+  const double rate = static_cast<double>(step - first_step_) / std::max(seconds_since(started_), 1e-9);
+  const std::string left = rate > 0 ? duration_text(static_cast<double>(horizon - step) / rate) : "?";
+  constexpr int kCells = 20;
+  const int full = static_cast<int>(done * kCells);
+  char head[128];
+  std::snprintf(head, sizeof head, "%3d%% [%s%s] %lld/%lld, %.0f steps/s, %s left", static_cast<int>(done * 100),
+                std::string(static_cast<size_t>(full), '#').c_str(), std::string(static_cast<size_t>(kCells - full), '.').c_str(),
+                static_cast<long long>(step), static_cast<long long>(horizon), rate, left.c_str());
+  std::string line = std::string(head) + (latest_.empty() ? "" : "  " + values_text(latest_));
+  line.resize(std::min(line.size(), static_cast<size_t>(terminal_width() - 1)));
+  std::fprintf(stderr, "\r%s\x1b[K", line.c_str());
+  std::fflush(stderr);
+  bar_shown_ = true;
+}
+
+void Console::stepped(int64_t step, int64_t horizon, const std::map<std::string, double>& values) {
+  if (first_step_ < 0) {
+    first_step_ = step - 1;
+    started_ = Clock::now();
+  }
+  if (!values.empty()) latest_ = values;
+  if (quiet_) return;
+  if (terminal_) {
+    if (seconds_since(drawn_) < 0.1 && step != horizon) return;
+    drawn_ = Clock::now();
+    draw_bar(step, horizon);
+  } else if (!values.empty() && seconds_since(printed_) > 10) {
+    printed_ = Clock::now();
+    print("step " + std::to_string(step) + "/" + std::to_string(horizon) + ": " + values_text(values));
+  }
+}
+
+void Console::evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values, bool best) {
+  print("step " + std::to_string(step) + ", " + split + ": " + values_text(values) + (best ? " (best so far)" : ""));
+}
+
+}  // namespace variform::cli

@@ -1,0 +1,40 @@
+#pragma once
+// What a person sees of a running training on stderr: a progress bar on a terminal, plain lines elsewhere.
+
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "train/run_folder.h"
+#include "train/trainer.h"
+
+namespace variform::cli {
+
+class Console final : public train::Observer {
+ public:
+  /// Messages also go to the run's log.txt when there is a folder.
+  Console(train::RunFolder* folder, bool quiet);
+  ~Console() override;
+
+  void message(const std::string& text) override;
+  void stepped(int64_t step, int64_t horizon, const std::map<std::string, double>& values) override;
+  void evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values, bool best) override;
+
+ private:
+  void print(const std::string& line);
+  void draw_bar(int64_t step, int64_t horizon);
+  void clear_bar();
+
+  train::RunFolder* folder_;
+  bool quiet_, terminal_, bar_shown_ = false;
+  std::chrono::steady_clock::time_point started_, drawn_, printed_;
+  int64_t first_step_ = -1;
+  std::map<std::string, double> latest_;
+};
+
+/// "1 h 02 min", "3 min 20 s", "12 s".
+std::string duration_text(double seconds);
+/// "loss 103.4, kl 12.1": parts in order, four significant digits.
+std::string values_text(const std::map<std::string, double>& values);
+
+}  // namespace variform::cli
