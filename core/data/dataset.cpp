@@ -13,8 +13,9 @@ namespace {
 
 void check_rows(const at::Tensor& column, std::int64_t rows, const char* what) {
   if (column.defined() && (column.dim() < 1 || column.size(0) != rows))
-    throw std::invalid_argument("a data set of " + std::to_string(rows) + " data needs as many rows of " + what +
-                                ", found " + std::to_string(column.dim() < 1 ? 0 : column.size(0)) + ".");
+    throw std::invalid_argument("a data set of " + std::to_string(rows) + " data needs as many rows of " +
+                                what + ", found " + std::to_string(column.dim() < 1 ? 0 : column.size(0)) +
+                                ".");
 }
 
 /// The tensor on the device, or as it is when the device's memory does not hold it.
@@ -29,8 +30,12 @@ at::Tensor moved(const at::Tensor& tensor, at::Device device) {
 
 }  // namespace
 
-Dataset::Dataset(Columns columns, Transform transform, std::string domain, at::Device device, at::ScalarType type)
-    : columns_(std::move(columns)), transform_(std::move(transform)), domain_(std::move(domain)), device_(device),
+Dataset::Dataset(Columns columns, Transform transform, std::string domain, at::Device device,
+                 at::ScalarType type)
+    : columns_(std::move(columns)),
+      transform_(std::move(transform)),
+      domain_(std::move(domain)),
+      device_(device),
       type_(type) {
   if (!columns_.x.defined() || columns_.x.dim() < 2)
     throw std::invalid_argument("a data set needs x of shape [N, data...].");
@@ -38,7 +43,8 @@ Dataset::Dataset(Columns columns, Transform transform, std::string domain, at::D
   check_rows(columns_.factors, size(), "factors");
   check_rows(columns_.latents, size(), "latents");
   columns_.x = moved(columns_.x, device_);
-  for (at::Tensor* column : {&columns_.labels, &columns_.factors, &columns_.latents}) *column = moved(*column, device_);
+  for (at::Tensor* column : {&columns_.labels, &columns_.factors, &columns_.latents})
+    *column = moved(*column, device_);
   for (at::Tensor* constant : {&transform_.mean, &transform_.sd})
     if (constant->defined()) *constant = constant->to(device_, type_);
 }
@@ -57,7 +63,8 @@ at::Tensor Dataset::gather(const at::Tensor& index, at::Generator* generator) co
   if (needs_generator() && generator == nullptr)
     throw std::invalid_argument("dequantised or dynamically binarised data need a generator.");
   const at::Tensor& stored = columns_.x;
-  at::Tensor rows = stored.index_select(0, index.to(stored.device())).to(device_, type_);  // [B, data…], a copy
+  at::Tensor rows =
+      stored.index_select(0, index.to(stored.device())).to(device_, type_);  // [B, data…], a copy
   const auto uniform = [&] { return at::rand(rows.sizes(), *generator, rows.options()); };
   if (transform_.dequantise) rows.add_(uniform()).div_(256);
   else if (transform_.divide_by_255) rows.div_(255);
@@ -73,7 +80,8 @@ at::Tensor Dataset::gather_column(const at::Tensor& column, const at::Tensor& in
 
 Dataset Dataset::slice(std::int64_t first, std::int64_t count) const {
   Dataset part = *this;
-  for (at::Tensor* column : {&part.columns_.x, &part.columns_.labels, &part.columns_.factors, &part.columns_.latents})
+  for (at::Tensor* column :
+       {&part.columns_.x, &part.columns_.labels, &part.columns_.factors, &part.columns_.latents})
     if (column->defined()) *column = column->narrow(0, first, count);
   return part;
 }

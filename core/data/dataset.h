@@ -27,10 +27,10 @@ struct Columns {
 
 /// What gather() does to stored values, in this order.
 struct Transform {
-  bool divide_by_255 = false;     ///< bytes to [0, 1]
-  bool dequantise = false;        ///< (x + u)/256, u uniform in [0, 1): instead of dividing
-  bool draw_binary = false;       ///< 1 with probability x, drawn afresh
-  at::Tensor mean, sd;            ///< (x − mean)/sd, [C, 1, 1] or [P]; undefined: not standardised
+  bool divide_by_255 = false;  ///< bytes to [0, 1]
+  bool dequantise = false;     ///< (x + u)/256, u uniform in [0, 1): instead of dividing
+  bool draw_binary = false;    ///< 1 with probability x, drawn afresh
+  at::Tensor mean, sd;         ///< (x − mean)/sd, [C, 1, 1] or [P]; undefined: not standardised
 };
 
 /// Immutable; copies share their tensors.
@@ -94,7 +94,7 @@ struct Splits {
 /// file and on nothing else. Throws config::Error for a wrong description, MissingData and ReadError for files, and
 /// std::invalid_argument for options that do not fit the data.
 Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::path>& data_folders,
-            const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed, at::Device device,
-            at::ScalarType type);
+            const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,
+            at::Device device, at::ScalarType type);
 
 }  // namespace variform::data

@@ -21,7 +21,8 @@ using config::Reader;
 
 const std::vector<std::string> kDomains{"real", "unit interval", "binary", "count", "categorical"};
 /// Files that hold several arrays, so that "file:member" means something.
-constexpr std::array<std::string_view, 8> kMemberSuffixes{".npz", ".h5", ".hdf5", ".hdf", ".csv", ".tsv", ".txt", ".csv.gz"};
+constexpr std::array<std::string_view, 8> kMemberSuffixes{".npz", ".h5",  ".hdf5", ".hdf",
+                                                          ".csv", ".tsv", ".txt",  ".csv.gz"};
 
 bool has_members(std::string_view file) {
   return std::any_of(kMemberSuffixes.begin(), kMemberSuffixes.end(),
@@ -56,8 +57,9 @@ Source parse_source(Reader& reader, const std::string& key, const std::string& f
     source.format = table.text("format", {.fallback = format, .choices = formats()});
     table.finish();
   } else {
-    reader.error(key, "@ must be a file's name, a list of names or a table with files, member and format, found " +
-                          node->describe() + ".");
+    reader.error(key,
+                 "@ must be a file's name, a list of names or a table with files, member and format, found " +
+                     node->describe() + ".");
   }
   return source;
 }
@@ -67,8 +69,7 @@ void parse_rows(Reader& reader, Split& split) {
   if (rows.empty()) return;
   if (rows.size() != 2 || rows[0] >= rows[1])
     reader.error("rows", "@ must be [first, end] with first < end (the end is not included).");
-  else
-    split.first = rows[0], split.last = rows[1];
+  else split.first = rows[0], split.last = rows[1];
 }
 
 /// The keys of a split, which may also stand at the top of a descriptor that has but one.
@@ -132,7 +133,8 @@ void parse_facts(Reader& reader, Descriptor& descriptor) {
   descriptor.licence = reader.text("licence", {.fallback = ""});
   descriptor.obtain = reader.text("obtain", {.fallback = ""});
   descriptor.folders = reader.texts("folders", {.fallback = none});
-  if (reader.has("domain")) descriptor.domain = reader.text("domain", {.fallback = "real", .choices = kDomains});
+  if (reader.has("domain"))
+    descriptor.domain = reader.text("domain", {.fallback = "real", .choices = kDomains});
   descriptor.shape = reader.integers("shape", {.fallback = no_numbers, .low = 1});
   if (descriptor.shape.size() != 0 && descriptor.shape.size() != 1 && descriptor.shape.size() != 3)
     reader.error("shape", "@ must be [channels, height, width] or [values].");
@@ -145,7 +147,9 @@ void parse_facts(Reader& reader, Descriptor& descriptor) {
                                      std::to_string(descriptor.factor_names.size()) + " factor_names.");
 }
 
-bool is_path(const std::string& text) { return text.ends_with(".toml") || text.find('/') != std::string::npos; }
+bool is_path(const std::string& text) {
+  return text.ends_with(".toml") || text.find('/') != std::string::npos;
+}
 
 Descriptor read_file(const fs::path& path, const config::Position& where, Diagnostics& diagnostics) {
   const std::size_t errors = diagnostics.size();
@@ -181,7 +185,8 @@ const std::vector<std::string>& formats() {
 
 const Split* Descriptor::find(const std::string& split) const {
   if (splits.size() == 1) return &splits.front();
-  const auto found = std::find_if(splits.begin(), splits.end(), [&](const Split& s) { return s.name == split; });
+  const auto found =
+      std::find_if(splits.begin(), splits.end(), [&](const Split& s) { return s.name == split; });
   return found == splits.end() ? nullptr : &*found;
 }
 
@@ -221,21 +226,23 @@ fs::path find_descriptor(const std::string& name, const std::vector<fs::path>& f
   std::string known;
   for (const auto& one : names) known += (known.empty() ? "" : ", ") + one;
   throw ReadError("there is no data set \"" + name + "\": expected " + name + ".toml in " +
-                  (searched.empty() ? "a search folder" : searched) + ", found " + (known.empty() ? "none" : known) +
-                  (near.empty() ? "." : "; " + near));
+                  (searched.empty() ? "a search folder" : searched) + ", found " +
+                  (known.empty() ? "none" : known) + (near.empty() ? "." : "; " + near));
 }
 
-Descriptor resolve_descriptor(const Node& dataset, const std::vector<fs::path>& folders, Diagnostics& diagnostics) {
+Descriptor resolve_descriptor(const Node& dataset, const std::vector<fs::path>& folders,
+                              Diagnostics& diagnostics) {
   if (dataset.is_table()) return parse_descriptor(dataset, diagnostics);
   const std::string* text = dataset.if_text();
   if (text == nullptr) {
-    diagnostics.error(dataset.where(), "a data set must be a name, a path of a description or a table, found " +
-                                           dataset.describe() + ".");
+    diagnostics.error(
+        dataset.where(),
+        "a data set must be a name, a path of a description or a table, found " + dataset.describe() + ".");
     return {};
   }
   try {
-    return read_file(is_path(*text) ? resolve_path(*text, dataset.where()) : find_descriptor(*text, folders), dataset.where(),
-                     diagnostics);
+    return read_file(is_path(*text) ? resolve_path(*text, dataset.where()) : find_descriptor(*text, folders),
+                     dataset.where(), diagnostics);
   } catch (const ReadError& error) {
     diagnostics.error(dataset.where(), error.what());
     return {};
@@ -245,7 +252,8 @@ Descriptor resolve_descriptor(const Node& dataset, const std::vector<fs::path>& 
 Node portable(const Node& dataset) {
   Node result = dataset;
   if (const std::string* text = dataset.if_text(); text != nullptr && is_path(*text)) {
-    result = Node(fs::absolute(resolve_path(*text, dataset.where())).lexically_normal().string(), dataset.where());
+    result =
+        Node(fs::absolute(resolve_path(*text, dataset.where())).lexically_normal().string(), dataset.where());
   } else if (dataset.is_table()) {
     const Node* folder = dataset.find("folder");
     const std::string* given = folder != nullptr ? folder->if_text() : nullptr;

@@ -16,7 +16,8 @@ namespace variform::data {
 /// One array: files whose rows follow each other, and where in them it lies.
 struct Source {
   std::vector<std::string> files;
-  std::string member;  ///< npz: member, hdf5: path, csv: column; empty: the only one (csv: all that nobody else names)
+  std::string
+      member;  ///< npz: member, hdf5: path, csv: column; empty: the only one (csv: all that nobody else names)
   std::string format;  ///< one of formats(); empty: told by the file's name
 
   bool empty() const { return files.empty(); }
@@ -28,32 +29,34 @@ const std::vector<std::string>& formats();
 struct Split {
   std::string name;
   Source x;
-  Source labels, factors, latents;             ///< may be empty; cifar10 and images bring their own labels
-  std::optional<std::uint64_t> shuffle;        ///< permutes the rows by this seed before `rows` cuts them
-  std::int64_t first = 0, last = 0;            ///< half-open range of rows; last = 0: to the end
-  std::int64_t count = 0;                      ///< rows that must result; 0: any
+  Source labels, factors, latents;       ///< may be empty; cifar10 and images bring their own labels
+  std::optional<std::uint64_t> shuffle;  ///< permutes the rows by this seed before `rows` cuts them
+  std::int64_t first = 0, last = 0;      ///< half-open range of rows; last = 0: to the end
+  std::int64_t count = 0;                ///< rows that must result; 0: any
 };
 
 struct FileFacts {
   std::string name;
-  std::int64_t bytes = 0;     ///< 0: not checked. Held against the file before it is read
-  std::string sha256;         ///< lower-case hexadecimal; checked on request only, since it costs a whole read
+  std::int64_t bytes = 0;  ///< 0: not checked. Held against the file before it is read
+  std::string sha256;      ///< lower-case hexadecimal; checked on request only, since it costs a whole read
 };
 
 struct Descriptor {
   std::string name = "dataset";
   std::string title, licence;
-  std::string obtain;                    ///< a sentence: how to get the files
-  std::filesystem::path folder;          ///< searched first: that of the file with the description, or its key `folder`
-  std::vector<std::string> folders;      ///< sub-folders to look into, in every search folder
-  std::string domain;                    ///< "real", "unit interval", "binary", "count", "categorical"; empty: by type
-  std::vector<std::int64_t> shape;       ///< of one datum, [channels, height, width] or [P]; empty: as in the files
-  bool channels_last = false;            ///< the files hold [height, width, channels]
+  std::string obtain;  ///< a sentence: how to get the files
+  std::filesystem::path
+      folder;  ///< searched first: that of the file with the description, or its key `folder`
+  std::vector<std::string> folders;  ///< sub-folders to look into, in every search folder
+  std::string domain;  ///< "real", "unit interval", "binary", "count", "categorical"; empty: by type
+  std::vector<std::int64_t>
+      shape;                   ///< of one datum, [channels, height, width] or [P]; empty: as in the files
+  bool channels_last = false;  ///< the files hold [height, width, channels]
   std::vector<std::string> class_names;
   std::vector<std::string> factor_names;
   std::vector<std::int64_t> factor_sizes;
   std::vector<FileFacts> files;
-  std::vector<Split> splits;             ///< never empty after an error-free parse
+  std::vector<Split> splits;  ///< never empty after an error-free parse
 
   /// The split of that name or, when there is but one split, that one; null otherwise.
   const Split* find(const std::string& split) const;
@@ -63,7 +66,8 @@ struct Descriptor {
 Descriptor parse_descriptor(const config::Node& table, config::Diagnostics& diagnostics);
 
 /// The file NAME.toml in the first of the folders that has it. Throws ReadError with a near match otherwise.
-std::filesystem::path find_descriptor(const std::string& name, const std::vector<std::filesystem::path>& folders);
+std::filesystem::path find_descriptor(const std::string& name,
+                                      const std::vector<std::filesystem::path>& folders);
 
 /// What a config's `data.dataset` means: a table, a path (it ends with .toml or contains a slash; relative to the
 /// config's folder, else to the working folder), or a name in `folders`. Mistakes go to `diagnostics`.

@@ -47,13 +47,14 @@ Array read_npz_source(const fs::path& path, const std::string& member) {
   if (!member.empty()) return read_npz(path, member);
   const auto members = npz_members(path);
   if (members.size() != 1)
-    throw ReadError(path.string() + ": expected the description to say which member (\"" + path.filename().string() +
-                    ":NAME\"), found " + join(members) + " in the file.");
+    throw ReadError(path.string() + ": expected the description to say which member (\"" +
+                    path.filename().string() + ":NAME\"), found " + join(members) + " in the file.");
   return read_npz(path, members.front());
 }
 
 /// The columns of a table that are wanted: the named one as [N], or all but those claimed by others as [N, P].
-Array read_csv_source(const fs::path& path, const std::string& member, const std::vector<std::string>& claimed) {
+Array read_csv_source(const fs::path& path, const std::string& member,
+                      const std::vector<std::string>& claimed) {
   const Table table = read_csv(path);
   std::vector<std::size_t> wanted;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
@@ -61,7 +62,8 @@ Array read_csv_source(const fs::path& path, const std::string& member, const std
     if (member.empty() ? !is_claimed : table.columns[i] == member) wanted.push_back(i);
   }
   if (wanted.empty())
-    throw ReadError(path.string() + ": expected a column \"" + member + "\", found " + join(table.columns) + ".");
+    throw ReadError(path.string() + ": expected a column \"" + member + "\", found " + join(table.columns) +
+                    ".");
   const auto rows = table.values.shape[0];
   Array array{Element::kFloat64, {rows}, {}};
   if (member.empty()) array.shape.push_back(static_cast<std::int64_t>(wanted.size()));
@@ -69,7 +71,8 @@ Array read_csv_source(const fs::path& path, const std::string& member, const std
   std::uint8_t* out = array.bytes.data();
   for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row)
     for (std::size_t column : wanted) {
-      std::memcpy(out, table.values.bytes.data() + (row * table.columns.size() + column) * sizeof(double), sizeof(double));
+      std::memcpy(out, table.values.bytes.data() + (row * table.columns.size() + column) * sizeof(double),
+                  sizeof(double));
       out += sizeof(double);
     }
   return array;
@@ -126,15 +129,17 @@ fs::path SplitReader::locate(const std::string& file) const {
       if (fs::path path = place / (file + suffix); fs::exists(path, error)) return path;
   std::vector<std::string> searched;
   for (const fs::path& folder : folders_) searched.push_back(folder.string());
-  throw MissingData("data set \"" + descriptor_.name + "\": expected the file " + file + " (or " + file +
-                    ".gz), found it neither in " + join(searched) + " nor in a sub-folder " +
-                    (descriptor_.folders.empty() ? "named for it" : join(descriptor_.folders)) + "; " +
-                    (descriptor_.obtain.empty() ? "name its folder with --data or VARIFORM_DATA." : descriptor_.obtain));
+  throw MissingData(
+      "data set \"" + descriptor_.name + "\": expected the file " + file + " (or " + file +
+      ".gz), found it neither in " + join(searched) + " nor in a sub-folder " +
+      (descriptor_.folders.empty() ? "named for it" : join(descriptor_.folders)) + "; " +
+      (descriptor_.obtain.empty() ? "name its folder with --data or VARIFORM_DATA." : descriptor_.obtain));
 }
 
-std::shared_ptr<const SplitReader::Loaded> SplitReader::load(const Source& source,
-                                                             const std::vector<std::string>& claimed_columns) {
-  const std::string key = join(source.files) + "\n" + source.member + "\n" + source.format + "\n" + join(claimed_columns);
+std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
+    const Source& source, const std::vector<std::string>& claimed_columns) {
+  const std::string key =
+      join(source.files) + "\n" + source.member + "\n" + source.format + "\n" + join(claimed_columns);
   for (const auto& [known, loaded] : cache_)
     if (known == key) return loaded;
   auto loaded = std::make_shared<Loaded>();

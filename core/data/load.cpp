@@ -36,7 +36,8 @@ at::Tensor to_tensor(const std::shared_ptr<const Array>& array) {
   if (!array) return {};
   // from_blob takes no pointer to const; nothing here writes into loaded arrays.
   auto* bytes = const_cast<std::uint8_t*>(array->bytes.data());
-  return at::from_blob(bytes, array->shape, [array](void*) {}, scalar_type(array->element));
+  return at::from_blob(
+      bytes, array->shape, [array](void*) {}, scalar_type(array->element));
 }
 
 /// What is known while one split is prepared; `where` begins every message.
@@ -60,18 +61,21 @@ at::Tensor shaped(at::Tensor x, const Context& context) {
   if (row.empty()) shape = {1};
   if (row.size() == 2) shape = {1, row[0], row[1]};
   if (shape.size() != 1 && shape.size() != 3)
-    throw ReadError(context.where + ": expected data of shape [values], [height, width] or [channels, height, width], found " +
-                    shape_text(row) + ".");
+    throw ReadError(
+        context.where +
+        ": expected data of shape [values], [height, width] or [channels, height, width], found " +
+        shape_text(row) + ".");
   if (!wanted.empty() && shape != wanted) {
     // Flat rows may be images; anything else that merely has as many values would be scrambled.
     const bool is_flat = shape.size() == 1 && shape[0] == c10::multiply_integers(wanted);
     if (!is_flat)
-      throw ReadError(context.where + ": expected data of shape " + shape_text(wanted) + ", found " + shape_text(row) +
-                      " in the files.");
+      throw ReadError(context.where + ": expected data of shape " + shape_text(wanted) + ", found " +
+                      shape_text(row) + " in the files.");
     shape = wanted;
   } else if (wanted.empty() && shape.size() == 3 && shape[0] > 4 && shape[2] <= 4) {
-    throw ReadError(context.where + ": expected [channels, height, width], found " + shape_text(row) +
-                    ", which looks like [height, width, channels]; write channels_last = true in the description.");
+    throw ReadError(
+        context.where + ": expected [channels, height, width], found " + shape_text(row) +
+        ", which looks like [height, width, channels]; write channels_last = true in the description.");
   }
   shape.insert(shape.begin(), x.size(0));
   return x.reshape(shape);
@@ -93,7 +97,8 @@ at::Tensor row_numbers(std::int64_t rows, const Context& context) {
   if (!split.shuffle) return at::arange(split.first, last, at::kLong);
   const auto order = permutation(rows, hash(*split.shuffle, "split"));
   return at::tensor(at::ArrayRef<std::int64_t>(order).slice(static_cast<std::size_t>(split.first),
-                                                            static_cast<std::size_t>(last - split.first)), at::kLong);
+                                                            static_cast<std::size_t>(last - split.first)),
+                    at::kLong);
 }
 
 at::Tensor pick(const at::Tensor& column, const at::Tensor& rows) {
@@ -103,7 +108,8 @@ at::Tensor pick(const at::Tensor& column, const at::Tensor& rows) {
 // ---- Labels and factors
 
 at::Tensor integral(const at::Tensor& values, const Context& context, const char* what) {
-  if (!values.defined() || !at::isFloatingType(values.scalar_type())) return values.defined() ? values.to(at::kLong) : values;
+  if (!values.defined() || !at::isFloatingType(values.scalar_type()))
+    return values.defined() ? values.to(at::kLong) : values;
   const at::Tensor rounded = values.to(at::kLong);
   if (!rounded.to(values.scalar_type()).equal(values))
     throw ReadError(context.where + ": expected " + what + " to be integers, found fractions.");
@@ -114,7 +120,8 @@ at::Tensor checked_labels(at::Tensor labels, std::size_t classes, const Context&
   if (!labels.defined()) return labels;
   if (labels.dim() == 2 && labels.size(1) == 1) labels = labels.squeeze(1);
   if (labels.dim() != 1)
-    throw ReadError(context.where + ": expected one label a datum, found " + shape_text(labels.sizes().slice(1)) + ".");
+    throw ReadError(context.where + ": expected one label a datum, found " +
+                    shape_text(labels.sizes().slice(1)) + ".");
   labels = integral(labels, context, "labels");
   const auto low = labels.min().item<std::int64_t>(), high = labels.max().item<std::int64_t>();
   if (low < 0 || (classes > 0 && high >= static_cast<std::int64_t>(classes)))
@@ -128,12 +135,14 @@ at::Tensor checked_factors(at::Tensor factors, const Context& context) {
   if (!factors.defined()) return factors;
   if (factors.dim() == 1) factors = factors.unsqueeze(1);
   const Descriptor& d = context.descriptor;
-  if (factors.dim() != 2 || (!d.factor_names.empty() && factors.size(1) != static_cast<std::int64_t>(d.factor_names.size())))
-    throw ReadError(context.where + ": expected " + std::to_string(d.factor_names.size()) + " factors a datum, found " +
-                    shape_text(factors.sizes().slice(1)) + ".");
+  if (factors.dim() != 2 ||
+      (!d.factor_names.empty() && factors.size(1) != static_cast<std::int64_t>(d.factor_names.size())))
+    throw ReadError(context.where + ": expected " + std::to_string(d.factor_names.size()) +
+                    " factors a datum, found " + shape_text(factors.sizes().slice(1)) + ".");
   for (std::size_t i = 0; i < d.factor_sizes.size(); ++i) {
     const at::Tensor values = factors.select(1, static_cast<std::int64_t>(i));
-    if (values.min().item<double>() < 0 || values.max().item<double>() >= static_cast<double>(d.factor_sizes[i]))
+    if (values.min().item<double>() < 0 ||
+        values.max().item<double>() >= static_cast<double>(d.factor_sizes[i]))
       throw ReadError(context.where + ": expected factor \"" + d.factor_names[i] + "\" from 0 to " +
                       std::to_string(d.factor_sizes[i] - 1) + ", found values outside.");
   }
@@ -167,7 +176,8 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
     if (at::isFloatingType(x.scalar_type()) && !at::logical_or(x == 0, x == 1).all().item<bool>())
       throw ReadError(context.where + ": expected zeros and ones (domain \"binary\"), found fractions.");
   }
-  if (domain == "unit interval" && !is_byte && (low < 0 || high > 1)) fail("values from 0 to 1", high > 1 ? high : low);
+  if (domain == "unit interval" && !is_byte && (low < 0 || high > 1))
+    fail("values from 0 to 1", high > 1 ? high : low);
   if ((domain == "count" || domain == "categorical") && low < 0) fail("no negative values", low);
 }
 
@@ -177,7 +187,8 @@ at::Tensor with_channels(const at::Tensor& x, const Context& context) {
   if (channels == "as-stored") return x;
   if (x.dim() != 4 || (x.size(1) != 1 && x.size(1) != 3))
     throw std::invalid_argument(context.where + ": data.channels = \"" + channels +
-                                "\" needs images of one or three channels, found " + shape_text(x.sizes().slice(1)) + ".");
+                                "\" needs images of one or three channels, found " +
+                                shape_text(x.sizes().slice(1)) + ".");
   if (channels == "colour") return x.expand({x.size(0), 3, x.size(2), x.size(3)});
   if (x.size(1) == 1) return x;
   const auto type = at::isFloatingType(x.scalar_type()) ? x.scalar_type() : at::kFloat;
@@ -231,13 +242,16 @@ Values transformed(at::Tensor x, const at::Tensor& rows, const Context& context,
     values.domain = "unit interval";  // grey from coloured bits that are not kept as integers
   if (spec.dequantise && !is_pixels)
     throw std::invalid_argument(context.where + ": data.dequantise needs pixels of 0 to 255, found " +
-                                std::string(c10::toString(x.scalar_type())) + " values of domain \"" + values.domain + "\".");
+                                std::string(c10::toString(x.scalar_type())) + " values of domain \"" +
+                                values.domain + "\".");
   if (spec.binarise != "none" && values.domain != "unit interval" && values.domain != "binary")
     throw std::invalid_argument(context.where + ": data.binarise needs values from 0 to 1, found domain \"" +
                                 values.domain + "\".");
   values.transform.dequantise = spec.dequantise;
-  values.transform.divide_by_255 = is_pixels && !spec.dequantise && (spec.scale != "none" || spec.binarise != "none");
-  if (is_pixels && spec.scale == "none" && spec.binarise == "none") values.domain = spec.dequantise ? "unit interval" : "count";
+  values.transform.divide_by_255 =
+      is_pixels && !spec.dequantise && (spec.scale != "none" || spec.binarise != "none");
+  if (is_pixels && spec.scale == "none" && spec.binarise == "none")
+    values.domain = spec.dequantise ? "unit interval" : "count";
   if (spec.binarise == "none" || values.domain == "binary") return values;
   if (spec.binarise == "static") {
     values.x = static_bits(values.x, rows, seed);
@@ -251,9 +265,11 @@ Values transformed(at::Tensor x, const at::Tensor& rows, const Context& context,
 
 // ---- A split, and all of them
 
-Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed, at::Device device, at::ScalarType type) {
+Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed, at::Device device,
+                at::ScalarType type) {
   SplitArrays arrays = reader.read(context.split);
-  const auto& names = context.descriptor.class_names.empty() ? arrays.class_names : context.descriptor.class_names;
+  const auto& names =
+      context.descriptor.class_names.empty() ? arrays.class_names : context.descriptor.class_names;
   const at::Tensor x = shaped(to_tensor(arrays.x), context);
   const at::Tensor rows = row_numbers(x.size(0), context);
   Values values = transformed(pick(x, rows), rows, context, hash(seed, context.split.name));
@@ -280,13 +296,15 @@ Moments moments(const Dataset& data) {
   constexpr std::int64_t kAtOnce = 4096;
   const bool is_image = data.shape().size() == 3;
   const std::int64_t per_row = is_image ? data.shape()[1] * data.shape()[2] : 1;
-  const std::vector<std::int64_t> over = is_image ? std::vector<std::int64_t>{0, 2, 3} : std::vector<std::int64_t>{0};
+  const std::vector<std::int64_t> over =
+      is_image ? std::vector<std::int64_t>{0, 2, 3} : std::vector<std::int64_t>{0};
   const double count = static_cast<double>(data.size()) * static_cast<double>(per_row);
   const auto total = [&](const auto& of) {
     at::Tensor sum;
     for (std::int64_t first = 0; first < data.size(); first += kAtOnce) {
       const auto index = at::arange(first, std::min(data.size(), first + kAtOnce), at::kLong);
-      const at::Tensor part = of(data.gather(index).to(at::kDouble)).sum(over, true).squeeze(0);  // [C, 1, 1] or [P]
+      const at::Tensor part =
+          of(data.gather(index).to(at::kDouble)).sum(over, true).squeeze(0);  // [C, 1, 1] or [P]
       sum = sum.defined() ? sum + part : part;
     }
     return sum / count;
@@ -312,13 +330,15 @@ void hold_out(Splits& splits, const config::DataSpec& spec) {
   const std::string where = "data set \"" + splits.name + "\": ";
   if (left < 1)
     throw std::invalid_argument(where + "data.validation = " + std::to_string(spec.validation) +
-                                " leaves nothing to train on, since the split \"" + spec.train_split + "\" has " +
-                                std::to_string(all) + " data.");
+                                " leaves nothing to train on, since the split \"" + spec.train_split +
+                                "\" has " + std::to_string(all) + " data.");
   if (spec.limit > left)
-    throw std::invalid_argument(where + "data.limit = " + std::to_string(spec.limit) + " asks for more than the " +
-                                std::to_string(left) + " training data there are.");
+    throw std::invalid_argument(where + "data.limit = " + std::to_string(spec.limit) +
+                                " asks for more than the " + std::to_string(left) +
+                                " training data there are.");
   if (spec.validation > 0) splits.validation = splits.train.slice(left, spec.validation);
-  if (spec.validation > 0 || spec.limit > 0) splits.train = splits.train.slice(0, spec.limit > 0 ? spec.limit : left);
+  if (spec.validation > 0 || spec.limit > 0)
+    splits.train = splits.train.slice(0, spec.limit > 0 ? spec.limit : left);
 }
 
 const Split& find_split(const Descriptor& descriptor, const std::string& name) {
@@ -330,15 +350,15 @@ const Split& find_split(const Descriptor& descriptor, const std::string& name) {
     known += (known.empty() ? "" : ", ") + split.name;
   }
   const std::string near = config::did_you_mean(name, names);
-  throw std::invalid_argument("data set \"" + descriptor.name + "\" has no split \"" + name + "\": expected one of " +
-                              known + (near.empty() ? "." : "; " + near));
+  throw std::invalid_argument("data set \"" + descriptor.name + "\" has no split \"" + name +
+                              "\": expected one of " + known + (near.empty() ? "." : "; " + near));
 }
 
 }  // namespace
 
 Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::path>& data_folders,
-            const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed, at::Device device,
-            at::ScalarType type) {
+            const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,
+            at::Device device, at::ScalarType type) {
   config::Diagnostics diagnostics;
   const Descriptor descriptor = resolve_descriptor(spec.dataset, descriptor_folders, diagnostics);
   diagnostics.throw_if_any();
@@ -351,16 +371,20 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
   Splits splits;
   splits.name = descriptor.name;
   splits.train = read(spec.train_split);
-  splits.test = descriptor.find(spec.test_split) == descriptor.find(spec.train_split) ? splits.train : read(spec.test_split);
+  splits.test = descriptor.find(spec.test_split) == descriptor.find(spec.train_split) ? splits.train
+                                                                                      : read(spec.test_split);
   if (splits.test.shape() != splits.train.shape())
-    throw ReadError("data set \"" + splits.name + "\": expected test data of shape " + describe_shape(splits.train.shape()) +
-                    " as the training data, found " + describe_shape(splits.test.shape()) + ".");
+    throw ReadError("data set \"" + splits.name + "\": expected test data of shape " +
+                    describe_shape(splits.train.shape()) + " as the training data, found " +
+                    describe_shape(splits.test.shape()) + ".");
   if (descriptor.splits.size() == 1)
-    splits.notes.push_back("The data set \"" + splits.name + "\" has one split, which serves for training and for testing.");
+    splits.notes.push_back("The data set \"" + splits.name +
+                           "\" has one split, which serves for training and for testing.");
   hold_out(splits, spec);
   if (spec.scale == "standardise") standardise(splits);
   if (!splits.train.is_on_device())
-    splits.notes.push_back("The data set \"" + splits.name + "\" does not fit into the device's memory and stays in the host's.");
+    splits.notes.push_back("The data set \"" + splits.name +
+                           "\" does not fit into the device's memory and stays in the host's.");
   return splits;
 }
 

@@ -31,12 +31,15 @@ BatchOrder::BatchOrder(std::int64_t size, std::int64_t batch, std::uint64_t seed
 const std::vector<std::int64_t>& BatchOrder::epoch(std::int64_t number) const {
   if (const auto found = cache_.find(number); found != cache_.end()) return found->second;
   // A batch at the seam of two epochs needs both, and the next step the later one.
-  while (cache_.size() > 1) cache_.erase(cache_.begin()->first < number ? cache_.begin() : std::prev(cache_.end()));
+  while (cache_.size() > 1)
+    cache_.erase(cache_.begin()->first < number ? cache_.begin() : std::prev(cache_.end()));
   return cache_[number] = permutation(size_, hash(seed_, "epoch", number));
 }
 
 at::Tensor BatchOrder::indices(std::int64_t step) const {
-  if (step < 0) throw std::invalid_argument("a batch is asked for by its step, from 0, found " + std::to_string(step) + ".");
+  if (step < 0)
+    throw std::invalid_argument("a batch is asked for by its step, from 0, found " + std::to_string(step) +
+                                ".");
   at::Tensor batch = at::empty({batch_}, at::kLong);  // [batch]
   auto* out = batch.mutable_data_ptr<std::int64_t>();
   std::int64_t position = step * batch_;

@@ -53,7 +53,8 @@ void add_number(Bytes& to, std::uint64_t value, std::size_t width, bool big_endi
     to.push_back(static_cast<std::uint8_t>(value >> 8 * (big_endian ? width - 1 - i : i)));
 }
 
-Bytes idx(std::uint8_t type, const std::vector<std::uint32_t>& sizes, std::span<const std::uint8_t> elements) {
+Bytes idx(std::uint8_t type, const std::vector<std::uint32_t>& sizes,
+          std::span<const std::uint8_t> elements) {
   Bytes bytes{0, 0, type, static_cast<std::uint8_t>(sizes.size())};
   for (std::uint32_t size : sizes) add_number(bytes, size, 4, true);
   bytes.insert(bytes.end(), elements.begin(), elements.end());
@@ -88,8 +89,10 @@ struct FileClose {
 
 Bytes gzip(std::span<const std::uint8_t> bytes) { return deflate_all(bytes, 15 + 16); }
 
-Bytes npy(const std::string& descr, const std::string& shape, std::span<const std::uint8_t> elements, bool fortran) {
-  std::string header = "{'descr': " + descr + ", 'fortran_order': " + (fortran ? "True" : "False") + ", 'shape': " + shape + ", }";
+Bytes npy(const std::string& descr, const std::string& shape, std::span<const std::uint8_t> elements,
+          bool fortran) {
+  std::string header = "{'descr': " + descr + ", 'fortran_order': " + (fortran ? "True" : "False") +
+                       ", 'shape': " + shape + ", }";
   while ((10 + header.size() + 1) % 64 != 0) header += ' ';
   header += '\n';
   Bytes bytes;
@@ -161,7 +164,8 @@ Bytes cifar10(const std::vector<std::uint8_t>& labels) {
   return bytes;
 }
 
-fs::path write_png(const fs::path& path, int width, int height, int channels, std::span<const std::uint8_t> pixels) {
+fs::path write_png(const fs::path& path, int width, int height, int channels,
+                   std::span<const std::uint8_t> pixels) {
   fs::create_directories(path.parent_path());
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
@@ -173,7 +177,8 @@ fs::path write_png(const fs::path& path, int width, int height, int channels, st
   return path;
 }
 
-fs::path write_jpeg(const fs::path& path, int width, int height, int channels, std::span<const std::uint8_t> pixels) {
+fs::path write_jpeg(const fs::path& path, int width, int height, int channels,
+                    std::span<const std::uint8_t> pixels) {
   fs::create_directories(path.parent_path());
   const std::unique_ptr<std::FILE, FileClose> file(std::fopen(path.c_str(), "wb"));
   jpeg_error_mgr errors;
@@ -189,7 +194,8 @@ fs::path write_jpeg(const fs::path& path, int width, int height, int channels, s
   jpeg_set_quality(&info, 100, TRUE);
   jpeg_start_compress(&info, TRUE);
   while (info.next_scanline < info.image_height) {
-    auto* row = const_cast<JSAMPROW>(pixels.data()) + info.next_scanline * static_cast<std::size_t>(width * channels);
+    auto* row =
+        const_cast<JSAMPROW>(pixels.data()) + info.next_scanline * static_cast<std::size_t>(width * channels);
     jpeg_write_scanlines(&info, &row, 1);
   }
   jpeg_finish_compress(&info);

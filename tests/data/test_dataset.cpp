@@ -25,7 +25,8 @@ DataSpec spec_of(const std::string& toml) {
   return spec;
 }
 
-Splits load_from(const TemporaryFolder& folder, const DataSpec& spec, at::ScalarType type = at::kFloat, std::uint64_t seed = 1) {
+Splits load_from(const TemporaryFolder& folder, const DataSpec& spec, at::ScalarType type = at::kFloat,
+                 std::uint64_t seed = 1) {
   return load(spec, {folder.path()}, {}, seed, at::kCPU, type);
 }
 
@@ -67,10 +68,13 @@ TEST_CASE("images are kept as bytes and given out in the unit interval") {
   CHECK(x.scalar_type() == at::kFloat);
   CHECK(x[0].flatten()[5].item<float>() == 23.0f / 255.0f);
   CHECK(x[0].equal(x[2]));
-  CHECK(data.gather_column(data.labels(), at::tensor({4, 5}, at::kLong)).equal(at::tensor({1, 2}, at::kLong)));
+  CHECK(
+      data.gather_column(data.labels(), at::tensor({4, 5}, at::kLong)).equal(at::tensor({1, 2}, at::kLong)));
   CHECK(!splits.train.factors().defined());
   CHECK(splits.notes.size() == 1);  // one split for both
-  CHECK(load_from(folder, spec_of("x = \"x.npy\""), at::kDouble).train.gather(at::zeros({1}, at::kLong)).scalar_type() == at::kDouble);
+  CHECK(load_from(folder, spec_of("x = \"x.npy\""), at::kDouble)
+            .train.gather(at::zeros({1}, at::kLong))
+            .scalar_type() == at::kDouble);
 }
 
 TEST_CASE("rows are cut, shuffled, limited and held out") {
@@ -92,20 +96,27 @@ test = { x = "x.npy", rows = [15, 20], count = 5 }
   CHECK(splits.test.stored()[0].flatten()[0].item<int>() == 15 * 6);
   CHECK(splits.notes.empty());
 
-  spec = spec_of("[splits]\ntrain = { x = \"x.npy\", shuffle = 1, rows = [0, 15] }\ntest = { x = \"x.npy\", shuffle = 1, rows = [15, 20] }");
+  spec = spec_of(
+      "[splits]\ntrain = { x = \"x.npy\", shuffle = 1, rows = [0, 15] }\ntest = { x = \"x.npy\", shuffle = "
+      "1, rows = [15, 20] }");
   const Splits shuffled = load_from(folder, spec);
-  at::Tensor rows = at::cat({shuffled.train.stored(), shuffled.test.stored()}).flatten(1).select(1, 0).to(at::kLong);
+  at::Tensor rows =
+      at::cat({shuffled.train.stored(), shuffled.test.stored()}).flatten(1).select(1, 0).to(at::kLong);
   CHECK(!rows.equal(at::arange(20, at::kLong) * 6));
   CHECK(std::get<0>(rows.sort()).equal(at::arange(20, at::kLong) * 6));
 
   spec.limit = 16;
-  CHECK_THAT(failure(folder, spec), ContainsSubstring("data.limit = 16 asks for more than the 15 training data there are."));
+  CHECK_THAT(failure(folder, spec),
+             ContainsSubstring("data.limit = 16 asks for more than the 15 training data there are."));
   spec.limit = 0;
   spec.validation = 15;
-  CHECK_THAT(failure(folder, spec), ContainsSubstring("data.validation = 15 leaves nothing to train on, since the split "
-                                                      "\"train\" has 15 data."));
+  CHECK_THAT(failure(folder, spec),
+             ContainsSubstring("data.validation = 15 leaves nothing to train on, since the split "
+                               "\"train\" has 15 data."));
   spec.train_split = "trian";
-  CHECK_THAT(failure(folder, spec), ContainsSubstring("has no split \"trian\": expected one of train, test; did you mean \"train\"?"));
+  CHECK_THAT(
+      failure(folder, spec),
+      ContainsSubstring("has no split \"trian\": expected one of train, test; did you mean \"train\"?"));
 }
 
 TEST_CASE("data that contradict their description are refused") {
@@ -115,17 +126,29 @@ TEST_CASE("data that contradict their description are refused") {
   write(folder / "half.npy", npy("'<f4'", "(20,)", bytes_of(std::vector<float>(20, .5f))));
   write(folder / "nan.npy", npy("'<f4'", "(2, 1)", bytes_of(std::vector<float>{0, std::nanf("")})));
   write(folder / "last.npy", npy("'|u1'", "(2, 8, 8, 3)", ramp(384)));
-  const auto message = [&](const std::string& toml) { return failure(folder, spec_of("name = \"d\"\n" + toml)); };
-  CHECK_THAT(message("x = \"x.npy\"\ncount = 21"), ContainsSubstring("data set \"d\", split \"all\": expected 21 data, found 20."));
-  CHECK_THAT(message("x = \"x.npy\"\nrows = [0, 21]"), ContainsSubstring("expected at least 21 rows, found 20 in the files."));
-  CHECK_THAT(message("x = \"x.npy\"\nshape = [1, 2, 3]"), ContainsSubstring("expected data of shape 1 x 2 x 3, found 3 x 2 in the files."));
-  CHECK_THAT(message("x = \"x.npy\"\nlabels = \"short.npy\""), ContainsSubstring("expected 20 labels, one a datum, found 19 in short.npy."));
-  CHECK_THAT(message("x = \"x.npy\"\nlabels = \"half.npy\""), ContainsSubstring("expected labels to be integers, found fractions."));
-  CHECK_THAT(message("x = \"x.npy\"\nlabels = \"y.npy\"\nclass_names = [\"a\", \"b\"]"), ContainsSubstring("expected labels from 0 to 1, found 2."));
-  CHECK_THAT(message("x = \"x.npy\"\ndomain = \"binary\""), ContainsSubstring("expected zeros and ones (domain \"binary\"), found 119"));
-  CHECK_THAT(message("x = \"nan.npy\""), ContainsSubstring("expected finite numbers, found a NaN or an infinity."));
-  CHECK_THAT(message("x = \"last.npy\""), ContainsSubstring("write channels_last = true in the description."));
-  CHECK_THAT(message("x = \"x.npy\"\nfiles.\"x.npy\".bytes = 1"), ContainsSubstring("x.npy: expected 1 bytes, found 248"));
+  const auto message = [&](const std::string& toml) {
+    return failure(folder, spec_of("name = \"d\"\n" + toml));
+  };
+  CHECK_THAT(message("x = \"x.npy\"\ncount = 21"),
+             ContainsSubstring("data set \"d\", split \"all\": expected 21 data, found 20."));
+  CHECK_THAT(message("x = \"x.npy\"\nrows = [0, 21]"),
+             ContainsSubstring("expected at least 21 rows, found 20 in the files."));
+  CHECK_THAT(message("x = \"x.npy\"\nshape = [1, 2, 3]"),
+             ContainsSubstring("expected data of shape 1 x 2 x 3, found 3 x 2 in the files."));
+  CHECK_THAT(message("x = \"x.npy\"\nlabels = \"short.npy\""),
+             ContainsSubstring("expected 20 labels, one a datum, found 19 in short.npy."));
+  CHECK_THAT(message("x = \"x.npy\"\nlabels = \"half.npy\""),
+             ContainsSubstring("expected labels to be integers, found fractions."));
+  CHECK_THAT(message("x = \"x.npy\"\nlabels = \"y.npy\"\nclass_names = [\"a\", \"b\"]"),
+             ContainsSubstring("expected labels from 0 to 1, found 2."));
+  CHECK_THAT(message("x = \"x.npy\"\ndomain = \"binary\""),
+             ContainsSubstring("expected zeros and ones (domain \"binary\"), found 119"));
+  CHECK_THAT(message("x = \"nan.npy\""),
+             ContainsSubstring("expected finite numbers, found a NaN or an infinity."));
+  CHECK_THAT(message("x = \"last.npy\""),
+             ContainsSubstring("write channels_last = true in the description."));
+  CHECK_THAT(message("x = \"x.npy\"\nfiles.\"x.npy\".bytes = 1"),
+             ContainsSubstring("x.npy: expected 1 bytes, found 248"));
   CHECK_THAT(message("x = \"x.npy\"\nfactors = \"y.npy\"\nfactor_names = [\"a\"]\nfactor_sizes = [2]"),
              ContainsSubstring("expected factor \"a\" from 0 to 1, found values outside."));
   CHECK_THAT(message("x = \"z.npy\""), ContainsSubstring("expected the file z.npy"));
@@ -212,17 +235,19 @@ TEST_CASE("dynamic binarisation draws afresh with the right probability") {
   write(folder / "f.npy", npy("'<f4'", "(2, 1)", bytes_of(std::vector<float>{-1, 5})));
   spec = spec_of("name = \"f\"\nx = \"f.npy\"");
   spec.binarise = "static";
-  CHECK_THAT(failure(folder, spec), ContainsSubstring("data.binarise needs values from 0 to 1, found domain \"real\"."));
+  CHECK_THAT(failure(folder, spec),
+             ContainsSubstring("data.binarise needs values from 0 to 1, found domain \"real\"."));
   spec.binarise = "none";
   spec.dequantise = true;
-  CHECK_THAT(failure(folder, spec), ContainsSubstring("data.dequantise needs pixels of 0 to 255, found Float values"));
+  CHECK_THAT(failure(folder, spec),
+             ContainsSubstring("data.dequantise needs pixels of 0 to 255, found Float values"));
 }
 
 TEST_CASE("grey from colour and colour from grey") {
   const TemporaryFolder folder;
   Bytes pixels(2 * 3 * 4, 0);
-  for (std::size_t i = 0; i < 4; ++i) pixels[i] = 200;      // first image: red 200, green 0, blue 0
-  for (std::size_t i = 12; i < 24; ++i) pixels[i] = 90;     // second: grey 90
+  for (std::size_t i = 0; i < 4; ++i) pixels[i] = 200;   // first image: red 200, green 0, blue 0
+  for (std::size_t i = 12; i < 24; ++i) pixels[i] = 90;  // second: grey 90
   write(folder / "c.npy", npy("'|u1'", "(2, 3, 2, 2)", pixels));
   DataSpec spec = spec_of("x = \"c.npy\"");
   spec.channels = "grey";
@@ -241,7 +266,8 @@ TEST_CASE("grey from colour and colour from grey") {
   write(folder / "flat.npy", npy("'|u1'", "(2, 4)", ramp(8)));
   spec = spec_of("x = \"flat.npy\"");
   spec.channels = "grey";
-  CHECK_THAT(failure(folder, spec), ContainsSubstring("data.channels = \"grey\" needs images of one or three channels, found 4."));
+  CHECK_THAT(failure(folder, spec),
+             ContainsSubstring("data.channels = \"grey\" needs images of one or three channels, found 4."));
 }
 
 TEST_CASE("standardised data have the training set's mean 0 and deviation 1") {
@@ -249,7 +275,8 @@ TEST_CASE("standardised data have the training set's mean 0 and deviation 1") {
   std::vector<double> values;
   for (int i = 0; i < 30; ++i) values.insert(values.end(), {3.0 * i, -5, i % 2 ? 1e4 : 2e4});
   write(folder / "x.npy", npy("'<f8'", "(30, 3)", bytes_of(values)));
-  DataSpec spec = spec_of("[splits]\ntrain = { x = \"x.npy\", rows = [0, 20] }\ntest = { x = \"x.npy\", rows = [20, 30] }");
+  DataSpec spec = spec_of(
+      "[splits]\ntrain = { x = \"x.npy\", rows = [0, 20] }\ntest = { x = \"x.npy\", rows = [20, 30] }");
   spec.scale = "standardise";
   const Splits splits = load_from(folder, spec, at::kDouble);
   const at::Tensor x = all_rows(splits.train);

@@ -84,13 +84,16 @@ rows = [4, 4]
 label = "y"
 [files]
 "a" = { sha256 = "xyz" }
-)", diagnostics);
+)",
+        diagnostics);
   const std::string all = diagnostics.render();
   for (const char* expected :
-       {"d.toml:2:1: error: Unknown key \"shap\" in the description of a data set.", "shape", "d.toml:3:", "d.toml:4:", "must be [channels, height, width] or [values].",
-        "d.toml:5:", "must hold one size for each of the 1 factor_names.", "dataset.splits.train.x must be a file's name, a list of names",
-        "rows must be [first, end] with first < end", "Unknown key \"label\" in [dataset.splits.test].", "dataset.splits.test.x is missing",
-        "must be 64 lower-case hexadecimal digits."})
+       {"d.toml:2:1: error: Unknown key \"shap\" in the description of a data set.", "shape",
+        "d.toml:3:", "d.toml:4:", "must be [channels, height, width] or [values].",
+        "d.toml:5:", "must hold one size for each of the 1 factor_names.",
+        "dataset.splits.train.x must be a file's name, a list of names",
+        "rows must be [first, end] with first < end", "Unknown key \"label\" in [dataset.splits.test].",
+        "dataset.splits.test.x is missing", "must be 64 lower-case hexadecimal digits."})
     CHECK_THAT(all, ContainsSubstring(expected));
 }
 
@@ -120,14 +123,17 @@ TEST_CASE("descriptions are found by name, by path and inline") {
 
 TEST_CASE("files are found beside the description, in sub-folders, in folders, and compressed") {
   const TemporaryFolder folder;
-  Descriptor d = parse("name = \"n\"\nx = \"a.npy\"\nfolders = [\"n\", \"other\"]\nobtain = \"ask the author.\"");
+  Descriptor d =
+      parse("name = \"n\"\nx = \"a.npy\"\nfolders = [\"n\", \"other\"]\nobtain = \"ask the author.\"");
   d.folder = folder / "home";
   const SplitReader reader(d, {folder / "one", folder / "two"});
   const std::string message = refusal([&] { reader.locate("a.npy"); });
-  CHECK_THAT(message, ContainsSubstring("data set \"n\": expected the file a.npy (or a.npy.gz), found it neither in"));
+  CHECK_THAT(message,
+             ContainsSubstring("data set \"n\": expected the file a.npy (or a.npy.gz), found it neither in"));
   CHECK_THAT(message, ContainsSubstring((folder / "two").string()));
   CHECK_THAT(message, ContainsSubstring("ask the author."));
-  for (const char* place : {"two/a.npy.gz", "two/a.npy", "two/other/a.npy", "one/a.npy", "one/n/a.npy", "home/a.npy"}) {
+  for (const char* place :
+       {"two/a.npy.gz", "two/a.npy", "two/other/a.npy", "one/a.npy", "one/n/a.npy", "home/a.npy"}) {
     write(folder / place, "x");
     CHECK(reader.locate("a.npy") == folder / place);  // each precedes those before it
   }

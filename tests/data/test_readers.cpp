@@ -24,8 +24,8 @@ using Sizes = std::vector<std::int64_t>;
 namespace fs = std::filesystem;
 
 /// An HDF5 file with one chunked, deflated dataset /g/x of uint8.
-fs::path write_hdf5(const fs::path& path, const std::vector<hsize_t>& sizes, hid_t file_type, hid_t memory_type,
-                    const void* values) {
+fs::path write_hdf5(const fs::path& path, const std::vector<hsize_t>& sizes, hid_t file_type,
+                    hid_t memory_type, const void* values) {
   const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   const hid_t group = H5Gcreate2(file, "g", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
   const hid_t space = H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr);
@@ -79,7 +79,8 @@ TEST_CASE("idx files are read plain and compressed, in every element type") {
   }
   Bytes numbers;
   for (std::uint32_t bits : {0x3f800000u, 0xc0000000u}) add_number(numbers, bits, 4, true);  // 1 and -2
-  CHECK(values_of<float>(read_idx(write(folder / "f", idx(0x0d, {2}, numbers)))) == std::vector<float>{1, -2});
+  CHECK(values_of<float>(read_idx(write(folder / "f", idx(0x0d, {2}, numbers)))) ==
+        std::vector<float>{1, -2});
   Bytes integers;
   add_number(integers, 258, 4, true);
   CHECK(values_of<std::int32_t>(read_idx(write(folder / "i", idx(0x0c, {1}, integers)))) == std::vector{258});
@@ -93,42 +94,56 @@ TEST_CASE("a wrong idx file is refused with what was expected and what was found
   };
   Bytes bad(good.begin(), good.end() - 1);
   CHECK_THAT(message(bad), StartsWith((folder / "x-idx").string()));
-  CHECK_THAT(message(bad), ContainsSubstring("expected 4 x 3 x 2 uint8 after the header (24 bytes), found only 23; the "
-                                             "file is truncated or its header is damaged."));
+  CHECK_THAT(message(bad),
+             ContainsSubstring("expected 4 x 3 x 2 uint8 after the header (24 bytes), found only 23; the "
+                               "file is truncated or its header is damaged."));
   bad = good;
   bad.push_back(0);
   CHECK_THAT(message(bad), ContainsSubstring("expected the end of the file after 4 x 3 x 2 uint8"));
   CHECK_THAT(message({'P', 'N', 'G', '!'}), ContainsSubstring("expected an idx file"));
   CHECK_THAT(message({'P', 'N', 'G', '!'}), ContainsSubstring("found it to begin with 50 4e 47 21."));
-  CHECK_THAT(message({0, 0, 8}), ContainsSubstring("expected the first four bytes of an idx file (4 bytes), found a file "
-                                                   "that can hold no more than 3 bytes"));
-  CHECK_THAT(message(idx(8, {0, 3}, {})), ContainsSubstring("expected at least one element, found an array of 0 x 3."));
+  CHECK_THAT(message({0, 0, 8}),
+             ContainsSubstring("expected the first four bytes of an idx file (4 bytes), found a file "
+                               "that can hold no more than 3 bytes"));
+  CHECK_THAT(message(idx(8, {0, 3}, {})),
+             ContainsSubstring("expected at least one element, found an array of 0 x 3."));
   CHECK_THAT(message(idx(9, {1}, ramp(1))), ContainsSubstring("begin with 00 00 09 01."));
 }
 
 TEST_CASE("a header that promises more than the file holds takes no memory") {
   const TemporaryFolder folder;
   const std::uint32_t huge = 0xffffffffu;
-  CHECK_THAT(refusal([&] { read_idx(write(folder / "a-idx", idx(8, {huge, huge, huge}, ramp(9)))); }),
+  CHECK_THAT(refusal([&] {
+               read_idx(write(folder / "a-idx", idx(8, {huge, huge, huge}, ramp(9))));
+             }),
              ContainsSubstring("more than any file holds; the header is damaged."));
-  CHECK_THAT(refusal([&] { read_idx(write(folder / "b-idx", idx(8, {huge, 784}, ramp(9)))); }),
+  CHECK_THAT(refusal([&] {
+               read_idx(write(folder / "b-idx", idx(8, {huge, 784}, ramp(9))));
+             }),
              ContainsSubstring("found a file that can hold no more than"));
-  CHECK_THAT(refusal([&] { read_idx(write(folder / "c-idx.gz", gzip(idx(8, {huge, 784}, ramp(9))))); }),
+  CHECK_THAT(refusal([&] {
+               read_idx(write(folder / "c-idx.gz", gzip(idx(8, {huge, 784}, ramp(9)))));
+             }),
              ContainsSubstring("found a file that can hold no more than"));
-  CHECK_THAT(refusal([&] { read_npy(write(folder / "d.npy", npy("'<f8'", "(9223372036854775807, 8)", ramp(8)))); }),
-             ContainsSubstring("more than any file holds"));
+  CHECK_THAT(
+      refusal([&] { read_npy(write(folder / "d.npy", npy("'<f8'", "(9223372036854775807, 8)", ramp(8)))); }),
+      ContainsSubstring("more than any file holds"));
 }
 
 TEST_CASE("damaged gzip data are refused") {
   const TemporaryFolder folder;
   const Bytes good = gzip(idx(8, {5000}, ramp(5000)));
   Bytes bad(good.begin(), good.end() - 30);
-  CHECK_THAT(refusal([&] { read_idx(write(folder / "x.gz", bad)); }), ContainsSubstring("found it cut short"));
+  CHECK_THAT(refusal([&] { read_idx(write(folder / "x.gz", bad)); }),
+             ContainsSubstring("found it cut short"));
   bad = good;
   bad[good.size() - 6] ^= 1;  // within the checksum
-  CHECK_THAT(refusal([&] { read_idx(write(folder / "x.gz", bad)); }), ContainsSubstring("damaged (incorrect data check)"));
-  CHECK_THAT(refusal([&] { read_idx(folder / "absent"); }), ContainsSubstring("cannot be read: No such file"));
-  CHECK_THAT(refusal([&] { read_idx(folder.path()); }), ContainsSubstring("expected a file, found a folder."));
+  CHECK_THAT(refusal([&] { read_idx(write(folder / "x.gz", bad)); }),
+             ContainsSubstring("damaged (incorrect data check)"));
+  CHECK_THAT(refusal([&] { read_idx(folder / "absent"); }),
+             ContainsSubstring("cannot be read: No such file"));
+  CHECK_THAT(refusal([&] { read_idx(folder.path()); }),
+             ContainsSubstring("expected a file, found a folder."));
 }
 
 TEST_CASE("npy files are read in every element type and byte order") {
@@ -138,9 +153,12 @@ TEST_CASE("npy files are read in every element type and byte order") {
   };
   CHECK(round("'|u1'", {1, 2, 3, 255}).bytes == Bytes{1, 2, 3, 255});
   CHECK(round("'|b1'", {0, 1, 1, 0}).element == Element::kBool);
-  CHECK(values_of<std::int32_t>(round("'<i4'", bytes_of<std::int32_t>({1, -2, 3, 4}))) == std::vector{1, -2, 3, 4});
-  CHECK(values_of<std::int64_t>(round("'<i8'", bytes_of<std::int64_t>({1, -2, 3, 4}))) == std::vector<std::int64_t>{1, -2, 3, 4});
-  CHECK(values_of<float>(round("'<f4'", bytes_of<float>({1, -2, .5f, 4}))) == std::vector<float>{1, -2, .5f, 4});
+  CHECK(values_of<std::int32_t>(round("'<i4'", bytes_of<std::int32_t>({1, -2, 3, 4}))) ==
+        std::vector{1, -2, 3, 4});
+  CHECK(values_of<std::int64_t>(round("'<i8'", bytes_of<std::int64_t>({1, -2, 3, 4}))) ==
+        std::vector<std::int64_t>{1, -2, 3, 4});
+  CHECK(values_of<float>(round("'<f4'", bytes_of<float>({1, -2, .5f, 4}))) ==
+        std::vector<float>{1, -2, .5f, 4});
   const Array doubles = round("'<f8'", bytes_of<double>({1, -2, .5, 4}));
   CHECK(values_of<double>(doubles) == std::vector<double>{1, -2, .5, 4});
   CHECK(doubles.shape == Sizes{2, 2});
@@ -154,14 +172,21 @@ TEST_CASE("npy files of what is no array of numbers are refused") {
   const auto message = [&](const Bytes& bytes) {
     return refusal([&] { read_npy(write(folder / "x.npy", bytes)); });
   };
-  CHECK_THAT(message(npy("'|O'", "(2,)", ramp(40))), ContainsSubstring("found a pickled Python object array, which is not read"));
-  CHECK_THAT(message(npy("'<f8'", "(2, 2)", ramp(32), true)), ContainsSubstring("expected an array in C order, found Fortran order"));
-  CHECK_THAT(message(npy("'<f2'", "(2,)", ramp(4))), ContainsSubstring("found dtype <f2; convert with astype"));
-  CHECK_THAT(message(npy("[('a', '<f4')]", "(2,)", ramp(8))), ContainsSubstring("found dtype [('a', '<f4')]"));
-  CHECK_THAT(message(npy("'|u1'", "(5,)", ramp(4))), ContainsSubstring("expected 5 uint8 after the header (5 bytes), found only 4"));
-  CHECK_THAT(message(npy("'|u1'", "(3,)", ramp(4))), ContainsSubstring("expected the end of the file after 3 uint8"));
+  CHECK_THAT(message(npy("'|O'", "(2,)", ramp(40))),
+             ContainsSubstring("found a pickled Python object array, which is not read"));
+  CHECK_THAT(message(npy("'<f8'", "(2, 2)", ramp(32), true)),
+             ContainsSubstring("expected an array in C order, found Fortran order"));
+  CHECK_THAT(message(npy("'<f2'", "(2,)", ramp(4))),
+             ContainsSubstring("found dtype <f2; convert with astype"));
+  CHECK_THAT(message(npy("[('a', '<f4')]", "(2,)", ramp(8))),
+             ContainsSubstring("found dtype [('a', '<f4')]"));
+  CHECK_THAT(message(npy("'|u1'", "(5,)", ramp(4))),
+             ContainsSubstring("expected 5 uint8 after the header (5 bytes), found only 4"));
+  CHECK_THAT(message(npy("'|u1'", "(3,)", ramp(4))),
+             ContainsSubstring("expected the end of the file after 3 uint8"));
   CHECK_THAT(message(npy("'|u1'", "[3]", ramp(4))), ContainsSubstring("found a header without them"));
-  CHECK_THAT(message(npy("'|u1'", "(-3,)", ramp(4))), ContainsSubstring("expected at least one element, found an array of -3."));
+  CHECK_THAT(message(npy("'|u1'", "(-3,)", ramp(4))),
+             ContainsSubstring("expected at least one element, found an array of -3."));
   CHECK_THAT(message(ramp(20)), ContainsSubstring("it begins with \\x93NUMPY"));
   Bytes long_header = npy("'|u1'", "(3,)", ramp(3));
   long_header[6] = 2;  // version 2: the length has four bytes, two of which are now the header's first
@@ -171,18 +196,22 @@ TEST_CASE("npy files of what is no array of numbers are refused") {
 TEST_CASE("npz members are read stored, deflated and with zip64 sizes, whatever else the file holds") {
   const TemporaryFolder folder;
   const Bytes pixels = ramp(300000);
-  const auto path = write(folder / "x.npz", zip({{"metadata.npy", npy("'|O'", "()", ramp(50))},
-                                                 {"stored.npy", npy("'|u1'", "(3, 100000)", pixels)},
-                                                 {"deflated.npy", npy("'|u1'", "(3, 100000)", pixels), true},
-                                                 {"large.npy", npy("'|u1'", "(300000,)", pixels), true, true}}));
+  const auto path =
+      write(folder / "x.npz", zip({{"metadata.npy", npy("'|O'", "()", ramp(50))},
+                                   {"stored.npy", npy("'|u1'", "(3, 100000)", pixels)},
+                                   {"deflated.npy", npy("'|u1'", "(3, 100000)", pixels), true},
+                                   {"large.npy", npy("'|u1'", "(300000,)", pixels), true, true}}));
   CHECK(npz_members(path) == std::vector<std::string>{"metadata", "stored", "deflated", "large"});
   CHECK(read_npz(path, "stored").bytes == pixels);
   CHECK(read_npz(path, "deflated").bytes == pixels);
   CHECK(read_npz(path, "deflated").shape == Sizes{3, 100000});
   CHECK(read_npz(path, "large").bytes == pixels);
-  CHECK_THAT(refusal([&] { read_npz(path, "metadata"); }), ContainsSubstring("x.npz (member metadata.npy): expected numbers"));
-  CHECK_THAT(refusal([&] { read_npz(path, "images"); }),
-             ContainsSubstring("expected a member \"images.npy\", found metadata.npy, stored.npy, deflated.npy, large.npy."));
+  CHECK_THAT(refusal([&] { read_npz(path, "metadata"); }),
+             ContainsSubstring("x.npz (member metadata.npy): expected numbers"));
+  CHECK_THAT(
+      refusal([&] { read_npz(path, "images"); }),
+      ContainsSubstring(
+          "expected a member \"images.npy\", found metadata.npy, stored.npy, deflated.npy, large.npy."));
 }
 
 TEST_CASE("damaged zip files are refused") {
@@ -191,7 +220,8 @@ TEST_CASE("damaged zip files are refused") {
   const auto message = [&](const Bytes& bytes) {
     return refusal([&] { read_npz(write(folder / "x.npz", bytes), "x"); });
   };
-  CHECK_THAT(message({good.begin(), good.end() - 10}), ContainsSubstring("found no directory of members at its end"));
+  CHECK_THAT(message({good.begin(), good.end() - 10}),
+             ContainsSubstring("found no directory of members at its end"));
   CHECK_THAT(message({good.begin() + 40, good.end()}), ContainsSubstring("directory"));
   CHECK_THAT(message({}), ContainsSubstring("found no directory of members at its end"));
   Bytes bad = good;
@@ -201,8 +231,9 @@ TEST_CASE("damaged zip files are refused") {
   bad[130] ^= 1;  // in the stored data
   CHECK_THAT(message(bad), ContainsSubstring("its checksum does not match its bytes"));
   bad = good;
-  const std::size_t entry = bad.size() - 22 - (46 + 5);  // of the directory, whose numbers change from here on
-  bad[entry + 10] = 12;  // bzip2
+  const std::size_t entry =
+      bad.size() - 22 - (46 + 5);  // of the directory, whose numbers change from here on
+  bad[entry + 10] = 12;            // bzip2
   CHECK_THAT(message(bad), ContainsSubstring("found compression method 12."));
   bad = good;
   bad[entry + 8] = 1;
@@ -220,24 +251,29 @@ TEST_CASE("HDF5 datasets are read by path") {
   CHECK(array.shape == Sizes{6, 20});
   CHECK(array.bytes == pixels);
   const std::vector<double> numbers{1.5, -2, 1e300};
-  CHECK(values_of<double>(read_hdf5(write_hdf5(folder / "d.h5", {3}, H5T_IEEE_F64BE, H5T_NATIVE_DOUBLE, numbers.data()),
-                                    "g/x")) == numbers);
+  CHECK(values_of<double>(read_hdf5(
+            write_hdf5(folder / "d.h5", {3}, H5T_IEEE_F64BE, H5T_NATIVE_DOUBLE, numbers.data()), "g/x")) ==
+        numbers);
   const std::vector<std::int32_t> shorts{1, -2, 3};
-  CHECK(values_of<std::int32_t>(read_hdf5(write_hdf5(folder / "s.h5", {3}, H5T_STD_I16LE, H5T_NATIVE_INT32, shorts.data()),
-                                          "g/x")) == shorts);
+  CHECK(values_of<std::int32_t>(read_hdf5(
+            write_hdf5(folder / "s.h5", {3}, H5T_STD_I16LE, H5T_NATIVE_INT32, shorts.data()), "g/x")) ==
+        shorts);
 }
 
 TEST_CASE("HDF5 files that cannot be what is asked for are refused") {
   const TemporaryFolder folder;
   const Bytes pixels = ramp(20000);
   const auto path = write_hdf5(folder / "x.h5", {20000}, H5T_STD_U8LE, H5T_NATIVE_UINT8, pixels.data());
-  CHECK_THAT(refusal([&] { read_hdf5(path, "/images"); }), ContainsSubstring("expected a dataset /images, found /g/x."));
-  CHECK_THAT(refusal([&] { read_hdf5(folder / "absent.h5", "/x"); }), ContainsSubstring("expected a file, found none."));
+  CHECK_THAT(refusal([&] { read_hdf5(path, "/images"); }),
+             ContainsSubstring("expected a dataset /images, found /g/x."));
+  CHECK_THAT(refusal([&] { read_hdf5(folder / "absent.h5", "/x"); }),
+             ContainsSubstring("expected a file, found none."));
   CHECK_THAT(refusal([&] { read_hdf5(write(folder / "t.h5", "text"), "/x"); }),
              ContainsSubstring("expected an HDF5 file, found one that the HDF5 library refuses"));
   Bytes bytes = read(path);
   bytes.resize(bytes.size() - 100);
-  CHECK_THAT(refusal([&] { read_hdf5(write(folder / "c.h5", bytes), "/g/x"); }), ContainsSubstring("truncated"));
+  CHECK_THAT(refusal([&] { read_hdf5(write(folder / "c.h5", bytes), "/g/x"); }),
+             ContainsSubstring("truncated"));
   // A hundred gigabytes promised, nothing stored.
   const hid_t file = H5Fcreate((folder / "e.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   const hsize_t size = 100'000'000'000, chunk = 1000;
@@ -247,7 +283,8 @@ TEST_CASE("HDF5 files that cannot be what is asked for are refused") {
   H5Pclose(properties);
   H5Sclose(space);
   H5Fclose(file);
-  CHECK_THAT(refusal([&] { read_hdf5(folder / "e.h5", "/x"); }), ContainsSubstring("but the file stores only 0 bytes"));
+  CHECK_THAT(refusal([&] { read_hdf5(folder / "e.h5", "/x"); }),
+             ContainsSubstring("but the file stores only 0 bytes"));
 }
 
 TEST_CASE("CIFAR-10 batches are split into images and labels") {
@@ -261,9 +298,12 @@ TEST_CASE("CIFAR-10 batches are split into images and labels") {
   bad.pop_back();
   CHECK_THAT(refusal([&] { read_cifar10(write(folder / "b.bin", bad)); }),
              ContainsSubstring("whole records of 3073 bytes, found 6145 bytes"));
-  CHECK_THAT(refusal([&] { read_cifar10(write(folder / "b.bin", cifar10({1, 10}))); }),
+  CHECK_THAT(refusal([&] {
+               read_cifar10(write(folder / "b.bin", cifar10({1, 10})));
+             }),
              ContainsSubstring("expected labels 0 to 9, found 10 in record 1"));
-  CHECK_THAT(refusal([&] { read_cifar10(write(folder / "b.bin", Bytes{})); }), ContainsSubstring("found 0 bytes"));
+  CHECK_THAT(refusal([&] { read_cifar10(write(folder / "b.bin", Bytes{})); }),
+             ContainsSubstring("found 0 bytes"));
 }
 
 TEST_CASE("folders of images are read in the order of their names") {
@@ -286,7 +326,7 @@ TEST_CASE("folders of images are read in the order of their names") {
   CHECK(classes.classes == std::vector<std::string>{"cat", "dog"});
   CHECK(classes.x.shape == Sizes{2, 3, 4, 5});
   CHECK(values_of<std::int64_t>(classes.labels) == std::vector<std::int64_t>{0, 1});
-  for (std::size_t i = 0; i < 60; ++i) CHECK(classes.x.bytes[i] == 77);          // grey made colour
+  for (std::size_t i = 0; i < 60; ++i) CHECK(classes.x.bytes[i] == 77);  // grey made colour
   for (std::size_t p = 0; p < 20; ++p) CHECK(classes.x.bytes[60 + 20 + p] == colour[3 * p + 1]);  // planes
 
   write_jpeg(folder / "jpeg/a.jpg", 5, 4, 1, second);
@@ -297,8 +337,10 @@ TEST_CASE("folders of images are read in the order of their names") {
 
 TEST_CASE("folders of unequal or damaged images are refused") {
   const TemporaryFolder folder;
-  CHECK_THAT(refusal([&] { read_images(folder / "none"); }), ContainsSubstring("expected a folder of images, found none."));
-  CHECK_THAT(refusal([&] { read_images(folder.path()); }), ContainsSubstring("expected .png, .jpg or .jpeg files"));
+  CHECK_THAT(refusal([&] { read_images(folder / "none"); }),
+             ContainsSubstring("expected a folder of images, found none."));
+  CHECK_THAT(refusal([&] { read_images(folder.path()); }),
+             ContainsSubstring("expected .png, .jpg or .jpeg files"));
   write_png(folder / "a.png", 5, 4, 1, ramp(20));
   write_png(folder / "b.png", 4, 5, 1, ramp(20));
   CHECK_THAT(refusal([&] { read_images(folder.path()); }),
@@ -306,14 +348,17 @@ TEST_CASE("folders of unequal or damaged images are refused") {
   Bytes bytes = read(folder / "a.png");
   bytes[bytes.size() - 20] ^= 0x40;
   write(folder / "b.png", bytes);
-  CHECK_THAT(refusal([&] { read_images(folder.path()); }), ContainsSubstring("b.png: expected an intact PNG image"));
+  CHECK_THAT(refusal([&] { read_images(folder.path()); }),
+             ContainsSubstring("b.png: expected an intact PNG image"));
   write(folder / "b.png", "some text that is no image");
-  CHECK_THAT(refusal([&] { read_images(folder.path()); }), ContainsSubstring("found one that cannot be decoded (Not a PNG file)"));
+  CHECK_THAT(refusal([&] { read_images(folder.path()); }),
+             ContainsSubstring("found one that cannot be decoded (Not a PNG file)"));
   fs::remove(folder / "b.png");
   bytes = read(write_jpeg(folder / "b.jpg", 5, 4, 1, ramp(20)));
   bytes.resize(bytes.size() - 12);
   write(folder / "b.jpg", bytes);
-  CHECK_THAT(refusal([&] { read_images(folder.path()); }), ContainsSubstring("b.jpg: expected an intact JPEG image"));
+  CHECK_THAT(refusal([&] { read_images(folder.path()); }),
+             ContainsSubstring("b.jpg: expected an intact JPEG image"));
 }
 
 TEST_CASE("tables of numbers are read with and without names") {
@@ -327,7 +372,8 @@ TEST_CASE("tables of numbers are read with and without names") {
   const auto message = [&](const std::string& text) {
     return refusal([&] { read_csv(write(folder / "x.csv", text)); });
   };
-  CHECK_THAT(message("1,2\n3\n"), ContainsSubstring("x.csv, line 2: expected 2 numbers as in the first line, found 1."));
+  CHECK_THAT(message("1,2\n3\n"),
+             ContainsSubstring("x.csv, line 2: expected 2 numbers as in the first line, found 1."));
   CHECK_THAT(message("1,2\n3,x\n"), ContainsSubstring("line 2: expected a finite number, found \"x\"."));
   CHECK_THAT(message("1,2\n3,nan\n"), ContainsSubstring("line 2: expected a finite number, found \"nan\"."));
   CHECK_THAT(message("a,b\n"), ContainsSubstring("expected lines of numbers, found none."));
@@ -337,7 +383,8 @@ TEST_CASE("damaged files of every format are refused, not obeyed") {
   const TemporaryFolder folder;
   fuzz(write(folder / "x-idx", idx(8, {9, 8, 7}, ramp(504))), 1000, read_idx);
   fuzz(write(folder / "x-idx.gz", gzip(idx(8, {9, 8, 7}, ramp(504)))), 1000, read_idx);
-  fuzz(write(folder / "x.npy", npy("'<f4'", "(10, 10)", ramp(400))), 1000, [](const fs::path& p) { return read_npy(p); });
+  fuzz(write(folder / "x.npy", npy("'<f4'", "(10, 10)", ramp(400))), 1000,
+       [](const fs::path& p) { return read_npy(p); });
   const auto npz = [](const fs::path& p) { return read_npz(p, "x"); };
   fuzz(write(folder / "s.npz", zip({{"x.npy", npy("'|u1'", "(400,)", ramp(400)), false, true}})), 1500, npz);
   fuzz(write(folder / "d.npz", zip({{"x.npy", npy("'|u1'", "(400,)", ramp(400)), true}})), 1500, npz);

@@ -43,7 +43,9 @@ Loaded load_real(const std::string& dataset, const std::string& train, const std
 double mean_of(const Dataset& data) {
   double sum = 0;
   for (std::int64_t i = 0; i < data.size(); i += 5000)
-    sum += data.gather(at::arange(i, std::min(data.size(), i + 5000), at::kLong)).sum(at::kDouble).item<double>();
+    sum += data.gather(at::arange(i, std::min(data.size(), i + 5000), at::kLong))
+               .sum(at::kDouble)
+               .item<double>();
   return sum / static_cast<double>(data.stored().numel());
 }
 
@@ -56,7 +58,8 @@ std::vector<std::int64_t> first_labels(const Dataset& data, std::int64_t n) {
 
 TEST_CASE("every description in datasets/ is free of mistakes") {
   const auto names = descriptor_names({source("datasets")});
-  CHECK(names == std::vector<std::string>{"cifar10", "dsprites-subset", "fashion-mnist", "frey-faces", "mnist"});
+  CHECK(names ==
+        std::vector<std::string>{"cifar10", "dsprites-subset", "fashion-mnist", "frey-faces", "mnist"});
   for (const auto& name : names) {
     variform::config::Diagnostics diagnostics;
     const Descriptor d = resolve_descriptor(Node(name), {source("datasets")}, diagnostics);
@@ -88,7 +91,8 @@ TEST_CASE("fashion-mnist") {
   if (!missing.empty()) VARIFORM_SKIP(missing);
   CHECK(splits.train.size() == 60000);
   CHECK(splits.test.size() == 10000);
-  CHECK(splits.train.class_names[static_cast<std::size_t>(splits.train.labels()[0].item<int>())] == "ankle boot");
+  CHECK(splits.train.class_names[static_cast<std::size_t>(splits.train.labels()[0].item<int>())] ==
+        "ankle boot");
   CHECK(mean_of(splits.train) == Approx(0.2860405969887955));
 }
 
@@ -101,7 +105,8 @@ TEST_CASE("dsprites-subset") {
   CHECK(splits.train.domain() == "binary");
   CHECK(splits.train.gather(at::zeros({1}, at::kLong)).max().item<float>() == 1);
   CHECK(splits.train.factor_sizes == Shape{3, 6, 10, 16, 16});
-  const at::Tensor factors = at::cat({splits.train.factors(), splits.test.factors()});  // the whole grid, each point once
+  const at::Tensor factors =
+      at::cat({splits.train.factors(), splits.test.factors()});  // the whole grid, each point once
   at::Tensor number = at::zeros({factors.size(0)}, at::kLong);
   for (std::int64_t i = 0; i < 5; ++i)
     number = number * splits.train.factor_sizes[static_cast<std::size_t>(i)] + factors.select(1, i);
@@ -125,7 +130,8 @@ TEST_CASE("frey-faces") {
 }
 
 TEST_CASE("cifar10's test batch") {
-  const auto [splits, missing] = load_real(source("tests/data/cifar10_test_batch.toml").string(), "train", "test");
+  const auto [splits, missing] =
+      load_real(source("tests/data/cifar10_test_batch.toml").string(), "train", "test");
   if (!missing.empty()) VARIFORM_SKIP(missing);
   CHECK(splits.train.size() == 8000);
   CHECK(splits.test.size() == 2000);

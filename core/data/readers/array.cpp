@@ -42,7 +42,8 @@ std::uint64_t byte_count(const std::string& file, std::span<const std::int64_t> 
   std::uint64_t total = size_of(element);
   for (std::int64_t size : shape) {
     if (size <= 0)
-      throw ReadError(file + ": expected at least one element, found an array of " + describe_shape(shape) + ".");
+      throw ReadError(file + ": expected at least one element, found an array of " + describe_shape(shape) +
+                      ".");
     if (static_cast<std::uint64_t>(size) > kLimit / total)
       throw ReadError(file + ": its header claims an array of " + describe_shape(shape) +
                       " elements, more than any file holds; the header is damaged.");
@@ -60,7 +61,8 @@ void append(Array& to, Array&& more, const std::string& file) {
   const auto a = row(to), b = row(more);
   if (to.element != more.element || !std::equal(a.begin(), a.end(), b.begin(), b.end()))
     throw ReadError(file + ": expected rows of " + describe_shape(a) + " " + to_string(to.element) +
-                    " as in the files before it, found " + describe_shape(b) + " " + to_string(more.element) + ".");
+                    " as in the files before it, found " + describe_shape(b) + " " + to_string(more.element) +
+                    ".");
   to.bytes.insert(to.bytes.end(), more.bytes.begin(), more.bytes.end());
   to.shape.front() += more.shape.front();
 }

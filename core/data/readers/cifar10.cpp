@@ -32,8 +32,8 @@ Labelled read_cifar10(const std::filesystem::path& path) {
     const std::uint8_t* record = all.data() + i * kRecord;
     const std::int64_t label = record[0];
     if (label > 9)
-      throw ReadError(source->name() + ": expected labels 0 to 9, found " + std::to_string(label) + " in record " +
-                      std::to_string(i) + "; this is no CIFAR-10 batch.");
+      throw ReadError(source->name() + ": expected labels 0 to 9, found " + std::to_string(label) +
+                      " in record " + std::to_string(i) + "; this is no CIFAR-10 batch.");
     std::memcpy(result.labels.bytes.data() + i * sizeof label, &label, sizeof label);
     std::copy_n(record + 1, kImage, result.x.bytes.begin() + static_cast<std::ptrdiff_t>(i * kImage));
   }

@@ -80,11 +80,12 @@ Table read_csv(const std::filesystem::path& path) {
       for (std::size_t i = 1; i <= cells.size(); ++i) table.columns.push_back(std::to_string(i));
     const std::string where = source->name() + ", line " + std::to_string(number);
     if (cells.size() != table.columns.size())
-      throw ReadError(where + ": expected " + std::to_string(table.columns.size()) + " numbers as in the first line, found " +
-                      std::to_string(cells.size()) + ".");
+      throw ReadError(where + ": expected " + std::to_string(table.columns.size()) +
+                      " numbers as in the first line, found " + std::to_string(cells.size()) + ".");
     for (auto cell : cells) {
       if (!to_number(cell, value))
-        throw ReadError(where + ": expected a finite number, found \"" + std::string(cell.substr(0, 40)) + "\".");
+        throw ReadError(where + ": expected a finite number, found \"" + std::string(cell.substr(0, 40)) +
+                        "\".");
       values.push_back(value);
     }
   }

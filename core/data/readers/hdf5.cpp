@@ -96,14 +96,16 @@ Target target_of(const std::string& where, hid_t type) {
       break;
     default: break;
   }
-  throw ReadError(where + ": expected integers or floating-point numbers of at most 64 bits, found another type of " +
+  throw ReadError(where +
+                  ": expected integers or floating-point numbers of at most 64 bits, found another type of " +
                   std::to_string(size) + " bytes an element.");
 }
 
 std::vector<std::int64_t> shape_of(const std::string& where, hid_t dataset) {
   const Handle space(H5Dget_space(dataset), H5Sclose);
   const int rank = space ? H5Sget_simple_extent_ndims(space.get()) : -1;
-  if (rank < 0 || rank > H5S_MAX_RANK) throw ReadError(where + ": its shape cannot be read; the file is damaged.");
+  if (rank < 0 || rank > H5S_MAX_RANK)
+    throw ReadError(where + ": its shape cannot be read; the file is damaged.");
   std::vector<hsize_t> sizes(static_cast<std::size_t>(rank));
   if (rank > 0) H5Sget_simple_extent_dims(space.get(), sizes.data(), nullptr);
   std::vector<std::int64_t> shape;
@@ -122,8 +124,8 @@ void check_stored(const std::string& where, hid_t dataset, std::uint64_t element
   const std::uint64_t limit = is_chunked ? stored * kDeflateRatio : stored;
   if (elements > limit / std::max<std::size_t>(stored_width, 1))
     throw ReadError(where + ": its header claims " + std::to_string(elements) + " elements of " +
-                    std::to_string(stored_width) + " bytes, but the file stores only " + std::to_string(stored) +
-                    " bytes for them; the file is truncated or damaged.");
+                    std::to_string(stored_width) + " bytes, but the file stores only " +
+                    std::to_string(stored) + " bytes for them; the file is truncated or damaged.");
 }
 
 }  // namespace
@@ -131,13 +133,17 @@ void check_stored(const std::string& where, hid_t dataset, std::uint64_t element
 Array read_hdf5(const std::filesystem::path& path, const std::string& path_inside) {
   const std::string name = path.string(), where = name + " (dataset " + path_inside + ")";
   std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) throw ReadError(name + ": expected a file, found none.");
+  if (!std::filesystem::is_regular_file(path, error))
+    throw ReadError(name + ": expected a file, found none.");
   const Silence silence;
   const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-  if (!file) throw ReadError(name + ": expected an HDF5 file, found one that the HDF5 library refuses (" + reason() + ").");
+  if (!file)
+    throw ReadError(name + ": expected an HDF5 file, found one that the HDF5 library refuses (" + reason() +
+                    ").");
   const Handle dataset(H5Dopen2(file.get(), path_inside.c_str(), H5P_DEFAULT), H5Dclose);
   if (!dataset)
-    throw ReadError(name + ": expected a dataset " + path_inside + ", found " + list_datasets(file.get()) + ".");
+    throw ReadError(name + ": expected a dataset " + path_inside + ", found " + list_datasets(file.get()) +
+                    ".");
   const Handle type(H5Dget_type(dataset.get()), H5Tclose);
   if (!type) throw ReadError(where + ": its type cannot be read; the file is damaged.");
   Target target = target_of(where, type.get());

@@ -39,17 +39,21 @@ Array read_idx(const std::filesystem::path& path) {
   const auto element = element_of(magic[2]);
   const std::size_t rank = magic[3];
   if (magic[0] != 0 || magic[1] != 0 || !element || rank < 1 || rank > 8)
-    throw ReadError(source->name() + ": expected an idx file (two zero bytes, type 08, 0c, 0d or 0e, rank 1 to 8), "
-                    "found it to begin with " + hex(magic) + ".");
+    throw ReadError(source->name() +
+                    ": expected an idx file (two zero bytes, type 08, 0c, 0d or 0e, rank 1 to 8), "
+                    "found it to begin with " +
+                    hex(magic) + ".");
   const auto sizes = read_exactly(*source, 4 * rank, "an idx header with " + std::to_string(rank) + " sizes");
   Array array;
   array.element = *element;
   for (std::size_t i = 0; i < rank; ++i) {
     const std::uint8_t* b = sizes.data() + 4 * i;
-    array.shape.push_back((std::int64_t{b[0]} << 24) | (std::int64_t{b[1]} << 16) | (std::int64_t{b[2]} << 8) | b[3]);
+    array.shape.push_back((std::int64_t{b[0]} << 24) | (std::int64_t{b[1]} << 16) |
+                          (std::int64_t{b[2]} << 8) | b[3]);
   }
   const std::uint64_t bytes = byte_count(source->name(), array.shape, *element);
-  array.bytes = read_rest(*source, bytes, describe_shape(array.shape) + " " + to_string(*element) + " after the header");
+  array.bytes = read_rest(*source, bytes,
+                          describe_shape(array.shape) + " " + to_string(*element) + " after the header");
   if constexpr (std::endian::native == std::endian::little) swap_bytes(array.bytes, size_of(*element));
   return array;
 }

@@ -165,10 +165,12 @@ ReadError bad_image(const fs::path& path, const Message& message) {
 /// Compression packs no more than about 8,000 pixels into a byte, whatever a damaged header says.
 Size check_size(const fs::path& path, const Size& size) {
   constexpr std::uint64_t kPixelsPerByte = 8 * 1040;
-  const std::uint64_t pixels = static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
+  const std::uint64_t pixels =
+      static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
   if (pixels / kPixelsPerByte > fs::file_size(path))
     throw ReadError(path.string() + ": its header claims " + std::to_string(size.width) + " x " +
-                    std::to_string(size.height) + " pixels, more than a file of its length can hold; it is damaged.");
+                    std::to_string(size.height) +
+                    " pixels, more than a file of its length can hold; it is damaged.");
   return size;
 }
 
@@ -203,7 +205,8 @@ void read_pixels(const fs::path& path, const Size& expected, bool as_colour, Lin
       throw bad_image(path, message);
   } else {
     JpegReader reader;
-    if (!jpeg_header(reader, file.get(), size) || size != expected || !jpeg_pixels(reader, as_colour, rows.data()))
+    if (!jpeg_header(reader, file.get(), size) || size != expected ||
+        !jpeg_pixels(reader, as_colour, rows.data()))
       throw bad_image(path, reader.error.message);
   }
 }
@@ -211,7 +214,8 @@ void read_pixels(const fs::path& path, const Size& expected, bool as_colour, Lin
 std::vector<fs::path> sorted_entries(const fs::path& folder, bool folders) {
   std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(folder))
-    if (folders ? entry.is_directory() : entry.is_regular_file() && is_image(entry.path())) found.push_back(entry.path());
+    if (folders ? entry.is_directory() : entry.is_regular_file() && is_image(entry.path()))
+      found.push_back(entry.path());
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -224,7 +228,8 @@ struct Listing {
 
 Listing list(const fs::path& folder) {
   std::error_code error;
-  if (!fs::is_directory(folder, error)) throw ReadError(folder.string() + ": expected a folder of images, found none.");
+  if (!fs::is_directory(folder, error))
+    throw ReadError(folder.string() + ": expected a folder of images, found none.");
   Listing listing;
   listing.files = sorted_entries(folder, false);
   if (!listing.files.empty()) return listing;
@@ -232,11 +237,13 @@ Listing list(const fs::path& folder) {
     const auto files = sorted_entries(sub, false);
     if (files.empty()) continue;
     listing.files.insert(listing.files.end(), files.begin(), files.end());
-    listing.labels.insert(listing.labels.end(), files.size(), static_cast<std::int64_t>(listing.classes.size()));
+    listing.labels.insert(listing.labels.end(), files.size(),
+                          static_cast<std::int64_t>(listing.classes.size()));
     listing.classes.push_back(sub.filename().string());
   }
   if (listing.files.empty())
-    throw ReadError(folder.string() + ": expected .png, .jpg or .jpeg files in it or in its sub-folders, found none.");
+    throw ReadError(folder.string() +
+                    ": expected .png, .jpg or .jpeg files in it or in its sub-folders, found none.");
   return listing;
 }
 
@@ -274,7 +281,8 @@ ImageFolder read_images(const fs::path& folder) {
   for (std::size_t i = 0; i < listing.files.size(); ++i) {
     read_pixels(listing.files[i], sizes[i], common.is_colour, interleaved);
     for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c)
-      for (std::size_t p = 0; p < pixels; ++p) *out++ = interleaved[p * static_cast<std::size_t>(channels) + c];
+      for (std::size_t p = 0; p < pixels; ++p)
+        *out++ = interleaved[p * static_cast<std::size_t>(channels) + c];
   }
   if (!listing.labels.empty()) {
     result.labels = {Element::kInt64, {n}, {}};

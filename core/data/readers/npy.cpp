@@ -45,11 +45,13 @@ struct Type {
 };
 
 Type parse_type(const std::string& file, std::string_view text) {
-  const std::string_view descr = text.starts_with('\'') ? text.substr(1, text.find('\'', 1) - 1) : text.substr(0, 40);
+  const std::string_view descr =
+      text.starts_with('\'') ? text.substr(1, text.find('\'', 1) - 1) : text.substr(0, 40);
   const std::string_view code = descr.empty() ? descr : descr.substr(1);
   if (code == "O" || code == "O8")
-    throw ReadError(file + ": expected numbers, found a pickled Python object array, which is not read; "
-                           "save the array with a numeric dtype.");
+    throw ReadError(file +
+                    ": expected numbers, found a pickled Python object array, which is not read; "
+                    "save the array with a numeric dtype.");
   const bool swapped = descr.starts_with(std::endian::native == std::endian::little ? '>' : '<');
   if (code == "u1") return {Element::kUint8, false};
   if (code == "b1") return {Element::kBool, false};
@@ -57,16 +59,19 @@ Type parse_type(const std::string& file, std::string_view text) {
   if (code == "i8") return {Element::kInt64, swapped};
   if (code == "f4") return {Element::kFloat32, swapped};
   if (code == "f8") return {Element::kFloat64, swapped};
-  throw ReadError(file + ": expected elements of uint8, bool, int32, int64, float32 or float64, found dtype " +
+  throw ReadError(file +
+                  ": expected elements of uint8, bool, int32, int64, float32 or float64, found dtype " +
                   std::string(descr) + "; convert with astype before saving.");
 }
 
 std::string read_header(ByteSource& source) {
   const auto magic = read_exactly(source, 8, "the magic bytes of an npy file");
   const int major = magic[6];
-  if (std::string_view(reinterpret_cast<const char*>(magic.data()), 6) != "\x93NUMPY" || major < 1 || major > 3)
-    throw ReadError(source.name() + ": expected an npy file of version 1, 2 or 3 (it begins with \\x93NUMPY), "
-                                    "found another beginning.");
+  if (std::string_view(reinterpret_cast<const char*>(magic.data()), 6) != "\x93NUMPY" || major < 1 ||
+      major > 3)
+    throw ReadError(source.name() +
+                    ": expected an npy file of version 1, 2 or 3 (it begins with \\x93NUMPY), "
+                    "found another beginning.");
   const std::size_t width = major == 1 ? 2 : 4;
   const auto size = read_exactly(source, width, "the length of an npy header");
   std::uint64_t length = 0;
@@ -82,18 +87,22 @@ std::string read_header(ByteSource& source) {
 
 Array read_npy(ByteSource& source) {
   const std::string header = read_header(source);
-  const auto descr = value_of(header, "descr"), order = value_of(header, "fortran_order"), sizes = value_of(header, "shape");
+  const auto descr = value_of(header, "descr"), order = value_of(header, "fortran_order"),
+             sizes = value_of(header, "shape");
   const auto shape = sizes ? parse_shape(*sizes) : std::nullopt;
   if (!descr || !order || !shape)
-    throw ReadError(source.name() + ": expected descr, fortran_order and shape in the npy header, found a header "
-                                    "without them; the file is damaged.");
+    throw ReadError(source.name() +
+                    ": expected descr, fortran_order and shape in the npy header, found a header "
+                    "without them; the file is damaged.");
   const Type type = parse_type(source.name(), *descr);
   if (!order->starts_with("False") && shape->size() > 1)
-    throw ReadError(source.name() + ": expected an array in C order, found Fortran order; "
-                                    "save numpy.ascontiguousarray of it.");
+    throw ReadError(source.name() +
+                    ": expected an array in C order, found Fortran order; "
+                    "save numpy.ascontiguousarray of it.");
   Array array{type.element, *shape, {}};
   const std::uint64_t bytes = byte_count(source.name(), array.shape, array.element);
-  array.bytes = read_rest(source, bytes, describe_shape(array.shape) + " " + to_string(array.element) + " after the header");
+  array.bytes = read_rest(source, bytes,
+                          describe_shape(array.shape) + " " + to_string(array.element) + " after the header");
   if (type.swapped) swap_bytes(array.bytes, size_of(array.element));
   if (array.element == Element::kBool)
     for (auto& byte : array.bytes) byte = byte != 0;

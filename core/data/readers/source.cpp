@@ -62,10 +62,11 @@ std::unique_ptr<ByteSource> open_file(const fs::path& path) { return std::make_u
 
 std::vector<std::uint8_t> read_exactly(ByteSource& source, std::uint64_t n, const std::string& what) {
   auto fail = [&](const std::string& found) {
-    throw ReadError(source.name() + ": expected " + what + " (" + std::to_string(n) + " bytes), found " + found +
-                    "; the file is truncated or its header is damaged.");
+    throw ReadError(source.name() + ": expected " + what + " (" + std::to_string(n) + " bytes), found " +
+                    found + "; the file is truncated or its header is damaged.");
   };
-  if (n > source.bound()) fail("a file that can hold no more than " + std::to_string(source.bound()) + " bytes");
+  if (n > source.bound())
+    fail("a file that can hold no more than " + std::to_string(source.bound()) + " bytes");
   std::vector<std::uint8_t> bytes;
   std::uint64_t have = 0;
   while (have < n) {  // doubling: the memory taken stays within twice what has really been read
@@ -81,7 +82,8 @@ std::vector<std::uint8_t> read_rest(ByteSource& source, std::uint64_t n, const s
   auto bytes = read_exactly(source, n, what);
   std::uint8_t one = 0;
   if (source.read(&one, 1) != 0)
-    throw ReadError(source.name() + ": expected the end of the file after " + what + " (" + std::to_string(n) +
+    throw ReadError(source.name() + ": expected the end of the file after " + what + " (" +
+                    std::to_string(n) +
                     " bytes), found more data; the file is damaged or of another format.");
   return bytes;
 }

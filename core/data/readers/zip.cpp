@@ -15,8 +15,10 @@ namespace {
 
 constexpr std::uint32_t kLocalHeader = 0x04034b50, kDirectoryEntry = 0x02014b50, kDirectoryEnd = 0x06054b50,
                         kDirectoryEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
-constexpr std::size_t kLocalHeaderSize = 30, kEntrySize = 46, kEndSize = 22, kEnd64Size = 56, kLocatorSize = 20;
-constexpr std::uint64_t kMaxDirectory = std::uint64_t{1} << 26;  // 64 MiB of member names: no data file needs more
+constexpr std::size_t kLocalHeaderSize = 30, kEntrySize = 46, kEndSize = 22, kEnd64Size = 56,
+                      kLocatorSize = 20;
+constexpr std::uint64_t kMaxDirectory = std::uint64_t{1}
+                                        << 26;  // 64 MiB of member names: no data file needs more
 
 /// A little-endian number of `width` bytes.
 std::uint64_t number(const std::uint8_t* at, std::size_t width) {
@@ -35,7 +37,8 @@ std::vector<std::uint8_t> read_at(const std::filesystem::path& path, std::uint64
   std::vector<std::uint8_t> bytes(n);
   file.seekg(static_cast<std::streamoff>(offset));
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(n));
-  if (!file) throw damaged(path, "could not read " + std::to_string(n) + " bytes at offset " + std::to_string(offset));
+  if (!file)
+    throw damaged(path, "could not read " + std::to_string(n) + " bytes at offset " + std::to_string(offset));
   return bytes;
 }
 
@@ -54,9 +57,11 @@ Directory find_directory(const std::filesystem::path& path, std::uint64_t file_s
     Directory found{number(end + 16, 4), number(end + 12, 4), number(end + 10, 2)};
     if (i >= kLocatorSize && number(end - kLocatorSize, 4) == kLocator64) {
       const std::uint64_t at = number(end - kLocatorSize + 8, 8);
-      if (at > file_size || file_size - at < kEnd64Size) throw damaged(path, "found its zip64 record outside the file");
+      if (at > file_size || file_size - at < kEnd64Size)
+        throw damaged(path, "found its zip64 record outside the file");
       const auto record = read_at(path, at, kEnd64Size);
-      if (number(record.data(), 4) != kDirectoryEnd64) throw damaged(path, "found no zip64 record where one is announced");
+      if (number(record.data(), 4) != kDirectoryEnd64)
+        throw damaged(path, "found no zip64 record where one is announced");
       found = {number(record.data() + 48, 8), number(record.data() + 40, 8), number(record.data() + 32, 8)};
     }
     if (found.offset > file_size || found.size > file_size - found.offset || found.size > kMaxDirectory)
@@ -71,8 +76,10 @@ Directory find_directory(const std::filesystem::path& path, std::uint64_t file_s
 class ZipFile::Source final : public ByteSource {
  public:
   Source(const ZipFile& zip, const Member& member, std::uint64_t data_offset)
-      : name_(zip.path_.string() + " (member " + member.name + ")"), member_(member),
-        file_(zip.path_, std::ios::binary), compressed_left_(member.compressed) {
+      : name_(zip.path_.string() + " (member " + member.name + ")"),
+        member_(member),
+        file_(zip.path_, std::ios::binary),
+        compressed_left_(member.compressed) {
     file_.seekg(static_cast<std::streamoff>(data_offset));
     // -MAX_WBITS: raw deflate, without zlib's own header
     if (member.method == 8 && inflateInit2(&stream_, -MAX_WBITS) != Z_OK)
@@ -115,7 +122,8 @@ class ZipFile::Source final : public ByteSource {
       if (stream_.avail_in == 0) {
         stream_.avail_in = static_cast<uInt>(stored(buffer_.data(), buffer_.size()));
         stream_.next_in = buffer_.data();
-        if (stream_.avail_in == 0) throw ReadError(name_ + ": expected intact deflated data, found it cut short.");
+        if (stream_.avail_in == 0)
+          throw ReadError(name_ + ": expected intact deflated data, found it cut short.");
       }
       const int code = inflate(&stream_, Z_NO_FLUSH);
       if (code == Z_STREAM_END) ended_ = true;
@@ -130,7 +138,8 @@ class ZipFile::Source final : public ByteSource {
     if (produced_ != member_.size)
       throw ReadError(name_ + ": expected " + std::to_string(member_.size) + " bytes, found " +
                       std::to_string(produced_) + "; the file is damaged.");
-    if (crc_ != member_.crc) throw ReadError(name_ + ": its checksum does not match its bytes; the file is damaged.");
+    if (crc_ != member_.crc)
+      throw ReadError(name_ + ": its checksum does not match its bytes; the file is damaged.");
   }
 
   std::string name_;
@@ -145,7 +154,8 @@ class ZipFile::Source final : public ByteSource {
 
 ZipFile::ZipFile(const std::filesystem::path& path) : path_(path) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) throw ReadError(path.string() + ": expected a file, found a folder.");
+  if (std::filesystem::is_directory(path, error))
+    throw ReadError(path.string() + ": expected a file, found a folder.");
   file_size_ = std::filesystem::file_size(path, error);
   if (error) throw ReadError(path.string() + ": cannot be read: " + error.message() + ".");
   const Directory directory = find_directory(path, file_size_);
@@ -157,7 +167,8 @@ ZipFile::ZipFile(const std::filesystem::path& path) : path_(path) {
       throw damaged(path, "found " + std::to_string(i) + " of the " + std::to_string(directory.entries) +
                               " members that its directory announces");
     const std::size_t length = kEntrySize + number(at + 28, 2) + number(at + 30, 2) + number(at + 32, 2);
-    if (static_cast<std::size_t>(end - at) < length) throw damaged(path, "found its directory of members cut short");
+    if (static_cast<std::size_t>(end - at) < length)
+      throw damaged(path, "found its directory of members cut short");
     members_.push_back(parse_member(at, at + length));
     at += length;
   }
@@ -175,7 +186,8 @@ ZipFile::Member ZipFile::parse_member(const std::uint8_t* at, const std::uint8_t
   member.name.assign(reinterpret_cast<const char*>(at + kEntrySize), name_size);
   // Extra field 1 (zip64) holds, in this order, those of the three numbers that are all ones above.
   const std::uint8_t* extra = at + kEntrySize + name_size;
-  const std::uint8_t* const extra_end = extra + std::min<std::size_t>(number(at + 30, 2), static_cast<std::size_t>(end - extra));
+  const std::uint8_t* const extra_end =
+      extra + std::min<std::size_t>(number(at + 30, 2), static_cast<std::size_t>(end - extra));
   while (extra_end - extra >= 4) {
     const std::size_t size = number(extra + 2, 2);
     const bool is_zip64 = number(extra, 2) == 1;
@@ -203,11 +215,13 @@ bool ZipFile::contains(const std::string& name) const {
 }
 
 std::unique_ptr<ByteSource> ZipFile::open(const std::string& name) const {
-  const auto found = std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.name == name; });
+  const auto found =
+      std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.name == name; });
   if (found == members_.end()) {
     std::string all;
     for (const Member& member : members_) all += (all.empty() ? "" : ", ") + member.name;
-    throw ReadError(path_.string() + ": expected a member \"" + name + "\", found " + (all.empty() ? "none" : all) + ".");
+    throw ReadError(path_.string() + ": expected a member \"" + name + "\", found " +
+                    (all.empty() ? "none" : all) + ".");
   }
   const Member& member = *found;
   const std::string where = path_.string() + " (member " + name + ")";
@@ -218,7 +232,8 @@ std::unique_ptr<ByteSource> ZipFile::open(const std::string& name) const {
   if (member.header > file_size_ || file_size_ - member.header < kLocalHeaderSize)
     throw damaged(path_, "found member " + name + " to lie outside the file");
   const auto local = read_at(path_, member.header, kLocalHeaderSize);
-  const std::uint64_t data = member.header + kLocalHeaderSize + number(local.data() + 26, 2) + number(local.data() + 28, 2);
+  const std::uint64_t data =
+      member.header + kLocalHeaderSize + number(local.data() + 26, 2) + number(local.data() + 28, 2);
   if (number(local.data(), 4) != kLocalHeader || data > file_size_ || member.compressed > file_size_ - data ||
       (member.method == 0 && member.compressed != member.size))
     throw damaged(path_, "found member " + name + " to lie outside the file or without its header");
