@@ -14,8 +14,8 @@ namespace variform::evaluate {
 
 struct EncodeOptions {
   std::string split = "test";
-  std::int64_t limit = 0;        ///< first rows; 0: all
-  std::int64_t jacobians = 0;    ///< Jacobians of the first rows
+  std::int64_t limit = 0;      ///< first rows; 0: all
+  std::int64_t jacobians = 0;  ///< Jacobians of the first rows
   std::int64_t batch = 256;
 };
 
@@ -23,6 +23,7 @@ struct EncodeOptions {
 /// up to 2 GiB), labels [N] where the data have some, factors and latents likewise, jacobians [n, P, d] at h (P counts
 /// the decoder's outputs, in its own order). Returns sentences about what is left out. Throws when the file cannot be
 /// written or Jacobians are asked of a decoder that has none.
-std::vector<std::string> encode(train::Session& session, const std::filesystem::path& file, const EncodeOptions& options = {});
+std::vector<std::string> encode(train::Session& session, const std::filesystem::path& file,
+                                const EncodeOptions& options = {});
 
 }  // namespace variform::evaluate

@@ -18,14 +18,14 @@ struct Session;
 namespace variform::evaluate {
 
 struct EvaluateOptions {
-  std::string split = "test";               ///< train, validation or test
-  std::int64_t samples = 16;                ///< latent draws a datum for expectations under q
-  std::int64_t importance_samples = 100;    ///< of is_nll; 0: leave it out
-  std::int64_t batch = 256;                 ///< data at a time; part of what seeds the draws
-  std::int64_t limit = 0;                   ///< first rows of the split; 0: all
-  std::optional<double> beta;               ///< instead of the training's final β
+  std::string split = "test";             ///< train, validation or test
+  std::int64_t samples = 16;              ///< latent draws a datum for expectations under q
+  std::int64_t importance_samples = 100;  ///< of is_nll; 0: leave it out
+  std::int64_t batch = 256;               ///< data at a time; part of what seeds the draws
+  std::int64_t limit = 0;                 ///< first rows of the split; 0: all
+  std::optional<double> beta;             ///< instead of the training's final β
   Curvature curvature = Curvature::kHessian;
-  std::filesystem::path dump;               ///< HDF5 file with x, draws and per-datum terms; empty: none
+  std::filesystem::path dump;  ///< HDF5 file with x, draws and per-datum terms; empty: none
 };
 
 /// Evaluates a model. The result is an object:

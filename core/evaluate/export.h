@@ -12,8 +12,8 @@ struct Session;
 namespace variform::evaluate {
 
 struct Exported {
-  std::vector<std::filesystem::path> files;   ///< what was written
-  std::vector<std::string> notes;             ///< sentences: which networks are exported as weights only, and why
+  std::vector<std::filesystem::path> files;  ///< what was written
+  std::vector<std::string> notes;  ///< sentences: which networks are exported as weights only, and why
 };
 
 /// Writes FILE.pt (`file`, with .pt added when it has no such ending), which torch.load(…, weights_only=True) reads as

@@ -38,10 +38,11 @@ report::Image interpolations(train::Session& session, const std::string& split =
 /// that is Gaussian; by the variance of the location for posteriors without covariance.
 struct LatentOrder {
   std::vector<std::int64_t> order;
-  std::vector<double> contribution;   ///< by latent, not by rank
-  bool is_kl = true;                  ///< false: variances of the location
+  std::vector<double> contribution;  ///< by latent, not by rank
+  bool is_kl = true;                 ///< false: variances of the location
 };
-LatentOrder order_of_latents(train::Session& session, const std::string& split = {}, std::int64_t limit = 2000);
+LatentOrder order_of_latents(train::Session& session, const std::string& split = {},
+                             std::int64_t limit = 2000);
 
 /// Writes reconstructions.png, samples.png and traversals.png into the folder. Returns empty, or the sentence of
 /// why_no_figures(): then nothing is written.

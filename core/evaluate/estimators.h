@@ -1,0 +1,30 @@
+#pragma once
+// The mathematics of one batch that the model itself does not offer: a Gaussian posterior of our own (§4's optimum),
+// and importance weights.
+
+#include <variform/model.h>
+
+#include <memory>
+#include <string>
+
+namespace variform::evaluate {
+
+/// N(mean, covariance) as a posterior: mean [B, d] in the model's dtype, covariance of float64.
+std::unique_ptr<Posterior> gaussian_posterior(const Tensor& mean, const Covariance& covariance);
+
+/// The structure that a batch of covariances has: isotropic, or the finest contiguous blocks outside of which every
+/// entry is exactly zero (diagonal, blocks, full). Low rank counts as full.
+Structure structure_of(const Covariance& covariance);
+
+/// −log p(x|g(z)) for z [K, B, d] -> [K, B] float64, a few draws at a time so that memory stays bounded.
+Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z);
+
+/// Importance-weighted bound on −log p(x) from K draws of q (§10): −log mean_k p(x|z_k) p(z_k) / q(z_k|x).
+struct Importance {
+  Tensor nll;        ///< [B]
+  Tensor effective;  ///< effective number of draws, (Σw)²/Σw², [B]
+  Tensor z;          ///< [K, B, d]
+};
+Importance importance_weighted(Model& model, const Posterior& posterior, const Tensor& x, int64_t K);
+
+}  // namespace variform::evaluate

@@ -1,0 +1,451 @@
+// See evaluate.h. One class goes through the batches; each of its small functions puts one group of values into the
+// tally, or the sentence that says why it cannot.
+
+#include "evaluate/evaluate.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <variform/random.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numbers>
+#include <stdexcept>
+
+#include "checkpoint/snapshot.h"
+#include "evaluate/estimators.h"
+#include "evaluate/rows.h"
+#include "evaluate/tally.h"
+#include "train/session.h"
+
+namespace variform::evaluate {
+namespace {
+
+using nlohmann::json;
+
+int64_t product(at::IntArrayRef shape) {
+  int64_t product = 1;
+  for (int64_t side : shape) product *= side;
+  return product;
+}
+
+// Full stop included: for reasons made here.
+std::string sentence(const std::string& text) { return "not defined: " + text + "."; }
+
+// What is known about the batch in hand; undefined and empty where it could not be had.
+struct Here {
+  Tensor x, h;  // [B, data…], [B, d]
+  std::unique_ptr<Posterior> posterior;
+  Tensor at_mean;  // ℓ(h), [B]
+  Tensor hessian;  // H, [B, d, d]
+  std::optional<Covariance> covariance;
+  Tensor z, nll, kl;  // draws [K, B, d], ℓ of each [K, B], [B]
+};
+
+class Evaluator {
+ public:
+  Evaluator(train::Session& session, const EvaluateOptions& options)
+      : session_(session),
+        options_(options),
+        model_(session.assembly->model()),
+        rows_(session, options.split) {
+    if (options.samples < 1 || options.importance_samples < 0 || options.batch < 1)
+      throw std::invalid_argument("an evaluation needs at least one sample and one datum a batch.");
+    beta_ = options.beta ? options.beta : model_.objective().final_beta();
+    if (beta_ && !(*beta_ >= 0)) throw std::invalid_argument("β must not be negative.");
+    if (const auto gaussian = model_.prior().gaussian())
+      prior_ = Gaussian{gaussian->mean, gaussian->covariance.to(at::kDouble)};
+    if (prior_) precision_ = prior_->covariance.precision()[0];
+  }
+
+  json run() {
+    const int64_t all = rows_.size();
+    const int64_t count = options_.limit > 0 ? std::min(options_.limit, all) : all;
+    const int64_t batch = rows_at_a_time();
+    for (int64_t first = 0; first < count; first += batch) add_batch(first, std::min(batch, count - first));
+    json result = report(count);
+    if (!options_.dump.empty()) write_dump(result);
+    return result;
+  }
+
+ private:
+  // The tangents of a batch are the largest thing in memory: d·P numbers a datum, in float64, and hidden layers.
+  int64_t rows_at_a_time() const {
+    constexpr int64_t kNumbers = int64_t{1} << 25;
+    const int64_t each =
+        model_.latent * std::max<int64_t>(1024, product(model_.data) * model_.likelihood().outputs());
+    return std::clamp<int64_t>(kNumbers / each, 1, options_.batch);
+  }
+
+  void seed(const char* what, int64_t first) {
+    model_.rng.set_current_seed(
+        hash(session_.assembly->spec().seed, "evaluate", rows_.split(), what, static_cast<uint64_t>(first)));
+  }
+
+  void add_batch(int64_t first, int64_t count) {
+    const Batch batch = rows_.range(first, count);
+    Here here;
+    here.x = batch.x;
+    here.posterior = model_.posterior(batch.x);
+    here.h = here.posterior->location();
+    here.at_mean = model_.nll(here.x, model_.decode(here.h)).to(at::kDouble);
+    tally_.add("nll_at_mean", here.at_mean);
+    keep("x", here.x);
+    keep("index", batch.index);
+    keep("labels", batch.labels);
+    keep("h", here.h);
+
+    add_expectations(here, first);
+    add_curvature(here);
+    add_quadratic(here);
+    add_deterministic(here, first);
+    add_optimal(here, first);
+    add_importance(here, first);
+    add_objective(batch, first);
+  }
+
+  // E_q ℓ, KL, and what is made of them.
+  void add_expectations(Here& here, int64_t first) {
+    const auto draw = tally_.attempt({"nll", "kl", "elbo", "loss_beta"}, [&] {
+      seed("draws", first);
+      return here.posterior->rsample(options_.samples, model_.rng);
+    });
+    if (!draw) return;
+    here.z = draw->z;
+    here.nll = nll_of_draws(model_, here.x, here.z);
+    tally_.add("nll", here.nll.mean(0));
+    keep("z", here.z.transpose(0, 1));
+    keep("nll_of_draws", here.nll.transpose(0, 1));
+    const auto kl = tally_.attempt({"kl", "elbo", "loss_beta", "taylor"}, [&] {
+      closed_kl_ = model_.has_closed_kl(*here.posterior);
+      return model_.kl(*here.posterior, *draw).to(at::kDouble);
+    });
+    if (!kl) return;
+    here.kl = *kl;
+    tally_.add("kl", here.kl);
+    tally_.add("elbo", here.nll.mean(0) + here.kl);
+    if (!beta_) return tally_.undefined({"loss_beta", "taylor"}, no_beta());
+    tally_.add("loss_beta", here.nll.mean(0) + *beta_ * here.kl);
+  }
+
+  void add_curvature(Here& here) {
+    const Tally::Names names{"hessian",
+                             "taylor",
+                             "taylor_gap",
+                             "half_trace",
+                             "ratio_R",
+                             "grae",
+                             "diagonal_bound",
+                             "isotropic_bound",
+                             "grae_approx",
+                             "elbo_optimal",
+                             "loss_beta_optimal",
+                             "is_nll_optimal",
+                             "is_effective_samples_optimal"};
+    const auto local = tally_.attempt(names, [&] {
+      return model_.latent_hessian(here.x, here.h, model_.unit_tangents(here.h.size(0)), options_.curvature);
+    });
+    if (!local) return;
+    here.hessian = local->h;
+    keep("hessian", here.hessian);
+  }
+
+  // §3: the second-order expansion about the mean.
+  void add_quadratic(Here& here) {
+    const Tally::Names names{"half_trace", "taylor", "taylor_gap", "ratio_R"};
+    const auto covariance = tally_.attempt(names, [&] { return here.posterior->covariance(); });
+    if (covariance && *covariance) here.covariance = (*covariance)->to(at::kDouble);
+    else
+      return tally_.undefined(
+          {"taylor", "taylor_gap", "half_trace", "ratio_R", "elbo_optimal", "loss_beta_optimal",
+           "is_nll_optimal", "is_effective_samples_optimal"},
+          sentence("the posterior of family " + model_.label(Kind::kFamily) + " has no covariance"));
+    keep("covariance", here.covariance->dense());
+    if (!here.hessian.defined()) return;
+    const Tensor half_trace = 0.5 * here.covariance->trace(here.hessian);
+    tally_.add("half_trace", half_trace);
+    if (here.kl.defined() && beta_) tally_.add("taylor", here.at_mean + half_trace + *beta_ * here.kl);
+    if (!here.nll.defined())
+      return tally_.undefined({"taylor_gap", "ratio_R"}, sentence("there are no draws of q"));
+    tally_.add("spread", here.nll.mean(0) - here.at_mean);
+    // L_β − L_Taylor: KL cancels, and the quadratic form of each draw takes most of the noise away.
+    const Tensor off = (here.z - here.h).to(at::kDouble);  // [K, B, d]
+    const Tensor quadratic = 0.5 * at::einsum("kbi,bij,kbj->kb", {off, here.hessian, off});
+    tally_.add("taylor_gap", (here.nll - here.at_mean - quadratic).mean(0));
+  }
+
+  // §4 and §5: the rows of the table of optimal covariances, for this decoder at this encoding.
+  void add_deterministic(Here& here, int64_t first) {
+    const Tally::Names names{"grae", "diagonal_bound", "isotropic_bound", "grae_approx"};
+    if (!prior_) return tally_.undefined(names, not_gaussian());
+    if (!beta_) return tally_.undefined(names, no_beta());
+    if (!here.hessian.defined()) return;
+    const int64_t d = model_.latent, rows = here.h.size(0);
+    const Tensor beta = at::full({}, *beta_, here.hessian.options());
+    const Tensor norm =
+        0.5 * *beta_ * prior_->covariance.whiten((here.h - prior_->mean).to(at::kDouble)).square().sum(-1);
+    const auto penalty = [&](const Structure& structure) {
+      return curvature_penalty(structure, here.hessian, beta, precision_);
+    };
+    const Tensor base = here.at_mean + norm;
+    tally_.add("grae", base + penalty(Structure::full(d)));
+    const Tensor diagonal = penalty(Structure::diagonal(d));
+    tally_.add("diagonal_bound", base + diagonal);
+    tally_.add("isotropic_bound", base + penalty(Structure::isotropic(d)));
+
+    // c_i: what one column contributes; their sum is the diagonal row but for a constant of the prior.
+    const Tensor ratio = here.hessian.diagonal(0, 1, 2) / precision_.diagonal();
+    const Tensor columns =
+        *beta_ > 0 ? 0.5 * *beta_ * (ratio / *beta_).log1p() : at::zeros_like(ratio);  // [B, d]
+    seed("column", first);
+    const Tensor chosen = at::rand({rows, d}, model_.rng, here.hessian.options()).argmax(1, /*keepdim=*/true);
+    const Tensor one = static_cast<double>(d) * columns.gather(1, chosen).squeeze(1);
+    tally_.add("grae_approx", base + diagonal - columns.sum(1) + one);
+    const Tensor centred = columns - columns.mean(1, /*keepdim=*/true);
+    column_sum_ = column_sum_.defined() ? column_sum_ + centred.sum(0) : centred.sum(0);
+    column_squares_ += centred.square().sum().item<double>();
+  }
+
+  // §5, the posterior of a GRAE model, offered to every model with a covariance.
+  void add_optimal(Here& here, int64_t first) {
+    const Tally::Names names{"elbo_optimal", "loss_beta_optimal", "is_nll_optimal",
+                             "is_effective_samples_optimal"};
+    if (!prior_) return tally_.undefined(names, not_gaussian());
+    if (!here.hessian.defined() || !here.covariance) return;
+    if (!structure_) structure_ = structure_of(*here.covariance);
+    const auto at_beta = [&](double beta) {
+      return gaussian_posterior(
+          here.h, optimal_covariance(*structure_, here.hessian, at::full({}, beta, here.hessian.options()),
+                                     precision_));
+    };
+    const auto loss = [&](const Posterior& posterior, double beta) {
+      const Draw draw = posterior.rsample(options_.samples, model_.rng);
+      return nll_of_draws(model_, here.x, draw.z).mean(0) + beta * model_.kl(posterior, draw).to(at::kDouble);
+    };
+    seed("optimal", first);
+    const std::unique_ptr<Posterior> one = at_beta(1);
+    keep("covariance_optimal", one->covariance()->dense());
+    tally_.add("elbo_optimal", loss(*one, 1));
+    if (!beta_) tally_.undefined({"loss_beta_optimal"}, no_beta());
+    else if (*beta_ == 0)
+      tally_.undefined({"loss_beta_optimal"}, sentence("β is 0, and the optimal covariance with it"));
+    else tally_.add("loss_beta_optimal", loss(*at_beta(*beta_), *beta_));
+    if (options_.importance_samples == 0) return;
+    seed("importance optimal", first);
+    const Importance found = importance_weighted(model_, *one, here.x, options_.importance_samples);
+    tally_.add("is_nll_optimal", found.nll);
+    tally_.add("is_effective_samples_optimal", found.effective);
+  }
+
+  void add_importance(Here& here, int64_t first) {
+    if (options_.importance_samples == 0) return;
+    const auto found = tally_.attempt({"is_nll", "is_effective_samples"}, [&] {
+      seed("importance", first);
+      return importance_weighted(model_, *here.posterior, here.x, options_.importance_samples);
+    });
+    if (!found) return;
+    tally_.add("is_nll", found->nll);
+    tally_.add("is_effective_samples", found->effective);
+    keep("importance_z", found->z.transpose(0, 1));
+  }
+
+  // The loss that was trained, as the objective itself computes it.
+  void add_objective(const Batch& batch, int64_t first) {
+    const auto terms = tally_.attempt({"objective"}, [&] {
+      seed("objective", first);
+      return model_.evaluate(batch);
+    });
+    if (terms) tally_.add("objective", terms->loss.expand({batch.x.size(0)}));
+  }
+
+  // ---------------------------------------------------------------------------------------------- the report
+
+  std::string no_beta() const {
+    return sentence("objective " + model_.label(Kind::kObjective) + " has no β; give one for the evaluation");
+  }
+  std::string not_gaussian() const {
+    return sentence("§4's optimum needs a Gaussian prior, and prior " + model_.label(Kind::kPrior) +
+                    " is none");
+  }
+
+  json report(int64_t count) const {
+    json result = {
+        {"split", rows_.split()},
+        {"data", count},
+        {"samples", options_.samples},
+        {"importance_samples", options_.importance_samples},
+        {"step", model_.step},
+        {"curvature", to_string(options_.curvature)},
+        {"gauss_newton", model_.decoder().piecewise_linear()
+                             ? "all of the Hessian almost everywhere (the decoder is piecewise linear)"
+                             : "an approximation of the Hessian"},
+        {"posterior", "family " + model_.label(Kind::kFamily)}};
+    for (Kind kind : session_.assembly->kinds()) result["model"][to_string(kind)] = model_.label(kind);
+    result["kl"] = closed_kl_ ? json(*closed_kl_ ? "closed" : "Monte Carlo") : json(nullptr);
+    result["beta"] = beta_ ? json(*beta_) : json(no_beta());
+    if (structure_) {
+      result["structure"] = structure_->name();
+      result["posterior_optimal"] =
+          "Gaussian at the family's location with the covariance that is optimal for the decoder (" +
+          structure_->name() + "; β = 1 for elbo and is_nll, the training β for loss_beta)";
+    }
+    add_reference(result);
+    result["values"] = tally_.entries(
+        options_.curvature == Curvature::kHessian
+            ? "; where H + β times the prior's precision is not positive definite, use the Fisher "
+              "curvature (theory §4)"
+            : "");
+    for (const char* internal : {"hessian"}) result["values"].erase(internal);
+    if (options_.importance_samples == 0)
+      for (const char* name : {"is_nll_optimal", "is_effective_samples_optimal"})
+        result["values"].erase(name);
+    add_ratio(result["values"]);
+    add_bits(result["values"]);
+    if (column_sum_.defined()) result["grae_approx_variance"] = column_variances(count);
+    return result;
+  }
+
+  // β_eff, and the constant of a Gaussian likelihood (§2, §10).
+  void add_reference(json& result) const {
+    const std::optional<Tensor> variance = model_.likelihood().reference_variance();
+    if (!variance) {
+      result["beta_eff"] =
+          sentence("likelihood " + model_.label(Kind::kLikelihood) + " has no reference variance");
+      return;
+    }
+    const double value = variance->to(at::kDouble).mean().item<double>();
+    if (beta_) result["beta_eff"] = *beta_ * value;
+    else result["beta_eff"] = no_beta();
+    if (model_.likelihood().domain() == Domain::kReal)
+      result["constant"] =
+          0.5 * static_cast<double>(product(model_.data)) * std::log(2 * std::numbers::pi * value);
+  }
+
+  // R = ½ tr(HΣ) / (E_q ℓ − ℓ(h)), a ratio of means, its error by linearisation.
+  void add_ratio(json& values) const {
+    const Tensor above = tally_.values("half_trace"), below = tally_.values("spread");
+    if (!above.defined() || !below.defined()) return;
+    const auto n = static_cast<double>(above.size(0));
+    const double denominator = below.mean().item<double>(), ratio = above.mean().item<double>() / denominator;
+    if (!std::isfinite(ratio)) {
+      values["ratio_R"] = {{"undefined", sentence("the posterior has no spread")}};
+      return;
+    }
+    values["ratio_R"] = {{"mean", ratio}, {"se", nullptr}};
+    if (n > 1)
+      values["ratio_R"]["se"] =
+          (above - ratio * below).std().item<double>() / (std::sqrt(n) * std::abs(denominator));
+  }
+
+  // Bytes with uniform noise have a density, whose value in nats is a code length for the bytes.
+  void add_bits(json& values) const {
+    if (!session_.experiment.data.dequantise || !rows_.dataset() ||
+        model_.likelihood().domain() != Domain::kReal)
+      return;
+    const std::string of = tally_.values("is_nll").defined() ? "is_nll" : "elbo";
+    Tensor nats = tally_.values(of);
+    if (!nats.defined()) return;
+    const auto size = static_cast<double>(product(model_.data));
+    if (const Tensor& sd = rows_.dataset()->sd(); sd.defined())
+      nats = nats + sd.to(at::kCPU, at::kDouble).log().expand(model_.data).sum();
+    values["bits_per_dimension"] = mean_and_error(nats / (size * std::numbers::ln2) + 8);
+    values["bits_per_dimension"]["of"] = of;
+  }
+
+  // §5: variance of GRAE≈'s regularizer for one training batch, d‖c̄‖² with one column for the whole batch (its
+  // expectation over batches) and (d/n) mean‖c‖² with a column a datum.
+  json column_variances(int64_t count) const {
+    const auto d = static_cast<double>(model_.latent);
+    const auto batch = static_cast<double>(session_.experiment.train.batch);
+    const double squares = column_squares_ / static_cast<double>(count);
+    const double of_mean = (column_sum_ / count).square().sum().item<double>();
+    return {{"batch", session_.experiment.train.batch},
+            {"one_column_a_batch", d * (of_mean + (squares - of_mean) / batch)},
+            {"one_column_a_datum", d / batch * squares}};
+  }
+
+  // ---------------------------------------------------------------------------------------------- the dump
+
+  void keep(const std::string& name, const Tensor& tensor) {
+    if (!options_.dump.empty() && tensor.defined()) kept_[name].push_back(tensor.detach().to(at::kCPU));
+  }
+
+  void write_dump(const json& result) const {
+    checkpoint::Snapshot snapshot;
+    snapshot.attributes["evaluation"] = result.dump();
+    for (const auto& [name, parts] : kept_) snapshot.tensors[name] = at::cat(parts);
+    for (const std::string& name : tally_.names())
+      if (const Tensor values = tally_.values(name); values.defined())
+        snapshot.tensors["terms/" + name] = values;
+    checkpoint::write(snapshot, options_.dump);
+  }
+
+  train::Session& session_;
+  const EvaluateOptions options_;
+  Model& model_;
+  Rows rows_;
+  std::optional<double> beta_;
+  std::optional<Gaussian> prior_;       // float64
+  Tensor precision_;                    // Q [d, d]
+  std::optional<Structure> structure_;  // of the family's covariance
+  std::optional<bool> closed_kl_;
+  Tally tally_;
+  Tensor column_sum_;          // Σ_n c_n, [d]
+  double column_squares_ = 0;  // Σ_n ‖c_n‖²
+  std::map<std::string, std::vector<Tensor>> kept_;
+};
+
+struct Meaning {
+  const char* name;
+  const char* text;
+};
+constexpr Meaning kMeanings[] = {{"elbo", "negative evidence lower bound: nll + kl"},
+                                 {"nll", "E_q of −log p(x|z)"},
+                                 {"kl", "KL of q to the prior"},
+                                 {"nll_at_mean", "−log p(x|z) at q's mean"},
+                                 {"loss_beta", "nll + β kl"},
+                                 {"objective", "the trained loss, as its objective computes it"},
+                                 {"taylor", "second-order expansion of loss_beta about q's mean (§3)"},
+                                 {"taylor_gap", "loss_beta − taylor"},
+                                 {"ratio_R", "½tr(HΣ) / (nll − nll_at_mean)"},
+                                 {"half_trace", "½tr(HΣ)"},
+                                 {"spread", "nll − nll_at_mean"},
+                                 {"grae", "deterministic loss, full covariance (§5)"},
+                                 {"diagonal_bound", "the same, diagonal covariance: what GRAE≈ estimates"},
+                                 {"isotropic_bound", "the same, one variance for all latents"},
+                                 {"grae_approx", "one draw of GRAE≈, a column a datum"},
+                                 {"is_nll", "importance-weighted −log p(x)"},
+                                 {"is_effective_samples", "effective number of its draws"},
+                                 {"elbo_optimal", "elbo at the optimal covariance for β = 1"},
+                                 {"loss_beta_optimal", "loss_beta at the optimal covariance for β"},
+                                 {"is_nll_optimal", "is_nll with draws at the optimal covariance for β = 1"},
+                                 {"is_effective_samples_optimal", "effective number of its draws"},
+                                 {"bits_per_dimension", "bits a data value, of bytes"}};
+
+}  // namespace
+
+nlohmann::json evaluate(train::Session& session, const EvaluateOptions& options) {
+  const at::NoGradGuard no_grad;
+  const EvaluationMode mode(*session.assembly);
+  return Evaluator(session, options).run();
+}
+
+report::Table table_of(const nlohmann::json& result) {
+  report::Table table({{"value"}, {"nats a datum", report::Align::kRight}, {"what it is"}});
+  const json& values = result.at("values");
+  for (const auto& [name, text] : kMeanings) {
+    if (!values.contains(name)) continue;
+    const json& entry = values.at(name);
+    if (entry.contains("undefined")) {
+      table.add({name, "–", entry.at("undefined").get<std::string>()});
+      continue;
+    }
+    const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
+    table.add({name, report::with_error(entry.at("mean").get<double>(), error), text});
+  }
+  return table;
+}
+
+}  // namespace variform::evaluate

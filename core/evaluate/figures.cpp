@@ -1,0 +1,201 @@
+// See figures.h.
+
+#include "evaluate/figures.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <variform/random.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <stdexcept>
+
+#include "evaluate/rows.h"
+#include "train/session.h"
+
+namespace variform::evaluate {
+namespace {
+
+constexpr int kGap = 2;
+constexpr int kPerRow = 10;
+
+// What every figure does first: evaluation mode, no gradients, its own stream of random numbers.
+class Drawing {
+ public:
+  Drawing(train::Session& session, const char* what)
+      : model(session.assembly->model()), session_(session), mode_(*session.assembly) {
+    if (const std::string reason = why_no_figures(session); !reason.empty()) throw std::runtime_error(reason);
+    model.rng.set_current_seed(hash(session.assembly->spec().seed, "figure", what));
+  }
+
+  // x [N, channels, height, width] as the model sees it -> what was stored, in [0, 1].
+  Tensor shown(const Tensor& x) const {
+    const data::Dataset& train = session_.splits.train;
+    Tensor values = x.detach();
+    if (train.size() > 0 && train.mean().defined()) values = values * train.sd() + train.mean();
+    if (train.size() > 0 && train.stored().scalar_type() == at::kByte &&
+        session_.experiment.data.scale == "none" && !session_.experiment.data.dequantise)
+      values = values / 255;
+    return values.clamp(0, 1);
+  }
+  // z [N, d] -> pictures of E[x|g(z)].
+  Tensor decoded(const Tensor& z) { return shown(model.data_mean(model.decode(z))); }
+
+  // Pictures [N, channels, height, width] in reading order.
+  static report::Image grid(const Tensor& pictures, int columns) {
+    const Tensor bytes = (pictures.nan_to_num(0, 1, 0) * 255)
+                             .round()
+                             .to(at::kCPU, at::kByte)
+                             .permute({0, 2, 3, 1})
+                             .contiguous();
+    const auto side = [&](int64_t dim) { return static_cast<int>(bytes.size(dim)); };
+    std::vector<report::Image> images;
+    for (const Tensor& one : bytes.unbind()) {
+      report::Image image{side(2), side(1), side(3), {}};
+      image.pixels.assign(one.const_data_ptr<uint8_t>(), one.const_data_ptr<uint8_t>() + one.numel());
+      images.push_back(std::move(image));
+    }
+    return report::grid(images, columns, kGap, report::enlargement(side(2), side(1)));
+  }
+
+  Model& model;
+
+ private:
+  at::NoGradGuard no_grad_;
+  train::Session& session_;
+  EvaluationMode mode_;
+};
+
+// n row numbers evenly spread over a split.
+Tensor spread(int64_t n, int64_t size) {
+  n = std::min(n, size);
+  return at::arange(n).mul(size).div(n, "floor").to(at::kLong);
+}
+
+// Mean and standard deviation of the prior in each latent, [d]; those of N(0, 1) when it is not Gaussian.
+std::pair<Tensor, Tensor> scale_of_prior(Model& model) {
+  const std::optional<Gaussian> prior = model.prior().gaussian();
+  if (!prior) return {at::zeros({model.latent}, model.options), at::ones({model.latent}, model.options)};
+  return {prior->mean[0].to(model.options), prior->covariance.variances()[0].sqrt().to(model.options)};
+}
+
+Tensor locations(Model& model, const Batch& batch) { return model.posterior(batch.x)->location(); }
+
+void require(bool condition, const std::string& text) {
+  if (!condition) throw std::invalid_argument(text);
+}
+
+}  // namespace
+
+std::string why_no_figures(const train::Session& session) {
+  const Shape& shape = session.assembly->model().data;
+  if (shape.size() == 3 && (shape[0] == 1 || shape[0] == 3)) return {};
+  return "these data cannot be shown as pictures: expected images of shape [1 or 3, height, width], found " +
+         to_text(shape) + ".";
+}
+
+report::Image reconstructions(train::Session& session, const std::string& split, std::int64_t n) {
+  require(n > 0, "reconstructions need at least one datum.");
+  Drawing drawing(session, "reconstructions");
+  Rows rows(session, split);
+  const Batch batch = rows.at(spread(n, rows.size()));
+  const Tensor data = drawing.shown(batch.x), made = drawing.decoded(locations(drawing.model, batch));
+  std::vector<Tensor> lines;
+  for (int64_t first = 0; first < data.size(0); first += kPerRow) {
+    const int64_t count = std::min<int64_t>(kPerRow, data.size(0) - first);
+    for (const Tensor& from : {data, made}) {
+      lines.push_back(from.narrow(0, first, count));
+      if (count < kPerRow && first > 0)  // keeps the rows of the last pair apart
+        lines.push_back(
+            at::full({kPerRow - count, data.size(1), data.size(2), data.size(3)}, 0.91, data.options()));
+    }
+  }
+  return Drawing::grid(at::cat(lines), static_cast<int>(std::min<int64_t>(kPerRow, data.size(0))));
+}
+
+report::Image samples(train::Session& session, std::int64_t n, bool noise) {
+  require(n > 0, "a figure needs at least one sample.");
+  Drawing drawing(session, "samples");
+  const Tensor z = drawing.model.sample_prior(n);
+  if (!noise) return Drawing::grid(drawing.decoded(z), kPerRow);
+  return Drawing::grid(drawing.shown(drawing.model.sample_data(drawing.model.decode(z))), kPerRow);
+}
+
+report::Image traversals(train::Session& session, const std::string& split, std::int64_t datum,
+                         std::int64_t latents, std::int64_t columns) {
+  require(latents > 0 && columns > 1, "a traversal needs at least one latent and two columns.");
+  const LatentOrder order = order_of_latents(session, split);
+  Drawing drawing(session, "traversals");
+  Rows rows(session, split);
+  require(datum >= 0 && datum < rows.size(),
+          "there is no row " + std::to_string(datum) + " in the split '" + rows.split() + "'.");
+  const auto [mean, deviation] = scale_of_prior(drawing.model);
+  const Tensor start = locations(drawing.model, rows.range(datum, 1));  // [1, d]
+  const Tensor steps = at::linspace(-3, 3, columns, drawing.model.options);
+  std::vector<Tensor> z;
+  for (std::int64_t i : order.order) {
+    if (static_cast<std::int64_t>(z.size()) == latents) break;
+    Tensor line = start.repeat({columns, 1});
+    line.select(1, i).copy_(mean[i] + deviation[i] * steps);
+    z.push_back(line);
+  }
+  return Drawing::grid(drawing.decoded(at::cat(z)), static_cast<int>(columns));
+}
+
+report::Image interpolations(train::Session& session, const std::string& split, std::int64_t n,
+                             std::int64_t columns) {
+  require(n > 0 && columns > 1, "an interpolation needs at least one pair and two columns.");
+  Drawing drawing(session, "interpolations");
+  Rows rows(session, split);
+  require(rows.size() > 1, "an interpolation needs two data.");
+  n = std::min(n, rows.size() / 2);
+  const Tensor ends = locations(drawing.model, rows.at(spread(2 * n, rows.size())));  // [2n, d]
+  const Tensor from = ends.slice(0, 0, 2 * n, 2).unsqueeze(1), to = ends.slice(0, 1, 2 * n, 2).unsqueeze(1);
+  const Tensor t = at::linspace(0, 1, columns, drawing.model.options).view({1, columns, 1});
+  return Drawing::grid(drawing.decoded((from + t * (to - from)).flatten(0, 1)), static_cast<int>(columns));
+}
+
+LatentOrder order_of_latents(train::Session& session, const std::string& split, std::int64_t limit) {
+  constexpr std::int64_t kBatch = 250;
+  const at::NoGradGuard no_grad;
+  const EvaluationMode mode(*session.assembly);
+  Model& model = session.assembly->model();
+  Rows rows(session, split);
+  const std::int64_t count = std::min(limit, rows.size());
+  const auto [mean, deviation] = scale_of_prior(model);
+  LatentOrder result;
+  std::vector<Tensor> location, variance;
+  for (std::int64_t first = 0; first < count; first += kBatch) {
+    const auto posterior = model.posterior(rows.range(first, std::min(kBatch, count - first)).x);
+    location.push_back(posterior->location());
+    const std::optional<Covariance> covariance = posterior->covariance();
+    result.is_kl = covariance.has_value();
+    if (covariance) variance.push_back(covariance->variances());
+  }
+  const Tensor h = (at::cat(location) - mean) / deviation;
+  Tensor score = h.var(0, /*unbiased=*/false);
+  if (result.is_kl) {
+    const Tensor v = at::cat(variance) / deviation.square();
+    score = 0.5 * (h.square() + v - 1 - v.log()).mean(0);
+  }
+  score = score.to(at::kCPU, at::kDouble).nan_to_num(0).contiguous();
+  result.contribution.assign(score.const_data_ptr<double>(), score.const_data_ptr<double>() + score.numel());
+  result.order.resize(result.contribution.size());
+  std::iota(result.order.begin(), result.order.end(), 0);
+  std::stable_sort(result.order.begin(), result.order.end(), [&](std::int64_t a, std::int64_t b) {
+    return result.contribution[static_cast<size_t>(a)] > result.contribution[static_cast<size_t>(b)];
+  });
+  return result;
+}
+
+std::string write_figures(train::Session& session, const std::filesystem::path& folder) {
+  if (std::string reason = why_no_figures(session); !reason.empty()) return reason;
+  report::write_png(folder / "reconstructions.png", reconstructions(session));
+  report::write_png(folder / "samples.png", samples(session));
+  report::write_png(folder / "traversals.png", traversals(session));
+  return {};
+}
+
+}  // namespace variform::evaluate
