@@ -16,7 +16,9 @@ const double kLogTwoPi = std::log(2 * std::numbers::pi);
 class DiagonalPosterior final : public variform::Posterior {
  public:
   DiagonalPosterior(Tensor mean, Tensor log_variance)
-      : mean_(std::move(mean)), log_variance_(std::move(log_variance)), deviation_((0.5 * log_variance_).exp()) {}
+      : mean_(std::move(mean)),
+        log_variance_(std::move(log_variance)),
+        deviation_((0.5 * log_variance_).exp()) {}
 
   Tensor location() const override { return mean_; }
   variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
@@ -35,7 +37,7 @@ class DiagonalPosterior final : public variform::Posterior {
   }
 
  private:
-  Tensor mean_, log_variance_, deviation_;   // [B, d]
+  Tensor mean_, log_variance_, deviation_;  // [B, d]
 };
 
 /// q(z|x) = ∏_i N(z_i; m_i, s_i²) (Kingma and Welling 2014, appendix B). The encoder outputs 2d numbers: the mean m,
@@ -56,8 +58,11 @@ class Diagonal final : public variform::VariationalFamily {
 
 }  // namespace
 
-VARIFORM_COMPONENTS(variform::component<Diagonal>(
-    "diagonal", "Gaussian posterior with independent latents (mean-field).",
-    "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; theory §4",
-    {variform::number("deviation", 1.0).above(0).in("latent units").doc(
-        "Standard deviation of every latent for an encoder output of zero, which is about where training starts.")}))
+VARIFORM_COMPONENTS(
+    variform::component<Diagonal>("diagonal", "Gaussian posterior with independent latents (mean-field).",
+                                  "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; theory §4",
+                                  {variform::number("deviation", 1.0)
+                                       .above(0)
+                                       .in("latent units")
+                                       .doc("Standard deviation of every latent for an encoder output of "
+                                            "zero, which is about where training starts.")}))

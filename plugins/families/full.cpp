@@ -16,7 +16,9 @@ const double kLogTwoPi = std::log(2 * std::numbers::pi);
 class FullPosterior final : public variform::Posterior {
  public:
   FullPosterior(Tensor mean, const Tensor& factor, Tensor log_det)
-      : mean_(std::move(mean)), log_det_(std::move(log_det)), covariance_(variform::Covariance::cholesky({factor})) {}
+      : mean_(std::move(mean)),
+        log_det_(std::move(log_det)),
+        covariance_(variform::Covariance::cholesky({factor})) {}
 
   Tensor location() const override { return mean_; }
   variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
@@ -33,7 +35,7 @@ class FullPosterior final : public variform::Posterior {
   std::optional<variform::Covariance> covariance() const override { return covariance_; }
 
  private:
-  Tensor mean_, log_det_;   // [B, d], [B]
+  Tensor mean_, log_det_;  // [B, d], [B]
   variform::Covariance covariance_;
 };
 
@@ -48,7 +50,8 @@ class Full final : public variform::VariationalFamily {
     std::vector<int64_t> places(static_cast<size_t>(d * d), d + d * (d - 1) / 2);
     int64_t below = d;
     for (int64_t row = 0; row < d; ++row) {
-      for (int64_t column = 0; column < row; ++column) places[static_cast<size_t>(row * d + column)] = below++;
+      for (int64_t column = 0; column < row; ++column)
+        places[static_cast<size_t>(row * d + column)] = below++;
       places[static_cast<size_t>(row * d + row)] = row;
     }
     places_ = at::tensor(places, at::kLong).to(build.options.device());
@@ -56,10 +59,12 @@ class Full final : public variform::VariationalFamily {
   }
   int64_t parameter_count(int64_t d) const override { return d + d * (d + 1) / 2; }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
-    const int64_t batch = params.size(0), n = places_.size(0), d = static_cast<int64_t>(std::llround(std::sqrt(n)));
+    const int64_t batch = params.size(0), n = places_.size(0),
+                  d = static_cast<int64_t>(std::llround(std::sqrt(n)));
     const std::vector<Tensor> parts = params.split_with_sizes({d, d, d * (d - 1) / 2}, -1);
     const Tensor entries = at::cat({deviation_ * (0.5 * parts[1]).exp(), deviation_ * parts[2],
-                                    zero_.to(params.options()).expand({batch, 1})}, 1);
+                                    zero_.to(params.options()).expand({batch, 1})},
+                                   1);
     const Tensor factor = entries.index_select(1, places_).reshape({batch, d, d});
     const Tensor log_det = parts[1].sum(-1) + 2 * static_cast<double>(d) * std::log(deviation_);
     return std::make_unique<FullPosterior>(parts[0], factor, log_det);
@@ -67,7 +72,7 @@ class Full final : public variform::VariationalFamily {
 
  private:
   double deviation_;
-  Tensor places_, zero_;   // constants, not state
+  Tensor places_, zero_;  // constants, not state
 };
 
 }  // namespace
@@ -75,5 +80,8 @@ class Full final : public variform::VariationalFamily {
 VARIFORM_COMPONENTS(variform::component<Full>(
     "full", "Gaussian posterior with a full covariance, by its Cholesky factor.",
     "Kingma and Welling, An Introduction to Variational Autoencoders, 2019, section 2.5.1; theory §4",
-    {variform::number("deviation", 1.0).above(0).in("latent units").doc(
-        "Standard deviation of every latent for an encoder output of zero, which is about where training starts.")}))
+    {variform::number("deviation", 1.0)
+         .above(0)
+         .in("latent units")
+         .doc("Standard deviation of every latent for an encoder output of zero, which is about where "
+              "training starts.")}))

@@ -17,7 +17,7 @@ struct Settings {
   variform::Model* model;
   variform::Structure structure;
   variform::Curvature curvature;
-  double beta;   ///< 0: the objective's
+  double beta;  ///< 0: the objective's
 };
 
 double beta_of(const Settings& settings) {
@@ -45,7 +45,8 @@ class OptimalPosterior final : public variform::Posterior {
   Tensor log_prob(const variform::Draw& draw) const override {
     const Tensor noise =
         draw.noise.defined() ? draw.noise : optimum().whiten((draw.z - mean_).to(at::kDouble));
-    return -0.5 * (noise.square().sum(-1) + optimum().log_det() + static_cast<double>(mean_.size(1)) * kLogTwoPi);
+    return -0.5 *
+           (noise.square().sum(-1) + optimum().log_det() + static_cast<double>(mean_.size(1)) * kLogTwoPi);
   }
   std::optional<Tensor> entropy() const override {
     return 0.5 * (optimum().log_det() + static_cast<double>(mean_.size(1)) * (kLogTwoPi + 1));
@@ -59,17 +60,19 @@ class OptimalPosterior final : public variform::Posterior {
     if (!prior)
       throw variform::Unsupported(
           "the optimal covariance of the theory's §4 exists for a Gaussian prior only, and prior " +
-          settings_.model->label(variform::Kind::kPrior) + " is none; use prior 'gaussian' or another family");
-    const Tensor h = settings_.model
-                         ->latent_hessian(x_, mean_, settings_.model->unit_tangents(mean_.size(0)), settings_.curvature)
-                         .h;
+          settings_.model->label(variform::Kind::kPrior) +
+          " is none; use prior 'gaussian' or another family");
+    const Tensor h =
+        settings_.model
+            ->latent_hessian(x_, mean_, settings_.model->unit_tangents(mean_.size(0)), settings_.curvature)
+            .h;
     const Tensor beta = at::full({}, beta_of(settings_), h.options());
     const Tensor precision = prior->covariance.to(at::kDouble).precision()[0];
     covariance_ = variform::optimal_covariance(settings_.structure, h, beta, precision);
     return *covariance_;
   }
 
-  Tensor mean_, x_;   // [B, d], [B, data…]
+  Tensor mean_, x_;  // [B, d], [B, data…]
   Settings settings_;
   mutable std::optional<variform::Covariance> covariance_;
 };
@@ -82,7 +85,8 @@ class Optimal final : public variform::VariationalFamily {
   explicit Optimal(const variform::Build& build)
       : settings_{build.model,
                   variform::Structure::named(build.text("structure"), build.latent, build.integer("block")),
-                  build.text("curvature") == "fisher" ? variform::Curvature::kFisher : variform::Curvature::kHessian,
+                  build.text("curvature") == "fisher" ? variform::Curvature::kFisher
+                                                      : variform::Curvature::kHessian,
                   build.number("beta")} {}
   int64_t parameter_count(int64_t d) const override { return d; }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor& x) override {
@@ -96,18 +100,28 @@ class Optimal final : public variform::VariationalFamily {
 }  // namespace
 
 VARIFORM_COMPONENTS(variform::component<Optimal>(
-    "optimal", "Gaussian posterior whose covariance is the optimum for the decoder's curvature: the posterior of a "
-               "GRAE model.",
+    "optimal",
+    "Gaussian posterior whose covariance is the optimum for the decoder's curvature: the posterior of a "
+    "GRAE model.",
     "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 3; theory §4, §5",
-    {variform::text("structure", "full").one_of({"full", "diagonal", "block", "isotropic"}).doc(
-         "Structure inside which the covariance is optimal; take the objective's own to evaluate a model as it was "
-         "trained."),
-     variform::integer("block", 0).at_least(0).in("latents").doc(
-         "Size of the blocks when structure is \"block\"; the last block is smaller when it does not divide the "
-         "latent dimension."),
-     variform::number("beta", 0.0).at_least(0).doc(
-         "The β that the covariance is optimal for; 0 takes the objective's at the end of training. 1 gives the "
-         "posterior for an evidence lower bound."),
-     variform::text("curvature", "hessian").one_of({"hessian", "fisher"}).doc(
-         "Second derivative of the likelihood: exact (\"hessian\") or its expectation under the model, which is never "
-         "negative (\"fisher\").")}))
+    {variform::text("structure", "full")
+         .one_of({"full", "diagonal", "block", "isotropic"})
+         .doc("Structure inside which the covariance is optimal; take the objective's own to evaluate a "
+              "model as it was "
+              "trained."),
+     variform::integer("block", 0)
+         .at_least(0)
+         .in("latents")
+         .doc("Size of the blocks when structure is \"block\"; the last block is smaller when it does not "
+              "divide the "
+              "latent dimension."),
+     variform::number("beta", 0.0)
+         .at_least(0)
+         .doc("The β that the covariance is optimal for; 0 takes the objective's at the end of training. 1 "
+              "gives the "
+              "posterior for an evidence lower bound."),
+     variform::text("curvature", "hessian")
+         .one_of({"hessian", "fisher"})
+         .doc("Second derivative of the likelihood: exact (\"hessian\") or its expectation under the model, "
+              "which is never "
+              "negative (\"fisher\").")}))

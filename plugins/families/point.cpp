@@ -18,12 +18,13 @@ class PointPosterior final : public variform::Posterior {
   }
   Tensor log_prob(const variform::Draw&) const override {
     throw variform::Unsupported(
-        "the point family has no density, so that KL divergence and evidence are not defined; use an objective "
+        "the point family has no density, so that KL divergence and evidence are not defined; use an "
+        "objective "
         "without KL, or family 'optimal' for the posterior of a GRAE model");
   }
 
  private:
-  Tensor location_;   // [B, d]
+  Tensor location_;  // [B, d]
 };
 
 /// z = h(x): every draw is the encoder's output itself. No entropy, no density, no covariance: objectives with a KL

@@ -24,13 +24,13 @@ class Bernoulli final : public variform::Likelihood {
   }
   Tensor gram(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature) override {
     const Tensor wide = g.to(t.scalar_type());
-    return variform::diagonal_gram(t, wide.sigmoid() * (-wide).sigmoid());   // no 1 − S: it would round to 0
+    return variform::diagonal_gram(t, wide.sigmoid() * (-wide).sigmoid());  // no 1 − S: it would round to 0
   }
   Tensor mean(const Tensor& g) override { return g.squeeze(-dimensions_ - 1).sigmoid(); }
   Tensor sample(const Tensor& g, variform::Generator& rng) override { return at::bernoulli(mean(g), rng); }
 
  private:
-  int64_t dimensions_;   // of a datum
+  int64_t dimensions_;  // of a datum
   Tensor one_;
 };
 

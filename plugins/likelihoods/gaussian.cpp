@@ -39,8 +39,8 @@ class Gaussian final : public variform::Likelihood {
   }
 
  private:
-  int64_t dimensions_;   // of a datum
-  double size_;          // P
+  int64_t dimensions_;  // of a datum
+  double size_;         // P
   Tensor log_variance_;
 };
 
@@ -49,6 +49,8 @@ class Gaussian final : public variform::Likelihood {
 VARIFORM_COMPONENTS(variform::component<Gaussian>(
     "gaussian", "Gaussian observation noise with one variance for all data values.",
     "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; theory §2, §3, §10",
-    {variform::number("variance", 1.0).above(0).in("squared data units").doc(
-         "Variance σ² of every data value, or where its training starts; β_eff is β times this."),
+    {variform::number("variance", 1.0)
+         .above(0)
+         .in("squared data units")
+         .doc("Variance σ² of every data value, or where its training starts; β_eff is β times this."),
      variform::flag("learned", false).doc("Whether the variance is trained, as one number, with the rest.")}))

@@ -14,13 +14,15 @@ using variform::Tensor;
 class BetaVae final : public variform::Objective {
  public:
   explicit BetaVae(const variform::Build& build)
-      : beta_(build.schedule("beta")), final_beta_(build.final_value("beta")), samples_(build.integer("samples")) {}
+      : beta_(build.schedule("beta")),
+        final_beta_(build.final_value("beta")),
+        samples_(build.integer("samples")) {}
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
     const std::unique_ptr<variform::Posterior> posterior = model.posterior(batch.x);
-    const variform::Draw draw = posterior->rsample(samples_, model.rng);            // [K, B, d]
-    const Tensor nll = model.nll(batch.x, model.decode(draw.z)).mean(0);            // [K, B] -> [B]
-    const Tensor kl = model.kl(*posterior, draw);                                   // [B]
+    const variform::Draw draw = posterior->rsample(samples_, model.rng);  // [K, B, d]
+    const Tensor nll = model.nll(batch.x, model.decode(draw.z)).mean(0);  // [K, B] -> [B]
+    const Tensor kl = model.kl(*posterior, draw);                         // [B]
     return {nll + beta_ * kl, {{"nll", nll}, {"kl", kl}}};
   }
   std::optional<Tensor> beta() const override { return beta_; }
@@ -37,7 +39,11 @@ class BetaVae final : public variform::Objective {
 VARIFORM_COMPONENTS(variform::component<BetaVae>(
     "beta-vae", "β-VAE: expected reconstruction plus β times the KL divergence to the prior.",
     "Higgins et al., β-VAE, ICLR 2017; Kingma and Welling, ICLR 2014 (β = 1); theory §2",
-    {variform::number("beta", 1.0).at_least(0).schedulable().doc(
-         "Weight of the KL divergence; 1 gives the negative evidence lower bound."),
-     variform::integer("samples", 1).at_least(1).in("draws per datum").doc(
-         "Latent draws for each datum over which the reconstruction term is averaged.")}))
+    {variform::number("beta", 1.0)
+         .at_least(0)
+         .schedulable()
+         .doc("Weight of the KL divergence; 1 gives the negative evidence lower bound."),
+     variform::integer("samples", 1)
+         .at_least(1)
+         .in("draws per datum")
+         .doc("Latent draws for each datum over which the reconstruction term is averaged.")}))

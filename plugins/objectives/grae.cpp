@@ -20,7 +20,8 @@ class OptimalCovarianceLoss final : public variform::Objective {
         final_beta_(build.final_value("beta")),
         columns_(build.integer("columns")),
         per_sample_(build.flag("per_sample")),
-        curvature_(build.text("curvature") == "fisher" ? variform::Curvature::kFisher : variform::Curvature::kHessian),
+        curvature_(build.text("curvature") == "fisher" ? variform::Curvature::kFisher
+                                                       : variform::Curvature::kHessian),
         structure_(variform::Structure::named(build.text("structure"), build.latent, build.integer("block"))),
         eye_(at::eye(build.latent, build.options)) {
     if (columns_ > build.latent)
@@ -38,9 +39,10 @@ class OptimalCovarianceLoss final : public variform::Objective {
                                   model.label(variform::Kind::kPrior) +
                                   " is none; use prior 'gaussian', or objective 'beta-vae'");
     const variform::Covariance covariance = prior->covariance.to(at::kDouble);
-    const Tensor precision = covariance.precision()[0];                       // Q [d, d]
-    const Tensor h = model.posterior(batch.x)->location();                    // [B, d]
-    const auto [g, penalty] = columns_ > 0 ? sampled(model, batch.x, h, precision) : exact(model, batch.x, h, precision);
+    const Tensor precision = covariance.precision()[0];     // Q [d, d]
+    const Tensor h = model.posterior(batch.x)->location();  // [B, d]
+    const auto [g, penalty] =
+        columns_ > 0 ? sampled(model, batch.x, h, precision) : exact(model, batch.x, h, precision);
     const Tensor nll = model.nll(batch.x, g);
     const Tensor norm = 0.5 * beta_ * covariance.whiten((h - prior->mean).to(at::kDouble)).square().sum(-1);
     return {nll + norm + penalty, {{"nll", nll}, {"norm", norm}, {"penalty", penalty}}};
@@ -51,7 +53,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
 
  private:
   struct Regularized {
-    Tensor g, penalty;   // [B, n, data…], [B]
+    Tensor g, penalty;  // [B, n, data…], [B]
   };
 
   Regularized exact(variform::Model& model, const Tensor& x, const Tensor& h, const Tensor& precision) const {
@@ -59,17 +61,21 @@ class OptimalCovarianceLoss final : public variform::Objective {
     return {local.g, variform::curvature_penalty(structure_, local.h, beta_, precision)};
   }
 
-  Regularized sampled(variform::Model& model, const Tensor& x, const Tensor& h, const Tensor& precision) const {
+  Regularized sampled(variform::Model& model, const Tensor& x, const Tensor& h,
+                      const Tensor& precision) const {
     const int64_t batch = h.size(0), d = h.size(1);
-    const Tensor chosen = choose(per_sample_ ? batch : 1, d, model.rng);             // [B or 1, k]
-    const Tensor tangents =
-        eye_.index_select(0, chosen.flatten()).reshape({-1, columns_, d}).transpose(0, 1).expand({columns_, batch, d});
+    const Tensor chosen = choose(per_sample_ ? batch : 1, d, model.rng);  // [B or 1, k]
+    const Tensor tangents = eye_.index_select(0, chosen.flatten())
+                                .reshape({-1, columns_, d})
+                                .transpose(0, 1)
+                                .expand({columns_, batch, d});
     const variform::Local local = model.latent_hessian(x, h, tangents, curvature_);
     const Tensor q = precision.diagonal();
-    const Tensor own = q.index_select(0, chosen.flatten()).reshape_as(chosen);       // Q_ii of the chosen columns
-    const Tensor scaled = (local.h.diagonal(0, 1, 2) / own).diag_embed();            // H_ii / Q_ii
-    const Tensor estimate = variform::curvature_penalty(variform::Structure::diagonal(columns_), scaled, beta_) *
-                            (static_cast<double>(d) / static_cast<double>(columns_));
+    const Tensor own = q.index_select(0, chosen.flatten()).reshape_as(chosen);  // Q_ii of the chosen columns
+    const Tensor scaled = (local.h.diagonal(0, 1, 2) / own).diag_embed();       // H_ii / Q_ii
+    const Tensor estimate =
+        variform::curvature_penalty(variform::Structure::diagonal(columns_), scaled, beta_) *
+        (static_cast<double>(d) / static_cast<double>(columns_));
     // What the diagonal row holds beside that sum when Q is not diagonal: exact, it needs no Jacobian.
     const Tensor constant =
         variform::curvature_penalty(structure_, at::zeros({1, d, d}, precision.options()), beta_, precision);
@@ -87,37 +93,59 @@ class OptimalCovarianceLoss final : public variform::Objective {
   bool per_sample_;
   variform::Curvature curvature_;
   variform::Structure structure_;
-  Tensor eye_;   // constant, not state
+  Tensor eye_;  // constant, not state
 };
 
-constexpr variform::Parameter kBeta = variform::number("beta", 1.0).at_least(0).schedulable().doc(
-    "Weight of encoding norm and regularizer, as in the β-VAE; 0 leaves a plain autoencoder.");
-constexpr variform::Parameter kBlock = variform::integer("block", 0).at_least(0).in("latents").doc(
-    "Size of the blocks when structure is \"block\"; the last block is smaller when it does not divide the latent "
-    "dimension.");
-constexpr variform::Parameter kPerSample = variform::flag("per_sample", false).doc(
-    "Whether each datum of a batch draws its own columns instead of all sharing them: the same cost and expectation, "
-    "and usually a far lower variance (the batch averages over columns). The paper shares one column.");
-constexpr variform::Parameter kCurvature = variform::text("curvature", "hessian").one_of({"hessian", "fisher"}).doc(
-    "Second derivative of the likelihood: exact (\"hessian\") or its expectation under the model, which is never "
-    "negative (\"fisher\").");
+constexpr variform::Parameter kBeta =
+    variform::number("beta", 1.0)
+        .at_least(0)
+        .schedulable()
+        .doc("Weight of encoding norm and regularizer, as in the β-VAE; 0 leaves a plain autoencoder.");
+constexpr variform::Parameter kBlock = variform::integer("block", 0)
+                                           .at_least(0)
+                                           .in("latents")
+                                           .doc(
+                                               "Size of the blocks when structure is \"block\"; the last "
+                                               "block is smaller when it does not divide the latent "
+                                               "dimension.");
+constexpr variform::Parameter kPerSample =
+    variform::flag("per_sample", false)
+        .doc(
+            "Whether each datum of a batch draws its own columns instead of all sharing them: the same cost "
+            "and expectation, "
+            "and usually a far lower variance (the batch averages over columns). The paper shares one "
+            "column.");
+constexpr variform::Parameter kCurvature = variform::text("curvature", "hessian")
+                                               .one_of({"hessian", "fisher"})
+                                               .doc(
+                                                   "Second derivative of the likelihood: exact (\"hessian\") "
+                                                   "or its expectation under the model, which is never "
+                                                   "negative (\"fisher\").");
 
 constexpr variform::Parameter structure(const char* otherwise) {
-  return variform::text("structure", otherwise).one_of({"full", "diagonal", "block", "isotropic"}).doc(
-      "Covariance structure of the variational family that the regularizer stands for: full leaves the decoder's "
-      "curvature free, diagonal pushes its columns towards orthogonality.");
+  return variform::text("structure", otherwise)
+      .one_of({"full", "diagonal", "block", "isotropic"})
+      .doc(
+          "Covariance structure of the variational family that the regularizer stands for: full leaves the "
+          "decoder's "
+          "curvature free, diagonal pushes its columns towards orthogonality.");
 }
 constexpr variform::Parameter columns(int otherwise) {
-  return variform::integer("columns", otherwise).at_least(0).in("columns per step").doc(
-      "Jacobian columns drawn without replacement in each step to estimate the diagonal structure; 0 uses all columns "
-      "and is exact.");
+  return variform::integer("columns", otherwise)
+      .at_least(0)
+      .in("columns per step")
+      .doc(
+          "Jacobian columns drawn without replacement in each step to estimate the diagonal structure; 0 "
+          "uses all columns "
+          "and is exact.");
 }
 
 }  // namespace
 
 VARIFORM_COMPONENTS(
     variform::component<OptimalCovarianceLoss>(
-        "grae", "GRAE: reconstruction, encoding norm and log-determinant of the decoder's curvature; deterministic.",
+        "grae",
+        "GRAE: reconstruction, encoding norm and log-determinant of the decoder's curvature; deterministic.",
         "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 4; theory §4, §5",
         {kBeta, structure("full"), kBlock, columns(0), kPerSample, kCurvature}),
     variform::component<OptimalCovarianceLoss>(

@@ -40,7 +40,7 @@ class Gaussian final : public variform::Prior {
   std::optional<Tensor> cross_entropy(const variform::Posterior& posterior) override {
     const std::optional<variform::Covariance> covariance = posterior.covariance();
     if (!covariance) return {};
-    const Tensor second = covariance->variances() + (posterior.location() - mean_).square();   // [B, d]
+    const Tensor second = covariance->variances() + (posterior.location() - mean_).square();  // [B, d]
     return 0.5 * (second / deviation_.square()).sum(-1) + constant_;
   }
   std::optional<variform::Gaussian> gaussian() override {
@@ -49,7 +49,7 @@ class Gaussian final : public variform::Prior {
   int moments_needed() const override { return 2; }
 
  private:
-  Tensor mean_, deviation_, constant_;   // [d], [d], []: constants of the config, not state
+  Tensor mean_, deviation_, constant_;  // [d], [d], []: constants of the config, not state
 };
 
 }  // namespace
@@ -57,7 +57,11 @@ class Gaussian final : public variform::Prior {
 VARIFORM_COMPONENTS(variform::component<Gaussian>(
     "gaussian", "Gaussian prior with independent latents; standard normal by default.",
     "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; theory §4",
-    {variform::numbers("mean", {}).in("latent units").doc(
-         "Mean of the latents: one number for all, or one for each latent; left out, 0."),
-     variform::numbers("deviation", {}).above(0).in("latent units").doc(
-         "Standard deviation of the latents: one number for all, or one for each latent; left out, 1.")}))
+    {variform::numbers("mean", {})
+         .in("latent units")
+         .doc("Mean of the latents: one number for all, or one for each latent; left out, 0."),
+     variform::numbers("deviation", {})
+         .above(0)
+         .in("latent units")
+         .doc(
+             "Standard deviation of the latents: one number for all, or one for each latent; left out, 1.")}))

@@ -21,7 +21,7 @@ class Laplace final : public variform::Prior {
   Tensor log_prob(const Tensor& z) override {
     return z.abs().sum(-1) / -scale_ - static_cast<double>(latent_) * std::log(2 * scale_);
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override {   // difference of two exponential variables
+  Tensor sample(int64_t n, variform::Generator& rng) override {  // difference of two exponential variables
     const Tensor pair = at::empty({2, n, latent_}, options_).exponential_(1, rng);
     return scale_ * (pair[0] - pair[1]);
   }
@@ -35,8 +35,11 @@ class Laplace final : public variform::Prior {
 
 }  // namespace
 
-VARIFORM_COMPONENTS(variform::component<Laplace>(
-    "laplace", "Laplace prior with independent latents; variance 1 by default.",
-    "Laplace 1774; theory §4 (curvature), §7 (uniqueness)",
-    {variform::number("scale", 0.70710678118654752).above(0).in("latent units").doc(
-        "Scale b of the density exp(−|z|/b)/(2b), whose variance is 2b²; the default 1/√2 gives variance 1.")}))
+VARIFORM_COMPONENTS(
+    variform::component<Laplace>("laplace", "Laplace prior with independent latents; variance 1 by default.",
+                                 "Laplace 1774; theory §4 (curvature), §7 (uniqueness)",
+                                 {variform::number("scale", 0.70710678118654752)
+                                      .above(0)
+                                      .in("latent units")
+                                      .doc("Scale b of the density exp(−|z|/b)/(2b), whose variance is 2b²; "
+                                           "the default 1/√2 gives variance 1.")}))

@@ -21,7 +21,8 @@ Structure Structure::isotropic(int64_t d) { return {{d}, true}; }
 Structure Structure::low_rank(int64_t d, int64_t rank) { return {{d}, false, rank}; }
 
 Structure Structure::equal_blocks(int64_t d, int64_t size) {
-  if (size < 1) throw Error("a covariance block must have a size of at least 1; found " + std::to_string(size));
+  if (size < 1)
+    throw Error("a covariance block must have a size of at least 1; found " + std::to_string(size));
   Structure structure;
   for (int64_t left = d; left > 0; left -= size) structure.blocks.push_back(std::min(left, size));
   return structure;
@@ -60,8 +61,8 @@ void Structure::validate(int64_t d) const {
     throw Error("the blocks of a covariance must be positive and add up to the latent dimension " +
                 std::to_string(d) + "; found " + to_text(blocks));
   if (rank >= d)
-    throw Error("a low-rank covariance needs a rank below the latent dimension " + std::to_string(d) + "; found " +
-                std::to_string(rank));
+    throw Error("a low-rank covariance needs a rank below the latent dimension " + std::to_string(d) +
+                "; found " + std::to_string(rank));
   if (rank >= 0 && (tied || blocks.size() != 1))
     throw Error("a low-rank covariance has one block of size d and is not tied");
 }
@@ -126,7 +127,7 @@ class Diagonal final : public Covariance::Impl {
   }
 
  private:
-  Tensor deviations_;   // [B, d]
+  Tensor deviations_;  // [B, d]
 };
 
 class Cholesky final : public Covariance::Impl {
@@ -143,7 +144,7 @@ class Cholesky final : public Covariance::Impl {
   Tensor trace(const Tensor& h) const override {
     Tensor sum;
     int64_t start = 0;
-    for (const Tensor& l : factors_) {   // tr(h L Lᵀ) = Σ (hL) ⊙ L
+    for (const Tensor& l : factors_) {  // tr(h L Lᵀ) = Σ (hL) ⊙ L
       const int64_t size = l.size(-1);
       const Tensor part = (h.narrow(-2, start, size).narrow(-1, start, size).matmul(l) * l).sum({-2, -1});
       sum = sum.defined() ? sum + part : part;
@@ -156,7 +157,8 @@ class Cholesky final : public Covariance::Impl {
   }
   Tensor precision() const override {
     return embedded([](const Tensor& l) {
-      const Tensor inverse = at::linalg_solve_triangular(l, at::eye(l.size(-1), l.options()), /*upper=*/false);
+      const Tensor inverse =
+          at::linalg_solve_triangular(l, at::eye(l.size(-1), l.options()), /*upper=*/false);
       return inverse.transpose(-2, -1).matmul(inverse);
     });
   }
@@ -177,13 +179,13 @@ class Cholesky final : public Covariance::Impl {
 
  private:
   template <class F>
-  Tensor over(const F& f) const {   // one vector [B, b] a block, side by side
+  Tensor over(const F& f) const {  // one vector [B, b] a block, side by side
     std::vector<Tensor> parts;
     for (const Tensor& l : factors_) parts.push_back(f(l));
     return parts.size() == 1 ? parts[0] : at::cat(parts, -1);
   }
   template <class F>
-  Tensor embedded(const F& f) const {   // one matrix [B, b, b] a block, along the diagonal
+  Tensor embedded(const F& f) const {  // one matrix [B, b, b] a block, along the diagonal
     if (factors_.size() == 1) return f(factors_[0]);
     const int64_t d = dimension();
     std::vector<Tensor> rows;
@@ -205,20 +207,21 @@ class Cholesky final : public Covariance::Impl {
     return parts.size() == 1 ? parts[0] : at::cat(parts, -1);
   }
 
-  std::vector<Tensor> factors_;   // [B, b_k, b_k]
+  std::vector<Tensor> factors_;  // [B, b_k, b_k]
   Shape sizes_;
 };
 
 // Σ = U diag(v) Uᵀ + s²(I − UUᵀ), with the symmetric root.
 class LowRank final : public Covariance::Impl {
  public:
-  LowRank(Tensor u, Tensor variances, Tensor s2) : u_(std::move(u)), v_(std::move(variances)), s2_(std::move(s2)) {}
+  LowRank(Tensor u, Tensor variances, Tensor s2)
+      : u_(std::move(u)), v_(std::move(variances)), s2_(std::move(s2)) {}
   Tensor variances() const override {
     return s2_.unsqueeze(-1) + (u_.square() * (v_ - s2_.unsqueeze(-1)).unsqueeze(-2)).sum(-1);
   }
   Tensor log_det() const override { return v_.log().sum(-1) + (dimension() - v_.size(-1)) * s2_.log(); }
   Tensor trace(const Tensor& h) const override {
-    const Tensor quadratic = (h.matmul(u_) * u_).sum(-2);   // u_iᵀ h u_i
+    const Tensor quadratic = (h.matmul(u_) * u_).sum(-2);  // u_iᵀ h u_i
     return s2_ * h.diagonal(0, -2, -1).sum(-1) + ((v_ - s2_.unsqueeze(-1)) * quadratic).sum(-1);
   }
   Tensor dense() const override { return power(v_, s2_); }
@@ -238,11 +241,12 @@ class LowRank final : public Covariance::Impl {
   }
   Tensor apply(const Tensor& along, const Tensor& rest, const Tensor& y) const {
     const Columns columns(y, u_.size(0));
-    const Tensor inner = (along - rest.unsqueeze(-1)).unsqueeze(-1) * u_.transpose(-2, -1).matmul(columns.folded());
+    const Tensor inner =
+        (along - rest.unsqueeze(-1)).unsqueeze(-1) * u_.transpose(-2, -1).matmul(columns.folded());
     return columns.restore(rest.unsqueeze(-1).unsqueeze(-1) * columns.folded() + u_.matmul(inner));
   }
 
-  Tensor u_, v_, s2_;   // [B, d, r], [B, r], [B]
+  Tensor u_, v_, s2_;  // [B, d, r], [B, r], [B]
 };
 
 }  // namespace
@@ -257,15 +261,17 @@ Covariance Covariance::cholesky(std::vector<Tensor> factors) {
   if (factors.empty()) throw Error("a covariance needs at least one block");
   for (const Tensor& factor : factors)
     if (factor.dim() != 3 || factor.size(1) != factor.size(2) || factor.size(0) != factors[0].size(0))
-      throw Error("a covariance block expects a lower-triangular factor [B, b, b] with the same B for all blocks; found " +
-                  to_text(factor.sizes()));
+      throw Error(
+          "a covariance block expects a lower-triangular factor [B, b, b] with the same B for all blocks; "
+          "found " +
+          to_text(factor.sizes()));
   return Covariance(std::make_shared<Cholesky>(std::move(factors)));
 }
 
 Covariance Covariance::low_rank(const Tensor& u, const Tensor& variances, const Tensor& s2) {
   if (u.dim() != 3 || variances.dim() != 2 || s2.dim() != 1 || variances.size(1) != u.size(2))
-    throw Error("a low-rank covariance expects U [B, d, r], variances [B, r] and s² [B]; found " + to_text(u.sizes()) +
-                ", " + to_text(variances.sizes()) + " and " + to_text(s2.sizes()));
+    throw Error("a low-rank covariance expects U [B, d, r], variances [B, r] and s² [B]; found " +
+                to_text(u.sizes()) + ", " + to_text(variances.sizes()) + " and " + to_text(s2.sizes()));
   return Covariance(std::make_shared<LowRank>(u, variances, s2));
 }
 
@@ -294,7 +300,7 @@ Tensor symmetric_float64(const Structure& structure, const Tensor& h) {
   return 0.5 * (wide + wide.transpose(1, 2));
 }
 
-Tensor beta_column(const Tensor& beta, const Tensor& h) {   // [B or 1]
+Tensor beta_column(const Tensor& beta, const Tensor& h) {  // [B or 1]
   if (beta.dim() > 1 || (beta.dim() == 1 && beta.size(0) != h.size(0)))
     throw Error("β must be a number or one number for each datum; found shape " + to_text(beta.sizes()));
   return beta.to(h.device(), at::kDouble).reshape({-1});
@@ -303,7 +309,8 @@ Tensor beta_column(const Tensor& beta, const Tensor& h) {   // [B or 1]
 Tensor checked_precision(const Tensor& precision, const Tensor& h) {
   const int64_t d = h.size(1);
   if (precision.dim() != 2 || precision.size(0) != d || precision.size(1) != d)
-    throw Error("a prior precision has the shape " + to_text({d, d}) + "; found " + to_text(precision.sizes()));
+    throw Error("a prior precision has the shape " + to_text({d, d}) + "; found " +
+                to_text(precision.sizes()));
   const Tensor q = precision.to(h.device(), at::kDouble);
   return 0.5 * (q + q.t());
 }
@@ -361,7 +368,7 @@ Tensor low_rank_log_det(const Tensor& a, int64_t rank, const Log& log) {
   const int64_t rest = a.size(-1) - rank;
   const Tensor trace = a.diagonal(0, -2, -1).sum(-1);
   if (rank == 0) return rest * log(trace / rest);
-  const Tensor smallest = at::linalg_eigvalsh(a).narrow(-1, 0, rank);   // ascending
+  const Tensor smallest = at::linalg_eigvalsh(a).narrow(-1, 0, rank);  // ascending
   return log(smallest).sum(-1) + rest * log((trace - smallest.sum(-1)) / rest);
 }
 
@@ -386,7 +393,8 @@ Tensor left_over(const Structure& structure, const Tensor& m, const Tensor& q) {
   const Tensor diagonal = m.diagonal(0, 1, 2), q_diagonal = q.diagonal();
   if (structure.rank >= 0)
     return low_rank_log_det(q + m, structure.rank,
-                            [](const Tensor& a) { return at::where(a > 0, a, kNaN).log(); }) - log_det_q;
+                            [](const Tensor& a) { return at::where(a > 0, a, kNaN).log(); }) -
+           log_det_q;
   if (structure.tied) {
     const Tensor trace = q_diagonal.sum();
     return d * (trace / d).log() - log_det_q + d * log_one_plus(diagonal.sum(-1) / trace);
@@ -395,7 +403,7 @@ Tensor left_over(const Structure& structure, const Tensor& m, const Tensor& q) {
     return q_diagonal.log().sum() - log_det_q + log_one_plus(diagonal / q_diagonal).sum(-1);
   Tensor sum = -log_det_q;
   for (const Run& run : runs(structure)) {
-    const Tensor c = lower_factor(blocks_of(q, run));   // [count, size, size]
+    const Tensor c = lower_factor(blocks_of(q, run));  // [count, size, size]
     const Tensor half = at::linalg_solve_triangular(c, blocks_of(m, run), /*upper=*/false);
     const Tensor both = at::linalg_solve_triangular(c, half.transpose(-2, -1), /*upper=*/false);
     sum = sum + 2 * log_diagonal(c).sum() + log_det_one_plus(both).sum(-1);
@@ -418,15 +426,17 @@ Covariance optimal_covariance(const Structure& structure, const Tensor& h, const
   const Tensor wide = symmetric_float64(structure, h);
   const int64_t d = wide.size(1);
   const Tensor q = precision.defined() ? checked_precision(precision, wide) : at::eye(d, wide.options());
-  const Tensor a = q + wide / beta_column(beta, wide).unsqueeze(-1).unsqueeze(-1);   // [B, d, d]
+  const Tensor a = q + wide / beta_column(beta, wide).unsqueeze(-1).unsqueeze(-1);  // [B, d, d]
   const Tensor diagonal = a.diagonal(0, 1, 2);
   if (structure.rank >= 0) {
     const auto [values, vectors] = at::linalg_eigh(a);
     const Tensor smallest = values.narrow(1, 0, structure.rank);
     const Tensor mean = (diagonal.sum(-1) - smallest.sum(-1)) / (d - structure.rank);
-    return Covariance::low_rank(vectors.narrow(2, 0, structure.rank), smallest.reciprocal(), mean.reciprocal());
+    return Covariance::low_rank(vectors.narrow(2, 0, structure.rank), smallest.reciprocal(),
+                                mean.reciprocal());
   }
-  if (structure.tied) return Covariance::diagonal(diagonal.mean(-1, /*keepdim=*/true).rsqrt().expand_as(diagonal));
+  if (structure.tied)
+    return Covariance::diagonal(diagonal.mean(-1, /*keepdim=*/true).rsqrt().expand_as(diagonal));
   if (all_ones(structure.blocks)) return Covariance::diagonal(diagonal.rsqrt());
   std::vector<Tensor> factors;
   for (const Run& run : runs(structure))
@@ -434,7 +444,8 @@ Covariance optimal_covariance(const Structure& structure, const Tensor& h, const
   return Covariance::cholesky(std::move(factors));
 }
 
-Tensor curvature_penalty(const Structure& structure, const Tensor& h, const Tensor& beta, const Tensor& precision) {
+Tensor curvature_penalty(const Structure& structure, const Tensor& h, const Tensor& beta,
+                         const Tensor& precision) {
   const Tensor wide = symmetric_float64(structure, h);
   const Tensor b = beta_column(beta, wide);
   // β = 0: the limit is 0, and the branch that is not taken must have finite values and gradients.

@@ -14,9 +14,9 @@ inline namespace v1 {
 /// The shape of a covariance matrix: block-diagonal with blocks of the given sizes (d blocks of one: diagonal;
 /// one block of d: full), one variance for all coordinates (tied), or low rank plus s²I.
 struct VARIFORM_API Structure {
-  std::vector<int64_t> blocks;   ///< sizes, adding up to d
-  bool tied = false;             ///< isotropic: s²I
-  int64_t rank = -1;             ///< low rank r plus s²I when 0 ≤ r; blocks then is {d}
+  std::vector<int64_t> blocks;  ///< sizes, adding up to d
+  bool tied = false;            ///< isotropic: s²I
+  int64_t rank = -1;            ///< s²I plus a positive part of rank r, when 0 ≤ r; blocks then is {d}
 
   static Structure diagonal(int64_t d);
   static Structure full(int64_t d);
@@ -47,13 +47,13 @@ class VARIFORM_API Covariance {
   /// U diag(variances − s2) Uᵀ + s2 I with orthonormal columns U [B, d, r], variances [B, r], s2 [B].
   static Covariance low_rank(const Tensor& u, const Tensor& variances, const Tensor& s2);
 
-  Tensor variances() const;               ///< diagonal of Σ, [B, d]
-  Tensor log_det() const;                 ///< log det Σ, [B]
-  Tensor trace(const Tensor& h) const;    ///< tr(h Σ), h [B, d, d] -> [B]
-  Tensor dense() const;                   ///< Σ, [B, d, d]
-  Tensor precision() const;               ///< Σ⁻¹, [B, d, d]
-  Tensor scale(const Tensor& e) const;    ///< L e for standard normal e [..., B, d]: a draw of N(0, Σ)
-  Tensor whiten(const Tensor& y) const;   ///< L⁻¹ y, [..., B, d]
+  Tensor variances() const;              ///< diagonal of Σ, [B, d]
+  Tensor log_det() const;                ///< log det Σ, [B]
+  Tensor trace(const Tensor& h) const;   ///< tr(h Σ), h [B, d, d] -> [B]
+  Tensor dense() const;                  ///< Σ, [B, d, d]
+  Tensor precision() const;              ///< Σ⁻¹, [B, d, d]
+  Tensor scale(const Tensor& e) const;   ///< L e for standard normal e [..., B, d]: a draw of N(0, Σ)
+  Tensor whiten(const Tensor& y) const;  ///< L⁻¹ y, [..., B, d]
   int64_t dimension() const;
   /// The same covariance in another dtype.
   Covariance to(at::ScalarType dtype) const;

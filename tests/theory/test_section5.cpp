@@ -1,0 +1,350 @@
+// §5 of the theory: GRAE, its diagonal bound, and GRAE≈, as the stock objectives compute them.
+
+#include "catch.h"
+#include "models.h"
+
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+
+namespace {
+
+using variform::Covariance;
+using variform::Curvature;
+using variform::Kind;
+using variform::PushforwardTier;
+using variform::Structure;
+using variform::Tensor;
+using variform::test::Assembly;
+using variform::test::error;
+using variform::test::gradient_error;
+using variform::test::list;
+using variform::test::normal;
+using variform::test::num;
+using variform::test::SmallDecoder;
+using variform::test::SmallEncoder;
+using variform::test::txt;
+using variform::test::uniform;
+using variform::test::Values;
+using variform::testing::ContainsSubstring;
+
+constexpr int64_t kP = 6, kD = 4, kB = 5;
+
+Assembly assemble(const std::string& likelihood, SmallDecoder::Shape shape, const std::string& objective,
+                  const Values& values, PushforwardTier tier = PushforwardTier::kLayers,
+                  const Values& prior = {}) {
+  Assembly model(kP, kD);
+  model.with(Kind::kLikelihood, likelihood,
+             likelihood == "gaussian" ? Values{{"variance", num(0.6)}} : Values{});
+  model.standard(prior).with(std::make_shared<SmallDecoder>(shape, kD, 8, kP, tier, 21));
+  return std::move(model.with(Kind::kObjective, objective, values));
+}
+
+const Tensor& data() {
+  static const Tensor x = uniform({kB, kP}, 22);
+  return x;
+}
+
+// The pieces of every closed form here: h, H at h and ℓ(x, g(h)).
+struct Pieces {
+  Tensor h, hessian, nll;
+};
+Pieces pieces(Assembly& model) {
+  const Tensor h = model->posterior(data())->location();
+  const auto [g, hessian] = model->latent_hessian(data(), h, model->unit_tangents(kB));
+  return {h, hessian, model->nll(data(), g)};
+}
+
+std::vector<Tensor> trained(Assembly& model) {
+  std::vector<Tensor> tensors = model.encoder().parameters();
+  for (const Tensor& tensor : model.decoder().parameters()) tensors.push_back(tensor);
+  return tensors;
+}
+
+// ½ tr(HΣ) + β(KL − ½‖h‖²) + ℓ + (β/2)‖h‖²: L_Taylor for q = N(h, Σ) and the standard normal prior.
+Tensor taylor(const Pieces& p, const Tensor& sigma, double beta) {
+  const Tensor kl = 0.5 * (sigma.diagonal(0, 1, 2).sum(-1) - static_cast<double>(kD) - at::logdet(sigma));
+  return p.nll + 0.5 * (p.hessian * sigma).sum({1, 2}) + beta * (kl + 0.5 * p.h.square().sum(-1));
+}
+
+Tensor all_close_distinct(std::vector<Tensor>& found, const Tensor& value) {  // adds value unless it is there
+  for (const Tensor& old : found)
+    if (error(value, old) < 1e-12) return value;
+  found.push_back(value);
+  return value;
+}
+
+}  // namespace
+
+TEST_CASE("§5: GRAE of a linear decoder is its closed form") {
+  const double beta = 0.7;
+  for (const std::string likelihood : {"gaussian", "bernoulli"}) {
+    Assembly model = assemble(likelihood, SmallDecoder::Shape::kLinear, "grae", {{"beta", num(beta)}});
+    const at::NoGradGuard guard;
+    const Tensor h = model.encoder().encode(data()), g = model.decoder().decode(h),
+                 w = model.decoder().product();
+    const Tensor slope =
+        likelihood == "gaussian" ? at::full({kB, kP}, 1 / 0.6, at::kDouble) : g.sigmoid() * (1 - g.sigmoid());
+    const Tensor hessian = w.t().matmul(slope.unsqueeze(2) * w);  // WᵀH_ℓW
+    const Tensor nll =
+        likelihood == "gaussian"
+            ? (data() - g).square().sum(-1) / 1.2 + 0.5 * static_cast<double>(kP) * std::log(2 * M_PI * 0.6)
+            : -(data() * g.sigmoid().log() + (1 - data()) * (1 - g.sigmoid()).log()).sum(-1);
+    const Tensor eye = at::eye(kD, at::kDouble), norm = 0.5 * beta * h.square().sum(-1);
+    const auto expect = [&](const Values& values, const Tensor& penalty) {
+      CHECK(error(assemble(likelihood, SmallDecoder::Shape::kLinear, "grae", values).evaluate(data()).loss,
+                  nll + norm + penalty) < 1e-10);
+    };
+    const Tensor diagonal = hessian.diagonal(0, 1, 2);
+    expect({{"beta", num(beta)}}, 0.5 * beta * at::logdet(eye + hessian / beta));
+    expect({{"beta", num(beta)}, {"structure", txt("diagonal")}},
+           0.5 * beta * (1 + diagonal / beta).log().sum(-1));
+    expect({{"beta", num(beta)}, {"structure", txt("isotropic")}},
+           0.5 * beta * static_cast<double>(kD) * (1 + diagonal.mean(-1) / beta).log());
+    expect({{"beta", num(beta)}, {"structure", txt("block")}, {"block", num(3)}},
+           0.5 * beta *
+               (at::logdet(eye.narrow(0, 0, 3).narrow(1, 0, 3) +
+                           hessian.narrow(1, 0, 3).narrow(2, 0, 3) / beta) +
+                (1 + diagonal.select(1, 3) / beta).log()));
+    // Parts are the sum, and β = 0 leaves the autoencoder.
+    const variform::Terms terms = model.evaluate(data());
+    CHECK(error(terms.parts[0].second + terms.parts[1].second + terms.parts[2].second, terms.loss) < 1e-14);
+    CHECK(error(model.part(data(), "norm"), norm) < 1e-14);
+    expect({{"beta", num(0)}}, at::zeros({kB}, at::kDouble) - norm);
+  }
+}
+
+TEST_CASE("§5: a Gaussian prior is a change of the latents' coordinates") {
+  const Values prior{{"mean", list({0.3, -1, 0, 2})}, {"deviation", list({0.5, 2, 1, 0.8})}};
+  const Tensor mean = at::tensor({0.3, -1.0, 0.0, 2.0}, at::kDouble),
+               deviation = at::tensor({0.5, 2.0, 1.0, 0.8}, at::kDouble);
+  for (const char* structure : {"full", "diagonal", "block"}) {
+    const Values values{{"beta", num(0.7)}, {"structure", txt(structure)}, {"block", num(2)}};
+    Assembly there =
+        assemble("bernoulli", SmallDecoder::Shape::kTanh, "grae", values, PushforwardTier::kLayers, prior);
+    Assembly here = assemble("bernoulli", SmallDecoder::Shape::kTanh, "grae", values);
+    const at::NoGradGuard guard;  // z' = (z − m)/s, g'(z') = g(m + s z')
+    here.decoder().c_ += here.decoder().w_.mv(mean);
+    here.decoder().w_ *= deviation;
+    here.encoder().e_.copy_((here.encoder().e_ - mean) / deviation);
+    here.encoder().c_.div_(deviation.unsqueeze(1));
+    CAPTURE(structure);
+    CHECK(error(there.evaluate(data()).loss, here.evaluate(data()).loss) < 1e-12);
+  }
+  // The sampled estimate uses the same coordinates: all columns at once are the diagonal row.
+  const Values all{{"beta", num(0.7)}, {"columns", num(kD)}},
+      exact{{"beta", num(0.7)}, {"structure", txt("diagonal")}};
+  Assembly sampled =
+      assemble("bernoulli", SmallDecoder::Shape::kTanh, "grae-approx", all, PushforwardTier::kLayers, prior);
+  Assembly diagonal =
+      assemble("bernoulli", SmallDecoder::Shape::kTanh, "grae", exact, PushforwardTier::kLayers, prior);
+  CHECK(error(sampled.evaluate(data()).loss, diagonal.evaluate(data()).loss) < 1e-13);
+}
+
+TEST_CASE("§5: GRAE≈ averaged over all its draws is the diagonal bound, in value and in gradient") {
+  for (const std::string likelihood : {"gaussian", "bernoulli"})
+    for (int64_t k : {1, 2, 3}) {
+      CAPTURE(likelihood, k);
+      const double beta = 0.3;
+      Assembly bound = assemble(likelihood, SmallDecoder::Shape::kTanh, "grae",
+                                {{"beta", num(beta)}, {"structure", txt("diagonal")}});
+      Assembly model = assemble(likelihood, SmallDecoder::Shape::kTanh, "grae-approx",
+                                {{"beta", num(beta)}, {"columns", num(static_cast<double>(k))}});
+      const auto gradient = [](Assembly& m,
+                               std::uint64_t seed) {  // of the whole loss, all tensors side by side
+        std::vector<Tensor> flat;
+        for (const Tensor& g : torch::autograd::grad({m.evaluate(data(), seed).loss.sum()}, trained(m)))
+          flat.push_back(g.flatten());
+        return at::cat(flat);
+      };
+      const size_t subsets = k == 2 ? 6 : 4;  // of 4 columns
+      std::vector<Tensor> values, gradients;
+      std::vector<int> counts(subsets, 0);
+      for (std::uint64_t seed = 0; seed < 400; ++seed) {
+        const Tensor value = model.part(data(), "penalty", seed).detach();
+        const size_t before = values.size();
+        all_close_distinct(values, value);
+        if (values.size() > before) gradients.push_back(gradient(model, seed));
+        REQUIRE(values.size() <= subsets);
+        for (size_t i = 0; i < values.size(); ++i)
+          if (error(value, values[i]) < 1e-12) ++counts[i];
+      }
+      REQUIRE(values.size() == subsets);
+      CHECK(error(at::stack(values).mean(0), bound.part(data(), "penalty")) < 1e-10);
+      const Tensor expected = gradient(bound, 0);
+      CHECK(error(at::stack(gradients).mean(0), expected) < 1e-10);
+      const double even = 400.0 / static_cast<double>(subsets);  // every draw is equally likely
+      for (int count : counts) CHECK(std::abs(count - even) < 5 * std::sqrt(even));
+    }
+}
+
+TEST_CASE("§5: per-sample columns: each datum has its own draw, with the same expectation") {
+  const Values values{{"beta", num(0.3)}, {"per_sample", num(1)}};
+  Assembly model = assemble("gaussian", SmallDecoder::Shape::kTanh, "grae-approx", values);
+  Assembly bound = assemble("gaussian", SmallDecoder::Shape::kTanh, "grae",
+                            {{"beta", num(0.3)}, {"structure", txt("diagonal")}});
+  const at::NoGradGuard guard;
+  const Tensor expected = bound.part(data(), "penalty");
+  std::vector<std::vector<Tensor>> seen(kB);  // by datum
+  int mixed = 0;
+  const Tensor diagonal = pieces(model).hessian.diagonal(0, 1, 2);
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const Tensor penalty = model.part(data(), "penalty", seed);
+    for (int64_t n = 0; n < kB; ++n) all_close_distinct(seen[static_cast<size_t>(n)], penalty[n]);
+    const Tensor each = 0.5 * 0.3 * static_cast<double>(kD) * (diagonal / 0.3).log1p();  // [B, d]
+    const Tensor column = (each - penalty.unsqueeze(1)).abs().argmin(1);
+    if (!at::equal(column, column[0].expand_as(column))) ++mixed;
+  }
+  CHECK(mixed > 250);  // all five alike: 1 in 256
+  for (int64_t n = 0; n < kB; ++n) {
+    REQUIRE(seen[static_cast<size_t>(n)].size() == static_cast<size_t>(kD));
+    CHECK(error(at::stack(seen[static_cast<size_t>(n)]).mean(), expected[n]) < 1e-10);
+  }
+}
+
+TEST_CASE("§5: variance of k columns without replacement is (d²/k)(1 − k/d)S²") {
+  const double d = static_cast<double>(kD), beta = 0.3;
+  Assembly model = assemble("bernoulli", SmallDecoder::Shape::kTanh, "grae", {});
+  const at::NoGradGuard guard;
+  const Tensor column = 0.5 * beta * (pieces(model).hessian.diagonal(0, 1, 2) / beta).log1p();  // [B, d]
+  for (int64_t k : {1, 2}) {
+    Assembly sampled = assemble("bernoulli", SmallDecoder::Shape::kTanh, "grae-approx",
+                                {{"beta", num(beta)}, {"columns", num(static_cast<double>(k))}});
+    std::vector<Tensor> distinct;
+    for (std::uint64_t seed = 0; seed < 200; ++seed)
+      all_close_distinct(distinct, sampled.part(data(), "penalty", seed));
+    const Tensor found = at::stack(distinct).var(0, /*unbiased=*/false);
+    const double kk = static_cast<double>(k);
+    CHECK(error(found, d * d / kk * (1 - kk / d) * column.var(1, /*unbiased=*/true)) < 1e-10);
+  }
+}
+
+TEST_CASE("§5: L_Taylor − L_GRAE = β KL(N(h, Σ) ‖ N(h, Σ*)), and the bound lies between") {
+  const double beta = 0.4;
+  for (const std::string likelihood : {"gaussian", "bernoulli"}) {
+    Assembly full = assemble(likelihood, SmallDecoder::Shape::kTanh, "grae", {{"beta", num(beta)}});
+    Assembly mean_field = assemble(likelihood, SmallDecoder::Shape::kTanh, "grae",
+                                   {{"beta", num(beta)}, {"structure", txt("diagonal")}});
+    const at::NoGradGuard guard;
+    const Pieces p = pieces(full);
+    const Tensor grae = full.evaluate(data()).loss, bound = mean_field.evaluate(data()).loss;
+    const Tensor a = at::eye(kD, at::kDouble) + p.hessian / beta;
+    for (std::uint64_t seed : {1, 2, 3}) {
+      const Tensor l = normal({kB, kD, kD}, seed).tril(),
+                   sigma = l.bmm(l.transpose(1, 2)) + 0.01 * at::eye(kD, at::kDouble);
+      const Tensor kl =
+          0.5 * ((a * sigma).sum({1, 2}) - static_cast<double>(kD) - at::logdet(a) - at::logdet(sigma));
+      const Tensor level = taylor(p, sigma, beta);
+      CHECK(error(level - grae, beta * kl, level.abs()) < 1e-10);
+      CHECK((level - grae).min().item<double>() > 0);
+      const Tensor diagonal = sigma.diagonal(0, 1, 2), rho = diagonal * a.diagonal(0, 1, 2);
+      const Tensor independent = taylor(p, diagonal.diag_embed(), beta);
+      CHECK(error(independent - bound, 0.5 * beta * (rho - 1 - rho.log()).sum(-1), independent.abs()) <
+            1e-10);
+      CHECK((bound - grae).min().item<double>() > 0);
+      CHECK((independent - bound).min().item<double>() > 0);
+    }
+    CHECK(error(taylor(p, a.inverse(), beta), grae) < 1e-12);
+  }
+}
+
+TEST_CASE("§5: ∇L_GRAE = ∇L_Taylor with Σ = Σ* held constant (envelope identity)") {
+  const double beta = 0.4;
+  for (const std::string likelihood : {"gaussian", "bernoulli"})
+    for (const char* structure : {"full", "diagonal", "block", "isotropic"}) {
+      CAPTURE(likelihood, structure);
+      Assembly model = assemble(likelihood, SmallDecoder::Shape::kTanh, "grae",
+                                {{"beta", num(beta)}, {"structure", txt(structure)}, {"block", num(2)}});
+      const Pieces p = pieces(model);
+      const Tensor sigma = variform::optimal_covariance(Structure::named(structure, kD, 2),
+                                                        p.hessian.detach(), at::full({}, beta, at::kDouble))
+                               .dense();
+      const std::vector<Tensor> tensors = trained(model);
+      const auto left = torch::autograd::grad({model.evaluate(data()).loss.sum()}, tensors);
+      const auto right = torch::autograd::grad({taylor(p, sigma, beta).sum()}, tensors);
+      for (size_t i = 0; i < tensors.size(); ++i)
+        CHECK(error(left[i], right[i], left[i].abs().max()) < 1e-10);
+    }
+}
+
+TEST_CASE("§5: gradients of the regularizers against central differences of their values, in every tier") {
+  for (const PushforwardTier tier :
+       {PushforwardTier::kLayers, PushforwardTier::kForwardMode, PushforwardTier::kDoubleBackward})
+    for (const std::string likelihood : {"gaussian", "bernoulli"})
+      for (const Values& values :
+           {Values{{"beta", num(0.4)}, {"structure", txt("full")}},
+            Values{{"beta", num(0.4)}, {"structure", txt("diagonal")}},
+            Values{{"beta", num(0.4)}, {"structure", txt("block")}, {"block", num(3)}},
+            Values{{"beta", num(0.4)}, {"structure", txt("isotropic")}},
+            Values{{"beta", num(0.4)}, {"structure", txt("diagonal")}, {"columns", num(1)}},
+            Values{{"beta", num(0.4)},
+                   {"structure", txt("diagonal")},
+                   {"columns", num(2)},
+                   {"per_sample", num(1)}}}) {
+        Assembly model = assemble(likelihood, SmallDecoder::Shape::kTanh, "grae", values, tier);
+        CAPTURE(variform::to_string(tier), likelihood, std::get<std::string>(values.at("structure")),
+                values.size());
+        const Tensor weight = normal({kB}, 31);
+        CHECK(gradient_error([&] { return (weight * model.part(data(), "penalty", 3)).sum(); },
+                             trained(model)) < 1e-8);
+        CHECK(gradient_error([&] { return (weight * model.evaluate(data(), 3).loss).sum(); },
+                             trained(model)) < 1e-8);
+      }
+}
+
+TEST_CASE("§5: the regularizers' gradients with the stock networks") {
+  for (const char* activation : {"tanh", "softplus", "silu", "gelu"})
+    for (const char* normalisation : {"none", "layer"})
+      for (const char* objective : {"grae", "grae-approx"}) {
+        CAPTURE(activation, normalisation, objective);
+        Assembly model(kP, kD);
+        const Values network{
+            {"hidden", list({7, 6})}, {"activation", txt(activation)}, {"normalisation", txt(normalisation)}};
+        model.with(Kind::kLikelihood, "bernoulli")
+            .with(Kind::kPrior, "gaussian")
+            .with(Kind::kFamily, "point");
+        model.with(Kind::kEncoder, "mlp", network).with(Kind::kDecoder, "mlp", network);
+        model.with(Kind::kObjective, objective, {{"beta", num(0.4)}});
+        std::vector<Tensor> tensors = model->encoder().parameters();
+        for (const Tensor& tensor : model->decoder().parameters()) tensors.push_back(tensor);
+        CHECK(gradient_error([&] { return model.part(data(), "penalty", 3).sum(); }, tensors) < 1e-8);
+      }
+}
+
+TEST_CASE(
+    "§5: with a ReLU decoder and Gaussian likelihood the regularizer does not move encoder and hidden "
+    "biases") {
+  Assembly model = assemble("gaussian", SmallDecoder::Shape::kRelu, "grae", {{"beta", num(0.4)}},
+                            PushforwardTier::kForwardMode);
+  std::vector<Tensor> still = model.encoder().parameters();
+  still.push_back(model.decoder().c_);
+  still.push_back(model.decoder().b_);
+  for (const Tensor& gradient :
+       torch::autograd::grad({model.part(data(), "penalty").sum()}, still, {}, {}, false, true))
+    if (gradient.defined()) CHECK(gradient.abs().max().item<double>() == 0);
+  const Tensor moving = torch::autograd::grad({model.part(data(), "penalty").sum()}, {model.decoder().w_})[0];
+  CHECK(moving.abs().max().item<double>() > 0.01);
+  // With Bernoulli H_ℓ depends on g(h), and so on all of them.
+  Assembly other = assemble("bernoulli", SmallDecoder::Shape::kRelu, "grae", {{"beta", num(0.4)}});
+  const Tensor encoder =
+      torch::autograd::grad({other.part(data(), "penalty").sum()}, {other.encoder().c_})[0];
+  CHECK(encoder.abs().max().item<double>() > 1e-4);
+}
+
+TEST_CASE("§5: what the objectives cannot do is refused with a sentence") {
+  const auto make = [](const Values& values) {
+    assemble("gaussian", SmallDecoder::Shape::kTanh, "grae", values);
+  };
+  CHECK_THROWS_WITH(make({{"columns", num(5)}, {"structure", txt("diagonal")}}),
+                    ContainsSubstring("'columns' must not exceed the latent dimension 4; found 5"));
+  CHECK_THROWS_WITH(make({{"columns", num(1)}}), ContainsSubstring("estimate the diagonal structure only"));
+  CHECK_THROWS_WITH(make({{"structure", txt("block")}}), ContainsSubstring("block size from 1"));
+  Assembly model = assemble("gaussian", SmallDecoder::Shape::kTanh, "grae", {});
+  model.with(Kind::kPrior, "laplace");
+  CHECK_THROWS_AS(model.evaluate(data()), variform::Unsupported);
+  CHECK_THROWS_WITH(model.evaluate(data()),
+                    ContainsSubstring("needs a Gaussian prior") && ContainsSubstring("laplace"));
+  CHECK(model->objective().uses_tangents());
+  CHECK(*model->objective().final_beta() == 1);
+}
