@@ -137,7 +137,8 @@ Bytes zip(const std::vector<Member>& members) {
     add_number(directory, 0x02014b50, 4);
     add_number(directory, 20, 2);
     common(directory, member.zip64);
-    add_number(directory, 0, 2 + 2 + 2 + 4);
+    add_number(directory, 0, 8);  // no comment, first disk, no attributes
+    add_number(directory, 0, 2);
     add_number(directory, offset, 4);
     add_text(directory, member.name);
     extra(directory);
