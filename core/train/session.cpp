@@ -78,7 +78,7 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
     if (torch::cuda::is_available()) device = at::Device(at::kCUDA, 0);
   } else {
     device = at::Device(spec.device == "cuda" ? "cuda:0" : spec.device);
-    if (device.is_cuda() && (!torch::cuda::is_available() || static_cast<size_t>(device.index()) >= torch::cuda::device_count()))
+    if (device.is_cuda() && (!torch::cuda::is_available() || device.index() >= static_cast<int64_t>(torch::cuda::device_count())))
       throw std::runtime_error("train.device = \"" + spec.device + "\", but LibTorch sees " +
                                std::to_string(torch::cuda::is_available() ? torch::cuda::device_count() : 0) +
                                " CUDA devices here. Use device = \"auto\" or \"cpu\", or a CUDA build of LibTorch.");
