@@ -38,7 +38,8 @@ std::vector<Run> read_runs(const Common& common) {
   std::vector<Run> runs;
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(common.runs, none))
-    if (fs::exists(entry.path() / "config.resolved.toml")) runs.push_back(read_run(entry.path()));
+    // Hidden: a folder on its way in or out, left by a process that was killed.
+    if (!entry.path().filename().string().starts_with('.') && fs::exists(entry.path() / "config.resolved.toml")) runs.push_back(read_run(entry.path()));
   std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.path < b.path; });
   return runs;
 }

@@ -123,13 +123,12 @@ int finish(Console& console, train::RunFolder& folder, train::Session& session, 
 
 // From an open folder to the end of the training.
 int run_training(const Common& common, const TrainOptions& options, const plugins::Registry& registry,
-                 std::unique_ptr<train::Session> session, train::RunFolder folder) {
+                 std::unique_ptr<train::Session> session, const train::Preflight& preflight, train::RunFolder folder) {
   Console console(&folder, common.quiet);
   console.message("run: " + folder.path().string());
   checkpoint::clean_temporaries(folder.path() / "checkpoints");
   std::optional<checkpoint::Snapshot> snapshot;
   if (fs::exists(folder.last())) snapshot = checkpoint::read(folder.last());
-  const train::Preflight preflight = session->preflight(registry);
   if (snapshot) {
     const std::string changes = train::changed_plugins(*snapshot, registry);
     if (!changes.empty() && !options.accept_changed_plugins)
@@ -184,8 +183,9 @@ int train_command(const Common& common, const TrainOptions& options) {
   watch_signals();
   const std::string resolved = config::print(experiment.resolved);
   auto session = train::open_session(std::move(loaded.experiment), *loaded.registry, common.places());
-  if (if_present != train::IfPresent::kResume) session->preflight(*loaded.registry);   // refused: no folder is left
-  return run_training(common, options, *loaded.registry, std::move(session), train::RunFolder::create(path, resolved, if_present));
+  const train::Preflight preflight = session->preflight(*loaded.registry);   // refused: no folder is left
+  return run_training(common, options, *loaded.registry, std::move(session), preflight,
+                      train::RunFolder::create(path, resolved, if_present));
 }
 
 int resume_command(const Common& common, const std::string& run, const TrainOptions& options) {
@@ -204,7 +204,8 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
   const std::string resolved = config::print(loaded.experiment.resolved);
   auto session = train::open_session(std::move(loaded.experiment), *loaded.registry, common.places());
   if (!options.arguments.empty()) folder.write_config(resolved);
-  return run_training(common, options, *loaded.registry, std::move(session), std::move(folder));
+  const train::Preflight preflight = session->preflight(*loaded.registry);
+  return run_training(common, options, *loaded.registry, std::move(session), preflight, std::move(folder));
 }
 
 }  // namespace

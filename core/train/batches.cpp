@@ -20,6 +20,7 @@ class StoredBatches final : public Batches {
         generator_(make_generator(options.device(), seed)) {}
 
   int64_t size() const override { return splits_.train.size(); }
+  std::string domain() const override { return splits_.train.domain(); }
   Batch training(int64_t step) override {
     return gather(splits_.train, order_.indices(step), hash(seed_, "data", static_cast<uint64_t>(step)));
   }
@@ -29,7 +30,7 @@ class StoredBatches final : public Batches {
     return gather(held_out(), at::arange(first, first + count), hash(seed_, "evaluation data", static_cast<uint64_t>(first)));
   }
   Tensor examples(int64_t n) override {
-    return gather(splits_.train, at::arange(n).remainder(size()), hash(seed_, "examples")).x;
+    return gather(splits_.train, at::arange(std::min(n, size())), hash(seed_, "examples")).x;
   }
 
  private:
@@ -103,7 +104,7 @@ class Drawer {
     return data::Dataset::from_tensors(columns, domain(), assembly_->spec().options.dtype().toScalarType());
   }
 
-  std::string domain() { return to_string(assembly_->model().likelihood().domain()); }
+  std::string domain() const { return to_string(assembly_->model().likelihood().domain()); }
 
  private:
   static constexpr Kind kDrawn[] = {Kind::kLikelihood, Kind::kPrior, Kind::kDecoder};
@@ -118,6 +119,7 @@ class FreshBatches final : public Batches {
     if (spec.test > 0) test_ = drawer_.dataset(spec.test, "test data");
   }
   int64_t size() const override { return kNominalEpoch; }
+  std::string domain() const override { return drawer_.domain(); }
   Batch training(int64_t step) override {
     Batch batch;
     batch.x = drawer_.draw(batch_, "data", step).first;

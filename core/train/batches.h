@@ -20,6 +20,8 @@ class Batches {
   virtual ~Batches() = default;
   /// Rows of the training set; steps per epoch follow from it. Fresh data: the rows of one nominal epoch.
   virtual int64_t size() const = 0;
+  /// Of the values of x: "real", "unit interval", "binary", "count" or "categorical".
+  virtual std::string domain() const = 0;
   /// The batch of training step `step`: always the same shape.
   virtual Batch training(int64_t step) = 0;
   /// The split that is evaluated during training ("validation" when rows are held out, else the test split), and its
@@ -27,7 +29,7 @@ class Batches {
   virtual std::string evaluation_split() const = 0;
   virtual int64_t evaluation_size() const = 0;
   virtual Batch evaluation(int64_t first, int64_t count) = 0;
-  /// The first n training rows (cyclic if there are fewer), [n, data…].
+  /// The first n training rows, or all if there are fewer, [n, data…].
   virtual Tensor examples(int64_t n) = 0;
 };
 

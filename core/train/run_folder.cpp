@@ -3,14 +3,17 @@
 #include "train/run_folder.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <vector>
 
 namespace variform::train {
 namespace fs = std::filesystem;
@@ -47,6 +50,25 @@ void make_folder(const fs::path& path) {
   if (error) fail("create the folder", path, error.value());
 }
 
+// A name beside a run's folder for what must not be seen as a run: hidden, and with the process that it belongs to.
+fs::path beside(const fs::path& folder, const char* what) {
+  return folder.parent_path() / ("." + folder.filename().string() + "." + what + "-" + std::to_string(::getpid()));
+}
+
+// Removes what this process, or one that was killed, has left under such names.
+void remove_left_over(const fs::path& folder) {
+  const std::string prefix = "." + folder.filename().string() + ".";
+  std::error_code ignored;
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(folder.has_parent_path() ? folder.parent_path() : ".", ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix + "new-") && !name.starts_with(prefix + "old-")) continue;
+    const auto owner = static_cast<pid_t>(std::atol(name.c_str() + prefix.size() + 4));
+    if (owner == ::getpid() || (owner > 0 && ::kill(owner, 0) != 0 && errno == ESRCH)) left.push_back(entry.path());
+  }
+  for (const fs::path& path : left) fs::remove_all(path, ignored);
+}
+
 }  // namespace
 
 void write_text_file(const fs::path& path, std::string_view text) {
@@ -71,11 +93,12 @@ RunFolder RunFolder::create(const fs::path& folder, const std::string& resolved_
     if (!fs::exists(present.config()))
       throw std::runtime_error(folder.string() + " holds no config.resolved.toml, so it is no run of this program; it "
                                                  "is not replaced.");
-    fs::remove_all(folder);
+    // Out of the way in one step: half a folder, left by a kill, would be neither a run nor free for one.
+    const fs::path former = beside(folder, "old");
+    if (::rename(folder.c_str(), former.c_str()) != 0) fail("rename", folder, errno);
   }
-  const fs::path temporary = folder.string() + ".new-" + std::to_string(::getpid());
-  std::error_code ignored;
-  fs::remove_all(temporary, ignored);
+  remove_left_over(folder);
+  const fs::path temporary = beside(folder, "new");
   make_folder(temporary / "checkpoints");
   make_folder(temporary / "figures");
   write_text_file(temporary / "config.resolved.toml", resolved_config);

@@ -13,6 +13,7 @@
 #include "train/checkpoints.h"
 
 namespace variform::train {
+namespace fs = std::filesystem;
 namespace {
 
 // Slots that name a run instead of a type get that run's type and parameters.
@@ -26,6 +27,36 @@ void complete_slots(config::Experiment& experiment, const plugins::Registry& reg
     spec.frozen = slot.frozen;
     spec.optimizer = slot.optimizer;
     slot = std::move(spec);
+  }
+}
+
+// A run named in a config, from everywhere: it is looked for in the working folder, then beside the config.
+std::string settled(const std::string& run, const config::Position& where) {
+  const bool is_in_file = !where.is_command_line() && !where.is_default();
+  const fs::path beside = is_in_file ? fs::path(where.file).parent_path() : fs::path();
+  for (const fs::path& candidate : {fs::path(run), beside / run})
+    if (fs::exists(candidate)) return fs::absolute(candidate).lexically_normal().string();
+  return run;
+}
+
+// The resolved config is kept in the run's folder and its checkpoints, so no path in it may depend on where the
+// config was written or the program was started.
+void settle_paths(config::Experiment& experiment) {
+  const auto settle = [](config::Node* table, std::optional<std::string>& from) {
+    const config::Node* node = table ? table->find("from") : nullptr;
+    if (!node || !from) return;
+    const config::Position where = node->where();
+    from = settled(*from, where);
+    table->set("from", config::Node(*from, where));
+  };
+  config::Node& resolved = experiment.resolved;
+  config::Node& data = *resolved.find("data");
+  if (experiment.data.model) settle(data.find("dataset"), experiment.data.model->from);
+  else data.set("dataset", data::portable(experiment.data.dataset), experiment.data.dataset.where());
+  experiment.data.dataset = *data.find("dataset");
+  for (auto& [kind, slot] : experiment.slots) {
+    config::Node& parent = kind == Kind::kObjective ? resolved : *resolved.find("model");
+    settle(parent.find(to_string(kind)), slot.from);
   }
 }
 
@@ -61,6 +92,7 @@ config::Experiment resolve_experiment(const config::Node& root, const plugins::R
         data::resolve_descriptor(dataset, places.descriptors, found);
       });
   diagnostics.throw_if_any();
+  settle_paths(experiment);
   complete_slots(experiment, registry);
   return experiment;
 }
@@ -89,8 +121,8 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
 Batch Session::rows(int64_t n) {
   Batch batch;
   batch.x = batches->examples(n);
-  batch.labels = at::zeros({n}, options.dtype(at::kLong));
-  batch.index = at::arange(n, options.dtype(at::kLong));
+  batch.labels = at::zeros({batch.x.size(0)}, options.dtype(at::kLong));
+  batch.index = at::arange(batch.x.size(0), options.dtype(at::kLong));
   batch.dataset_size = batches->size();
   return batch;
 }
@@ -107,15 +139,14 @@ std::unique_ptr<Session> open_session(config::Experiment experiment, const plugi
   const at::ScalarType dtype = session->options.dtype().toScalarType();
   if (experiment.data.model && experiment.data.model->fresh) {
     session->batches = fresh_batches(*experiment.data.model, registry, experiment.train.batch, session->options);
-    session->domain = "real";
   } else {
     session->splits = experiment.data.model
                           ? draw_data(*experiment.data.model, registry, session->options)
                           : data::load(experiment.data, places.data, places.descriptors, experiment.seed,
                                        session->options.device(), dtype);
-    session->domain = session->splits.train.domain();
     session->batches = batches_of(session->splits, experiment.train.batch, experiment.seed, session->options);
   }
+  session->domain = session->batches->domain();
   session->horizon = horizon_of(experiment.train, session->batches->size());
   session->experiment = std::move(experiment);
   const bool mixed = session->experiment.train.precision == config::Precision::kBfloat16;

@@ -165,12 +165,17 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
   const int64_t end = std::min(stop_at, horizon_);
   const auto started = std::chrono::steady_clock::now();
   const int64_t first = progress_.step;
-  while (progress_.step < end) {
+  const auto stopped_early = [this] {
+    return spec_.early_stopping && progress_.evaluations_since_best >= spec_.early_stopping->patience;
+  };
+  // Killed between its last checkpoint and its end, or resumed although it had ended.
+  const bool all_done = progress_.step >= horizon_ || stopped_early();
+  while (progress_.step < end && !all_done) {
     const Values logged = train_step();
     observer_.stepped(progress_.step, horizon_, logged);
     const bool last = progress_.step == end, stop = interrupted();
     if (due(spec_.evaluate_every) || (last && end == horizon_)) evaluate_now(outcome);
-    const bool early = spec_.early_stopping && progress_.evaluations_since_best >= spec_.early_stopping->patience;
+    const bool early = stopped_early();
     if (due(spec_.checkpoint_every) || last || stop || early) {
       write_checkpoint(folder_.last());
       saved_at_ = progress_.step;
@@ -183,9 +188,11 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
     outcome.step = progress_.step;
     return outcome;
   }
-  if (end == horizon_ && outcome.evaluation.empty() && batches_.evaluation_size() > 0)
-    outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);   // resumed when all was done already
-  outcome.ending = progress_.step >= horizon_ ? Ending::kFinished : Ending::kStopAt;
+  if (all_done && outcome.evaluation.empty() && batches_.evaluation_size() > 0) {
+    assembly_.set_step(std::max<int64_t>(progress_.step - 1, 0));   // schedules as at the last evaluation
+    outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
+  }
+  outcome.ending = progress_.step >= horizon_ ? Ending::kFinished : stopped_early() ? Ending::kStoppedEarly : Ending::kStopAt;
   outcome.step = progress_.step;
   return outcome;
 }

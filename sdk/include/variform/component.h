@@ -29,7 +29,7 @@ class VARIFORM_API Component : public torch::nn::Module {
   ~Component() override;
 
   /// The network behind this component when it is made of variform/nn layers only, so that `export` can write its
-  /// PyTorch counterpart; nullptr when it is not. Owned by the component.
+  /// PyTorch counterpart; nullptr when it is not. Owned by the component, and registered under the name "network".
   virtual const nn::Layer* network() const { return nullptr; }
 };
 
@@ -77,7 +77,8 @@ class VARIFORM_API Build {
   template <class T>
   std::shared_ptr<T> component(std::string_view key) const;
 
-  /// n training data, [n, data…], in options' dtype and device, for data-dependent initialisation. Always the same rows.
+  /// The first n training data, or all if there are fewer, [n, data…], in options' dtype and device: for
+  /// data-dependent initialisation.
   Tensor examples(int64_t n) const { return parameters_->examples(n); }
 
   /// The number of values in one datum, P.
