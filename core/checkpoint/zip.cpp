@@ -41,7 +41,8 @@ void Zip::header(const Entry& entry, bool central, std::size_t padding) {
   number(entry.name.size(), 2);
   number(padding, 2);
   if (central) {
-    number(0, 2 + 2 + 2 + 4);  // comment, disk, attributes
+    number(0, 2 + 2 + 2);  // comment, disk, attributes of the content
+    number(0, 4);          // attributes of the file
     number(entry.offset, 4);
   }
   text(entry.name);
@@ -56,6 +57,10 @@ void Zip::check_size(std::size_t data_bytes) {
 
 void Zip::add(const std::string& name, std::span<const std::byte> data) {
   check_size(bytes_.size() + data.size());
+  if (entries_.size() == std::numeric_limits<std::uint16_t>::max()) {
+    throw Error(
+        "the export would have more than 65535 entries, which its file format cannot hold; export fewer.");
+  }
   const auto crc =
       static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(data.data()), data.size()));
   entries_.push_back({name, data.empty() ? 0 : crc, static_cast<std::uint32_t>(data.size()),

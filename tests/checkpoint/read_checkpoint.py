@@ -1,5 +1,7 @@
-"""Runs every Python example of the document given, in a folder with checkpoints/last.h5, and checks what they leave
-behind. Exit code 77: cannot run here."""
+"""Runs every Python example of the document given, in a folder with checkpoints/last.h5, and checks the outcome.
+
+Exit code 77: cannot run here.
+"""
 import re
 import sys
 

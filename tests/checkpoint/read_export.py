@@ -1,5 +1,10 @@
-"""Reads weights.pt as a user would and holds it against expected.h5, bit for bit. Exit code 77: cannot run here."""
+"""Reads weights.pt as a user would and holds it against expected.h5, bit for bit.
+
+Exit code 77: cannot run here.
+"""
+import struct
 import sys
+import zipfile
 
 try:
     import h5py
@@ -24,6 +29,13 @@ with h5py.File("expected.h5") as expected:
             bits = tensor.view(torch.uint16) if kind == "bfloat16" else tensor
             assert bits.numpy().tobytes() == stored[()].tobytes(), name
 assert loaded.metadata == {"config": "seed = 1\n", "note": "∂"}, loaded.metadata
+
+with zipfile.ZipFile("weights.pt") as archive, open("weights.pt", "rb") as file:
+    assert archive.testzip() is None  # checksums, which torch.load does not check
+    for entry in archive.infolist():
+        file.seek(entry.header_offset + 26)
+        lengths = struct.unpack("<HH", file.read(4))
+        assert (entry.header_offset + 30 + sum(lengths)) % 64 == 0, f"{entry.filename} is not aligned"
 
 linear = torch.nn.Linear(3, 4, bias=False)
 linear.load_state_dict(type(loaded)(weight=loaded["decoder.net.0.weight"]))
