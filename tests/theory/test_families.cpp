@@ -176,16 +176,18 @@ TEST_CASE("families: gradients of draws, density, entropy and KL") {
 }
 
 TEST_CASE("family full: the factor is lower triangular, row by row, as documented") {
-  Assembly model = assemble(3, "full");
-  const at::NoGradGuard guard;
-  model.encoder().c_.zero_();
-  model.encoder().e_.copy_(at::tensor({1.0, 2.0, 3.0, 0.2, 0.4, 0.6, 10.0, 20.0, 30.0}, at::kDouble));
-  const Tensor l =
-      at::tensor({std::exp(0.1), 0.0, 0.0, 10.0, std::exp(0.2), 0.0, 20.0, 30.0, std::exp(0.3)}, at::kDouble)
-          .reshape({3, 3});
-  const auto q = model->posterior(data());
-  CHECK(error(q->covariance()->dense()[0], l.mm(l.t())) < 1e-14);
-  CHECK(error(q->location()[0], at::tensor({1.0, 2.0, 3.0}, at::kDouble)) == 0);
+  for (double deviation : {1.0, 0.5}) {
+    Assembly model = assemble(3, "full", {{"deviation", num(deviation)}});
+    const at::NoGradGuard guard;
+    model.encoder().c_.zero_();
+    model.encoder().e_.copy_(at::tensor({1.0, 2.0, 3.0, 0.2, 0.4, 0.6, 10.0, 20.0, 30.0}, at::kDouble));
+    const std::vector<double> rows{std::exp(0.1), 0.0,  0.0,  10.0,         std::exp(0.2),
+                                   0.0,           20.0, 30.0, std::exp(0.3)};
+    const Tensor l = deviation * at::tensor(rows, at::kDouble).reshape({3, 3});
+    const auto q = model->posterior(data());
+    CHECK(error(q->covariance()->dense()[0], l.mm(l.t())) < 1e-14);
+    CHECK(error(q->location()[0], at::tensor({1.0, 2.0, 3.0}, at::kDouble)) == 0);
+  }
 }
 
 TEST_CASE("family diagonal: marginals add up to the density; the correlated families have none") {

@@ -283,7 +283,9 @@ TEST_CASE("§4: every row grows with β, from 0 with a zero gradient at β = 0")
         if (!precision.defined()) CHECK((now - before).min().item<double>() > 0);
         before = now;
       }
-      Tensor leaf = h.clone().requires_grad_(true),
+      Tensor signs = at::ones({B, 1, 1}, h.options());  // at β = 0 even an indefinite H costs nothing
+      signs.slice(0, 0, B, 2).fill_(-1);
+      Tensor leaf = (signs * h).requires_grad_(true),
              beta = at::tensor({0.0, 1.0}, at::kDouble).repeat({B / 2});
       curvature_penalty(structure, leaf, beta, precision).sum().backward();
       CHECK(at::isfinite(leaf.grad()).all().item<bool>());
@@ -377,7 +379,11 @@ TEST_CASE("§4: where I + H/β is not positive definite, the row says NaN and th
     const Tensor bad_with_prior = curvature_penalty(structure, h, beta, at::eye(4, at::kDouble)).isnan();
     CHECK(at::equal(bad, at::tensor({0, 1, 0}, at::kLong).to(at::kBool)));
     CHECK(at::equal(bad_with_prior, bad));
-    if (structure.rank < 0) CHECK(optimal_covariance(structure, h, beta).log_det().isnan()[1].item<bool>());
+    if (structure.rank >= 0) continue;
+    const Covariance sigma = optimal_covariance(structure, h, beta);
+    CHECK(sigma.log_det().isnan()[1].item<bool>());
+    CHECK(sigma.dense()[1].isnan().any().item<bool>());  // no finite matrix that is no covariance
+    CHECK_FALSE(sigma.dense()[0].isnan().any().item<bool>());
   }
   const Tensor minus = -at::eye(2, at::kDouble).unsqueeze(0),
                one = at::ones({}, at::kDouble);  // A = 0 exactly
