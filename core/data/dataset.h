@@ -90,8 +90,8 @@ struct Splits {
 };
 
 /// Reads the data of `spec` (not those drawn from a model). `data_folders`: see data_folders() in files.h;
-/// `descriptor_folders` hold NAME.toml. `seed` decides static binarisation, which depends on a row's place in its
-/// file and on nothing else. Throws config::Error for a wrong description, MissingData and ReadError for files, and
+/// `descriptor_folders` hold NAME.toml. `seed` decides static binarisation, which depends on the split's name and
+/// a row's place in its file and on nothing else. Throws config::Error for a wrong description, MissingData and ReadError for files, and
 /// std::invalid_argument for options that do not fit the data.
 Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::path>& data_folders,
             const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,

@@ -207,7 +207,10 @@ TEST_CASE("static binarisation is fixed by seed and row in the file") {
   CHECK(all_rows(load_from(folder, spec).train).equal(x));
   CHECK(!all_rows(load_from(folder, spec, at::kFloat, 2).train).equal(x));
   CHECK(!x[0].equal(x[1]));
-  spec.train_split = "test";  // other rows beside it change nothing
+  DataSpec part = spec_of("[splits]\ntrain = { x = \"x.npy\", rows = [10, 20] }\ntest = \"x.npy\"");
+  part.binarise = "static";
+  CHECK(all_rows(load_from(folder, part).train).equal(x.narrow(0, 10, 10)));  // whatever rows are beside them
+  spec.train_split = "test";
   spec.test_split = "train";
   CHECK(all_rows(load_from(folder, spec).test).equal(x));
   write(folder / "x.npy", npy("'|u1'", "(2, 2)", Bytes{0, 255, 255, 0}));
