@@ -19,13 +19,13 @@ inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130;
 
 /// Options that every command understands.
 struct Common {
-  std::vector<std::string> data;        ///< --data
-  std::vector<std::string> plugins;     ///< --plugin
-  std::string runs = "runs";            ///< --runs
-  int64_t threads = 0;                  ///< --threads; 0: the config's
+  std::vector<std::string> data;     ///< --data
+  std::vector<std::string> plugins;  ///< --plugin
+  std::string runs = "runs";         ///< --runs
+  int64_t threads = 0;               ///< --threads; 0: the config's
   bool quiet = false;
   bool json = false;
-  std::vector<std::string> arguments;   ///< the command line, for environment.json
+  std::vector<std::string> arguments;  ///< the command line, for environment.json
 
   train::Places places() const;
   /// The plugins at hand; `config_paths` as in [plugins].paths. Warns about named plugins that are refused.
@@ -35,11 +35,12 @@ struct Common {
 /// What the chosen command does; set by its callback.
 using Action = std::function<int()>;
 
-void add_train_commands(CLI::App& app, Common& common, Action& action);     // train, resume
-void add_config_commands(CLI::App& app, Common& common, Action& action);    // config print, check
-void add_plugin_commands(CLI::App& app, Common& common, Action& action);    // list, describe, doctor
-void add_model_commands(CLI::App& app, Common& common, Action& action);     // evaluate, sample, reconstruct, traverse, encode, export
-void add_runs_commands(CLI::App& app, Common& common, Action& action);      // runs list|table|diff
+void add_train_commands(CLI::App& app, Common& common, Action& action);   // train, resume
+void add_config_commands(CLI::App& app, Common& common, Action& action);  // config print, check
+void add_plugin_commands(CLI::App& app, Common& common, Action& action);  // list, describe, doctor
+void add_model_commands(CLI::App& app, Common& common,
+                        Action& action);  // evaluate, sample, reconstruct, traverse, encode, export
+void add_runs_commands(CLI::App& app, Common& common, Action& action);  // runs list|table|diff
 
 /// True after Ctrl-C; the second one ends the process at once. Installs the handlers on first use.
 bool interrupted();

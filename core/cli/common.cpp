@@ -27,8 +27,8 @@ std::vector<fs::path> homes() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
-    homes.push_back(program.parent_path() / "../../share/variform");    // <prefix>/libexec/variform/variform
-    homes.push_back(program.parent_path() / "../..");                   // <checkout>/build/<preset>/variform
+    homes.push_back(program.parent_path() / "../../share/variform");  // <prefix>/libexec/variform/variform
+    homes.push_back(program.parent_path() / "../..");                 // <checkout>/build/<preset>/variform
   }
   return homes;
 }
@@ -48,13 +48,15 @@ train::Places Common::places() const {
   train::Places places;
   places.data = data::data_folders(data);
   for (const fs::path& home : homes())
-    if (fs::is_directory(home / "datasets")) places.descriptors.push_back(fs::weakly_canonical(home / "datasets"));
+    if (fs::is_directory(home / "datasets"))
+      places.descriptors.push_back(fs::weakly_canonical(home / "datasets"));
   return places;
 }
 
 std::unique_ptr<plugins::Registry> Common::registry(const std::vector<std::string>& config_paths) const {
   auto registry = std::make_unique<plugins::Registry>(plugins::search_for(plugins, config_paths));
-  for (const std::string& warning : registry->warnings()) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  for (const std::string& warning : registry->warnings())
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
   return registry;
 }
 
@@ -68,7 +70,8 @@ ConfigArguments split_arguments(const std::vector<std::string>& arguments) {
     }
     fs::path file = argument;
     for (const fs::path& home : homes())
-      if (!fs::exists(file) && file.is_relative() && fs::exists(home / argument)) file = fs::weakly_canonical(home / argument);
+      if (!fs::exists(file) && file.is_relative() && fs::exists(home / argument))
+        file = fs::weakly_canonical(home / argument);
     split.files.push_back(file.string());
   }
   return split;

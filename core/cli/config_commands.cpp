@@ -18,7 +18,8 @@ int print_command(const Common& common, const std::vector<std::string>& argument
   config::Diagnostics diagnostics;
   const config::Node root = config::load(split.files, split.overrides, diagnostics);
   const auto registry = common.registry(config::plugin_paths(root));
-  const config::Experiment experiment = train::resolve_experiment(root, *registry, common.places(), diagnostics);
+  const config::Experiment experiment =
+      train::resolve_experiment(root, *registry, common.places(), diagnostics);
   write_result(config::print(experiment.resolved, origin));
   return kDone;
 }
@@ -26,46 +27,62 @@ int print_command(const Common& common, const std::vector<std::string>& argument
 // Builds a config, runs one step on two rows, and shows sizes.
 int check_command(const Common& common, const std::vector<std::string>& arguments) {
   const ConfigArguments split = split_arguments(arguments);
-  if (split.files.empty()) throw config::Error("check needs a config file; try: variform check configs/quickstart.toml");
+  if (split.files.empty())
+    throw config::Error("check needs a config file; try: variform check configs/quickstart.toml");
   config::Diagnostics diagnostics;
   const config::Node root = config::load(split.files, split.overrides, diagnostics);
   const auto registry = common.registry(config::plugin_paths(root));
-  const auto session = train::open_session(train::resolve_experiment(root, *registry, common.places(), diagnostics), *registry, common.places());
+  const auto session = train::open_session(
+      train::resolve_experiment(root, *registry, common.places(), diagnostics), *registry, common.places());
   const train::Preflight preflight = session->preflight(*registry);
-  nlohmann::json result = {{"data", {{"name", session->splits.name}, {"rows", session->batches->size()}, {"shape", session->assembly->model().data}, {"domain", session->domain}}},
+  nlohmann::json result = {{"data",
+                            {{"name", session->splits.name},
+                             {"rows", session->batches->size()},
+                             {"shape", session->assembly->model().data},
+                             {"domain", session->domain}}},
                            {"latent", session->experiment.latent},
                            {"steps", session->horizon},
                            {"kl", preflight.closed_kl ? "closed form" : "Monte Carlo"}};
   int64_t total = 0;
   for (Kind kind : session->assembly->kinds()) {
     int64_t count = 0;
-    for (const Tensor& parameter : session->assembly->model().component(kind)->parameters()) count += parameter.numel();
+    for (const Tensor& parameter : session->assembly->model().component(kind)->parameters())
+      count += parameter.numel();
     total += count;
-    result["slots"][to_string(kind)] = {{"component", session->assembly->model().label(kind)}, {"parameters", count}};
+    result["slots"][to_string(kind)] = {{"component", session->assembly->model().label(kind)},
+                                        {"parameters", count}};
   }
   const int64_t bytes = session->options.dtype().toScalarType() == at::kDouble ? 8 : 4;
   result["parameters"] = total;
-  result["memory_megabytes"] = {{"parameters", static_cast<double>(total * bytes) / 1e6}, {"with_gradient_and_adam", static_cast<double>(4 * total * bytes) / 1e6}};
+  result["memory_megabytes"] = {{"parameters", static_cast<double>(total * bytes) / 1e6},
+                                {"with_gradient_and_adam", static_cast<double>(4 * total * bytes) / 1e6}};
   if (preflight.tier != PushforwardTier::kUndecided)
-    result["pushforward"] = {{"tier", to_string(preflight.tier)}, {"gradient_error", preflight.tangent_error}, {"piecewise_linear", preflight.piecewise_linear}};
+    result["pushforward"] = {{"tier", to_string(preflight.tier)},
+                             {"gradient_error", preflight.tangent_error},
+                             {"piecewise_linear", preflight.piecewise_linear}};
   if (const auto beta = train::effective_beta(session->assembly->model())) result["beta_eff"] = *beta;
   if (common.json) {
     write_result(result.dump(2));
     return kDone;
   }
-  std::string text = "data: " + session->splits.name + ", " + std::to_string(session->batches->size()) + " rows of " + to_text(session->assembly->model().data) + ", " + session->domain + "\n";
+  std::string text = "data: " + session->splits.name + ", " + std::to_string(session->batches->size()) +
+                     " rows of " + to_text(session->assembly->model().data) + ", " + session->domain + "\n";
   for (const auto& [slot, entry] : result["slots"].items())
-    text += slot + ": " + entry["component"].get<std::string>() + ", " + std::to_string(entry["parameters"].get<int64_t>()) + " parameters\n";
+    text += slot + ": " + entry["component"].get<std::string>() + ", " +
+            std::to_string(entry["parameters"].get<int64_t>()) + " parameters\n";
   char memory[96];
-  std::snprintf(memory, sizeof memory, "%.1f MB of parameters, %.1f MB with gradients and Adam's moments\n", static_cast<double>(total * bytes) / 1e6, static_cast<double>(4 * total * bytes) / 1e6);
+  std::snprintf(memory, sizeof memory, "%.1f MB of parameters, %.1f MB with gradients and Adam's moments\n",
+                static_cast<double>(total * bytes) / 1e6, static_cast<double>(4 * total * bytes) / 1e6);
   text += memory;
   text += "KL divergence: " + result["kl"].get<std::string>() + "\n";
   if (preflight.tier != PushforwardTier::kUndecided) {
     char error[64];
-    std::snprintf(error, sizeof error, "; gradient against central differences: %.1e\n", preflight.tangent_error);
+    std::snprintf(error, sizeof error, "; gradient against central differences: %.1e\n",
+                  preflight.tangent_error);
     text += std::string("pushforward: ") + to_string(preflight.tier) + error;
   }
-  text += "one step on two rows ran; the training would take " + std::to_string(session->horizon) + " steps\n";
+  text +=
+      "one step on two rows ran; the training would take " + std::to_string(session->horizon) + " steps\n";
   write_result(text);
   return kDone;
 }
@@ -80,10 +97,14 @@ void add_config_commands(CLI::App& app, Common& common, Action& action) {
   CLI::App* print = config->add_subcommand("print", "The resolved config, with all defaults");
   print->add_option("config", *arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]")->required();
   print->add_flag("--origin", *origin, "Say where each line came from");
-  print->callback([&common, &action, arguments, origin] { action = [&common, arguments, origin] { return print_command(common, *arguments, *origin); }; });
+  print->callback([&common, &action, arguments, origin] {
+    action = [&common, arguments, origin] { return print_command(common, *arguments, *origin); };
+  });
   CLI::App* check = app.add_subcommand("check", "Build a config and run one step on two rows");
   check->add_option("config", *arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]")->required();
-  check->callback([&common, &action, arguments] { action = [&common, arguments] { return check_command(common, *arguments); }; });
+  check->callback([&common, &action, arguments] {
+    action = [&common, arguments] { return check_command(common, *arguments); };
+  });
 }
 
 }  // namespace variform::cli

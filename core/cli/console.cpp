@@ -12,7 +12,9 @@ namespace variform::cli {
 namespace {
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
+double seconds_since(Clock::time_point then) {
+  return std::chrono::duration<double>(Clock::now() - then).count();
+}
 
 int terminal_width() {
   winsize size{};
@@ -43,7 +45,12 @@ std::string values_text(const std::map<std::string, double>& values) {
 }
 
 Console::Console(train::RunFolder* folder, bool quiet)
-    : folder_(folder), quiet_(quiet), terminal_(::isatty(STDERR_FILENO) != 0), started_(Clock::now()), drawn_(started_ - std::chrono::hours(1)), printed_(started_) {}
+    : folder_(folder),
+      quiet_(quiet),
+      terminal_(::isatty(STDERR_FILENO) != 0),
+      started_(Clock::now()),
+      drawn_(started_ - std::chrono::hours(1)),
+      printed_(started_) {}
 
 Console::~Console() { clear_bar(); }
 
@@ -68,9 +75,10 @@ void Console::draw_bar(int64_t step, int64_t horizon) {
   constexpr int kCells = 20;
   const int full = static_cast<int>(done * kCells);
   char head[128];
-  std::snprintf(head, sizeof head, "%3d%% [%s%s] %lld/%lld, %.0f steps/s, %s left", static_cast<int>(done * 100),
-                std::string(static_cast<size_t>(full), '#').c_str(), std::string(static_cast<size_t>(kCells - full), '.').c_str(),
-                static_cast<long long>(step), static_cast<long long>(horizon), rate, left.c_str());
+  std::snprintf(head, sizeof head, "%3d%% [%s%s] %lld/%lld, %.0f steps/s, %s left",
+                static_cast<int>(done * 100), std::string(static_cast<size_t>(full), '#').c_str(),
+                std::string(static_cast<size_t>(kCells - full), '.').c_str(), static_cast<long long>(step),
+                static_cast<long long>(horizon), rate, left.c_str());
   std::string line = std::string(head) + (latest_.empty() ? "" : "  " + values_text(latest_));
   line.resize(std::min(line.size(), static_cast<size_t>(terminal_width() - 1)));
   std::fprintf(stderr, "\r%s\x1b[K", line.c_str());
@@ -95,8 +103,10 @@ void Console::stepped(int64_t step, int64_t horizon, const std::map<std::string,
   }
 }
 
-void Console::evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values, bool best) {
-  print("step " + std::to_string(step) + ", " + split + ": " + values_text(values) + (best ? " (best so far)" : ""));
+void Console::evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values,
+                        bool best) {
+  print("step " + std::to_string(step) + ", " + split + ": " + values_text(values) +
+        (best ? " (best so far)" : ""));
 }
 
 }  // namespace variform::cli

@@ -18,7 +18,8 @@ class Console final : public train::Observer {
 
   void message(const std::string& text) override;
   void stepped(int64_t step, int64_t horizon, const std::map<std::string, double>& values) override;
-  void evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values, bool best) override;
+  void evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values,
+                 bool best) override;
 
  private:
   void print(const std::string& line);

@@ -9,17 +9,20 @@
 #include "config/node.h"
 
 int main(int argc, char** argv) {
-
-  CLI::App app{"Variform: how does the variational family of a beta-VAE shape the model that it learns?", "variform"};
+  CLI::App app{"Variform: how does the variational family of a beta-VAE shape the model that it learns?",
+               "variform"};
   app.require_subcommand(1);
   app.fallthrough();
   app.set_help_all_flag("--help-all", "Help of all commands");
   variform::cli::Common common;
   common.arguments.assign(argv, argv + argc);
-  app.add_option("--data", common.data, "Folder with data sets; may be repeated (also VARIFORM_DATA)")->type_name("DIR");
-  app.add_option("--plugin", common.plugins, "Plugin file to load besides those found; may be repeated")->type_name("FILE");
+  app.add_option("--data", common.data, "Folder with data sets; may be repeated (also VARIFORM_DATA)")
+      ->type_name("DIR");
+  app.add_option("--plugin", common.plugins, "Plugin file to load besides those found; may be repeated")
+      ->type_name("FILE");
   app.add_option("--runs", common.runs, "Where run folders are")->type_name("DIR")->capture_default_str();
-  app.add_option("--threads", common.threads, "Threads of LibTorch; 0: as the config says")->check(CLI::NonNegativeNumber);
+  app.add_option("--threads", common.threads, "Threads of LibTorch; 0: as the config says")
+      ->check(CLI::NonNegativeNumber);
   app.add_flag("--quiet,-q", common.quiet, "No progress on stderr");
   app.add_flag("--json", common.json, "Results as JSON");
 

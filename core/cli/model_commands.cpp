@@ -32,7 +32,7 @@ struct ModelOptions {
 struct Opened {
   std::unique_ptr<plugins::Registry> registry;
   train::Trained trained;
-  fs::path folder;   // of the run; the checkpoint's own folder otherwise
+  fs::path folder;  // of the run; the checkpoint's own folder otherwise
   train::Session& session() { return *trained.session; }
 };
 
@@ -46,7 +46,9 @@ Opened open(const Common& common, const ModelOptions& options) {
   }
   Opened opened;
   config::Diagnostics diagnostics;
-  const config::Node root = fs::is_directory(run) ? config::parse_file((run / "config.resolved.toml").string(), diagnostics) : config::Node();
+  const config::Node root = fs::is_directory(run)
+                                ? config::parse_file((run / "config.resolved.toml").string(), diagnostics)
+                                : config::Node();
   opened.registry = common.registry(config::plugin_paths(root));
   if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
   opened.trained = train::open_trained(checkpoint, overrides, *opened.registry, common.places());
@@ -71,15 +73,19 @@ int evaluate_command(const Common& common, ModelOptions options) {
   nlohmann::json result = evaluate::evaluate(opened.session(), options.evaluate);
   result["run"] = options.run;
   result["checkpoint"] = options.which;
-  const fs::path file = options.out.empty() ? opened.folder / ("evaluation-" + options.evaluate.split + ".json") : fs::path(options.out);
+  const fs::path file = options.out.empty()
+                            ? opened.folder / ("evaluation-" + options.evaluate.split + ".json")
+                            : fs::path(options.out);
   train::write_text_file(file, result.dump(2) + "\n");
   write_result(common.json ? result.dump(2) : evaluate::table_of(result).text());
   if (!common.quiet) std::fprintf(stderr, "written: %s\n", file.string().c_str());
   return kDone;
 }
 
-int write_picture(const Opened& opened, const ModelOptions& options, const char* name, const report::Image& image) {
-  const fs::path file = options.out.empty() ? opened.folder / "figures" / (std::string(name) + ".png") : fs::path(options.out);
+int write_picture(const Opened& opened, const ModelOptions& options, const char* name,
+                  const report::Image& image) {
+  const fs::path file =
+      options.out.empty() ? opened.folder / "figures" / (std::string(name) + ".png") : fs::path(options.out);
   report::write_png(file, image);
   write_result(file.string());
   return kDone;
@@ -88,8 +94,10 @@ int write_picture(const Opened& opened, const ModelOptions& options, const char*
 int encode_command(const Common& common, ModelOptions options) {
   Opened opened = open(common, options);
   options.encode.split = split_of(options);
-  const fs::path file = options.out.empty() ? opened.folder / ("codes-" + options.encode.split + ".h5") : fs::path(options.out);
-  for (const std::string& note : evaluate::encode(opened.session(), file, options.encode)) std::fprintf(stderr, "%s\n", note.c_str());
+  const fs::path file =
+      options.out.empty() ? opened.folder / ("codes-" + options.encode.split + ".h5") : fs::path(options.out);
+  for (const std::string& note : evaluate::encode(opened.session(), file, options.encode))
+    std::fprintf(stderr, "%s\n", note.c_str());
   write_result(file.string());
   return kDone;
 }
@@ -109,50 +117,89 @@ void add_model_commands(CLI::App& app, Common& common, Action& action) {
   auto options = std::make_shared<ModelOptions>();
   const auto add = [&](const char* name, const char* description, auto run) {
     CLI::App* command = app.add_subcommand(name, description);
-    command->add_option("run", options->run, "Run folder, its name below --runs, or a checkpoint file")->required();
+    command->add_option("run", options->run, "Run folder, its name below --runs, or a checkpoint file")
+        ->required();
     command->add_option("overrides", options->overrides, "[a.b=VALUE...]: device, data ...");
-    command->add_option("--checkpoint", options->which, "last or best")->check(CLI::IsMember({"last", "best"}))->capture_default_str();
-    command->add_option("--out", options->out, "File to write instead of one in the run folder")->type_name("FILE");
-    command->add_option("--split", options->split, "train, validation or test (default)")->check(CLI::IsMember({"train", "validation", "test"}));
-    command->add_option("--on", options->on, "Another data set, DATASET[:SPLIT]")->type_name("DATASET[:SPLIT]");
-    command->callback([&common, &action, options, run] { action = [&common, options, run] { return run(common, *options); }; });
+    command->add_option("--checkpoint", options->which, "last or best")
+        ->check(CLI::IsMember({"last", "best"}))
+        ->capture_default_str();
+    command->add_option("--out", options->out, "File to write instead of one in the run folder")
+        ->type_name("FILE");
+    command->add_option("--split", options->split, "train, validation or test (default)")
+        ->check(CLI::IsMember({"train", "validation", "test"}));
+    command->add_option("--on", options->on, "Another data set, DATASET[:SPLIT]")
+        ->type_name("DATASET[:SPLIT]");
+    command->callback([&common, &action, options, run] {
+      action = [&common, options, run] { return run(common, *options); };
+    });
     return command;
   };
-  CLI::App* evaluate = add("evaluate", "All objective values with standard errors, to a table and JSON", evaluate_command);
-  evaluate->add_option("--samples", options->evaluate.samples, "Latent draws a datum")->check(CLI::PositiveNumber)->capture_default_str();
-  evaluate->add_option("--importance-samples", options->evaluate.importance_samples, "Of the importance-weighted NLL; 0: none")->check(CLI::NonNegativeNumber)->capture_default_str();
-  evaluate->add_option("--batch", options->evaluate.batch, "Rows at a time")->check(CLI::PositiveNumber)->capture_default_str();
-  evaluate->add_option("--limit", options->evaluate.limit, "First rows only; 0: all")->check(CLI::NonNegativeNumber);
-  evaluate->add_option("--beta", options->beta, "Instead of the training's final beta")->check(CLI::PositiveNumber);
-  evaluate->add_option("--curvature", options->curvature, "hessian or fisher")->check(CLI::IsMember({"hessian", "fisher"}))->capture_default_str();
-  evaluate->add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-datum terms")->type_name("FILE");
+  CLI::App* evaluate =
+      add("evaluate", "All objective values with standard errors, to a table and JSON", evaluate_command);
+  evaluate->add_option("--samples", options->evaluate.samples, "Latent draws a datum")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  evaluate
+      ->add_option("--importance-samples", options->evaluate.importance_samples,
+                   "Of the importance-weighted NLL; 0: none")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  evaluate->add_option("--batch", options->evaluate.batch, "Rows at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  evaluate->add_option("--limit", options->evaluate.limit, "First rows only; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  evaluate->add_option("--beta", options->beta, "Instead of the training's final beta")
+      ->check(CLI::PositiveNumber);
+  evaluate->add_option("--curvature", options->curvature, "hessian or fisher")
+      ->check(CLI::IsMember({"hessian", "fisher"}))
+      ->capture_default_str();
+  evaluate->add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-datum terms")
+      ->type_name("FILE");
 
-  CLI::App* sample = add("sample", "A grid of samples from the prior", [](const Common& c, const ModelOptions& o) {
-    Opened opened = open(c, o);
-    return write_picture(opened, o, "samples", evaluate::samples(opened.session(), o.n > 0 ? o.n : 100, o.noise));
-  });
+  CLI::App* sample =
+      add("sample", "A grid of samples from the prior", [](const Common& c, const ModelOptions& o) {
+        Opened opened = open(c, o);
+        return write_picture(opened, o, "samples",
+                             evaluate::samples(opened.session(), o.n > 0 ? o.n : 100, o.noise));
+      });
   sample->add_option("--n", options->n, "How many (100)")->check(CLI::PositiveNumber);
   sample->add_flag("--noise", options->noise, "Draw x from the likelihood instead of showing its mean");
-  CLI::App* reconstruct = add("reconstruct", "A grid of data and their reconstructions", [](const Common& c, const ModelOptions& o) {
-    Opened opened = open(c, o);
-    return write_picture(opened, o, "reconstructions", evaluate::reconstructions(opened.session(), split_of(o), o.n > 0 ? o.n : 30));
-  });
+  CLI::App* reconstruct = add(
+      "reconstruct", "A grid of data and their reconstructions", [](const Common& c, const ModelOptions& o) {
+        Opened opened = open(c, o);
+        return write_picture(opened, o, "reconstructions",
+                             evaluate::reconstructions(opened.session(), split_of(o), o.n > 0 ? o.n : 30));
+      });
   reconstruct->add_option("--n", options->n, "How many (30)")->check(CLI::PositiveNumber);
-  CLI::App* traverse = add("traverse", "One latent a row, ordered by their KL", [](const Common& c, const ModelOptions& o) {
-    Opened opened = open(c, o);
-    return write_picture(opened, o, "traversals", evaluate::traversals(opened.session(), split_of(o), o.datum, o.latents, o.columns));
-  });
-  traverse->add_option("--datum", options->datum, "Row whose other latents are kept")->check(CLI::NonNegativeNumber);
-  traverse->add_option("--latents", options->latents, "Rows of the grid at most")->check(CLI::PositiveNumber)->capture_default_str();
-  traverse->add_option("--columns", options->columns, "Columns of the grid")->check(CLI::PositiveNumber)->capture_default_str();
-  CLI::App* interpolate = add("interpolate", "Straight lines between codes", [](const Common& c, const ModelOptions& o) {
-    Opened opened = open(c, o);
-    return write_picture(opened, o, "interpolations", evaluate::interpolations(opened.session(), split_of(o), o.n > 0 ? o.n : 8, o.columns));
-  });
+  CLI::App* traverse =
+      add("traverse", "One latent a row, ordered by their KL", [](const Common& c, const ModelOptions& o) {
+        Opened opened = open(c, o);
+        return write_picture(
+            opened, o, "traversals",
+            evaluate::traversals(opened.session(), split_of(o), o.datum, o.latents, o.columns));
+      });
+  traverse->add_option("--datum", options->datum, "Row whose other latents are kept")
+      ->check(CLI::NonNegativeNumber);
+  traverse->add_option("--latents", options->latents, "Rows of the grid at most")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  traverse->add_option("--columns", options->columns, "Columns of the grid")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  CLI::App* interpolate =
+      add("interpolate", "Straight lines between codes", [](const Common& c, const ModelOptions& o) {
+        Opened opened = open(c, o);
+        return write_picture(
+            opened, o, "interpolations",
+            evaluate::interpolations(opened.session(), split_of(o), o.n > 0 ? o.n : 8, o.columns));
+      });
   interpolate->add_option("--n", options->n, "Pairs (8)")->check(CLI::PositiveNumber);
   CLI::App* encode = add("encode", "Codes, covariances and labels to HDF5", encode_command);
-  encode->add_option("--jacobians", options->encode.jacobians, "Jacobians of the first N rows")->check(CLI::NonNegativeNumber);
-  encode->add_option("--limit", options->encode.limit, "First rows only; 0: all")->check(CLI::NonNegativeNumber);
+  encode->add_option("--jacobians", options->encode.jacobians, "Jacobians of the first N rows")
+      ->check(CLI::NonNegativeNumber);
+  encode->add_option("--limit", options->encode.limit, "First rows only; 0: all")
+      ->check(CLI::NonNegativeNumber);
   add("export", "Weights and networks for PyTorch", export_command);
 }
 

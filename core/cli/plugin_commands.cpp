@@ -15,8 +15,10 @@ void add_plugin_commands(CLI::App& app, Common& common, Action& action) {
   list->callback([&common, &action, name] {
     action = [&common, name] {
       const auto registry = common.registry();
-      const std::optional<Kind> kind = name->empty() ? std::nullopt : std::optional(plugins::kind_named(*name));
-      write_result(common.json ? plugins::list_json(*registry, kind).dump(2) : plugins::list_text(*registry, kind));
+      const std::optional<Kind> kind =
+          name->empty() ? std::nullopt : std::optional(plugins::kind_named(*name));
+      write_result(common.json ? plugins::list_json(*registry, kind).dump(2)
+                               : plugins::list_text(*registry, kind));
       return kDone;
     };
   });
@@ -25,11 +27,13 @@ void add_plugin_commands(CLI::App& app, Common& common, Action& action) {
   describe->callback([&common, &action, name] {
     action = [&common, name] {
       const auto registry = common.registry();
-      write_result(common.json ? plugins::describe_json(*registry, *name).dump(2) : plugins::describe_text(*registry, *name));
+      write_result(common.json ? plugins::describe_json(*registry, *name).dump(2)
+                               : plugins::describe_text(*registry, *name));
       return kDone;
     };
   });
-  CLI::App* doctor = app.add_subcommand("doctor", "This build, where plugins are looked for, and why any was refused");
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "This build, where plugins are looked for, and why any was refused");
   doctor->callback([&common, &action] {
     action = [&common] {
       const auto registry = common.registry();

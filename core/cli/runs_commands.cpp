@@ -17,17 +17,21 @@ namespace {
 
 struct Run {
   fs::path path;
-  std::string status;   // "done", "failed", "unfinished"
+  std::string status;  // "done", "failed", "unfinished"
   int64_t step = 0;
-  json last;            // the last evaluation in metrics.jsonl; null: none yet
+  json last;  // the last evaluation in metrics.jsonl; null: none yet
 };
 
 Run read_run(const fs::path& path) {
-  Run run{path, fs::exists(path / "DONE") ? "done" : fs::exists(path / "FAILED") ? "failed" : "unfinished", 0, nullptr};
+  Run run{path,
+          fs::exists(path / "DONE")     ? "done"
+          : fs::exists(path / "FAILED") ? "failed"
+                                        : "unfinished",
+          0, nullptr};
   std::ifstream file(path / "metrics.jsonl");
   for (std::string line; std::getline(file, line);) {
     const json entry = json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!entry.is_object()) continue;   // the last line of a run that was killed
+    if (!entry.is_object()) continue;  // the last line of a run that was killed
     run.step = std::max(run.step, entry.value("step", int64_t{0}));
     if (entry.value("split", "") != "train") run.last = entry;
   }
@@ -39,7 +43,9 @@ std::vector<Run> read_runs(const Common& common) {
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(common.runs, none))
     // Hidden: a folder on its way in or out, left by a process that was killed.
-    if (!entry.path().filename().string().starts_with('.') && fs::exists(entry.path() / "config.resolved.toml")) runs.push_back(read_run(entry.path()));
+    if (!entry.path().filename().string().starts_with('.') &&
+        fs::exists(entry.path() / "config.resolved.toml"))
+      runs.push_back(read_run(entry.path()));
   std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.path < b.path; });
   return runs;
 }
@@ -52,14 +58,17 @@ std::string number(const json& value) {
 }
 
 std::string no_runs(const Common& common) {
-  return "no runs in " + common.runs + "; `variform train configs/quickstart.toml` makes one, --runs names another folder.";
+  return "no runs in " + common.runs +
+         "; `variform train configs/quickstart.toml` makes one, --runs names another folder.";
 }
 
 int list(const Common& common) {
   const std::vector<Run> runs = read_runs(common);
   if (common.json) {
     json result = json::array();
-    for (const Run& run : runs) result.push_back({{"run", run.path.string()}, {"status", run.status}, {"step", run.step}, {"evaluation", run.last}});
+    for (const Run& run : runs)
+      result.push_back(
+          {{"run", run.path.string()}, {"status", run.status}, {"step", run.step}, {"evaluation", run.last}});
     write_result(result.dump(2));
     return kDone;
   }
@@ -67,9 +76,11 @@ int list(const Common& common) {
     write_result(no_runs(common));
     return kDone;
   }
-  report::Table table({{"run"}, {"status"}, {"step", report::Align::kRight}, {"loss", report::Align::kRight}});
+  report::Table table(
+      {{"run"}, {"status"}, {"step", report::Align::kRight}, {"loss", report::Align::kRight}});
   for (const Run& run : runs)
-    table.add({run.path.filename().string(), run.status, std::to_string(run.step), run.last.is_object() ? number(run.last.value("loss", json())) : "-"});
+    table.add({run.path.filename().string(), run.status, std::to_string(run.step),
+               run.last.is_object() ? number(run.last.value("loss", json())) : "-"});
   write_result(table.text());
   return kDone;
 }
@@ -86,7 +97,8 @@ int table(const Common& common) {
     if (run.last.is_object())
       for (const auto& [name, value] : run.last.items())
         if (value.is_number() && name != "step" && name != "epoch" && name != "loss") names.insert(name);
-  std::vector<report::Table::Column> header{{"run"}, {"step", report::Align::kRight}, {"loss", report::Align::kRight}};
+  std::vector<report::Table::Column> header{
+      {"run"}, {"step", report::Align::kRight}, {"loss", report::Align::kRight}};
   for (const std::string& name : names) header.push_back({name, report::Align::kRight});
   report::Table rows(header);
   for (const Run& run : runs) {
@@ -100,12 +112,21 @@ int table(const Common& common) {
   return kDone;
 }
 
+// A value as it is written in a config.
+std::string written(const config::Node& value) {
+  config::Node line = config::Node::table({});
+  line.set("k", value);
+  const std::string text = config::print(line);  // "k = VALUE\n"
+  return text.substr(4, text.size() - 5);
+}
+
 void flatten(const config::Node& node, const std::string& path, std::map<std::string, std::string>& out) {
   if (!node.is_table()) {
-    out[path] = node.describe();
+    out[path] = written(node);
     return;
   }
-  for (const auto& member : node.members()) flatten(member.value, path.empty() ? member.key : path + "." + member.key, out);
+  for (const auto& member : node.members())
+    flatten(member.value, path.empty() ? member.key : path + "." + member.key, out);
 }
 
 int diff(const Common& common, const std::string& left, const std::string& right) {
@@ -113,7 +134,9 @@ int diff(const Common& common, const std::string& left, const std::string& right
   const std::string names[2] = {left, right};
   for (int side = 0; side < 2; ++side) {
     config::Diagnostics diagnostics;
-    flatten(config::parse_file((run_path(common, names[side]) / "config.resolved.toml").string(), diagnostics), "", sides[side]);
+    flatten(
+        config::parse_file((run_path(common, names[side]) / "config.resolved.toml").string(), diagnostics),
+        "", sides[side]);
     diagnostics.throw_if_any();
   }
   std::set<std::string> keys;
@@ -122,7 +145,9 @@ int diff(const Common& common, const std::string& left, const std::string& right
   report::Table rows({{"key"}, {left}, {right}});
   int differences = 0;
   for (const std::string& key : keys) {
-    const auto at = [&](int side) { return sides[side].contains(key) ? sides[side].at(key) : std::string("-"); };
+    const auto at = [&](int side) {
+      return sides[side].contains(key) ? sides[side].at(key) : std::string("-");
+    };
     if (at(0) == at(1)) continue;
     rows.add({key, at(0), at(1)});
     ++differences;
@@ -136,13 +161,19 @@ int diff(const Common& common, const std::string& left, const std::string& right
 void add_runs_commands(CLI::App& app, Common& common, Action& action) {
   CLI::App* runs = app.add_subcommand("runs", "Past runs");
   runs->require_subcommand(1);
-  runs->add_subcommand("list", "All runs and how they ended")->callback([&] { action = [&common] { return list(common); }; });
-  runs->add_subcommand("table", "What was evaluated last, run by run")->callback([&] { action = [&common] { return table(common); }; });
+  runs->add_subcommand("list", "All runs and how they ended")->callback([&] {
+    action = [&common] { return list(common); };
+  });
+  runs->add_subcommand("table", "What was evaluated last, run by run")->callback([&] {
+    action = [&common] { return table(common); };
+  });
   auto names = std::make_shared<std::pair<std::string, std::string>>();
   CLI::App* differ = runs->add_subcommand("diff", "How two runs' configs differ");
   differ->add_option("left", names->first, "A run")->required();
   differ->add_option("right", names->second, "Another run")->required();
-  differ->callback([&common, &action, names] { action = [&common, names] { return diff(common, names->first, names->second); }; });
+  differ->callback([&common, &action, names] {
+    action = [&common, names] { return diff(common, names->first, names->second); };
+  });
 }
 
 }  // namespace variform::cli

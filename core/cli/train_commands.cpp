@@ -34,7 +34,8 @@ struct Loaded {
   std::unique_ptr<plugins::Registry> registry;
   config::Experiment experiment;
 };
-Loaded load(const std::vector<std::string>& files, const std::vector<std::string>& overrides, const Common& common) {
+Loaded load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
+            const Common& common) {
   Loaded loaded;
   config::Diagnostics diagnostics;
   const config::Node root = config::load(files, overrides, diagnostics);
@@ -45,7 +46,8 @@ Loaded load(const std::vector<std::string>& files, const std::vector<std::string
 
 int64_t set_threads(int64_t wanted) {
   if (wanted <= 0) wanted = std::max(1u, std::thread::hardware_concurrency());
-  if (const char* limit = std::getenv("OMP_NUM_THREADS"); limit && *limit) wanted = std::min<int64_t>(wanted, std::atol(limit));
+  if (const char* limit = std::getenv("OMP_NUM_THREADS"); limit && *limit)
+    wanted = std::min<int64_t>(wanted, std::atol(limit));
   at::set_num_threads(static_cast<int>(std::max<int64_t>(wanted, 1)));
   return at::get_num_threads();
 }
@@ -71,51 +73,65 @@ void introduce(Console& console, const train::Session& session, const train::Pre
   int64_t parameters = 0;
   for (const auto& group : session.assembly->parameter_groups({}))
     for (const auto& parameter : group.parameters) parameters += parameter.tensor.numel();
-  console.message("data: " + (session.splits.name.empty() ? std::string("drawn afresh from a model") : session.splits.name) + ", " +
-                  std::to_string(session.batches->size()) + " training rows of shape " + to_text(model.data) + " (" + session.domain +
-                  "), " + session.batches->evaluation_split() + ": " + std::to_string(session.batches->evaluation_size()));
+  console.message(
+      "data: " +
+      (session.splits.name.empty() ? std::string("drawn afresh from a model") : session.splits.name) + ", " +
+      std::to_string(session.batches->size()) + " training rows of shape " + to_text(model.data) + " (" +
+      session.domain + "), " + session.batches->evaluation_split() + ": " +
+      std::to_string(session.batches->evaluation_size()));
   for (const std::string& note : session.splits.notes) console.message("note: " + note);
   std::string parts;
-  for (Kind kind : {Kind::kEncoder, Kind::kFamily, Kind::kPrior, Kind::kDecoder, Kind::kLikelihood, Kind::kObjective})
-    parts += std::string(parts.empty() ? "" : ", ") + to_string(kind) + " " + session.experiment.slots.at(kind).type;
-  console.message("model: " + parts + "; d = " + std::to_string(model.latent) + ", " + std::to_string(parameters) + " trained numbers, " +
-                  to_string(session.experiment.train.precision) + " on " + session.options.device().str() + ", " +
-                  std::to_string(at::get_num_threads()) + " threads");
-  console.message(std::string("KL divergence: ") + (preflight.closed_kl ? "in closed form" : "by Monte Carlo, from the same draws"));
+  for (Kind kind :
+       {Kind::kEncoder, Kind::kFamily, Kind::kPrior, Kind::kDecoder, Kind::kLikelihood, Kind::kObjective})
+    parts += std::string(parts.empty() ? "" : ", ") + to_string(kind) + " " +
+             session.experiment.slots.at(kind).type;
+  console.message("model: " + parts + "; d = " + std::to_string(model.latent) + ", " +
+                  std::to_string(parameters) + " trained numbers, " +
+                  to_string(session.experiment.train.precision) + " on " + session.options.device().str() +
+                  ", " + std::to_string(at::get_num_threads()) + " threads");
+  console.message(std::string("KL divergence: ") +
+                  (preflight.closed_kl ? "in closed form" : "by Monte Carlo, from the same draws"));
   if (preflight.tier != PushforwardTier::kUndecided) {
     char error[32];
     std::snprintf(error, sizeof error, "%.1e", preflight.tangent_error);
     console.message(std::string("decoder's pushforward: ") + to_string(preflight.tier) +
                     "; the objective's gradient agrees with central differences to " + error);
-    console.message(preflight.piecewise_linear
-                        ? "the decoder is piecewise linear: Gauss-Newton is all of the Hessian almost everywhere"
-                        : "the decoder is not piecewise linear: Gauss-Newton is an approximation of the Hessian");
+    console.message(
+        preflight.piecewise_linear
+            ? "the decoder is piecewise linear: Gauss-Newton is all of the Hessian almost everywhere"
+            : "the decoder is not piecewise linear: Gauss-Newton is an approximation of the Hessian");
   }
   if (const auto beta = train::effective_beta(model)) {
     char text[64];
     std::snprintf(text, sizeof text, "%.6g, beta_eff %.6g", model.objective().beta()->item<double>(), *beta);
-    console.message(std::string("beta at the start: ") + text + " (against a unit-variance Gaussian summed over the data's values)");
+    console.message(std::string("beta at the start: ") + text +
+                    " (against a unit-variance Gaussian summed over the data's values)");
   }
 }
 
-int finish(Console& console, train::RunFolder& folder, train::Session& session, const train::Outcome& outcome, bool figures) {
+int finish(Console& console, train::RunFolder& folder, train::Session& session, const train::Outcome& outcome,
+           bool figures) {
   const std::string at = "at step " + std::to_string(outcome.step) + " of " + std::to_string(session.horizon);
   if (outcome.ending == train::Ending::kInterrupted) {
-    console.message("interrupted " + at + "; the checkpoint is written. Go on with: variform resume " + folder.path().string());
+    console.message("interrupted " + at + "; the checkpoint is written. Go on with: variform resume " +
+                    folder.path().string());
     return kInterrupted;
   }
   if (outcome.ending == train::Ending::kStopAt) {
     console.message("stopped " + at + " as asked. Go on with: variform resume " + folder.path().string());
     return kDone;
   }
-  if (outcome.ending == train::Ending::kStoppedEarly) console.message("no more improvement: stopped early " + at);
+  if (outcome.ending == train::Ending::kStoppedEarly)
+    console.message("no more improvement: stopped early " + at);
   if (figures) {
     session.assembly->set_training(false);
     const std::string why_not = evaluate::write_figures(session, folder.figures());
-    console.message(why_not.empty() ? "pictures: " + folder.figures().string() + "/{reconstructions,samples,traversals}.png"
+    console.message(why_not.empty() ? "pictures: " + folder.figures().string() +
+                                          "/{reconstructions,samples,traversals}.png"
                                     : "no pictures: " + why_not);
   }
-  json summary = {{"step", outcome.step}, {"ending", outcome.ending == train::Ending::kStoppedEarly ? "stopped early" : "finished"}};
+  json summary = {{"step", outcome.step},
+                  {"ending", outcome.ending == train::Ending::kStoppedEarly ? "stopped early" : "finished"}};
   for (const auto& [name, value] : outcome.evaluation) summary["evaluation"][name] = value;
   folder.mark_done(summary);
   return kDone;
@@ -123,7 +139,8 @@ int finish(Console& console, train::RunFolder& folder, train::Session& session, 
 
 // From an open folder to the end of the training.
 int run_training(const Common& common, const TrainOptions& options, const plugins::Registry& registry,
-                 std::unique_ptr<train::Session> session, const train::Preflight& preflight, train::RunFolder folder) {
+                 std::unique_ptr<train::Session> session, const train::Preflight& preflight,
+                 train::RunFolder folder) {
   Console console(&folder, common.quiet);
   console.message("run: " + folder.path().string());
   checkpoint::clean_temporaries(folder.path() / "checkpoints");
@@ -141,8 +158,8 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   folder.write_environment(environment(common, *session, registry));
   introduce(console, *session, preflight);
   train::Trainer trainer(session->experiment.train, session->horizon,
-                         train::attributes_of(session->experiment, session->assembly->model().data, session->domain,
-                                              train::plugins_json(registry)),
+                         train::attributes_of(session->experiment, session->assembly->model().data,
+                                              session->domain, train::plugins_json(registry)),
                          *session->assembly, *session->batches, folder, console);
   if (snapshot) {
     trainer.restore(*snapshot);
@@ -151,14 +168,15 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
     snapshot.reset();
   }
   try {
-    const int code = finish(console, folder, *session, trainer.run(options.stop_at, interrupted), !options.no_figures);
+    const int code =
+        finish(console, folder, *session, trainer.run(options.stop_at, interrupted), !options.no_figures);
     write_result(folder.path().string());
     return code;
   } catch (const std::exception& error) {
     try {
       folder.mark_failed(error.what());
       folder.append_log(std::string("error: ") + error.what());
-    } catch (const std::exception&) {   // a full disk: the reason itself still goes to stderr
+    } catch (const std::exception&) {  // a full disk: the reason itself still goes to stderr
     }
     throw std::runtime_error(std::string(error.what()) + "\nThe run is in " + folder.path().string() + ".");
   }
@@ -170,20 +188,20 @@ int train_command(const Common& common, const TrainOptions& options) {
     throw config::Error("train needs a config file; try: variform train configs/quickstart.toml");
   Loaded loaded = load(arguments.files, arguments.overrides, common);
   const config::Experiment& experiment = loaded.experiment;
-  const fs::path path = fs::path(common.runs) / (experiment.name + "-" + config::experiment_hash(experiment) + "-" +
-                                                 std::to_string(experiment.seed));
+  const fs::path path = fs::path(common.runs) / (experiment.name + "-" + config::experiment_hash(experiment) +
+                                                 "-" + std::to_string(experiment.seed));
   const train::IfPresent if_present = options.resume      ? train::IfPresent::kResume
                                       : options.overwrite ? train::IfPresent::kOverwrite
                                                           : train::IfPresent::kRefuse;
   if (fs::exists(path) && if_present == train::IfPresent::kRefuse)
-    train::RunFolder::create(path, "", if_present);   // throws; before anything slow is done
+    train::RunFolder::create(path, "", if_present);  // throws; before anything slow is done
   int64_t threads = common.threads > 0 ? common.threads : experiment.train.threads;
   if (options.resume && common.threads == 0 && fs::exists(path)) threads = recorded_threads(path);
   set_threads(threads);
   watch_signals();
   const std::string resolved = config::print(experiment.resolved);
   auto session = train::open_session(std::move(loaded.experiment), *loaded.registry, common.places());
-  const train::Preflight preflight = session->preflight(*loaded.registry);   // refused: no folder is left
+  const train::Preflight preflight = session->preflight(*loaded.registry);  // refused: no folder is left
   return run_training(common, options, *loaded.registry, std::move(session), preflight,
                       train::RunFolder::create(path, resolved, if_present));
 }
@@ -198,8 +216,10 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
   const int64_t recorded = recorded_threads(folder.path());
   const int64_t threads = set_threads(common.threads > 0 ? common.threads : recorded);
   if (recorded > 0 && threads != recorded)
-    std::fprintf(stderr, "warning: the run used %lld threads and goes on with %lld; this is not bit for bit the same.\n",
-                 static_cast<long long>(recorded), static_cast<long long>(threads));
+    std::fprintf(
+        stderr,
+        "warning: the run used %lld threads and goes on with %lld; this is not bit for bit the same.\n",
+        static_cast<long long>(recorded), static_cast<long long>(threads));
   watch_signals();
   const std::string resolved = config::print(loaded.experiment.resolved);
   auto session = train::open_session(std::move(loaded.experiment), *loaded.registry, common.places());
@@ -214,22 +234,29 @@ void add_train_commands(CLI::App& app, Common& common, Action& action) {
   auto options = std::make_shared<TrainOptions>();
   auto run = std::make_shared<std::string>();
   const auto shared_options = [options](CLI::App* command) {
-    command->add_option("--stop-at", options->stop_at, "Stop after this step; schedules keep their horizon")->check(CLI::NonNegativeNumber);
-    command->add_flag("--accept-changed-plugins", options->accept_changed_plugins, "Go on although a plugin has changed");
+    command->add_option("--stop-at", options->stop_at, "Stop after this step; schedules keep their horizon")
+        ->check(CLI::NonNegativeNumber);
+    command->add_flag("--accept-changed-plugins", options->accept_changed_plugins,
+                      "Go on although a plugin has changed");
     command->add_flag("--no-figures", options->no_figures, "Draw no pictures at the end");
   };
   CLI::App* train = app.add_subcommand("train", "Train a model from config files");
   train->add_option("config", options->arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]")->required();
   train->add_flag("--resume", options->resume, "Go on if the run folder is there");
-  train->add_flag("--overwrite", options->overwrite, "Replace the run folder if it is there")->excludes("--resume");
+  train->add_flag("--overwrite", options->overwrite, "Replace the run folder if it is there")
+      ->excludes("--resume");
   shared_options(train);
-  train->callback([&common, &action, options] { action = [&common, options] { return train_command(common, *options); }; });
+  train->callback([&common, &action, options] {
+    action = [&common, options] { return train_command(common, *options); };
+  });
 
   CLI::App* resume = app.add_subcommand("resume", "Go on with a run from its last checkpoint");
   resume->add_option("run", *run, "Run folder, or its name below --runs")->required();
   resume->add_option("overrides", options->arguments, "[train.steps=N...]");
   shared_options(resume);
-  resume->callback([&common, &action, options, run] { action = [&common, options, run] { return resume_command(common, *run, *options); }; });
+  resume->callback([&common, &action, options, run] {
+    action = [&common, options, run] { return resume_command(common, *run, *options); };
+  });
 }
 
 }  // namespace variform::cli

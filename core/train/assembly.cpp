@@ -75,10 +75,12 @@ struct Assembly::Source final : ParameterSource {
     if (!nested || (*nested)->kind != kind) wrong(key, to_string(kind));
     auto source = std::make_shared<Source>(*this);
     source->spec = **nested;
-    return registry->create(registry->offer(source->spec.kind, source->spec.type, source->spec.plugin), build.with(source));
+    return registry->create(registry->offer(source->spec.kind, source->spec.type, source->spec.plugin),
+                            build.with(source));
   }
   Tensor examples(int64_t n) const override {
-    if (!examples_of) throw Error("there are no training data to initialise from; this model is built without a data set");
+    if (!examples_of)
+      throw Error("there are no training data to initialise from; this model is built without a data set");
     return examples_of(n).to(options);
   }
 };
@@ -151,8 +153,10 @@ std::map<std::string, Tensor> Assembly::state() const {
   std::map<std::string, Tensor> state;
   for (Kind kind : kinds()) {
     const std::string slot = std::string("model/") + to_string(kind);
-    for (const auto& item : model_->component(kind)->named_parameters()) state[slot + "/parameters/" + item.key()] = item.value();
-    for (const auto& item : model_->component(kind)->named_buffers()) state[slot + "/buffers/" + item.key()] = item.value();
+    for (const auto& item : model_->component(kind)->named_parameters())
+      state[slot + "/parameters/" + item.key()] = item.value();
+    for (const auto& item : model_->component(kind)->named_buffers())
+      state[slot + "/buffers/" + item.key()] = item.value();
   }
   return state;
 }
@@ -168,10 +172,12 @@ void Assembly::load(const std::map<std::string, Tensor>& tensors, const std::vec
       const auto found = tensors.find(key);
       if (found == tensors.end()) problems += "\n  missing: " + key + " " + to_text(tensor.sizes());
       else if (found->second.sizes() != tensor.sizes())
-        problems += "\n  another shape: " + key + " is " + to_text(found->second.sizes()) + "; expected " + to_text(tensor.sizes());
+        problems += "\n  another shape: " + key + " is " + to_text(found->second.sizes()) + "; expected " +
+                    to_text(tensor.sizes());
     }
     for (auto it = tensors.lower_bound(prefix); it != tensors.end() && it->first.starts_with(prefix); ++it)
-      if (!expected.contains(it->first)) problems += "\n  unexpected: " + it->first + " " + to_text(it->second.sizes());
+      if (!expected.contains(it->first))
+        problems += "\n  unexpected: " + it->first + " " + to_text(it->second.sizes());
   }
   if (!problems.empty())
     throw std::runtime_error("the checkpoint does not fit the model of this config:" + problems +
@@ -192,7 +198,8 @@ std::vector<ParameterGroup> Assembly::parameter_groups(const config::OptimizerSp
       if (item.value().requires_grad())
         own.parameters.push_back({std::string(to_string(kind)) + "/" + item.key(), item.value()});
     if (slot.optimizer) groups.push_back(std::move(own));
-    else for (NamedParameter& parameter : own.parameters) groups[0].parameters.push_back(std::move(parameter));
+    else
+      for (NamedParameter& parameter : own.parameters) groups[0].parameters.push_back(std::move(parameter));
   }
   return groups;
 }

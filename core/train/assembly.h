@@ -18,14 +18,14 @@ namespace variform::train {
 
 /// What a model is made of.
 struct ModelSpec {
-  Shape data;                                          ///< one datum
+  Shape data;  ///< one datum
   int64_t latent = 0;
-  std::map<Kind, config::ComponentSpec> slots;          ///< all six, or those that are wanted
+  std::map<Kind, config::ComponentSpec> slots;  ///< all six, or those that are wanted
   uint64_t seed = 1;
-  at::TensorOptions options;                           ///< float32 or float64, and the device
+  at::TensorOptions options;  ///< float32 or float64, and the device
   bool mixed_precision = false;
-  int64_t horizon = 1;                                 ///< steps of the training, for schedules
-  std::function<Tensor(int64_t)> examples;             ///< n training data; empty: components that ask are refused
+  int64_t horizon = 1;                      ///< steps of the training, for schedules
+  std::function<Tensor(int64_t)> examples;  ///< n training data; empty: components that ask are refused
 };
 
 /// A model and what the engine keeps beside it. The model's address never changes.

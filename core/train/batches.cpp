@@ -16,7 +16,9 @@ namespace {
 class StoredBatches final : public Batches {
  public:
   StoredBatches(data::Splits splits, int64_t batch, uint64_t seed, at::TensorOptions options)
-      : splits_(std::move(splits)), order_(splits_.train.size(), batch, seed), seed_(seed),
+      : splits_(std::move(splits)),
+        order_(splits_.train.size(), batch, seed),
+        seed_(seed),
         generator_(make_generator(options.device(), seed)) {}
 
   int64_t size() const override { return splits_.train.size(); }
@@ -24,17 +26,22 @@ class StoredBatches final : public Batches {
   Batch training(int64_t step) override {
     return gather(splits_.train, order_.indices(step), hash(seed_, "data", static_cast<uint64_t>(step)));
   }
-  std::string evaluation_split() const override { return splits_.validation.size() > 0 ? "validation" : "test"; }
+  std::string evaluation_split() const override {
+    return splits_.validation.size() > 0 ? "validation" : "test";
+  }
   int64_t evaluation_size() const override { return held_out().size(); }
   Batch evaluation(int64_t first, int64_t count) override {
-    return gather(held_out(), at::arange(first, first + count), hash(seed_, "evaluation data", static_cast<uint64_t>(first)));
+    return gather(held_out(), at::arange(first, first + count),
+                  hash(seed_, "evaluation data", static_cast<uint64_t>(first)));
   }
   Tensor examples(int64_t n) override {
     return gather(splits_.train, at::arange(std::min(n, size())), hash(seed_, "examples")).x;
   }
 
  private:
-  const data::Dataset& held_out() const { return splits_.validation.size() > 0 ? splits_.validation : splits_.test; }
+  const data::Dataset& held_out() const {
+    return splits_.validation.size() > 0 ? splits_.validation : splits_.test;
+  }
   Batch gather(const data::Dataset& from, const Tensor& index, uint64_t seed) {
     Batch batch;
     if (from.needs_generator()) generator_.set_current_seed(seed);
@@ -54,7 +61,8 @@ class StoredBatches final : public Batches {
 // A decoder, a prior and a likelihood that data are drawn from.
 class Drawer {
  public:
-  Drawer(const config::ModelDataSpec& spec, const plugins::Registry& registry, at::TensorOptions options) : seed_(spec.seed) {
+  Drawer(const config::ModelDataSpec& spec, const plugins::Registry& registry, at::TensorOptions options)
+      : seed_(spec.seed) {
     ModelSpec parts;
     parts.seed = spec.seed;
     parts.options = options;
@@ -114,7 +122,8 @@ class Drawer {
 
 class FreshBatches final : public Batches {
  public:
-  FreshBatches(const config::ModelDataSpec& spec, const plugins::Registry& registry, int64_t batch, at::TensorOptions options)
+  FreshBatches(const config::ModelDataSpec& spec, const plugins::Registry& registry, int64_t batch,
+               at::TensorOptions options)
       : drawer_(spec, registry, options), batch_(batch) {
     if (spec.test > 0) test_ = drawer_.dataset(spec.test, "test data");
   }
@@ -138,7 +147,7 @@ class FreshBatches final : public Batches {
   Tensor examples(int64_t n) override { return drawer_.draw(n, "examples", 0).first; }
 
  private:
-  static constexpr int64_t kNominalEpoch = 10000;   // an endless set needs some length for "every epoch"
+  static constexpr int64_t kNominalEpoch = 10000;  // an endless set needs some length for "every epoch"
   Drawer drawer_;
   int64_t batch_;
   data::Dataset test_;
@@ -146,11 +155,13 @@ class FreshBatches final : public Batches {
 
 }  // namespace
 
-std::unique_ptr<Batches> batches_of(data::Splits splits, int64_t batch, uint64_t seed, at::TensorOptions options) {
+std::unique_ptr<Batches> batches_of(data::Splits splits, int64_t batch, uint64_t seed,
+                                    at::TensorOptions options) {
   return std::make_unique<StoredBatches>(std::move(splits), batch, seed, options);
 }
 
-data::Splits draw_data(const config::ModelDataSpec& spec, const plugins::Registry& registry, at::TensorOptions options) {
+data::Splits draw_data(const config::ModelDataSpec& spec, const plugins::Registry& registry,
+                       at::TensorOptions options) {
   Drawer drawer(spec, registry, options);
   data::Splits splits;
   splits.name = "model";
@@ -159,8 +170,8 @@ data::Splits draw_data(const config::ModelDataSpec& spec, const plugins::Registr
   return splits;
 }
 
-std::unique_ptr<Batches> fresh_batches(const config::ModelDataSpec& spec, const plugins::Registry& registry, int64_t batch,
-                                       at::TensorOptions options) {
+std::unique_ptr<Batches> fresh_batches(const config::ModelDataSpec& spec, const plugins::Registry& registry,
+                                       int64_t batch, at::TensorOptions options) {
   return std::make_unique<FreshBatches>(spec, registry, batch, options);
 }
 

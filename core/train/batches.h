@@ -34,12 +34,14 @@ class Batches {
 };
 
 /// Batches of `batch` rows from a data set in memory.
-std::unique_ptr<Batches> batches_of(data::Splits splits, int64_t batch, uint64_t seed, at::TensorOptions options);
+std::unique_ptr<Batches> batches_of(data::Splits splits, int64_t batch, uint64_t seed,
+                                    at::TensorOptions options);
 
 /// Draws data from a model given by a config: x from likelihood, decoder and prior, with the true latents kept.
 /// Row i of a set of fixed size, and the batch of step t of a fresh one, are functions of (seed, i) and (seed, t).
-data::Splits draw_data(const config::ModelDataSpec& spec, const plugins::Registry& registry, at::TensorOptions options);
-std::unique_ptr<Batches> fresh_batches(const config::ModelDataSpec& spec, const plugins::Registry& registry, int64_t batch,
-                                       at::TensorOptions options);
+data::Splits draw_data(const config::ModelDataSpec& spec, const plugins::Registry& registry,
+                       at::TensorOptions options);
+std::unique_ptr<Batches> fresh_batches(const config::ModelDataSpec& spec, const plugins::Registry& registry,
+                                       int64_t batch, at::TensorOptions options);
 
 }  // namespace variform::train

@@ -38,26 +38,33 @@ namespace {
 const std::string& attribute(const checkpoint::Snapshot& snapshot, const char* name) {
   const auto found = snapshot.attributes.find(name);
   if (found == snapshot.attributes.end())
-    throw std::runtime_error(std::string("the checkpoint has no attribute '") + name + "'; it was not written by a training.");
+    throw std::runtime_error(std::string("the checkpoint has no attribute '") + name +
+                             "'; it was not written by a training.");
   return found->second;
 }
 }  // namespace
 
 config::Experiment experiment_of(const checkpoint::Snapshot& snapshot, const plugins::Registry& registry) {
   config::Diagnostics diagnostics;
-  const config::Node root = config::parse(attribute(snapshot, "config"), "config in the checkpoint", diagnostics);
+  const config::Node root =
+      config::parse(attribute(snapshot, "config"), "config in the checkpoint", diagnostics);
   config::Experiment experiment = config::resolve(root, registry, diagnostics);
   diagnostics.throw_if_any();
   return experiment;
 }
 
-Shape shape_of(const checkpoint::Snapshot& snapshot) { return json::parse(attribute(snapshot, "data_shape")).get<Shape>(); }
+Shape shape_of(const checkpoint::Snapshot& snapshot) {
+  return json::parse(attribute(snapshot, "data_shape")).get<Shape>();
+}
 
 std::string plugins_json(const plugins::Registry& registry) {
   json list = json::array();
   for (const plugins::PluginRecord* plugin : registry.records())
     if (plugin->status == plugins::Status::kLoaded)
-      list.push_back({{"id", plugin->id}, {"version", plugin->version}, {"path", plugin->path.string()}, {"sha256", plugin->sha256}});
+      list.push_back({{"id", plugin->id},
+                      {"version", plugin->version},
+                      {"path", plugin->path.string()},
+                      {"sha256", plugin->sha256}});
   return list.dump();
 }
 
@@ -69,7 +76,8 @@ std::string changed_plugins(const checkpoint::Snapshot& snapshot, const plugins:
     const auto found = now.find(before.at("id"));
     if (found == now.end() || found->second.at("sha256") == before.at("sha256")) continue;
     changes += (changes.empty() ? "" : "; ") + before.at("id").get<std::string>() + " was " +
-               before.at("version").get<std::string>() + " (" + before.at("sha256").get<std::string>().substr(0, 12) + "), now " +
+               before.at("version").get<std::string>() + " (" +
+               before.at("sha256").get<std::string>().substr(0, 12) + "), now " +
                found->second.at("version").get<std::string>() + " (" +
                found->second.at("sha256").get<std::string>().substr(0, 12) + ")";
   }

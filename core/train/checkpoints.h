@@ -15,7 +15,8 @@ namespace variform::train {
 
 /// The checkpoint that a path means: the file itself, or checkpoints/<which>.h5 of a run folder.
 /// Throws std::runtime_error when there is none.
-std::filesystem::path checkpoint_of(const std::filesystem::path& run_or_file, const std::string& which = "last");
+std::filesystem::path checkpoint_of(const std::filesystem::path& run_or_file,
+                                    const std::string& which = "last");
 
 /// The attributes of a run's checkpoints: config, shape of a datum, data set's name and domain, plugins.
 std::map<std::string, std::string> attributes_of(const config::Experiment& experiment, const Shape& data,

@@ -49,8 +49,9 @@ void adam(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
 void sgd(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
   // Momentum starts at zero, so the first step needs no special case: 0·m + g = g.
   at::_fused_sgd_(lists.parameters, lists.gradients,
-                  spec.momentum > 0 ? at::TensorList(lists.states.at("momentum")) : at::TensorList(), spec.weight_decay,
-                  spec.momentum, lr, /*dampening=*/0, spec.nesterov, /*maximize=*/false, /*is_first_step=*/false, {}, {});
+                  spec.momentum > 0 ? at::TensorList(lists.states.at("momentum")) : at::TensorList(),
+                  spec.weight_decay, spec.momentum, lr, /*dampening=*/0, spec.nesterov, /*maximize=*/false,
+                  /*is_first_step=*/false, {}, {});
 }
 
 }  // namespace
@@ -84,7 +85,8 @@ void Optimizer::step(int64_t step, int64_t horizon) {
       if (!parameter.tensor.grad().defined()) continue;
       lists.parameters.push_back(parameter.tensor);
       lists.gradients.push_back(parameter.tensor.grad());
-      for (const auto& [what, tensor] : states_.at(parameter.name).tensors) lists.states[what].push_back(tensor);
+      for (const auto& [what, tensor] : states_.at(parameter.name).tensors)
+        lists.states[what].push_back(tensor);
     }
     if (lists.parameters.empty()) continue;
     const double lr = group.spec.lr.at(step, horizon);
@@ -131,8 +133,9 @@ void Optimizer::load(const std::map<std::string, Tensor>& tensors) {
     else Tensor(tensor).copy_(found->second);
   }
   if (!problems.empty())
-    throw std::runtime_error("the checkpoint's optimizer state does not fit this training's optimizer:" + problems +
-                             "\nUse the optimizer of the checkpoint, or start a new run from its model with `from`.");
+    throw std::runtime_error(
+        "the checkpoint's optimizer state does not fit this training's optimizer:" + problems +
+        "\nUse the optimizer of the checkpoint, or start a new run from its model with `from`.");
 }
 
 }  // namespace variform::train

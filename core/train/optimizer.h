@@ -49,7 +49,7 @@ class Optimizer {
 
  private:
   struct State {
-    std::map<std::string, Tensor> tensors;   // "exp_avg", "exp_avg_sq", "step" …
+    std::map<std::string, Tensor> tensors;  // "exp_avg", "exp_avg_sq", "step" …
   };
   State& state_of(const ParameterGroup& group, const NamedParameter& parameter);
 

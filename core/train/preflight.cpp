@@ -41,9 +41,11 @@ double tangent_gradient_error(Assembly& twin, const Batch& rows) {
     for (const NamedParameter& parameter : group.parameters) parameters.push_back(parameter.tensor);
   Generator generator = make_generator(twin.spec().options.device(), 7);
   std::vector<Tensor> direction;
-  for (const Tensor& parameter : parameters) direction.push_back(at::randn(parameter.sizes(), generator, parameter.options().requires_grad(false)));
+  for (const Tensor& parameter : parameters)
+    direction.push_back(at::randn(parameter.sizes(), generator, parameter.options().requires_grad(false)));
 
-  const std::vector<Tensor> gradients = torch::autograd::grad({mean_loss(twin, rows)}, parameters, {}, {}, false, true);
+  const std::vector<Tensor> gradients =
+      torch::autograd::grad({mean_loss(twin, rows)}, parameters, {}, {}, false, true);
   double along = 0, scale = 0;
   for (size_t i = 0; i < parameters.size(); ++i)
     if (gradients[i].defined()) {
@@ -83,18 +85,21 @@ void check_composition(Model& model, Domain domain) {
                 " with support " + interval(prior) +
                 " has no density, so that KL(q || p) is infinite. Choose a bounded family or another prior.");
   if (model.family().finite_moments() < model.prior().moments_needed())
-    throw Error(name(Kind::kFamily) + " has finite moments up to order " + std::to_string(model.family().finite_moments()) +
-                " only, and " + name(Kind::kPrior) + " needs order " + std::to_string(model.prior().moments_needed()) +
+    throw Error(name(Kind::kFamily) + " has finite moments up to order " +
+                std::to_string(model.family().finite_moments()) + " only, and " + name(Kind::kPrior) +
+                " needs order " + std::to_string(model.prior().moments_needed()) +
                 ", so that KL(q || p) is infinite. Choose lighter tails, or a prior with heavier ones.");
 }
 
-Preflight run_preflight(Assembly& assembly, const Batch& rows, const std::function<std::unique_ptr<Assembly>()>& twin) {
+Preflight run_preflight(Assembly& assembly, const Batch& rows,
+                        const std::function<std::unique_ptr<Assembly>()>& twin) {
   Preflight result;
   Model& model = assembly.model();
   assembly.set_training(true);
   mean_loss(assembly, rows).backward();
   for (const ParameterGroup& group : assembly.parameter_groups({}))
-    for (const NamedParameter& parameter : group.parameters) Tensor(parameter.tensor).mutable_grad() = Tensor();
+    for (const NamedParameter& parameter : group.parameters)
+      Tensor(parameter.tensor).mutable_grad() = Tensor();
   {
     at::NoGradGuard no_grad;
     result.closed_kl = model.has_closed_kl(*model.posterior(rows.x));
@@ -112,10 +117,12 @@ Preflight run_preflight(Assembly& assembly, const Batch& rows, const std::functi
   if (!(result.tangent_error <= 1e-4)) {
     char number[32];
     std::snprintf(number, sizeof number, "%.2g", result.tangent_error);
-    throw Error(std::string("the gradient of objective ") + model.label(Kind::kObjective) + " through decoder " +
-                model.label(Kind::kDecoder) + " (pushforward: " + to_string(result.tier) + ") differs from central differences by " +
-                number + " of its size. LibTorch differentiates some fused layers wrongly (layer_norm, batch_norm in "
-                "training mode, instance_norm): make the decoder of variform/nn layers or of elementary operations.");
+    throw Error(
+        std::string("the gradient of objective ") + model.label(Kind::kObjective) + " through decoder " +
+        model.label(Kind::kDecoder) + " (pushforward: " + to_string(result.tier) +
+        ") differs from central differences by " + number +
+        " of its size. LibTorch differentiates some fused layers wrongly (layer_norm, batch_norm in "
+        "training mode, instance_norm): make the decoder of variform/nn layers or of elementary operations.");
   }
   return result;
 }

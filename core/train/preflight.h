@@ -17,10 +17,10 @@ void check_composition(Model& model, Domain domain);
 
 /// What the step on two rows found out.
 struct Preflight {
-  bool closed_kl = false;              ///< the KL of the family's posterior to the prior is in closed form
-  bool piecewise_linear = false;       ///< Gauss–Newton is all of the Hessian almost everywhere (§3)
-  PushforwardTier tier = PushforwardTier::kUndecided;   ///< of an objective that uses tangents
-  double tangent_error = 0;            ///< relative error of its gradient against central differences
+  bool closed_kl = false;         ///< the KL of the family's posterior to the prior is in closed form
+  bool piecewise_linear = false;  ///< Gauss–Newton is all of the Hessian almost everywhere (§3)
+  PushforwardTier tier = PushforwardTier::kUndecided;  ///< of an objective that uses tangents
+  double tangent_error = 0;  ///< relative error of its gradient against central differences
 };
 
 /// One training step (without update) on two rows; throws what it throws. For an objective that uses tangents the
@@ -28,6 +28,7 @@ struct Preflight {
 /// central differences: beyond 1e-4 it throws variform::Error, since LibTorch is silently wrong for some fused
 /// layers (batch_norm in training mode, layer_norm, instance_norm …).
 /// `twin` builds the same model in float64.
-Preflight run_preflight(Assembly& assembly, const Batch& rows, const std::function<std::unique_ptr<Assembly>()>& twin);
+Preflight run_preflight(Assembly& assembly, const Batch& rows,
+                        const std::function<std::unique_ptr<Assembly>()>& twin);
 
 }  // namespace variform::train

@@ -13,8 +13,12 @@ constexpr const char* kSums = "progress/sums/";
 
 std::map<std::string, at::Tensor> Progress::tensors() const {
   std::map<std::string, at::Tensor> tensors;
-  const auto integer = [&](const char* name, int64_t value) { tensors[name] = at::full({}, value, at::kLong); };
-  const auto number = [&](const std::string& name, double value) { tensors[name] = at::full({}, value, at::kDouble); };
+  const auto integer = [&](const char* name, int64_t value) {
+    tensors[name] = at::full({}, value, at::kLong);
+  };
+  const auto number = [&](const std::string& name, double value) {
+    tensors[name] = at::full({}, value, at::kDouble);
+  };
   integer("progress/step", step);
   integer("progress/metrics_bytes", static_cast<int64_t>(metrics_bytes));
   number("progress/best", best);
@@ -28,7 +32,9 @@ std::map<std::string, at::Tensor> Progress::tensors() const {
 Progress Progress::from(const std::map<std::string, at::Tensor>& tensors) {
   const auto at = [&](const char* name) {
     const auto found = tensors.find(name);
-    if (found == tensors.end()) throw std::runtime_error(std::string("the checkpoint has no ") + name + "; it holds no training to go on with.");
+    if (found == tensors.end())
+      throw std::runtime_error(std::string("the checkpoint has no ") + name +
+                               "; it holds no training to go on with.");
     return found->second;
   };
   Progress progress;

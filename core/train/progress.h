@@ -12,13 +12,13 @@
 namespace variform::train {
 
 struct Progress {
-  int64_t step = 0;                                            ///< updates done
-  uint64_t metrics_bytes = 0;                                  ///< of metrics.jsonl that belong to them
-  double best = std::numeric_limits<double>::infinity();       ///< least value of the part that decides
+  int64_t step = 0;                                       ///< updates done
+  uint64_t metrics_bytes = 0;                             ///< of metrics.jsonl that belong to them
+  double best = std::numeric_limits<double>::infinity();  ///< least value of the part that decides
   int64_t best_step = -1;
   int64_t evaluations_since_best = 0;
-  int64_t summed = 0;                                          ///< steps in `sums`
-  std::map<std::string, double> sums;                          ///< loss and parts since the last log line
+  int64_t summed = 0;                  ///< steps in `sums`
+  std::map<std::string, double> sums;  ///< loss and parts since the last log line
 
   /// As "progress/…" tensors, and back. Throws std::runtime_error when one is missing.
   std::map<std::string, at::Tensor> tensors() const;

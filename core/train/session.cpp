@@ -85,10 +85,10 @@ int64_t horizon_of(const config::TrainSpec& spec, int64_t size) {
 
 }  // namespace
 
-config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry, const Places& places,
-                                      config::Diagnostics& diagnostics) {
-  config::Experiment experiment =
-      config::resolve(root, registry, diagnostics, [&](const config::Node& dataset, config::Diagnostics& found) {
+config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry,
+                                      const Places& places, config::Diagnostics& diagnostics) {
+  config::Experiment experiment = config::resolve(
+      root, registry, diagnostics, [&](const config::Node& dataset, config::Diagnostics& found) {
         data::resolve_descriptor(dataset, places.descriptors, found);
       });
   diagnostics.throw_if_any();
@@ -97,7 +97,8 @@ config::Experiment resolve_experiment(const config::Node& root, const plugins::R
   return experiment;
 }
 
-config::Experiment load_experiment(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
+config::Experiment load_experiment(const std::vector<std::string>& files,
+                                   const std::vector<std::string>& overrides,
                                    const plugins::Registry& registry, const Places& places) {
   config::Diagnostics diagnostics;
   const config::Node root = config::load(files, overrides, diagnostics);
@@ -110,12 +111,15 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
     if (torch::cuda::is_available()) device = at::Device(at::kCUDA, 0);
   } else {
     device = at::Device(spec.device == "cuda" ? "cuda:0" : spec.device);
-    if (device.is_cuda() && (!torch::cuda::is_available() || device.index() >= static_cast<int64_t>(torch::cuda::device_count())))
-      throw std::runtime_error("train.device = \"" + spec.device + "\", but LibTorch sees " +
-                               std::to_string(torch::cuda::is_available() ? torch::cuda::device_count() : 0) +
-                               " CUDA devices here. Use device = \"auto\" or \"cpu\", or a CUDA build of LibTorch.");
+    if (device.is_cuda() &&
+        (!torch::cuda::is_available() || device.index() >= static_cast<int64_t>(torch::cuda::device_count())))
+      throw std::runtime_error(
+          "train.device = \"" + spec.device + "\", but LibTorch sees " +
+          std::to_string(torch::cuda::is_available() ? torch::cuda::device_count() : 0) +
+          " CUDA devices here. Use device = \"auto\" or \"cpu\", or a CUDA build of LibTorch.");
   }
-  return at::TensorOptions().device(device).dtype(spec.precision == config::Precision::kFloat64 ? at::kDouble : at::kFloat);
+  return at::TensorOptions().device(device).dtype(spec.precision == config::Precision::kFloat64 ? at::kDouble
+                                                                                                : at::kFloat);
 }
 
 Batch Session::rows(int64_t n) {
@@ -133,17 +137,18 @@ Preflight Session::preflight(const plugins::Registry& registry) {
   });
 }
 
-std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry, const Places& places) {
+std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry,
+                                      const Places& places) {
   auto session = std::make_unique<Session>();
   session->options = tensor_options(experiment.train);
   const at::ScalarType dtype = session->options.dtype().toScalarType();
   if (experiment.data.model && experiment.data.model->fresh) {
-    session->batches = fresh_batches(*experiment.data.model, registry, experiment.train.batch, session->options);
+    session->batches =
+        fresh_batches(*experiment.data.model, registry, experiment.train.batch, session->options);
   } else {
-    session->splits = experiment.data.model
-                          ? draw_data(*experiment.data.model, registry, session->options)
-                          : data::load(experiment.data, places.data, places.descriptors, experiment.seed,
-                                       session->options.device(), dtype);
+    session->splits = experiment.data.model ? draw_data(*experiment.data.model, registry, session->options)
+                                            : data::load(experiment.data, places.data, places.descriptors,
+                                                         experiment.seed, session->options.device(), dtype);
     session->batches = batches_of(session->splits, experiment.train.batch, experiment.seed, session->options);
   }
   session->domain = session->batches->domain();
@@ -162,10 +167,11 @@ Trained open_trained(const std::filesystem::path& checkpoint, const std::vector<
   Trained trained;
   trained.snapshot = checkpoint::read(checkpoint);
   config::Diagnostics diagnostics;
-  config::Node root = config::parse(trained.snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
+  config::Node root =
+      config::parse(trained.snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
   config::merge(root, config::parse_overrides(overrides, diagnostics));
   config::Experiment experiment = resolve_experiment(root, registry, places, diagnostics);
-  for (auto& [kind, slot] : experiment.slots) slot.from.reset();   // its tensors are in this checkpoint
+  for (auto& [kind, slot] : experiment.slots) slot.from.reset();  // its tensors are in this checkpoint
   trained.session = open_session(std::move(experiment), registry, places);
   trained.session->assembly->load(trained.snapshot.tensors, trained.session->assembly->kinds());
   if (trained.snapshot.tensors.contains("progress/step"))

@@ -19,17 +19,18 @@ namespace variform::train {
 
 /// Where things are looked for.
 struct Places {
-  std::vector<std::filesystem::path> data;          ///< --data, VARIFORM_DATA, Debian's
-  std::vector<std::filesystem::path> descriptors;   ///< folders of NAME.toml
+  std::vector<std::filesystem::path> data;         ///< --data, VARIFORM_DATA, Debian's
+  std::vector<std::filesystem::path> descriptors;  ///< folders of NAME.toml
 };
 
 /// Reads, resolves and completes a config: files and overrides, all errors at once (config::Error), then the slots
 /// that are taken from other runs.
-config::Experiment load_experiment(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
+config::Experiment load_experiment(const std::vector<std::string>& files,
+                                   const std::vector<std::string>& overrides,
                                    const plugins::Registry& registry, const Places& places);
 /// The same for a tree of values that is already merged.
-config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry, const Places& places,
-                                      config::Diagnostics& diagnostics);
+config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry,
+                                      const Places& places, config::Diagnostics& diagnostics);
 
 /// Device and dtype that a training asks for. Throws std::runtime_error when there is no such device.
 at::TensorOptions tensor_options(const config::TrainSpec& spec);
@@ -38,10 +39,10 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec);
 struct Session {
   config::Experiment experiment;
   at::TensorOptions options;
-  data::Splits splits;                    ///< empty when every batch is drawn afresh
-  std::string domain;                     ///< of the data
+  data::Splits splits;  ///< empty when every batch is drawn afresh
+  std::string domain;   ///< of the data
   std::unique_ptr<Batches> batches;
-  int64_t horizon = 0;                    ///< steps of the whole training
+  int64_t horizon = 0;  ///< steps of the whole training
   std::unique_ptr<Assembly> assembly;
 
   /// Rows for a preflight.
@@ -50,7 +51,8 @@ struct Session {
 };
 
 /// Loads the data, builds the model (slots `from` other runs loaded), checks the composition.
-std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry, const Places& places);
+std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry,
+                                      const Places& places);
 
 /// A trained model: the session of a checkpoint's own config with its tensors loaded. `overrides` may change what
 /// does not change the model (device, precision, data split …).

@@ -18,7 +18,8 @@ using Values = std::map<std::string, double>;
 
 void add(Values& sums, const Terms& terms, double weight) {
   sums["loss"] += terms.loss.detach().to(at::kDouble).mean().item<double>() * weight;
-  for (const auto& [name, part] : terms.parts) sums[name] += part.detach().to(at::kDouble).mean().item<double>() * weight;
+  for (const auto& [name, part] : terms.parts)
+    sums[name] += part.detach().to(at::kDouble).mean().item<double>() * weight;
 }
 
 bool finite(const Tensor& tensor) { return tensor.isfinite().all().item<bool>(); }
@@ -32,7 +33,8 @@ nlohmann::json line(int64_t step, double epoch, const std::string& split, const 
 }  // namespace
 
 std::optional<double> effective_beta(Model& model) {
-  const std::optional<Tensor> beta = model.objective().beta(), variance = model.likelihood().reference_variance();
+  const std::optional<Tensor> beta = model.objective().beta(),
+                              variance = model.likelihood().reference_variance();
   if (!beta || !variance) return {};
   return beta->item<double>() * variance->mean().item<double>();
 }
@@ -47,8 +49,8 @@ Values evaluate_objective(Assembly& assembly, Batches& batches, const config::Tr
   for (int64_t first = 0; first < rows; first += spec.evaluation_batch, ++number) {
     const Batch batch = batches.evaluation(first, std::min(spec.evaluation_batch, rows - first));
     for (int64_t draw = 0; draw < spec.evaluation_samples; ++draw) {
-      assembly.model().rng.set_current_seed(hash(assembly.spec().seed, "evaluation", static_cast<uint64_t>(number),
-                                                 static_cast<uint64_t>(draw)));
+      assembly.model().rng.set_current_seed(hash(assembly.spec().seed, "evaluation",
+                                                 static_cast<uint64_t>(number), static_cast<uint64_t>(draw)));
       add(sums, assembly.model().evaluate(batch), static_cast<double>(batch.x.size(0)));
     }
   }
@@ -57,10 +59,17 @@ Values evaluate_objective(Assembly& assembly, Batches& batches, const config::Tr
   return sums;
 }
 
-Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon, std::map<std::string, std::string> attributes,
-                 Assembly& assembly, Batches& batches, RunFolder& folder, Observer& observer)
-    : spec_(spec), horizon_(horizon), attributes_(std::move(attributes)), assembly_(assembly), batches_(batches),
-      folder_(folder), observer_(observer), optimizer_(assembly.parameter_groups(spec.optimizer)) {}
+Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
+                 std::map<std::string, std::string> attributes, Assembly& assembly, Batches& batches,
+                 RunFolder& folder, Observer& observer)
+    : spec_(spec),
+      horizon_(horizon),
+      attributes_(std::move(attributes)),
+      assembly_(assembly),
+      batches_(batches),
+      folder_(folder),
+      observer_(observer),
+      optimizer_(assembly.parameter_groups(spec.optimizer)) {}
 
 void Trainer::restore(const checkpoint::Snapshot& snapshot) {
   assembly_.load(snapshot.tensors, assembly_.kinds());
@@ -71,7 +80,8 @@ void Trainer::restore(const checkpoint::Snapshot& snapshot) {
 }
 
 double Trainer::epoch() const {
-  return static_cast<double>(progress_.step) * static_cast<double>(spec_.batch) / static_cast<double>(batches_.size());
+  return static_cast<double>(progress_.step) * static_cast<double>(spec_.batch) /
+         static_cast<double>(batches_.size());
 }
 
 // Whether the step just done completed another period.
@@ -124,7 +134,8 @@ void Trainer::evaluate_now(Outcome& outcome) {
   if (!outcome.evaluation.contains(part)) {
     std::string known;
     for (const auto& [name, value] : outcome.evaluation) known += (known.empty() ? "" : ", ") + name;
-    throw std::runtime_error("train.best names the part '" + part + "', which this objective does not have; it has: " + known + ".");
+    throw std::runtime_error("train.best names the part '" + part +
+                             "', which this objective does not have; it has: " + known + ".");
   }
   const double value = outcome.evaluation.at(part);
   const bool best = value < progress_.best - (spec_.early_stopping ? spec_.early_stopping->min_delta : 0);
@@ -142,9 +153,10 @@ void Trainer::evaluate_now(Outcome& outcome) {
 void Trainer::check_parameters() const {
   for (const auto& [name, tensor] : assembly_.state())
     if (tensor.is_floating_point() && !finite(tensor))
-      throw NotFinite("at step " + std::to_string(progress_.step) + ", " + name +
-                      " holds values that are not finite; the last good checkpoint is kept. Lower the learning rate, or "
-                      "set train.clip_norm.");
+      throw NotFinite(
+          "at step " + std::to_string(progress_.step) + ", " + name +
+          " holds values that are not finite; the last good checkpoint is kept. Lower the learning rate, or "
+          "set train.clip_norm.");
 }
 
 void Trainer::write_checkpoint(const std::filesystem::path& path) {
@@ -179,8 +191,10 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
     if (due(spec_.checkpoint_every) || last || stop || early) {
       write_checkpoint(folder_.last());
       saved_at_ = progress_.step;
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-      folder_.append_timing({{"step", progress_.step}, {"steps", progress_.step - first}, {"seconds", seconds}});
+      const double seconds =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+      folder_.append_timing(
+          {{"step", progress_.step}, {"steps", progress_.step - first}, {"seconds", seconds}});
     }
     if (stop && !(last && end == horizon_)) outcome.ending = Ending::kInterrupted;
     else if (early) outcome.ending = Ending::kStoppedEarly;
@@ -189,10 +203,12 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
     return outcome;
   }
   if (all_done && outcome.evaluation.empty() && batches_.evaluation_size() > 0) {
-    assembly_.set_step(std::max<int64_t>(progress_.step - 1, 0));   // schedules as at the last evaluation
+    assembly_.set_step(std::max<int64_t>(progress_.step - 1, 0));  // schedules as at the last evaluation
     outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
   }
-  outcome.ending = progress_.step >= horizon_ ? Ending::kFinished : stopped_early() ? Ending::kStoppedEarly : Ending::kStopAt;
+  outcome.ending = progress_.step >= horizon_ ? Ending::kFinished
+                   : stopped_early()          ? Ending::kStoppedEarly
+                                              : Ending::kStopAt;
   outcome.step = progress_.step;
   return outcome;
 }
@@ -223,10 +239,13 @@ void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
       else if (!finite(model.nll(batch.x, g))) blame(Kind::kLikelihood);
       else if (!finite(model.log_prior(draw.z))) blame(Kind::kPrior);
     }
-  } catch (const std::exception&) {   // looking for the culprit must not hide the finding
+  } catch (const std::exception&) {  // looking for the culprit must not hide the finding
   }
-  throw NotFinite("at step " + std::to_string(progress_.step) + ", the term '" + term + "' of the loss is not finite; the first "
-                  "value that is not finite comes from " + culprit + ". The last good checkpoint is kept. Lower the learning "
+  throw NotFinite("at step " + std::to_string(progress_.step) + ", the term '" + term +
+                  "' of the loss is not finite; the first "
+                  "value that is not finite comes from " +
+                  culprit +
+                  ". The last good checkpoint is kept. Lower the learning "
                   "rate, set train.clip_norm, or use precision = \"float64\".");
 }
 

@@ -24,7 +24,8 @@ class Observer {
   virtual void message(const std::string& text) = 0;
   /// After every step; `values` are the means since the last log line and empty unless one was written.
   virtual void stepped(int64_t step, int64_t horizon, const std::map<std::string, double>& values) = 0;
-  virtual void evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values, bool best) = 0;
+  virtual void evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values,
+                         bool best) = 0;
 };
 
 /// The loss or a parameter is not finite; the text names step, term and component, and what is kept.
@@ -38,15 +39,15 @@ enum class Ending { kFinished, kStoppedEarly, kStopAt, kInterrupted };
 struct Outcome {
   Ending ending = Ending::kFinished;
   int64_t step = 0;
-  std::map<std::string, double> evaluation;   ///< the last one
+  std::map<std::string, double> evaluation;  ///< the last one
 };
 
 /// Trains a model in a run folder. All of its state is in the checkpoint that it writes.
 class Trainer {
  public:
   /// `horizon` is the number of steps of the whole training. References must outlive the trainer.
-  Trainer(const config::TrainSpec& spec, int64_t horizon, std::map<std::string, std::string> attributes, Assembly& assembly,
-          Batches& batches, RunFolder& folder, Observer& observer);
+  Trainer(const config::TrainSpec& spec, int64_t horizon, std::map<std::string, std::string> attributes,
+          Assembly& assembly, Batches& batches, RunFolder& folder, Observer& observer);
 
   /// Puts back model, optimizer and progress, and cuts metrics.jsonl to them.
   void restore(const checkpoint::Snapshot& snapshot);
@@ -80,7 +81,8 @@ class Trainer {
 
 /// Mean of the objective's loss and parts over the first `limit` rows (0: all) of the evaluation split, each batch
 /// with the random stream hash(seed, "evaluation", batch, draw): keys "loss" and the parts' names.
-std::map<std::string, double> evaluate_objective(Assembly& assembly, Batches& batches, const config::TrainSpec& spec);
+std::map<std::string, double> evaluate_objective(Assembly& assembly, Batches& batches,
+                                                 const config::TrainSpec& spec);
 
 /// β times the likelihood's reference variance (§2); empty when either has none.
 std::optional<double> effective_beta(Model& model);

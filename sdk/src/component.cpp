@@ -40,7 +40,9 @@ const char* to_string(Domain domain) {
   return "";
 }
 
-const char* to_string(Curvature curvature) { return curvature == Curvature::kHessian ? "Hessian" : "Fisher information"; }
+const char* to_string(Curvature curvature) {
+  return curvature == Curvature::kHessian ? "Hessian" : "Fisher information";
+}
 
 std::vector<int64_t> Build::integers(std::string_view key) const {
   std::vector<int64_t> result;
@@ -75,15 +77,17 @@ Frozen::~Frozen() {
 Tensor Posterior::log_prob(const Draw& draw) const { return marginals(draw).sum(-1); }
 
 Tensor Posterior::marginals(const Draw&) const {
-  throw Unsupported("this variational family has no marginal densities log q(z_i|x); its coordinates are not independent");
+  throw Unsupported(
+      "this variational family has no marginal densities log q(z_i|x); its coordinates are not independent");
 }
 
 std::optional<Tensor> Prior::cross_entropy(const Posterior&) { return {}; }
 
 Tensor diagonal_gram(const Tensor& t, const Tensor& weight) {
   const int64_t columns = t.size(0), batch = t.size(1);
-  const Tensor left = (t * weight.to(t.scalar_type())).reshape({columns, batch, -1}).transpose(0, 1);   // [B, T, P]
-  const Tensor right = t.reshape({columns, batch, -1}).permute({1, 2, 0});                              // [B, P, T]
+  const Tensor left =
+      (t * weight.to(t.scalar_type())).reshape({columns, batch, -1}).transpose(0, 1);  // [B, T, P]
+  const Tensor right = t.reshape({columns, batch, -1}).permute({1, 2, 0});             // [B, P, T]
   return left.bmm(right);
 }
 

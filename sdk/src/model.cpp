@@ -36,14 +36,19 @@ class Autocast {
 };
 
 // Throws unless `tensor` is defined and has the expected shape, dtype class and device.
-const Tensor& expect(const Tensor& tensor, at::IntArrayRef shape, const at::TensorOptions& options, const char* what) {
-  if (!tensor.defined()) throw Error(std::string(what) + " returned an undefined tensor; expected shape " + to_text(shape));
+const Tensor& expect(const Tensor& tensor, at::IntArrayRef shape, const at::TensorOptions& options,
+                     const char* what) {
+  if (!tensor.defined())
+    throw Error(std::string(what) + " returned an undefined tensor; expected shape " + to_text(shape));
   if (tensor.sizes() != shape)
-    throw Error(std::string(what) + " returned shape " + to_text(tensor.sizes()) + "; expected " + to_text(shape));
+    throw Error(std::string(what) + " returned shape " + to_text(tensor.sizes()) + "; expected " +
+                to_text(shape));
   if (!tensor.is_floating_point())
-    throw Error(std::string(what) + " returned " + c10::toString(tensor.scalar_type()) + "; expected a floating-point tensor");
+    throw Error(std::string(what) + " returned " + c10::toString(tensor.scalar_type()) +
+                "; expected a floating-point tensor");
   if (tensor.device().type() != options.device().type())
-    throw Error(std::string(what) + " returned a tensor on " + tensor.device().str() + "; expected " + options.device().str());
+    throw Error(std::string(what) + " returned a tensor on " + tensor.device().str() + "; expected " +
+                options.device().str());
   return tensor;
 }
 
@@ -67,7 +72,7 @@ auto Model::in(Kind kind, const char* method, const Call& call) const {
   try {
     return call();
   } catch (const ComponentError&) {
-    throw;   // the innermost component is the one to name
+    throw;  // the innermost component is the one to name
   } catch (const Unsupported& error) {
     throw Unsupported(context(error.what()));
   } catch (const c10::Error& error) {
@@ -129,7 +134,7 @@ class CheckedPosterior final : public Posterior {
  private:
   Shape density_shape(const Draw& draw) const {
     Shape shape = without_last(draw.z.sizes());
-    if (!shape.empty()) shape.back() = batch_;   // one z for all data is broadcast
+    if (!shape.empty()) shape.back() = batch_;  // one z for all data is broadcast
     return shape;
   }
   const Model& model_;
@@ -137,8 +142,12 @@ class CheckedPosterior final : public Posterior {
   int64_t batch_;
 };
 
-Model::Model(Shape data_shape, int64_t latent_dimension, at::TensorOptions tensor_options, Generator generator)
-    : data(std::move(data_shape)), latent(latent_dimension), options(tensor_options), rng(std::move(generator)) {}
+Model::Model(Shape data_shape, int64_t latent_dimension, at::TensorOptions tensor_options,
+             Generator generator)
+    : data(std::move(data_shape)),
+      latent(latent_dimension),
+      options(tensor_options),
+      rng(std::move(generator)) {}
 Model::~Model() = default;
 
 void Model::set(Kind kind, std::shared_ptr<Component> component, std::string label) {
@@ -152,7 +161,9 @@ namespace {
 template <class Interface>
 Interface& slot(const Model& model, Kind kind) {
   Component* component = model.component(kind).get();
-  if (!component) throw Error(std::string("the model has no ") + to_string(kind) + " yet; use the slots from the first step on");
+  if (!component)
+    throw Error(std::string("the model has no ") + to_string(kind) +
+                " yet; use the slots from the first step on");
   return static_cast<Interface&>(*component);
 }
 }  // namespace
@@ -166,7 +177,8 @@ Objective& Model::objective() const { return slot<Objective>(*this, Kind::kObjec
 
 std::unique_ptr<Posterior> Model::posterior(const Tensor& x) {
   if (x.dim() != static_cast<int64_t>(data.size()) + 1 || x.sizes().slice(1) != at::IntArrayRef(data))
-    throw Error("the model was built for data of shape [B, " + to_text(data).substr(1) + "; found " + to_text(x.sizes()));
+    throw Error("the model was built for data of shape [B, " + to_text(data).substr(1) + "; found " +
+                to_text(x.sizes()));
   const int64_t batch = x.size(0), outputs = family().parameter_count(latent);
   const Tensor params = in(Kind::kEncoder, "encode", [&] {
     const Autocast autocast(mixed_precision, options.device().type());
@@ -196,7 +208,8 @@ Shape natural_shape(const Model& model, Shape leading) {
 
 Tensor Model::decode(const Tensor& z) {
   if (z.dim() < 1 || z.size(-1) != latent)
-    throw Error("decode expects latents of shape [..., " + std::to_string(latent) + "]; found " + to_text(z.sizes()));
+    throw Error("decode expects latents of shape [..., " + std::to_string(latent) + "]; found " +
+                to_text(z.sizes()));
   const Tensor flat = z.reshape({-1, latent});
   const Tensor g = in(Kind::kDecoder, "decode", [&] {
     const Autocast autocast(mixed_precision, options.device().type());
@@ -218,7 +231,9 @@ Tensor Model::log_prior(const Tensor& z) {
 }
 
 Tensor Model::sample_prior(int64_t n) {
-  return in(Kind::kPrior, "sample", [&] { return expect(prior().sample(n, rng), {n, latent}, options, "sample"); });
+  return in(Kind::kPrior, "sample", [&] {
+    return expect(prior().sample(n, rng), {n, latent}, options, "sample");
+  });
 }
 
 namespace {
@@ -256,8 +271,9 @@ bool Model::has_closed_kl(const Posterior& posterior) {
 
 Local Model::latent_hessian(const Tensor& x, const Tensor& z, const Tensor& v, Curvature curvature) {
   if (!decoder().samplewise())
-    throw Unsupported("decoder " + label(Kind::kDecoder) +
-                      " mixes the rows of a batch, so that there is no Jacobian per sample; use another normalisation");
+    throw Unsupported(
+        "decoder " + label(Kind::kDecoder) +
+        " mixes the rows of a batch, so that there is no Jacobian per sample; use another normalisation");
   const int64_t batch = z.size(0), tangents = v.size(0);
   const at::ScalarType dtype = options.dtype().toScalarType();
   const Pushed pushed = in(Kind::kDecoder, "pushforward", [&] {
@@ -284,14 +300,16 @@ Terms Model::evaluate(const Batch& batch) {
   return in(Kind::kObjective, "evaluate", [&] {
     Terms terms = objective().evaluate(*this, batch);
     const auto fits = [&](const Tensor& t) {
-      return t.defined() && t.is_floating_point() && (t.dim() == 0 || t.sizes() == at::IntArrayRef{batch.x.size(0)});
+      return t.defined() && t.is_floating_point() &&
+             (t.dim() == 0 || t.sizes() == at::IntArrayRef{batch.x.size(0)});
     };
     if (!fits(terms.loss))
       throw Error("the loss must be a floating-point tensor of shape [B] or []; found " +
                   (terms.loss.defined() ? to_text(terms.loss.sizes()) : std::string("nothing")));
     for (const auto& [name, part] : terms.parts)
-      if (!fits(part)) throw Error("part '" + name + "' of the loss must have shape [B] or []; found " +
-                                   (part.defined() ? to_text(part.sizes()) : std::string("nothing")));
+      if (!fits(part))
+        throw Error("part '" + name + "' of the loss must have shape [B] or []; found " +
+                    (part.defined() ? to_text(part.sizes()) : std::string("nothing")));
     return terms;
   });
 }

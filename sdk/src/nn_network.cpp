@@ -44,8 +44,7 @@ void append_block(Sequential& network, const Build& build, const Block& block, c
     network.append(std::make_shared<GroupNorm>(build, block.groups, shape[0]));
   else if (block.normalisation == "layer" && image)
     network.append(std::make_shared<GroupNorm>(build, 1, shape[0]));
-  else if (block.normalisation == "layer")
-    network.append(std::make_shared<LayerNorm>(build, shape));
+  else if (block.normalisation == "layer") network.append(std::make_shared<LayerNorm>(build, shape));
   else if (block.normalisation != "none")
     throw Error("there is no normalisation '" + block.normalisation + "'; choose one of none, layer, group");
   network.append(activation(block.activation));

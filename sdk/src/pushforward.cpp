@@ -76,14 +76,10 @@ void check_tangents(const Tensor& z, const Tensor& v) {
 
 const char* to_string(PushforwardTier tier) {
   switch (tier) {
-    case PushforwardTier::kUndecided:
-      return "undecided";
-    case PushforwardTier::kLayers:
-      return "layers";
-    case PushforwardTier::kForwardMode:
-      return "forward-mode automatic differentiation";
-    case PushforwardTier::kDoubleBackward:
-      return "double backward";
+    case PushforwardTier::kUndecided: return "undecided";
+    case PushforwardTier::kLayers: return "layers";
+    case PushforwardTier::kForwardMode: return "forward-mode automatic differentiation";
+    case PushforwardTier::kDoubleBackward: return "double backward";
   }
   return "";
 }

@@ -52,12 +52,12 @@ class VARIFORM_API Build {
  public:
   explicit Build(std::shared_ptr<const ParameterSource> parameters) : parameters_(std::move(parameters)) {}
 
-  Shape data;                  ///< one datum: [channels, height, width] or [P]
-  int64_t latent = 0;          ///< d, the latent dimension
-  int64_t outputs = 1;         ///< encoder: family.parameter_count(d); decoder: likelihood.outputs()
-  at::TensorOptions options;   ///< device and dtype (float32 or float64) for every parameter and buffer
-  Generator rng;               ///< seeded from (seed, slot) for the constructor; later the same as Model::rng
-  Model* model = nullptr;      ///< outlives the component; its slots may be used from the first step on
+  Shape data;                 ///< one datum: [channels, height, width] or [P]
+  int64_t latent = 0;         ///< d, the latent dimension
+  int64_t outputs = 1;        ///< encoder: family.parameter_count(d); decoder: likelihood.outputs()
+  at::TensorOptions options;  ///< device and dtype (float32 or float64) for every parameter and buffer
+  Generator rng;              ///< seeded from (seed, slot) for the constructor; later the same as Model::rng
+  Model* model = nullptr;     ///< outlives the component; its slots may be used from the first step on
 
   double number(std::string_view key) const { return parameters_->number(key); }
   int64_t integer(std::string_view key) const { return static_cast<int64_t>(parameters_->number(key)); }

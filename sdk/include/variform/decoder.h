@@ -10,8 +10,8 @@ inline namespace v1 {
 
 /// g(z) and the Jacobian applied to tangents.
 struct Pushed {
-  Tensor g;    ///< [N, …]
-  Tensor jv;   ///< [T, N, …]: jv[t] = J(z) v[t]
+  Tensor g;   ///< [N, …]
+  Tensor jv;  ///< [T, N, …]: jv[t] = J(z) v[t]
 };
 
 /// How a decoder computes its pushforward; the three agree to rounding.

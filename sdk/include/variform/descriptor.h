@@ -19,9 +19,9 @@ struct ComponentInfo {
   static constexpr std::size_t kMaxParameters = 24;
 
   Kind kind = Kind::kEncoder;
-  const char* id = "";        ///< "student-t": lower case, digits, hyphens; unique within its kind
-  const char* summary = "";   ///< one sentence
-  const char* source = "";    ///< paper, equation or § of the theory
+  const char* id = "";       ///< "student-t": lower case, digits, hyphens; unique within its kind
+  const char* summary = "";  ///< one sentence
+  const char* source = "";   ///< paper, equation or § of the theory
   std::array<Parameter, kMaxParameters> parameter_list{};
   std::size_t parameter_count = 0;
   std::shared_ptr<Component> (*create)(const Build&) = nullptr;
@@ -37,7 +37,7 @@ struct ComponentList {
 
 /// One plugin: the lists of all its source files, which the linker has laid side by side.
 struct PluginInfo {
-  const char* id = "";        ///< reverse domain name: "org.example.student-t"
+  const char* id = "";  ///< reverse domain name: "org.example.student-t"
   const char* version = "";
   const ComponentList* lists_begin = nullptr;
   const ComponentList* lists_end = nullptr;
@@ -70,26 +70,28 @@ extern const ::variform::ComponentList __stop_variform_components[] __attribute_
 
 /// Describes the components of a source file of a plugin whose VARIFORM_PLUGIN stands in another file.
 /// "retain" keeps manifest and fingerprint in plugins that are linked with --gc-sections.
-#define VARIFORM_COMPONENTS(...)                                                                                   \
-  namespace {                                                                                                      \
-  constexpr ::variform::ComponentInfo kVariformComponents[] = {__VA_ARGS__};                                       \
-  [[gnu::used, gnu::retain, gnu::section(".variform_manifest")]]                                                   \
-  constexpr auto kVariformManifestComponents = ::variform::manifest_of_components(kVariformComponents);            \
-  [[gnu::used, gnu::retain, gnu::section("variform_components")]]                                                  \
-  constexpr ::variform::ComponentList kVariformComponentList{kVariformComponents, std::size(kVariformComponents)}; \
+#define VARIFORM_COMPONENTS(...)                                                                      \
+  namespace {                                                                                         \
+  constexpr ::variform::ComponentInfo kVariformComponents[] = {__VA_ARGS__};                          \
+  [[gnu::used, gnu::retain,                                                                           \
+    gnu::section(".variform_manifest")]] constexpr auto kVariformManifestComponents =                 \
+      ::variform::manifest_of_components(kVariformComponents);                                        \
+  [[gnu::used, gnu::retain,                                                                           \
+    gnu::section("variform_components")]] constexpr ::variform::ComponentList kVariformComponentList{ \
+      kVariformComponents, std::size(kVariformComponents)};                                           \
   }
 
 /// Makes a shared library a Variform plugin. Components may be given here, or by VARIFORM_COMPONENTS in other files.
-#define VARIFORM_PLUGIN(id, version, ...)                                                            \
-  __VA_OPT__(VARIFORM_COMPONENTS(__VA_ARGS__))                                                       \
-  namespace {                                                                                        \
-  [[gnu::used, gnu::retain, gnu::section(".variform_manifest")]]                                     \
-  constexpr auto kVariformManifestPlugin = ::variform::manifest_of_plugin(id, version);              \
-  [[gnu::used, gnu::retain]] const char* const kVariformFingerprint = VARIFORM_FINGERPRINT;          \
-  }                                                                                                  \
-  extern "C" __attribute__((visibility("default"))) const ::variform::PluginInfo* variform_plugin(); \
-  extern "C" const ::variform::PluginInfo* variform_plugin() {                                       \
-    static constexpr ::variform::PluginInfo info{id, version, __start_variform_components,           \
-                                                 __stop_variform_components};                        \
-    return &info;                                                                                    \
+#define VARIFORM_PLUGIN(id, version, ...)                                                                 \
+  __VA_OPT__(VARIFORM_COMPONENTS(__VA_ARGS__))                                                            \
+  namespace {                                                                                             \
+  [[gnu::used, gnu::retain, gnu::section(".variform_manifest")]] constexpr auto kVariformManifestPlugin = \
+      ::variform::manifest_of_plugin(id, version);                                                        \
+  [[gnu::used, gnu::retain]] const char* const kVariformFingerprint = VARIFORM_FINGERPRINT;               \
+  }                                                                                                       \
+  extern "C" __attribute__((visibility("default"))) const ::variform::PluginInfo* variform_plugin();      \
+  extern "C" const ::variform::PluginInfo* variform_plugin() {                                            \
+    static constexpr ::variform::PluginInfo info{id, version, __start_variform_components,                \
+                                                 __stop_variform_components};                             \
+    return &info;                                                                                         \
   }

@@ -19,8 +19,8 @@ struct Support {
 
 /// K draws for each of B data.
 struct Draw {
-  Tensor z;       ///< [K, B, d]
-  Tensor noise;   ///< the posterior's own business (base noise, log-determinants); undefined for a foreign z
+  Tensor z;      ///< [K, B, d]
+  Tensor noise;  ///< the posterior's own business (base noise, log-determinants); undefined for a foreign z
 };
 
 /// q(z|x) for a batch of B data. Lives shorter than the tensors it was made from. Whether an optional result is there

@@ -55,7 +55,7 @@ struct ManifestText {
   std::array<char, N> bytes{};
   std::size_t size = 0;
   constexpr ManifestText& add(std::string_view text) {
-    for (char c : text) bytes[size++] = c;   // too long: not a constant expression
+    for (char c : text) bytes[size++] = c;  // too long: not a constant expression
     return *this;
   }
 };
@@ -65,7 +65,8 @@ constexpr std::array<char, 512> manifest_of_plugin(std::string_view id, std::str
   ManifestText<512> text;
   text.add("variform-plugin: 1\nid: ").add(id).add("\nversion: ").add(version);
   text.add("\nsdk-abi: " VARIFORM_TEXT(VARIFORM_SDK_ABI) "\nlibtorch: ").add(kLibTorchVersion);
-  text.add("\ncxx11-abi: " VARIFORM_TEXT(_GLIBCXX_USE_CXX11_ABI) "\nsanitizer: " VARIFORM_TEXT(VARIFORM_SANITIZER));
+  text.add("\ncxx11-abi: " VARIFORM_TEXT(_GLIBCXX_USE_CXX11_ABI) "\nsanitizer: " VARIFORM_TEXT(
+      VARIFORM_SANITIZER));
   text.add("\nfingerprint: ").add(kFingerprint).add("\n");
   return text.bytes;
 }

@@ -18,8 +18,8 @@ inline namespace v1 {
 
 /// Result of Model::latent_hessian.
 struct Local {
-  Tensor g;   ///< [B, n, data…], as from decode()
-  Tensor h;   ///< vᵀ Jᵀ H_ℓ J v, [B, T, T], float64
+  Tensor g;  ///< [B, n, data…], as from decode()
+  Tensor h;  ///< vᵀ Jᵀ H_ℓ J v, [B, T, T], float64
 };
 
 /// An error that left a component, with slot, component, plugin and step in its text.
@@ -37,12 +37,12 @@ class VARIFORM_API Model {
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
-  const Shape data;                   ///< one datum
-  const int64_t latent;               ///< d
-  const at::TensorOptions options;    ///< dtype and device outside the networks (float32 or float64)
-  Generator rng;                      ///< the only source of randomness inside a step
-  bool mixed_precision = false;       ///< bfloat16 autocast around encode, decode and pushforward
-  int64_t step = -1;                  ///< for messages; −1: before the training
+  const Shape data;                 ///< one datum
+  const int64_t latent;             ///< d
+  const at::TensorOptions options;  ///< dtype and device outside the networks (float32 or float64)
+  Generator rng;                    ///< the only source of randomness inside a step
+  bool mixed_precision = false;     ///< bfloat16 autocast around encode, decode and pushforward
+  int64_t step = -1;                ///< for messages; −1: before the training
 
   /// Fills a slot. `label` is what messages call it: "mlp (org.variform.decoders 1.0.0)".
   void set(Kind kind, std::shared_ptr<Component> component, std::string label);

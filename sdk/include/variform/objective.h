@@ -15,16 +15,17 @@ class Model;
 
 /// One batch of data. labels [B] and index [B] (row numbers in the data set) may be undefined.
 struct Batch {
-  Tensor x;                    ///< [B, data…]
+  Tensor x;  ///< [B, data…]
   Tensor labels;
   Tensor index;
-  int64_t dataset_size = 0;    ///< rows of the training set (β-TCVAE needs it)
+  int64_t dataset_size = 0;  ///< rows of the training set (β-TCVAE needs it)
 };
 
 /// An objective's value and the parts that are logged.
 struct Terms {
-  Tensor loss;                                        ///< [B] nats, or 0-dim if it does not split over data
-  std::vector<std::pair<std::string, Tensor>> parts;   ///< [B] or 0-dim each; by convention "nll", "kl", "penalty" …
+  Tensor loss;  ///< [B] nats, or 0-dim if it does not split over data
+  std::vector<std::pair<std::string, Tensor>>
+      parts;  ///< [B] or 0-dim each; by convention "nll", "kl", "penalty" …
 };
 
 /// Combines the model's parts into the loss. May have trained parameters of its own (an adversary): one loss, one

@@ -30,9 +30,9 @@ constexpr std::uint64_t hash(std::uint64_t seed, const Parts&... parts) {
   std::uint64_t h = mix(seed);
   const auto add = [&h](const auto& part) {
     if constexpr (requires { static_cast<std::uint64_t>(part); })
-      h = mix(h ^ (hash_part(static_cast<std::uint64_t>(part)) + 0x9E3779B97F4A7C15ull + (h << 6) + (h >> 2)));
-    else
-      h = mix(h ^ (hash_part(std::string_view(part)) + 0x9E3779B97F4A7C15ull + (h << 6) + (h >> 2)));
+      h = mix(h ^
+              (hash_part(static_cast<std::uint64_t>(part)) + 0x9E3779B97F4A7C15ull + (h << 6) + (h >> 2)));
+    else h = mix(h ^ (hash_part(std::string_view(part)) + 0x9E3779B97F4A7C15ull + (h << 6) + (h >> 2)));
   };
   (add(parts), ...);
   return h;

@@ -18,8 +18,8 @@ enum class Kind { kEncoder, kDecoder, kFamily, kPrior, kLikelihood, kObjective }
 inline constexpr std::size_t kKinds = 6;
 
 /// All kinds, in the order in which the engine builds them: sizes flow from family and likelihood to the networks.
-inline constexpr std::array<Kind, kKinds> kAllKinds{Kind::kLikelihood, Kind::kPrior, Kind::kFamily,
-                                                    Kind::kEncoder, Kind::kDecoder, Kind::kObjective};
+inline constexpr std::array<Kind, kKinds> kAllKinds{Kind::kLikelihood, Kind::kPrior,   Kind::kFamily,
+                                                    Kind::kEncoder,    Kind::kDecoder, Kind::kObjective};
 
 /// The kind's name as it stands in configs, checkpoints and messages: "encoder", "decoder", "family", …
 constexpr const char* to_string(Kind kind) {
@@ -48,36 +48,60 @@ struct Parameter {
   const char* name = "";
   ParameterType type = ParameterType::kNumber;
   const char* description = "";
-  const char* unit = "";             ///< "" when it has none
-  bool is_required = false;          ///< no default: leaving it out is an error
-  bool is_schedulable = false;       ///< may be a schedule; read with Build::schedule
-  double low = -std::numeric_limits<double>::infinity();   ///< of each number
+  const char* unit = "";                                  ///< "" when it has none
+  bool is_required = false;                               ///< no default: leaving it out is an error
+  bool is_schedulable = false;                            ///< may be a schedule; read with Build::schedule
+  double low = -std::numeric_limits<double>::infinity();  ///< of each number
   double high = std::numeric_limits<double>::infinity();
-  bool excludes_low = false;         ///< true: the value must be greater than `low`
-  double number_default = 0;         ///< numbers, integers and flags (0 or 1)
+  bool excludes_low = false;  ///< true: the value must be greater than `low`
+  double number_default = 0;  ///< numbers, integers and flags (0 or 1)
   const char* text_default = "";
   std::array<double, kMaxListDefault> list_default{};
   std::size_t list_size = 0;
-  std::array<const char*, kMaxChoices> choices{};          ///< allowed texts; none: any text
+  std::array<const char*, kMaxChoices> choices{};  ///< allowed texts; none: any text
   std::size_t choice_count = 0;
-  Kind component_kind = Kind::kDecoder;                    ///< for ParameterType::kComponent
+  Kind component_kind = Kind::kDecoder;  ///< for ParameterType::kComponent
 
-  constexpr Parameter doc(const char* text) const { Parameter p = *this; p.description = text; return p; }
-  constexpr Parameter in(const char* unit_name) const { Parameter p = *this; p.unit = unit_name; return p; }
-  constexpr Parameter at_least(double value) const { Parameter p = *this; p.low = value; return p; }
+  constexpr Parameter doc(const char* text) const {
+    Parameter p = *this;
+    p.description = text;
+    return p;
+  }
+  constexpr Parameter in(const char* unit_name) const {
+    Parameter p = *this;
+    p.unit = unit_name;
+    return p;
+  }
+  constexpr Parameter at_least(double value) const {
+    Parameter p = *this;
+    p.low = value;
+    return p;
+  }
   constexpr Parameter above(double value) const {
     Parameter p = *this;
     p.low = value;
     p.excludes_low = true;
     return p;
   }
-  constexpr Parameter at_most(double value) const { Parameter p = *this; p.high = value; return p; }
-  constexpr Parameter required() const { Parameter p = *this; p.is_required = true; return p; }
+  constexpr Parameter at_most(double value) const {
+    Parameter p = *this;
+    p.high = value;
+    return p;
+  }
+  constexpr Parameter required() const {
+    Parameter p = *this;
+    p.is_required = true;
+    return p;
+  }
   /// Numbers only: the config may give a schedule; Build::schedule(name) is a 0-dim tensor that follows it.
-  constexpr Parameter schedulable() const { Parameter p = *this; p.is_schedulable = true; return p; }
+  constexpr Parameter schedulable() const {
+    Parameter p = *this;
+    p.is_schedulable = true;
+    return p;
+  }
   constexpr Parameter one_of(std::initializer_list<const char*> texts) const {
     Parameter p = *this;
-    for (const char* text : texts) p.choices[p.choice_count++] = text;   // too many: not a constant expression
+    for (const char* text : texts) p.choices[p.choice_count++] = text;  // too many: not a constant expression
     return p;
   }
 };
@@ -109,7 +133,8 @@ constexpr Parameter flag(const char* name, bool default_value) {
   p.number_default = default_value ? 1 : 0;
   return p;
 }
-constexpr Parameter list_parameter(const char* name, ParameterType type, std::initializer_list<double> defaults) {
+constexpr Parameter list_parameter(const char* name, ParameterType type,
+                                   std::initializer_list<double> defaults) {
   Parameter p;
   p.name = name;
   p.type = type;
