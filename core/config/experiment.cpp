@@ -12,6 +12,9 @@
 namespace variform::config {
 namespace {
 
+constexpr std::array kModelSlots{Kind::kEncoder, Kind::kDecoder, Kind::kFamily, Kind::kPrior,
+                                 Kind::kLikelihood};
+
 bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
          c == '.';
@@ -41,8 +44,6 @@ std::string read_name(Reader& reader) {
 }
 
 void read_slots(Reader& root, Experiment& experiment, const Catalog& catalog) {
-  constexpr std::array kModelSlots{Kind::kEncoder, Kind::kDecoder, Kind::kFamily, Kind::kPrior,
-                                   Kind::kLikelihood};
   const auto keep = [&](std::optional<ComponentSpec> spec, Kind kind) {
     if (spec) experiment.slots.insert_or_assign(kind, std::move(*spec));
   };
@@ -82,6 +83,30 @@ std::vector<std::string> read_plugin_paths(Reader& root) {
   return paths;
 }
 
+/// The part of a run's path that names the run, and the file if it is one of its checkpoints.
+void keep_name(Node* table) {
+  const Node* from = table ? table->find("from") : nullptr;
+  if (!from || !from->if_text()) return;
+  const std::filesystem::path path = std::filesystem::path(*from->if_text() + "/").lexically_normal().parent_path();
+  const bool is_file = path.extension() == ".h5";
+  const std::filesystem::path run = is_file ? path.parent_path().parent_path() : path;
+  table->set("from", Node(run.filename().string() + (is_file ? "/" + path.filename().string() : ""), from->where()));
+}
+
+/// Where data and other runs lie is no part of what an experiment is.
+void forget_places(Node& identity) {
+  keep_name(identity.find("objective"));
+  Node* model = identity.find("model");
+  for (const Kind kind : kModelSlots) keep_name(model ? model->find(variform::to_string(kind)) : nullptr);
+  Node* data = identity.find("data");
+  Node* dataset = data ? data->find("dataset") : nullptr;
+  if (!dataset) return;
+  keep_name(dataset);
+  if (dataset->is_table()) dataset->erase("folder");
+  else if (const std::string* text = dataset->if_text())
+    data->set("dataset", Node(std::filesystem::path(*text).filename().string(), dataset->where()));
+}
+
 }  // namespace
 
 std::vector<std::string> plugin_paths(const Node& root) {
@@ -111,6 +136,7 @@ std::string experiment_hash(const Experiment& experiment) {
   for (const char* key : {"name", "seed", "plugins"}) identity.erase(key);
   if (Node* train = identity.find("train"))
     for (const char* key : {"device", "threads"}) train->erase(key);
+  forget_places(identity);
   std::uint64_t hash = 14695981039346656037ull;  // FNV-1a
   for (const char c : print(identity)) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
   hash ^= hash >> 32;

@@ -153,7 +153,7 @@ Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagno
                    const CheckDataset& check_dataset = {});
 
 /// Eight hexadecimal digits: the identity of a run but for its seed. Of the resolved config without name,
-/// seed, plugin paths, device and threads.
+/// seed, plugin paths, device, threads, and the folders in which data and other runs lie.
 std::string experiment_hash(const Experiment& experiment);
 
 }  // namespace variform::config

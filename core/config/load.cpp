@@ -230,9 +230,11 @@ std::optional<toml::table> parse_override(std::string_view text, const Position&
 }
 
 /// How far merging has descended, as far as it matters: slots stand at `objective` and at `model.<kind>`.
-enum class Level { kRoot, kModel, kSlot, kOther };
+enum class Level { kRoot, kModel, kSlot, kData, kDataset, kOther };
 
 Level below(Level level, std::string_view key) {
+  if (level == Level::kRoot && key == "data") return Level::kData;
+  if (level == Level::kData && key == "dataset") return Level::kDataset;
   if (level == Level::kModel || (level == Level::kRoot && key == "objective")) return Level::kSlot;
   return level == Level::kRoot && key == "model" ? Level::kModel : Level::kOther;
 }
@@ -244,6 +246,12 @@ bool is_another(const Node& base, const Node& later, Level level) {
     const Node* old_value = base.find(key);
     const Node* new_value = later.find(key);
     if (old_value && new_value && !(*old_value == *new_value)) return true;
+  }
+  if (level == Level::kDataset) {
+    // A model that data are drawn from has a type, a description of files has none; files stand at the top or in splits.
+    const bool is_files = later.find("x") || later.find("splits");
+    if (base.find("type")) return !later.find("type") && is_files;
+    return later.find("type") || (base.find("splits") && later.find("x")) || (base.find("x") && later.find("splits"));
   }
   if (level != Level::kSlot) return false;
   const Node* old_from = base.find("from");

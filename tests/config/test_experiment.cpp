@@ -450,6 +450,16 @@ TEST_CASE("identity: what counts and what does not") {
   for (const char* other : {"train.batch=64", "objective.beta=0.5", "data.limit=10",
                             "model.encoder.frozen=true", "train.optimizer.lr=0.002", "train.steps=10"})
     CHECK((std::string(other) + experiment_hash(good(kValid, {other}))) != other + hash);
+  // Where files and runs lie does not count, what they are called does.
+  const auto with = [](const std::string& text) { return experiment_hash(good(kValid, {text})); };
+  CHECK(with("data.dataset={x=\"a.npy\", folder=\"/a\"}") == with("data.dataset={x=\"a.npy\", folder=\"/b\"}"));
+  CHECK(with("data.dataset={x=\"a.npy\"}") != with("data.dataset={x=\"b.npy\"}"));
+  CHECK(with("data.dataset=/a/own.toml") == with("data.dataset=/b/own.toml"));
+  CHECK(with("data.dataset=/a/own.toml") != with("data.dataset=/a/other.toml"));
+  CHECK(with("model.decoder={from=\"runs/a\"}") == with("model.decoder={from=\"/x/runs/a/\"}"));
+  CHECK(with("model.decoder={from=\"runs/a\"}") != with("model.decoder={from=\"runs/b\"}"));
+  CHECK(with("model.decoder={from=\"r/a/checkpoints/best.h5\"}") != with("model.decoder={from=\"r/b/checkpoints/best.h5\"}"));
+  CHECK(with("model.decoder={from=\"r/a/checkpoints/best.h5\"}") != with("model.decoder={from=\"r/a\"}"));
 }
 
 TEST_CASE("plugin paths are relative to their file and become absolute") {

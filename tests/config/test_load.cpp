@@ -160,6 +160,19 @@ TEST_CASE("a slot taken from a run has no former type left, and the other way ro
   CHECK(data == parse_good("data.dataset = { type = \"model\", from = \"b\", size = 3 }\n"));
 }
 
+TEST_CASE("a data set of files and one drawn from a model replace each other") {
+  const std::string files = "[data.dataset]\nname = \"a\"\n[data.dataset.splits.train]\nx = \"a.npy\"\n";
+  const std::string drawn = "data.dataset = { type = \"model\", from = \"a\", size = 3 }\n";
+  const std::string single = "data.dataset = { x = \"b.npy\" }\n";
+  Node base = parse_good(files);
+  for (const std::string& text : {drawn, files, single, drawn, single, files}) {
+    merge(base, parse_good(text));
+    CHECK(base == parse_good(text));
+  }
+  merge(base, parse_good("data.dataset.splits.train.count = 5\n"));
+  CHECK(base == parse_good(files + "count = 5\n"));
+}
+
 TEST_CASE("another schedule replaces the former one, parts of the same one merge") {
   Node base = parse_good("lr = { schedule = \"steps\", values = [1, 2], at = [5] }\n");
   const Node linear = parse_good("lr = { schedule = \"linear\", from = 0, to = 1 }\n");
