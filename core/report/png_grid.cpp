@@ -62,10 +62,8 @@ int write_file(const fs::path& path, const std::vector<std::uint8_t>& bytes) {
   int problem = 0;
   for (std::size_t done = 0; done < bytes.size() && problem == 0;) {
     const ssize_t count = ::write(file, bytes.data() + done, bytes.size() - done);
-    if (count >= 0)
-      done += static_cast<std::size_t>(count);
-    else if (errno != EINTR)
-      problem = errno;
+    if (count >= 0) done += static_cast<std::size_t>(count);
+    else if (errno != EINTR) problem = errno;
   }
   if (::close(file) != 0 && problem == 0) problem = errno;
   return problem;
