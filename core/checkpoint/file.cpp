@@ -87,21 +87,14 @@ std::string advice(int reason, const fs::path& folder, std::uintmax_t needed) {
   const std::string where = "\"" + folder.string() + "\"";
   switch (reason) {
     case ENOSPC:
-    case EDQUOT:
-      return "free at least " + readable(needed) + " in " + where + " or choose another folder";
-    case EFBIG:
-      return "raise the file size limit (ulimit -f) above " + readable(needed);
+    case EDQUOT: return "free at least " + readable(needed) + " in " + where + " or choose another folder";
+    case EFBIG: return "raise the file size limit (ulimit -f) above " + readable(needed);
     case EACCES:
-    case EPERM:
-      return "make the folder " + where + " writable or choose another one";
-    case EROFS:
-      return "the file system is read-only, choose another folder";
-    case ENOENT:
-      return "create the folder " + where + " first";
-    case ENOTDIR:
-      return "part of the path is a file, choose another folder";
-    default:
-      return "check the disk or choose another folder";
+    case EPERM: return "make the folder " + where + " writable or choose another one";
+    case EROFS: return "the file system is read-only, choose another folder";
+    case ENOENT: return "create the folder " + where + " first";
+    case ENOTDIR: return "part of the path is a file, choose another folder";
+    default: return "check the disk or choose another folder";
   }
 }
 

@@ -24,20 +24,13 @@ hdf5::Handle bool_type() {
 
 hid_t standard_type(at::ScalarType type) {
   switch (type) {
-    case at::kFloat:
-      return H5T_IEEE_F32LE;
-    case at::kDouble:
-      return H5T_IEEE_F64LE;
-    case at::kBFloat16:
-      return H5T_STD_U16LE;
-    case at::kLong:
-      return H5T_STD_I64LE;
-    case at::kInt:
-      return H5T_STD_I32LE;
-    case at::kByte:
-      return H5T_STD_U8LE;
-    default:
-      return -1;
+    case at::kFloat: return H5T_IEEE_F32LE;
+    case at::kDouble: return H5T_IEEE_F64LE;
+    case at::kBFloat16: return H5T_STD_U16LE;
+    case at::kLong: return H5T_STD_I64LE;
+    case at::kInt: return H5T_STD_I32LE;
+    case at::kByte: return H5T_STD_U8LE;
+    default: return -1;
   }
 }
 

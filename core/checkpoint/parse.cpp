@@ -73,14 +73,9 @@ void read_group(hid_t group, const std::string& prefix, int depth, Snapshot& sna
     const std::string path = prefix + name;
     const hdf5::Handle object(H5Oopen(group, name.c_str(), H5P_DEFAULT), H5Oclose, "\"" + path + "\"");
     switch (H5Iget_type(object)) {
-      case H5I_GROUP:
-        read_group(object, path + "/", depth + 1, snapshot);
-        break;
-      case H5I_DATASET:
-        snapshot.tensors[path] = read_tensor(object, path);
-        break;
-      default:
-        throw Error("\"" + path + "\" is neither a group nor a tensor");
+      case H5I_GROUP: read_group(object, path + "/", depth + 1, snapshot); break;
+      case H5I_DATASET: snapshot.tensors[path] = read_tensor(object, path); break;
+      default: throw Error("\"" + path + "\" is neither a group nor a tensor");
     }
   }
 }

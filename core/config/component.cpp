@@ -69,10 +69,8 @@ ParameterValue read_parameter(Reader& reader, const Parameter& p, const Catalog&
         return p.number_default;
       }
       return reader.number(p.name, number_rule(p));
-    case ParameterType::kInteger:
-      return reader.integer(p.name, integer_rule(p));
-    case ParameterType::kText:
-      return reader.text(p.name, text_rule(p));
+    case ParameterType::kInteger: return reader.integer(p.name, integer_rule(p));
+    case ParameterType::kText: return reader.text(p.name, text_rule(p));
     case ParameterType::kFlag:
       return reader.flag(
           p.name, {.fallback = p.is_required ? std::nullopt : std::optional<bool>(p.number_default != 0)});
@@ -90,8 +88,7 @@ ParameterValue read_parameter(Reader& reader, const Parameter& p, const Catalog&
           p.name,
           {.fallback = list_default<std::int64_t>(p), .low = each.low, .high = each.high, .unit = each.unit});
     }
-    case ParameterType::kComponent:
-      break;
+    case ParameterType::kComponent: break;
   }
   auto inner = read_component(reader, p.name, p.component_kind, Place::kParameter, catalog, true);
   if (!inner) inner.emplace();

@@ -87,10 +87,12 @@ std::vector<std::string> read_plugin_paths(Reader& root) {
 void keep_name(Node* table) {
   const Node* from = table ? table->find("from") : nullptr;
   if (!from || !from->if_text()) return;
-  const std::filesystem::path path = std::filesystem::path(*from->if_text() + "/").lexically_normal().parent_path();
+  const std::filesystem::path path =
+      std::filesystem::path(*from->if_text() + "/").lexically_normal().parent_path();
   const bool is_file = path.extension() == ".h5";
   const std::filesystem::path run = is_file ? path.parent_path().parent_path() : path;
-  table->set("from", Node(run.filename().string() + (is_file ? "/" + path.filename().string() : ""), from->where()));
+  table->set("from",
+             Node(run.filename().string() + (is_file ? "/" + path.filename().string() : ""), from->where()));
 }
 
 /// Where data and other runs lie is no part of what an experiment is.

@@ -251,7 +251,8 @@ bool is_another(const Node& base, const Node& later, Level level) {
     // A model that data are drawn from has a type, a description of files has none; files stand at the top or in splits.
     const bool is_files = later.find("x") || later.find("splits");
     if (base.find("type")) return !later.find("type") && is_files;
-    return later.find("type") || (base.find("splits") && later.find("x")) || (base.find("x") && later.find("splits"));
+    return later.find("type") || (base.find("splits") && later.find("x")) ||
+           (base.find("x") && later.find("splits"));
   }
   if (level != Level::kSlot) return false;
   const Node* old_from = base.find("from");

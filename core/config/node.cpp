@@ -77,10 +77,8 @@ bool Node::operator==(const Node& other) const {
     return std::visit(
         [&](const auto& value) {
           using Value = std::decay_t<decltype(value)>;
-          if constexpr (std::is_same_v<Value, Table>)
-            return true;
-          else
-            return value == std::get<Value>(other.value_);
+          if constexpr (std::is_same_v<Value, Table>) return true;
+          else return value == std::get<Value>(other.value_);
         },
         value_);
   if (members().size() != other.members().size()) return false;

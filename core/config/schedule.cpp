@@ -20,12 +20,9 @@ constexpr std::pair<Schedule::Shape, const char*> kShapes[] = {
 double between(Schedule::Shape shape, double from, double to, double u) {
   if (u >= 1) return to;  // exactly, whatever rounding does
   switch (shape) {
-    case Schedule::Shape::kCosine:
-      return to + (from - to) * 0.5 * (1 + std::cos(std::numbers::pi * u));
-    case Schedule::Shape::kExponential:
-      return from * std::pow(to / from, u);
-    default:
-      return from + u * (to - from);
+    case Schedule::Shape::kCosine: return to + (from - to) * 0.5 * (1 + std::cos(std::numbers::pi * u));
+    case Schedule::Shape::kExponential: return from * std::pow(to / from, u);
+    default: return from + u * (to - from);
   }
 }
 
@@ -125,10 +122,8 @@ Schedule read_schedule(Reader& reader, std::string_view key, const NumberRule& r
     value.fallback.reset();
     schedule = Schedule::constant(inner.number("value", value));
   } else {
-    if (schedule.shape == Schedule::Shape::kSteps)
-      read_pieces(inner, schedule, rule);
-    else
-      read_ramp(inner, schedule, rule);
+    if (schedule.shape == Schedule::Shape::kSteps) read_pieces(inner, schedule, rule);
+    else read_ramp(inner, schedule, rule);
     schedule.delay = inner.integer("delay", {.fallback = 0, .low = 0, .unit = "steps"});
   }
   inner.finish("the schedule \"" + std::string(to_string(schedule.shape)) + "\" of " + reader.full(key));

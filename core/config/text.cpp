@@ -16,18 +16,12 @@ bool is_bare(char c) {
 
 std::string escaped(unsigned char c) {
   switch (c) {
-    case '"':
-      return "\\\"";
-    case '\\':
-      return "\\\\";
-    case '\n':
-      return "\\n";
-    case '\t':
-      return "\\t";
-    case '\r':
-      return "\\r";
-    default:
-      break;
+    case '"': return "\\\"";
+    case '\\': return "\\\\";
+    case '\n': return "\\n";
+    case '\t': return "\\t";
+    case '\r': return "\\r";
+    default: break;
   }
   if (c >= 0x20 && c != 0x7f) return std::string(1, static_cast<char>(c));
   constexpr const char* kHex = "0123456789ABCDEF";

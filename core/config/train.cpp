@@ -32,8 +32,7 @@ Every read_every(Reader& reader, std::string_view key, Every fallback) {
   const Position where = node ? node->where() : Position{};
   if (node && node->if_text()) {
     const auto parsed = parse_every(*node->if_text());
-    if (parsed)
-      every = *parsed;
+    if (parsed) every = *parsed;
     else
       reader.error(
           key, "@ must be a number of steps or a text such as \"1 epoch\", found " + node->describe() + ".");
@@ -42,8 +41,7 @@ Every read_every(Reader& reader, std::string_view key, Every fallback) {
   }
   if (every.in_epochs)
     reader.put(key, Node(std::to_string(every.count) + (every.count == 1 ? " epoch" : " epochs")), where);
-  else
-    reader.put(key, Node(every.count), where);
+  else reader.put(key, Node(every.count), where);
   return every;
 }
 
@@ -139,12 +137,9 @@ void read_rmsprop(Reader& reader, OptimizerSpec& spec) {
 
 const char* to_string(Precision precision) {
   switch (precision) {
-    case Precision::kFloat64:
-      return "float64";
-    case Precision::kFloat32:
-      return "float32";
-    case Precision::kBfloat16:
-      return "bfloat16";
+    case Precision::kFloat64: return "float64";
+    case Precision::kFloat32: return "float32";
+    case Precision::kBfloat16: return "bfloat16";
   }
   return "";
 }

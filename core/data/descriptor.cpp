@@ -257,7 +257,8 @@ Node portable(const Node& dataset) {
   } else if (dataset.is_table()) {
     const Node* folder = dataset.find("folder");
     const std::string* given = folder != nullptr ? folder->if_text() : nullptr;
-    const fs::path path = (fs::current_path() / folder_of(dataset, given != nullptr ? *given : "")).lexically_normal();
+    const fs::path path =
+        (fs::current_path() / folder_of(dataset, given != nullptr ? *given : "")).lexically_normal();
     result.set("folder", Node(path.string(), dataset.where()));
   }
   return result;

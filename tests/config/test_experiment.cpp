@@ -452,13 +452,15 @@ TEST_CASE("identity: what counts and what does not") {
     CHECK((std::string(other) + experiment_hash(good(kValid, {other}))) != other + hash);
   // Where files and runs lie does not count, what they are called does.
   const auto with = [](const std::string& text) { return experiment_hash(good(kValid, {text})); };
-  CHECK(with("data.dataset={x=\"a.npy\", folder=\"/a\"}") == with("data.dataset={x=\"a.npy\", folder=\"/b\"}"));
+  CHECK(with("data.dataset={x=\"a.npy\", folder=\"/a\"}") ==
+        with("data.dataset={x=\"a.npy\", folder=\"/b\"}"));
   CHECK(with("data.dataset={x=\"a.npy\"}") != with("data.dataset={x=\"b.npy\"}"));
   CHECK(with("data.dataset=/a/own.toml") == with("data.dataset=/b/own.toml"));
   CHECK(with("data.dataset=/a/own.toml") != with("data.dataset=/a/other.toml"));
   CHECK(with("model.decoder={from=\"runs/a\"}") == with("model.decoder={from=\"/x/runs/a/\"}"));
   CHECK(with("model.decoder={from=\"runs/a\"}") != with("model.decoder={from=\"runs/b\"}"));
-  CHECK(with("model.decoder={from=\"r/a/checkpoints/best.h5\"}") != with("model.decoder={from=\"r/b/checkpoints/best.h5\"}"));
+  CHECK(with("model.decoder={from=\"r/a/checkpoints/best.h5\"}") !=
+        with("model.decoder={from=\"r/b/checkpoints/best.h5\"}"));
   CHECK(with("model.decoder={from=\"r/a/checkpoints/best.h5\"}") != with("model.decoder={from=\"r/a\"}"));
 }
 
@@ -486,21 +488,11 @@ TEST_CASE("2000 mutilated configs neither crash nor hang, and what passes makes 
     for (unsigned mutations = random() % 2 ? 1 : random() % 6; mutations > 0 && !text.empty(); --mutations) {
       const std::size_t at = random() % text.size();
       switch (random() % 5) {
-        case 0:
-          text.erase(at, 1 + random() % 8);
-          break;
-        case 1:
-          text.insert(at, 1, pieces[random() % pieces.size()]);
-          break;
-        case 2:
-          text[at] = pieces[random() % pieces.size()];
-          break;
-        case 3:
-          text.insert(at, text.substr(random() % text.size(), random() % 40));
-          break;
-        default:
-          text.resize(at);
-          break;
+        case 0: text.erase(at, 1 + random() % 8); break;
+        case 1: text.insert(at, 1, pieces[random() % pieces.size()]); break;
+        case 2: text[at] = pieces[random() % pieces.size()]; break;
+        case 3: text.insert(at, text.substr(random() % text.size(), random() % 40)); break;
+        default: text.resize(at); break;
       }
     }
     std::vector<std::string> overrides;

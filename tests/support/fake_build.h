@@ -35,12 +35,10 @@ class FakeParameters final : public ParameterSource {
  public:
   explicit FakeParameters(const ComponentInfo& info, const Values& overrides = {}) : id_(info.id) {
     for (const Parameter& p : info.parameters()) {
-      if (p.type == ParameterType::kText)
-        values_[p.name] = std::string(p.text_default);
+      if (p.type == ParameterType::kText) values_[p.name] = std::string(p.text_default);
       else if (p.type == ParameterType::kNumbers || p.type == ParameterType::kIntegers)
         values_[p.name] = std::vector<double>(p.list_default.begin(), p.list_default.begin() + p.list_size);
-      else if (p.type != ParameterType::kComponent)
-        values_[p.name] = p.number_default;
+      else if (p.type != ParameterType::kComponent) values_[p.name] = p.number_default;
     }
     for (const auto& [key, value] : overrides) {
       if (!values_.count(key))
