@@ -10,8 +10,8 @@ namespace {
 
 using variform::Tensor;
 
-/// E_q ℓ + I(z; n) + β KL(q(z) ‖ ∏_i q(z_i)) + [Σ_i log q(z_i) − log p(z)] (Chen et al. 2018, eq. 4 with α = γ = 1), the
-/// aggregate posterior estimated by minibatch-weighted sampling (their eq. S4): of a batch of M out of N data,
+/// E_q ℓ + I(z; n) + β KL(q(z) ‖ ∏_i q(z_i)) + [Σ_i log q(z_i) − log p(z)] (Chen et al. 2018 with α = γ = 1), the
+/// aggregate posterior estimated by minibatch-weighted sampling: of a batch of M out of N data,
 /// log q(z(n)) ≈ log Σ_m q(z(n)|x_m) − log(N M), and so for every latent by itself. At β = 1 the estimates cancel and
 /// the negative evidence lower bound is left. The family must have marginals().
 class BetaTcVae final : public variform::Objective {

@@ -20,7 +20,7 @@ std::shared_ptr<nn::Sequential> critic_of(const variform::Build& build) {
   return network;
 }
 
-/// E_q ℓ + KL(q(z|x) ‖ p(z)) + γ TC, TC = KL(q(z) ‖ ∏_i q(z_i)) ≈ E_q D(z) (Kim and Mnih 2018, eq. 2 and 3).
+/// E_q ℓ + KL(q(z|x) ‖ p(z)) + γ TC, TC = KL(q(z) ‖ ∏_i q(z_i)) ≈ E_q D(z) (Kim and Mnih 2018).
 /// The critic D gives the log odds that z is a draw of q(z) rather than of ∏_i q(z_i), whose draws are the batch's with
 /// every latent permuted over the data by itself; it minimises −½ [E log σ(D(z)) + E log σ(−D(permuted))].
 /// Frozen keeps the model's loss from the critic's weights and detach() keeps the critic's loss from the model, so

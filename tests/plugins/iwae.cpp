@@ -10,7 +10,7 @@ namespace {
 
 using variform::Tensor;
 
-/// L_K = −E log (1/K) Σ_k p(x, z_k)/q(z_k|x), z_k ~ q(z|x) (Burda et al. 2016, eq. 8): at most the negative evidence lower
+/// L_K = −E log (1/K) Σ_k p(x, z_k)/q(z_k|x), z_k ~ q(z|x) (Burda et al. 2016): at most the negative evidence lower
 /// bound, which is K = 1, and at least −log p(x).
 class Iwae final : public variform::Objective {
  public:

@@ -26,7 +26,7 @@ struct Planar {
   Planar(const Tensor& free_u, Tensor weight, Tensor bias) : w(std::move(weight)), b(std::move(bias)) {
     const Tensor along = (w * free_u).sum(-1, true);
     const Tensor square = w.square().sum(-1, true).clamp_min(1e-12);  // at w = 0 any û will do
-    u = free_u + (above_minus_one(along) - along) * w / square;       // û: eq. in appendix A.1
+    u = free_u + (above_minus_one(along) - along) * w / square;       // û, as in appendix A.1 of the paper
     slope = (w * u).sum(-1, true);
   }
 };

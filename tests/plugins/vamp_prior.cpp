@@ -11,7 +11,7 @@ namespace {
 using variform::Tensor;
 
 /// p(z) = (1/K) Σ_k q(z|u_k): the equal mixture of the model's own posteriors at K trained pseudo-inputs u_k, which
-/// start at data (Tomczak and Welling 2018, eq. 9). Its gradient reaches encoder and family as well as the u_k.
+/// start at data (Tomczak and Welling 2018). Its gradient reaches encoder and family as well as the u_k.
 /// The posterior must know its density at foreign points: of a family that does not (a flow without inverse) the
 /// composition is refused by the step before the training.
 class VampPrior final : public variform::Prior {
