@@ -1,18 +1,16 @@
 """Everything that a user asks of the program besides training: plugins, configs, runs, and trained models."""
 
 import json
-import os
 import pathlib
 import shutil
 import struct
 import sys
 import tempfile
-import unittest
 
 import h5py
 import numpy
 
-from program import CONFIG, SOURCE, ProgramTest, checkpoint, metrics
+from program import SOURCE, ProgramTest, checkpoint, main, metrics
 
 
 class Plugins(ProgramTest):
@@ -245,4 +243,4 @@ class Runs(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

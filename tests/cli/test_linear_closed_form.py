@@ -6,12 +6,11 @@ import functools
 import gzip
 import os
 import pathlib
-import unittest
 
 import h5py
 import numpy
 
-from program import ProgramTest, checkpoint
+from program import ProgramTest, checkpoint, main
 
 NAME = "train-images-idx3-ubyte"
 
@@ -92,4 +91,4 @@ class LinearMnist(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

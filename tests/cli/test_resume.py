@@ -2,9 +2,8 @@
 
 import concurrent.futures
 import pathlib
-import unittest
 
-from program import ProgramTest, checkpoint, metrics
+from program import ProgramTest, checkpoint, main, metrics
 
 STEPS, CUT = 22, 11
 
@@ -214,4 +213,4 @@ class TwiceN(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

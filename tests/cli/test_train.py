@@ -8,13 +8,11 @@ import resource
 import shutil
 import signal
 import subprocess
-import time
-import unittest
 
 import h5py
 import numpy
 
-from program import BINARY, CONFIG, PLUGINS, ProgramTest, checkpoint, metrics, wait_until
+from program import CONFIG, PLUGINS, ProgramTest, checkpoint, main, metrics, wait_until
 
 FOREVER = ("train.steps=100000000", "train.evaluate_every=0", "train.checkpoint_every=0", "train.log_every=1")
 
@@ -418,4 +416,4 @@ class Killed(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()
