@@ -1,0 +1,36 @@
+#pragma once
+// Every key that a config or a data set's description may hold, as data: what `describe config` shows and what
+// docs/config_reference.md is made from. Parameters of components are not here; their plugins declare them.
+
+#include <span>
+#include <string>
+
+namespace variform::config {
+
+/// One key. A test holds the table against resolved configs: every key in them must be here, with this default.
+struct Key {
+  const char* section;        ///< of reference_sections()
+  const char* name;           ///< as written in TOML
+  const char* type;           ///< in words: "integer, at least 1", "number or schedule"
+  const char* default_value;  ///< as TOML; "required"; or in parentheses, in words: what happens without it
+  const char* unit;           ///< empty: none
+  const char* meaning;        ///< sentences
+};
+
+struct Section {
+  const char* name;     ///< as keys are written: "train.optimizer"; <NAME> stands for any
+  const char* meaning;  ///< sentences
+};
+
+/// In the order in which they are to be shown; every key's section is one of them.
+std::span<const Section> reference_sections();
+std::span<const Key> reference_keys();
+
+/// For a terminal, and as sections of a Markdown document (headings of level 2).
+std::string reference_text();
+std::string reference_markdown();
+
+/// One row of a Markdown table; a bar inside a cell is escaped.
+std::string markdown_row(std::span<const std::string> cells);
+
+}  // namespace variform::config
