@@ -1,4 +1,4 @@
-"""`variform evaluate --dump` held against PyTorch: models trained for 200 steps on real data, rebuilt from their
+"""`variform evaluate --dump` held against PyTorch: models trained for some steps on real data, rebuilt from their
 checkpoints. Reconstructions, ELBO terms, the second-order expansion, GRAE and its bounds, importance-weighted NLL and
 everything at the optimal covariance agree to 1e-10 of the largest magnitude in each tensor, in float32 to 1e-5.
 """
@@ -9,8 +9,17 @@ import unittest
 
 import torch
 
-from variform_reference import (COVERING, PIECEWISE_LINEAR, ReferenceTest, block_sizes, changes_of, fashion_mnist,
-                                optimal_covariance, read_tensors, stream)
+from variform_reference import (
+    COVERING,
+    PIECEWISE_LINEAR,
+    ReferenceTest,
+    block_sizes,
+    changes_of,
+    fashion_mnist,
+    optimal_covariance,
+    read_tensors,
+    stream,
+)
 
 ROWS, BATCH, SAMPLES, IMPORTANCE = 24, 16, 4, 20  # two batches, the second one shorter
 
@@ -30,8 +39,12 @@ class Expected:
         self.posterior = model.posterior(self.x)
         self.h = self.posterior.mean
         self.hessian = model.hessian(self.h)
-        self.tensors = {"h": self.h, "hessian": self.hessian, "covariance": self.posterior.covariance_matrix,
-                        "z": self.from_streams("draws", lambda q, x, rng: model.draw(q, SAMPLES, rng)).transpose(0, 1)}
+        self.tensors = {
+            "h": self.h,
+            "hessian": self.hessian,
+            "covariance": self.posterior.covariance_matrix,
+            "z": self.from_streams("draws", lambda q, x, rng: model.draw(q, SAMPLES, rng)).transpose(0, 1),
+        }
         self.terms = {}
         self.expectations()
         self.quadratic()
@@ -39,11 +52,13 @@ class Expected:
         self.optimal()
 
     def from_streams(self, purpose, function):
-        """function(posterior, x, generator) of every batch, joined along the data (the last dimension but the latents')."""
+        """function(posterior, x, generator) of every batch, [K, B, d] or [B, …], joined along the data."""
         parts = []
         for first in range(0, ROWS, BATCH):
             x = self.x[first : first + BATCH]
-            parts.append(function(self.model.posterior(x), x, stream(self.model.seed, "evaluate", "test", purpose, first)))
+            parts.append(
+                function(self.model.posterior(x), x, stream(self.model.seed, "evaluate", "test", purpose, first))
+            )
         return torch.cat(parts, dim=1 if parts[0].dim() == 3 else 0)
 
     def expectations(self):
@@ -53,7 +68,8 @@ class Expected:
         is_nll, effective = model.importance(self.posterior, x, importance_z)
         self.tensors["nll_of_draws"] = nll.T
         self.tensors["importance_z"] = self.from_streams(
-            "importance", lambda q, x, rng: model.draw(q, IMPORTANCE, rng)).transpose(0, 1)
+            "importance", lambda q, x, rng: model.draw(q, IMPORTANCE, rng)
+        ).transpose(0, 1)
         self.terms |= {
             "nll": nll.mean(0), "kl": kl, "elbo": nll.mean(0) + kl, "loss_beta": nll.mean(0) + self.beta * kl,
             "is_nll": is_nll, "is_effective_samples": effective,
@@ -82,7 +98,11 @@ class Expected:
         def one_column(q, x, rng):
             chosen = torch.rand(len(x), d, generator=rng).argmax(1, keepdim=True)
             c = model.column_contributions(q.mean, self.beta)
-            return model.nll(x, model.decode(q.mean)) + model.encoding_norm(q.mean, self.beta) + d * c.gather(1, chosen).squeeze(1)
+            return (
+                model.nll(x, model.decode(q.mean))
+                + model.encoding_norm(q.mean, self.beta)
+                + d * c.gather(1, chosen).squeeze(1)
+            )
 
         self.terms["grae_approx"] = self.from_streams("column", one_column)
 
@@ -91,13 +111,17 @@ class Expected:
         model, sizes = self.model, self.model.sizes()
 
         def at(h, beta):
-            return torch.distributions.MultivariateNormal(h, optimal_covariance(sizes, model.hessian(h), beta, self.q))
+            return torch.distributions.MultivariateNormal(
+                h, optimal_covariance(sizes, model.hessian(h), beta, self.q)
+            )
 
         def losses(q, x, rng):
             found = []
             for beta in (1.0, self.beta):
                 best = at(q.mean, beta)
-                found.append(model.nll(x, model.decode(model.draw(best, SAMPLES, rng))).mean(0) + beta * model.kl(best))
+                found.append(
+                    model.nll(x, model.decode(model.draw(best, SAMPLES, rng))).mean(0) + beta * model.kl(best)
+                )
             return torch.stack(found, 1)
 
         def weighted(q, x, rng):
@@ -106,7 +130,9 @@ class Expected:
 
         self.tensors["covariance_optimal"] = at(self.h, 1.0).covariance_matrix
         self.terms["elbo_optimal"], self.terms["loss_beta_optimal"] = self.from_streams("optimal", losses).T
-        self.terms["is_nll_optimal"], self.terms["is_effective_samples_optimal"] = self.from_streams("importance optimal", weighted).T
+        self.terms["is_nll_optimal"], self.terms["is_effective_samples_optimal"] = self.from_streams(
+            "importance optimal", weighted
+        ).T
 
     def column_variance(self):
         """§5, by enumeration: the variance over the column of the estimate for one batch, in expectation over batches
@@ -122,22 +148,47 @@ class Expected:
 EXPONENTIATED = ("is_effective_samples", "is_effective_samples_optimal")
 
 
-class Evaluation(ReferenceTest):
+class EvaluationTest(ReferenceTest):
+    """One trained model's evaluation, compared."""
+
     def evaluate(self, run, *options):
         dump = run / "dump.h5"
-        self.variform("evaluate", run, "--limit", ROWS, "--batch", BATCH, "--samples", SAMPLES, "--importance-samples",
-                      IMPORTANCE, "--dump", dump, "--out", run / "evaluation.json", *options)
+        self.variform(
+            "evaluate",
+            run,
+            "--limit",
+            ROWS,
+            "--batch",
+            BATCH,
+            "--samples",
+            SAMPLES,
+            "--importance-samples",
+            IMPORTANCE,
+            "--dump",
+            dump,
+            "--out",
+            run / "evaluation.json",
+            *options,
+        )
         return read_tensors(dump)[0], json.loads((run / "evaluation.json").read_text())
 
     def compare(self, model, dump, report):
         tolerance = 1e-10 if model.dtype == torch.float64 else 1e-5
-        self.assert_close(dump["x"], fashion_mnist("test")[:ROWS], 1e-7 if model.dtype == torch.float32 else 1e-15, "x")
+        self.assert_close(dump["x"], fashion_mnist()[:ROWS], 1e-7 if model.dtype == torch.float32 else 1e-15, "x")
         with torch.no_grad():
             expected = Expected(model, dump)
         self.assertEqual({name for name in dump if "/" not in name}, {*expected.tensors, "x", "index", "labels"})
         self.assertEqual({name[6:] for name in dump if name.startswith("terms/")}, set(expected.terms))
         for name, tensor in expected.tensors.items():
-            self.assertEqual(dump[name].dtype, torch.float64 if name in ("hessian", "covariance", "covariance_optimal", "nll_of_draws") else model.dtype, name)
+            self.assertEqual(
+                dump[name].dtype,
+                (
+                    torch.float64
+                    if name in ("hessian", "covariance", "covariance_optimal", "nll_of_draws")
+                    else model.dtype
+                ),
+                name,
+            )
             self.assert_close(dump[name], tensor, tolerance, name)
         for name, tensor in expected.terms.items():
             scale = expected.terms["nll"] if name in ("taylor_gap", "spread") else None  # differences of such values
@@ -158,15 +209,24 @@ class Evaluation(ReferenceTest):
         ratio = above.mean() / below.mean()
         amplified = tolerance * float(expected.terms["nll"].mean() / below.mean().abs())
         self.assert_close(values["ratio_R"]["mean"], ratio, amplified, "ratio R")
-        self.assert_close(values["ratio_R"]["se"], (above - ratio * below).std() / (math.sqrt(ROWS) * below.mean().abs()), amplified,
-                          "error of ratio R")
+        self.assert_close(
+            values["ratio_R"]["se"],
+            (above - ratio * below).std() / (math.sqrt(ROWS) * below.mean().abs()),
+            amplified,
+            "error of ratio R",
+        )
         for name, value in expected.column_variance().items():
             self.assert_close(report["grae_approx_variance"][name], value, 10 * tolerance, name)
         self.assertEqual(report["beta"], expected.beta)
         variance = model.variance()
         self.assert_close(report["beta_eff"], expected.beta * variance, tolerance, "effective beta")
         if model.likelihood["type"] == "gaussian":
-            self.assert_close(report["constant"], 0.5 * math.prod(model.shape) * (2 * math.pi * variance).log(), tolerance, "constant")
+            self.assert_close(
+                report["constant"],
+                0.5 * math.prod(model.shape) * (2 * math.pi * variance).log(),
+                tolerance,
+                "constant",
+            )
 
     def check(self, changes):
         run = self.train(changes)
@@ -176,35 +236,57 @@ class Evaluation(ReferenceTest):
         self.assertLess(sum(losses[-10:]), sum(losses[:10]), "the loss does not fall")
         dump, report = self.evaluate(run)
         expected = self.compare(model, dump, report)
-        # §3: for a piecewise-linear decoder Gauss–Newton is all of the Hessian; no table of derivatives is needed to see it.
+        # §3: for a piecewise-linear decoder Gauss–Newton is all of the Hessian, which needs no table of derivatives.
         decoder = model.config["model"]["decoder"]
         if decoder["activation"] in PIECEWISE_LINEAR and decoder["normalisation"] == "none":
             tolerance = 1e-10 if model.dtype == torch.float64 else 1e-5
-            self.assert_close(dump["hessian"], model.whole_hessian(expected.x, expected.h), tolerance, "whole Hessian")
+            self.assert_close(
+                dump["hessian"], model.whole_hessian(expected.x, expected.h), tolerance, "whole Hessian"
+            )
         return run, model, dump, report
 
+
+class Evaluation(EvaluationTest):
     def test_float64(self):
         for case in COVERING:
             with self.subTest(case):
                 self.check([*changes_of(*case), "train.precision='float64'"])
 
     def test_float32(self):
-        for case in COVERING:
+        for case in COVERING[::4] + COVERING[-1:]:
             with self.subTest(case):
                 self.check([*changes_of(*case), "train.precision='float32'"])
 
     def test_variants(self):
         """Other networks, a prior that is not standard, the other structures, a schedule's final β."""
-        prior = "model.prior={type='gaussian', mean=[0.5, -0.3, 0.1, 0, 0, 0.2, 0, -0.4], deviation=[1.5, 0.5, 1, 2, 1, 0.7, 1.2, 0.9]}"
+        mean, deviation = [0.5, -0.3, 0.1, 0, 0, 0.2, 0, -0.4], [1.5, 0.5, 1, 2, 1, 0.7, 1.2, 0.9]
+        prior = f"model.prior={{type='gaussian', mean={mean}, deviation={deviation}}}"
         encoder = "model.encoder={type='conv', channels=[4, 6], hidden=[32], normalisation='layer'}"
         ramp = "objective.beta={schedule='linear', from=0.1, to=0.6, steps=100}"
         for changes in (
-            [prior, ramp, encoder, "model.decoder={type='conv', channels=[8, 4], hidden=[32], normalisation='group', groups=2}"],
+            [
+                prior,
+                ramp,
+                encoder,
+                "model.decoder={type='conv', channels=[8, 4], hidden=[32], normalisation='group', groups=2}",
+            ],
             [prior, *changes_of("beta-vae-full", "learned", "tanh")],
-            [prior, "objective={type='grae', structure='block', block=3}", "model.family={type='optimal', structure='block', block=3}",
-             "model.decoder={type='mlp', hidden=[32, 32], activation='silu', normalisation='layer'}"],
-            ["objective={type='grae', structure='isotropic'}", "model.family={type='optimal', structure='isotropic', beta=0.3}"],
-            [prior, ramp, "objective={type='grae-approx', columns=3, per_sample=true}", "model.family={type='optimal', structure='diagonal'}"],
+            [
+                prior,
+                "objective={type='grae', structure='block', block=3}",
+                "model.family={type='optimal', structure='block', block=3}",
+                "model.decoder={type='mlp', hidden=[32, 32], activation='silu', normalisation='layer'}",
+            ],
+            [
+                "objective={type='grae', structure='isotropic'}",
+                "model.family={type='optimal', structure='isotropic', beta=0.3}",
+            ],
+            [
+                prior,
+                ramp,
+                "objective={type='grae-approx', columns=3, per_sample=true}",
+                "model.family={type='optimal', structure='diagonal'}",
+            ],
         ):
             with self.subTest(changes):
                 self.check(changes)

@@ -38,29 +38,38 @@ class Export(ReferenceTest):
             self.assertTrue(torch.equal(state[name], tensor), name)
         self.assertEqual(tomllib.loads(state.metadata["config"]), model.config)
 
-        x = fashion_mnist("test")[:32]
+        x = fashion_mnist()[:32]
         z = torch.randn(32, model.d, generator=torch.Generator().manual_seed(1))
         encoder, decoder = imported(weights.with_suffix(".py")).load()
         with torch.no_grad():
-            for name, network, own, given in (("encoder", encoder, model.encoder, x), ("decoder", decoder, model.decoder, z)):
+            for name, network, own, given in (
+                ("encoder", encoder, model.encoder, x),
+                ("decoder", decoder, model.decoder, z),
+            ):
                 found = network(given.to(model.dtype))
                 self.assertEqual(found.dtype, model.dtype)
                 self.assert_close(found, own(given), 1e-5 if model.dtype == torch.float32 else 1e-12, name)
         return weights, model, decoder, z
 
     def test_networks(self):
-        conv = "model.encoder={type='conv', channels=[4, 6, 8], hidden=[32], activation='leaky-relu', normalisation='group', groups=2}"
+        norm = "activation='leaky-relu', normalisation='group', groups=2"
+        conv = f"model.encoder={{type='conv', channels=[4, 6, 8], hidden=[32], {norm}}}"
         for changes in (
             changes_of("beta-vae-diagonal", "fixed", "relu"),
             [*changes_of("grae", "learned", "conv"), conv, "train.precision='float32'"],
-            ["model.decoder={type='mlp', hidden=[32, 32], activation='gelu', normalisation='layer'}", "train.precision='float32'"],
+            [
+                "model.decoder={type='mlp', hidden=[32, 32], activation='gelu', normalisation='layer'}",
+                "train.precision='float32'",
+            ],
         ):
             with self.subTest(changes):
                 self.check(changes)
 
     def test_notices_a_changed_weight(self):
         """The comparison itself; and the module in a Python of its own, moved to another folder with its weights."""
-        weights, model, decoder, z = self.check([*changes_of("beta-vae-full", "bernoulli", "tanh"), "train.precision='float32'"])
+        weights, model, decoder, z = self.check(
+            [*changes_of("beta-vae-full", "bernoulli", "tanh"), "train.precision='float32'"]
+        )
         with torch.no_grad():
             decoder.network[0].weight[0, 0] += 1e-2
             with self.assertRaisesRegex(AssertionError, "beyond 1e-05"):
@@ -69,7 +78,9 @@ class Export(ReferenceTest):
         moved.mkdir()
         for suffix in (".pt", ".py"):
             weights.with_suffix(suffix).rename(moved / f"model{suffix}")
-        program = "import model, torch; encoder, decoder = model.load(); print(list(decoder(torch.zeros(3, 8)).shape))"
+        program = (
+            "import model, torch; encoder, decoder = model.load(); print(list(decoder(torch.zeros(3, 8)).shape))"
+        )
         done = subprocess.run([sys.executable, "-c", program], cwd=moved, capture_output=True, text=True, check=True)
         self.assertEqual(done.stdout.strip(), "[3, 1, 28, 28]")
 

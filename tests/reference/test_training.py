@@ -1,5 +1,5 @@
-"""The training itself held against PyTorch: from the checkpoint of one step to that of a later one, in float64. The rows of
-each batch, latent draws and Jacobian columns are derived from the seed as the program documents, losses and gradients
+"""The training itself held against PyTorch: from the checkpoint of one step to that of a later one, in float64. The
+rows of each batch, latent draws and Jacobian columns are derived from the seed as the program documents, losses and gradients
 are reverse-mode differentiation of the reference, and updates are torch.optim.Adam's. Above all this shows that the
 gradient of GRAE's regularizer, through pushforward, Gram matrix and Cholesky factor, is right. The reference's own
 gradient is held against central differences of its values, since automatic differentiation through Jacobians can be
@@ -17,8 +17,11 @@ LIMIT = 64
 GRADIENT, PARAMETER = 1e-10, 1e-9  # of the largest magnitude in a tensor
 # Adam divides by a gradient's own size, which makes rounding of any gradient near zero as large as a step unless eps
 # is above that rounding.
-COMMON = ["train.optimizer={type='adam', lr=2e-3, eps=1e-6}", f"data.limit={LIMIT}",
-          "model.encoder.activation='tanh'"]  # central differences must not cross 64 × 64 kinks
+COMMON = [
+    "train.optimizer={type='adam', lr=2e-3, eps=1e-6}",
+    f"data.limit={LIMIT}",
+    "model.encoder.activation='tanh'",
+]  # central differences must not cross 64 × 64 kinks
 
 
 class Training(ReferenceTest):
@@ -31,9 +34,13 @@ class Training(ReferenceTest):
     def optimizer(self, model):
         """torch.optim.Adam as the checkpoint left it."""
         spec = model.config["train"]["optimizer"]
-        adam = torch.optim.Adam(model.parameters.values(), betas=(spec["beta1"], spec["beta2"]), eps=spec["eps"], foreach=False)
+        adam = torch.optim.Adam(
+            model.parameters.values(), betas=(spec["beta1"], spec["beta2"]), eps=spec["eps"], foreach=False
+        )
         for name, parameter in model.parameters.items():
-            adam.state[parameter] = {part: model.tensors[f"optimizer/{name}/{part}"].clone() for part in ("step", "exp_avg", "exp_avg_sq")}
+            adam.state[parameter] = {
+                part: model.tensors[f"optimizer/{name}/{part}"].clone() for part in ("step", "exp_avg", "exp_avg_sq")
+            }
         return adam
 
     def replay(self, model, steps):
@@ -53,7 +60,12 @@ class Training(ReferenceTest):
         self.assertEqual(set(model.parameters), set(after.parameters))
         for name, parameter in model.parameters.items():
             for part in ("exp_avg", "exp_avg_sq"):
-                self.assert_close(after.tensors[f"optimizer/{name}/{part}"], adam.state[parameter][part], GRADIENT, f"{part} of {name}")
+                self.assert_close(
+                    after.tensors[f"optimizer/{name}/{part}"],
+                    adam.state[parameter][part],
+                    GRADIENT,
+                    f"{part} of {name}",
+                )
             self.assert_close(after.parameters[name], parameter, PARAMETER, name)
 
     def check_reference(self, model, step):
@@ -93,7 +105,7 @@ class Training(ReferenceTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.images = fashion_mnist("train")[:LIMIT]
+        cls.images = fashion_mnist()[:LIMIT]
 
     def test_first_steps(self):
         """Three Adam steps from the start."""
@@ -110,10 +122,19 @@ class Training(ReferenceTest):
             [*changes_of("beta-vae-full", "learned", "tanh"), prior],
             [*changes_of("grae", "bernoulli", "conv"), "objective={type='grae', structure='block', block=3}", prior],
             ["objective={type='grae', structure='isotropic'}", *changes_of("grae", "learned", "tanh")[1:]],
-            ["objective={type='grae'}", "model.family.type='optimal'",
-             "model.decoder={type='mlp', hidden=[32, 32], activation='tanh', normalisation='layer'}"],
-            ["objective={type='grae-approx', columns=3, per_sample=true}", "model.family={type='optimal', structure='diagonal'}", prior,
-             "model.decoder={type='conv', channels=[8, 4], hidden=[32], activation='softplus', normalisation='group', groups=2}"],
+            [
+                "objective={type='grae'}",
+                "model.family.type='optimal'",
+                "model.decoder={type='mlp', hidden=[32, 32], activation='tanh', normalisation='layer'}",
+            ],
+            [
+                "objective={type='grae-approx', columns=3, per_sample=true}",
+                "model.family={type='optimal', structure='diagonal'}",
+                prior,
+                "model.decoder={type='conv', channels=[8, 4], hidden=[32], activation='softplus'}",
+                "model.decoder.normalisation='group'",
+                "model.decoder.groups=2",
+            ],
         ):
             with self.subTest(changes):
                 self.check([*changes, *later, cosine], 37, 1)
