@@ -46,4 +46,5 @@ VARIFORM_PLUGIN("org.variform.test.vamp-prior", "1.0.0",
                     {variform::integer("pseudo_inputs", 500)
                          .at_least(1)
                          .in("data")
-                         .doc("Number K of pseudo-inputs; they start at the first K training data.")}))
+                         .doc("Number K of pseudo-inputs, which start at the first K training data; no more "
+                              "than those.")}))
