@@ -1,6 +1,9 @@
 // list, describe and doctor; the reference of configs.
 
+#include <variform/types.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -89,6 +92,17 @@ std::string described(const plugins::Registry& registry, const std::string& name
   return as_json ? plugins::describe_json(registry, name).dump(2) : plugins::describe_text(registry, name);
 }
 
+// Prints what was asked for. A name that is not there is wrong usage, not a failure.
+int asked(const std::function<std::string()>& answer) {
+  try {
+    write_result(answer());
+    return kDone;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return kUsage;
+  }
+}
+
 }  // namespace
 
 void add_plugin_commands(CLI::App& app, Common& common, Action& action) {
@@ -98,11 +112,12 @@ void add_plugin_commands(CLI::App& app, Common& common, Action& action) {
   list->callback([&common, &action, name] {
     action = [&common, name] {
       const auto registry = common.registry();
-      const std::optional<Kind> kind =
-          name->empty() ? std::nullopt : std::optional(plugins::kind_named(*name));
-      write_result(common.json ? plugins::list_json(*registry, kind).dump(2)
-                               : plugins::list_text(*registry, kind));
-      return kDone;
+      return asked([&] {
+        const std::optional<Kind> kind =
+            name->empty() ? std::nullopt : std::optional(plugins::kind_named(*name));
+        return common.json ? plugins::list_json(*registry, kind).dump(2)
+                           : plugins::list_text(*registry, kind);
+      });
     };
   });
   auto markdown = std::make_shared<bool>(false);
@@ -116,8 +131,7 @@ void add_plugin_commands(CLI::App& app, Common& common, Action& action) {
     if (name->empty() && !*markdown) throw CLI::RequiredError("KIND:ID, config or --markdown");
     action = [&common, name, markdown] {
       const auto registry = common.registry();
-      write_result(described(*registry, *name, common.json, *markdown));
-      return kDone;
+      return asked([&] { return described(*registry, *name, common.json, *markdown); });
     };
   });
   CLI::App* doctor =

@@ -182,12 +182,18 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   }
 }
 
+// A run that has a checkpoint holds the tensors that its slots took from other runs.
+void drop_sources(config::Experiment& experiment, const fs::path& run) {
+  if (!fs::exists(run / "checkpoints" / "last.h5")) return;
+  for (auto& [kind, slot] : experiment.slots) slot.from.reset();
+}
+
 int train_command(const Common& common, const TrainOptions& options) {
   const ConfigArguments arguments = split_arguments(options.arguments);
   if (arguments.files.empty())
     throw config::Error("train needs a config file; try: variform train configs/quickstart.toml");
   Loaded loaded = load(arguments.files, arguments.overrides, common);
-  const config::Experiment& experiment = loaded.experiment;
+  config::Experiment& experiment = loaded.experiment;
   const fs::path path = fs::path(common.runs) / (experiment.name + "-" + config::experiment_hash(experiment) +
                                                  "-" + std::to_string(experiment.seed));
   const train::IfPresent if_present = options.resume      ? train::IfPresent::kResume
@@ -200,6 +206,7 @@ int train_command(const Common& common, const TrainOptions& options) {
   set_threads(threads);
   watch_signals();
   const std::string resolved = config::print(experiment.resolved);
+  if (options.resume) drop_sources(experiment, path);
   auto session = train::open_session(std::move(loaded.experiment), *loaded.registry, common.places());
   const train::Preflight preflight = session->preflight(*loaded.registry);  // refused: no folder is left
   return run_training(common, options, *loaded.registry, std::move(session), preflight,
@@ -222,6 +229,7 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
         static_cast<long long>(recorded), static_cast<long long>(threads));
   watch_signals();
   const std::string resolved = config::print(loaded.experiment.resolved);
+  drop_sources(loaded.experiment, folder.path());
   auto session = train::open_session(std::move(loaded.experiment), *loaded.registry, common.places());
   if (!options.arguments.empty()) folder.write_config(resolved);
   const train::Preflight preflight = session->preflight(*loaded.registry);

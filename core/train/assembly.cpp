@@ -139,7 +139,7 @@ void Assembly::seed(const char* purpose, int64_t index) {
 }
 
 void Assembly::set_training(bool on) {
-  for (Kind kind : kinds()) model_->component(kind)->train(on);
+  for (Kind kind : kinds()) model_->component(kind)->train(on && !spec_.slots.at(kind).frozen);
 }
 
 std::vector<Kind> Assembly::kinds() const {

@@ -44,7 +44,7 @@ class Assembly {
   void set_step(int64_t step);
   /// Seeds the model's generator with hash(seed, purpose, index).
   void seed(const char* purpose, int64_t index);
-  /// Training or evaluation mode of all components.
+  /// Training or evaluation mode of all components; frozen ones stay in evaluation mode.
   void set_training(bool on);
 
   /// All state by checkpoint path: "model/<slot>/parameters/<name>", "model/<slot>/buffers/<name>"; live tensors.

@@ -164,6 +164,15 @@ uint64_t RunFolder::metrics_bytes() const {
   return fs::exists(file) ? fs::file_size(file) : 0;
 }
 
+void RunFolder::sync_metrics() const {
+  const fs::path path = path_ / "metrics.jsonl";
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return;  // nothing was appended yet
+  const int failed = ::fsync(file) != 0 ? errno : 0;
+  ::close(file);
+  if (failed) fail("write", path, failed);
+}
+
 void RunFolder::append_timing(const nlohmann::json& line) {
   append(path_ / "timing.jsonl", line.dump() + "\n");
 }

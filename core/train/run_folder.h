@@ -38,6 +38,8 @@ class RunFolder {
   /// Cuts metrics.jsonl to what a checkpoint vouches for.
   void truncate_metrics(std::uint64_t bytes);
   std::uint64_t metrics_bytes() const;
+  /// Makes what was appended durable.
+  void sync_metrics() const;
   /// Clock values go here, never into metrics.jsonl, which resumes bit for bit.
   void append_timing(const nlohmann::json& line);
   void append_log(std::string_view line);

@@ -16,7 +16,8 @@ namespace variform::train {
 namespace fs = std::filesystem;
 namespace {
 
-// Slots that name a run instead of a type get that run's type and parameters.
+// Slots that name a run instead of a type get that run's type and parameters, in the resolved config too: a run's own
+// copy of it must not need the other run.
 void complete_slots(config::Experiment& experiment, const plugins::Registry& registry) {
   for (auto& [kind, slot] : experiment.slots) {
     if (!slot.from || !slot.type.empty()) continue;
@@ -27,6 +28,13 @@ void complete_slots(config::Experiment& experiment, const plugins::Registry& reg
     spec.frozen = slot.frozen;
     spec.optimizer = slot.optimizer;
     slot = std::move(spec);
+    const auto table_of = [kind = kind](auto& resolved) {
+      auto* parent = kind == Kind::kObjective ? &resolved : resolved.find("model");
+      return parent->find(to_string(kind));
+    };
+    for (const config::Node::Member& member : table_of(source.resolved)->members())
+      if (member.key != "from" && member.key != "frozen" && member.key != "optimizer")
+        table_of(experiment.resolved)->set(member.key, member.value);
   }
 }
 
@@ -95,14 +103,6 @@ config::Experiment resolve_experiment(const config::Node& root, const plugins::R
   settle_paths(experiment);
   complete_slots(experiment, registry);
   return experiment;
-}
-
-config::Experiment load_experiment(const std::vector<std::string>& files,
-                                   const std::vector<std::string>& overrides,
-                                   const plugins::Registry& registry, const Places& places) {
-  config::Diagnostics diagnostics;
-  const config::Node root = config::load(files, overrides, diagnostics);
-  return resolve_experiment(root, registry, places, diagnostics);
 }
 
 at::TensorOptions tensor_options(const config::TrainSpec& spec) {

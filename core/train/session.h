@@ -23,12 +23,8 @@ struct Places {
   std::vector<std::filesystem::path> descriptors;  ///< folders of NAME.toml
 };
 
-/// Reads, resolves and completes a config: files and overrides, all errors at once (config::Error), then the slots
-/// that are taken from other runs.
-config::Experiment load_experiment(const std::vector<std::string>& files,
-                                   const std::vector<std::string>& overrides,
-                                   const plugins::Registry& registry, const Places& places);
-/// The same for a tree of values that is already merged.
+/// Resolves a merged config and completes the slots that are taken from other runs. All errors, those of reading
+/// among them, come out at once (config::Error).
 config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry,
                                       const Places& places, config::Diagnostics& diagnostics);
 
@@ -50,7 +46,8 @@ struct Session {
   Preflight preflight(const plugins::Registry& registry);
 };
 
-/// Loads the data, builds the model (slots `from` other runs loaded), checks the composition.
+/// Loads the data, builds the model (slots `from` other runs loaded), checks the composition. Drop the slots' `from`
+/// before when the tensors of a checkpoint follow: the other run may be gone by then.
 std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry,
                                       const Places& places);
 

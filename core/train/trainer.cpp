@@ -166,6 +166,7 @@ void Trainer::write_checkpoint(const std::filesystem::path& path) {
   snapshot.tensors = assembly_.state();
   snapshot.tensors.merge(optimizer_.state());
   snapshot.tensors.merge(progress_.tensors());
+  folder_.sync_metrics();  // before something vouches for their length
   checkpoint::write(snapshot, path);
 }
 

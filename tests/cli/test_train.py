@@ -349,6 +349,12 @@ class FromARun(ProgramTest):
         self.assertTrue(any((values != decoder[name]).any() for name, values in checkpoint(thawed).of("model/decoder/").items()))
         self.assertLess(max(abs(values - decoder[name]).max() for name, values in checkpoint(thawed).of("model/decoder/").items()),
                         0.11)   # one step of Adam away from where it was taken
+        # The run from which it was taken is not needed any more.
+        orphan = self.train(taken, "name=second", "seed=9", "--stop-at", 10, runs="orphans")
+        first.rename(self.folder / "gone")
+        self.resume(orphan)
+        self.assert_same_run(run, orphan)
+        self.run_program("evaluate", orphan, "--limit", 4, "--samples", 2, "--importance-samples", 0)
 
     def test_what_does_not_fit(self):
         first = self.train("--stop-at", 0)
