@@ -147,6 +147,8 @@ inline int python(const fs::path& folder, const std::vector<std::string>& argume
   });
 }
 
-inline fs::path source_folder() { return fs::path(__FILE__).parent_path(); }
+inline fs::path source_folder() {
+  return fs::path(variform::testing::environment("VARIFORM_SOURCE")) / "tests/checkpoint";
+}
 
 }  // namespace checkpoint_test

@@ -153,8 +153,8 @@ int python(const std::vector<std::string>& arguments) {
 TEST_CASE("an export runs in PyTorch with the same outputs") {
   const Folder folder;
   const at::NoGradGuard no_grad;
-  std::vector<std::string> arguments{
-      (std::filesystem::path(__FILE__).parent_path() / "check_export.py").string()};
+  std::vector<std::string> arguments{variform::testing::environment("VARIFORM_SOURCE") +
+                                     "/tests/evaluate/check_export.py"};
   for (const char* precision : {"float32", "float64"})
     for (const char* network : {"mlp", "conv"}) {
       auto session = test::open(
