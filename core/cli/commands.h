@@ -53,6 +53,14 @@ struct ConfigArguments {
 };
 ConfigArguments split_arguments(const std::vector<std::string>& arguments);
 
+/// Data, model and preflight of a config. What does not compose is an error of the config (config::Error).
+struct Composed {
+  std::unique_ptr<train::Session> session;
+  train::Preflight preflight;
+};
+Composed compose(config::Experiment experiment, const plugins::Registry& registry,
+                 const train::Places& places);
+
 /// A run's folder, given as a path or as its name below --runs.
 std::filesystem::path run_path(const Common& common, const std::string& run);
 

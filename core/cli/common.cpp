@@ -78,6 +78,18 @@ ConfigArguments split_arguments(const std::vector<std::string>& arguments) {
   return split;
 }
 
+Composed compose(config::Experiment experiment, const plugins::Registry& registry,
+                 const train::Places& places) {
+  try {
+    Composed composed;
+    composed.session = train::open_session(std::move(experiment), registry, places);
+    composed.preflight = composed.session->preflight(registry);
+    return composed;
+  } catch (const Error& error) {
+    throw config::Error(std::string("error: this config does not compose: ") + error.what());
+  }
+}
+
 fs::path run_path(const Common& common, const std::string& run) {
   if (fs::exists(run)) return run;
   const fs::path below = fs::path(common.runs) / run;

@@ -32,9 +32,9 @@ int check_command(const Common& common, const std::vector<std::string>& argument
   config::Diagnostics diagnostics;
   const config::Node root = config::load(split.files, split.overrides, diagnostics);
   const auto registry = common.registry(config::plugin_paths(root));
-  const auto session = train::open_session(
-      train::resolve_experiment(root, *registry, common.places(), diagnostics), *registry, common.places());
-  const train::Preflight preflight = session->preflight(*registry);
+  const Composed composed = compose(train::resolve_experiment(root, *registry, common.places(), diagnostics),
+                                    *registry, common.places());
+  const auto& [session, preflight] = composed;
   nlohmann::json result = {{"data",
                             {{"name", session->splits.name},
                              {"rows", session->batches->size()},

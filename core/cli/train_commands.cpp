@@ -88,7 +88,8 @@ void introduce(Console& console, const train::Session& session, const train::Pre
   console.message("model: " + parts + "; d = " + std::to_string(model.latent) + ", " +
                   std::to_string(parameters) + " trained numbers, " +
                   to_string(session.experiment.train.precision) + " on " + session.options.device().str() +
-                  ", " + std::to_string(at::get_num_threads()) + " threads");
+                  ", " + std::to_string(at::get_num_threads()) +
+                  (at::get_num_threads() == 1 ? " thread" : " threads"));
   console.message(std::string("KL divergence: ") +
                   (preflight.closed_kl ? "in closed form" : "by Monte Carlo, from the same draws"));
   if (preflight.tier != PushforwardTier::kUndecided) {
@@ -139,8 +140,8 @@ int finish(Console& console, train::RunFolder& folder, train::Session& session, 
 
 // From an open folder to the end of the training.
 int run_training(const Common& common, const TrainOptions& options, const plugins::Registry& registry,
-                 std::unique_ptr<train::Session> session, const train::Preflight& preflight,
-                 train::RunFolder folder) {
+                 Composed composed, train::RunFolder folder) {
+  const auto& [session, preflight] = composed;
   Console console(&folder, common.quiet);
   console.message("run: " + folder.path().string());
   checkpoint::clean_temporaries(folder.path() / "checkpoints");
@@ -207,9 +208,8 @@ int train_command(const Common& common, const TrainOptions& options) {
   watch_signals();
   const std::string resolved = config::print(experiment.resolved);
   if (options.resume) drop_sources(experiment, path);
-  auto session = train::open_session(std::move(loaded.experiment), *loaded.registry, common.places());
-  const train::Preflight preflight = session->preflight(*loaded.registry);  // refused: no folder is left
-  return run_training(common, options, *loaded.registry, std::move(session), preflight,
+  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
+  return run_training(common, options, *loaded.registry, std::move(composed),
                       train::RunFolder::create(path, resolved, if_present));
 }
 
@@ -230,10 +230,9 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
   watch_signals();
   const std::string resolved = config::print(loaded.experiment.resolved);
   drop_sources(loaded.experiment, folder.path());
-  auto session = train::open_session(std::move(loaded.experiment), *loaded.registry, common.places());
+  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
   if (!options.arguments.empty()) folder.write_config(resolved);
-  const train::Preflight preflight = session->preflight(*loaded.registry);
-  return run_training(common, options, *loaded.registry, std::move(session), preflight, std::move(folder));
+  return run_training(common, options, *loaded.registry, std::move(composed), std::move(folder));
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ std::string interval(const Support& support) {
 // The mean loss as one number, with the same random draws every time.
 Tensor mean_loss(Assembly& assembly, const Batch& rows) {
   assembly.set_step(0);
+  assembly.model().step = -1;  // messages: this is before the training
   return assembly.model().evaluate(rows).loss.mean();
 }
 

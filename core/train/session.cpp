@@ -16,26 +16,23 @@ namespace variform::train {
 namespace fs = std::filesystem;
 namespace {
 
-// Slots that name a run instead of a type get that run's type and parameters, in the resolved config too: a run's own
-// copy of it must not need the other run.
-void complete_slots(config::Experiment& experiment, const plugins::Registry& registry) {
-  for (auto& [kind, slot] : experiment.slots) {
+// Writes type and parameters of slots that name a run instead into the resolved config, from that run's: a run's own
+// copy of its config must not need the other run. Returns whether there were any.
+bool complete_slots(config::Experiment& experiment, const plugins::Registry& registry) {
+  bool any = false;
+  for (const auto& [kind, slot] : experiment.slots) {
     if (!slot.from || !slot.type.empty()) continue;
-    const config::Experiment source = experiment_of(checkpoint::read(checkpoint_of(*slot.from)), registry);
-    config::ComponentSpec spec = source.slots.at(kind);
-    spec.where = slot.where;
-    spec.from = slot.from;
-    spec.frozen = slot.frozen;
-    spec.optimizer = slot.optimizer;
-    slot = std::move(spec);
-    const auto table_of = [kind = kind](auto& resolved) {
-      auto* parent = kind == Kind::kObjective ? &resolved : resolved.find("model");
+    config::Experiment source = experiment_of(checkpoint::read(checkpoint_of(*slot.from)), registry);
+    const auto table_of = [kind = kind](config::Node& resolved) {
+      config::Node* parent = kind == Kind::kObjective ? &resolved : resolved.find("model");
       return parent->find(to_string(kind));
     };
     for (const config::Node::Member& member : table_of(source.resolved)->members())
       if (member.key != "from" && member.key != "frozen" && member.key != "optimizer")
         table_of(experiment.resolved)->set(member.key, member.value);
+    any = true;
   }
+  return any;
 }
 
 // A run named in a config, from everywhere: it is looked for in the working folder, then beside the config.
@@ -95,13 +92,16 @@ int64_t horizon_of(const config::TrainSpec& spec, int64_t size) {
 
 config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry,
                                       const Places& places, config::Diagnostics& diagnostics) {
-  config::Experiment experiment = config::resolve(
-      root, registry, diagnostics, [&](const config::Node& dataset, config::Diagnostics& found) {
-        data::resolve_descriptor(dataset, places.descriptors, found);
-      });
+  const auto check_dataset = [&](const config::Node& dataset, config::Diagnostics& found) {
+    data::resolve_descriptor(dataset, places.descriptors, found);
+  };
+  config::Experiment experiment = config::resolve(root, registry, diagnostics, check_dataset);
   diagnostics.throw_if_any();
   settle_paths(experiment);
-  complete_slots(experiment, registry);
+  if (complete_slots(experiment, registry)) {
+    experiment = config::resolve(config::Node(experiment.resolved), registry, diagnostics, check_dataset);
+    diagnostics.throw_if_any();
+  }
   return experiment;
 }
 

@@ -309,7 +309,7 @@ class Mistakes(ProgramTest):
 
     def test_data_outside_the_likelihoods_domain(self):
         numpy.save(self.folder / "images.npy", numpy.random.default_rng(0).normal(size=(256, 8, 8)))
-        result = self.run_program("train", "small.toml", "model.likelihood.type=bernoulli", code=1)
+        result = self.run_program("train", "small.toml", "model.likelihood.type=bernoulli", code=2)
         self.assertIn("likelihood bernoulli", result.stderr)
         self.assertIn("is defined for unit interval data, and this data set is real", result.stderr)
         self.assertFalse((self.folder / "runs").exists())
@@ -322,9 +322,9 @@ class Mistakes(ProgramTest):
                                 (("objective.type=grae", "model.prior.type=laplace"), "needs a Gaussian prior"),
                                 (("objective.type=grae-approx", "objective.columns=5"), "must not exceed the latent dimension 4"),
                                 (("objective.type=grae", "objective.columns=1"), 'set structure = "diagonal"')):
-            result = self.run_program("check", "small.toml", *overrides, code=1)
+            result = self.run_program("check", "small.toml", *overrides, code=2)
             self.assertIn(says, result.stderr)
-            self.run_program("train", "small.toml", *overrides, code=1)
+            self.run_program("train", "small.toml", *overrides, code=2)
             self.assertFalse((self.folder / "runs").exists())
 
 
