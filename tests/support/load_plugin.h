@@ -1,10 +1,9 @@
 #pragma once
 // Opens a built stock plugin without the engine's loader, to test its components by themselves.
 
-#include <variform/descriptor.h>
+#include <variform/testing.h>
 
 #include <cstdlib>
-#include <span>
 #include <string>
 
 #include <dlfcn.h>
@@ -22,12 +21,6 @@ inline const PluginInfo& load_plugin(const std::string& file) {
   return *reinterpret_cast<const PluginInfo* (*)()>(entry)();
 }
 
-/// One component of it.
-inline const ComponentInfo& find_component(const PluginInfo& plugin, Kind kind, const std::string& id) {
-  for (const ComponentList* list = plugin.lists_begin; list != plugin.lists_end; ++list)
-    for (const ComponentInfo& info : std::span(list->first, list->count))
-      if (info.kind == kind && id == info.id) return info;
-  throw Error("plugin " + std::string(plugin.id) + " has no " + to_string(kind) + " '" + id + "'");
-}
+using testing::find_component;
 
 }  // namespace variform::test
