@@ -53,6 +53,14 @@ struct ConfigArguments {
 };
 ConfigArguments split_arguments(const std::vector<std::string>& arguments);
 
+/// A config read, the plugins that it asks for, and what it means with them. Errors are thrown all at once
+/// (config::Error); what an override dropped is noted on stderr.
+struct Loaded {
+  std::unique_ptr<plugins::Registry> registry;
+  config::Experiment experiment;
+};
+Loaded load_config(const ConfigArguments& arguments, const Common& common);
+
 /// Data, model and preflight of a config. What does not compose is an error of the config (config::Error).
 struct Composed {
   std::unique_ptr<train::Session> session;

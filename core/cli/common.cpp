@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "cli/commands.h"
+#include "config/load.h"
 #include "data/files.h"
 
 namespace variform::cli {
@@ -76,6 +77,20 @@ ConfigArguments split_arguments(const std::vector<std::string>& arguments) {
     split.files.push_back(file.string());
   }
   return split;
+}
+
+// In two steps, since a config may itself say where plugins are.
+Loaded load_config(const ConfigArguments& arguments, const Common& common) {
+  Loaded loaded;
+  config::Diagnostics diagnostics;
+  std::vector<config::Dropped> dropped;
+  const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics, dropped);
+  loaded.registry = common.registry(config::plugin_paths(root));
+  loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
+  if (common.quiet) return loaded;
+  for (const std::string& note : config::notes_of(dropped, loaded.experiment.resolved))
+    std::fprintf(stderr, "note: %s\n", note.c_str());
+  return loaded;
 }
 
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,

@@ -14,13 +14,8 @@ namespace variform::cli {
 namespace {
 
 int print_command(const Common& common, const std::vector<std::string>& arguments, bool origin) {
-  const ConfigArguments split = split_arguments(arguments);
-  config::Diagnostics diagnostics;
-  const config::Node root = config::load(split.files, split.overrides, diagnostics);
-  const auto registry = common.registry(config::plugin_paths(root));
-  const config::Experiment experiment =
-      train::resolve_experiment(root, *registry, common.places(), diagnostics);
-  write_result(config::print(experiment.resolved, origin));
+  const Loaded loaded = load_config(split_arguments(arguments), common);
+  write_result(config::print(loaded.experiment.resolved, origin));
   return kDone;
 }
 
@@ -29,11 +24,8 @@ int check_command(const Common& common, const std::vector<std::string>& argument
   const ConfigArguments split = split_arguments(arguments);
   if (split.files.empty())
     throw config::Error("check needs a config file; try: variform check configs/quickstart.toml");
-  config::Diagnostics diagnostics;
-  const config::Node root = config::load(split.files, split.overrides, diagnostics);
-  const auto registry = common.registry(config::plugin_paths(root));
-  const Composed composed = compose(train::resolve_experiment(root, *registry, common.places(), diagnostics),
-                                    *registry, common.places());
+  Loaded loaded = load_config(split, common);
+  const Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
   const auto& [session, preflight] = composed;
   nlohmann::json result = {{"data",
                             {{"name", session->splits.name},

@@ -125,10 +125,6 @@ void add_model_commands(CLI::App& app, Common& common, Action& action) {
         ->capture_default_str();
     command->add_option("--out", options->out, "File to write instead of one in the run folder")
         ->type_name("FILE");
-    command->add_option("--split", options->split, "train, validation or test (default)")
-        ->check(CLI::IsMember({"train", "validation", "test"}));
-    command->add_option("--on", options->on, "Another data set, DATASET[:SPLIT]")
-        ->type_name("DATASET[:SPLIT]");
     command->callback([&common, &action, options, run] {
       action = [&common, options, run] { return run(common, *options); };
     });
@@ -201,6 +197,13 @@ void add_model_commands(CLI::App& app, Common& common, Action& action) {
   encode->add_option("--limit", options->encode.limit, "First rows only; 0: all")
       ->check(CLI::NonNegativeNumber);
   add("export", "Weights and networks for PyTorch", export_command);
+
+  for (CLI::App* looks_at_data : {evaluate, reconstruct, traverse, interpolate, encode}) {
+    looks_at_data->add_option("--split", options->split, "train, validation or test (default)")
+        ->check(CLI::IsMember({"train", "validation", "test"}));
+    looks_at_data->add_option("--on", options->on, "Another data set, DATASET[:SPLIT]")
+        ->type_name("DATASET[:SPLIT]");
+  }
 }
 
 }  // namespace variform::cli

@@ -112,17 +112,9 @@ int table(const Common& common) {
   return kDone;
 }
 
-// A value as it is written in a config.
-std::string written(const config::Node& value) {
-  config::Node line = config::Node::table({});
-  line.set("k", value);
-  const std::string text = config::print(line);  // "k = VALUE\n"
-  return text.substr(4, text.size() - 5);
-}
-
 void flatten(const config::Node& node, const std::string& path, std::map<std::string, std::string>& out) {
   if (!node.is_table()) {
-    out[path] = written(node);
+    out[path] = config::print_value(node);
     return;
   }
   for (const auto& member : node.members())

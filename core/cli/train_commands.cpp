@@ -29,21 +29,6 @@ struct TrainOptions {
   bool resume = false, overwrite = false, accept_changed_plugins = false, no_figures = false;
 };
 
-// Reads the config in two steps, since it may itself say where plugins are.
-struct Loaded {
-  std::unique_ptr<plugins::Registry> registry;
-  config::Experiment experiment;
-};
-Loaded load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
-            const Common& common) {
-  Loaded loaded;
-  config::Diagnostics diagnostics;
-  const config::Node root = config::load(files, overrides, diagnostics);
-  loaded.registry = common.registry(config::plugin_paths(root));
-  loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
-  return loaded;
-}
-
 int64_t set_threads(int64_t wanted) {
   if (wanted <= 0) wanted = std::max(1u, std::thread::hardware_concurrency());
   if (const char* limit = std::getenv("OMP_NUM_THREADS"); limit && *limit)
@@ -168,6 +153,8 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
                     (session->options.device().is_cpu() ? "" : "; on a GPU this is not bit for bit"));
     snapshot.reset();
   }
+  console.message("training: steps " + std::to_string(trainer.step()) + " to " +
+                  std::to_string(std::min(options.stop_at, session->horizon)));
   try {
     const int code =
         finish(console, folder, *session, trainer.run(options.stop_at, interrupted), !options.no_figures);
@@ -193,7 +180,7 @@ int train_command(const Common& common, const TrainOptions& options) {
   const ConfigArguments arguments = split_arguments(options.arguments);
   if (arguments.files.empty())
     throw config::Error("train needs a config file; try: variform train configs/quickstart.toml");
-  Loaded loaded = load(arguments.files, arguments.overrides, common);
+  Loaded loaded = load_config(arguments, common);
   config::Experiment& experiment = loaded.experiment;
   const fs::path path = fs::path(common.runs) / (experiment.name + "-" + config::experiment_hash(experiment) +
                                                  "-" + std::to_string(experiment.seed));
@@ -219,7 +206,7 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
     if (!override_text.starts_with("train."))
       throw config::Error("resume takes changes of [train] only (train.steps=20000); found " + override_text +
                           ". Another model is another run: use train.");
-  Loaded loaded = load({folder.config().string()}, options.arguments, common);
+  Loaded loaded = load_config({{folder.config().string()}, options.arguments}, common);
   const int64_t recorded = recorded_threads(folder.path());
   const int64_t threads = set_threads(common.threads > 0 ? common.threads : recorded);
   if (recorded > 0 && threads != recorded)

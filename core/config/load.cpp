@@ -271,6 +271,32 @@ void merge_below(Node& base, const Node& later, Level level) {
   }
 }
 
+void find_dropped(const Node& base, const Node& later, const std::string& path,
+                  std::vector<Dropped>& dropped) {
+  for (const Node::Member& member : later.members()) {
+    const Node* old = base.find(member.key);
+    if (!old || !old->is_table() || !member.value.is_table()) continue;
+    const std::string key = (path.empty() ? "" : path + ".") + member.key;
+    const Node* old_type = old->find("type");
+    const Node* new_type = member.value.find("type");
+    if (!old_type || !old_type->if_text() || !new_type || *old_type == *new_type) {
+      find_dropped(*old, member.value, key, dropped);
+      continue;
+    }
+    for (const Node::Member& parameter : old->members())
+      if (parameter.key != "type" && parameter.key != "plugin" && !member.value.find(parameter.key))
+        dropped.push_back(
+            {key + "." + parameter.key, parameter.value, member.key + " '" + *old_type->if_text() + "'"});
+  }
+}
+
+const Node* at_path(const Node& root, const std::string& path) {
+  const Node* node = &root;
+  std::istringstream keys(path);
+  for (std::string key; node && std::getline(keys, key, '.');) node = node->find(key);
+  return node;
+}
+
 }  // namespace
 
 Node parse(std::string_view text, const std::string& name, Diagnostics& diagnostics) {
@@ -308,7 +334,7 @@ Node parse_overrides(const std::vector<std::string>& overrides, Diagnostics& dia
 }
 
 Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
-          Diagnostics& diagnostics) {
+          Diagnostics& diagnostics, std::vector<Dropped>& dropped) {
   Node root = Node::table();
   Loader loader(diagnostics);
   for (const std::string& file : files) loader.add(root, file, {});
@@ -319,9 +345,28 @@ Node load(const std::vector<std::string>& files, const std::vector<std::string>&
   if (const Node::Member* include = changes.member("include"))
     diagnostics.error(include->where, "include has its place in files.",
                       "give the file as one more argument");
+  find_dropped(root, changes, "", dropped);
   merge(root, changes);
   root.erase("include");
   return root;
+}
+
+Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
+          Diagnostics& diagnostics) {
+  std::vector<Dropped> dropped;
+  return load(files, overrides, diagnostics, dropped);
+}
+
+std::vector<std::string> notes_of(const std::vector<Dropped>& dropped, const Node& resolved) {
+  std::vector<std::string> notes;
+  for (const auto& [key, value, owner] : dropped) {
+    const Node* now = at_path(resolved, key);
+    if (!now || *now == value) continue;
+    notes.push_back(key + " = " + print_value(value) + " (" + origin(value.where()) + ") belonged to " +
+                    owner + " and was dropped; it is now " + print_value(*now) +
+                    ". Give it again if you want it.");
+  }
+  return notes;
 }
 
 void merge(Node& base, const Node& later) { merge_below(base, later, Level::kRoot); }

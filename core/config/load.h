@@ -16,6 +16,18 @@ namespace variform::config {
 /// names the last file.
 Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
           Diagnostics& diagnostics);
+/// The same; `dropped` collects the files' parameters that an override's other `type` took away.
+struct Dropped {
+  std::string key;    ///< "objective.beta"
+  Node value;         ///< with the place where it was written
+  std::string owner;  ///< "objective 'beta-vae'"
+};
+Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
+          Diagnostics& diagnostics, std::vector<Dropped>& dropped);
+
+/// A sentence for each dropped parameter that the new component has too, with another value now: whoever overrides
+/// a `type` may have meant to keep it.
+std::vector<std::string> notes_of(const std::vector<Dropped>& dropped, const Node& resolved);
 
 /// One TOML text as it stands; `name` stands for it in messages. An `include` in it is an ordinary key.
 Node parse(std::string_view text, const std::string& name, Diagnostics& diagnostics);
@@ -36,5 +48,7 @@ void merge(Node& base, const Node& later);
 /// Deterministic TOML that load() reads back to an equal tree. With `origin` each line ends with a comment
 /// that says where its value came from: `# exp.toml:3`, `# command line`, `# default`.
 std::string print(const Node& root, bool origin = false);
+/// One value as TOML in one line: `[512, 512]`, `{ type = "mlp" }`.
+std::string print_value(const Node& value);
 
 }  // namespace variform::config

@@ -80,6 +80,8 @@ class Printer {
 
 }  // namespace
 
+std::string print_value(const Node& value) { return inline_value(value); }
+
 std::string print(const Node& root, bool origin) {
   Printer printer(origin);
   printer.section(root, "");

@@ -87,8 +87,8 @@ if(NOT TARGET LibTorch::LibTorch)
     INTERFACE_LINK_LIBRARIES LibTorch::c10)
   target_compile_definitions(LibTorch::LibTorch INTERFACE _GLIBCXX_USE_CXX11_ABI=${LibTorch_CXX11_ABI})
   target_compile_features(LibTorch::LibTorch INTERFACE cxx_std_20)
-  # -idirafter: the wheel brings an fmt/ of its own (and pybind11/, google/, …) that must not shadow the system's,
-  # or spdlog does not compile. It also silences warnings in LibTorch's headers.
+  # -idirafter: the wheel brings an fmt/ of its own (and pybind11/, google/, …) that must not shadow the system's
+  # in code that uses them. It also silences warnings in LibTorch's headers.
   target_compile_options(LibTorch::LibTorch INTERFACE
     "SHELL:-idirafter ${LibTorch_ROOT}/include"
     "SHELL:-idirafter ${LibTorch_ROOT}/include/torch/csrc/api/include")

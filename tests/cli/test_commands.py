@@ -89,6 +89,16 @@ class Configs(ProgramTest):
         self.assertEqual(again.name, run.name)
         self.assert_same_checkpoint(run / "checkpoints/last.h5", again / "checkpoints/last.h5", attributes=False)
 
+    def test_dropped_parameters_are_noted(self):
+        note = "note: objective.beta = 0.5 (small.toml:"
+        with_note = self.run_program("config", "print", "small.toml", "objective.type=grae")
+        self.assertIn(note, with_note.stderr)
+        self.assertIn("belonged to objective 'beta-vae' and was dropped; it is now 1.0", with_note.stderr)
+        self.assertIn(note, self.run_program("check", "small.toml", "objective.type=grae").stderr)
+        self.assertIn(note, self.run_program("train", "small.toml", "objective.type=grae", "--stop-at", 0).stderr)
+        for more in (["objective.beta=0.5"], ["--quiet"]):
+            self.assertNotIn("note:", self.run_program("config", "print", "small.toml", "objective.type=grae", *more).stderr)
+
     def test_check(self):
         text = self.run_program("check", "small.toml").stdout
         self.assertIn("192 rows", text)
@@ -186,6 +196,10 @@ class Models(ProgramTest):
         self.assertEqual(json.loads((self.folder / "some.json").read_text())["data"], 10)
         none = self.run_program("evaluate", run, "--split", "validation", code=1)
         self.assertIn("validation", none.stderr)
+
+    def test_commands_without_data_take_no_split(self):
+        for command in ("export", "sample"):
+            self.assertIn("--split", self.run_program(command, self.run_folder, "--split", "test", code=2).stderr)
 
     def test_export(self):
         import torch

@@ -144,6 +144,34 @@ TEST_CASE("another type drops the former component's parameters, the same type k
   CHECK(overridden(text, {"model.encoder.type=conv"}) == parse_good("model.encoder.type = \"conv\"\n"));
 }
 
+TEST_CASE("what an overridden type drops is noted where the new component has it with another value") {
+  const Folder folder;
+  const std::string file =
+      folder.write("a.toml",
+                   "[objective]\ntype = \"beta-vae\"\nbeta = 0.1\nsamples = 4\nkept = 1\n"
+                   "[train]\noptimizer = { type = \"adam\", lr = 1e-2 }\n");
+  const auto dropped_by = [&](const std::vector<std::string>& overrides) {
+    Diagnostics diagnostics;
+    std::vector<Dropped> dropped;
+    load({file}, overrides, diagnostics, dropped);
+    CHECK(diagnostics.empty());
+    return dropped;
+  };
+  const std::vector<Dropped> dropped = dropped_by({"objective.type=grae", "train.optimizer.type=sgd"});
+  REQUIRE(dropped.size() == 4);
+  const Node resolved = parse_good("objective = { beta = 1.0, kept = 1 }\ntrain.optimizer.lr = 1e-3\n");
+  CHECK(notes_of(dropped, resolved) ==
+        std::vector<std::string>{"objective.beta = 0.1 (" + file +
+                                     ":3) belonged to objective 'beta-vae' and was dropped; it is now 1.0. "
+                                     "Give it again if you want it.",
+                                 "train.optimizer.lr = 0.01 (" + file +
+                                     ":7) belonged to optimizer 'adam' and was dropped; it is now 0.001. "
+                                     "Give it again if you want it."});
+  CHECK(dropped_by({"objective.type=grae", "objective.beta=2", "objective.samples=1", "objective.kept=2"})
+            .empty());
+  CHECK(dropped_by({"objective.type=beta-vae", "objective.beta=2", "train.batch=3"}).empty());
+}
+
 TEST_CASE("a slot taken from a run has no former type left, and the other way round") {
   const std::string typed = "[model]\nencoder = { type = \"mlp\", hidden = [3] }\n";
   const std::string taken = "[model]\nencoder = { from = \"runs/a\", frozen = true }\n";

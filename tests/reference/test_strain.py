@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
+from variform_reference import batch_rows, stream
+
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
 
@@ -55,52 +57,6 @@ precision = "float64"
 device = "cpu"
 optimizer = { type = "adam", lr = 1e-2 }
 """
-
-# ------------------------------------------------------------------------------ random numbers, as variform/random.h
-
-MASK = (1 << 64) - 1
-GOLDEN = 0x9E3779B97F4A7C15
-
-
-def mix(x):
-    x = (x + GOLDEN) & MASK
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
-    return x ^ (x >> 31)
-
-
-def hash_part(part):
-    if isinstance(part, int):
-        return mix(part)
-    h = 0xCBF29CE484222325
-    for byte in part.encode():
-        h = ((h ^ byte) * 0x100000001B3) & MASK
-    return mix(h)
-
-
-def derived(seed, *parts):
-    h = mix(seed)
-    for part in parts:
-        h = mix(h ^ ((hash_part(part) + GOLDEN + (h << 6) + (h >> 2)) & MASK))
-    return h
-
-
-def generator(seed, *parts):
-    return torch.Generator().manual_seed(derived(seed, *parts))
-
-
-def permutation(size, state):
-    order = list(range(size))
-    for i in range(size, 1, -1):
-        while True:
-            product = mix(state) * i
-            state = (state + GOLDEN) & MASK
-            if (product & MASK) >= (1 << 64) % i:
-                break
-        j = product >> 64
-        order[i - 1], order[j] = order[j], order[i - 1]
-    return order
-
 
 # ------------------------------------------------------------------------------------------- the model, in PyTorch
 
@@ -296,9 +252,9 @@ class Strain(unittest.TestCase):
 
     def check_gradient(self, reference, before, after):
         """The first Adam step leaves a tenth of the gradient as its first moment."""
-        order = permutation(TRAINED, derived(3, "epoch", 0))[:BATCH]
+        order = batch_rows(3, TRAINED, BATCH, 0)
         w = weights(before)
-        losses = reference(w, IMAGES[order], generator(3, "step", 0), TRAINED)
+        losses = reference(w, IMAGES[order], stream(3, "step", 0), TRAINED)
         critics = [name for name in w if name.startswith("objective/")]
         for player, loss in losses.items():
             names = critics if player == "critic" else [name for name in w if name not in critics]
@@ -312,7 +268,7 @@ class Strain(unittest.TestCase):
     def check_value(self, reference, checkpoint, dump):
         x = torch.tensor(dump["x"])
         self.assertTrue(torch.equal(x, IMAGES[TRAINED:]))
-        losses = reference(weights(checkpoint), x, generator(3, "evaluate", "test", "objective", 0), TRAINED)
+        losses = reference(weights(checkpoint), x, stream(3, "evaluate", "test", "objective", 0), TRAINED)
         expected, found = sum(losses.values()).item(), dump["terms/objective"].mean()
         self.assertLess(abs(found - expected), 1e-10 * abs(expected))
 
