@@ -17,6 +17,7 @@ inline namespace v1 {
 
 class Model;
 class Build;
+/// Layers that carry tangents, networks made of them, and their parameters.
 namespace nn {
 class Layer;
 }
@@ -37,12 +38,20 @@ class VARIFORM_API Component : public torch::nn::Module {
 class VARIFORM_API ParameterSource {
  public:
   virtual ~ParameterSource();
+  /// A number, an integer or a flag (0 or 1). Like the others it throws Error for a key that the schema does not
+  /// declare with such a type.
   virtual double number(std::string_view key) const = 0;
+  /// A text.
   virtual std::string text(std::string_view key) const = 0;
+  /// A list of numbers or of integers.
   virtual std::vector<double> numbers(std::string_view key) const = 0;
+  /// See Build::schedule.
   virtual Tensor schedule(std::string_view key) const = 0;
+  /// See Build::final_value.
   virtual double final_value(std::string_view key) const = 0;
+  /// Builds the component that a parameter describes, with the sizes of `build`.
   virtual std::shared_ptr<Component> component(std::string_view key, Kind kind, const Build& build) const = 0;
+  /// See Build::examples.
   virtual Tensor examples(int64_t n) const = 0;
 };
 
@@ -50,6 +59,7 @@ class VARIFORM_API ParameterSource {
 /// Asking for a parameter that the component's schema does not declare, or with another type, throws Error.
 class VARIFORM_API Build {
  public:
+  /// For the engine, and for tests (variform/testing.h): sizes, options and generator are still to be set.
   explicit Build(std::shared_ptr<const ParameterSource> parameters) : parameters_(std::move(parameters)) {}
 
   Shape data;                 ///< one datum: [channels, height, width] or [P]
@@ -59,11 +69,17 @@ class VARIFORM_API Build {
   Generator rng;              ///< seeded from (seed, slot) for the constructor; later the same as Model::rng
   Model* model = nullptr;     ///< outlives the component; its slots may be used from the first step on
 
+  /// The value of a parameter declared with variform::number().
   double number(std::string_view key) const { return parameters_->number(key); }
+  /// The value of a parameter declared with variform::integer().
   int64_t integer(std::string_view key) const { return static_cast<int64_t>(parameters_->number(key)); }
+  /// The value of a parameter declared with variform::flag().
   bool flag(std::string_view key) const { return parameters_->number(key) != 0; }
+  /// The value of a parameter declared with variform::text(); one of its choices, if it has any.
   std::string text(std::string_view key) const { return parameters_->text(key); }
+  /// The value of a parameter declared with variform::numbers().
   std::vector<double> numbers(std::string_view key) const { return parameters_->numbers(key); }
+  /// The value of a parameter declared with variform::integers().
   std::vector<int64_t> integers(std::string_view key) const;
 
   /// A schedulable parameter as a 0-dim float64 tensor on the model's device that the engine refills before each
@@ -120,6 +136,7 @@ std::shared_ptr<T> Build::component(std::string_view key) const {
 /// parameters while the model's loss is recorded). Restores what it found.
 class VARIFORM_API Frozen {
  public:
+  /// Freezes those of the module's parameters that collect gradients now.
   explicit Frozen(torch::nn::Module& module);
   ~Frozen();
   Frozen(const Frozen&) = delete;

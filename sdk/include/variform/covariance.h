@@ -18,9 +18,13 @@ struct VARIFORM_API Structure {
   bool tied = false;            ///< isotropic: s²I
   int64_t rank = -1;            ///< s²I plus a positive part of rank r, when 0 ≤ r; blocks then is {d}
 
+  /// d blocks of one.
   static Structure diagonal(int64_t d);
+  /// One block of d.
   static Structure full(int64_t d);
+  /// One variance for all d coordinates.
   static Structure isotropic(int64_t d);
+  /// s²I plus a positive part of the given rank, 0 ≤ rank < d.
   static Structure low_rank(int64_t d, int64_t rank);
   /// Blocks of `size`, the last one smaller when size does not divide d.
   static Structure equal_blocks(int64_t d, int64_t size);
@@ -31,13 +35,15 @@ struct VARIFORM_API Structure {
   int64_t dimension() const;
   /// "diagonal", "full", "isotropic", "blocks [4, 4]", "rank 3 plus s²I".
   std::string name() const;
-  /// Throws Error unless the blocks are positive and add up to d.
+  /// Throws Error unless the blocks are positive and add up to d, and a rank, if given, is below d.
   void validate(int64_t d) const;
 };
 
 /// Σ = L Lᵀ, a batch of B (or 1, broadcast). Cheap to copy; immutable; differentiable in what it was made from.
+/// The makers throw Error when shapes do not fit each other.
 class VARIFORM_API Covariance {
  public:
+  /// How a covariance is stored: the library's own business.
   class Impl;
 
   /// diag(deviations²), deviations [B, d] > 0.
@@ -54,6 +60,7 @@ class VARIFORM_API Covariance {
   Tensor precision() const;              ///< Σ⁻¹, [B, d, d]
   Tensor scale(const Tensor& e) const;   ///< L e for standard normal e [..., B, d]: a draw of N(0, Σ)
   Tensor whiten(const Tensor& y) const;  ///< L⁻¹ y, [..., B, d]
+  /// d.
   int64_t dimension() const;
   /// The same covariance in another dtype.
   Covariance to(at::ScalarType dtype) const;
@@ -63,10 +70,10 @@ class VARIFORM_API Covariance {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// A Gaussian distribution: mean [B or 1, d] and covariance.
+/// A Gaussian distribution.
 struct Gaussian {
-  Tensor mean;
-  Covariance covariance;
+  Tensor mean;            ///< [B or 1, d]
+  Covariance covariance;  ///< of as many data as the mean
 };
 
 /// §4, second column: the Σ inside `structure` that minimises ½ tr(HΣ) + β KL(N(h, Σ) ‖ N(h, Q⁻¹)).

@@ -16,6 +16,7 @@ struct Pushed {
 
 /// How a decoder computes its pushforward; the three agree to rounding.
 enum class PushforwardTier { kUndecided, kLayers, kForwardMode, kDoubleBackward };
+/// The tier's name in words, for messages.
 VARIFORM_API const char* to_string(PushforwardTier tier);
 
 /// Maps latents to the likelihood's natural parameters.

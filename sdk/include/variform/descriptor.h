@@ -16,37 +16,40 @@ inline namespace v1 {
 
 /// One component: constant data and the function that builds it.
 struct ComponentInfo {
-  static constexpr std::size_t kMaxParameters = 24;
+  static constexpr std::size_t kMaxParameters = 24;  ///< as many as a component may have
 
-  Kind kind = Kind::kEncoder;
-  const char* id = "";       ///< "student-t": lower case, digits, hyphens; unique within its kind
-  const char* summary = "";  ///< one sentence
-  const char* source = "";   ///< paper, equation or § of the theory
-  std::array<Parameter, kMaxParameters> parameter_list{};
-  std::size_t parameter_count = 0;
+  Kind kind = Kind::kEncoder;  ///< the slot that it fills
+  const char* id = "";         ///< "student-t": lower case, digits, hyphens; unique within its kind
+  const char* summary = "";    ///< one sentence
+  const char* source = "";     ///< paper, equation or § of the theory
+  std::array<Parameter, kMaxParameters> parameter_list{};  ///< the first parameter_count of these
+  std::size_t parameter_count = 0;                         ///< at most kMaxParameters
+  /// Builds one. What its constructor throws reaches the user with the component's name.
   std::shared_ptr<Component> (*create)(const Build&) = nullptr;
 
+  /// Its parameters, in the order of the schema.
   constexpr std::span<const Parameter> parameters() const { return {parameter_list.data(), parameter_count}; }
 };
 
 /// The components of one source file.
 struct ComponentList {
-  const ComponentInfo* first = nullptr;
-  std::size_t count = 0;
+  const ComponentInfo* first = nullptr;  ///< an array of `count`
+  std::size_t count = 0;                 ///< how many they are
 };
 
 /// One plugin: the lists of all its source files, which the linker has laid side by side.
 struct PluginInfo {
-  const char* id = "";  ///< reverse domain name: "org.example.student-t"
-  const char* version = "";
-  const ComponentList* lists_begin = nullptr;
-  const ComponentList* lists_end = nullptr;
+  const char* id = "";                         ///< reverse domain name: "org.example.student-t"
+  const char* version = "";                    ///< the plugin's own, such as "1.0.0"
+  const ComponentList* lists_begin = nullptr;  ///< the first file's list
+  const ComponentList* lists_end = nullptr;    ///< one behind the last
 };
 
 /// The one symbol that a plugin exports: `extern "C" const variform::PluginInfo* variform_plugin()`.
 inline constexpr const char* kPluginEntry = "variform_plugin";
 
-/// Describes the component class C, whose constructor takes `const Build&`.
+/// Describes the component class C, which derives from one of the six interfaces and whose constructor takes
+/// `const Build&`. More than ComponentInfo::kMaxParameters parameters do not compile. All texts are string literals.
 template <class C>
 constexpr ComponentInfo component(const char* id, const char* summary, const char* source,
                                   std::initializer_list<Parameter> parameters = {}) {
@@ -63,10 +66,13 @@ constexpr ComponentInfo component(const char* id, const char* summary, const cha
 }  // namespace v1
 }  // namespace variform
 
+/// @cond
+// Made by the linker: the bounds of the section in which every source file leaves its list.
 extern "C" {
 extern const ::variform::ComponentList __start_variform_components[] __attribute__((visibility("hidden")));
 extern const ::variform::ComponentList __stop_variform_components[] __attribute__((visibility("hidden")));
 }
+/// @endcond
 
 /// Describes the components of a source file of a plugin whose VARIFORM_PLUGIN stands in another file.
 /// "retain" keeps manifest and fingerprint in plugins that are linked with --gc-sections.

@@ -13,8 +13,8 @@ inline namespace v1 {
 
 /// The interval in which every coordinate of a distribution lies; by default all of R.
 struct Support {
-  double low = -std::numeric_limits<double>::infinity();
-  double high = std::numeric_limits<double>::infinity();
+  double low = -std::numeric_limits<double>::infinity();  ///< the interval's lower end
+  double high = std::numeric_limits<double>::infinity();  ///< its upper end
 };
 
 /// K draws for each of B data.

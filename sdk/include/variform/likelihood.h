@@ -11,10 +11,12 @@ inline namespace v1 {
 /// What values of a datum a likelihood is defined for; held against the data set's when a config is composed.
 /// Each admits what its predecessors in {binary ⊂ unit interval ⊂ real}, {binary ⊂ count ⊂ real} hold.
 enum class Domain { kReal, kUnitInterval, kBinary, kCount, kCategorical };
+/// The domain's name in words, for messages.
 VARIFORM_API const char* to_string(Domain domain);
 
 /// Which second derivative: exact ∂²ℓ/∂g², or its expectation under the model (Fisher information). §3's table.
 enum class Curvature { kHessian, kFisher };
+/// The form's name in words, for messages.
 VARIFORM_API const char* to_string(Curvature curvature);
 
 /// An observation model on the decoder's natural output g (logits, log-rate, mean …; never squashed).

@@ -10,9 +10,13 @@
 #include <cstddef>
 #include <string_view>
 
-/// Moves when a plugin built before can no longer be loaded.
+/// The SDK's own version: what it promises to whoever compiles against it (docs/sdk.md).
+#define VARIFORM_SDK_VERSION "1.0.0"
+/// The number of the binary interface. It moves when a plugin built before can no longer be loaded (docs/sdk.md).
 #define VARIFORM_SDK_ABI 1
 
+/// @cond
+// Parts of VARIFORM_FINGERPRINT.
 #if defined(__SANITIZE_ADDRESS__)
 #define VARIFORM_SANITIZER asan
 #elif defined(__SANITIZE_THREAD__)
@@ -33,34 +37,40 @@
 #define VARIFORM_JOIN(a, b, c, d, e) VARIFORM_JOIN_(a, b, c, d, e)
 #define VARIFORM_TEXT_(x) #x
 #define VARIFORM_TEXT(x) VARIFORM_TEXT_(x)
+/// @endcond
 
 /// The symbol that libvariform-sdk exports and that every plugin references: a foreign plugin does not link.
 #define VARIFORM_FINGERPRINT                                                                        \
   VARIFORM_JOIN(VARIFORM_SDK_ABI, TORCH_VERSION_MAJOR, TORCH_VERSION_MINOR, _GLIBCXX_USE_CXX11_ABI, \
                 VARIFORM_SANITIZER)
+/// @cond
 extern "C" __attribute__((visibility("default"))) const char VARIFORM_FINGERPRINT[];
+/// @endcond
 
 namespace variform {
 inline namespace v1 {
 
 /// This build's fingerprint in words, for messages and manifests.
 inline constexpr std::string_view kFingerprint = VARIFORM_TEXT(VARIFORM_FINGERPRINT);
+/// VARIFORM_SDK_ABI.
 inline constexpr int kSdkAbi = VARIFORM_SDK_ABI;
+/// LibTorch's major and minor version, "2.13".
 inline constexpr std::string_view kLibTorchVersion =
     VARIFORM_TEXT(TORCH_VERSION_MAJOR) "." VARIFORM_TEXT(TORCH_VERSION_MINOR);
 
 /// Lines of text of a fixed capacity, filled at compile time; unused bytes are NUL.
 template <std::size_t N>
 struct ManifestText {
-  std::array<char, N> bytes{};
-  std::size_t size = 0;
+  std::array<char, N> bytes{};  ///< the text
+  std::size_t size = 0;         ///< its length
+  /// Appends; what does not fit is a compile error.
   constexpr ManifestText& add(std::string_view text) {
     for (char c : text) bytes[size++] = c;  // too long: not a constant expression
     return *this;
   }
 };
 
-/// "plugin" part: written once by VARIFORM_PLUGIN.
+/// The part of the manifest that VARIFORM_PLUGIN writes once: id, version and what the plugin was built for.
 constexpr std::array<char, 512> manifest_of_plugin(std::string_view id, std::string_view version) {
   ManifestText<512> text;
   text.add("variform-plugin: 1\nid: ").add(id).add("\nversion: ").add(version);
@@ -71,7 +81,7 @@ constexpr std::array<char, 512> manifest_of_plugin(std::string_view id, std::str
   return text.bytes;
 }
 
-/// "components" part: one line "component: kind:id" each; a plugin may have several such parts, one per source file.
+/// The part that each source file writes: one line "component: kind:id" for each of its components.
 template <class Infos>
 constexpr std::array<char, 1024> manifest_of_components(const Infos& infos) {
   ManifestText<1024> text;

@@ -32,6 +32,7 @@ class VARIFORM_API ComponentError : public Error {
 /// A composed model. Not thread-safe; not to be overridden. Components keep a pointer to it: it never moves.
 class VARIFORM_API Model {
  public:
+  /// A model with empty slots, for the engine and for tests.
   Model(Shape data, int64_t latent, at::TensorOptions options, Generator rng);
   ~Model();
   Model(const Model&) = delete;
@@ -48,15 +49,16 @@ class VARIFORM_API Model {
   void set(Kind kind, std::shared_ptr<Component> component, std::string label);
   /// The component in a slot, or nullptr.
   std::shared_ptr<Component> component(Kind kind) const;
+  /// What messages call the component in a slot; empty when the slot is.
   const std::string& label(Kind kind) const;
 
-  /// The slots; Error when empty.
+  /// The encoder itself. Like its five siblings it throws Error when the slot is empty.
   Encoder& encoder() const;
-  Decoder& decoder() const;
-  VariationalFamily& family() const;
-  Prior& prior() const;
-  Likelihood& likelihood() const;
-  Objective& objective() const;
+  Decoder& decoder() const;  ///< The decoder itself; prefer decode() and latent_hessian(), which check.
+  VariationalFamily& family() const;  ///< The family itself; prefer posterior(), which checks.
+  Prior& prior() const;            ///< The prior itself; prefer log_prior() and sample_prior(), which check.
+  Likelihood& likelihood() const;  ///< The likelihood itself; prefer nll(), data_mean() and sample_data().
+  Objective& objective() const;    ///< The objective itself; prefer evaluate(), which checks.
 
   /// q(z|x), x [B, data…]. Its methods check shapes and name the family in their errors.
   std::unique_ptr<Posterior> posterior(const Tensor& x);
@@ -68,8 +70,9 @@ class VARIFORM_API Model {
   Tensor log_prior(const Tensor& z);
   /// n latents from the prior, [n, d].
   Tensor sample_prior(int64_t n);
-  /// E[x|g], and a draw of x, [..., B, data…].
+  /// E[x|g], [..., B, data…].
   Tensor data_mean(const Tensor& g);
+  /// One draw of x for each g, [..., B, data…].
   Tensor sample_data(const Tensor& g);
   /// KL(q(z|x) ‖ p(z)), [B]: cross-entropy − entropy when both are closed, else the Monte Carlo mean of
   /// log q − log p over the draw's K samples (half of each would be noisier).

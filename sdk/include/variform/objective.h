@@ -13,11 +13,11 @@ inline namespace v1 {
 
 class Model;
 
-/// One batch of data. labels [B] and index [B] (row numbers in the data set) may be undefined.
+/// One batch of data.
 struct Batch {
-  Tensor x;  ///< [B, data…]
-  Tensor labels;
-  Tensor index;
+  Tensor x;                  ///< [B, data…]
+  Tensor labels;             ///< [B], integers; undefined when the data have none
+  Tensor index;              ///< [B], row numbers in the data set; may be undefined
   int64_t dataset_size = 0;  ///< rows of the training set (β-TCVAE needs it)
 };
 

@@ -16,8 +16,9 @@ constexpr std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-/// Hash of one part: an integer, or a text (FNV-1a, then mixed).
+/// Hash of one part that is an integer.
 constexpr std::uint64_t hash_part(std::uint64_t value) { return mix(value); }
+/// Hash of one part that is a text (FNV-1a, then mixed).
 constexpr std::uint64_t hash_part(std::string_view text) {
   std::uint64_t h = 0xCBF29CE484222325ull;
   for (char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3ull;

@@ -23,9 +23,12 @@
 /// The plugin's entry, for test programs that are linked with a plugin's own sources.
 extern "C" __attribute__((visibility("default"))) const variform::PluginInfo* variform_plugin();
 
+/// Help for tests of components by themselves; header only, and not part of the binary interface.
 namespace variform::testing {
 
+/// The value of a parameter: a number (also integers and flags), a text or a list.
 using Value = std::variant<double, std::string, std::vector<double>>;
+/// Values by the parameters' names.
 using Values = std::map<std::string, Value, std::less<>>;
 
 /// A number (also for integers and flags), a text or a list, as the value of a parameter:
@@ -39,9 +42,10 @@ inline Value list(std::vector<double> values) { return values; }
 /// A CPU generator seeded with `seed`; the global one is never touched.
 inline Generator generator(std::uint64_t seed) { return at::detail::createCPUGenerator(seed); }
 
-/// The defaults of `info` with `overrides`; throws Error for an override that the schema does not declare.
+/// A source of parameters without a config: the defaults of a component's schema with overrides.
 class FakeParameters final : public ParameterSource {
  public:
+  /// Throws Error for an override that the schema does not declare, or declares with another type.
   explicit FakeParameters(const ComponentInfo& info, const Values& overrides = {}) : id_(info.id) {
     for (const Parameter& p : info.parameters()) {
       if (p.type == ParameterType::kText) values_[p.name] = std::string(p.text_default);
@@ -65,8 +69,11 @@ class FakeParameters final : public ParameterSource {
   /// Final values of schedules that move; the number itself when absent.
   std::map<std::string, double, std::less<>> final_values;
 
+  /// A number, an integer or a flag; Error when the schema has no such parameter, like text() and numbers().
   double number(std::string_view key) const override { return get<double>(key); }
+  /// A text.
   std::string text(std::string_view key) const override { return get<std::string>(key); }
+  /// A list.
   std::vector<double> numbers(std::string_view key) const override { return get<std::vector<double>>(key); }
   /// One tensor a key: `build.schedule("beta").fill_(0.1)` moves it.
   Tensor schedule(std::string_view key) const override {
@@ -74,16 +81,19 @@ class FakeParameters final : public ParameterSource {
     if (found != schedules_.end()) return found->second;
     return schedules_[std::string(key)] = at::full({}, number(key), at::kDouble);
   }
+  /// From `final_values`, or the number itself.
   double final_value(std::string_view key) const override {
     const auto found = final_values.find(key);
     return found != final_values.end() ? found->second : number(key);
   }
+  /// From `components`; Error when the test gave none.
   std::shared_ptr<Component> component(std::string_view key, Kind, const Build& build) const override {
     const auto found = components.find(key);
     if (found == components.end())
       throw Error("the test gives no component for parameter '" + std::string(key) + "'");
     return found->second(build);
   }
+  /// The first n of `example_rows`, or all if there are fewer.
   Tensor examples(int64_t n) const override {
     if (!example_rows.defined()) throw Error("the test gives no examples: set FakeParameters::example_rows");
     return example_rows.slice(0, 0, n);
@@ -106,12 +116,12 @@ class FakeParameters final : public ParameterSource {
 
 /// Sizes of a fake Build; float64 unless told otherwise.
 struct Sizes {
-  Shape data{6};
-  int64_t latent = 3;
-  int64_t outputs = 1;
-  at::ScalarType dtype = at::kDouble;
-  std::uint64_t seed = 1;
-  Model* model = nullptr;
+  Shape data{6};                       ///< one datum
+  int64_t latent = 3;                  ///< d
+  int64_t outputs = 1;                 ///< what Build::outputs says
+  at::ScalarType dtype = at::kDouble;  ///< of parameters and buffers
+  std::uint64_t seed = 1;              ///< of Build::rng
+  Model* model = nullptr;              ///< what Build::model says
 };
 
 /// A Build over given parameters, which the test may keep in order to change them.

@@ -9,13 +9,19 @@
 #include <string>
 #include <vector>
 
+/// Marks what libvariform-sdk exports. Plugins have no use for it: they export one function, by VARIFORM_PLUGIN.
 #define VARIFORM_API __attribute__((visibility("default")))
 
+/// Variform's SDK: all that a plugin sees. Everything public lies here and in the headers under variform/.
 namespace variform {
+/// The first line of the SDK's releases, part of every symbol's name. Write `variform::Encoder`, without it.
 inline namespace v1 {
 
+/// LibTorch's random number generator. Components draw from those that they are given, never from the global one.
 using at::Generator;
+/// LibTorch's tensor.
 using at::Tensor;
+/// Sizes of a tensor's dimensions, mostly of one datum, without the batch.
 using Shape = std::vector<int64_t>;
 
 /// Whatever goes wrong inside the SDK or a component. The text is one sentence: what was expected, what was found,
@@ -33,7 +39,7 @@ class VARIFORM_API Unsupported : public Error {
   ~Unsupported() override;
 };
 
-/// "[128, 1, 28, 28]", for messages.
+/// A shape for messages: "[128, 1, 28, 28]".
 VARIFORM_API std::string to_text(at::IntArrayRef shape);
 
 }  // namespace v1

@@ -44,10 +44,12 @@ class VARIFORM_API Layer : public torch::nn::Module {
   virtual std::string python_helper() const { return {}; }
 };
 
+/// Layers are shared: a network and whoever built it may both hold one.
 using LayerPtr = std::shared_ptr<Layer>;
 
-/// [T, N, …] -> [T·N, …] and back: the way to push all tangents through one product.
+/// [T, N, …] -> [T·N, …]: the way to push all tangents through one product.
 VARIFORM_API Tensor fold(const Tensor& v);
+/// [T·N, …] -> [T, N, …], the inverse of fold().
 VARIFORM_API Tensor unfold(const Tensor& folded, int64_t tangents);
 
 /// A layer that is linear in x without a constant term, so that tangents pass as rows do.
@@ -61,9 +63,11 @@ class VARIFORM_API LinearMap : public Layer {
 /// Layers one after another, children named "0", "1", … as in torch.nn.Sequential.
 class VARIFORM_API Sequential final : public Layer {
  public:
+  /// Layers in the order in which data pass; none of them null, none twice.
   explicit Sequential(std::vector<LayerPtr> layers = {});
   /// Appends a layer; the same layer may not be added twice.
   void append(LayerPtr layer);
+  /// The layers, in order.
   const std::vector<LayerPtr>& layers() const { return layers_; }
 
   Tensor forward(const Tensor& x) const override;
@@ -80,6 +84,7 @@ class VARIFORM_API Sequential final : public Layer {
 /// shortcut(x) + inner(x); the shortcut is the identity when not given. Children "inner" and "shortcut".
 class VARIFORM_API Residual final : public Layer {
  public:
+  /// Throws Error without an inner layer; that shapes agree is checked by output_shape().
   explicit Residual(LayerPtr inner, LayerPtr shortcut = nullptr);
 
   Tensor forward(const Tensor& x) const override;

@@ -14,6 +14,7 @@ namespace nn {
 /// y = x Wᵀ + b on the last dimension. State: weight [out, in], bias [out].
 class VARIFORM_API Linear final : public Layer {
  public:
+  /// From `in` to `out` numbers, both at least 1; without b when `bias` is false.
   Linear(const Build& build, int64_t in, int64_t out, bool bias = true);
 
   Tensor forward(const Tensor& x) const override;
@@ -22,8 +23,8 @@ class VARIFORM_API Linear final : public Layer {
   bool piecewise_linear() const override { return true; }
   std::string python() const override;
 
-  const Tensor& weight() const { return weight_; }
-  const Tensor& bias() const { return bias_; }  ///< undefined when there is none
+  const Tensor& weight() const { return weight_; }  ///< W [out, in]
+  const Tensor& bias() const { return bias_; }      ///< b [out]; undefined when there is none
 
  private:
   Tensor weight_, bias_;
@@ -31,15 +32,16 @@ class VARIFORM_API Linear final : public Layer {
 
 /// A square kernel moved by `stride` over images padded with zeros.
 struct Convolution {
-  int64_t kernel = 3;
-  int64_t stride = 1;
-  int64_t padding = 0;
-  bool bias = true;
+  int64_t kernel = 3;   ///< its side, in pixels
+  int64_t stride = 1;   ///< pixels from one place to the next
+  int64_t padding = 0;  ///< rows and columns of zeros on each side
+  bool bias = true;     ///< a constant for each output channel
 };
 
 /// Cross-correlation, as torch.nn.Conv2d: a side of s becomes ⌊(s + 2·padding − kernel)/stride⌋ + 1.
 class VARIFORM_API Conv2d final : public Layer {
  public:
+  /// From `in` to `out` channels. State: weight [out, in, kernel, kernel], bias [out].
   Conv2d(const Build& build, int64_t in, int64_t out, const Convolution& options);
 
   Tensor forward(const Tensor& x) const override;
@@ -59,6 +61,8 @@ class VARIFORM_API Conv2d final : public Layer {
 /// of Conv2d.
 class VARIFORM_API ConvTranspose2d final : public Layer {
  public:
+  /// From `in` to `out` channels; an output padding below the stride. State: weight [in, out, kernel, kernel],
+  /// bias [out].
   ConvTranspose2d(const Build& build, int64_t in, int64_t out, const Convolution& options,
                   std::array<int64_t, 2> output_padding = {0, 0});
 
@@ -80,6 +84,7 @@ class VARIFORM_API ConvTranspose2d final : public Layer {
 /// that shape.
 class VARIFORM_API LayerNorm final : public Layer {
  public:
+  /// For data of that shape; not empty.
   LayerNorm(const Build& build, Shape shape);
 
   Tensor forward(const Tensor& x) const override;
@@ -96,6 +101,7 @@ class VARIFORM_API LayerNorm final : public Layer {
 /// bias [channels]. One group is the layer normalisation of images.
 class VARIFORM_API GroupNorm final : public Layer {
  public:
+  /// `groups` must divide `channels`.
   GroupNorm(const Build& build, int64_t groups, int64_t channels);
 
   Tensor forward(const Tensor& x) const override;
@@ -119,6 +125,7 @@ class VARIFORM_API Flatten final : public LinearMap {
 /// [N, P] -> [N, shape…].
 class VARIFORM_API Unflatten final : public LinearMap {
  public:
+  /// To data of that shape.
   explicit Unflatten(Shape shape);
   Tensor forward(const Tensor& x) const override;
   Shape output_shape(const Shape& in) const override;
@@ -132,7 +139,9 @@ class VARIFORM_API Unflatten final : public LinearMap {
 /// aligned).
 class VARIFORM_API Upsample final : public LinearMap {
  public:
+  /// How values between pixels come about.
   enum class Mode { kNearest, kBilinear };
+  /// To images of that size, in pixels.
   Upsample(int64_t height, int64_t width, Mode mode = Mode::kNearest);
   Tensor forward(const Tensor& x) const override;
   Shape output_shape(const Shape& in) const override;

@@ -46,32 +46,35 @@ class VARIFORM_API NetworkDecoder : public Decoder {
 /// What the stock networks put between their linear maps: `activation` a name of activation(),
 /// `normalisation` one of "none", "layer", "group".
 struct Block {
-  std::string activation = "relu";
-  std::string normalisation = "none";
-  int64_t groups = 8;  ///< of "group"; must divide every width
+  std::string activation = "relu";     ///< a name that activation() knows
+  std::string normalisation = "none";  ///< "none", "layer" or "group"
+  int64_t groups = 8;                  ///< of "group"; must divide every width
 };
 
-/// The parameters of a Block, for a component's schema, and the Block that they describe.
+/// A Block's activation, for a component's schema.
 inline constexpr Parameter kActivation =
     text("activation", "relu")
         .one_of({"relu", "leaky-relu", "elu", "silu", "gelu", "softplus", "tanh", "sigmoid", "identity"})
         .doc("Nonlinearity after each hidden layer.");
+/// A Block's normalisation, for a component's schema.
 inline constexpr Parameter kNormalisation = text("normalisation", "none")
                                                 .one_of({"none", "layer", "group"})
                                                 .doc(
                                                     "Normalisation before each nonlinearity: over a datum "
                                                     "(layer) or over groups of channels (group).");
+/// A Block's groups, for a component's schema.
 inline constexpr Parameter kGroups =
     integer("groups", 8).at_least(1).doc("Groups of the normalisation \"group\"; must divide every width.");
+/// The Block that the parameters kActivation, kNormalisation and kGroups describe.
 VARIFORM_API Block block_of(const Build& build);
 
-/// A decoder's last nonlinearity; append_output() appends it. Refused for a likelihood with several outputs a
-/// value.
+/// A decoder's last nonlinearity, for its schema; append_output() appends it.
 inline constexpr Parameter kOutput =
     text("output", "none")
         .one_of({"none", "sigmoid"})
         .doc(
             "Squashing of the decoder's output: none when the likelihood expects logits or any real number.");
+/// Appends the nonlinearity that kOutput names, if any. Throws Error when the likelihood has several outputs a value.
 VARIFORM_API void append_output(Sequential& network, const Build& build);
 
 /// Appends normalisation and activation for data of the given shape ([P] or [channels, height, width]).
