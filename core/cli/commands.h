@@ -36,11 +36,13 @@ struct Common {
 using Action = std::function<int()>;
 
 void add_train_commands(CLI::App& app, Common& common, Action& action);   // train, resume
-void add_config_commands(CLI::App& app, Common& common, Action& action);  // config print, check
+void add_config_commands(CLI::App& app, Common& common, Action& action);  // config print
+void add_check_command(CLI::App& app, Common& common, Action& action);    // check
 void add_plugin_commands(CLI::App& app, Common& common, Action& action);  // list, describe, doctor
 void add_model_commands(CLI::App& app, Common& common,
                         Action& action);  // evaluate, sample, reconstruct, traverse, encode, export
 void add_runs_commands(CLI::App& app, Common& common, Action& action);  // runs list|table|diff
+void add_new_command(CLI::App& app, Common& common, Action& action);   // new
 
 /// True after Ctrl-C; the second one ends the process at once. Installs the handlers on first use.
 bool interrupted();
@@ -68,6 +70,12 @@ struct Composed {
 };
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,
                  const train::Places& places);
+
+/// A folder of files that come with the program ("template"); empty if it is not there.
+std::filesystem::path shared_folder(const std::string& name);
+
+/// Builds a config, runs one step on two rows, and says what it found: `check CONFIG…`.
+int check_config(const Common& common, const std::vector<std::string>& arguments);
 
 /// A run's folder, given as a path or as its name below --runs.
 std::filesystem::path run_path(const Common& common, const std::string& run);

@@ -1,4 +1,4 @@
-// config print and check.
+// config print, and what check does with a config.
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -20,7 +20,9 @@ int print_command(const Common& common, const std::vector<std::string>& argument
 }
 
 // Builds a config, runs one step on two rows, and shows sizes.
-int check_command(const Common& common, const std::vector<std::string>& arguments) {
+}  // namespace
+
+int check_config(const Common& common, const std::vector<std::string>& arguments) {
   const ConfigArguments split = split_arguments(arguments);
   if (split.files.empty())
     throw config::Error("check needs a config file; try: variform check configs/quickstart.toml");
@@ -79,8 +81,6 @@ int check_command(const Common& common, const std::vector<std::string>& argument
   return kDone;
 }
 
-}  // namespace
-
 void add_config_commands(CLI::App& app, Common& common, Action& action) {
   auto arguments = std::make_shared<std::vector<std::string>>();
   auto origin = std::make_shared<bool>(false);
@@ -91,11 +91,6 @@ void add_config_commands(CLI::App& app, Common& common, Action& action) {
   print->add_flag("--origin", *origin, "Say where each line came from");
   print->callback([&common, &action, arguments, origin] {
     action = [&common, arguments, origin] { return print_command(common, *arguments, *origin); };
-  });
-  CLI::App* check = app.add_subcommand("check", "Build a config and run one step on two rows");
-  check->add_option("config", *arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]")->required();
-  check->callback([&common, &action, arguments] {
-    action = [&common, arguments] { return check_command(common, *arguments); };
   });
 }
 

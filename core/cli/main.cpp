@@ -31,7 +31,9 @@ int main(int argc, char** argv) {
   variform::cli::add_model_commands(app, common, action);
   variform::cli::add_runs_commands(app, common, action);
   variform::cli::add_config_commands(app, common, action);
+  variform::cli::add_check_command(app, common, action);
   variform::cli::add_plugin_commands(app, common, action);
+  variform::cli::add_new_command(app, common, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -3,6 +3,7 @@
 #include "plugins/describe.h"
 
 #include <torch/version.h>
+#include <variform/manifest.h>
 #include <variform/types.h>
 
 #include <algorithm>
@@ -358,6 +359,7 @@ std::string doctor_text(const Registry& registry) {
   const Manifest& host = host_manifest();
   std::string text =
       "this program\n" + table({{"fingerprint", host.fingerprint},
+                                {"SDK", VARIFORM_SDK_VERSION},
                                 {"SDK ABI", host.sdk_abi},
                                 {"LibTorch", TORCH_VERSION},
                                 {"C++11 string ABI", host.cxx11_abi},
@@ -391,6 +393,7 @@ json doctor_json(const Registry& registry) {
   for (const PluginRecord* record : registry.records()) plugins.push_back(record_json(*record));
   return {{"host",
            {{"fingerprint", host.fingerprint},
+            {"sdk", VARIFORM_SDK_VERSION},
             {"sdk_abi", host.sdk_abi},
             {"libtorch", TORCH_VERSION},
             {"cxx11_abi", host.cxx11_abi},

@@ -43,18 +43,6 @@ std::optional<FileId> file_id(const fs::path& path) {
   return FileId{status.st_dev, status.st_ino};
 }
 
-bool is_of_kind(const Component& component, Kind kind) {
-  switch (kind) {
-    case Kind::kEncoder: return dynamic_cast<const Encoder*>(&component);
-    case Kind::kDecoder: return dynamic_cast<const Decoder*>(&component);
-    case Kind::kFamily: return dynamic_cast<const VariationalFamily*>(&component);
-    case Kind::kPrior: return dynamic_cast<const Prior*>(&component);
-    case Kind::kLikelihood: return dynamic_cast<const Likelihood*>(&component);
-    case Kind::kObjective: return dynamic_cast<const Objective*>(&component);
-  }
-  return false;
-}
-
 std::string where(const PluginRecord& record) {
   return record.path.empty() ? "built into this program" : record.path.string();
 }
@@ -191,6 +179,18 @@ std::vector<Offer> Registry::State::offers(Kind kind, std::string_view id) {
               {kind, info.id, info.summary, info.source, info.parameters(), &info, &candidate.record});
   }
   return result;
+}
+
+bool is_of_kind(const Component& component, Kind kind) {
+  switch (kind) {
+    case Kind::kEncoder: return dynamic_cast<const Encoder*>(&component);
+    case Kind::kDecoder: return dynamic_cast<const Decoder*>(&component);
+    case Kind::kFamily: return dynamic_cast<const VariationalFamily*>(&component);
+    case Kind::kPrior: return dynamic_cast<const Prior*>(&component);
+    case Kind::kLikelihood: return dynamic_cast<const Likelihood*>(&component);
+    case Kind::kObjective: return dynamic_cast<const Objective*>(&component);
+  }
+  return false;
 }
 
 const char* to_string(Status status) {

@@ -58,6 +58,9 @@ struct Offer {
   std::string label() const;
 };
 
+/// Whether a component really has the interface of its kind.
+bool is_of_kind(const Component& component, Kind kind);
+
 /// Finds plugins on construction, by their manifests alone; loads a file when a component of it is first needed,
 /// and never unloads it. A plugin that cannot be used is kept as a refused record; it stops nobody.
 /// Not thread-safe. Constant functions may load.

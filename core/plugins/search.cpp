@@ -35,9 +35,12 @@ void add_installation(Search& search, const fs::path& folder) {
   if (folder.parent_path().filename() == "libexec") prefixes = {folder.parent_path().parent_path()};
   for (const fs::path& prefix : prefixes) {
     search.places.push_back({Origin::kInstallation, prefix / "lib/variform/plugins", {}});
-    std::error_code error;
-    if (fs::exists(prefix / "lib/cmake/VariformSdk", error)) search.sdk_prefix = prefix;
   }
+  prefixes.push_back(folder);  // a build folder, BUILD/variform, has the package, too
+  std::error_code error;
+  for (const fs::path& prefix : prefixes)
+    if (search.sdk_prefix.empty() && fs::exists(prefix / "lib/cmake/VariformSdk", error))
+      search.sdk_prefix = prefix;
 }
 
 }  // namespace

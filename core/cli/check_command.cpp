@@ -1,0 +1,89 @@
+// check: a plugin's conformance, or a config's.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "conformance/run.h"
+
+namespace variform::cli {
+namespace {
+
+struct CheckOptions {
+  std::vector<std::string> arguments;
+  conformance::RunOptions run;
+  bool all = false, list = false, markdown = false;
+};
+
+// "family:student-t.df=3"
+void add_setting(conformance::RunOptions& run, const std::string& text) {
+  const std::size_t colon = text.find(':'), dot = text.find('.', colon), equals = text.find('=', dot);
+  if (colon == std::string::npos || dot == std::string::npos || equals == std::string::npos)
+    throw config::Error("error: check of a plugin takes settings such as family:student-t.df=3; found '" +
+                        text + "'.");
+  run.settings[text.substr(0, dot)][text.substr(dot + 1, equals - dot - 1)] = text.substr(equals + 1);
+}
+
+int check_plugin(const Common& common, CheckOptions options) {
+  for (std::size_t i = 1; i < options.arguments.size(); ++i) add_setting(options.run, options.arguments[i]);
+  conformance::Results results;
+  try {
+    results = conformance::run(options.arguments.front(), options.run);
+  } catch (const Error& error) {
+    throw config::Error(std::string("error: ") + error.what());
+  }
+  write_result(common.json ? conformance::json_of(results).dump(2)
+                           : conformance::text_of(results, options.all));
+  return results.conforms() ? kDone : kFailed;
+}
+
+int list_tests(const Common& common, bool markdown) {
+  write_result(markdown      ? conformance::tests_markdown()
+               : common.json ? conformance::tests_json().dump(2)
+                             : conformance::tests_text());
+  return kDone;
+}
+
+int check_command(const Common& common, const CheckOptions& options) {
+  if (options.list) return list_tests(common, options.markdown);
+  if (options.arguments.empty())
+    throw config::Error("error: check takes a plugin (PLUGIN.so) or a config (CONFIG.toml).");
+  return options.arguments.front().ends_with(".so") ? check_plugin(common, options)
+                                                    : check_config(common, options.arguments);
+}
+
+}  // namespace
+
+void add_check_command(CLI::App& app, Common& common, Action& action) {
+  auto options = std::make_shared<CheckOptions>();
+  options->run.jobs = 2;
+  CLI::App* check = app.add_subcommand(
+      "check", "Conformance of a plugin (PLUGIN.so), or a config built and run for one step (CONFIG.toml)");
+  check->add_option("what", options->arguments,
+                    "PLUGIN.so [KIND:ID.PARAMETER=VALUE...], or CONFIG.toml [more.toml...] [a.b=VALUE...]");
+  const char* group = "Of a plugin";
+  check->add_option("--filter", options->run.filter, "Only tests or components whose name contains this")
+      ->group(group);
+  check->add_flag("--all", options->all, "Show also what passed and what does not apply")->group(group);
+  check->add_flag("--in-process", options->run.in_process, "No processes of their own, for a debugger")
+      ->group(group);
+  check->add_option("--jobs", options->run.jobs, "Components tested at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(group);
+  check->add_option("--limit", options->run.limit, "Seconds that a test may take")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(group);
+  check->add_option("--seed", options->run.seed, "Seed of everything that the tests draw")
+      ->capture_default_str()
+      ->group(group);
+  check->add_flag("--list", options->list, "Say what the tests are")->group(group);
+  check->add_flag("--markdown", options->markdown, "With --list: as a Markdown table")->group(group);
+  check->callback([&common, &action, options] {
+    action = [&common, options] { return check_command(common, *options); };
+  });
+}
+
+}  // namespace variform::cli

@@ -1,0 +1,488 @@
+// What holds for components of every kind: description, creation, parameters, shapes, dtypes, gradients, determinism,
+// state, lifetime.
+
+#include <ATen/Context.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <variform/model.h>
+#include <variform/random.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <random>
+#include <set>
+
+#include "checkpoint/snapshot.h"
+#include "conformance/exercise.h"
+
+namespace variform::conformance {
+namespace {
+
+using testing::Values;
+
+std::string described(const Observation& o) {
+  return o.name + " is " +
+         (o.value.defined() ? to_text(o.value.sizes()) : std::string("an undefined tensor"));
+}
+
+bool is_text(const char* text) { return text && *text; }
+
+void descriptor(const Case& test) {
+  const ComponentInfo& info = *test.info;
+  if (!is_text(info.summary)) fail("it has no summary; give one sentence that says what it is");
+  if (!is_text(info.source)) fail("it names no source; give the paper, equation or book that it implements");
+  std::set<std::string> names;
+  for (const Parameter& p : info.parameters()) {
+    const std::string name = std::string("parameter '") + p.name + "'";
+    if (!names.insert(p.name).second) fail(name + " is declared twice");
+    if (!is_text(p.description)) fail(name + " has no doc(); say what it does, in the field's words");
+    if (p.low > p.high) fail(name + " has a lower bound above its upper bound");
+    const bool numeric = p.type == ParameterType::kNumber || p.type == ParameterType::kInteger;
+    if (numeric && !p.is_required &&
+        (p.number_default < p.low || p.number_default > p.high ||
+         (p.excludes_low && p.number_default <= p.low)))
+      fail(name + " has the default " + text_of(p.number_default) + ", which its own bounds do not allow");
+    for (std::size_t i = 0; i < p.list_size; ++i)
+      if (p.list_default[i] < p.low || p.list_default[i] > p.high)
+        fail(name + " has " + text_of(p.list_default[i]) +
+             " in its default, which its own bounds do not allow");
+    const auto choices_end = p.choices.begin() + static_cast<std::ptrdiff_t>(p.choice_count);
+    if (p.choice_count > 0 && !p.is_required &&
+        std::find(p.choices.begin(), choices_end, std::string_view(p.text_default)) == choices_end)
+      fail(name + " has the default '" + p.text_default + "', which is none of its choices");
+    if (p.is_schedulable && p.type != ParameterType::kNumber)
+      fail(name + " is declared schedulable, and only numbers can follow a schedule");
+  }
+}
+
+void create(const Case& test) { test.extent(); }
+
+// Builds with other settings and runs; errors of a sentence are a component's right, where settings contradict.
+void try_settings(const Case& test, const Values& values, const std::string& what) {
+  try {
+    Rig rig(test, {.settings = values});
+    for (const Observation& o : exercise(rig, 2, test.seed))
+      if (!o.value.defined() || o.value.sizes() != at::IntArrayRef(o.expected))
+        fail("with " + what + ", " + described(o) + "; expected " + to_text(o.expected));
+  } catch (const Verdict&) {
+    throw;
+  } catch (const Unsupported&) {
+  } catch (const Error& error) {
+    if (std::string_view(error.what()).empty()) fail("with " + what + " it throws an Error without a text");
+  } catch (const std::exception&) {
+    fail("with " + what + " it fails: " + message_of_exception() +
+         ". A value that the schema allows must work, or be refused with a variform::Error that says why");
+  }
+}
+
+std::string shown(const testing::Value& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return "\"" + *text + "\"";
+  if (const auto* number = std::get_if<double>(&value)) return text_of(*number);
+  std::string text = "[";
+  for (double item : std::get<std::vector<double>>(value)) text += (text == "[" ? "" : ", ") + text_of(item);
+  return text + "]";
+}
+
+// The values worth trying for one parameter: its bounds where they are near, its choices, both flags.
+std::vector<testing::Value> trials(const Parameter& p) {
+  std::vector<testing::Value> values;
+  const bool list = p.type == ParameterType::kNumbers || p.type == ParameterType::kIntegers;
+  const auto number = [&](double value) {
+    if (list) values.emplace_back(std::vector<double>{value});
+    else values.emplace_back(value);
+  };
+  const double gap = p.type == ParameterType::kInteger || p.type == ParameterType::kIntegers ? 1 : 0.05;
+  switch (p.type) {
+    case ParameterType::kText:
+      for (std::size_t i = 0; i < p.choice_count; ++i) values.emplace_back(std::string(p.choices[i]));
+      break;
+    case ParameterType::kFlag:
+      number(0);
+      number(1);
+      break;
+    case ParameterType::kComponent: break;
+    default:  // bounds far away are of no use: nobody has the memory for them
+      if (std::abs(p.low) <= 64) number(p.low + (p.excludes_low ? gap : 0));
+      if (std::abs(p.high) <= 64) number(p.high);
+  }
+  return values;
+}
+
+void parameters(const Case& test) {
+  std::vector<std::pair<std::string, std::vector<testing::Value>>> all;
+  for (const Parameter& p : test.info->parameters()) {
+    if (test.settings.contains(p.name)) continue;
+    all.emplace_back(p.name, trials(p));
+    for (const testing::Value& value : all.back().second)
+      try_settings(test, {{p.name, value}}, std::string(p.name) + " = " + shown(value));
+  }
+  std::mt19937_64 random(hash(test.seed, "settings"));
+  for (int n = 0; n < 8 && all.size() > 1; ++n) {
+    Values values;
+    std::string what;
+    for (const auto& [name, choices] : all) {
+      if (choices.empty() || random() % 2 == 0) continue;
+      values[name] = choices[random() % choices.size()];
+      what += (what.empty() ? "" : ", ") + name + " = " + shown(values[name]);
+    }
+    if (!values.empty()) try_settings(test, values, what);
+  }
+}
+
+void shapes(const Case& test) {
+  Rig rig(test);
+  for (int64_t B : {1, 2, 7})
+    for (const Observation& o : exercise(rig, B, test.seed)) {
+      const std::string where = " for a batch of " + std::to_string(B) +
+                                " (d = " + std::to_string(rig.model().latent) + ", data " +
+                                to_text(rig.model().data) + ")";
+      if (!o.value.defined() || o.value.sizes() != at::IntArrayRef(o.expected))
+        fail(described(o) + where + "; expected " + to_text(o.expected));
+    }
+}
+
+void dtypes(const Case& test) {
+  for (at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    Rig rig(test, {.dtype = dtype});
+    const std::string mode = std::string("in a ") + c10::toString(dtype) + " model ";
+    for (const auto& [name, tensor] : rig.parameters())
+      if (tensor.scalar_type() != dtype)
+        fail(mode + "its parameter " + name + " is " + c10::toString(tensor.scalar_type()) +
+             "; make it with Build::options");
+    for (const Observation& o : exercise(rig, 2, test.seed)) {
+      if (!o.value.is_floating_point() || (o.own_dtype && o.value.scalar_type() != dtype))
+        fail(mode + o.name + " is " + c10::toString(o.value.scalar_type()) + "; expected " +
+             c10::toString(dtype));
+      if (!o.value.device().is_cpu())
+        fail(mode + o.name + " is on " + o.value.device().str() + "; expected cpu");
+    }
+  }
+}
+
+void finite(const Case& test) {
+  for (at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    Rig rig(test, {.dtype = dtype});
+    for (const Observation& o : exercise(rig, 7, test.seed))
+      if (!at::isfinite(o.value).all().item<bool>())
+        fail(std::string("in a ") + c10::toString(dtype) + " model " + o.name +
+             " is not finite for ordinary inputs");
+  }
+}
+
+// The largest difference, relative to the largest value.
+double difference(const Tensor& a, const Tensor& b) {
+  if (a.numel() == 0) return 0;
+  const Tensor x = a.detach().to(at::kDouble), y = b.detach().to(at::kDouble);
+  return ((x - y).abs().max() / at::clamp_min(y.abs().max(), 1.0)).item<double>();
+}
+
+// All of `found` against `expected`; 0 means the same bits.
+void compare(const std::vector<Observation>& found, const std::vector<Observation>& expected,
+             double tolerance, const std::string& when) {
+  if (found.size() != expected.size()) fail(when + " other abilities are there");
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const Tensor &a = found[i].value, &b = expected[i].value;
+    if (a.sizes() != b.sizes()) fail(when + " " + found[i].name + " has another shape");
+    const double error = difference(a, b);
+    if (tolerance == 0 ? !at::equal(a, b) : !(error <= tolerance))
+      fail(when + " " + found[i].name + " differs by " + text_of(error) + " of its size");
+  }
+}
+
+void strides(const Case& test) {
+  Rig rig(test);
+  const auto contiguous = exercise(rig, make_inputs(rig, 3, test.seed), test.seed);
+  compare(exercise(rig, make_inputs(rig, 3, test.seed, true), test.seed), contiguous, 1e-9,
+          "with inputs that are not contiguous,");
+}
+
+void inputs(const Case& test) {
+  Rig rig(test);
+  exercise(rig, 3, test.seed);  // fails by itself
+}
+
+// Draws come in the batch's order, so that a part of a batch gives other ones: only what is no draw is compared.
+void rows(const Case& test) {
+  Rig rig(test);
+  const int64_t B = 4;
+  const std::vector<Input> whole = make_inputs(rig, B, test.seed);
+  const auto all = exercise(rig, whole, test.seed);
+  for (int64_t row = 0; row < B; ++row) {
+    std::vector<Input> part = whole;
+    for (Input& input : part) {
+      int64_t dim = 0;
+      while (dim < input.value.dim() && input.value.size(dim) != B) ++dim;
+      input.value = input.value.narrow(dim, row, 1);
+    }
+    const auto one = exercise(rig, part, test.seed);
+    for (std::size_t i = 0; i < all.size() && i < one.size(); ++i) {
+      const Observation& o = all[i];
+      if (o.rows < 0 || o.name.find("draw") != std::string::npos || o.name == "rsample") continue;
+      const double error = difference(one[i].value, o.value.narrow(o.rows, row, 1));
+      if (!(error <= 1e-7))
+        fail(o.name + " of a datum changes by " + text_of(error) +
+             " of its size with the other data in the batch; rows must not interact");
+    }
+  }
+}
+
+std::vector<Observation> fresh_run(const Case& test) {
+  Rig rig(test);
+  return exercise(rig, 3, test.seed);
+}
+
+void determinism(const Case& test) {
+  Generator global = at::globalContext().defaultGenerator(at::kCPU);
+  global.set_current_seed(1);
+  const auto first = fresh_run(test);
+  global.set_current_seed(1);  // who uses the global generator is told so by its own test
+  compare(fresh_run(test), first, 0, "built and called again with the same seed,");
+}
+
+void global_rng(const Case& test) {
+  const auto state = [] { return at::globalContext().defaultGenerator(at::kCPU).get_state(); };
+  const Tensor before = state();
+  Rig rig(test);
+  if (!at::equal(before, state()))
+    fail("its constructor draws from the global generator; draw from Build::rng (variform/nn layers do)");
+  exercise(rig, 2, test.seed);
+  if (!at::equal(before, state()))
+    fail(
+        "a call draws from the global generator; draw from the generator that it is given, or from "
+        "Model::rng");
+}
+
+std::map<std::string, Tensor> state_of(Component& component) {
+  std::map<std::string, Tensor> state;
+  for (const auto& item : component.named_parameters()) state["parameters/" + item.key()] = item.value();
+  for (const auto& item : component.named_buffers()) state["buffers/" + item.key()] = item.value();
+  return state;
+}
+
+void load(Component& component, const checkpoint::Snapshot& snapshot) {
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : state_of(component)) Tensor(tensor).copy_(snapshot.tensors.at(name));
+}
+
+void state(const Case& test) {
+  Rig trained(test), loaded(test, {.seed = hash(test.seed, "another initialisation")});
+  const auto names = [](Component& component) {
+    std::set<std::string> result;
+    for (const auto& [name, tensor] : state_of(component))
+      result.insert(name + " " + to_text(tensor.sizes()));
+    return result;
+  };
+  const std::set<std::string> before = names(trained.component());
+  for (int n = 0; n < 2; ++n) exercise(trained, 3, test.seed + 1);  // as if it had been used for a while
+  if (names(trained.component()) != before)
+    fail("its tensors, or their shapes, change with use; register all of them in the constructor");
+  checkpoint::Snapshot snapshot;
+  for (const auto& [name, tensor] : state_of(trained.component()))
+    snapshot.tensors[name] = tensor.detach().clone();
+  std::vector<std::byte> bytes = checkpoint::compose(snapshot);
+  load(loaded.component(), checkpoint::parse(bytes, "the checkpoint"));
+  // The surroundings differ by their initialisation, too.
+  for (Kind kind : kAllKinds)
+    if (trained.model().component(kind).get() != &trained.component()) {
+      checkpoint::Snapshot other;
+      other.tensors = state_of(*trained.model().component(kind));
+      load(*loaded.model().component(kind), other);
+    }
+  const std::vector<Input> inputs = make_inputs(trained, 3, test.seed);
+  compare(exercise(loaded, inputs, test.seed), exercise(trained, inputs, test.seed), 0,
+          "saved and loaded into a new one,");
+  if (snapshot.tensors.empty()) return;
+  bytes[bytes.size() / 2] ^= std::byte{0x10};
+  try {
+    checkpoint::parse(bytes, "the checkpoint");
+  } catch (const std::exception&) {
+    return;
+  }
+  fail("a checkpoint of it with a changed byte was accepted");
+}
+
+void lifetime(const Case& test) {
+  Tensor loss;
+  {
+    Rig rig(test);
+    std::vector<Input> inputs = make_inputs(rig, 2, test.seed);
+    for (Input& input : inputs)
+      if (input.differentiable) input.value = input.value.detach().clone().requires_grad_(true);
+    loss = weighted_sum(exercise(rig, inputs, test.seed), test.seed);
+  }
+  if (!loss.defined() || !loss.requires_grad()) skip("nothing that it returns has a gradient");
+  loss.backward();
+}
+
+// The loss whose gradient is held against differences, as a function of all tensors that it may depend on.
+struct Slope {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  std::function<Tensor()> loss;
+};
+
+Slope slope_of(Rig& rig, std::vector<Input>& inputs, const Case& test) {
+  Slope slope;
+  slope.tensors = rig.parameters(/*all=*/test.info->kind == Kind::kObjective);
+  for (Input& input : inputs)
+    if (input.differentiable) {
+      input.value = input.value.detach().clone().requires_grad_(true);
+      slope.tensors.emplace_back("input '" + input.name + "'", input.value);
+    }
+  slope.loss = [&rig, &inputs, seed = test.seed, objective = test.info->kind == Kind::kObjective] {
+    const auto seen = exercise(rig, inputs, seed);
+    return objective ? seen.front().value.to(at::kDouble).mean() : weighted_sum(seen, seed);
+  };
+  return slope;
+}
+
+void gradients_finite(const Case& test) {
+  for (at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    Rig rig(test, {.dtype = dtype});
+    std::vector<Input> inputs = make_inputs(rig, 3, test.seed);
+    const Slope slope = slope_of(rig, inputs, test);
+    const Tensor loss = slope.loss();
+    if (!loss.defined() || !loss.requires_grad()) skip("nothing that it returns has a gradient");
+    loss.backward();
+    for (const auto& [name, tensor] : slope.tensors)
+      if (tensor.grad().defined() && !at::isfinite(tensor.grad()).all().item<bool>())
+        fail(std::string("the gradient with respect to ") + name + " is not finite in a " +
+             c10::toString(dtype) + " model");
+  }
+}
+
+// Central differences of the loss along `direction` in one tensor; the caller holds no_grad.
+double central_difference(const Slope& slope, const Tensor& tensor, const Tensor& direction, double step) {
+  const Tensor before = tensor.clone();
+  Tensor changed = tensor;
+  changed.add_(direction, step);
+  const double up = slope.loss().item<double>();
+  changed.copy_(before).add_(direction, -step);
+  const double down = slope.loss().item<double>();
+  changed.copy_(before);
+  return (up - down) / (2 * step);
+}
+
+void gradients(const Case& test) {
+  Rig rig(test);
+  if (test.info->kind == Kind::kObjective && !rig.parameters().empty())
+    skip("the objective trains parameters of its own, so that its gradient need not be that of one loss");
+  std::vector<Input> inputs = make_inputs(rig, 3, test.seed);
+  const Slope slope = slope_of(rig, inputs, test);
+  const Tensor loss = slope.loss();
+  if (slope.tensors.empty() || !loss.defined()) skip("it has nothing to differentiate");
+  std::vector<Tensor> tensors, found(slope.tensors.size());
+  for (const auto& [name, tensor] : slope.tensors) tensors.push_back(tensor);
+  if (loss.requires_grad()) {
+    const auto grads = torch::autograd::grad({loss}, tensors, {}, {}, false, true);
+    std::copy(grads.begin(), grads.end(), found.begin());
+  }
+  const double scale = std::max(1.0, std::abs(loss.item<double>()));
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    Generator rng = testing::generator(hash(test.seed, "direction", i));
+    const Tensor direction = at::randn(tensors[i].sizes(), rng, tensors[i].options().requires_grad(false));
+    const double along = found[i].defined() ? (found[i] * direction).sum().item<double>() : 0;
+    double best = INFINITY, seen = 0;
+    // The best of several steps: a kink of the network inside one of them is no error of the gradient.
+    for (double step : {1e-5, 1e-6, 1e-7, 1e-4}) {
+      const double expected = central_difference(slope, tensors[i], direction, step);
+      const double error =
+          std::abs(expected - along) / std::max({std::abs(along), std::abs(expected), 1e-3 * scale});
+      if (error < best) seen = expected;
+      best = std::min(best, error);
+      if (best < 1e-6) break;
+    }
+    if (!(best <= 1e-4))
+      fail("the gradient with respect to " + slope.tensors[i].first + " is " + text_of(along) +
+           " along a random direction, central differences say " + text_of(seen) +
+           (found[i].defined() ? "" : " (there is no gradient at all: is something detached?)"));
+  }
+}
+
+void trained(const Case& test) {
+  Rig rig(test);
+  const auto own = rig.parameters();
+  if (own.empty()) skip("it has no trained parameters");
+  const auto seen = exercise(rig, 3, test.seed);
+  const Tensor loss = test.info->kind == Kind::kObjective ? seen.front().value.to(at::kDouble).mean()
+                                                          : weighted_sum(seen, test.seed);
+  if (!loss.requires_grad()) fail("it has trained parameters, and nothing that it returns has a gradient");
+  std::vector<Tensor> tensors;
+  for (const auto& [name, tensor] : own) tensors.push_back(tensor);
+  const auto grads = torch::autograd::grad({loss}, tensors, {}, {}, false, true);
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (!grads[i].defined())
+      warn("its parameter " + own[i].first +
+           " gets no gradient: is it used? State that is not trained is a buffer");
+}
+
+}  // namespace
+
+std::vector<Test> component_tests() {
+  const char* group = "component";
+  const std::vector<Kind> all(kAllKinds.begin(), kAllKinds.end());
+  return {
+      {"descriptor",
+       group,
+       "It is described: summary, source, every parameter with a meaning and a default inside its bounds.",
+       all,
+       {"loads"},
+       descriptor},
+      {"create", group, "It can be created with its defaults.", all, {"loads"}, create},
+      {"inputs", group, "It leaves its inputs as they are.", all, {"create"}, inputs},
+      {"shapes",
+       group,
+       "Everything that it returns has the shape that the interface says, for batches of 1, 2 and 7.",
+       all,
+       {"create", "inputs"},
+       shapes},
+      {"parameters",
+       group,
+       "Values at the bounds of its parameters, and random settings of all of them, work or are refused with "
+       "a sentence.",
+       all,
+       {"shapes"},
+       parameters},
+      {"dtypes",
+       group,
+       "It works in float32 and float64, and keeps dtype and device.",
+       all,
+       {"shapes"},
+       dtypes},
+      {"finite", group, "What it returns for ordinary inputs is finite.", all, {"dtypes"}, finite},
+      {"strides", group, "It takes inputs that are not contiguous.", all, {"shapes"}, strides},
+      {"global-rng", group, "It never draws from the global random generator.", all, {"shapes"}, global_rng},
+      {"determinism", group, "The same seed gives the same bits.", all, {"shapes"}, determinism},
+      {"rows",
+       group,
+       "A datum's result does not depend on the other data in the batch.",
+       {Kind::kEncoder, Kind::kDecoder, Kind::kFamily, Kind::kPrior, Kind::kLikelihood},
+       {"shapes", "finite"},
+       rows},
+      {"state",
+       group,
+       "Its state is named tensors and nothing else: saved and loaded, it gives the same bits; a damaged "
+       "checkpoint is refused.",
+       all,
+       {"determinism", "global-rng"},
+       state},
+      {"lifetime", group, "A recorded graph outlives the component.", all, {"finite"}, lifetime},
+      {"gradients-finite",
+       group,
+       "Gradients for ordinary inputs are finite.",
+       all,
+       {"finite"},
+       gradients_finite},
+      {"gradients",
+       group,
+       "Gradients with respect to every parameter and input agree with central differences.",
+       all,
+       {"gradients-finite", "determinism", "global-rng"},
+       gradients},
+      {"trained", group, "Every trained parameter gets a gradient.", all, {"gradients"}, trained},
+  };
+}
+
+}  // namespace variform::conformance

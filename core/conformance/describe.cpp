@@ -1,0 +1,113 @@
+// Results and the list of tests, for people and programs.
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "conformance/run.h"
+
+namespace variform::conformance {
+namespace {
+
+using nlohmann::json;
+
+const Test& test_named(const std::string& name) {
+  for (const Test& test : all_tests())
+    if (test.name == name) return test;
+  throw Error("there is no conformance test '" + name + "'");
+}
+
+std::string indented(const std::string& text, const std::string& by) {
+  std::string result = by;
+  for (char c : text) {
+    result += c;
+    if (c == '\n') result += by;
+  }
+  return result;
+}
+
+std::string padded(std::string_view text, std::size_t width) {
+  return std::string(text) + std::string(text.size() < width ? width - text.size() : 1, ' ');
+}
+
+std::string kinds_text(const Test& test) {
+  if (test.kinds.empty()) return "the library";
+  if (test.kinds.size() == kKinds) return "all";
+  std::string text;
+  for (Kind kind : test.kinds) text += (text.empty() ? "" : ", ") + std::string(to_string(kind));
+  return text;
+}
+
+}  // namespace
+
+std::string text_of(const Results& results, bool all) {
+  std::string text =
+      (results.plugin.empty() ? "plugin" : results.plugin) + " (" + results.path.string() + ")\n";
+  std::string component;
+  for (const Result& result : results.results) {
+    const bool shown =
+        all || (result.outcome != Outcome::kPass && result.outcome != Outcome::kSkipped) || result.blocked;
+    if (!shown) continue;
+    if (result.component != component) text += "\n" + (component = result.component) + "\n";
+    const std::string outcome = result.outcome == Outcome::kFail    ? "FAIL"
+                                : result.outcome == Outcome::kCrash ? "CRASH"
+                                                                    : to_string(result.outcome);
+    text += "  " + padded(outcome, 9) + padded(result.test, 22) +
+            std::string(test_named(result.test).sentence) + "\n";
+    if (!result.detail.empty()) text += indented(result.detail, "           ") + "\n";
+  }
+  text += "\n" + std::to_string(results.count(Outcome::kPass)) + " passed";
+  for (const auto& [outcome, word] :
+       {std::pair{Outcome::kSkipped, "skipped"}, std::pair{Outcome::kWarning, "warned"},
+        std::pair{Outcome::kFail, "failed"}, std::pair{Outcome::kCrash, "crashed"}})
+    if (const int n = results.count(outcome); n > 0) text += ", " + std::to_string(n) + " " + word;
+  return text + " (seed " + std::to_string(results.seed) + ")" +
+         (results.conforms() ? ": the plugin conforms\n" : ": the plugin does not conform\n");
+}
+
+json json_of(const Results& results) {
+  json list = json::array();
+  for (const Result& result : results.results) {
+    const Test& test = test_named(result.test);
+    list.push_back({{"component", result.component},
+                    {"test", result.test},
+                    {"group", test.group},
+                    {"sentence", test.sentence},
+                    {"outcome", to_string(result.outcome)},
+                    {"blocked", result.blocked},
+                    {"detail", result.detail}});
+  }
+  return {{"plugin", results.plugin},
+          {"path", results.path.string()},
+          {"seed", results.seed},
+          {"conforms", results.conforms()},
+          {"results", list}};
+}
+
+std::string tests_text() {
+  std::string text, group;
+  for (const Test& test : all_tests()) {
+    if (test.group != group) text += (text.empty() ? "" : "\n") + (group = test.group) + "\n";
+    text += "  " + padded(test.name, 22) + std::string(test.sentence) + "\n";
+  }
+  return text;
+}
+
+std::string tests_markdown() {
+  std::string text = "| group | test | of | what holds when it passes |\n|---|---|---|---|\n";
+  for (const Test& test : all_tests())
+    text += "| " + std::string(test.group) + " | `" + std::string(test.name) + "` | " + kinds_text(test) +
+            " | " + std::string(test.sentence) + " |\n";
+  return text;
+}
+
+json tests_json() {
+  json list = json::array();
+  for (const Test& test : all_tests())
+    list.push_back({{"group", test.group},
+                    {"test", test.name},
+                    {"kinds", kinds_text(test)},
+                    {"sentence", test.sentence}});
+  return list;
+}
+
+}  // namespace variform::conformance

@@ -1,0 +1,209 @@
+// Tests of the file itself: what it says about itself, what it exports and needs, and what loading it does.
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/core/DefaultDtype.h>
+#include <signal.h>
+
+#include <variform/manifest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <clocale>
+#include <cfenv>
+#include <string>
+
+#include "conformance/process.h"
+#include "conformance/test.h"
+#include "plugins/dynamic_section.h"
+#include "plugins/library.h"
+
+namespace variform::conformance {
+namespace {
+
+plugins::DynamicSection dynamic_section(const Case& test) {
+  const plugins::DynamicResult read = plugins::read_dynamic_section(test.path);
+  if (!read.section) fail(read.problem);
+  return *read.section;
+}
+
+bool is_id(std::string_view id, bool dots) {
+  return !id.empty() && std::all_of(id.begin(), id.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || (dots && c == '.');
+  });
+}
+
+void manifest(const Case& test) {
+  const plugins::Manifest& m = test.manifest;
+  if (!is_id(m.id, true) || m.id.find('.') == std::string::npos)
+    fail("the plugin's id is '" + m.id +
+         "'; expected a reverse domain name of lower-case letters, digits and hyphens, such as "
+         "org.example.student-t");
+  for (const std::string& component : m.components)
+    if (const std::string id = component.substr(component.find(':') + 1); !is_id(id, false))
+      fail("the component " + component + " has the id '" + id +
+           "'; expected lower-case letters, digits and hyphens");
+  if (m.version.empty() || !std::isdigit(static_cast<unsigned char>(m.version.front())))
+    fail("the plugin's version is '" + m.version + "'; expected a number such as 1.0.0");
+}
+
+void fingerprint(const Case& test) {
+  const std::string problem = plugins::incompatibility(test.manifest, plugins::host_manifest());
+  if (!problem.empty()) fail(problem + "; " + plugins::how_to_rebuild(test.path, {}));
+  const auto imports = dynamic_section(test).imports;
+  if (std::find(imports.begin(), imports.end(), test.manifest.fingerprint) == imports.end())
+    fail("the plugin does not refer to the symbol " + test.manifest.fingerprint +
+         ", so that a foreign program could load it; use VARIFORM_PLUGIN in one of its files");
+}
+
+void exports(const Case& test) {
+  std::string others;
+  bool has_entry = false;
+  int count = 0;
+  for (const std::string& name : dynamic_section(test).exports) {
+    if (name == kPluginEntry) has_entry = true;
+    else if (++count <= 5) others += (others.empty() ? "" : ", ") + name;
+  }
+  if (!has_entry)
+    fail(std::string("it does not export ") + kPluginEntry + "; use VARIFORM_PLUGIN in one of its files");
+  if (count > 0)
+    fail("it exports " + std::to_string(count) + " symbols besides " + kPluginEntry + " (" + others +
+         (count > 5 ? " …" : "") +
+         "), which can meet another plugin's; build it with variform_add_plugin, which hides them");
+}
+
+void flags(const Case& test) {
+  const plugins::DynamicSection section = dynamic_section(test);
+  if (!section.search_path.empty())
+    fail("it has the library search path '" + section.search_path +
+         "', and would bring in another LibTorch than the program's; build it with variform_add_plugin");
+  if (!section.no_delete)
+    fail("it is not marked as never to be unloaded (-z nodelete); build it with variform_add_plugin");
+  if (section.text_relocations)
+    fail("its code has to be changed on loading (text relocations); compile it with -fPIC");
+  if (section.executable_stack) fail("it asks for an executable stack; link it with -z noexecstack");
+}
+
+void libraries(const Case& test) {
+  for (const std::string& name : dynamic_section(test).needed)
+    for (const char* forbidden : {"libtorch_cuda", "libc10_cuda", "libtorch_python", "libtorch_hip"})
+      if (name.starts_with(forbidden))
+        fail("it needs " + name + ", which not every LibTorch has; link it to Variform::sdk only");
+}
+
+void registrations(const Case& test) {
+  for (const std::string& name : dynamic_section(test).imports)
+    if (name.starts_with("_ZN5torch7LibraryC"))
+      fail(
+          "it registers operators with LibTorch (TORCH_LIBRARY), which aborts the process when a second "
+          "plugin does so "
+          "under the same name; use plain functions or torch::autograd::Function");
+}
+
+void loads(const Case& test) {
+  const plugins::Opened opened =
+      plugins::open_plugin(test.path, test.manifest, plugins::how_to_rebuild(test.path, {}));
+  if (!opened.info) fail(opened.problem);
+}
+
+void quiet(const Case& test) {
+  if (!test.own_process) skip("what a plugin prints can only be told in a process of its own");
+  loads(test);
+  if (const long bytes = printed_bytes(); bytes > 0)
+    fail("it prints " + std::to_string(bytes) +
+         " bytes when it is loaded; results of commands go to the same place and are read by programs");
+}
+
+// What a process has one of, and a plugin must leave alone.
+struct ProcessSettings {
+  caffe2::TypeMeta dtype = c10::get_default_dtype();
+  bool grad = at::GradMode::is_enabled();
+  int threads = at::get_num_threads();
+  bool deterministic = at::globalContext().deterministicAlgorithms();
+  std::string locale = std::setlocale(LC_ALL, nullptr);
+  int rounding = std::fegetround();
+  void (*interrupt)(int) = handler(SIGINT);
+  void (*terminate)(int) = handler(SIGTERM);
+  void (*floating_point)(int) = handler(SIGFPE);
+  Tensor rng = at::globalContext().defaultGenerator(at::kCPU).get_state();
+
+  static void (*handler(int number))(int) {
+    struct sigaction action {};
+    ::sigaction(number, nullptr, &action);
+    return action.sa_handler;
+  }
+};
+
+void settings(const Case& test) {
+  const ProcessSettings before;
+  loads(test);
+  const ProcessSettings after;
+  std::string changed;
+  const auto compare = [&](const char* name, bool same) {
+    if (!same) changed += (changed.empty() ? "" : ", ") + std::string(name);
+  };
+  compare("the default dtype", before.dtype == after.dtype);
+  compare("gradient mode", before.grad == after.grad);
+  compare("the number of threads", before.threads == after.threads);
+  compare("deterministic algorithms", before.deterministic == after.deterministic);
+  compare("the locale", before.locale == after.locale);
+  compare("the rounding mode", before.rounding == after.rounding);
+  compare("a signal handler", before.interrupt == after.interrupt && before.terminate == after.terminate &&
+                                  before.floating_point == after.floating_point);
+  compare("the global random generator", at::equal(before.rng, after.rng));
+  if (!changed.empty()) fail("loading it changes settings of the whole process: " + changed);
+}
+
+void load_time(const Case& test) {
+  const auto begin = std::chrono::steady_clock::now();
+  loads(test);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (seconds > 1) warn("it takes " + text_of(seconds) + " s to load, and every command waits for it");
+}
+
+}  // namespace
+
+std::vector<Test> library_tests() {
+  const char* group = "library";
+  return {
+      {"manifest",
+       group,
+       "The manifest can be read from the file, and its ids are well formed.",
+       {},
+       {},
+       manifest},
+      {"fingerprint",
+       group,
+       "It was built for this program's SDK ABI, LibTorch and sanitizers, and a foreign program cannot load "
+       "it.",
+       {},
+       {},
+       fingerprint},
+      {"exports", group, "It exports its entry and nothing else.", {}, {}, exports},
+      {"flags",
+       group,
+       "It has no library search path, is never unloaded, and needs no change of its code on loading.",
+       {},
+       {},
+       flags},
+      {"libraries", group, "It needs no library that only some builds of LibTorch have.", {}, {}, libraries},
+      {"registrations", group, "It registers no operators with LibTorch.", {}, {}, registrations},
+      {"loads",
+       group,
+       "It loads, and its descriptor is sound and agrees with its manifest.",
+       {},
+       {"fingerprint"},
+       loads},
+      {"quiet", group, "It prints nothing when it is loaded.", {}, {"loads"}, quiet},
+      {"process-settings",
+       group,
+       "Loading it leaves the settings of the process as they are.",
+       {},
+       {"loads"},
+       settings},
+      {"load-time", group, "It loads within a second.", {}, {"loads"}, load_time},
+  };
+}
+
+}  // namespace variform::conformance

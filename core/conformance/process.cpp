@@ -1,0 +1,177 @@
+// fork, a pipe for the answer, a memory file for the output, poll for the deadline.
+
+#include "conformance/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+
+namespace variform::conformance {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr long kKeptOutput = 4000;
+
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(),
+                          std::string("a process for a test cannot be made (") + what + ")");
+}
+
+// A file descriptor that is closed with its owner.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd = -1) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+struct Child {
+  pid_t pid = -1;
+  Descriptor answer, output;
+  Clock::time_point deadline;
+  std::size_t index = 0;
+  std::string text;
+};
+
+[[noreturn]] void be_child(const std::function<std::string()>& function, int answer, int output) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // no orphans when the parent is killed
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
+  const std::string text = function() + '\n';  // the line's end tells a whole answer from a part of one
+  for (std::size_t at = 0; at < text.size();) {
+    const ssize_t written = ::write(answer, text.data() + at, text.size() - at);
+    if (written < 0 && errno != EINTR) ::_exit(1);
+    at += static_cast<std::size_t>(std::max<ssize_t>(written, 0));
+  }
+  std::fflush(nullptr);
+  ::_exit(0);  // no destructors: what the plugin left behind is not the subject here
+}
+
+Child start(const std::function<std::string()>& function, std::size_t index,
+            std::chrono::milliseconds limit) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) fail("pipe");
+  Descriptor read(ends[0]), write(ends[1]);
+  Descriptor output(::memfd_create("variform-check", MFD_CLOEXEC));
+  if (output.get() < 0) fail("memfd_create");
+  std::fflush(nullptr);  // or the child would print the parent's buffers again
+  const pid_t pid = ::fork();
+  if (pid < 0) fail("fork");
+  if (pid == 0) be_child(function, write.get(), output.get());
+  Child child;
+  child.pid = pid;
+  child.answer = std::move(read);
+  child.output = std::move(output);
+  child.deadline = Clock::now() + limit;
+  child.index = index;
+  return child;
+}
+
+std::string tail_of(int file) {
+  const off_t size = ::lseek(file, 0, SEEK_END);
+  std::string text(static_cast<std::size_t>(std::min<off_t>(std::max<off_t>(size, 0), kKeptOutput)), '\0');
+  const ssize_t got = ::pread(file, text.data(), text.size(), size - static_cast<off_t>(text.size()));
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  return text;
+}
+
+std::string ending_of(int status) {
+  if (WIFSIGNALED(status))
+    return "was killed by signal " + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) +
+           ")";
+  return "ended by itself, with exit status " + std::to_string(WEXITSTATUS(status));
+}
+
+Ended finish(Child& child, bool timed_out) {
+  if (timed_out) ::kill(child.pid, SIGKILL);
+  int status = 0;
+  while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  Ended ended;
+  ended.timed_out = timed_out;
+  ended.answered = !timed_out && child.text.ends_with('\n');
+  if (ended.answered) child.text.pop_back();
+  ended.answer = std::move(child.text);
+  ended.ending = ending_of(status);
+  ended.output = tail_of(child.output.get());
+  return ended;
+}
+
+// True when the child has said all that it will say.
+bool read_some(Child& child) {
+  char buffer[4096];
+  const ssize_t got = ::read(child.answer.get(), buffer, sizeof buffer);
+  if (got > 0) child.text.append(buffer, static_cast<std::size_t>(got));
+  return got == 0 || (got < 0 && errno != EINTR);
+}
+
+// Waits for one of the children to say something, to end, or to use up its time; true: `which` is to be finished.
+bool wait_for(std::vector<Child>& children, std::size_t& which, bool& timed_out) {
+  std::vector<pollfd> polled;
+  Clock::time_point first = Clock::time_point::max();
+  for (const Child& child : children) {
+    polled.push_back({child.answer.get(), POLLIN, 0});
+    first = std::min(first, child.deadline);
+  }
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(first - Clock::now()).count();
+  const int ready = ::poll(polled.data(), polled.size(), static_cast<int>(std::clamp<long>(left, 0, 60'000)));
+  for (which = 0; ready > 0 && which < children.size(); ++which)
+    if (polled[which].revents != 0 && read_some(children[which])) return true;
+  timed_out = true;
+  for (which = 0; which < children.size(); ++which)
+    if (children[which].deadline <= Clock::now()) return true;
+  return false;
+}
+
+}  // namespace
+
+std::vector<Ended> run_in_processes(const std::vector<std::function<std::string()>>& functions, int jobs,
+                                    std::chrono::milliseconds limit) {
+  std::vector<Ended> results(functions.size());
+  std::vector<Child> running;
+  std::size_t next = 0;
+  while (next < functions.size() || !running.empty()) {
+    while (next < functions.size() && static_cast<int>(running.size()) < std::max(jobs, 1)) {
+      running.push_back(start(functions[next], next, limit));
+      ++next;
+    }
+    std::size_t which = 0;
+    bool timed_out = false;
+    if (!wait_for(running, which, timed_out)) continue;
+    results[running[which].index] = finish(running[which], timed_out);
+    running.erase(running.begin() + static_cast<std::ptrdiff_t>(which));
+  }
+  return results;
+}
+
+long printed_bytes() {
+  std::fflush(nullptr);
+  struct stat status {};
+  return ::fstat(STDOUT_FILENO, &status) == 0 ? static_cast<long>(status.st_size) : 0;
+}
+
+}  // namespace variform::conformance

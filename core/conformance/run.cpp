@@ -1,0 +1,233 @@
+// A process for every component, in it a process for every test.
+
+#include "conformance/run.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "conformance/process.h"
+#include "plugins/library.h"
+
+namespace variform::conformance {
+namespace {
+
+using nlohmann::json;
+constexpr const char* kLibrary = "library";
+
+// The plugin's descriptor, and in it the component "kind:id".
+void load(Case& test, const std::string& component) {
+  const plugins::Opened opened =
+      plugins::open_plugin(test.path, test.manifest, plugins::how_to_rebuild(test.path, {}));
+  if (!opened.info) fail("the plugin does not load: " + opened.problem);
+  test.plugin = opened.info;
+  for (const ComponentList* list = opened.info->lists_begin; list != opened.info->lists_end; ++list)
+    for (std::size_t i = 0; i < list->count; ++i)
+      if (std::string(to_string(list->first[i].kind)) + ":" + list->first[i].id == component)
+        test.info = &list->first[i];
+  if (!test.info) fail("the plugin's descriptor has no " + component);
+}
+
+testing::Value value_of(const Parameter& parameter, const std::string& text) {
+  const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto refuse = [&]() -> testing::Value {
+    throw Error(std::string("parameter '") + parameter.name + "' takes a " + to_string(parameter.type) +
+                "; found '" + text + "'");
+  };
+  switch (parameter.type) {
+    case ParameterType::kText:
+      if (value.is_string()) return value.get<std::string>();
+      return text;
+    case ParameterType::kNumbers:
+    case ParameterType::kIntegers:
+      if (!value.is_array()) return refuse();
+      for (const json& item : value)
+        if (!item.is_number()) return refuse();
+      return value.get<std::vector<double>>();
+    case ParameterType::kComponent: return refuse();
+    default:
+      if (value.is_boolean()) return value.get<bool>() ? 1.0 : 0.0;
+      if (!value.is_number()) return refuse();
+      return value.get<double>();
+  }
+}
+
+testing::Values settings_for(const ComponentInfo& info, const std::map<std::string, std::string>& texts) {
+  testing::Values values;
+  for (const auto& [key, text] : texts) {
+    const auto parameters = info.parameters();
+    const auto found = std::find_if(parameters.begin(), parameters.end(),
+                                    [&, &name = key](const Parameter& p) { return name == p.name; });
+    if (found == parameters.end()) throw Error(std::string(info.id) + " has no parameter '" + key + "'");
+    values[key] = value_of(*found, text);
+  }
+  return values;
+}
+
+// Runs one test and says what came out, whatever it throws.
+Result attempt(const Test& test, Case subject, const std::string& component, const RunOptions& options) {
+  Result result{component, std::string(test.name), Outcome::kPass, {}, false};
+  try {
+    if (component != kLibrary) {
+      load(subject, component);
+      const auto found = options.settings.find(component);
+      if (found != options.settings.end()) subject.settings = settings_for(*subject.info, found->second);
+    }
+    test.run(subject);
+  } catch (const Verdict& verdict) {
+    result.outcome = verdict.outcome;
+    result.detail = verdict.what();
+  } catch (...) {
+    result.outcome = Outcome::kFail;
+    result.detail = message_of_exception();
+  }
+  return result;
+}
+
+json to_json(const Result& result) {
+  return {{"component", result.component},
+          {"test", result.test},
+          {"outcome", to_string(result.outcome)},
+          {"detail", result.detail},
+          {"blocked", result.blocked}};
+}
+
+Result from_json(const json& value) {
+  Result result{value.at("component"), value.at("test"), Outcome::kPass, value.at("detail"),
+                value.at("blocked")};
+  for (Outcome outcome : {Outcome::kWarning, Outcome::kSkipped, Outcome::kFail, Outcome::kCrash})
+    if (value.at("outcome") == to_string(outcome)) result.outcome = outcome;
+  return result;
+}
+
+std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+// The same in a process of its own.
+Result attempt_apart(const Test& test, const Case& subject, const std::string& component,
+                     const RunOptions& options) {
+  const auto limit = std::chrono::milliseconds(static_cast<long>(1000 * options.limit));
+  const Ended ended = run_in_processes({[&] {
+                                         at::set_num_threads(1);
+                                         return dump(to_json(attempt(test, subject, component, options)));
+                                       }},
+                                       1, limit)
+                          .front();
+  if (ended.answered) return from_json(json::parse(ended.answer));
+  Result result{component, std::string(test.name), Outcome::kCrash, {}, false};
+  if (ended.timed_out) {
+    result.outcome = Outcome::kFail;
+    result.detail = "it did not end within " + text_of(options.limit) + " s and was killed";
+  } else {
+    result.detail = "its process " + ended.ending;
+  }
+  if (!ended.output.empty()) result.detail += "; it had printed:\n" + ended.output;
+  return result;
+}
+
+bool applies(const Test& test, const std::string& component) {
+  if (component == kLibrary || test.kinds.empty()) return component == kLibrary && test.kinds.empty();
+  const std::string kind = component.substr(0, component.find(':'));
+  return std::any_of(test.kinds.begin(), test.kinds.end(), [&](Kind k) { return kind == to_string(k); });
+}
+
+// All tests for one component, or for the library, in order.
+std::vector<Result> run_component(const Case& subject, const std::string& component,
+                                  const RunOptions& options, std::set<std::string> failed) {
+  std::vector<Result> results;
+  for (const Test& test : all_tests()) {
+    if (!applies(test, component)) continue;
+    const bool named = options.filter.empty() || component.find(options.filter) != std::string::npos ||
+                       test.name.find(options.filter) != std::string_view::npos;
+    if (!named) continue;
+    Result result{component, std::string(test.name), Outcome::kSkipped, {}, false};
+    for (std::string_view need : test.needs)
+      if (failed.contains(std::string(need)) && !result.blocked) {
+        result.blocked = true;
+        result.detail = "test '" + std::string(need) + "' did not pass, and this one builds on it";
+      }
+    if (!result.blocked)
+      result = options.in_process ? attempt(test, subject, component, options)
+                                  : attempt_apart(test, subject, component, options);
+    if (result.blocked || result.outcome == Outcome::kFail || result.outcome == Outcome::kCrash)
+      failed.insert(std::string(test.name));
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+std::set<std::string> failures(const std::vector<Result>& results) {
+  std::set<std::string> names;
+  for (const Result& result : results)
+    if (result.blocked || result.outcome == Outcome::kFail || result.outcome == Outcome::kCrash)
+      names.insert(result.test);
+  return names;
+}
+
+// Each component in a process that makes the tests' processes.
+void run_components(const Case& subject, const RunOptions& options, Results& all) {
+  const std::set<std::string> failed = failures(all.results);
+  std::vector<std::function<std::string()>> functions;
+  for (const std::string& component : subject.manifest.components)
+    functions.push_back([&, component] {
+      json list = json::array();
+      for (const Result& result : run_component(subject, component, options, failed))
+        list.push_back(to_json(result));
+      return dump(list);
+    });
+  const std::vector<Ended> ended = run_in_processes(functions, options.jobs, std::chrono::hours(24));
+  for (std::size_t i = 0; i < ended.size(); ++i) {
+    if (!ended[i].answered)
+      throw Error("the tests of " + subject.manifest.components[i] + " could not be run: their process " +
+                  ended[i].ending + (ended[i].output.empty() ? "" : ": " + ended[i].output));
+    for (const json& value : json::parse(ended[i].answer)) all.results.push_back(from_json(value));
+  }
+}
+
+void check_settings(const RunOptions& options, const plugins::Manifest& manifest) {
+  for (const auto& [component, values] : options.settings)
+    if (!manifest.offers(component)) {
+      std::string names;
+      for (const std::string& name : manifest.components) names += (names.empty() ? "" : ", ") + name;
+      throw Error("the plugin has no " + component + "; it has " + names);
+    }
+}
+
+}  // namespace
+
+int Results::count(Outcome outcome) const {
+  return static_cast<int>(std::count_if(results.begin(), results.end(),
+                                        [&](const Result& result) { return result.outcome == outcome; }));
+}
+
+bool Results::conforms() const { return count(Outcome::kFail) == 0 && count(Outcome::kCrash) == 0; }
+
+Results run(const std::filesystem::path& plugin, const RunOptions& options) {
+  Results all;
+  Case subject;
+  subject.path = all.path = std::filesystem::absolute(plugin).lexically_normal();
+  subject.seed = all.seed = options.seed;
+  subject.own_process = !options.in_process;
+  const plugins::ManifestResult read = plugins::read_manifest(subject.path);
+  if (!read.manifest) {
+    all.results.push_back({kLibrary, "manifest", Outcome::kFail, read.problem, false});
+    return all;
+  }
+  subject.manifest = *read.manifest;
+  all.plugin = subject.manifest.id + " " + subject.manifest.version;
+  check_settings(options, subject.manifest);
+  all.results = run_component(subject, kLibrary, options, {});
+  if (!options.in_process) {
+    run_components(subject, options, all);
+    return all;
+  }
+  for (const std::string& component : subject.manifest.components)
+    for (Result& result : run_component(subject, component, options, failures(all.results)))
+      all.results.push_back(std::move(result));
+  return all;
+}
+
+}  // namespace variform::conformance

@@ -1,0 +1,56 @@
+#pragma once
+// Puts one plugin through all tests, and tells people and programs what came out.
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "conformance/test.h"
+
+namespace variform::conformance {
+
+struct RunOptions {
+  std::string filter;       ///< runs only tests or components whose name contains it; empty: all
+  bool in_process = false;  ///< no processes of their own, for debuggers: a crash then ends the program
+  int jobs = 1;             ///< components tested at once
+  double limit = 60;        ///< seconds a test
+  std::uint64_t seed = 1;
+  /// For "kind:id", a parameter's value as text: JSON, or bare text.
+  std::map<std::string, std::map<std::string, std::string>> settings;
+};
+
+/// One test's outcome; `component` is "kind:id", or "library".
+struct Result {
+  std::string component, test;
+  Outcome outcome = Outcome::kPass;
+  std::string detail;    ///< why it did not pass; empty if it did
+  bool blocked = false;  ///< skipped, because something that it builds on failed
+};
+
+struct Results {
+  std::filesystem::path path;
+  std::string plugin;  ///< "org.example.student-t 1.0.0"; empty if its manifest cannot be read
+  std::uint64_t seed = 1;
+  std::vector<Result> results;
+  int count(Outcome outcome) const;
+  /// No failure and no crash.
+  bool conforms() const;
+};
+
+/// Runs them. In a process that has loaded no plugin and run no operator of LibTorch, unless in_process.
+/// Throws Error when a setting names a component or parameter that is not there.
+Results run(const std::filesystem::path& plugin, const RunOptions& options);
+
+/// For people: what did not pass, with its reason, and a summary. `all`: also what passed.
+std::string text_of(const Results& results, bool all);
+nlohmann::json json_of(const Results& results);
+
+/// The tests, by group: a table for people, Markdown, JSON.
+std::string tests_text();
+std::string tests_markdown();
+nlohmann::json tests_json();
+
+}  // namespace variform::conformance

@@ -1,0 +1,151 @@
+// See stand_ins.h.
+
+#include "conformance/stand_ins.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+namespace variform::conformance {
+namespace {
+
+const double kLogTwoPi = std::log(2 * M_PI);
+
+// A matrix whose products with standard normal rows have elements of about `size`.
+Tensor matrix(const Build& build, int64_t rows, int64_t columns, double size) {
+  Generator rng = build.rng;
+  return at::randn({rows, columns}, rng, build.options) * (size / std::sqrt(static_cast<double>(rows)));
+}
+
+class StandInEncoder final : public Encoder {
+ public:
+  explicit StandInEncoder(const Build& build)
+      : a_(register_parameter("a", matrix(build, build.data_size(), 5, 1))),
+        b_(register_parameter("b", matrix(build, 5, build.outputs, 0.5))) {}
+  Tensor encode(const Tensor& x) override { return x.flatten(1).mm(a_).tanh().mm(b_); }
+
+ private:
+  Tensor a_, b_;
+};
+
+class StandInDecoder final : public Decoder {
+ public:
+  explicit StandInDecoder(const Build& build)
+      : shape_(build.data),
+        a_(register_parameter("a", matrix(build, build.latent, 6, 1))),
+        a0_(register_parameter("a0", matrix(build, 1, 6, 0.3))),
+        b_(register_parameter("b", matrix(build, 6, build.outputs * build.data_size(), 1))),
+        b0_(register_parameter("b0", matrix(build, 1, build.outputs * build.data_size(), 0.3))) {
+    shape_[0] *= build.outputs;
+    shape_.insert(shape_.begin(), -1);
+  }
+  Tensor decode(const Tensor& z) override { return ((z.mm(a_) + a0_).tanh().mm(b_) + b0_).reshape(shape_); }
+
+ private:
+  Shape shape_;
+  Tensor a_, a0_, b_, b0_;
+};
+
+class StandInPosterior final : public Posterior {
+ public:
+  explicit StandInPosterior(const Tensor& params) {
+    const auto halves = params.chunk(2, 1);
+    mean_ = halves[0];
+    deviation_ = (0.5 * halves[1]).exp();
+  }
+  Tensor location() const override { return mean_; }
+  Draw rsample(int64_t K, Generator& rng) const override {
+    const Tensor e = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options());
+    return {mean_ + deviation_ * e, e};
+  }
+  Tensor marginals(const Draw& draw) const override {
+    return -0.5 * (((draw.z - mean_) / deviation_).square() + kLogTwoPi) - deviation_.log();
+  }
+  std::optional<Tensor> entropy() const override { return (deviation_.log() + 0.5 * (1 + kLogTwoPi)).sum(1); }
+  std::optional<Covariance> covariance() const override { return Covariance::diagonal(deviation_); }
+
+ private:
+  Tensor mean_, deviation_;
+};
+
+class StandInFamily final : public VariationalFamily {
+ public:
+  int64_t parameter_count(int64_t d) const override { return 2 * d; }
+  std::unique_ptr<Posterior> posterior(const Tensor& params, const Tensor&) override {
+    return std::make_unique<StandInPosterior>(params);
+  }
+};
+
+class StandInPrior final : public Prior {
+ public:
+  explicit StandInPrior(const Build& build) : latent_(build.latent), options_(build.options) {}
+  Tensor log_prob(const Tensor& z) override { return -0.5 * (z.square() + kLogTwoPi).sum(-1); }
+  Tensor sample(int64_t n, Generator& rng) override { return at::randn({n, latent_}, rng, options_); }
+  std::optional<Tensor> cross_entropy(const Posterior& posterior) override {
+    const auto covariance = posterior.covariance();
+    if (!covariance) return {};
+    return 0.5 * (posterior.location().square() + covariance->variances() + kLogTwoPi).sum(1);
+  }
+  std::optional<Gaussian> gaussian() override {
+    return Gaussian{at::zeros({1, latent_}, options_),
+                    Covariance::diagonal(at::ones({1, latent_}, options_))};
+  }
+  int moments_needed() const override { return 2; }
+
+ private:
+  int64_t latent_;
+  at::TensorOptions options_;
+};
+
+class StandInLikelihood final : public Likelihood {
+ public:
+  StandInLikelihood(const Build& build, int64_t outputs)
+      : outputs_(outputs), sides_(static_cast<int64_t>(build.data.size())) {}
+  int64_t outputs() const override { return outputs_; }
+  std::optional<Tensor> reference_variance() const override { return at::ones({}, at::kDouble); }
+  Tensor nll(const Tensor& x, const Tensor& g) override {
+    const Tensor square = (x.unsqueeze(1) - g).square() + kLogTwoPi;
+    return 0.5 * square.flatten(g.dim() - x.dim()).sum(-1);
+  }
+  Tensor gram(const Tensor&, const Tensor& g, const Tensor& t, Curvature) override {
+    return diagonal_gram(t, at::ones_like(g).to(t.scalar_type()));
+  }
+  Tensor mean(const Tensor& g) override { return output(g); }
+  Tensor sample(const Tensor& g, Generator& rng) override {
+    const Tensor mean = output(g);
+    return mean + at::randn(mean.sizes(), rng, mean.options());
+  }
+
+ private:
+  // The first of the numbers that stand for a data value.
+  Tensor output(const Tensor& g) const { return g.select(g.dim() - 1 - sides_, 0); }
+  int64_t outputs_, sides_;
+};
+
+class StandInObjective final : public Objective {
+ public:
+  Terms evaluate(Model& model, const Batch& batch) override {
+    const auto posterior = model.posterior(batch.x);
+    const Draw draw = posterior->rsample(2, model.rng);
+    const Tensor nll = model.nll(batch.x, model.decode(draw.z)).mean(0), kl = model.kl(*posterior, draw);
+    return {nll + 0.7 * kl, {{"nll", nll}, {"kl", kl}}};
+  }
+  std::optional<Tensor> beta() const override { return at::full({}, 0.7, at::kDouble); }
+  std::optional<double> final_beta() const override { return 0.7; }
+};
+
+}  // namespace
+
+std::shared_ptr<Component> stand_in(Kind kind, const Build& build, int64_t outputs) {
+  switch (kind) {
+    case Kind::kEncoder: return std::make_shared<StandInEncoder>(build);
+    case Kind::kDecoder: return std::make_shared<StandInDecoder>(build);
+    case Kind::kFamily: return std::make_shared<StandInFamily>();
+    case Kind::kPrior: return std::make_shared<StandInPrior>(build);
+    case Kind::kLikelihood: return std::make_shared<StandInLikelihood>(build, outputs);
+    case Kind::kObjective: return std::make_shared<StandInObjective>();
+  }
+  throw Error("a component of no known kind was asked for");
+}
+
+}  // namespace variform::conformance
