@@ -47,9 +47,11 @@ class DualLevel {
   uint64_t level_;
 };
 
-// z repeated for every tangent, [T·N, d], and the tangents folded alike.
+// z repeated for every tangent, [T·N, d], and the tangents folded alike. Contiguous: for N = 1 the reshapes are views
+// that repeat one row, which operations in place of the decoder or of LibTorch's forward mode cannot write to.
 std::pair<Tensor, Tensor> fold(const Tensor& z, const Tensor& v) {
-  return {z.unsqueeze(0).expand(v.sizes()).reshape({-1, z.size(1)}), v.reshape({-1, z.size(1)})};
+  return {z.unsqueeze(0).expand(v.sizes()).reshape({-1, z.size(1)}).contiguous(),
+          v.reshape({-1, z.size(1)}).contiguous()};
 }
 
 void refuse_inference_mode() {
