@@ -3,6 +3,7 @@
 #include <csignal>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -21,7 +22,8 @@ void on_signal(int) {
   if (interruptions > 1) ::_exit(kInterrupted);
 }
 
-// The folder that holds configs/ and datasets/: the checkout, or share/variform of an installation.
+// The folders that hold configs/, datasets/ and template/: share/variform of an installation or of a build folder (links
+// there), and the checkout.
 std::vector<fs::path> homes() {
   std::vector<fs::path> homes;
   if (const char* home = std::getenv("VARIFORM_HOME"); home && *home) homes.emplace_back(home);
@@ -29,12 +31,19 @@ std::vector<fs::path> homes() {
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
     homes.push_back(program.parent_path() / "../../share/variform");  // <prefix>/libexec/variform/variform
+    homes.push_back(program.parent_path() / "share/variform");        // <build>/variform
     homes.push_back(program.parent_path() / "../..");                 // <checkout>/build/<preset>/variform
   }
   return homes;
 }
 
 }  // namespace
+
+fs::path shared_folder(const std::string& name) {
+  for (const fs::path& home : homes())
+    if (fs::is_directory(home / name)) return fs::weakly_canonical(home / name);
+  return {};
+}
 
 void watch_signals() {
   struct sigaction action {};
@@ -49,9 +58,12 @@ bool interrupted() { return interruptions > 0; }
 train::Places Common::places() const {
   train::Places places;
   places.data = data::data_folders(data);
-  for (const fs::path& home : homes())
-    if (fs::is_directory(home / "datasets"))
-      places.descriptors.push_back(fs::weakly_canonical(home / "datasets"));
+  for (const fs::path& home : homes()) {
+    if (!fs::is_directory(home / "datasets")) continue;
+    const fs::path folder = fs::weakly_canonical(home / "datasets");
+    if (std::find(places.descriptors.begin(), places.descriptors.end(), folder) == places.descriptors.end())
+      places.descriptors.push_back(folder);
+  }
   return places;
 }
 

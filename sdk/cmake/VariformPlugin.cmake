@@ -1,17 +1,26 @@
-# variform_add_plugin(<target> SOURCES <file>… [OUTPUT_DIRECTORY <folder>])
+# variform_add_plugin(<name> SOURCES <file>… [TESTS <file>…] [OUTPUT_DIRECTORY <folder>])
 #
-# Builds one plugin, <target>.so. The same function serves the stock plugins and those outside this project.
+# Builds one plugin, <name>.so. The same function serves the stock plugins and those outside this project.
+# <name> is an ordinary target: target_link_libraries(<name> PRIVATE …) and its like reach sources and tests.
 # Its rules, and why:
 #   - hidden visibility and a version script: exactly one symbol leaves the plugin, so that two plugins never meet;
 #   - -z defs: what is missing is found by the linker now, not by a user later;
 #   - -z nodelete: autograd graphs may hold code of the plugin until the process ends;
 #   - no RPATH, and only torch_cpu and c10 of LibTorch: the plugin uses the LibTorch that the host has loaded.
+#
+# TESTS, for ctest (after enable_testing()):
+#   *.toml   a config: it builds and one step runs with this plugin (`variform check CONFIG`);
+#   others   test programs, one a file, that pass by returning 0. They are linked with the plugin's own objects, which
+#            are compiled once, and include <variform/testing.h>. They are no part of the default build, so that an edit
+#            of the plugin is quickly a training again: ctest builds them before it runs them.
+# The tests are <name>-<file's name>, and always <name>-check, the conformance of the plugin (`variform check <name>.so`),
+# unless the variable VARIFORM_PLUGIN_CHECK is set and false. All run with one thread, and find this plugin first.
 
 set(VARIFORM_PLUGIN_EXPORTS "${CMAKE_CURRENT_LIST_DIR}/variform-plugin.map"
     CACHE INTERNAL "Linker version script of plugins")
 
 function(variform_add_plugin target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "OUTPUT_DIRECTORY" "SOURCES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "OUTPUT_DIRECTORY" "SOURCES;TESTS")
   if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "variform_add_plugin(${target}): expected SOURCES <file>…, found '${ARGN}'.")
   endif()
@@ -31,4 +40,43 @@ function(variform_add_plugin target)
   if(arg_OUTPUT_DIRECTORY)
     set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${arg_OUTPUT_DIRECTORY}")
   endif()
+
+  if(NOT DEFINED VARIFORM_PLUGIN_CHECK OR VARIFORM_PLUGIN_CHECK)
+    _variform_plugin_test(${target} check "${VariformSdk_PROGRAM}" check "$<TARGET_FILE:${target}>")
+  endif()
+  foreach(file IN LISTS arg_TESTS)
+    cmake_path(ABSOLUTE_PATH file)
+    if(NOT EXISTS "${file}")
+      message(FATAL_ERROR "variform_add_plugin(${target}): the test '${file}' is not there.")
+    endif()
+    cmake_path(GET file STEM LAST_ONLY test)
+    if(file MATCHES "\\.toml$")
+      _variform_plugin_test(${target} ${test} "${VariformSdk_PROGRAM}" check "${file}")
+    else()
+      _variform_plugin_test_program(${target} ${test} "${file}")
+    endif()
+  endforeach()
+endfunction()
+
+# _variform_plugin_test(<plugin> <test> <command>…)
+function(_variform_plugin_test target test)
+  add_test(NAME ${target}-${test} COMMAND ${ARGN})
+  set_tests_properties(${target}-${test} PROPERTIES
+    TIMEOUT 900 ENVIRONMENT "OMP_NUM_THREADS=1;VARIFORM_PLUGIN_PATH=$<TARGET_FILE_DIR:${target}>")
+endfunction()
+
+# _variform_plugin_test_program(<plugin> <test> <source>): all programs of a plugin are built by one fixture.
+function(_variform_plugin_test_program target test source)
+  add_executable(${target}-${test} EXCLUDE_FROM_ALL "${source}" $<TARGET_OBJECTS:${target}>)
+  target_link_libraries(${target}-${test} PRIVATE Variform::sdk LibTorch::Runtime $<TARGET_PROPERTY:${target},LINK_LIBRARIES>)
+  _variform_plugin_test(${target} ${test} ${target}-${test})
+  if(NOT TARGET ${target}-tests)
+    add_custom_target(${target}-tests)
+    add_test(NAME ${target}-build-tests
+      COMMAND "${CMAKE_COMMAND}" --build "${CMAKE_BINARY_DIR}" --config $<CONFIG> --target ${target}-tests)
+    set_tests_properties(${target}-build-tests PROPERTIES
+      FIXTURES_SETUP ${target}-tests RESOURCE_LOCK variform-build TIMEOUT 900)
+  endif()
+  add_dependencies(${target}-tests ${target}-${test})
+  set_tests_properties(${target}-${test} PROPERTIES FIXTURES_REQUIRED ${target}-tests)
 endfunction()
