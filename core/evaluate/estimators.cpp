@@ -62,6 +62,14 @@ Structure structure_of(const Covariance& covariance) {
   return blocks;
 }
 
+Tensor off_diagonal_share(const Tensor& hessian) {
+  const Tensor scale = hessian.diagonal(0, 1, 2).abs();                                   // [B, d]
+  const Tensor inverse = at::where(scale > 0, 1 / scale, 0.0);                            // of live latents
+  const Tensor squares = hessian.square() * inverse.unsqueeze(1) * inverse.unsqueeze(2);  // [B, d, d]
+  const Tensor all = squares.sum({1, 2});
+  return at::where(all > 0, 1 - squares.diagonal(0, 1, 2).sum(1) / all, 0.0);
+}
+
 Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z) {
   constexpr int64_t kNumbers = int64_t{1}
                                << 24;  // decoded at a time, about what hidden layers then need as well

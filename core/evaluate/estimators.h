@@ -16,6 +16,10 @@ std::unique_ptr<Posterior> gaussian_posterior(const Tensor& mean, const Covarian
 /// entry is exactly zero (diagonal, blocks, full). Low rank counts as full.
 Structure structure_of(const Covariance& covariance);
 
+/// Σ_{i≠j} Ĥ²_ij / Σ Ĥ²_ij with Ĥ_ij = |H_ij| / √(H_ii H_jj) (§8), of H [B, d, d] -> [B]. Every latent counts alike,
+/// but those with H_ii = 0 (the decoder does not depend on them) not at all; 0 when there is no other.
+Tensor off_diagonal_share(const Tensor& hessian);
+
 /// −log p(x|g(z)) for z [K, B, d] -> [K, B] float64, a few draws at a time so that memory stays bounded.
 Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z);
 

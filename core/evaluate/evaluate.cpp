@@ -131,25 +131,18 @@ class Evaluator {
   }
 
   void add_curvature(Here& here) {
-    const Tally::Names names{"hessian",
-                             "taylor",
-                             "taylor_gap",
-                             "half_trace",
-                             "ratio_R",
-                             "grae",
-                             "diagonal_bound",
-                             "isotropic_bound",
-                             "grae_approx",
-                             "elbo_optimal",
-                             "loss_beta_optimal",
-                             "is_nll_optimal",
-                             "is_effective_samples_optimal"};
+    const Tally::Names names{"hessian",           "taylor",          "taylor_gap",
+                             "half_trace",        "ratio_R",         "grae",
+                             "diagonal_bound",    "isotropic_bound", "grae_approx",
+                             "contrast",          "off_diagonal",    "elbo_optimal",
+                             "loss_beta_optimal", "is_nll_optimal",  "is_effective_samples_optimal"};
     const auto local = tally_.attempt(names, [&] {
       return model_.latent_hessian(here.x, here.h, model_.unit_tangents(here.h.size(0)), options_.curvature);
     });
     if (!local) return;
     here.hessian = local->h;
     keep("hessian", here.hessian);
+    tally_.add("off_diagonal", off_diagonal_share(here.hessian));
   }
 
   // §3: the second-order expansion about the mean.
@@ -178,7 +171,7 @@ class Evaluator {
 
   // §4 and §5: the rows of the table of optimal covariances, for this decoder at this encoding.
   void add_deterministic(Here& here, int64_t first) {
-    const Tally::Names names{"grae", "diagonal_bound", "isotropic_bound", "grae_approx"};
+    const Tally::Names names{"grae", "diagonal_bound", "isotropic_bound", "grae_approx", "contrast"};
     if (!prior_) return tally_.undefined(names, not_gaussian());
     if (!beta_) return tally_.undefined(names, no_beta());
     if (!here.hessian.defined()) return;
@@ -190,10 +183,12 @@ class Evaluator {
       return curvature_penalty(structure, here.hessian, beta, precision_);
     };
     const Tensor base = here.at_mean + norm;
-    tally_.add("grae", base + penalty(Structure::full(d)));
-    const Tensor diagonal = penalty(Structure::diagonal(d));
+    const Tensor full = penalty(Structure::full(d)), diagonal = penalty(Structure::diagonal(d));
+    tally_.add("grae", base + full);
     tally_.add("diagonal_bound", base + diagonal);
     tally_.add("isotropic_bound", base + penalty(Structure::isotropic(d)));
+    if (*beta_ > 0) tally_.add("contrast", (diagonal - full) / *beta_);
+    else tally_.undefined({"contrast"}, sentence("β is 0"));
 
     // c_i: what one column contributes; their sum is the diagonal row but for a constant of the prior.
     const Tensor ratio = here.hessian.diagonal(0, 1, 2) / precision_.diagonal();
@@ -416,6 +411,8 @@ constexpr Meaning kMeanings[] = {{"elbo", "negative evidence lower bound: nll + 
                                  {"diagonal_bound", "the same, diagonal covariance: what GRAE≈ estimates"},
                                  {"isotropic_bound", "the same, one variance for all latents"},
                                  {"grae_approx", "one draw of GRAE≈, a column a datum"},
+                                 {"contrast", "(diagonal_bound − grae) / β: 0 where H is diagonal (§8)"},
+                                 {"off_diagonal", "share of H's squares off its diagonal, H normalised (§8)"},
                                  {"is_nll", "importance-weighted −log p(x)"},
                                  {"is_effective_samples", "effective number of its draws"},
                                  {"elbo_optimal", "elbo at the optimal covariance for β = 1"},

@@ -32,13 +32,14 @@ struct EvaluateOptions {
 ///   split, data, samples, importance_samples, beta, beta_eff (number or sentence), posterior, structure, kl ("closed"
 ///   or "Monte Carlo"), curvature, gauss_newton, constant (nats of a Gaussian likelihood, included in all values),
 ///   values: NAME -> { mean, se } in nats a datum (mean over data, se = sd of per-datum values / √N; ratio_R and
-///   is_effective_samples are plain numbers, bits_per_dimension bits), or { undefined: "sentence" },
+///   is_effective_samples and off_diagonal are plain numbers, bits_per_dimension bits), or { undefined: "sentence" },
 ///   grae_approx_variance: of the regularizer's estimate for one training batch, per choice of columns.
 /// NAMEs: nll, kl, elbo (negative ELBO), loss_beta, nll_at_mean, taylor, taylor_gap (loss_beta − taylor with the
-/// quadratic form as control variate), ratio_R, grae, diagonal_bound, isotropic_bound, grae_approx, is_nll,
-/// is_effective_samples, objective (the trained loss itself); with "_optimal" added, the same at the Gaussian
-/// posterior N(h, Σ*) whose covariance is §4's optimum within the family's own structure: at β = 1 for elbo and
-/// is_nll, at the training β for loss_beta (§5, the posterior of a GRAE model).
+/// quadratic form as control variate), ratio_R, grae, diagonal_bound, isotropic_bound, grae_approx, contrast and
+/// off_diagonal (§8: how far H is from diagonal), is_nll, is_effective_samples, objective (the trained loss itself);
+/// with "_optimal" added, the same at the Gaussian posterior N(h, Σ*) whose covariance is §4's optimum within the
+/// family's own structure: at β = 1 for elbo and is_nll, at the training β for loss_beta (§5, the posterior of a GRAE
+/// model).
 /// Deterministic. Throws std::runtime_error for a split without data.
 nlohmann::json evaluate(train::Session& session, const EvaluateOptions& options = {});
 

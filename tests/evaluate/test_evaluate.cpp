@@ -109,6 +109,10 @@ TEST_CASE(
   CHECK(largest(tensors.at("terms/isotropic_bound") - tensors.at("terms/nll_at_mean") - norm -
                 0.75 * (2 * h.trace() / 3).log1p()) < 1e-10);
 
+  CHECK(largest(tensors.at("terms/contrast") -
+                0.5 * ((2 * h.diagonal()).log1p().sum() - at::logdet(eye + 2 * h))) < 1e-10);
+  CHECK(mean(result, "contrast") > 1e-3);
+
   const at::Tensor ratio = at::linalg_inv(pca.precision).mm(eye + 2 * h);  // Σ Σ*⁻¹
   const at::Tensor kl = 0.5 * (ratio.trace() - 3 - at::logdet(ratio));
   CHECK(largest(tensors.at("terms/taylor") - tensors.at("terms/grae") - 0.5 * kl) < 1e-10);
@@ -120,6 +124,20 @@ TEST_CASE(
   const json variances = result.at("grae_approx_variance");
   CHECK(variances.at("one_column_a_datum").get<double>() ==
         testing::Approx(variances.at("one_column_a_batch").get<double>() / 16).epsilon(1e-9));
+}
+
+TEST_CASE("the share off the diagonal is scale-free, and dead latents have none") {
+  const auto hessian = [](std::vector<double> values) {
+    return at::tensor(values, at::kDouble).reshape({1, 3, 3});
+  };
+  // cos² = 0.25 between the first two: 2 · 0.25 of 3 + 2 · 0.25.
+  const std::vector<double> plain{4, 1, 0, 1, 1, 0, 0, 0, 9}, scaled{400, 1, 0, 1, 0.01, 0, 0, 0, 1e-6};
+  const std::vector<double> dead{4, 1, 0, 1, 1, 0, 0, 0, 0}, none(9, 0.0),
+      diagonal{4, 0, 0, 0, 1, 0, 0, 0, 2};
+  const at::Tensor found = off_diagonal_share(
+      at::cat({hessian(plain), hessian(scaled), hessian(dead), hessian(none), hessian(diagonal)}));
+  const std::vector<double> expected{0.5 / 3.5, 0.5 / 3.5, 0.5 / 2.5, 0, 0};
+  CHECK(largest(found - at::tensor(expected, at::kDouble)) < 1e-12);
 }
 
 TEST_CASE("elsewhere the bounds keep their order and importance weights lower the evidence bound") {

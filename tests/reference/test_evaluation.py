@@ -49,6 +49,7 @@ class Expected:
         self.expectations()
         self.quadratic()
         self.deterministic()
+        self.geometry()
         self.optimal()
 
     def from_streams(self, purpose, function):
@@ -105,6 +106,19 @@ class Expected:
             )
 
         self.terms["grae_approx"] = self.from_streams("column", one_column)
+
+    def geometry(self):
+        """§8, from the Jacobian: contrast of I + H/β in the prior's metric, squares of H's cosines off the diagonal."""
+        root = self.q.sqrt()
+        a = torch.eye(self.model.d) + torch.linalg.inv(root) @ self.hessian @ torch.linalg.inv(root) / self.beta
+        self.terms["contrast"] = 0.5 * (a.diagonal(dim1=1, dim2=2).log().sum(1) - torch.logdet(a))
+        shares = []
+        for one in self.hessian:
+            live = [i for i in range(self.model.d) if one[i, i] != 0]
+            squares = {(i, j): one[i, j] ** 2 / (one[i, i] * one[j, j]) for i in live for j in live}
+            off = sum(value for (i, j), value in squares.items() if i != j)
+            shares.append(off / sum(squares.values()) if live else torch.tensor(0.0))
+        self.terms["off_diagonal"] = torch.stack([torch.as_tensor(share) for share in shares])
 
     def optimal(self):
         """§5, the posterior of a GRAE model: β = 1 for ELBO and importance weights, the training's β for its loss."""
