@@ -1,0 +1,157 @@
+#pragma once
+// Linear and convolutional layers, normalisations and changes of shape. Parameters have PyTorch's names,
+// shapes and default distributions (uniform within ±1/√fan_in), drawn from Build::rng in float64 and then
+// rounded, so that models of either precision start alike.
+
+#include <variform/nn/layer.h>
+
+#include <array>
+
+namespace variform {
+inline namespace v1 {
+namespace nn {
+
+/// y = x Wᵀ + b on the last dimension. State: weight [out, in], bias [out].
+class VARIFORM_API Linear final : public Layer {
+ public:
+  /// From `in` to `out` numbers, both at least 1; without b when `bias` is false.
+  Linear(const Build& build, int64_t in, int64_t out, bool bias = true);
+
+  Tensor forward(const Tensor& x) const override;
+  Pushed push(const Tensor& x, const Tensor& v) const override;
+  Shape output_shape(const Shape& in) const override;
+  bool piecewise_linear() const override { return true; }
+  std::string python() const override;
+
+  const Tensor& weight() const { return weight_; }  ///< W [out, in]
+  const Tensor& bias() const { return bias_; }      ///< b [out]; undefined when there is none
+
+ private:
+  Tensor weight_, bias_;
+};
+
+/// A square kernel moved by `stride` over images padded with zeros.
+struct Convolution {
+  int64_t kernel = 3;   ///< its side, in pixels
+  int64_t stride = 1;   ///< pixels from one place to the next
+  int64_t padding = 0;  ///< rows and columns of zeros on each side
+  bool bias = true;     ///< a constant for each output channel
+};
+
+/// Cross-correlation, as torch.nn.Conv2d: a side of s becomes ⌊(s + 2·padding − kernel)/stride⌋ + 1.
+class VARIFORM_API Conv2d final : public Layer {
+ public:
+  /// From `in` to `out` channels. State: weight [out, in, kernel, kernel], bias [out].
+  Conv2d(const Build& build, int64_t in, int64_t out, const Convolution& options);
+
+  Tensor forward(const Tensor& x) const override;
+  Pushed push(const Tensor& x, const Tensor& v) const override;
+  Shape output_shape(const Shape& in) const override;
+  bool piecewise_linear() const override { return true; }
+  std::string python() const override;
+
+ private:
+  Tensor apply(const Tensor& x, const Tensor& bias) const;
+  Convolution options_;
+  Tensor weight_, bias_;
+};
+
+/// The transpose of a Conv2d, as torch.nn.ConvTranspose2d: a side of s becomes
+/// (s − 1)·stride − 2·padding + kernel + output_padding. Output padding [height, width] undoes the rounding
+/// of Conv2d.
+class VARIFORM_API ConvTranspose2d final : public Layer {
+ public:
+  /// From `in` to `out` channels; an output padding below the stride. State: weight [in, out, kernel, kernel],
+  /// bias [out].
+  ConvTranspose2d(const Build& build, int64_t in, int64_t out, const Convolution& options,
+                  std::array<int64_t, 2> output_padding = {0, 0});
+
+  Tensor forward(const Tensor& x) const override;
+  Pushed push(const Tensor& x, const Tensor& v) const override;
+  Shape output_shape(const Shape& in) const override;
+  bool piecewise_linear() const override { return true; }
+  std::string python() const override;
+
+ private:
+  Tensor apply(const Tensor& x, const Tensor& bias) const;
+  Convolution options_;
+  std::array<int64_t, 2> output_padding_;
+  Tensor weight_, bias_;
+};
+
+/// torch.nn.LayerNorm over all dimensions of a datum of the given shape, composed of elementary operations:
+/// LibTorch's fused kernel gives silently wrong gradients of losses on its tangents. State: weight, bias of
+/// that shape.
+class VARIFORM_API LayerNorm final : public Layer {
+ public:
+  /// For data of that shape; not empty.
+  LayerNorm(const Build& build, Shape shape);
+
+  Tensor forward(const Tensor& x) const override;
+  Pushed push(const Tensor& x, const Tensor& v) const override;
+  Shape output_shape(const Shape& in) const override;
+  std::string python() const override;
+
+ private:
+  Shape shape_;
+  Tensor weight_, bias_;
+};
+
+/// torch.nn.GroupNorm: [N, channels, …] normalised within each of `groups` groups of channels. State: weight,
+/// bias [channels]. One group is the layer normalisation of images.
+class VARIFORM_API GroupNorm final : public Layer {
+ public:
+  /// `groups` must divide `channels`.
+  GroupNorm(const Build& build, int64_t groups, int64_t channels);
+
+  Tensor forward(const Tensor& x) const override;
+  Pushed push(const Tensor& x, const Tensor& v) const override;
+  Shape output_shape(const Shape& in) const override;
+  std::string python() const override;
+
+ private:
+  int64_t groups_;
+  Tensor weight_, bias_;
+};
+
+/// [N, …] -> [N, P].
+class VARIFORM_API Flatten final : public LinearMap {
+ public:
+  Tensor forward(const Tensor& x) const override;
+  Shape output_shape(const Shape& in) const override;
+  std::string python() const override;
+};
+
+/// [N, P] -> [N, shape…].
+class VARIFORM_API Unflatten final : public LinearMap {
+ public:
+  /// To data of that shape.
+  explicit Unflatten(Shape shape);
+  Tensor forward(const Tensor& x) const override;
+  Shape output_shape(const Shape& in) const override;
+  std::string python() const override;
+
+ private:
+  Shape shape_;
+};
+
+/// Images [N, C, h, w] -> [N, C, height, width], torch.nn.Upsample of that size (bilinear: corners not
+/// aligned).
+class VARIFORM_API Upsample final : public LinearMap {
+ public:
+  /// How values between pixels come about.
+  enum class Mode { kNearest, kBilinear };
+  /// To images of that size, in pixels.
+  Upsample(int64_t height, int64_t width, Mode mode = Mode::kNearest);
+  Tensor forward(const Tensor& x) const override;
+  Shape output_shape(const Shape& in) const override;
+  std::string python() const override;
+
+ private:
+  Shape size_;
+  Mode mode_;
+};
+
+}  // namespace nn
+}  // namespace v1
+}  // namespace variform
