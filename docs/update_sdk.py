@@ -211,6 +211,11 @@ def updated(page):
     return fill(page, TABLE, tests) if tests else page
 
 
+def differences(before, after):
+    return "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), "docs/sdk.md", "the headers",
+                                          lineterm="", n=1))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
@@ -220,11 +225,10 @@ def main():
     if not given.check:
         PAGE.write_text(after)
         return 0
-    changes = difflib.unified_diff(before.splitlines(), after.splitlines(), "docs/sdk.md", "the headers", lineterm="", n=1)
-    text = "\n".join(changes)
+    text = differences(before, after)
     if text:
         print(f"docs/sdk.md is not what the headers say; run docs/update_sdk.py\n{text}", file=sys.stderr)
-    return bool(text)
+    return 1 if text else 0
 
 
 if __name__ == "__main__":
