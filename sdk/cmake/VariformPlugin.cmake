@@ -13,7 +13,7 @@
 #   others   test programs, one a file, that pass by returning 0. They are linked with the plugin's own objects, which
 #            are compiled once, and include <variform/testing.h>. They are no part of the default build, so that an edit
 #            of the plugin is quickly a training again: ctest builds them before it runs them.
-# The tests are <name>-<file's name>, and always <name>-check, the conformance of the plugin (`variform check <name>.so`),
+# The tests are <name>-<file's name> (the file's name alone if it begins with <name>), and always <name>-check, the conformance of the plugin (`variform check <name>.so`),
 # unless the variable VARIFORM_PLUGIN_CHECK is set and false. All run with one thread, and find this plugin first.
 
 set(VARIFORM_PLUGIN_EXPORTS "${CMAKE_CURRENT_LIST_DIR}/variform-plugin.map"
@@ -42,7 +42,7 @@ function(variform_add_plugin target)
   endif()
 
   if(NOT DEFINED VARIFORM_PLUGIN_CHECK OR VARIFORM_PLUGIN_CHECK)
-    _variform_plugin_test(${target} check "${VariformSdk_PROGRAM}" check "$<TARGET_FILE:${target}>")
+    _variform_plugin_test(${target} ${target}-check "${VariformSdk_PROGRAM}" check "$<TARGET_FILE:${target}>")
   endif()
   foreach(file IN LISTS arg_TESTS)
     cmake_path(ABSOLUTE_PATH file)
@@ -50,6 +50,9 @@ function(variform_add_plugin target)
       message(FATAL_ERROR "variform_add_plugin(${target}): the test '${file}' is not there.")
     endif()
     cmake_path(GET file STEM LAST_ONLY test)
+    if(NOT test MATCHES "^${target}")
+      string(PREPEND test "${target}-")
+    endif()
     if(file MATCHES "\\.toml$")
       _variform_plugin_test(${target} ${test} "${VariformSdk_PROGRAM}" check "${file}")
     else()
@@ -60,16 +63,16 @@ endfunction()
 
 # _variform_plugin_test(<plugin> <test> <command>…)
 function(_variform_plugin_test target test)
-  add_test(NAME ${target}-${test} COMMAND ${ARGN})
-  set_tests_properties(${target}-${test} PROPERTIES
+  add_test(NAME ${test} COMMAND ${ARGN})
+  set_tests_properties(${test} PROPERTIES
     TIMEOUT 900 ENVIRONMENT "OMP_NUM_THREADS=1;VARIFORM_PLUGIN_PATH=$<TARGET_FILE_DIR:${target}>")
 endfunction()
 
 # _variform_plugin_test_program(<plugin> <test> <source>): all programs of a plugin are built by one fixture.
 function(_variform_plugin_test_program target test source)
-  add_executable(${target}-${test} EXCLUDE_FROM_ALL "${source}" $<TARGET_OBJECTS:${target}>)
-  target_link_libraries(${target}-${test} PRIVATE Variform::sdk LibTorch::Runtime $<TARGET_PROPERTY:${target},LINK_LIBRARIES>)
-  _variform_plugin_test(${target} ${test} ${target}-${test})
+  add_executable(${test} EXCLUDE_FROM_ALL "${source}" $<TARGET_OBJECTS:${target}>)
+  target_link_libraries(${test} PRIVATE Variform::sdk LibTorch::Runtime $<TARGET_PROPERTY:${target},LINK_LIBRARIES>)
+  _variform_plugin_test(${target} ${test} ${test})
   if(NOT TARGET ${target}-tests)
     add_custom_target(${target}-tests)
     add_test(NAME ${target}-build-tests
@@ -77,6 +80,6 @@ function(_variform_plugin_test_program target test source)
     set_tests_properties(${target}-build-tests PROPERTIES
       FIXTURES_SETUP ${target}-tests RESOURCE_LOCK variform-build TIMEOUT 900)
   endif()
-  add_dependencies(${target}-tests ${target}-${test})
-  set_tests_properties(${target}-${test} PROPERTIES FIXTURES_REQUIRED ${target}-tests)
+  add_dependencies(${target}-tests ${test})
+  set_tests_properties(${test} PROPERTIES FIXTURES_REQUIRED ${target}-tests)
 endfunction()
