@@ -59,6 +59,14 @@ void descriptor(const Case& test) {
 
 void create(const Case& test) { test.extent(); }
 
+void runs(const Case& test) {
+  Rig rig(test);
+  try {
+    exercise(rig, 2, test.seed);
+  } catch (const Verdict&) {  // changed inputs: the next test says so
+  }
+}
+
 // Builds with other settings and runs; errors of a sentence are a component's right, where settings contradict.
 void try_settings(const Case& test, const Values& values, const std::string& what) {
   try {
@@ -208,7 +216,7 @@ void rows(const Case& test) {
   Rig rig(test);
   const int64_t B = 4;
   const std::vector<Input> whole = make_inputs(rig, B, test.seed);
-  const auto all = exercise(rig, whole, test.seed);
+  const auto all = exercise(rig, whole, test.seed), other_draws = exercise(rig, whole, test.seed + 1);
   for (int64_t row = 0; row < B; ++row) {
     std::vector<Input> part = whole;
     for (Input& input : part) {
@@ -219,7 +227,7 @@ void rows(const Case& test) {
     const auto one = exercise(rig, part, test.seed);
     for (std::size_t i = 0; i < all.size() && i < one.size(); ++i) {
       const Observation& o = all[i];
-      if (o.rows < 0 || o.name.find("draw") != std::string::npos || o.name == "rsample") continue;
+      if (o.rows < 0 || !at::equal(o.value, other_draws[i].value)) continue;
       const double error = difference(one[i].value, o.value.narrow(o.rows, row, 1));
       if (!(error <= 1e-7))
         fail(o.name + " of a datum changes by " + text_of(error) +
@@ -303,6 +311,87 @@ void state(const Case& test) {
   fail("a checkpoint of it with a changed byte was accepted");
 }
 
+// Everything that a component could disturb in another one: values, gradients wanted or not, and the mode.
+std::map<std::string, Tensor> disturbable(Rig& rig) {
+  std::map<std::string, Tensor> found;
+  for (Kind kind : kAllKinds) {
+    Component& component = *rig.model().component(kind);
+    if (&component == &rig.component()) continue;
+    const std::string slot = to_string(kind);
+    found[slot + "'s mode (training or evaluation)"] = at::full({}, component.is_training() ? 1 : 0);
+    for (const auto& [name, tensor] : state_of(component)) {
+      found[slot + "'s " + name] = tensor.detach().clone();
+      found["whether " + slot + "'s " + name + " wants a gradient"] =
+          at::full({}, tensor.requires_grad() ? 1 : 0);
+    }
+  }
+  return found;
+}
+
+void others(const Case& test) {
+  Rig rig(test);
+  const auto before = disturbable(rig);
+  exercise(rig, 2, test.seed);
+  for (const auto& [name, value] : disturbable(rig))
+    if (!before.contains(name) || !at::equal(before.at(name), value))
+      fail("it changes " + name + "; only the optimizer may (variform::Frozen restores what it found)");
+}
+
+void no_grad(const Case& test) {
+  Rig rig(test);
+  const std::vector<Input> inputs = make_inputs(rig, 3, test.seed);
+  const auto recorded = exercise(rig, inputs, test.seed);
+  const at::NoGradGuard guard;
+  const auto unrecorded = exercise(rig, inputs, test.seed);
+  compare(unrecorded, recorded, 1e-9, "under no_grad, as in evaluation,");
+  for (const Observation& o : unrecorded)
+    if (o.value.requires_grad())
+      fail(o.name +
+           " is recorded for gradients under no_grad, as in evaluation; nothing may switch recording on");
+}
+
+// A value besides `before` that the parameter's bounds allow.
+double another_value(const Parameter& p, double before) {
+  for (double value : {before / 2, before + 0.5, (p.low + p.high) / 2, p.high})
+    if (std::isfinite(value) && value != before && value <= p.high && value >= p.low &&
+        !(p.excludes_low && value == p.low))
+      return value;
+  return before;
+}
+
+std::vector<Tensor> watched(Rig& rig, const Case& test) {
+  std::vector<Tensor> values;
+  for (const Observation& o : exercise(rig, 3, test.seed)) values.push_back(o.value);
+  if (test.info->kind == Kind::kObjective)
+    if (const auto beta = rig.as<Objective>().beta()) values.push_back(beta->clone());
+  return values;
+}
+
+bool same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Tensor& x, const Tensor& y) { return at::equal(x.detach(), y.detach()); });
+}
+
+void schedules(const Case& test) {
+  bool any = false;
+  for (const Parameter& p : test.info->parameters()) {
+    if (!p.is_schedulable) continue;
+    any = true;
+    Rig rig(test);
+    const double before = rig.schedule(p.name).item<double>(), after = another_value(p, before);
+    const std::vector<Tensor> first = watched(rig, test);
+    rig.schedule(p.name).fill_(after);
+    if (!same(watched(rig, test), first)) continue;
+    Rig other(test, {.settings = {{p.name, after}}});  // perhaps it is of no importance to these settings
+    if (!same(watched(other, test), first))
+      fail("moving the schedule of '" + std::string(p.name) + "' from " + text_of(before) + " to " +
+           text_of(after) +
+           " changes nothing, while building it with that value does; keep the tensor of "
+           "Build::schedule and read it in each step");
+  }
+  if (!any) skip("no parameter of it can follow a schedule");
+}
+
 void lifetime(const Case& test) {
   Tensor loss;
   {
@@ -314,6 +403,13 @@ void lifetime(const Case& test) {
   }
   if (!loss.defined() || !loss.requires_grad()) skip("nothing that it returns has a gradient");
   loss.backward();
+}
+
+// What a gradient is taken of. A decoder's pushforward has a test of its own, which says what is wrong with it.
+std::vector<Observation> differentiated(Rig& rig, const std::vector<Input>& inputs, std::uint64_t seed) {
+  std::vector<Observation> seen = exercise(rig, inputs, seed);
+  std::erase_if(seen, [](const Observation& o) { return o.name.starts_with("pushforward"); });
+  return seen;
 }
 
 // The loss whose gradient is held against differences, as a function of all tensors that it may depend on.
@@ -331,7 +427,7 @@ Slope slope_of(Rig& rig, std::vector<Input>& inputs, const Case& test) {
       slope.tensors.emplace_back("input '" + input.name + "'", input.value);
     }
   slope.loss = [&rig, &inputs, seed = test.seed, objective = test.info->kind == Kind::kObjective] {
-    const auto seen = exercise(rig, inputs, seed);
+    const auto seen = differentiated(rig, inputs, seed);
     return objective ? seen.front().value.to(at::kDouble).mean() : weighted_sum(seen, seed);
   };
   return slope;
@@ -431,13 +527,20 @@ std::vector<Test> component_tests() {
        {"loads"},
        descriptor},
       {"create", group, "It can be created with its defaults.", all, {"loads"}, create},
-      {"inputs", group, "It leaves its inputs as they are.", all, {"create"}, inputs},
+      {"runs",
+       group,
+       "All that it can do runs for ordinary inputs, or says that it is unsupported.",
+       all,
+       {"create"},
+       runs},
+      {"inputs", group, "It leaves its inputs as they are.", all, {"runs"}, inputs},
       {"shapes",
        group,
        "Everything that it returns has the shape that the interface says, for batches of 1, 2 and 7.",
        all,
-       {"create", "inputs"},
+       {"runs", "inputs"},
        shapes},
+      {"others", group, "It leaves the other components of the model as they are.", all, {"shapes"}, others},
       {"parameters",
        group,
        "Values at the bounds of its parameters, and random settings of all of them, work or are refused with "
@@ -452,9 +555,26 @@ std::vector<Test> component_tests() {
        {"shapes"},
        dtypes},
       {"finite", group, "What it returns for ordinary inputs is finite.", all, {"dtypes"}, finite},
-      {"strides", group, "It takes inputs that are not contiguous.", all, {"shapes"}, strides},
       {"global-rng", group, "It never draws from the global random generator.", all, {"shapes"}, global_rng},
-      {"determinism", group, "The same seed gives the same bits.", all, {"shapes"}, determinism},
+      {"determinism", group, "The same seed gives the same bits.", all, {"shapes", "others"}, determinism},
+      {"strides",
+       group,
+       "It takes inputs that are not contiguous.",
+       all,
+       {"determinism", "global-rng"},
+       strides},
+      {"no-grad",
+       group,
+       "It gives the same values when no gradients are recorded, as in evaluation.",
+       all,
+       {"determinism", "global-rng"},
+       no_grad},
+      {"schedules",
+       group,
+       "Parameters that can follow a schedule do so after construction.",
+       all,
+       {"determinism", "global-rng"},
+       schedules},
       {"rows",
        group,
        "A datum's result does not depend on the other data in the batch.",

@@ -1,9 +1,165 @@
-// Objectives.
+// Objectives: what they say about their loss, β and tangents is so, and they need no more of a batch than it must have.
 
-#include "conformance/test.h"
+#include <ATen/core/grad_mode.h>
+
+#include <variform/model.h>
+#include <variform/random.h>
+
+#include <atomic>
+#include <cmath>
+#include <set>
+
+#include "conformance/exercise.h"
 
 namespace variform::conformance {
+namespace {
 
-std::vector<Test> objective_tests() { return {}; }
+Batch batch_of(const Tensor& x) {
+  return {x, at::zeros({x.size(0)}, at::kLong), at::arange(x.size(0), at::kLong), 100};
+}
+
+Terms evaluate(Rig& rig, const Batch& batch, std::uint64_t seed) {
+  rig.model().rng.set_current_seed(hash(seed, "draws"));
+  return rig.as<Objective>().evaluate(rig.model(), batch);
+}
+
+void parts(const Case& test) {
+  Rig rig(test);
+  const Terms terms = evaluate(rig, batch_of(rig.data(3, test.seed)), test.seed);
+  std::set<std::string> names{"step", "epoch",    "split", "loss",
+                              "beta", "beta_eff", "lr"};  // of every log line
+  for (const auto& [name, part] : terms.parts) {
+    if (name.empty()) fail("one of the loss's parts has no name");
+    if (!names.insert(name).second)
+      fail("the part '" + name +
+           "' has a name that another part has, or that every line of the log uses already; parts need names "
+           "of "
+           "their own");
+  }
+}
+
+// A loss for each datum is that datum's: with the same draws, other data do not change it.
+void loss_per_datum(const Case& test) {
+  Rig rig(test);
+  if (!rig.parameters().empty())
+    skip("the objective trains parameters of its own, whose loss may compare the data of a batch");
+  const at::NoGradGuard no_grad;
+  const Tensor x = rig.data(4, test.seed), other = rig.data(4, test.seed + 1);
+  const Tensor whole = evaluate(rig, batch_of(x), test.seed).loss;
+  if (whole.dim() == 0) skip("its loss does not split over data");
+  for (int64_t row = 0; row < 4; ++row) {
+    const Tensor changed = other.clone();
+    changed[row].copy_(x[row]);
+    const double before = whole[row].item<double>(),
+                 after = evaluate(rig, batch_of(changed), test.seed).loss[row].item<double>();
+    if (!(std::abs(after - before) <= 1e-7 * std::max(1.0, std::abs(before))))
+      fail("the loss of a datum changes from " + text_of(before) + " to " + text_of(after) +
+           " with the other data in the batch; a loss that does not split over data is 0-dim");
+  }
+}
+
+void beta(const Case& test) {
+  Rig rig(test);
+  Objective& objective = rig.as<Objective>();
+  const std::optional<Tensor> now = objective.beta();
+  const std::optional<double> last = objective.final_beta();
+  if (!now && !last) skip("it has no β");
+  if (!now || !last)
+    fail(std::string("it has ") + (now ? "beta() but no final_beta()" : "final_beta() but no beta()") +
+         "; both say what β is, now and at the end");
+  if (!now->defined() || now->dim() != 0 || !now->is_floating_point())
+    fail("beta() is " + (now->defined() ? to_text(now->sizes()) : std::string("undefined")) +
+         "; expected a floating-point number, []");
+  const double value = now->item<double>();
+  if (!std::isfinite(value) || value < 0)
+    fail("beta() is " + text_of(value) + "; expected a number of at least 0");
+  if (!(std::abs(value - *last) <= 1e-6 * std::max(1.0, std::abs(value))))
+    fail("without a schedule beta() is " + text_of(value) + " and final_beta() is " + text_of(*last) +
+         "; they must be the same");
+}
+
+// Hands everything on and counts what an objective asks for.
+class CountingDecoder final : public Decoder {
+ public:
+  explicit CountingDecoder(std::shared_ptr<Decoder> inner)
+      : inner_(register_module("inner", std::move(inner))) {}
+  Tensor decode(const Tensor& z) override { return inner_->decode(z); }
+  Pushed pushforward(const Tensor& z, const Tensor& v) override {
+    ++pushed;
+    return inner_->pushforward(z, v);
+  }
+  int pushed = 0;
+
+ private:
+  std::shared_ptr<Decoder> inner_;
+};
+
+void tangents(const Case& test) {
+  Rig rig(test);
+  const auto counting = std::make_shared<CountingDecoder>(
+      std::static_pointer_cast<Decoder>(rig.model().component(Kind::kDecoder)));
+  rig.model().set(Kind::kDecoder, counting, "stand-in");
+  evaluate(rig, batch_of(rig.data(3, test.seed)), test.seed);
+  const bool says = rig.as<Objective>().uses_tangents();
+  if (counting->pushed > 0 && !says)
+    fail(
+        "it differentiates the decoder's pushforward, but uses_tangents() says false: the gradient would not "
+        "be "
+        "verified before the training, and LibTorch computes it wrongly for some layers");
+  if (counting->pushed == 0 && says)
+    warn("uses_tangents() says true, but it does not use the decoder's pushforward with these parameters");
+}
+
+void plain_batch(const Case& test) {
+  Rig rig(test);
+  const Tensor x = rig.data(3, test.seed);
+  Batch plain = batch_of(x);
+  plain.labels = plain.index = Tensor();
+  Terms terms;
+  try {
+    terms = evaluate(rig, plain, test.seed);
+  } catch (const Error&) {
+    skip("it needs labels or row numbers, and says so");
+  } catch (...) {
+    fail("for a batch without labels and row numbers it fails: " + message_of_exception() +
+         ". If it needs them, it must say so with a variform::Error");
+  }
+  if (!terms.loss.defined() || !at::isfinite(terms.loss).all().item<bool>())
+    fail("for a batch without labels and row numbers its loss is not finite");
+}
+
+}  // namespace
+
+std::vector<Test> objective_tests() {
+  const char* group = "objective";
+  const std::vector<Kind> kinds{Kind::kObjective};
+  return {
+      {"parts", group, "The parts of its loss have names of their own.", kinds, {"shapes"}, parts},
+      {"plain-batch",
+       group,
+       "It works without labels and row numbers, or says that it needs them.",
+       kinds,
+       {"shapes", "finite"},
+       plain_batch},
+      {"loss-per-datum",
+       group,
+       "The loss of a datum does not depend on the other data in the batch.",
+       kinds,
+       {"finite", "determinism", "global-rng"},
+       loss_per_datum},
+      {"beta",
+       group,
+       "beta() is a number of at least 0, and final_beta() is its value at the end.",
+       kinds,
+       {"create"},
+       beta},
+      {"tangents",
+       group,
+       "It says whether it differentiates the decoder's pushforward.",
+       kinds,
+       {"shapes"},
+       tangents},
+  };
+}
 
 }  // namespace variform::conformance

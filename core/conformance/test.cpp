@@ -155,18 +155,21 @@ const std::vector<Test>& all_tests() {
 Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind) {
   const Extent& extent = test.extent();
   const int64_t latent = options.latent > 0 ? options.latent : extent.latent;
+  const Shape& data = options.data.empty() ? extent.data : options.data;
   const std::uint64_t seed = options.seed != 0 ? options.seed : test.seed;
   const at::TensorOptions tensors = at::TensorOptions().dtype(options.dtype).device(at::kCPU);
-  model_ = std::make_unique<Model>(extent.data, latent, tensors, testing::generator(hash(seed, "model")));
+  model_ = std::make_unique<Model>(data, latent, tensors, testing::generator(hash(seed, "model")));
   const testing::Values values = test.parameters(options.settings);
   for (Kind kind : kAllKinds) {
     const bool own = kind == kind_;
     const Domain domain =
         model_->component(Kind::kLikelihood) ? model_->likelihood().domain() : Domain::kReal;
     const ComponentInfo& info = own ? *test.info : ComponentInfo{};
-    Build build(parameters_for(info, own ? values : testing::Values{},
-                               data_for(domain, extent.data, 32, seed, tensors)));
-    build.data = extent.data;
+    const auto parameters =
+        parameters_for(info, own ? values : testing::Values{}, data_for(domain, data, 32, seed, tensors));
+    if (own) parameters_ = parameters;
+    Build build(parameters);
+    build.data = data;
     build.latent = latent;
     build.options = tensors;
     build.rng = model_->rng;

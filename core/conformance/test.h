@@ -53,6 +53,7 @@ struct RigOptions {
   int64_t outputs = 1;            ///< of the stand-in likelihood: numbers decoded per data value
   int64_t latent = 0;             ///< 0: as in Case::extent()
   std::uint64_t seed = 0;         ///< of the component's initialisation; 0: the test's
+  Shape data = {};                ///< empty: as in Case::extent()
 };
 
 /// One test's view of what it tests.
@@ -79,7 +80,7 @@ class Case {
 
 /// A test. Its name says what holds when it passes.
 struct Test {
-  std::string_view name;      ///< "entropy"; unique
+  std::string_view name;      ///< "entropy"; unique among those of a kind
   std::string_view group;     ///< "library", "component", "probability", "network", "likelihood", "objective"
   std::string_view sentence;  ///< one sentence, for people
   std::vector<Kind> kinds;    ///< which components it is for; none: the library
@@ -117,8 +118,11 @@ class Rig {
   std::vector<std::pair<std::string, Tensor>> parameters(bool all = false) const;
   /// A standard normal tensor in the model's dtype.
   Tensor normal(at::IntArrayRef shape, std::uint64_t seed = 1) const;
+  /// What a schedulable parameter of the component under test reads, 0-dim: refill it to move the schedule.
+  Tensor schedule(std::string_view key) const { return parameters_->schedule(key); }
 
  private:
+  std::shared_ptr<testing::FakeParameters> parameters_;
   Kind kind_;
   std::unique_ptr<Model> model_;
 };
