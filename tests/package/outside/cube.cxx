@@ -13,6 +13,7 @@ class Cube final : public variform::Prior {
   variform::Tensor sample(int64_t n, variform::Generator& rng) override {
     return at::empty({n, latent_}, options_).uniform_(0, 1, rng);
   }
+  variform::Support support() const override { return {0, 1}; }
 
  private:
   int64_t latent_;
