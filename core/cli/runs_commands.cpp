@@ -1,4 +1,5 @@
-// runs list, table and diff: what past runs there are, their results side by side, and how two configs differ.
+// runs list, table, diff and plot: what past runs there are, their results side by side, how two configs differ, and
+// figures of several runs.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -7,7 +8,10 @@
 #include <set>
 
 #include "cli/commands.h"
+#include "config/difference.h"
 #include "config/load.h"
+#include "report/figure.h"
+#include "report/run_data.h"
 #include "report/table.h"
 
 namespace variform::cli {
@@ -112,40 +116,60 @@ int table(const Common& common) {
   return kDone;
 }
 
-void flatten(const config::Node& node, const std::string& path, std::map<std::string, std::string>& out) {
-  if (!node.is_table()) {
-    out[path] = config::print_value(node);
-    return;
-  }
-  for (const auto& member : node.members())
-    flatten(member.value, path.empty() ? member.key : path + "." + member.key, out);
+int diff(const Common& common, const std::string& left, const std::string& right) {
+  config::Diagnostics diagnostics;
+  std::vector<config::Node> configs;
+  for (const std::string& name : {left, right})
+    configs.push_back(
+        config::parse_file((run_path(common, name) / "config.resolved.toml").string(), diagnostics));
+  diagnostics.throw_if_any();
+  report::Table rows({{"key"}, {left}, {right}});
+  for (const auto& [key, values] : config::differences(configs))
+    rows.add({key, values[0].value_or("-"), values[1].value_or("-")});
+  write_result(rows.empty() ? "the two configs are the same" : rows.text());
+  return kDone;
 }
 
-int diff(const Common& common, const std::string& left, const std::string& right) {
-  std::map<std::string, std::string> sides[2];
-  const std::string names[2] = {left, right};
-  for (int side = 0; side < 2; ++side) {
-    config::Diagnostics diagnostics;
-    flatten(
-        config::parse_file((run_path(common, names[side]) / "config.resolved.toml").string(), diagnostics),
-        "", sides[side]);
-    diagnostics.throw_if_any();
-  }
-  std::set<std::string> keys;
-  for (const auto& side : sides)
-    for (const auto& [key, value] : side) keys.insert(key);
-  report::Table rows({{"key"}, {left}, {right}});
-  int differences = 0;
-  for (const std::string& key : keys) {
-    const auto at = [&](int side) {
-      return sides[side].contains(key) ? sides[side].at(key) : std::string("-");
-    };
-    if (at(0) == at(1)) continue;
-    rows.add({key, at(0), at(1)});
-    ++differences;
-  }
-  write_result(differences == 0 ? "the two configs are the same" : rows.text());
+struct PlotOptions {
+  std::vector<std::string> runs, values, evaluations;
+  std::string x = "step", split, out = "plot";
+};
+
+int plot(const Common& common, const PlotOptions& options) {
+  std::vector<fs::path> folders;
+  for (const std::string& run : options.runs) folders.push_back(run_path(common, run));
+  const std::vector<report::RunSource> runs = report::sources(folders);
+  const report::Figure figure =
+      options.evaluations.empty()
+          ? report::curves(runs, options.x, options.values, options.split)
+          : report::evaluations(runs, options.evaluations, options.split.empty() ? "test" : options.split);
+  fs::path stem = options.out;
+  if (stem.extension() == ".svg" || stem.extension() == ".png") stem.replace_extension();
+  const report::Drawn drawn = report::draw(figure, stem);
+  for (const fs::path& file : {drawn.csv, drawn.script, drawn.svg, drawn.png}) write_result(file.string());
   return kDone;
+}
+
+void add_plot(CLI::App& runs, Common& common, Action& action) {
+  auto options = std::make_shared<PlotOptions>();
+  CLI::App* command = runs.add_subcommand("plot", "Curves of runs' metrics, or bars of their evaluations");
+  command->add_option("run", options->runs, "RUN...: folders, or names below --runs")->required();
+  command->add_option("--x", options->x, "Horizontal axis of curves: step or epoch")->capture_default_str();
+  CLI::Option* values =
+      command->add_option("--value", options->values, "A value to draw, one panel each (all in common)")
+          ->type_name("NAME")
+          ->expected(1)
+          ->take_all();
+  command->add_option("--evaluation", options->evaluations, "Bars of these values as evaluate found them")
+      ->type_name("NAME...")
+      ->excludes(values);
+  command->add_option("--split", options->split, "train, validation or test")
+      ->check(CLI::IsMember({"train", "validation", "test"}));
+  command->add_option("--out", options->out, "Files to write, without or with .svg or .png")
+      ->type_name("FILE")
+      ->capture_default_str();
+  command->callback(
+      [&common, &action, options] { action = [&common, options] { return plot(common, *options); }; });
 }
 
 }  // namespace
@@ -166,6 +190,7 @@ void add_runs_commands(CLI::App& app, Common& common, Action& action) {
   differ->callback([&common, &action, names] {
     action = [&common, names] { return diff(common, names->first, names->second); };
   });
+  add_plot(*runs, common, action);
 }
 
 }  // namespace variform::cli

@@ -1,12 +1,16 @@
 // Pictures read back pixel by pixel, and tables as texts.
 
+#include "report/figure.h"
 #include "report/png_grid.h"
+#include "report/run_data.h"
 #include "report/table.h"
 
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 
 #include "catch.h"
 
@@ -138,6 +142,142 @@ TEST_CASE("a value is shown with the digits that its standard error vouches for"
   CHECK(with_error(0.5, 0) == "0.5");
   CHECK(with_error(NAN, 1) == "–");
   CHECK(significant(0.000123456, 3) == "0.000123");
+}
+
+std::string content(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Whether a pixel of the picture has about this colour.
+bool shows(const Image& image, int red, int green, int blue) {
+  for (std::size_t i = 0; i + 2 < image.pixels.size(); i += 3)
+    if (std::abs(image.pixels[i] - red) < 8 && std::abs(image.pixels[i + 1] - green) < 8 &&
+        std::abs(image.pixels[i + 2] - blue) < 8)
+      return true;
+  return false;
+}
+
+const Figure kTwoCurves{
+    FigureKind::kCurves,
+    {{"loss", "step", "nats", {{"a 'quoted' one", {1, 2}, {3, 4}}, {"b_1", {1, 2}, {0.1, 9}}}},
+     {"kl", "step", "nats", {{"b_1", {1, 2}, {1e-300, std::nan("")}}}}}};
+
+TEST_CASE("a figure's CSV has every number, exactly") {
+  CHECK(csv_of(kTwoCurves) ==
+        "panel,series,x,y,error\n\"loss\",\"a 'quoted' one\",1,3,\n\"loss\",\"a 'quoted' one\",2,4,\n"
+        "\"loss\",\"b_1\",1,0.1,\n\"loss\",\"b_1\",2,9,\n\"kl\",\"b_1\",1,1e-300,\n\"kl\",\"b_1\",2,NaN,\n");
+}
+
+TEST_CASE("a figure is drawn as SVG and PNG beside its data and script, each series in its colour") {
+  const Folder folder;
+  const Drawn drawn = draw(kTwoCurves, folder / "it's a/fig");
+  CHECK(content(drawn.csv) == csv_of(kTwoCurves));
+  const std::string svg = content(drawn.svg);
+  for (const char* text : {"loss", "kl", "step", "nats", "b_1", "a 'quoted' one"})
+    CHECK_THAT(svg, ContainsSubstring(text));
+  const Image image = read_png(drawn.png);
+  CHECK((image.width == 1600 && image.height == 672));  // two panels and a legend, at twice the SVG's size
+  CHECK((shows(image, 0x00, 0x72, 0xB2) && shows(image, 0xD5, 0x5E, 0x00)));
+  CHECK_FALSE(shows(image, 0x00, 0x9E, 0x73));  // there is no third series
+}
+
+TEST_CASE("bars begin at zero, and marks stand for values that are nearly equal") {
+  const Figure bars{FigureKind::kBars,
+                    {{"contrast", "", "nats", {{"a", {}, {0.5}, {0.1}}, {"b", {}, {2}, {0.2}}}},
+                     {"elbo", "", "nats", {{"a", {}, {731}, {0.1}}, {"b", {}, {735}, {std::nan("")}}}}}};
+  const std::string script = script_of(bars, "f");
+  const std::size_t second = script.find("set title 'elbo'");
+  REQUIRE(second != std::string::npos);
+  CHECK_THAT(script.substr(0, second), ContainsSubstring("set yrange [*<0:0<*]"));
+  CHECK_THAT(script.substr(0, second), ContainsSubstring("with boxerrorbars"));
+  CHECK(script.find("with box", second) == std::string::npos);
+  CHECK_THAT(script.substr(second), ContainsSubstring("with points"));  // the one without an error
+  const Folder folder;
+  const Image image = read_png(draw(bars, folder / "bars").png);
+  CHECK((image.width == 1600 && image.height == 600));  // names under the bars, no legend
+  CHECK((shows(image, 0x26, 0x87, 0xBD) || shows(image, 0x00, 0x72, 0xB2)));
+}
+
+TEST_CASE("what cannot be drawn is an error that says what to do") {
+  const Folder folder;
+  CHECK_THROWS_WITH(draw(Figure{}, folder / "f"), "there is nothing to draw.");
+  const std::string path = testing::environment("PATH");
+  ::setenv("PATH", folder.path().c_str(), 1);
+  CHECK_THROWS_WITH(draw(kTwoCurves, folder / "f"), ContainsSubstring("install the package gnuplot-nox"));
+  ::setenv("PATH", path.c_str(), 1);
+  CHECK(std::filesystem::exists(folder / "f.gp"));
+}
+
+// A run folder with two log lines, two evaluations of the test split and an evaluation file.
+std::filesystem::path fake_run(const Folder& folder, const std::string& name, const std::string& config,
+                               double loss) {
+  const std::filesystem::path run = folder / name;
+  std::filesystem::create_directories(run);
+  std::ofstream(run / "config.resolved.toml") << config;
+  const std::string value = std::to_string(loss);
+  std::ofstream(run / "metrics.jsonl")
+      << "{\"split\":\"train\",\"step\":5,\"loss\":9,\"lr\":0.1}\n"
+      << "{\"split\":\"test\",\"step\":5,\"loss\":8,\"kl\":null,\"epoch\":0.5}\n"
+      << "{\"split\":\"test\",\"step\":10,\"loss\":" << value << ",\"kl\":2,\"epoch\":1}\n{\"split\":\"te";
+  std::ofstream(run / "evaluation-test.json")
+      << "{\"values\":{\"contrast\":{\"mean\":" << value
+      << ",\"se\":0.5},\"grae\":{\"undefined\":\"not defined: no.\"}}}";
+  return run;
+}
+
+std::string config_of(const std::string& family, const std::string& beta, const std::string& seed = "1") {
+  return "name = \"" + family + "\"\nseed = " + seed + "\n[model.family]\ntype = \"" + family +
+         "\"\nplugin = \"org." + family + "\"\n" + family +
+         "_scale = 2.0\n[objective]\ntype = \"o\"\nbeta = " + beta +
+         "\n[train]\nthreads = " + (family == "full" ? "1" : "2") + "\n";
+}
+
+TEST_CASE("runs go by what tells them apart") {
+  const Folder folder;
+  const auto a = fake_run(folder, "a", config_of("diagonal", "0.1"), 1),
+             b = fake_run(folder, "b", config_of("full", "0.1"), 2),
+             c = fake_run(folder, "c", config_of("full", "1.0"), 3),
+             same = fake_run(folder, "same", config_of("full", "1.0"), 3);
+  const auto labels = [](const std::vector<std::filesystem::path>& runs) {
+    std::vector<std::string> found;
+    for (const RunSource& run : sources(runs)) found.push_back(run.label);
+    return found;
+  };
+  CHECK(labels({a, b}) == std::vector<std::string>{"family diagonal", "family full"});
+  CHECK(labels({a, b, c}) == std::vector<std::string>{"family diagonal, beta 0.1", "family full, beta 0.1",
+                                                      "family full, beta 1.0"});
+  CHECK(labels({b, c}) == std::vector<std::string>{"beta 0.1", "beta 1.0"});
+  CHECK(labels({c, same}) == std::vector<std::string>{"c", "same"});
+  CHECK(labels({a}) == std::vector<std::string>{"a"});
+  CHECK_THROWS_WITH(sources({a, folder / "a/../a"}), ContainsSubstring("is given twice"));
+  CHECK_THROWS_WITH(sources({folder.path()}), ContainsSubstring("holds no config.resolved.toml"));
+}
+
+TEST_CASE("curves and bars are what the runs' files say") {
+  const Folder folder;
+  const std::vector<RunSource> runs = sources({fake_run(folder, "a", config_of("diagonal", "0.1"), 1),
+                                               fake_run(folder, "b", config_of("full", "0.1"), 2)});
+  const Figure all = curves(runs, "epoch", {}, "");
+  REQUIRE(all.panels.size() == 2);
+  CHECK((all.panels[0].title == "loss" && all.panels[0].x_label == "epoch"));
+  CHECK(all.panels[0].y_label == "nats a datum (test)");
+  CHECK(all.panels[0].series[1].x == std::vector<double>{0.5, 1});
+  CHECK(all.panels[0].series[1].y == std::vector<double>{8, 2});
+  CHECK(std::isnan(all.panels[1].series[0].y[0]));
+  CHECK(curves(runs, "step", {"lr"}, "train").panels[0].y_label == "lr (train)");
+  CHECK_THROWS_WITH(curves(runs, "step", {"elbo"}, ""),
+                    ContainsSubstring("has no 'elbo' on the split 'test'; it has: epoch, kl, loss, step."));
+  CHECK_THROWS_WITH(curves(runs, "step", {"loss"}, "validation"),
+                    ContainsSubstring("Its splits: test, train"));
+  CHECK_THROWS_WITH(curves(runs, "hours", {"loss"}, ""), ContainsSubstring("has no 'hours'"));
+
+  const Figure bars = evaluations(runs, {"contrast"}, "test");
+  CHECK(bars.panels[0].series[1].y == std::vector<double>{2});
+  CHECK(bars.panels[0].series[1].error == std::vector<double>{0.5});
+  CHECK_THROWS_WITH(evaluations(runs, {"nll"}, "test"), ContainsSubstring("it has: contrast."));
+  CHECK_THROWS_WITH(evaluations(runs, {"grae"}, "test"), ContainsSubstring("(not defined: no.)"));
+  CHECK_THROWS_WITH(evaluations(runs, {"nll"}, "train"), ContainsSubstring("variform evaluate"));
 }
 
 }  // namespace

@@ -1,0 +1,34 @@
+#pragma once
+// What figures take from run folders: values along the training from metrics.jsonl, and at its end from
+// evaluation-SPLIT.json. Needs no model and no plugin.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "report/figure.h"
+
+namespace variform::report {
+
+/// A run to be shown and the name that it goes by in legends.
+struct RunSource {
+  std::filesystem::path folder;
+  std::string label;
+};
+
+/// Runs under names made of what differs in their configs (config::labels), or of their folders' names where that does
+/// not tell them apart. Throws Error for a folder that holds no run, and for a run given twice.
+std::vector<RunSource> sources(const std::vector<std::filesystem::path>& folders);
+
+/// One panel a value, one line a run. `x`: step, epoch, or another number of the metrics. No values: all that every run
+/// has. Empty split: that of the evaluations (test or validation) of the first run. Throws Error for a run without the
+/// value, naming those that it has.
+Figure curves(const std::vector<RunSource>& runs, const std::string& x, std::vector<std::string> values,
+              std::string split);
+
+/// One panel a value, one bar a run, with standard errors. Throws Error for a run without that evaluation (it says how
+/// to make it) or where the value is undefined (it says why).
+Figure evaluations(const std::vector<RunSource>& runs, const std::vector<std::string>& values,
+                   const std::string& split);
+
+}  // namespace variform::report
