@@ -1,9 +1,226 @@
-// Families and priors as distributions.
+// Families and priors as distributions: what statistics.h can ask of them.
 
-#include "conformance/test.h"
+#include <variform/random.h>
+
+#include "conformance/statistics.h"
 
 namespace variform::conformance {
+namespace {
 
-std::vector<Test> distribution_tests() { return {}; }
+constexpr int64_t kBatch = 2;
+
+// With `latent` latents, or as many as Case::extent() has if settings fix their number.
+Rig rig_of(const Case& test, int64_t latent) {
+  test.extent();
+  try {
+    return Rig(test, {.latent = latent});
+  } catch (const Error&) {
+    return Rig(test);
+  }
+}
+
+// A family's posterior for random parameters.
+struct Posed {
+  Rig rig;
+  Tensor params, x;
+  std::unique_ptr<Posterior> q;
+
+  Posed(const Case& test, int64_t latent) : rig(rig_of(test, latent)) {
+    const int64_t count = family().parameter_count(rig.model().latent);
+    params = 0.7 * rig.normal({kBatch, count}, hash(test.seed, "params"));
+    x = rig.data(kBatch, hash(test.seed, "x"));
+    q = family().posterior(params, x);
+  }
+  VariationalFamily& family() { return rig.as<VariationalFamily>(); }
+};
+
+// What a component cannot do cannot be wrong.
+template <class Call>
+void if_supported(const Call& call) {
+  try {
+    call();
+  } catch (const Unsupported& lacks) {
+    skip(lacks.what());
+  }
+}
+
+// check(distribution) in one dimension and in `latents`, for a family or a prior.
+template <class Check>
+void each_distribution(const Case& test, int64_t latents, const Check& check) {
+  if_supported([&] {
+    for (int64_t latent : {int64_t{1}, latents}) {
+      if (test.info->kind == Kind::kFamily) {
+        Posed posed(test, latent);
+        for (int64_t b = 0; b < kBatch; ++b) check(distribution_of(*posed.q, b, posed.family().support()));
+      } else {
+        Rig rig = rig_of(test, latent);
+        check(distribution_of(rig.as<Prior>()));
+      }
+    }
+  });
+}
+
+void support(const Case& test) {
+  each_distribution(test, 3, [&](const Distribution& d) { check_support(d, test.generator("support")); });
+}
+
+void normalised(const Case& test) {
+  each_distribution(test, 4,
+                    [&](const Distribution& d) { check_normalised(d, test.generator("normalised")); });
+}
+
+void draw_density(const Case& test) {
+  if_supported([&] { check_draw_density(*Posed(test, 3).q, test.generator("draw-density")); });
+}
+
+void sample_density(const Case& test) {
+  const auto run = [&](int64_t latent) {
+    Posed posed(test, latent);
+    const Support within = posed.family().support();
+    try {
+      for (int64_t b = 0; b < kBatch; ++b)
+        check_sample(distribution_of(*posed.q, b, within), test.generator("sample"));
+    } catch (const Unsupported&) {  // at foreign points
+      check_own_density(*posed.q, within, test.generator("sample"));
+    }
+  };
+  if (test.info->kind == Kind::kPrior)
+    each_distribution(test, 3, [&](const Distribution& d) { check_sample(d, test.generator("sample")); });
+  else
+    if_supported([&] {
+      run(1);
+      run(3);
+    });
+}
+
+void independent(const Case& test) {
+  Posed posed(test, 3);
+  Generator rng = test.generator("independent");
+  if_supported(
+      [&] { posed.q->log_prob(posed.q->rsample(1, rng)); });  // a point has draws that are all the same
+  check_independent(*posed.q, rng);
+}
+
+void marginals(const Case& test) {
+  if_supported([&] { check_marginals(*Posed(test, 3).q, test.generator("marginals")); });
+}
+
+void moments(const Case& test) {
+  if_supported([&] {
+    Posed posed(test, 3);
+    check_moments(*posed.q, posed.family().finite_moments(), test.generator("moments"));
+  });
+}
+
+void entropy(const Case& test) {
+  if_supported([&] { check_entropy(*Posed(test, 3).q, test.generator("entropy")); });
+}
+
+void kl(const Case& test) {
+  if_supported([&] {
+    Rig rig = rig_of(test, 3);
+    const auto q = rig.model().posterior(rig.data(kBatch, test.seed));
+    check_kl(rig.model(), *q, test.generator("kl"));
+  });
+}
+
+void pathwise(const Case& test) {
+  if_supported([&] {
+    Posed posed(test, 3);
+    check_pathwise(posed.family(), posed.params.narrow(0, 0, 1), posed.x.narrow(0, 0, 1),
+                   test.generator("pathwise"));
+  });
+}
+
+void cross_entropy(const Case& test) {
+  if_supported([&] {
+    Rig rig = rig_of(test, 3);
+    const auto q = rig.model().posterior(rig.data(kBatch, test.seed));
+    check_cross_entropy(rig.as<Prior>(), *q, test.generator("cross-entropy"));
+  });
+}
+
+void gaussian(const Case& test) {
+  if_supported([&] {
+    Rig rig = rig_of(test, 3);
+    check_gaussian(rig.as<Prior>(), test.generator("gaussian"));
+  });
+}
+
+}  // namespace
+
+std::vector<Test> distribution_tests() {
+  const char* group = "probability";
+  const std::vector<Kind> both{Kind::kFamily, Kind::kPrior}, family{Kind::kFamily}, prior{Kind::kPrior};
+  return {
+      {"support", group, "Its draws lie in its support.", both, {"rows"}, support},
+      {"normalised",
+       group,
+       "Its density integrates to 1: by quadrature for one latent, by importance sampling for four.",
+       both,
+       {"support"},
+       normalised},
+      {"draw-density",
+       group,
+       "log_prob of its own draw is that of the same z from elsewhere.",
+       family,
+       {"normalised"},
+       draw_density},
+      {"sample-density",
+       group,
+       "Its draws follow its density: Kolmogorov–Smirnov for one latent, characteristic functions for three.",
+       both,
+       {"normalised", "draw-density"},
+       sample_density},
+      {"independence",
+       group,
+       "Draws of different data, different draws, and draws of different calls are independent.",
+       family,
+       {"sample-density"},
+       independent},
+      {"marginals",
+       group,
+       "Its marginal densities add up to log_prob, and each depends on its own coordinate.",
+       family,
+       {"normalised"},
+       marginals},
+      {"moments",
+       group,
+       "location() and covariance() are mean and covariance of its draws.",
+       family,
+       {"sample-density"},
+       moments},
+      {"entropy",
+       group,
+       "Its entropy in closed form is the Monte Carlo mean of −log_prob.",
+       family,
+       {"sample-density"},
+       entropy},
+      {"kl",
+       group,
+       "KL divergence from a standard normal prior in closed form is the Monte Carlo mean of log q − log p.",
+       family,
+       {"entropy", "moments"},
+       kl},
+      {"pathwise",
+       group,
+       "Gradients of expectations through its draws agree with score-function estimates.",
+       family,
+       {"sample-density", "gradients"},
+       pathwise},
+      {"cross-entropy",
+       group,
+       "Its cross-entropy with a Gaussian posterior in closed form is the Monte Carlo mean of −log_prob.",
+       prior,
+       {"normalised"},
+       cross_entropy},
+      {"gaussian",
+       group,
+       "The Gaussian that it says it is has its density.",
+       prior,
+       {"normalised"},
+       gaussian},
+  };
+}
 
 }  // namespace variform::conformance
