@@ -1,0 +1,131 @@
+"""Plugins written against SDK 1.0 keep compiling and working: with today's headers, which is the source promise, and,
+built with the headers that were recorded with the binary interface, with today's library, which is the binary one."""
+
+import os
+import pathlib
+import re
+import unittest
+
+import numpy
+
+from installed import LIBTORCH, Installed, run
+
+HERE = pathlib.Path(__file__).resolve().parent
+SOURCES = sorted(HERE.glob("source-*"))
+RECORDED = sorted(HERE.glob("headers-*"))
+
+CONFIG = """
+name = "small"
+[data.dataset]
+name = "spots"
+domain = "binary"
+[data.dataset.splits.train]
+x = "images.npy"
+rows = [0, 96]
+[data.dataset.splits.test]
+x = "images.npy"
+rows = [96, 128]
+[model]
+latent = 3
+encoder = { type = "mlp", hidden = [8] }
+decoder = { type = "mlp", hidden = [8] }
+family = { type = "diagonal" }
+prior = { type = "gaussian" }
+likelihood = { type = "gaussian" }
+[objective]
+type = "beta-vae"
+beta = 0.5
+[train]
+steps = 3
+batch = 16
+threads = 1
+device = "cpu"
+"""
+# What is swapped into that config: every component, in combinations that strain what passes between them.
+TRAININGS = {
+    "encoder perceptron": ['model.encoder={type="source-perceptron", normalisation="layer"}'],
+    "encoder affine": ['model.encoder={type="source-affine"}'],
+    "decoder of layers, by its curvature": ['model.decoder={type="source-grown", output="sigmoid"}', 'objective={type="source-curved"}'],
+    "decoder by hand, by its curvature": ['model.decoder={type="source-hand"}', 'objective={type="source-curved", structure="diagonal"}'],
+    "decoder without pushforward, by its curvature": ['model.decoder={type="source-plain"}', 'objective={type="source-curved"}'],
+    "decoder around another": ['model.decoder={type="source-turned", of={type="source-hand"}}', 'objective={type="grae-approx"}'],
+    "decoder around a stock one": ['model.decoder={type="source-turned", of={type="mlp", hidden=[8]}}'],
+    "family laplace": ['model.family={type="source-laplace"}', 'objective={type="source-sampled", draws=2}'],
+    "family blocks": ['model.family={type="source-blocks"}', 'model.prior={type="source-wide"}'],
+    "family on an interval": ['model.family={type="source-logit-normal"}', 'model.prior={type="source-cube"}'],
+    "prior logistic": ['model.prior={type="source-logistic"}'],
+    "prior of the model's own": ['model.prior={type="source-mixture"}'],
+    "likelihood poisson": ['model.likelihood={type="source-poisson"}'],
+    "likelihood of two outputs, by its curvature": ['model.likelihood={type="source-spread"}', 'objective={type="source-curved"}'],
+    "objective with a schedule": ['objective={type="source-sampled", closed=false, beta={schedule="linear", from=0.1, to=1.0, steps=2}}'],
+    "objective with an adversary": ['objective={type="source-deceived"}'],
+}
+
+
+class Plugins:
+    """What is asked of each source-1.x; the two classes below say with which headers."""
+
+    def build(self, source):
+        build = self.tree.folder / source.name
+        run("cmake", "-S", source, "-B", build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={self.tree.prefix}",
+            f"-DLIBTORCH={LIBTORCH}", *self.options, check=True)
+        run("cmake", "--build", build, check=True)
+        return build
+
+    def test_builds_loads_conforms_and_trains(self):
+        for source in SOURCES:
+            build = self.build(source)
+            plugin, = build.glob("*.so")
+            self.look(build)
+            # A patch release of LibTorch is not in the manifest, and so no reason to refuse.
+            self.assertRegex(plugin.read_bytes(), rb"\nlibtorch: \d+\.\d+\n")
+            listed = self.tree.variform("list", folder=build, VARIFORM_PLUGIN_PATH=build).stdout
+            for component in re.findall(r'component<\w+>\("([^"]+)"', "".join(f.read_text() for f in source.glob("*.cpp"))):
+                self.assertIn(f"{component} ", listed)
+            with self.subTest("check", source=source.name):
+                done = self.tree.variform("check", plugin, folder=build, check=False)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.train(build)
+
+    def train(self, build):
+        numpy.save(build / "images.npy", (numpy.random.default_rng(1).random((128, 8, 8)) < 0.3).astype(numpy.uint8))
+        (build / "small.toml").write_text(CONFIG)
+        for name, overrides in TRAININGS.items():
+            with self.subTest(name):
+                done = self.tree.variform("train", "small.toml", "--no-figures", *overrides, folder=build, check=False,
+                                          VARIFORM_PLUGIN_PATH=build)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def look(self, build):
+        """Holds the build against what it should be."""
+
+
+class TodaysHeaders(Plugins, unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.tree = Installed(cls)
+        cls.options = []
+
+    def look(self, build):
+        """The author's own tests, too."""
+        done = run("ctest", "--test-dir", build, "--output-on-failure", "--no-tests=error", "-E", "check$")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+class RecordedHeaders(Plugins, unittest.TestCase):
+    """-I comes before the -isystem of the installed package."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tree = Installed(cls)
+        cls.headers, = RECORDED
+        cls.options = [f"-DCMAKE_CXX_FLAGS=-I{cls.headers}"]
+
+    def look(self, build):
+        read = run("ninja", "-C", build, "-t", "deps", check=True).stdout
+        self.assertIn(str(self.headers / "variform/plugin.h"), read)
+        self.assertNotIn(str(self.tree.prefix / "include"), read)
+
+
+if __name__ == "__main__":
+    unittest.main()
