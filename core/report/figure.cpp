@@ -10,7 +10,7 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
-#include <memory>
+#include <limits>
 
 #include "report/png_grid.h"
 
@@ -138,10 +138,23 @@ class Script {
     else bars(panel);
   }
 
+  // A round number that puts three to six ticks on the axis: gnuplot's own choice lets long numbers run together.
+  static double tick_step(const Panel& panel) {
+    double low = std::numeric_limits<double>::infinity(), high = -low;
+    for (const Series& series : panel.series)
+      for (double x : series.x)
+        if (std::isfinite(x)) low = std::min(low, x), high = std::max(high, x);
+    if (!(high > low)) return 1;
+    const double least = (high - low) / 5, power = std::pow(10, std::floor(std::log10(least)));
+    for (double factor : {1.0, 2.0, 5.0})
+      if (factor * power >= least) return factor * power;
+    return 10 * power;
+  }
+
   void curves(const Panel& panel) {
     text_ +=
-        "  set xtics nomirror out autofreq\n  set autoscale\n  set offsets graph 0.03, graph 0.03, 0, 0\n  "
-        "plot \\\n";
+        "  set xtics nomirror out " + number(tick_step(panel)) +
+        "\n  set autoscale\n  set autoscale xfix\n  set offsets graph 0.03, graph 0.03, 0, 0\n  plot \\\n";
     for (std::size_t s = 0; s < panel.series.size(); ++s) {
       const Series& series = panel.series[s];
       const bool errors = !series.error.empty();

@@ -182,6 +182,15 @@ TEST_CASE("a figure is drawn as SVG and PNG beside its data and script, each ser
   CHECK_FALSE(shows(image, 0x00, 0x9E, 0x73));  // there is no third series
 }
 
+TEST_CASE("ticks of the horizontal axis are few and round") {
+  for (const auto& [end, step] : {std::pair{2000.0, "500"}, {20000.0, "5000"}, {8.0, "2"}, {0.9, "0.2"}}) {
+    const Figure one{FigureKind::kCurves, {{"loss", "step", "nats", {{"a", {end / 10, end}, {1, 2}}}}}};
+    CHECK_THAT(script_of(one, "f"), ContainsSubstring(std::string("set xtics nomirror out ") + step + "\n"));
+  }
+  const Figure point{FigureKind::kCurves, {{"loss", "step", "nats", {{"a", {7}, {1}}}}}};
+  CHECK_THAT(script_of(point, "f"), ContainsSubstring("set xtics nomirror out 1\n"));
+}
+
 TEST_CASE("bars begin at zero, and marks stand for values that are nearly equal") {
   const Figure bars{FigureKind::kBars,
                     {{"contrast", "", "nats", {{"a", {}, {0.5}, {0.1}}, {"b", {}, {2}, {0.2}}}},
