@@ -47,7 +47,7 @@ class New(unittest.TestCase):
             done = run("bash", "-ec", f"{change}\n{command}", folder=self.work, OMP_NUM_THREADS=1)
             self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}{done.stderr}")
             seconds.append(time.monotonic() - began)
-            outputs.append(done.stdout + done.stderr)
+            outputs.append(done.stderr + done.stdout)  # results last
         return seconds, outputs
 
     def everything(self, kind, program=None, *more):
