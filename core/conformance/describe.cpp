@@ -10,10 +10,14 @@ namespace {
 
 using nlohmann::json;
 
-const Test& test_named(const std::string& name) {
+const Test& test_of(const Result& result) {
+  const std::string kind = result.component.substr(0, result.component.find(':'));
   for (const Test& test : all_tests())
-    if (test.name == name) return test;
-  throw Error("there is no conformance test '" + name + "'");
+    if (test.name == result.test &&
+        (test.kinds.empty() ||
+         std::any_of(test.kinds.begin(), test.kinds.end(), [&](Kind k) { return kind == to_string(k); })))
+      return test;
+  throw Error("there is no conformance test '" + result.test + "' of " + kind);
 }
 
 std::string indented(const std::string& text, const std::string& by) {
@@ -51,8 +55,8 @@ std::string text_of(const Results& results, bool all) {
     const std::string outcome = result.outcome == Outcome::kFail    ? "FAIL"
                                 : result.outcome == Outcome::kCrash ? "CRASH"
                                                                     : to_string(result.outcome);
-    text += "  " + padded(outcome, 9) + padded(result.test, 22) +
-            std::string(test_named(result.test).sentence) + "\n";
+    text +=
+        "  " + padded(outcome, 9) + padded(result.test, 22) + std::string(test_of(result).sentence) + "\n";
     if (!result.detail.empty()) text += indented(result.detail, "           ") + "\n";
   }
   text += "\n" + std::to_string(results.count(Outcome::kPass)) + " passed";
@@ -67,7 +71,7 @@ std::string text_of(const Results& results, bool all) {
 json json_of(const Results& results) {
   json list = json::array();
   for (const Result& result : results.results) {
-    const Test& test = test_named(result.test);
+    const Test& test = test_of(result);
     list.push_back({{"component", result.component},
                     {"test", result.test},
                     {"group", test.group},

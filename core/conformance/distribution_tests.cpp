@@ -206,7 +206,7 @@ std::vector<Test> distribution_tests() {
        group,
        "Gradients of expectations through its draws agree with score-function estimates.",
        family,
-       {"sample-density", "gradients"},
+       {"independence", "gradients"},
        pathwise},
       {"cross-entropy",
        group,

@@ -343,7 +343,7 @@ std::vector<Test> likelihood_tests() {
        group,
        "Its exact second derivative is that of nll, by differences of the gradient.",
        kind,
-       {"gradients", "gram-symmetric"},
+       {"gradients", "gram-symmetric", "normalised"},
        hessian},
       {"fisher",
        group,

@@ -1,0 +1,251 @@
+// A family, a prior and a likelihood that are right, each with a parameter `fault` that makes one thing wrong: the
+// tests of `variform check` must find it, and find nothing else.
+
+#include <variform/plugin.h>
+
+#include <ATen/ATen.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <numbers>
+#include <stdexcept>
+
+namespace {
+
+using variform::Tensor;
+
+const double kLogTwoPi = std::log(2 * std::numbers::pi);
+
+class Fault {
+ public:
+  explicit Fault(const variform::Build& build) : name_(build.text("fault")) {}
+  bool is(const char* name) const { return name_ == name; }
+
+ private:
+  std::string name_;
+};
+
+constexpr variform::Parameter fault_parameter() {
+  return variform::text("fault", "").doc("What is to be wrong; left out, nothing.");
+}
+
+Tensor normal(at::IntArrayRef shape, const Tensor& like, variform::Generator& rng) {
+  return at::randn(shape, rng, like.options());
+}
+
+// q(z|x) = ∏ N(m_i, s_i²).
+class Faulty final : public variform::Posterior {
+ public:
+  Faulty(const Fault& fault, Tensor mean, const Tensor& log_variance)
+      : fault_(fault), mean_(std::move(mean)), deviation_((0.5 * log_variance).exp()) {}
+
+  Tensor location() const override {
+    if (fault_.is("location")) return mean_ + 0.2 * deviation_;
+    if (fault_.is("dtype")) return mean_.to(at::kFloat);
+    if (fault_.is("gradient is NaN")) return mean_ + (mean_ - mean_).sqrt();
+    return mean_;
+  }
+
+  variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
+    misbehave();
+    const int64_t B = mean_.size(0), d = mean_.size(1);
+    Tensor noise =
+        fault_.is("global generator") ? at::randn({K, B, d}, mean_.options()) : normal({K, B, d}, mean_, rng);
+    if (fault_.is("biased draws")) noise = noise + 0.2;
+    if (fault_.is("scale of draws")) noise = 1.2 * noise;
+    if (fault_.is("shared noise")) noise = noise.narrow(1, 0, 1).expand({K, B, d});
+    if (fault_.is("discontinuous draws")) noise = turned(noise);
+    const Tensor mean = fault_.is("detached draws") ? mean_.detach() : mean_;
+    return {mean + deviation_ * noise, noise};
+  }
+
+  Tensor log_prob(const variform::Draw& draw) const override {
+    while (fault_.is("endless loop")) ::usleep(1000);
+    Tensor mean = mean_;
+    if (fault_.is("detached density")) mean = mean.detach();
+    if (fault_.is("rows")) mean = mean + 0.1 * mean.mean(0);
+    Tensor sum = density(draw.z, mean).sum(-1);
+    if (fault_.is("density of draws") && draw.noise.defined())
+      sum = -0.5 * (draw.noise.square() + kLogTwoPi).sum(-1);
+    return fault_.is("shape") ? sum.unsqueeze(-1) : sum;
+  }
+
+  Tensor marginals(const variform::Draw& draw) const override {
+    const Tensor parts = density(draw.z, mean_);
+    if (fault_.is("marginals")) return parts.roll({1}, {-1});
+    return fault_.is("sum of marginals") ? parts + 0.01 : parts;
+  }
+
+  std::optional<Tensor> entropy() const override {
+    const Tensor value = (deviation_.log() + 0.5 * (1 + kLogTwoPi)).sum(-1);
+    if (fault_.is("entropy")) return value + 0.1;
+    if (fault_.is("NaN")) return value + (-deviation_).log().sum(-1);
+    if (fault_.is("undefined tensor")) return Tensor();
+    static int calls = 0;
+    if (fault_.is("counter")) return value + ++calls;
+    return value;
+  }
+
+  std::optional<variform::Covariance> covariance() const override {
+    return variform::Covariance::diagonal(fault_.is("covariance") ? deviation_.square() : deviation_);
+  }
+
+ private:
+  Tensor density(const Tensor& z, const Tensor& mean) const {
+    const double constant = fault_.is("normalisation") ? 0 : kLogTwoPi;
+    return -0.5 * (((z - mean) / deviation_).square() + constant) - deviation_.log();
+  }
+  // Still standard normal: the middle half of its mass is turned like a wheel, by an angle that depends on the mean.
+  // Where the wheel is cut the draw jumps, and of that no derivative along a draw knows.
+  Tensor turned(const Tensor& noise) const {
+    const Tensor u = at::special_ndtr(noise);
+    const Tensor wheel = 0.25 + (u - 0.25 + mean_).remainder(0.5);
+    return at::special_ndtri(at::where((u - 0.5).abs() < 0.25, wheel, u));
+  }
+  void misbehave() const {
+    if (fault_.is("throws an int")) throw 7;
+    if (fault_.is("throws")) throw std::runtime_error("there is no such table");
+    if (fault_.is("crash")) std::raise(SIGSEGV);
+  }
+
+  Fault fault_;
+  Tensor mean_, deviation_;  // [B, d]
+};
+
+class FaultyFamily final : public variform::VariationalFamily {
+ public:
+  explicit FaultyFamily(const variform::Build& build) : fault_(build) {
+    variform::Generator rng = build.rng;
+    offset_ = at::randn({build.latent}, rng, build.options) * (fault_.is("state") ? 1 : 0);
+  }
+  int64_t parameter_count(int64_t d) const override { return 2 * d; }
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+    if (fault_.is("changes its input")) params.detach().mul_(1.01);
+    const int64_t count = params.size(1);
+    const auto halves =
+        (fault_.is("strides") ? params.as_strided(params.sizes(), {count, 1}) : params).chunk(2, 1);
+    return std::make_unique<Faulty>(fault_, halves[0] + offset_, halves[1]);
+  }
+  variform::Support support() const override {
+    return fault_.is("support") ? variform::Support{-1, 1} : variform::Support{};
+  }
+  int finite_moments() const override { return fault_.is("finite moments") ? 1 : 100; }
+
+ private:
+  Fault fault_;
+  Tensor offset_;
+};
+
+/// N(m, 0.8² I) with a trained mean.
+class FaultyPrior final : public variform::Prior {
+ public:
+  explicit FaultyPrior(const variform::Build& build)
+      : fault_(build), mean_(register_parameter("mean", at::full({build.latent}, 0.3, build.options))) {
+    if (fault_.is("unused parameter")) register_parameter("unused", mean_.detach().clone());
+  }
+
+  Tensor log_prob(const Tensor& z) override {
+    const Tensor mean = fault_.is("detached") ? mean_.detach() : mean_;
+    const double constant = fault_.is("normalisation") ? 0 : kLogTwoPi;
+    const Tensor sum =
+        -0.5 * (((z - mean) / kDeviation).square() + constant + 2 * std::log(kDeviation)).sum(-1);
+    return fault_.is("shape") ? sum.unsqueeze(0) : sum;
+  }
+  Tensor sample(int64_t n, variform::Generator& rng) override {
+    const int64_t d = mean_.size(0);
+    Tensor noise =
+        fault_.is("global generator") ? at::randn({n, d}, mean_.options()) : normal({n, d}, mean_, rng);
+    if (fault_.is("draws of another distribution"))
+      noise = at::rand({n, d}, rng, mean_.options()) * std::sqrt(12.0) - std::sqrt(3.0);
+    const Tensor z = mean_ + kDeviation * noise;
+    return fault_.is("dtype") ? z.to(at::kFloat) : z;
+  }
+  std::optional<Tensor> cross_entropy(const variform::Posterior& q) override {
+    const auto covariance = q.covariance();
+    if (!covariance) return {};
+    const Tensor from = fault_.is("cross-entropy") ? q.location() : q.location() - mean_;
+    const Tensor second = covariance->variances() + from.square();
+    return 0.5 * (second / (kDeviation * kDeviation) + kLogTwoPi + 2 * std::log(kDeviation)).sum(-1);
+  }
+  std::optional<variform::Gaussian> gaussian() override {
+    const double deviation = fault_.is("gaussian") ? 1 : kDeviation;
+    return variform::Gaussian{mean_.unsqueeze(0),
+                              variform::Covariance::diagonal(at::full_like(mean_, deviation).unsqueeze(0))};
+  }
+  variform::Support support() const override {
+    return fault_.is("support") ? variform::Support{.low = 0} : variform::Support{};
+  }
+  int moments_needed() const override { return 2; }
+
+ private:
+  static constexpr double kDeviation = 0.8;
+  Fault fault_;
+  Tensor mean_;  // [d]
+};
+
+/// A Gaussian with mean and logarithm of the variance for every data value (§3's table, second row).
+class FaultyLikelihood final : public variform::Likelihood {
+ public:
+  explicit FaultyLikelihood(const variform::Build& build)
+      : fault_(build), sides_(static_cast<int64_t>(build.data.size())) {}
+  int64_t outputs() const override { return 2; }
+
+  Tensor nll(const Tensor& x, const Tensor& g) override {
+    if (fault_.is("changes its input")) x.detach().mul_(0.5);
+    Tensor mean = part(g, 0);
+    if (fault_.is("rows")) mean = mean + 0.1 * x.mean(0);
+    const double constant = fault_.is("normalisation") ? 0 : kLogTwoPi;
+    Tensor each = 0.5 * ((x - mean).square() * (-part(g, 1)).exp() + part(g, 1) + constant);
+    if (fault_.is("domain")) each = each + at::where(x.abs() > 50, INFINITY, 0.0).to(x.options());
+    const Tensor flat = each.flatten(-sides_);
+    return fault_.is("mean over data") ? flat.mean(-1) : flat.sum(-1);
+  }
+  Tensor gram(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature) override {
+    const Tensor wide = g.to(t.scalar_type()), precision = (-part(wide, 1)).exp();
+    const Tensor r = (x.to(t.scalar_type()) - part(wide, 0)) * precision;
+    const bool fisher = curvature == variform::Curvature::kFisher || fault_.is("hessian");
+    Tensor both = r, second = 0.5 * r * r / precision;
+    if (fisher) {
+      both = at::zeros_like(r);
+      second = at::full_like(r, fault_.is("fisher") ? 1 : 0.5);
+    }
+    const Tensor a = part(t, 0), b = part(t, 1);
+    const auto product = [](const Tensor& u, const Tensor& weight, const Tensor& v) {
+      return at::einsum("tbp,bp,sbp->bts", {u.flatten(2), weight.flatten(1), v.flatten(2)});
+    };
+    Tensor cross = product(a, both, b);
+    if (!fault_.is("asymmetric")) cross = cross + product(b, both, a);
+    return product(a, precision, a) + cross + product(b, second, b);
+  }
+  Tensor mean(const Tensor& g) override { return fault_.is("mean") ? part(g, 0) + 0.1 : part(g, 0) + 0; }
+  Tensor sample(const Tensor& g, variform::Generator& rng) override {
+    const Tensor location = part(g, 0);
+    Tensor noise = normal(location.sizes(), location, rng);
+    if (fault_.is("shared noise"))
+      noise = noise.flatten(-sides_).select(-1, 0).reshape(Shape(location)).expand_as(location);
+    return location + (part(g, 1) * (fault_.is("draws") ? 1 : 0.5)).exp() * noise;
+  }
+
+ private:
+  Tensor part(const Tensor& g, int64_t i) const { return g.select(-sides_ - 1, i); }
+  // The leading sizes of a tensor of data, then ones.
+  variform::Shape Shape(const Tensor& data) const {
+    variform::Shape shape = data.sizes().vec();
+    std::fill(shape.end() - sides_, shape.end(), 1);
+    return shape;
+  }
+  Fault fault_;
+  int64_t sides_;
+};
+
+}  // namespace
+
+VARIFORM_PLUGIN("org.variform.test.faulty-distributions", "1.0.0",
+                variform::component<FaultyFamily>("faulty", "Mean-field Gaussian, or something that is not.",
+                                                  "written for the tests of check", {fault_parameter()}),
+                variform::component<FaultyPrior>("faulty", "Gaussian prior, or something that is not.",
+                                                 "written for the tests of check", {fault_parameter()}),
+                variform::component<FaultyLikelihood>("faulty",
+                                                      "Gaussian with a variance a value, or not even that.",
+                                                      "written for the tests of check", {fault_parameter()}))

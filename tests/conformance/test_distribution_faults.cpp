@@ -1,0 +1,110 @@
+// Broken families, priors and likelihoods: each is caught by the test that is named after what is wrong, and by no
+// other.
+
+#include "faults.h"
+
+namespace variform::conformance {
+namespace {
+
+constexpr const char* kFile = "faulty-distributions.so";
+
+void check_all(const std::string& component, const std::vector<Fault>& faults) {
+  for (const Fault& fault : faults) check_fault(kFile, component, fault);
+}
+
+TEST_CASE("Right distributions pass", "[conformance]") {
+  for (const char* component : {"family:faulty", "prior:faulty", "likelihood:faulty"})
+    check_twin(kFile, component);
+}
+
+TEST_CASE("A family that does not even run", "[conformance]") {
+  check_all("family:faulty", {
+                                 {"throws an int", "runs", "std::exception"},
+                                 {"throws", "runs", "there is no such table"},
+                                 {"crash", "runs", "signal 11", Outcome::kCrash},
+                                 {"undefined tensor", "shapes", "undefined tensor"},
+                                 {"shape", "shapes", "log_prob"},
+                                 {"changes its input", "inputs", "changes its input 'params'"},
+                                 {"dtype", "dtypes", "location is Float"},
+                                 {"NaN", "finite", "entropy is not finite"},
+                             });
+}
+
+TEST_CASE("A family that never ends", "[conformance]") {
+  const Results results = check_component(kFile, "family:faulty", "endless loop", /*limit=*/4);
+  CAPTURE(text_of(results, false));
+  CHECK(found_in(results) == std::set<std::string>{"runs: fail"});
+  for (const Result& result : results.results)
+    if (result.test == "runs")
+      CHECK_THAT(result.detail, testing::ContainsSubstring("did not end within 4 s"));
+}
+
+TEST_CASE("A family that is no function of its inputs", "[conformance]") {
+  check_all("family:faulty", {
+                                 {"global generator", "global-rng", "global generator"},
+                                 {"counter", "determinism", "entropy differs"},
+                                 {"strides", "strides", "not contiguous"},
+                                 {"rows", "rows", "log_prob of a datum changes"},
+                                 {"state", "state", "differs"},
+                                 {"gradient is NaN", "gradients-finite", "not finite"},
+                                 {"detached draws", "gradients", "params"},
+                                 {"detached density", "gradients", "params"},
+                             });
+}
+
+TEST_CASE("A family with a wrong density or wrong draws", "[conformance]") {
+  check_all("family:faulty", {
+                                 {"support", "support", "[-1, 1]"},
+                                 {"normalisation", "normalised", "expected 1"},
+                                 {"density of draws", "draw-density", "without it"},
+                                 {"biased draws", "sample-density", "do not follow"},
+                                 {"scale of draws", "sample-density", "do not follow"},
+                                 {"shared noise", "independence", "two data"},
+                                 {"discontinuous draws", "pathwise", "through draws"},
+                             });
+}
+
+TEST_CASE("A family whose closed forms are wrong", "[conformance]") {
+  check_all("family:faulty", {
+                                 {"marginals", "marginals", "another coordinate"},
+                                 {"sum of marginals", "marginals", "add up"},
+                                 {"covariance", "moments", "covariance()"},
+                                 {"location", "moments", "location()"},
+                                 {"finite moments", "moments", "finite_moments()"},
+                                 {"entropy", "entropy", "mean of −log_prob"},
+                             });
+}
+
+TEST_CASE("Broken priors", "[conformance]") {
+  check_all("prior:faulty", {
+                                {"shape", "shapes", "log_prob"},
+                                {"dtype", "dtypes", "sample is"},
+                                {"global generator", "global-rng", "global generator"},
+                                {"detached", "gradients", "prior/mean"},
+                                {"unused parameter", "trained", "prior/unused", Outcome::kWarning},
+                                {"support", "support", "[0, inf]"},
+                                {"normalisation", "normalised", "expected 1"},
+                                {"draws of another distribution", "sample-density", "do not follow"},
+                                {"cross-entropy", "cross-entropy", "mean of −log_prob"},
+                                {"gaussian", "gaussian", "gaussian()"},
+                            });
+}
+
+TEST_CASE("Broken likelihoods", "[conformance]") {
+  check_all("likelihood:faulty", {
+                                     {"changes its input", "inputs", "changes its input 'x'"},
+                                     {"rows", "rows", "nll"},
+                                     {"domain", "domain", "nll is inf"},
+                                     {"normalisation", "normalised", "1 value is"},
+                                     {"mean over data", "normalised", "2 values is"},
+                                     {"draws", "sample-density", "do not follow"},
+                                     {"shared noise", "independence", "values of a datum"},
+                                     {"mean", "mean", "mean(g)"},
+                                     {"asymmetric", "gram-symmetric", "transpose"},
+                                     {"hessian", "hessian", "gram(hessian)"},
+                                     {"fisher", "fisher", "outer product"},
+                                 });
+}
+
+}  // namespace
+}  // namespace variform::conformance
