@@ -38,7 +38,7 @@ class VARIFORM_API Objective : public Component {
   virtual Terms evaluate(Model& model, const Batch& batch) = 0;
   /// β as it is now (0-dim), for β_eff and for evaluation at the training β; empty when it has none.
   virtual std::optional<Tensor> beta() const { return {}; }
-  /// β at the end of training.
+  /// β at the end of training; there when beta() is.
   virtual std::optional<double> final_beta() const { return {}; }
   /// True when it differentiates the decoder's pushforward: the engine then verifies that gradient by differences
   /// before the training (design: LibTorch is silently wrong for some fused layers).

@@ -4,7 +4,7 @@
 // small reporter for test programs that want no framework. Header only. Not part of the binary interface, hence
 // outside the versioned namespace; plugins themselves do not include it.
 
-#include <variform/descriptor.h>
+#include <variform/plugin.h>
 #include <variform/random.h>
 
 #include <ATen/ATen.h>
