@@ -55,5 +55,16 @@ class Table(unittest.TestCase):
             self.assertAlmostEqual(float(cells[9].removesuffix(" %")), 100 * (1 - loss / lower), delta=0.1)
 
 
+class Plugins(unittest.TestCase):
+    def test_limits(self):
+        """What is promised of plugins: built within 15 s on one core, a hundred of them listed within one."""
+        text = (SOURCE / "docs" / "results.md").read_text()
+        rows = {row.split(" | ")[0].strip("| "): row.strip("| ").split(" | ")[-1] for row in text.splitlines() if row.startswith("| ")}
+        (build,) = [value for name, value in rows.items() if name.startswith("to configure it, and to build it")]
+        (listing,) = [value for name, value in rows.items() if name.startswith("listing with 100 more plugins")]
+        self.assertLess(float(build.split(", ")[1].split()[0]), 15)
+        self.assertLess(float(listing.split()[0]), 1)
+
+
 if __name__ == "__main__":
     unittest.main()
