@@ -405,12 +405,11 @@ void check_pathwise(VariationalFamily& family, const Tensor& params, const Tenso
   rows[0] = kGroups;
   const Tensor inputs = params.detach().expand({kGroups, params.size(1)}).clone().requires_grad_(true);
   const auto q = family.posterior(inputs, x.expand(rows).clone());
-  const Tensor z = q->rsample(kEach, rng).z;
+  const Tensor z = q->rsample(kEach, rng).z, log_q = q->log_prob({z.detach(), {}});
   const Tensor flat = to_line(z.detach(), family.support()).flatten(0, 1);
   const Scaling scaling = scaling_of(flat, "q(z|x)");
   const Tensor phase = at::linspace(0.3, 1.2, z.size(-1), z.options());
   const Tensor f = ((to_line(z, family.support()) - scaling.centre) / scaling.scale + phase).sin().sum(-1);
-  const Tensor log_q = q->log_prob({z.detach(), {}});
   const Tensor surrogate = ((f - f.mean()).detach() * log_q).mean(0).sum();
   const auto gradient = [&](const Tensor& loss) {
     if (!loss.requires_grad()) return at::zeros_like(inputs);

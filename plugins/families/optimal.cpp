@@ -45,11 +45,13 @@ class OptimalPosterior final : public variform::Posterior {
   Tensor log_prob(const variform::Draw& draw) const override {
     const Tensor noise =
         draw.noise.defined() ? draw.noise : optimum().whiten((draw.z - mean_).to(at::kDouble));
-    return -0.5 *
-           (noise.square().sum(-1) + optimum().log_det() + static_cast<double>(mean_.size(1)) * kLogTwoPi);
+    const Tensor sum =
+        noise.square().sum(-1) + optimum().log_det() + static_cast<double>(mean_.size(1)) * kLogTwoPi;
+    return (-0.5 * sum).to(mean_.scalar_type());
   }
   std::optional<Tensor> entropy() const override {
-    return 0.5 * (optimum().log_det() + static_cast<double>(mean_.size(1)) * (kLogTwoPi + 1));
+    const Tensor sum = optimum().log_det() + static_cast<double>(mean_.size(1)) * (kLogTwoPi + 1);
+    return (0.5 * sum).to(mean_.scalar_type());
   }
   std::optional<variform::Covariance> covariance() const override { return optimum(); }
 
