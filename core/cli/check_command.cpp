@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -26,12 +27,14 @@ void add_setting(conformance::RunOptions& run, const std::string& text) {
 }
 
 int check_plugin(const Common& common, CheckOptions options) {
+  if (!std::filesystem::is_regular_file(options.arguments.front()))
+    throw config::Error("error: there is no file " + options.arguments.front() + ".");
   for (std::size_t i = 1; i < options.arguments.size(); ++i) add_setting(options.run, options.arguments[i]);
   conformance::Results results;
   try {
     results = conformance::run(options.arguments.front(), options.run);
   } catch (const Error& error) {
-    throw config::Error(std::string("error: ") + error.what());
+    throw config::Error(std::string("error: ") + error.what() + ".");
   }
   write_result(common.json ? conformance::json_of(results).dump(2)
                            : conformance::text_of(results, options.all));

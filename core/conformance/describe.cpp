@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "conformance/run.h"
 
@@ -20,15 +21,6 @@ const Test& test_of(const Result& result) {
   throw Error("there is no conformance test '" + result.test + "' of " + kind);
 }
 
-std::string indented(const std::string& text, const std::string& by) {
-  std::string result = by;
-  for (char c : text) {
-    result += c;
-    if (c == '\n') result += by;
-  }
-  return result;
-}
-
 std::string padded(std::string_view text, std::size_t width) {
   return std::string(text) + std::string(text.size() < width ? width - text.size() : 1, ' ');
 }
@@ -41,24 +33,53 @@ std::string kinds_text(const Test& test) {
   return text;
 }
 
+constexpr std::size_t kColumns = 100;
+
+// Lines of at most kColumns, each behind `indent` spaces; what is a line of its own stays one.
+std::string wrapped(const std::string& text, std::size_t indent) {
+  std::string result, line;
+  const auto flush = [&] {
+    result += std::string(indent, ' ') + line + "\n";
+    line.clear();
+  };
+  std::istringstream lines(text);
+  for (std::string paragraph; std::getline(lines, paragraph); flush()) {
+    std::istringstream words(paragraph);
+    for (std::string word; words >> word; line += (line.empty() ? "" : " ") + word)
+      if (!line.empty() && indent + line.size() + 1 + word.size() > kColumns) flush();
+  }
+  return result;
+}
+
+std::string line_of(const Result& result) {
+  const std::string outcome = result.outcome == Outcome::kFail    ? "FAIL"
+                              : result.outcome == Outcome::kCrash ? "CRASH"
+                                                                  : to_string(result.outcome);
+  return "  " + padded(outcome, 9) + padded(result.test, 22) + std::string(test_of(result).sentence) + "\n" +
+         wrapped(result.detail, 11);
+}
+
 }  // namespace
 
 std::string text_of(const Results& results, bool all) {
   std::string text =
       (results.plugin.empty() ? "plugin" : results.plugin) + " (" + results.path.string() + ")\n";
-  std::string component;
+  std::string component, blocked;
+  const auto end_component = [&] {
+    if (!blocked.empty()) text += wrapped("Not run, because they build on what failed: " + blocked + ".", 2);
+    blocked.clear();
+  };
   for (const Result& result : results.results) {
-    const bool shown =
-        all || (result.outcome != Outcome::kPass && result.outcome != Outcome::kSkipped) || result.blocked;
-    if (!shown) continue;
-    if (result.component != component) text += "\n" + (component = result.component) + "\n";
-    const std::string outcome = result.outcome == Outcome::kFail    ? "FAIL"
-                                : result.outcome == Outcome::kCrash ? "CRASH"
-                                                                    : to_string(result.outcome);
-    text +=
-        "  " + padded(outcome, 9) + padded(result.test, 22) + std::string(test_of(result).sentence) + "\n";
-    if (!result.detail.empty()) text += indented(result.detail, "           ") + "\n";
+    const bool failed = result.outcome != Outcome::kPass && result.outcome != Outcome::kSkipped;
+    if (!all && !failed && !result.blocked) continue;
+    if (result.component != component) {
+      end_component();
+      text += "\n" + (component = result.component) + "\n";
+    }
+    if (all || failed) text += line_of(result);
+    else blocked += (blocked.empty() ? "" : ", ") + result.test;
   }
+  end_component();
   text += "\n" + std::to_string(results.count(Outcome::kPass)) + " passed";
   for (const auto& [outcome, word] :
        {std::pair{Outcome::kSkipped, "skipped"}, std::pair{Outcome::kWarning, "warned"},

@@ -116,8 +116,7 @@ void pushforward_adjoint(const Case& test) {
   const at::NoGradGuard no_grad;
   const Tensor jv = t.push(t.z, t.v).jv;
   const Tensor left = (u * jv).flatten(2).sum(-1), right = (pulled * t.v).sum(-1);  // [T, N]
-  const double size = std::max((u.norm() * jv.norm()).item<double>(), 1e-12);
-  if (const double error = (left - right).abs().max().item<double>() / size; !(error <= 1e-9))
+  if (const double error = difference(left, right); !(error <= 1e-9))
     fail("⟨u, Jv⟩ and ⟨Jᵀu, v⟩ differ by " + text_of(error) +
          " of their size, where Jᵀu is LibTorch's gradient of decode (pushforward: " + t.tier() + ")");
 }
@@ -357,24 +356,14 @@ std::vector<Test> network_tests() {
        both,
        {"shapes"},
        outputs},
-      {"precision",
-       group,
-       "float32 agrees with float64.",
-       both,
-       {"finite", "determinism", "global-rng"},
-       precision},
-      {"autocast",
-       group,
-       "It works in mixed precision (bfloat16).",
-       both,
-       {"finite", "determinism", "global-rng"},
-       autocast},
       {"evaluation",
        group,
        "In evaluation mode it neither draws random numbers nor changes its state.",
        both,
        {"shapes", "determinism", "global-rng"},
        evaluation},
+      {"precision", group, "float32 agrees with float64.", both, {"state", "evaluation"}, precision},
+      {"autocast", group, "It works in mixed precision (bfloat16).", both, {"precision"}, autocast},
       {"samplewise", group, "It says that rows interact only if they do.", decoder, {"rows"}, samplewise},
       {"pushforward-linear",
        group,

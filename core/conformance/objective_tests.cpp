@@ -145,7 +145,7 @@ std::vector<Test> objective_tests() {
        group,
        "The loss of a datum does not depend on the other data in the batch.",
        kinds,
-       {"finite", "determinism", "global-rng"},
+       {"determinism", "global-rng", "no-grad"},
        loss_per_datum},
       {"beta",
        group,

@@ -17,12 +17,14 @@
 #include <cstdio>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace variform::conformance {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr long kKeptOutput = 4000;
+constexpr long kKeptOutput = 1000;
+constexpr rlim_t kMostOutput = 64 << 20;  // bytes; who prints more is killed before the memory is full
 
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(),
@@ -55,10 +57,16 @@ struct Child {
   std::string text;
 };
 
-[[noreturn]] void be_child(const std::function<std::string()>& function, int answer, int output) {
+[[noreturn]] void be_child(const std::function<std::string()>& function, pid_t parent, int answer,
+                           int output) {
+  ::setpgid(0, 0);                     // its own children can be killed with it
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // no orphans when the parent is killed
-  const rlimit no_core{0, 0};
+  if (::getppid() != parent) ::_exit(1);
+  const rlimit no_core{0, 0}, most_output{kMostOutput, kMostOutput};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  ::setrlimit(RLIMIT_FSIZE, &most_output);
+  if (const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC); nothing >= 0)
+    ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
   const std::string text = function() + '\n';  // the line's end tells a whole answer from a part of one
@@ -79,9 +87,10 @@ Child start(const std::function<std::string()>& function, std::size_t index,
   Descriptor output(::memfd_create("variform-check", MFD_CLOEXEC));
   if (output.get() < 0) fail("memfd_create");
   std::fflush(nullptr);  // or the child would print the parent's buffers again
-  const pid_t pid = ::fork();
+  const pid_t parent = ::getpid(), pid = ::fork();
   if (pid < 0) fail("fork");
-  if (pid == 0) be_child(function, write.get(), output.get());
+  if (pid == 0) be_child(function, parent, write.get(), output.get());
+  ::setpgid(pid, pid);  // whoever of the two comes first
   Child child;
   child.pid = pid;
   child.answer = std::move(read);
@@ -106,14 +115,30 @@ std::string ending_of(int status) {
   return "ended by itself, with exit status " + std::to_string(WEXITSTATUS(status));
 }
 
-Ended finish(Child& child, bool timed_out) {
-  if (timed_out) ::kill(child.pid, SIGKILL);
+bool is_whole(const Child& child) { return child.text.ends_with('\n'); }
+
+// Waits for the child's end, which what it said need not be: it may have closed the pipe and gone on. Past its deadline
+// it is killed. What it has started goes with it. Returns its status, and whether its time was over.
+std::pair<int, bool> reap(const Child& child) {
   int status = 0;
-  while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
+  bool over = false;
+  while (true) {
+    const pid_t ended = ::waitpid(child.pid, &status, WNOHANG);
+    if (ended == child.pid || (ended < 0 && errno != EINTR)) break;
+    over = Clock::now() >= child.deadline;
+    if (over) ::kill(-child.pid, SIGKILL);
+    else ::usleep(200);
   }
+  ::kill(-child.pid, SIGKILL);
+  return {status, over};
+}
+
+Ended finish(Child& child, bool timed_out) {
+  if (timed_out) ::kill(-child.pid, SIGKILL);
+  const auto [status, over] = reap(child);
   Ended ended;
-  ended.timed_out = timed_out;
-  ended.answered = !timed_out && child.text.ends_with('\n');
+  ended.answered = is_whole(child);
+  ended.timed_out = !ended.answered && (timed_out || over);
   if (ended.answered) child.text.pop_back();
   ended.answer = std::move(child.text);
   ended.ending = ending_of(status);
@@ -121,12 +146,12 @@ Ended finish(Child& child, bool timed_out) {
   return ended;
 }
 
-// True when the child has said all that it will say.
+// True when the child has said all that it will say. A process that it started may hold the pipe open for ever.
 bool read_some(Child& child) {
   char buffer[4096];
   const ssize_t got = ::read(child.answer.get(), buffer, sizeof buffer);
   if (got > 0) child.text.append(buffer, static_cast<std::size_t>(got));
-  return got == 0 || (got < 0 && errno != EINTR);
+  return is_whole(child) || got == 0 || (got < 0 && errno != EINTR);
 }
 
 // Waits for one of the children to say something, to end, or to use up its time; true: `which` is to be finished.
@@ -141,9 +166,8 @@ bool wait_for(std::vector<Child>& children, std::size_t& which, bool& timed_out)
   const int ready = ::poll(polled.data(), polled.size(), static_cast<int>(std::clamp<long>(left, 0, 60'000)));
   for (which = 0; ready > 0 && which < children.size(); ++which)
     if (polled[which].revents != 0 && read_some(children[which])) return true;
-  timed_out = true;
   for (which = 0; which < children.size(); ++which)
-    if (children[which].deadline <= Clock::now()) return true;
+    if (children[which].deadline <= Clock::now()) return timed_out = true;
   return false;
 }
 

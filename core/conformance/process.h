@@ -16,7 +16,7 @@ struct Ended {
   bool timed_out = false;  ///< it was killed when its time was over
   std::string answer;
   std::string ending;  ///< without an answer: "was killed by signal 11 (Segmentation fault)"
-  std::string output;  ///< what it wrote to stdout and stderr, at most the last 4000 bytes
+  std::string output;  ///< what it wrote to stdout and stderr, at most the last 1000 bytes
 };
 
 /// Calls each function in a child of its own, at most `jobs` at once; results in their order. A child's standard

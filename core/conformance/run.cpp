@@ -52,7 +52,10 @@ testing::Value value_of(const Parameter& parameter, const std::string& text) {
     default:
       if (value.is_boolean()) return value.get<bool>() ? 1.0 : 0.0;
       if (!value.is_number()) return refuse();
-      return value.get<double>();
+      if (const double number = value.get<double>(); number >= parameter.low && number <= parameter.high)
+        return number;
+      throw Error(std::string("parameter '") + parameter.name + "' is from " + text_of(parameter.low) +
+                  " to " + text_of(parameter.high) + "; found " + text);
   }
 }
 
@@ -62,7 +65,12 @@ testing::Values settings_for(const ComponentInfo& info, const std::map<std::stri
     const auto parameters = info.parameters();
     const auto found = std::find_if(parameters.begin(), parameters.end(),
                                     [&, &name = key](const Parameter& p) { return name == p.name; });
-    if (found == parameters.end()) throw Error(std::string(info.id) + " has no parameter '" + key + "'");
+    if (found == parameters.end()) {
+      std::string names;
+      for (const Parameter& p : parameters) names += (names.empty() ? "" : ", ") + std::string(p.name);
+      throw Error(std::string(info.id) + " has no parameter '" + key + "'; it has " +
+                  (names.empty() ? "none" : names));
+    }
     values[key] = value_of(*found, text);
   }
   return values;
@@ -196,6 +204,31 @@ void check_settings(const RunOptions& options, const plugins::Manifest& manifest
     }
 }
 
+// The settings held against the plugin's schema: in a process of its own, because that means loading it.
+void check_parameters(const Case& subject, const RunOptions& options) {
+  const auto problem = [&]() -> std::string {
+    for (const auto& [component, texts] : options.settings) {
+      Case one = subject;
+      try {
+        load(one, component);
+      } catch (...) {
+        return {};  // a test says why
+      }
+      try {
+        settings_for(*one.info, texts);
+      } catch (const Error& error) {
+        return error.what();
+      }
+    }
+    return {};
+  };
+  if (options.settings.empty()) return;
+  std::string found;
+  if (options.in_process) found = problem();
+  else found = run_in_processes({problem}, 1, std::chrono::seconds(10)).front().answer;
+  if (!found.empty()) throw Error(found);
+}
+
 }  // namespace
 
 int Results::count(Outcome outcome) const {
@@ -219,6 +252,7 @@ Results run(const std::filesystem::path& plugin, const RunOptions& options) {
   subject.manifest = *read.manifest;
   all.plugin = subject.manifest.id + " " + subject.manifest.version;
   check_settings(options, subject.manifest);
+  check_parameters(subject, options);
   all.results = run_component(subject, kLibrary, options, {});
   if (!options.in_process) {
     run_components(subject, options, all);

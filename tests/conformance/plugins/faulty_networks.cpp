@@ -1,0 +1,283 @@
+// An encoder, a decoder and an objective that are right by themselves; the parameter `fault` switches on one error
+// each, every one of which a test of `variform check` must catch. Errors of a descriptor, which is constant data, are
+// components of their own.
+
+#include <variform/plugin.h>
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+namespace {
+
+using variform::Tensor;
+
+// Which error a component makes, and those that any of them can make.
+class Fault {
+ public:
+  explicit Fault(const variform::Build& build) : name_(build.text("fault")) {
+    if (is("throws in create")) throw std::runtime_error("there is no room left on the moon");
+    if (is("crashes in create")) std::raise(SIGSEGV);
+    if (is("endless create")) wait_forever();
+  }
+  bool is(const char* name) const { return name_ == name; }
+  void in_call() const {
+    if (is("throws int")) throw 42;
+    if (is("exits")) std::exit(0);
+    if (is("aborts")) std::abort();
+    if (is("endless call")) wait_forever();
+  }
+
+ private:
+  [[noreturn]] static void wait_forever() {
+    while (true) ::usleep(1000);
+  }
+  const std::string name_;
+};
+
+Tensor weight(const variform::Build& build, int64_t rows, int64_t columns) {
+  variform::Generator rng = build.rng;
+  return at::randn({rows, columns}, rng, build.options) / std::sqrt(static_cast<double>(rows));
+}
+
+/// tanh(xA + a)B.
+class FaultyEncoder final : public variform::Encoder {
+ public:
+  explicit FaultyEncoder(const variform::Build& build)
+      : fault_(build),
+        outputs_(fault_.is("fixed outputs") ? 6 : build.outputs),
+        a_(register_parameter("a", weight(build, build.data_size(), build.integer("width")))),
+        a0_(weight(build, 1, build.integer("width"))),
+        b_(weight(build, build.integer("width"), outputs_)),
+        rng_(build.rng) {
+    static int constructions = 0;
+    if (fault_.is("rejects a bound") && build.integer("width") == 16)
+      throw std::runtime_error("vector::_M_range_check");
+    if (fault_.is("counts constructions")) a0_.add_(0.1 * ++constructions);
+    if (!fault_.is("unregistered state")) register_parameter("a0", a0_);
+    if (fault_.is("single precision")) b_ = b_.to(at::kFloat);
+    register_parameter("b", b_);
+    if (fault_.is("unused parameter")) register_parameter("unused", weight(build, 2, 2));
+  }
+  ~FaultyEncoder() override { *alive_ = false; }
+
+  Tensor encode(const Tensor& x) override {
+    fault_.in_call();
+    if (fault_.is("wrong shape")) return right(x).unsqueeze(1);
+    if (fault_.is("wrong dtype")) return right(x).to(at::kFloat);
+    if (fault_.is("not finite")) return right(x) / (right(x) - right(x)).exp().sub(1);
+    if (fault_.is("rows interact")) return right(x) - right(x).mean(0, true);
+    if (fault_.is("changes inputs")) Tensor(x).mul_(0.5);
+    if (fault_.is("global generator")) return right(x) + 0.1 * at::randn_like(right(x));
+    if (fault_.is("not contiguous")) return right(by_address(x));
+    if (fault_.is("gradient not finite")) return right(x) + (b_ - b_).sum().sqrt();
+    if (fault_.is("loses digits")) return (right(x) + 1e5) - 1e5;
+    if (fault_.is("draws in evaluation")) return right(x) * at::rand(right(x).sizes(), rng_, x.options());
+    if (fault_.is("needs recording")) return with_inner_gradient(x);
+    if (fault_.is("outlived")) return watched(right(x));
+    if (fault_.is("no bfloat16")) return strict(x);
+    if (fault_.is("counts in evaluation") || fault_.is("lazy buffer")) count(x);
+    return right(x);
+  }
+
+ private:
+  Tensor right(const Tensor& x) const {
+    const Tensor hidden = (x.flatten(1).mm(a_) + a0_).tanh();
+    return hidden.mm(fault_.is("detached parameter") ? b_.detach() : b_.to(hidden.scalar_type()));
+  }
+  // A gradient inside of encode, which is not to be had in evaluation.
+  Tensor with_inner_gradient(const Tensor& x) const {
+    const Tensor result = right(x);
+    torch::autograd::grad({result.sum()}, {b_}, {}, /*retain_graph=*/true);
+    return result;
+  }
+  // Backward needs the component itself, which may be gone by then.
+  Tensor watched(const Tensor& result) const {
+    if (result.requires_grad())
+      result.register_hook([alive = alive_](const Tensor& gradient) {
+        if (!*alive) throw std::runtime_error("the component is gone");
+        return gradient;
+      });
+    return result;
+  }
+  Tensor strict(const Tensor& x) const {
+    if (x.flatten(1).mm(a_).scalar_type() != a_.scalar_type())
+      throw std::runtime_error("expected the weights' own type");
+    return right(x);
+  }
+  // The values as they lie in memory, whatever the strides.
+  static Tensor by_address(const Tensor& x) {
+    return at::from_blob(
+        x.data_ptr(), x.sizes(), [x](void*) {}, x.options());
+  }
+  // State that is registered in use, which no checkpoint of a fresh component can hold.
+  void count(const Tensor& x) {
+    if (named_buffers().is_empty()) register_buffer("calls", at::zeros({1}, x.options()));
+    named_buffers()["calls"].add_(1);
+  }
+
+  Fault fault_;
+  int64_t outputs_;
+  Tensor a_, a0_, b_;
+  variform::Generator rng_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+// tanh whose derivative cannot be differentiated again.
+class OnceDifferentiable : public torch::autograd::Function<OnceDifferentiable> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x) {
+    const Tensor y = x.tanh();
+    context->save_for_backward({y});
+    return y;
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const at::NoGradGuard no_grad;
+    const Tensor y = context->get_saved_variables()[0];
+    return {gradients[0] * (1 - y.square())};
+  }
+};
+
+/// h = tanh(zA + a), g = hB + b, with a pushforward of its own: (1 − h²)(vA) B.
+class FaultyDecoder final : public variform::Decoder {
+ public:
+  explicit FaultyDecoder(const variform::Build& build)
+      : fault_(build),
+        shape_(build.data),
+        a_(register_parameter("a", weight(build, build.latent, 7))),
+        a0_(register_parameter("a0", weight(build, 1, 7))),
+        b_(register_parameter("b", weight(build, 7, outputs(build) * build.data_size()))),
+        b0_(register_parameter("b0", weight(build, 1, outputs(build) * build.data_size()))) {
+    shape_[0] *= outputs(build);
+    shape_.insert(shape_.begin(), -1);
+  }
+
+  Tensor decode(const Tensor& z) override {
+    fault_.in_call();
+    if (fault_.is("wrong shape")) return (hidden(z).mm(b_) + b0_).reshape(shape_).unsqueeze(0);
+    return (hidden(z).mm(b_) + b0_).reshape(shape_);
+  }
+
+  variform::Pushed pushforward(const Tensor& z, const Tensor& v) override {
+    if (fault_.is("fused layer norm")) return Decoder::pushforward(z, v);
+    const Tensor h = hidden(z);
+    Tensor jv = (slope(h) * v.matmul(a_)).matmul(b_);
+    if (fault_.is("non-linear pushforward")) jv = jv + 0.01 * jv.square();
+    if (fault_.is("tangents interact")) jv = jv + jv.mean(0, true);
+    if (fault_.is("rounded constant")) jv = jv * (static_cast<double>(0.1F) / 0.1);
+    if (fault_.is("detached tangent")) jv = jv.detach();
+    variform::Shape shape = shape_;
+    shape.insert(shape.begin(), v.size(0));
+    shape[1] = v.size(1);
+    const Tensor constant = fault_.is("wrong g") ? b0_.abs() : b0_;
+    return {(h.mm(b_) + constant).reshape(shape_), jv.reshape(shape)};
+  }
+
+  bool samplewise() const override { return !fault_.is("needlessly not samplewise"); }
+  bool piecewise_linear() const override { return fault_.is("claims to be piecewise linear"); }
+
+ private:
+  int64_t outputs(const variform::Build& build) const {
+    return fault_.is("fixed outputs") ? 1 : build.outputs;
+  }
+  Tensor hidden(const Tensor& z) const {
+    Tensor h = z.mm(a_) + a0_;
+    if (fault_.is("fused layer norm")) h = at::layer_norm(h, {7});
+    if (fault_.is("rows interact")) h = h - 0.5 * h.mean(0, true);
+    if (fault_.is("once differentiable")) return OnceDifferentiable::apply(h);
+    return fault_.is("is linear") ? h : h.tanh();
+  }
+  // dh/d(zA + a).
+  Tensor slope(const Tensor& h) const {
+    if (fault_.is("is linear")) return at::ones_like(h);
+    if (fault_.is("wrong derivative")) return 1 - h;
+    if (fault_.is("half detached")) return 1 - h.detach().square();
+    return 1 - h.square();
+  }
+
+  Fault fault_;
+  variform::Shape shape_;
+  Tensor a_, a0_, b_, b0_;
+};
+
+/// nll + β KL, one draw.
+class FaultyObjective final : public variform::Objective {
+ public:
+  explicit FaultyObjective(const variform::Build& build)
+      : fault_(build),
+        beta_(fault_.is("reads its schedule once") ? at::full({}, build.number("beta"), at::kDouble)
+                                                   : build.schedule("beta")),
+        final_beta_(build.final_value("beta")) {}
+
+  variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
+    fault_.in_call();
+    const auto posterior = model.posterior(batch.x);
+    const variform::Draw draw = posterior->rsample(1, model.rng);
+    const Tensor nll = model.nll(batch.x, model.decode(draw.z)).mean(0), kl = model.kl(*posterior, draw);
+    variform::Terms terms{nll + beta_ * kl, {{"nll", nll}, {"kl", kl}}};
+    disturb(model, batch, draw.z, terms);
+    return terms;
+  }
+  std::optional<Tensor> beta() const override { return fault_.is("negative beta") ? -beta_ : beta_; }
+  std::optional<double> final_beta() const override {
+    return fault_.is("another final beta") ? final_beta_ + 1 : final_beta_;
+  }
+  bool uses_tangents() const override { return fault_.is("needless tangents"); }
+
+ private:
+  void disturb(variform::Model& model, const variform::Batch& batch, const Tensor& z,
+               variform::Terms& terms) const {
+    Tensor& loss = terms.loss;
+    if (fault_.is("column of losses")) loss = loss.unsqueeze(1);
+    if (fault_.is("loss of the batch")) loss = loss.mean().expand_as(loss);
+    if (fault_.is("part not finite")) terms.parts[1].second = terms.parts[1].second * NAN;
+    if (fault_.is("parts of one name")) terms.parts[1].first = "nll";
+    if (fault_.is("part named step")) terms.parts[1].first = "step";
+    if (fault_.is("needs labels")) loss = loss + batch.labels.to(loss.scalar_type());
+    if (fault_.is("global generator")) loss = loss + at::randn({}, loss.options());
+    if (fault_.is("freezes the decoder"))
+      for (Tensor& parameter : model.component(variform::Kind::kDecoder)->parameters())
+        parameter.requires_grad_(false);
+    if (fault_.is("needs recording")) torch::autograd::grad({loss.sum()}, {z}, {}, /*retain_graph=*/true);
+    if (fault_.is("undeclared tangents"))
+      loss = loss +
+             model.latent_hessian(batch.x, z[0], model.unit_tangents(z.size(1))).h.diagonal(0, 1, 2).sum(-1);
+  }
+
+  Fault fault_;
+  Tensor beta_;
+  double final_beta_;
+};
+
+constexpr variform::Parameter kFault =
+    variform::text("fault", "none").doc("The one error to make; anything unknown is none.");
+constexpr variform::Parameter kWidth =
+    variform::integer("width", 5).at_least(1).at_most(16).doc("Width of the hidden layer.");
+constexpr const char* kSource = "Variform's tests of `check`";
+
+}  // namespace
+
+VARIFORM_PLUGIN(
+    "org.variform.test.faulty-networks", "1.0.0",
+    variform::component<FaultyEncoder>("faulty", "A small encoder with an error to choose.", kSource,
+                                       {kFault, kWidth}),
+    variform::component<FaultyEncoder>("undocumented", "A parameter without a meaning.", kSource,
+                                       {kFault, kWidth, variform::number("rate", 1.0)}),
+    variform::component<FaultyEncoder>(
+        "bad-default", "A default outside of its bounds.", kSource,
+        {kFault, kWidth, variform::number("rate", 2.0).at_most(1).doc("How fast nothing happens.")}),
+    variform::component<FaultyEncoder>("no-source", "Nobody knows where it is from.", "", {kFault, kWidth}),
+    variform::component<FaultyDecoder>("faulty", "A small decoder with an error to choose.", kSource,
+                                       {kFault}),
+    variform::component<FaultyObjective>(
+        "faulty", "A β-VAE's loss with an error to choose.", kSource,
+        {kFault,
+         variform::number("beta", 0.5).at_least(0).schedulable().doc("Weight of the KL divergence.")}))

@@ -1,0 +1,108 @@
+// Every error that an encoder, a decoder or an objective of faulty_networks.cpp can make is caught by one test of
+// `variform check`, the one that is named here, and by no other; without an error everything passes.
+
+#include "faults.h"
+
+namespace variform::conformance {
+namespace {
+
+constexpr const char* kPlugin = "faulty-networks.so";
+
+void check_faults(const std::string& component, const std::vector<Fault>& faults) {
+  for (const Fault& fault : faults) check_fault(kPlugin, component, fault);
+}
+
+TEST_CASE("A right encoder, decoder and objective pass everything") {
+  for (const char* component : {"encoder:faulty", "decoder:faulty", "objective:faulty"})
+    check_twin(kPlugin, component);
+}
+
+TEST_CASE("Errors of a descriptor") {
+  check_fault(kPlugin, "encoder:undocumented", {"", "descriptor", "'rate' has no doc()"});
+  check_fault(kPlugin, "encoder:bad-default", {"", "descriptor", "default 2"});
+  check_fault(kPlugin, "encoder:no-source", {"", "descriptor", "names no source"});
+}
+
+TEST_CASE("Errors of an encoder") {
+  check_faults("encoder:faulty",
+               {{"throws in create", "create", "no room left on the moon"},
+                {"crashes in create", "create", "signal 11", Outcome::kCrash},
+                {"throws int", "runs", "does not derive from std::exception"},
+                {"exits", "runs", "exit status 0", Outcome::kCrash},
+                {"aborts", "runs", "signal 6", Outcome::kCrash},
+                {"changes inputs", "inputs", "encode changes its input 'x'"},
+                {"wrong shape", "shapes", "expected [1, 6]"},
+                {"rejects a bound", "parameters", "width = 16"},
+                {"wrong dtype", "dtypes", "expected Double"},
+                {"single precision", "dtypes", "encoder/b is Float"},
+                {"not finite", "finite", "not finite"},
+                {"global generator", "global-rng", "a call draws from the global generator"},
+                {"counts constructions", "determinism", "same seed"},
+                {"not contiguous", "strides", "not contiguous, encode differs"},
+                {"needs recording", "no-grad", "grad"},
+                {"rows interact", "rows", "rows must not interact"},
+                {"unregistered state", "state", "loaded into a new one"},
+                {"lazy buffer", "state", "register all of them in the constructor"},
+                {"outlived", "lifetime", "the component is gone"},
+                {"gradient not finite", "gradients-finite", "is not finite"},
+                {"detached parameter", "gradients", "there is no gradient at all"},
+                {"unused parameter", "trained", "unused", Outcome::kWarning},
+                {"fixed outputs", "outputs", "expected [2, 10]"},
+                {"loses digits", "precision", "loses digits"},
+                {"no bfloat16", "autocast", "expected the weights' own type", Outcome::kWarning},
+                {"draws in evaluation", "evaluation", "depends on random numbers"}});
+}
+
+TEST_CASE("Errors of a decoder") {
+  check_faults("decoder:faulty",
+               {{"throws int", "runs", "does not derive from std::exception"},
+                {"wrong shape", "shapes", "expected [1, 1, 8, 8]"},
+                {"rows interact", "rows", "rows must not interact"},
+                {"fixed outputs", "outputs", "expected [2, 2, 8, 8]"},
+                {"needlessly not samplewise", "samplewise", "rows do not interact", Outcome::kWarning},
+                {"non-linear pushforward", "pushforward-linear", "a pushforward is linear"},
+                {"tangents interact", "pushforward-linear", "tangents must not interact"},
+                {"wrong derivative", "pushforward-value", "Jv differs from central differences"},
+                {"wrong g", "pushforward-value", "differs from decode(z)"},
+                {"rounded constant", "pushforward-adjoint", "LibTorch's gradient of decode"},
+                {"once differentiable", "pushforward-tiers", "double backward of decode", Outcome::kWarning},
+                {"detached tangent", "pushforward-gradient", "is Jv detached?"},
+                {"half detached", "pushforward-gradient", "central differences say"},
+                {"fused layer norm", "pushforward-gradient", "forward-mode automatic differentiation"},
+                {"claims to be piecewise linear", "piecewise-linear", "says true"},
+                {"is linear", "piecewise-linear", "says false", Outcome::kWarning}});
+}
+
+TEST_CASE("Errors of an objective") {
+  check_faults("objective:faulty",
+               {{"throws int", "runs", "does not derive from std::exception"},
+                {"column of losses", "shapes", "loss is [1, 1]"},
+                {"freezes the decoder", "others", "wants a gradient"},
+                {"part not finite", "finite", "part 'kl' is not finite"},
+                {"global generator", "global-rng", "a call draws"},
+                {"needs recording", "no-grad", "grad"},
+                {"reads its schedule once", "schedules", "moving the schedule of 'beta'"},
+                {"parts of one name", "parts", "the part 'nll'"},
+                {"part named step", "parts", "the part 'step'"},
+                {"needs labels", "plain-batch", "variform::Error"},
+                {"loss of the batch", "loss-per-datum", "with the other data in the batch"},
+                {"negative beta", "beta", "at least 0"},
+                {"another final beta", "beta", "must be the same"},
+                {"undeclared tangents", "tangents", "uses_tangents() says false"},
+                {"needless tangents", "tangents", "says true", Outcome::kWarning}});
+}
+
+TEST_CASE("What never ends is killed") {
+  for (const auto& [fault, test] :
+       {std::pair{"endless create", "create"}, std::pair{"endless call", "runs"}}) {
+    const Results results = check_component(kPlugin, "encoder:faulty", fault, 1);
+    CAPTURE(text_of(results, false));
+    CHECK(found_in(results) == std::set<std::string>{std::string(test) + ": fail"});
+    for (const Result& result : results.results)
+      if (result.test == test)
+        CHECK_THAT(result.detail, testing::ContainsSubstring("did not end within 1 s"));
+  }
+}
+
+}  // namespace
+}  // namespace variform::conformance
