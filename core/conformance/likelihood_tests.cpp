@@ -38,8 +38,10 @@ struct Values {
 
 Values of_atoms(const Tensor& atoms) { return {{atoms, at::zeros_like(atoms), at::zeros_like(atoms)}, true}; }
 
-// Where draws repeat they are discrete; their smallest distance is then that of the values.
-Values values_of(Domain domain, const Tensor& draws, int64_t outputs, int64_t n, double reach) {
+// Where draws repeat they are discrete; the smallest distance between `others`, draws for other outputs too, is then
+// that of the values.
+Values values_of(Domain domain, const Tensor& draws, const Tensor& others, int64_t outputs, int64_t n,
+                 double reach) {
   const Tensor unique = std::get<0>(at::_unique(draws));
   const auto numbers = [&](double first, double last, double step) {
     return of_atoms(first + step * at::arange(std::llround((last - first) / step) + 1, draws.options()));
@@ -51,8 +53,8 @@ Values values_of(Domain domain, const Tensor& draws, int64_t outputs, int64_t n,
   const bool unit = domain == Domain::kUnitInterval;
   if (2 * unique.numel() > draws.numel())
     return {quadrature_nodes(draws, unit ? Support{0, 1} : Support{}, n, reach), false};
-  const Tensor sorted = std::get<0>(unique.sort());
-  const double gap = unique.numel() > 1 ? item((sorted.slice(0, 1) - sorted.slice(0, 0, -1)).min()) : 1;
+  const Tensor sorted = std::get<0>(std::get<0>(at::_unique(others)).sort());
+  const double gap = sorted.numel() > 1 ? item((sorted.slice(0, 1) - sorted.slice(0, 0, -1)).min()) : 1;
   const double width = most - least;
   Values values = unit ? numbers(0, 1, 1 / std::round(1 / gap))
                        : numbers(least - 3 * width - 10 * gap, most + 3 * width + 10 * gap, gap);
@@ -74,14 +76,16 @@ Tensor density_of(Likelihood& likelihood, const Tensor& x, const Tensor& g) {
 
 Data all_data(Likelihood& likelihood, const Tensor& g, Generator& rng) {
   const Tensor draws = draws_of(likelihood, g, 4000, rng);
+  const Tensor others = at::cat({draws.flatten(), draws_of(likelihood, 0 * g, 4000, rng).flatten(),
+                                 draws_of(likelihood, 0 * g + 0.5, 4000, rng).flatten()});
   const int64_t outputs = likelihood.outputs();
   if (g.size(1) == 1) {
-    Values values = values_of(likelihood.domain(), draws.flatten(), outputs, 40001, 100);
+    Values values = values_of(likelihood.domain(), draws.flatten(), others, outputs, 40001, 100);
     const Tensor x = values.nodes.z.unsqueeze(1);
     return {x, masses(values.nodes, density_of(likelihood, x, g), "p(x|g)"), std::move(values)};
   }
-  const Values first = values_of(likelihood.domain(), draws.select(1, 0), outputs, 501, 25);
-  const Values second = values_of(likelihood.domain(), draws.select(1, 1), outputs, 501, 25);
+  const Values first = values_of(likelihood.domain(), draws.select(1, 0), others, outputs, 501, 25);
+  const Values second = values_of(likelihood.domain(), draws.select(1, 1), others, outputs, 501, 25);
   const auto crossed = [](const Tensor& a, const Tensor& b) {
     const auto both = at::meshgrid({a, b}, "ij");
     return std::pair(both[0].flatten(), both[1].flatten());

@@ -66,6 +66,10 @@ class Faulty final : public variform::Posterior {
     if (fault_.is("detached density")) mean = mean.detach();
     if (fault_.is("rows")) mean = mean + 0.1 * mean.mean(0);
     Tensor sum = density(draw.z, mean).sum(-1);
+    if (fault_.is("density at its own draws alone")) {
+      if (!draw.noise.defined()) throw variform::Unsupported("it knows its density at its own draws only");
+      return sum - 0.1;
+    }
     if (fault_.is("density of draws") && draw.noise.defined())
       sum = -0.5 * (draw.noise.square() + kLogTwoPi).sum(-1);
     return fault_.is("shape") ? sum.unsqueeze(-1) : sum;
