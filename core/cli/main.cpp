@@ -48,5 +48,8 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return variform::cli::kFailed;
+  } catch (...) {
+    std::fprintf(stderr, "error: a plugin threw what does not derive from std::exception.\n");
+    return variform::cli::kFailed;
   }
 }

@@ -35,7 +35,7 @@ void load(Case& test, const std::string& component) {
 testing::Value value_of(const Parameter& parameter, const std::string& text) {
   const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
   const auto refuse = [&]() -> testing::Value {
-    throw Error(std::string("parameter '") + parameter.name + "' takes a " + to_string(parameter.type) +
+    throw Error(std::string("parameter '") + parameter.name + "' is of type " + to_string(parameter.type) +
                 "; found '" + text + "'");
   };
   switch (parameter.type) {
@@ -254,13 +254,13 @@ Results run(const std::filesystem::path& plugin, const RunOptions& options) {
   check_settings(options, subject.manifest);
   check_parameters(subject, options);
   all.results = run_component(subject, kLibrary, options, {});
-  if (!options.in_process) {
-    run_components(subject, options, all);
-    return all;
-  }
-  for (const std::string& component : subject.manifest.components)
-    for (Result& result : run_component(subject, component, options, failures(all.results)))
-      all.results.push_back(std::move(result));
+  if (!options.in_process) run_components(subject, options, all);
+  else
+    for (const std::string& component : subject.manifest.components)
+      for (Result& result : run_component(subject, component, options, failures(all.results)))
+        all.results.push_back(std::move(result));
+  if (all.results.empty())
+    throw Error("no test, and no component of this plugin, has '" + options.filter + "' in its name");
   return all;
 }
 

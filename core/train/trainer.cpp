@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <c10/util/Exception.h>
 
 #include <variform/random.h>
 
@@ -24,6 +25,37 @@ void add(Values& sums, const Terms& terms, double weight) {
 
 bool finite(const Tensor& tensor) { return tensor.isfinite().all().item<bool>(); }
 
+// Model names the component, method and step in errors of all that goes through it; this does for what does not.
+template <class Call>
+auto naming(const Model& model, const std::string& what, const Call& call) {
+  const auto context = [&] {
+    return what + (model.step >= 0 ? ", at step " + std::to_string(model.step) : "") + ": ";
+  };
+  try {
+    return call();
+  } catch (const c10::Error& error) {
+    throw ComponentError(context() + error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    throw ComponentError(context() + error.what());
+  } catch (...) {
+    throw ComponentError(context() + "an exception that does not derive from std::exception");
+  }
+}
+
+std::string method_of(const Model& model, Kind kind, const char* method) {
+  return std::string(to_string(kind)) + " " + model.label(kind) + ", in " + method;
+}
+
+std::optional<double> number_of(const std::optional<Tensor>& tensor) {
+  if (!tensor) return {};
+  return tensor->mean().item<double>();
+}
+
+std::optional<double> beta_of(Model& model) {
+  return naming(model, method_of(model, Kind::kObjective, "beta"),
+                [&] { return number_of(model.objective().beta()); });
+}
+
 nlohmann::json line(int64_t step, double epoch, const std::string& split, const Values& values) {
   nlohmann::json json = {{"step", step}, {"epoch", epoch}, {"split", split}};
   for (const auto& [name, value] : values) json[name] = value;
@@ -33,10 +65,12 @@ nlohmann::json line(int64_t step, double epoch, const std::string& split, const 
 }  // namespace
 
 std::optional<double> effective_beta(Model& model) {
-  const std::optional<Tensor> beta = model.objective().beta(),
-                              variance = model.likelihood().reference_variance();
+  const std::optional<double> beta = beta_of(model),
+                              variance =
+                                  naming(model, method_of(model, Kind::kLikelihood, "reference_variance"),
+                                         [&] { return number_of(model.likelihood().reference_variance()); });
   if (!beta || !variance) return {};
-  return beta->item<double>() * variance->mean().item<double>();
+  return *beta * *variance;
 }
 
 Values evaluate_objective(Assembly& assembly, Batches& batches, const config::TrainSpec& spec) {
@@ -100,7 +134,8 @@ Values Trainer::train_step() {
   const Tensor loss = terms.loss.mean();
   // A step without host synchronisation matters on a GPU only; there, the log lines and checkpoints look instead.
   if (loss.is_cpu() && !std::isfinite(loss.item<double>())) fail_not_finite(terms, batch);
-  loss.backward();
+  // Whose operation failed is not recorded in the graph.
+  naming(assembly_.model(), "the backward pass of the loss", [&] { loss.backward(); });
   if (spec_.clip_norm > 0) optimizer_.clip(spec_.clip_norm);
   optimizer_.step(progress_.step, horizon_);
   optimizer_.zero_grad();
@@ -118,7 +153,7 @@ void Trainer::write_log_line() {
   for (auto& [name, value] : values) value /= static_cast<double>(progress_.summed);
   progress_.summed = 0;
   Model& model = assembly_.model();
-  if (const std::optional<Tensor> beta = model.objective().beta()) values["beta"] = beta->item<double>();
+  if (const std::optional<double> beta = beta_of(model)) values["beta"] = *beta;
   if (const std::optional<double> beta = effective_beta(model)) values["beta_eff"] = *beta;
   values["lr"] = spec_.optimizer.lr.at(progress_.step - 1, horizon_);
   progress_.metrics_bytes = folder_.append_metrics(line(progress_.step, epoch(), "train", values));
