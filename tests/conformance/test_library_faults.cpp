@@ -16,9 +16,11 @@ namespace {
 
 using testing::ContainsSubstring;
 
-Results check_library(const std::string& file, double limit = 60) {
+// All tests, or those of the library alone.
+Results check_library(const std::string& file, double limit = 60, const std::string& filter = "") {
   RunOptions options;
   options.limit = limit;
+  options.filter = filter;
   return run(faulty_plugin(file), options);
 }
 
@@ -48,7 +50,7 @@ void check_at_load(const char* what, const std::string& test, const std::string&
                    Outcome outcome = Outcome::kFail, double limit = 60) {
   const AtLoad at_load(what);
   INFO("at load: " << what);
-  check_finding(check_library("at-load.so", limit), test, says, outcome);
+  check_finding(check_library("at-load.so", limit, "library"), test, says, outcome);
 }
 
 TEST_CASE("A test needs only what stands before it") {
