@@ -6,61 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace variform::evaluate {
-namespace {
-
-const double kLogTwoPi = std::log(2 * std::numbers::pi);
-
-class GaussianPosterior final : public Posterior {
- public:
-  GaussianPosterior(Tensor mean, Covariance covariance)
-      : mean_(std::move(mean)), covariance_(std::move(covariance)) {}
-
-  Tensor location() const override { return mean_; }
-  Draw rsample(int64_t K, Generator& rng) const override {
-    const Tensor noise = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options()).to(at::kDouble);
-    return {mean_ + covariance_.scale(noise).to(mean_.scalar_type()), noise};
-  }
-  Tensor log_prob(const Draw& draw) const override {
-    const Tensor noise =
-        draw.noise.defined() ? draw.noise : covariance_.whiten((draw.z - mean_).to(at::kDouble));
-    return -0.5 *
-           (noise.square().sum(-1) + covariance_.log_det() + static_cast<double>(mean_.size(1)) * kLogTwoPi);
-  }
-  std::optional<Tensor> entropy() const override {
-    return 0.5 * (covariance_.log_det() + static_cast<double>(mean_.size(1)) * (kLogTwoPi + 1));
-  }
-  std::optional<Covariance> covariance() const override { return covariance_; }
-
- private:
-  Tensor mean_;
-  Covariance covariance_;
-};
-
-bool all_zero(const Tensor& tensor) { return tensor.numel() == 0 || (tensor == 0).all().item<bool>(); }
-
-}  // namespace
-
-std::unique_ptr<Posterior> gaussian_posterior(const Tensor& mean, const Covariance& covariance) {
-  return std::make_unique<GaussianPosterior>(mean, covariance);
-}
-
-Structure structure_of(const Covariance& covariance) {
-  const Tensor dense = covariance.dense(), variances = covariance.variances();
-  const int64_t d = dense.size(-1);
-  Structure blocks;
-  int64_t start = 0;
-  for (int64_t end = 1; end <= d; ++end) {
-    if (end < d && !all_zero(dense.narrow(1, 0, end).narrow(2, end, d - end))) continue;
-    blocks.blocks.push_back(end - start);
-    start = end;
-  }
-  const bool diagonal = static_cast<int64_t>(blocks.blocks.size()) == d;
-  if (diagonal && d > 1 && all_zero(variances - variances.narrow(1, 0, 1))) return Structure::isotropic(d);
-  return blocks;
-}
 
 Tensor off_diagonal_share(const Tensor& hessian) {
   const Tensor scale = hessian.diagonal(0, 1, 2).abs();                                   // [B, d]

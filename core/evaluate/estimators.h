@@ -9,13 +9,6 @@
 
 namespace variform::evaluate {
 
-/// N(mean, covariance) as a posterior: mean [B, d] in the model's dtype, covariance of float64.
-std::unique_ptr<Posterior> gaussian_posterior(const Tensor& mean, const Covariance& covariance);
-
-/// The structure that a batch of covariances has: isotropic, or the finest contiguous blocks outside of which every
-/// entry is exactly zero (diagonal, blocks, full). Low rank counts as full.
-Structure structure_of(const Covariance& covariance);
-
 /// Σ_{i≠j} Ĥ²_ij / Σ Ĥ²_ij with Ĥ_ij = |H_ij| / √(H_ii H_jj) (§8), of H [B, d, d] -> [B]. Every latent counts alike,
 /// but those with H_ii = 0 (the decoder does not depend on them) not at all; 0 when there is no other.
 Tensor off_diagonal_share(const Tensor& hessian);

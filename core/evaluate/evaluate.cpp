@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <variform/gaussian_posterior.h>
 #include <variform/random.h>
 
 #include <algorithm>
@@ -209,27 +210,26 @@ class Evaluator {
                              "is_effective_samples_optimal"};
     if (!prior_) return tally_.undefined(names, not_gaussian());
     if (!here.hessian.defined() || !here.covariance) return;
-    if (!structure_) structure_ = structure_of(*here.covariance);
+    if (!structure_) structure_ = here.covariance->structure();
     const auto at_beta = [&](double beta) {
-      return gaussian_posterior(
-          here.h, optimal_covariance(*structure_, here.hessian, at::full({}, beta, here.hessian.options()),
-                                     precision_));
+      const Tensor wide = at::full({}, beta, here.hessian.options());
+      return GaussianPosterior(here.h, optimal_covariance(*structure_, here.hessian, wide, precision_));
     };
     const auto loss = [&](const Posterior& posterior, double beta) {
       const Draw draw = posterior.rsample(options_.samples, model_.rng);
       return nll_of_draws(model_, here.x, draw.z).mean(0) + beta * model_.kl(posterior, draw).to(at::kDouble);
     };
     seed("optimal", first);
-    const std::unique_ptr<Posterior> one = at_beta(1);
-    keep("covariance_optimal", one->covariance()->dense());
-    tally_.add("elbo_optimal", loss(*one, 1));
+    const GaussianPosterior one = at_beta(1);
+    keep("covariance_optimal", one.covariance()->dense());
+    tally_.add("elbo_optimal", loss(one, 1));
     if (!beta_) tally_.undefined({"loss_beta_optimal"}, no_beta());
     else if (*beta_ == 0)
       tally_.undefined({"loss_beta_optimal"}, sentence("β is 0, and the optimal covariance with it"));
-    else tally_.add("loss_beta_optimal", loss(*at_beta(*beta_), *beta_));
+    else tally_.add("loss_beta_optimal", loss(at_beta(*beta_), *beta_));
     if (options_.importance_samples == 0) return;
     seed("importance optimal", first);
-    const Importance found = importance_weighted(model_, *one, here.x, options_.importance_samples);
+    const Importance found = importance_weighted(model_, one, here.x, options_.importance_samples);
     tally_.add("is_nll_optimal", found.nll);
     tally_.add("is_effective_samples_optimal", found.effective);
   }

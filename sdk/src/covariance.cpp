@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 namespace variform {
 inline namespace v1 {
@@ -80,6 +81,8 @@ class Covariance::Impl {
   virtual Tensor scale(const Tensor& e) const = 0;
   virtual Tensor whiten(const Tensor& y) const = 0;
   virtual int64_t dimension() const = 0;
+  virtual at::ScalarType dtype() const = 0;
+  virtual Structure structure() const = 0;
   virtual std::shared_ptr<const Impl> to(at::ScalarType dtype) const = 0;
 };
 
@@ -113,7 +116,7 @@ class Columns {
 
 class Diagonal final : public Covariance::Impl {
  public:
-  explicit Diagonal(Tensor deviations) : deviations_(std::move(deviations)) {}
+  explicit Diagonal(Tensor deviations, bool tied = false) : deviations_(std::move(deviations)), tied_(tied) {}
   Tensor variances() const override { return deviations_.square(); }
   Tensor log_det() const override { return 2 * deviations_.log().sum(-1); }
   Tensor trace(const Tensor& h) const override { return (h.diagonal(0, -2, -1) * variances()).sum(-1); }
@@ -122,19 +125,28 @@ class Diagonal final : public Covariance::Impl {
   Tensor scale(const Tensor& e) const override { return deviations_ * e; }
   Tensor whiten(const Tensor& y) const override { return y / deviations_; }
   int64_t dimension() const override { return deviations_.size(-1); }
+  at::ScalarType dtype() const override { return deviations_.scalar_type(); }
+  Structure structure() const override {
+    return tied_ ? Structure::isotropic(dimension()) : Structure::diagonal(dimension());
+  }
   std::shared_ptr<const Impl> to(at::ScalarType dtype) const override {
-    return std::make_shared<Diagonal>(deviations_.to(dtype));
+    return std::make_shared<Diagonal>(deviations_.to(dtype), tied_);
   }
 
  private:
   Tensor deviations_;  // [B, d]
+  bool tied_;
 };
 
 class Cholesky final : public Covariance::Impl {
  public:
-  explicit Cholesky(std::vector<Tensor> factors) : factors_(std::move(factors)) {
+  explicit Cholesky(std::vector<Tensor> factors, std::optional<Structure> structure = {})
+      : factors_(std::move(factors)) {
     for (const Tensor& factor : factors_) sizes_.push_back(factor.size(-1));
+    structure_ = structure.value_or(Structure{sizes_});
   }
+  Cholesky(const Cholesky& other, Structure structure)
+      : factors_(other.factors_), sizes_(other.sizes_), structure_(std::move(structure)) {}
   Tensor variances() const override {
     return over([](const Tensor& l) { return l.square().sum(-1); });
   }
@@ -171,10 +183,12 @@ class Cholesky final : public Covariance::Impl {
     });
   }
   int64_t dimension() const override { return std::accumulate(sizes_.begin(), sizes_.end(), int64_t{0}); }
+  at::ScalarType dtype() const override { return factors_[0].scalar_type(); }
+  Structure structure() const override { return structure_; }
   std::shared_ptr<const Impl> to(at::ScalarType dtype) const override {
     std::vector<Tensor> cast;
     for (const Tensor& factor : factors_) cast.push_back(factor.to(dtype));
-    return std::make_shared<Cholesky>(std::move(cast));
+    return std::make_shared<Cholesky>(std::move(cast), structure_);
   }
 
  private:
@@ -209,6 +223,7 @@ class Cholesky final : public Covariance::Impl {
 
   std::vector<Tensor> factors_;  // [B, b_k, b_k]
   Shape sizes_;
+  Structure structure_;
 };
 
 // Σ = U diag(v) Uᵀ + s²(I − UUᵀ), with the symmetric root.
@@ -229,6 +244,11 @@ class LowRank final : public Covariance::Impl {
   Tensor scale(const Tensor& e) const override { return apply(v_.sqrt(), s2_.sqrt(), e); }
   Tensor whiten(const Tensor& y) const override { return apply(v_.rsqrt(), s2_.rsqrt(), y); }
   int64_t dimension() const override { return u_.size(-2); }
+  at::ScalarType dtype() const override { return u_.scalar_type(); }
+  Structure structure() const override {
+    return u_.size(-1) < dimension() ? Structure::low_rank(dimension(), u_.size(-1))
+                                     : Structure::full(dimension());
+  }
   std::shared_ptr<const Impl> to(at::ScalarType dtype) const override {
     return std::make_shared<LowRank>(u_.to(dtype), v_.to(dtype), s2_.to(dtype));
   }
@@ -257,6 +277,13 @@ Covariance Covariance::diagonal(const Tensor& deviations) {
   return Covariance(std::make_shared<Diagonal>(deviations));
 }
 
+Covariance Covariance::isotropic(const Tensor& deviation, int64_t d) {
+  if (deviation.dim() != 1)
+    throw Error("an isotropic covariance expects one deviation a datum, [B]; found " +
+                to_text(deviation.sizes()));
+  return Covariance(std::make_shared<Diagonal>(deviation.unsqueeze(1).expand({deviation.size(0), d}), true));
+}
+
 Covariance Covariance::cholesky(std::vector<Tensor> factors) {
   if (factors.empty()) throw Error("a covariance needs at least one block");
   for (const Tensor& factor : factors)
@@ -266,6 +293,13 @@ Covariance Covariance::cholesky(std::vector<Tensor> factors) {
           "found " +
           to_text(factor.sizes()));
   return Covariance(std::make_shared<Cholesky>(std::move(factors)));
+}
+
+Covariance Covariance::cholesky(std::vector<Tensor> factors, Structure structure) {
+  Covariance covariance = cholesky(std::move(factors));
+  structure.validate(covariance.dimension());
+  const auto& plain = static_cast<const Cholesky&>(*covariance.impl_);
+  return Covariance(std::make_shared<Cholesky>(plain, std::move(structure)));
 }
 
 Covariance Covariance::low_rank(const Tensor& u, const Tensor& variances, const Tensor& s2) {
@@ -283,6 +317,12 @@ Tensor Covariance::precision() const { return impl_->precision(); }
 Tensor Covariance::scale(const Tensor& e) const { return impl_->scale(e); }
 Tensor Covariance::whiten(const Tensor& y) const { return impl_->whiten(y); }
 int64_t Covariance::dimension() const { return impl_->dimension(); }
+at::ScalarType Covariance::dtype() const { return impl_->dtype(); }
+Structure Covariance::structure() const { return impl_->structure(); }
+bool Covariance::is_diagonal() const {
+  const Structure structure = impl_->structure();
+  return structure.tied || (structure.rank < 0 && all_ones(structure.blocks));
+}
 Covariance Covariance::to(at::ScalarType dtype) const { return Covariance(impl_->to(dtype)); }
 
 // ------------------------------------------------------------------------------------------------------------ §4
@@ -435,8 +475,7 @@ Covariance optimal_covariance(const Structure& structure, const Tensor& h, const
     return Covariance::low_rank(vectors.narrow(2, 0, structure.rank), smallest.reciprocal(),
                                 mean.reciprocal());
   }
-  if (structure.tied)
-    return Covariance::diagonal(diagonal.mean(-1, /*keepdim=*/true).rsqrt().expand_as(diagonal));
+  if (structure.tied) return Covariance::isotropic(diagonal.mean(-1).rsqrt(), d);
   if (all_ones(structure.blocks)) return Covariance::diagonal(diagonal.rsqrt());
   std::vector<Tensor> factors;
   for (const Run& run : runs(structure))

@@ -269,7 +269,7 @@ bool Model::has_closed_kl(const Posterior& posterior) {
          in(Kind::kPrior, "cross_entropy", [&] { return prior().cross_entropy(posterior).has_value(); });
 }
 
-Local Model::latent_hessian(const Tensor& x, const Tensor& z, const Tensor& v, Curvature curvature) {
+Pushed Model::pushforward(const Tensor& z, const Tensor& v) {
   if (!decoder().samplewise())
     throw Unsupported(
         "decoder " + label(Kind::kDecoder) +
@@ -284,12 +284,19 @@ Local Model::latent_hessian(const Tensor& x, const Tensor& z, const Tensor& v, C
     expect(found.jv, joined({tangents}, shape), options, "pushforward (jv)");
     return found;
   });
-  const Tensor g = pushed.g.to(dtype).reshape(natural_shape(*this, {batch}));
-  const Tensor jv = pushed.jv.to(at::kDouble).reshape(natural_shape(*this, {tangents, batch}));
+  return {pushed.g.to(dtype).reshape(natural_shape(*this, {batch})),
+          pushed.jv.to(dtype).reshape(natural_shape(*this, {tangents, batch}))};
+}
+
+Local Model::latent_hessian(const Tensor& x, const Tensor& z, const Tensor& v, Curvature curvature) {
+  const Pushed pushed = pushforward(z, v);
+  const int64_t batch = z.size(0), tangents = v.size(0);
+  const Tensor jv = pushed.jv.to(at::kDouble);
   const Tensor h = in(Kind::kLikelihood, "gram", [&] {
-    return expect(likelihood().gram(x, g, jv, curvature), {batch, tangents, tangents}, options, "gram");
+    return expect(likelihood().gram(x, pushed.g, jv, curvature), {batch, tangents, tangents}, options,
+                  "gram");
   });
-  return {g, h};
+  return {pushed.g, h};
 }
 
 Tensor Model::unit_tangents(int64_t batch) const {

@@ -74,6 +74,15 @@ void append_output(Sequential& network, const Build& build) {
   network.append(activation(output));
 }
 
+LayerPtr residual_block(const Build& build, const Block& block, const Shape& shape) {
+  auto inner = std::make_shared<Sequential>();
+  for (int i = 0; i < 2; ++i) {
+    append_block(*inner, build, block, shape);
+    inner->append(std::make_shared<Conv2d>(build, shape[0], shape[0], Convolution{3, 1, 1}));
+  }
+  return std::make_shared<Residual>(inner);
+}
+
 void require_halvings(const Build& build, size_t layers) {
   if (build.data.size() != 3)
     throw Error("conv expects images [channels, height, width]; found data of shape " + to_text(build.data) +

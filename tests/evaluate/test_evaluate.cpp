@@ -201,12 +201,12 @@ TEST_CASE("the structure of a covariance is read off its zeros") {
     const at::Tensor l = at::tril(at::ones({2, size, size}, at::kDouble));
     return at::add(l, at::eye(size, at::kDouble));
   };
-  CHECK(structure_of(Covariance::cholesky({block(2), block(1), block(3)})).blocks ==
+  CHECK(Covariance::cholesky({block(2), block(1), block(3)}).structure().blocks ==
         std::vector<int64_t>{2, 1, 3});
-  CHECK(structure_of(Covariance::cholesky({block(4)})).name() == "full");
+  CHECK(Covariance::cholesky({block(4)}).structure().name() == "full");
   const at::Tensor deviations = at::tensor({1.0, 2.0, 1.0, 1.0}, at::kDouble).reshape({2, 2});
-  CHECK(structure_of(Covariance::diagonal(deviations)).name() == "diagonal");
-  CHECK(structure_of(Covariance::diagonal(at::full({2, 3}, 0.5, at::kDouble))).name() == "isotropic");
+  CHECK(Covariance::diagonal(deviations).structure().name() == "diagonal");
+  CHECK(Covariance::isotropic(at::full({2}, 0.5, at::kDouble), 3).structure().name() == "isotropic");
 }
 
 }  // namespace

@@ -53,6 +53,8 @@ TRAININGS = {
     "family laplace": ['model.family={type="source-laplace"}', 'objective={type="source-sampled", draws=2}'],
     "family blocks": ['model.family={type="source-blocks"}', 'model.prior={type="source-wide"}'],
     "family on an interval": ['model.family={type="source-logit-normal"}', 'model.prior={type="source-cube"}'],
+    "family of one variance, by its curvature": ['model.family={type="source-tied"}', 'objective={type="source-stiff"}'],
+    "family of secants": ['model.family={type="source-secant"}'],
     "prior logistic": ['model.prior={type="source-logistic"}'],
     "prior of the model's own": ['model.prior={type="source-mixture"}'],
     "likelihood poisson": ['model.likelihood={type="source-poisson"}'],

@@ -48,8 +48,12 @@ class VARIFORM_API Covariance {
 
   /// diag(deviations²), deviations [B, d] > 0.
   static Covariance diagonal(const Tensor& deviations);
+  /// deviation² I, deviation [B] > 0.
+  static Covariance isotropic(const Tensor& deviation, int64_t d);
   /// L Lᵀ with lower-triangular factors of the blocks, [B, b_k, b_k] each.
   static Covariance cholesky(std::vector<Tensor> factors);
+  /// The same of a covariance that has a narrower structure than its blocks say, such as a low rank plus s²I.
+  static Covariance cholesky(std::vector<Tensor> factors, Structure structure);
   /// U diag(variances − s2) Uᵀ + s2 I with orthonormal columns U [B, d, r], variances [B, r], s2 [B].
   static Covariance low_rank(const Tensor& u, const Tensor& variances, const Tensor& s2);
 
@@ -62,6 +66,11 @@ class VARIFORM_API Covariance {
   Tensor whiten(const Tensor& y) const;  ///< L⁻¹ y, [..., B, d]
   /// d.
   int64_t dimension() const;
+  at::ScalarType dtype() const;  ///< of what the functions above return
+  /// The structure that it has by construction, which is §4's row for its family.
+  Structure structure() const;
+  /// The coordinates are independent by construction.
+  bool is_diagonal() const;
   /// The same covariance in another dtype.
   Covariance to(at::ScalarType dtype) const;
 

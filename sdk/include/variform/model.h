@@ -79,6 +79,9 @@ class VARIFORM_API Model {
   Tensor kl(const Posterior& posterior, const Draw& draw);
   /// Whether kl() is closed for this pair.
   bool has_closed_kl(const Posterior& posterior);
+  /// g and Jv for T tangents: z [B, d], v [T, B, d] -> g [B, n, data…], jv [T, B, n, data…], in options' dtype.
+  /// Throws Unsupported when the decoder mixes rows.
+  Pushed pushforward(const Tensor& z, const Tensor& v);
   /// One pushforward of T tangents: x [B, data…], z [B, d], v [T, B, d] -> g and vᵀJᵀH_ℓJv (§1's H for v = I).
   /// Throws Unsupported when the decoder mixes rows.
   Local latent_hessian(const Tensor& x, const Tensor& z, const Tensor& v,

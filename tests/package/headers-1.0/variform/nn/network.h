@@ -84,6 +84,9 @@ VARIFORM_API void append_block(Sequential& network, const Build& build, const Bl
 /// width.
 VARIFORM_API int64_t append_hidden(Sequential& network, const Build& build, const Block& block, int64_t in,
                                    const std::vector<int64_t>& hidden);
+/// x + conv(act(norm(conv(act(norm(x)))))), 3×3 convolutions on images of the given shape (He et al. 2016, identity
+/// mappings).
+VARIFORM_API LayerPtr residual_block(const Build& build, const Block& block, const Shape& shape);
 /// Throws Error unless Build::data is [channels, height, width] and its sides can be halved `layers` times.
 VARIFORM_API void require_halvings(const Build& build, size_t layers);
 /// What a decoder returns for one latent: [outputs·data[0], data[1]…].

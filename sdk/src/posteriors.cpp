@@ -1,0 +1,83 @@
+// The posteriors that families share.
+
+#include <variform/gaussian_posterior.h>
+#include <variform/location_scale.h>
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <numbers>
+
+namespace variform {
+inline namespace v1 {
+namespace {
+
+const double kLogTwoPi = std::log(2 * std::numbers::pi);
+
+}  // namespace
+
+GaussianPosterior::GaussianPosterior(Tensor mean, Covariance covariance)
+    : mean_(std::move(mean)), covariance_(std::move(covariance)) {
+  if (mean_.dim() != 2 || mean_.size(1) != covariance_.dimension())
+    throw Error("a Gaussian posterior expects a mean [B, " + std::to_string(covariance_.dimension()) +
+                "], which is its covariance's dimension; found " + to_text(mean_.sizes()));
+}
+GaussianPosterior::~GaussianPosterior() = default;
+
+Draw GaussianPosterior::rsample(int64_t K, Generator& rng) const {
+  Tensor noise = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options());
+  const Tensor scaled = covariance_.scale(noise.to(covariance_.dtype()));
+  return {mean_ + scaled.to(mean_.scalar_type()), noise};
+}
+
+Tensor GaussianPosterior::noise_of(const Draw& draw) const {
+  if (draw.noise.defined()) return draw.noise;
+  return covariance_.whiten((draw.z - mean_).to(covariance_.dtype()));
+}
+
+Tensor GaussianPosterior::log_prob(const Draw& draw) const {
+  const Tensor square = noise_of(draw).square().sum(-1);
+  const Tensor constant = covariance_.log_det() + static_cast<double>(mean_.size(1)) * kLogTwoPi;
+  return (-0.5 * (square + constant)).to(mean_.scalar_type());
+}
+
+Tensor GaussianPosterior::marginals(const Draw& draw) const {
+  if (!covariance_.is_diagonal())
+    throw Unsupported(
+        "the latents of this posterior are correlated, so that its density is no product of marginals; use a "
+        "mean-field family, such as 'diagonal'");
+  const Tensor log_variance = covariance_.variances().log();
+  return (-0.5 * (noise_of(draw).square() + log_variance + kLogTwoPi)).to(mean_.scalar_type());
+}
+
+std::optional<Tensor> GaussianPosterior::entropy() const {
+  const Tensor log_det = covariance_.log_det() + static_cast<double>(mean_.size(1)) * (kLogTwoPi + 1);
+  return (0.5 * log_det).to(mean_.scalar_type()).expand({mean_.size(0)});
+}
+
+LocationScalePosterior::LocationScalePosterior(Tensor location, Tensor scale)
+    : location_(std::move(location)), scale_(std::move(scale)) {}
+LocationScalePosterior::~LocationScalePosterior() = default;
+
+Draw LocationScalePosterior::rsample(int64_t K, Generator& rng) const {
+  const Tensor e = standard_sample({K, location_.size(0), location_.size(1)}, location_, rng);
+  return {location_ + scale_ * e, e};
+}
+
+Tensor LocationScalePosterior::marginals(const Draw& draw) const {
+  const Tensor e = draw.noise.defined() ? draw.noise : (draw.z - location_) / scale_;
+  return standard_log_density(e) - scale_.log();
+}
+
+std::optional<Tensor> LocationScalePosterior::entropy() const {
+  return scale_.log().sum(1) + static_cast<double>(location_.size(1)) * standard_entropy();
+}
+
+std::optional<Covariance> LocationScalePosterior::covariance() const {
+  const std::optional<double> variance = standard_variance();
+  if (!variance) return {};
+  return Covariance::diagonal(scale_ * std::sqrt(*variance));
+}
+
+}  // namespace v1
+}  // namespace variform
