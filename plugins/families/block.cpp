@@ -1,0 +1,109 @@
+// Gaussian posteriors with correlations inside blocks of latents, by Cholesky factors: `block`, and with one block of all
+// latents `full`, which leaves the decoder's curvature free (§4, §7).
+
+#include <variform/gaussian_posterior.h>
+#include <variform/plugin.h>
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <numeric>
+
+namespace {
+
+using variform::Tensor;
+
+int64_t triangle(int64_t b) { return b * (b - 1) / 2; }
+
+// Where each entry of a factor [b, b] stands in [diagonal, below the diagonal row by row, one zero].
+Tensor places_of(int64_t b, const at::Device& device) {
+  std::vector<int64_t> places(static_cast<size_t>(b * b), b + triangle(b));
+  int64_t below = b;
+  for (int64_t row = 0; row < b; ++row) {
+    for (int64_t column = 0; column < row; ++column) places[static_cast<size_t>(row * b + column)] = below++;
+    places[static_cast<size_t>(row * b + row)] = row;
+  }
+  return at::tensor(places, at::kLong).to(device);
+}
+
+/// q(z|x) = N(m, L Lᵀ), L block-diagonal, each block lower triangular with a positive diagonal. For a block of size b
+/// the encoder outputs b logarithms 2 log(L_ii / deviation), and the b(b−1)/2 numbers L_ij / deviation below the
+/// diagonal, row by row; the blocks follow the mean m, one after the other. An encoder that outputs zeros thus gives
+/// N(0, deviation² I).
+class Blocks : public variform::VariationalFamily {
+ public:
+  Blocks(const variform::Build& build, std::vector<int64_t> sizes)
+      : deviation_(build.number("deviation")),
+        sizes_(std::move(sizes)),
+        zero_(at::zeros({1, 1}, build.options)) {
+    variform::Structure{sizes_}.validate(build.latent);
+    for (int64_t b : sizes_) places_.push_back(places_of(b, build.options.device()));
+  }
+  int64_t parameter_count(int64_t d) const override {
+    return std::accumulate(sizes_.begin(), sizes_.end(), 2 * d,
+                           [](int64_t sum, int64_t b) { return sum + triangle(b); });
+  }
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+    const int64_t batch = params.size(0), d = std::accumulate(sizes_.begin(), sizes_.end(), int64_t{0});
+    std::vector<Tensor> factors;
+    int64_t start = d;
+    for (size_t i = 0; i < sizes_.size(); ++i) {
+      const int64_t b = sizes_[i];
+      const Tensor diagonal = deviation_ * (0.5 * params.narrow(1, start, b)).exp();
+      const Tensor below = deviation_ * params.narrow(1, start + b, triangle(b));
+      const Tensor entries = at::cat({diagonal, below, zero_.to(params.options()).expand({batch, 1})}, 1);
+      factors.push_back(entries.index_select(1, places_[i]).reshape({batch, b, b}));
+      start += b + triangle(b);
+    }
+    return std::make_unique<variform::GaussianPosterior>(params.narrow(1, 0, d),
+                                                         variform::Covariance::cholesky(std::move(factors)));
+  }
+
+ private:
+  double deviation_;
+  std::vector<int64_t> sizes_;
+  Tensor zero_;                 // constants, not state
+  std::vector<Tensor> places_;  // one a block
+};
+
+std::vector<int64_t> sizes_of(const variform::Build& build) {
+  const std::vector<int64_t> sizes = build.integers("sizes");
+  return sizes.empty() ? variform::Structure::named("block", build.latent, build.integer("size")).blocks
+                       : sizes;
+}
+
+class Block final : public Blocks {
+ public:
+  explicit Block(const variform::Build& build) : Blocks(build, sizes_of(build)) {}
+};
+
+class Full final : public Blocks {
+ public:
+  explicit Full(const variform::Build& build) : Blocks(build, {build.latent}) {}
+};
+
+constexpr variform::Parameter kDeviation =
+    variform::number("deviation", 1.0)
+        .above(0)
+        .in("latent units")
+        .doc(
+            "Standard deviation of every latent for an encoder output of zero, which is about where training "
+            "starts.");
+
+}  // namespace
+
+VARIFORM_COMPONENTS(
+    variform::component<Full>(
+        "full", "Gaussian posterior with a full covariance, by its Cholesky factor.",
+        "Kingma and Welling, An Introduction to Variational Autoencoders, 2019, section 2.5.1; theory §4",
+        {kDeviation}),
+    variform::component<Block>(
+        "block", "Gaussian posterior with a full covariance inside blocks of latents and none between them.",
+        "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 3; theory §4, §8",
+        {variform::integer("size", 2).at_least(1).in("latents").doc(
+             "Size of the blocks, at most d; the last block is smaller when it does not divide d."),
+         variform::integers("sizes", {})
+             .at_least(1)
+             .in("latents")
+             .doc("Sizes of the blocks one by one, adding up to d; left out, they are equal (`size`)."),
+         kDeviation}))

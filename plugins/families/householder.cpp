@@ -1,0 +1,43 @@
+// Gaussian draws sent through Householder reflections: a full covariance by its eigenvectors, as a volume-preserving flow.
+
+#include <variform/gaussian_posterior.h>
+#include <variform/plugin.h>
+
+#include <ATen/ATen.h>
+
+namespace {
+
+using variform::Tensor;
+
+/// z = U (m + s ε), U = H_T … H_1, H_t = I − 2 v_t v_tᵀ/‖v_t‖²: N(Um, U diag(s²) Uᵀ), everything in closed form. The
+/// encoder outputs m [d], log s² [d], then v_1 … v_T [d each]; v = 0 stands for no reflection.
+class Householder final : public variform::VariationalFamily {
+ public:
+  explicit Householder(const variform::Build& build) : reflections_(build.integer("reflections")) {}
+  int64_t parameter_count(int64_t d) const override { return (2 + reflections_) * d; }
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+    const int64_t batch = params.size(0), d = params.size(1) / (2 + reflections_);
+    Tensor u = at::eye(d, params.options()).expand({batch, d, d});
+    for (int64_t t = 0; t < reflections_; ++t) {
+      const Tensor v = params.narrow(1, (2 + t) * d, d).unsqueeze(2);  // [B, d, 1]
+      const Tensor along = v.transpose(1, 2).matmul(u);                // vᵀU
+      u = u - v.matmul(along) * (2 / v.square().sum(1, true).clamp_min(1e-12));
+    }
+    const Tensor mean = u.matmul(params.narrow(1, 0, d).unsqueeze(2)).squeeze(2);
+    const Tensor variances = params.narrow(1, d, d).exp();
+    return std::make_unique<variform::GaussianPosterior>(
+        mean, variform::Covariance::low_rank(u, variances, at::ones({batch}, params.options())));
+  }
+
+ private:
+  int64_t reflections_;
+};
+
+}  // namespace
+
+VARIFORM_COMPONENTS(variform::component<Householder>(
+    "householder", "Gaussian draws sent through Householder reflections that the encoder gives.",
+    "Tomczak and Welling, Improving Variational Auto-Encoders using Householder Flow, 2016",
+    {variform::integer("reflections", 4)
+         .at_least(1)
+         .doc("Number T of reflections; d of them reach every covariance.")}))

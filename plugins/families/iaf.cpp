@@ -1,0 +1,131 @@
+// Inverse autoregressive flow: Gaussian draws sent through autoregressive networks that know the datum.
+
+#include <variform/plugin.h>
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <memory>
+#include <numbers>
+#include <vector>
+
+namespace {
+
+using variform::Tensor;
+
+const double kLogTwoPi = std::log(2 * std::numbers::pi);
+
+// One step: z -> σ ⊙ z + (1 − σ) ⊙ μ, (μ, logit σ) a network of one hidden layer whose i-th outputs see z_1 … z_{i−1}.
+struct Step {
+  Tensor in, context, bias, out, out_bias;  // [H, d], [H, C], [H], [2d, H], [2d]
+  Tensor in_mask, out_mask;
+
+  struct Result {
+    Tensor z, log_det;  // [K, B, d], [K, B]
+  };
+  Result operator()(const Tensor& z, const Tensor& c) const {
+    const Tensor hidden = at::elu(z.matmul((in * in_mask).t()) + c.matmul(context.t()) + bias);
+    const std::vector<Tensor> parts = (hidden.matmul((out * out_mask).t()) + out_bias).chunk(2, -1);
+    const Tensor sigma = parts[1].sigmoid();
+    return {sigma * z + (1 - sigma) * parts[0], at::log_sigmoid(parts[1]).sum(-1)};
+  }
+};
+
+/// log q(z_T|x) = log N(z_0; m, s²) − Σ_t Σ_i log σ_ti. Draw::noise is log q of the draw itself, [K, B]: the inverse is
+/// sequential, and densities elsewhere are refused.
+class IafPosterior final : public variform::Posterior {
+ public:
+  IafPosterior(Tensor mean, Tensor log_variance, Tensor context, std::vector<Step> steps)
+      : mean_(std::move(mean)),
+        log_variance_(std::move(log_variance)),
+        context_(std::move(context)),
+        steps_(std::move(steps)) {}
+
+  /// The image of the Gaussian's mean: a centre, not the mean.
+  Tensor location() const override { return flow(mean_.unsqueeze(0)).z[0]; }
+  variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
+    const Tensor noise = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options());
+    const Tensor log_base = -0.5 * (noise.square() + log_variance_ + kLogTwoPi).sum(-1);
+    const Step::Result end = flow(mean_ + (0.5 * log_variance_).exp() * noise);
+    return {end.z, log_base - end.log_det};
+  }
+  Tensor log_prob(const variform::Draw& draw) const override {
+    if (!draw.noise.defined())
+      throw variform::Unsupported(
+          "an inverse autoregressive flow knows its density at its own draws only; choose a prior and an "
+          "objective that "
+          "ask for no other, or another family");
+    return draw.noise;
+  }
+
+ private:
+  Step::Result flow(Tensor z) const {
+    Tensor log_det = at::zeros(z.sizes().slice(0, 2), z.options());
+    for (const Step& step : steps_) {
+      const Step::Result next = step(z.flip(-1), context_);  // every step in the other order
+      z = next.z;
+      log_det = log_det + next.log_det;
+    }
+    return {z, log_det};
+  }
+
+  Tensor mean_, log_variance_, context_;  // [B, d], [B, d], [B, C]
+  std::vector<Step> steps_;
+};
+
+/// The encoder outputs m [d], log s² [d] and a context [C] that every step sees. State of step t: `in`, `context`, `bias`,
+/// `out`, `out_bias` with t appended. The gates σ start near S(2): the flow then forgets little of its input.
+class Iaf final : public variform::VariationalFamily {
+ public:
+  explicit Iaf(const variform::Build& build) : context_(build.integer("context")) {
+    for (int64_t t = 0; t < build.integer("steps"); ++t)
+      steps_.push_back(make_step(build, std::to_string(t)));
+  }
+  int64_t parameter_count(int64_t d) const override { return 2 * d + context_; }
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+    const int64_t d = (params.size(1) - context_) / 2;
+    const std::vector<Tensor> parts = params.split_with_sizes({d, d, context_}, 1);
+    return std::make_unique<IafPosterior>(parts[0], parts[1], parts[2], steps_);
+  }
+
+ private:
+  Step make_step(const variform::Build& build, const std::string& t) {
+    const int64_t d = build.latent, hidden = build.integer("hidden");
+    variform::Generator rng = build.rng;
+    const auto random = [&](const char* name, int64_t rows, int64_t columns) {
+      const double bound = 1 / std::sqrt(static_cast<double>(columns));
+      return register_parameter(name + t,
+                                at::empty({rows, columns}, build.options).uniform_(-bound, bound, rng));
+    };
+    Step step;
+    step.in = random("in", hidden, d);
+    step.context = random("context", hidden, context_);
+    step.bias = register_parameter("bias" + t, at::zeros({hidden}, build.options));
+    step.out = random("out", 2 * d, hidden);
+    step.out_bias = register_parameter(
+        "out_bias" + t, at::cat({at::zeros({d}, build.options), at::full({d}, 2.0, build.options)}));
+    // A unit of degree k sees z_1 … z_k, an output of degree i sees units of degree below i (Germain et al. 2015).
+    const Tensor units = d == 1 ? at::zeros({hidden}, build.options)
+                                : at::arange(hidden, build.options).remainder(static_cast<double>(d - 1)) + 1;
+    const Tensor numbers = at::arange(1, d + 1, build.options);
+    step.in_mask = (units.unsqueeze(1) >= numbers).to(build.options);
+    step.out_mask = (numbers.repeat({2}).unsqueeze(1) > units).to(build.options);
+    return step;
+  }
+
+  int64_t context_;
+  std::vector<Step> steps_;
+};
+
+}  // namespace
+
+VARIFORM_COMPONENTS(variform::component<Iaf>(
+    "iaf", "Inverse autoregressive flow: Gaussian draws sent through autoregressive networks.",
+    "Kingma et al., Improved Variational Inference with Inverse Autoregressive Flow, NeurIPS 2016",
+    {variform::integer("steps", 2)
+         .at_least(1)
+         .doc("Number T of autoregressive networks, one after the other."),
+     variform::integer("hidden", 64).at_least(1).doc("Width of their hidden layers."),
+     variform::integer("context", 16)
+         .at_least(1)
+         .doc("Numbers beside mean and variance that the encoder gives to every network.")}))
