@@ -1,4 +1,4 @@
-// Gaussian prior with independent coordinates; the standard normal distribution by default.
+// Gaussian prior; the standard normal distribution by default.
 
 #include <variform/plugin.h>
 
@@ -23,39 +23,84 @@ Tensor per_latent(const variform::Build& build, const char* key, double otherwis
   return at::tensor(values, at::kDouble).expand({build.latent}).contiguous().to(build.options);
 }
 
-/// p(z) = ∏_i N(z_i; m_i, s_i²). Its cross-entropy needs no more than q's mean and variances, so that KL is closed for
-/// every family that has an entropy and a covariance.
+// The Cholesky factor of the matrix that 'covariance' gives row by row.
+Tensor factor_of(const variform::Build& build) {
+  const std::vector<double> values = build.numbers("covariance");
+  const int64_t d = build.latent;
+  if (static_cast<int64_t>(values.size()) != d * d)
+    throw variform::Error("'covariance' needs the d² = " + std::to_string(d * d) +
+                          " numbers of a matrix; found " + std::to_string(values.size()));
+  const Tensor matrix = at::tensor(values, at::kDouble).reshape({d, d});
+  const auto [factor, info] = at::linalg_cholesky_ex(matrix);
+  if (info.item<int>() != 0 || !at::allclose(matrix, matrix.t()))
+    throw variform::Error("'covariance' must be symmetric and positive definite, and this matrix is not");
+  return factor.to(build.options);
+}
+
+/// p(z) = N(m, Λ), Λ = diag(s²), or L Lᵀ when `covariance` is given. Its cross-entropy needs no more than q's mean and
+/// covariance, so that KL is closed for every family that has an entropy and a covariance. State when learned: `mean`
+/// [d], `log_deviation` [d] (the logarithms of s, or of the diagonal of L), and `below` [d, d], of which the part below
+/// the diagonal is that of L.
 class Gaussian final : public variform::Prior {
  public:
   explicit Gaussian(const variform::Build& build)
-      : mean_(per_latent(build, "mean", 0)), deviation_(per_latent(build, "deviation", 1)) {
-    constant_ = (deviation_.log() + 0.5 * kLogTwoPi).sum();
+      : correlated_(!build.numbers("covariance").empty()), learned_(build.flag("learned")) {
+    if (correlated_ && !build.numbers("deviation").empty())
+      throw variform::Error("give 'deviation' or 'covariance', not both");
+    const Tensor factor = correlated_ ? factor_of(build) : per_latent(build, "deviation", 1).diag();
+    mean_ = own("mean", per_latent(build, "mean", 0));
+    log_deviation_ = own("log_deviation", factor.diagonal().log().contiguous());
+    if (correlated_) below_ = own("below", factor.tril(-1));
+    if (!learned_) constant_ = covariance();
   }
   Tensor log_prob(const Tensor& z) override {
-    return -0.5 * ((z - mean_) / deviation_).square().sum(-1) - constant_;
+    const variform::Covariance sigma = current();
+    // A dimension for the one covariance: z may be a single point.
+    const Tensor e = sigma.whiten((z - mean_).unsqueeze(-2)).squeeze(-2);
+    return -0.5 * (e.square().sum(-1) + normalisation(sigma));
   }
   Tensor sample(int64_t n, variform::Generator& rng) override {
-    return mean_ + deviation_ * at::randn({n, mean_.size(0)}, rng, mean_.options());
+    const Tensor noise = at::randn({n, 1, mean_.size(0)}, rng, mean_.options().requires_grad(false));
+    return mean_ + current().scale(noise).squeeze(1);
   }
   std::optional<Tensor> cross_entropy(const variform::Posterior& posterior) override {
-    const std::optional<variform::Covariance> covariance = posterior.covariance();
-    if (!covariance) return {};
-    const Tensor second = covariance->variances() + (posterior.location() - mean_).square();  // [B, d]
-    return 0.5 * (second / deviation_.square()).sum(-1) + constant_;
+    const std::optional<variform::Covariance> q = posterior.covariance();
+    if (!q) return {};
+    const variform::Covariance sigma = current();
+    const Tensor away = sigma.whiten(posterior.location() - mean_).square().sum(-1);  // [B]
+    const Tensor spread = correlated_ ? q->trace(sigma.precision().to(q->dtype()))
+                                      : (q->variances() / sigma.variances()).sum(-1);
+    return 0.5 * (away + spread.to(away.scalar_type()) + normalisation(sigma));
   }
   std::optional<variform::Gaussian> gaussian() override {
-    return variform::Gaussian{mean_.unsqueeze(0), variform::Covariance::diagonal(deviation_.unsqueeze(0))};
+    return variform::Gaussian{mean_.unsqueeze(0), current()};
   }
   int moments_needed() const override { return 2; }
 
  private:
-  Tensor mean_, deviation_, constant_;  // [d], [d], []: constants of the config, not state
+  Tensor own(const char* name, const Tensor& start) {
+    return learned_ ? register_parameter(name, start) : start;
+  }
+  variform::Covariance covariance() const {
+    const Tensor deviation = log_deviation_.exp();
+    if (!correlated_) return variform::Covariance::diagonal(deviation.unsqueeze(0));
+    return variform::Covariance::cholesky({(below_.tril(-1) + deviation.diag()).unsqueeze(0)});
+  }
+  variform::Covariance current() const { return constant_ ? *constant_ : covariance(); }
+  // log det 2πΛ, [].
+  Tensor normalisation(const variform::Covariance& sigma) const {
+    return sigma.log_det().squeeze(0) + static_cast<double>(mean_.size(0)) * kLogTwoPi;
+  }
+
+  bool correlated_, learned_;
+  Tensor mean_, log_deviation_, below_;
+  std::optional<variform::Covariance> constant_;
 };
 
 }  // namespace
 
 VARIFORM_COMPONENTS(variform::component<Gaussian>(
-    "gaussian", "Gaussian prior with independent latents; standard normal by default.",
+    "gaussian", "Gaussian prior, fixed or learned; standard normal by default.",
     "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; theory §4",
     {variform::numbers("mean", {})
          .in("latent units")
@@ -63,5 +108,11 @@ VARIFORM_COMPONENTS(variform::component<Gaussian>(
      variform::numbers("deviation", {})
          .above(0)
          .in("latent units")
-         .doc(
-             "Standard deviation of the latents: one number for all, or one for each latent; left out, 1.")}))
+         .doc("Standard deviation of the latents: one number for all, or one for each latent; left out, 1."),
+     variform::numbers("covariance", {})
+         .in("squared latent units")
+         .doc("Covariance matrix row by row, d² numbers, in place of `deviation`."),
+     variform::flag("learned", false)
+         .doc("Whether mean and covariance are trained, starting at the values given; the covariance stays "
+              "diagonal "
+              "unless `covariance` is given.")}))
