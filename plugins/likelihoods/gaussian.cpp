@@ -1,8 +1,9 @@
-// Gaussian likelihood with one variance for all data values, fixed or learned.
+// Gaussian likelihood: one variance for all data values or one for each, fixed, learned, or the optimum of every batch.
 
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <numbers>
@@ -13,21 +14,41 @@ using variform::Tensor;
 
 const double kLogTwoPi = std::log(2 * std::numbers::pi);
 
-/// ℓ(x, g) = ‖x − g‖²/(2σ²) + (P/2) log(2πσ²), g the mean; ∂²ℓ/∂g² = 1/σ², which is its Fisher information too (§3).
-/// β_eff = βσ² (§2). With `learned` its state is one number, log σ²: β_eff then stops being a free knob.
+/// ℓ(x, g) = Σ (x − g)²/(2σ²) + ½ log(2πσ²), g the mean; ∂²ℓ/∂g² = 1/σ², which is its Fisher information too (§3).
+/// β_eff = βσ² (§2), while one σ² holds for all values. State: nothing; `log_variance` when learned, one number or one a
+/// data value, and β_eff then stops being a free knob; the buffer `log_variance` with `optimal`.
+/// `optimal` is the σ-VAE of Rybkin et al. 2021: in training σ² is the mean square error of the batch, which minimises ℓ,
+/// and the buffer follows it (a running mean over about a hundred steps), to stand for σ² everywhere else.
 class Gaussian final : public variform::Likelihood {
  public:
   explicit Gaussian(const variform::Build& build)
-      : dimensions_(static_cast<int64_t>(build.data.size())), size_(static_cast<double>(build.data_size())) {
-    const Tensor start = at::full({}, std::log(build.number("variance")), build.options);
-    if (build.flag("learned")) log_variance_ = register_parameter("log_variance", start);
+      : dimensions_(static_cast<int64_t>(build.data.size())),
+        size_(static_cast<double>(build.data_size())),
+        per_value_(build.flag("per_value")),
+        optimal_(build.flag("optimal")) {
+    if (optimal_ && (build.flag("learned") || per_value_))
+      throw variform::Error(
+          "'optimal' computes one variance for all values; leave 'learned' and 'per_value' out");
+    const variform::Shape shape = per_value_ ? build.data : variform::Shape{};
+    const Tensor start = at::full(shape, std::log(build.number("variance")), build.options);
+    if (optimal_) log_variance_ = register_buffer("log_variance", start);
+    else if (build.flag("learned")) log_variance_ = register_parameter("log_variance", start);
     else log_variance_ = start;
   }
 
-  std::optional<Tensor> reference_variance() const override { return log_variance_.detach().exp(); }
+  std::optional<Tensor> reference_variance() const override {
+    if (per_value_) return {};
+    return log_variance_.detach().exp();
+  }
   Tensor nll(const Tensor& x, const Tensor& g) override {
-    const Tensor squares = (g - x.unsqueeze(1)).square().flatten(-dimensions_ - 1).sum(-1);
-    return 0.5 * (squares * (-log_variance_).exp() + size_ * (log_variance_ + kLogTwoPi));
+    const Tensor squares = (g - x.unsqueeze(1)).square();
+    const Tensor log_variance = optimal_ && is_training() ? optimum(squares) : log_variance_;
+    if (!per_value_) {
+      const Tensor sum = squares.flatten(-dimensions_ - 1).sum(-1);
+      return 0.5 * (sum * (-log_variance).exp() + size_ * (log_variance + kLogTwoPi));
+    }
+    return 0.5 *
+           (squares * (-log_variance).exp() + log_variance + kLogTwoPi).flatten(-dimensions_ - 1).sum(-1);
   }
   Tensor gram(const Tensor&, const Tensor&, const Tensor& t, variform::Curvature) override {
     return variform::diagonal_gram(t, (-log_variance_.to(t.scalar_type())).exp());
@@ -39,18 +60,33 @@ class Gaussian final : public variform::Likelihood {
   }
 
  private:
+  // Where ℓ is smallest, so that σ² itself needs no gradient (its derivative is zero there).
+  Tensor optimum(const Tensor& squares) {
+    const at::NoGradGuard no_grad;
+    const Tensor found = squares.mean().clamp_min(1e-12).log();
+    log_variance_.lerp_(found, 0.01);
+    return found;
+  }
+
   int64_t dimensions_;  // of a datum
   double size_;         // P
-  Tensor log_variance_;
+  bool per_value_, optimal_;
+  Tensor log_variance_;  // [] or [data…]
 };
 
 }  // namespace
 
 VARIFORM_COMPONENTS(variform::component<Gaussian>(
-    "gaussian", "Gaussian observation noise with one variance for all data values.",
-    "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; theory §2, §3, §10",
+    "gaussian", "Gaussian observation noise: its variance fixed, learned, or the optimum of every batch.",
+    "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; Rybkin et al., σ-VAE, ICML 2021 "
+    "(optimal); theory "
+    "§2, §3, §10",
     {variform::number("variance", 1.0)
          .above(0)
          .in("squared data units")
          .doc("Variance σ² of every data value, or where its training starts; β_eff is β times this."),
-     variform::flag("learned", false).doc("Whether the variance is trained, as one number, with the rest.")}))
+     variform::flag("learned", false).doc("Whether the variance is trained with the rest."),
+     variform::flag("per_value", false)
+         .doc("One variance for each data value instead of one for all; β_eff is then not defined."),
+     variform::flag("optimal", false)
+         .doc("Takes the optimum for every batch in training, its running mean elsewhere.")}))

@@ -1,0 +1,58 @@
+// Laplace likelihood: absolute errors; its curvature exists as Fisher information only.
+
+#include <variform/plugin.h>
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+namespace {
+
+using variform::Tensor;
+
+/// ℓ(x, g) = Σ |x − g|/b + P log(2b), g the median. ∂²ℓ/∂g² is 0 almost everywhere, which says nothing about a
+/// neighbourhood: the Hessian is refused, and the Fisher information is 1/b² (§3).
+class Laplace final : public variform::Likelihood {
+ public:
+  explicit Laplace(const variform::Build& build)
+      : dimensions_(static_cast<int64_t>(build.data.size())),
+        size_(static_cast<double>(build.data_size())),
+        scale_(build.number("scale")) {}
+
+  Tensor nll(const Tensor& x, const Tensor& g) override {
+    return (g - x.unsqueeze(1)).abs().flatten(-dimensions_ - 1).sum(-1) / scale_ +
+           size_ * std::log(2 * scale_);
+  }
+  Tensor gram(const Tensor&, const Tensor&, const Tensor& t, variform::Curvature curvature) override {
+    if (curvature == variform::Curvature::kHessian)
+      throw variform::Unsupported(
+          "the second derivative of the Laplace likelihood is 0 almost everywhere and says nothing about its "
+          "shape; "
+          "use curvature = \"fisher\"");
+    return variform::diagonal_gram(t, at::full({}, 1 / (scale_ * scale_), t.options()));
+  }
+  Tensor mean(const Tensor& g) override { return g.squeeze(-dimensions_ - 1); }
+  Tensor sample(const Tensor& g,
+                variform::Generator& rng) override {  // difference of two exponential variables
+    const Tensor location = mean(g);
+    const auto exponential = [&] {
+      return at::empty(location.sizes(), location.options()).exponential_(1, rng);
+    };
+    const Tensor up = exponential();
+    return location + scale_ * (up - exponential());
+  }
+
+ private:
+  int64_t dimensions_;  // of a datum
+  double size_, scale_;
+};
+
+}  // namespace
+
+VARIFORM_COMPONENTS(variform::component<Laplace>("laplace",
+                                                 "Laplace observation noise: the sum of absolute errors.",
+                                                 "theory §3",
+                                                 {variform::number("scale", 1.0)
+                                                      .above(0)
+                                                      .in("data units")
+                                                      .doc("Scale b of the noise; its variance is 2b².")}))

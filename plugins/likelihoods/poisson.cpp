@@ -1,0 +1,33 @@
+// Poisson likelihood on log-rates, for counts.
+
+#include <variform/plugin.h>
+
+#include <ATen/ATen.h>
+
+namespace {
+
+using variform::Tensor;
+
+/// ℓ(x, g) = Σ [e^g − x g + log x!], g the log-rate; ∂²ℓ/∂g² = e^g, which is its Fisher information too (§3).
+class Poisson final : public variform::Likelihood {
+ public:
+  explicit Poisson(const variform::Build& build) : dimensions_(static_cast<int64_t>(build.data.size())) {}
+
+  variform::Domain domain() const override { return variform::Domain::kCount; }
+  Tensor nll(const Tensor& x, const Tensor& g) override {
+    const Tensor counts = x.unsqueeze(1);
+    return (g.exp() - counts * g + (counts + 1).lgamma()).flatten(-dimensions_ - 1).sum(-1);
+  }
+  Tensor gram(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature) override {
+    return variform::diagonal_gram(t, g.to(t.scalar_type()).exp());
+  }
+  Tensor mean(const Tensor& g) override { return g.squeeze(-dimensions_ - 1).exp(); }
+  Tensor sample(const Tensor& g, variform::Generator& rng) override { return at::poisson(mean(g), rng); }
+
+ private:
+  int64_t dimensions_;  // of a datum
+};
+
+}  // namespace
+
+VARIFORM_COMPONENTS(variform::component<Poisson>("poisson", "Poisson counts from log-rates.", "theory §3"))
