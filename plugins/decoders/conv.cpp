@@ -16,15 +16,14 @@ std::vector<std::array<int64_t, 2>> halvings(const variform::Shape& data, size_t
   return sides;
 }
 
-nn::LayerPtr layers_of(const variform::Build& build) {
-  const std::vector<int64_t> channels = build.integers("channels");
+std::shared_ptr<nn::Sequential> layers_of(const variform::Build& build, const std::vector<int64_t>& channels,
+                                          const std::vector<int64_t>& hidden, const nn::Block& block) {
   nn::require_halvings(build, channels.size());
-  const nn::Block block = nn::block_of(build);
   const auto sides = halvings(build.data, channels.size());
   variform::Shape shape{channels.front(), sides.back()[0], sides.back()[1]};
 
   auto layers = std::make_shared<nn::Sequential>();
-  const int64_t width = append_hidden(*layers, build, block, build.latent, build.integers("hidden"));
+  const int64_t width = append_hidden(*layers, build, block, build.latent, hidden);
   layers->append(std::make_shared<nn::Linear>(build, width, shape[0] * shape[1] * shape[2]));
   layers->append(std::make_shared<nn::Unflatten>(shape));
   append_block(*layers, build, block, shape);
@@ -38,7 +37,6 @@ nn::LayerPtr layers_of(const variform::Build& build) {
         std::array<int64_t, 2>{to[0] - 2 * from[0], to[1] - 2 * from[1]}));  // what the halving rounded away
     if (!last) append_block(*layers, build, block, {count, to[0], to[1]});
   }
-  append_output(*layers, build);
   return layers;
 }
 
@@ -46,16 +44,46 @@ nn::LayerPtr layers_of(const variform::Build& build) {
 /// count.
 class Conv final : public nn::NetworkDecoder {
  public:
-  explicit Conv(const variform::Build& build) : NetworkDecoder(build, layers_of(build)) {}
+  explicit Conv(const variform::Build& build) : NetworkDecoder(build, layers(build)) {}
+
+ private:
+  static nn::LayerPtr layers(const variform::Build& build) {
+    const auto layers =
+        layers_of(build, build.integers("channels"), build.integers("hidden"), nn::block_of(build));
+    append_output(*layers, build);
+    return layers;
+  }
+};
+
+/// The decoder of Burgess et al. 2018 as Locatello et al. 2019 (table 1) have it: 256 numbers, 64 channels of 4×4, then
+/// 64, 32, 32 channels and the image, each doubling the side, all ReLU.
+class ConvLocatello final : public nn::NetworkDecoder {
+ public:
+  explicit ConvLocatello(const variform::Build& build) : NetworkDecoder(build, layers(build)) {}
+
+ private:
+  static nn::LayerPtr layers(const variform::Build& build) {
+    if (build.data.size() != 3 || build.data[1] != 64 || build.data[2] != 64)
+      throw variform::Error("decoder 'conv-locatello' is for images of 64×64; found data " +
+                            variform::to_text(build.data) + "; use 'conv'");
+    return layers_of(build, {64, 64, 32, 32}, {256}, {});
+  }
 };
 
 }  // namespace
 
-VARIFORM_COMPONENTS(variform::component<Conv>(
-    "conv", "A perceptron and transposed convolutions, for images of any size.",
-    "Radford et al. 2016 (DCGAN)",
-    {variform::integers("channels", {64, 32}).at_least(1).doc("Channels before each doubling of the image."),
-     variform::integers("hidden", {256})
-         .at_least(1)
-         .doc("Widths of the linear layers before the convolutions."),
-     nn::kActivation, nn::kNormalisation, nn::kGroups, nn::kOutput}))
+VARIFORM_COMPONENTS(
+    variform::component<ConvLocatello>(
+        "conv-locatello",
+        "The transposed convolutions of the disentanglement literature, for images of 64×64.",
+        "Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of Disentangled "
+        "Representations, ICML 2019, table 1"),
+    variform::component<Conv>("conv", "A perceptron and transposed convolutions, for images of any size.",
+                              "Radford et al. 2016 (DCGAN)",
+                              {variform::integers("channels", {64, 32})
+                                   .at_least(1)
+                                   .doc("Channels before each doubling of the image."),
+                               variform::integers("hidden", {256})
+                                   .at_least(1)
+                                   .doc("Widths of the linear layers before the convolutions."),
+                               nn::kActivation, nn::kNormalisation, nn::kGroups, nn::kOutput}))

@@ -7,10 +7,9 @@ namespace {
 
 namespace nn = variform::nn;
 
-nn::LayerPtr layers_of(const variform::Build& build) {
-  const std::vector<int64_t> channels = build.integers("channels");
+nn::LayerPtr layers_of(const variform::Build& build, const std::vector<int64_t>& channels,
+                       const std::vector<int64_t>& hidden, const nn::Block& block) {
   nn::require_halvings(build, channels.size());
-  const nn::Block block = nn::block_of(build);
   auto layers = std::make_shared<nn::Sequential>();
   variform::Shape shape = build.data;
   for (int64_t count : channels) {
@@ -20,8 +19,7 @@ nn::LayerPtr layers_of(const variform::Build& build) {
     append_block(*layers, build, block, shape);
   }
   layers->append(std::make_shared<nn::Flatten>());
-  const int64_t width =
-      append_hidden(*layers, build, block, shape[0] * shape[1] * shape[2], build.integers("hidden"));
+  const int64_t width = append_hidden(*layers, build, block, shape[0] * shape[1] * shape[2], hidden);
   layers->append(std::make_shared<nn::Linear>(build, width, build.outputs));
   return layers;
 }
@@ -29,15 +27,39 @@ nn::LayerPtr layers_of(const variform::Build& build) {
 /// (Conv2d 4×4, stride 2, padding 1: s → ⌊s/2⌋) for each channel count → Flatten → hidden layers → Linear.
 class Conv final : public nn::NetworkEncoder {
  public:
-  explicit Conv(const variform::Build& build) : NetworkEncoder(build, layers_of(build)) {}
+  explicit Conv(const variform::Build& build)
+      : NetworkEncoder(build, layers_of(build, build.integers("channels"), build.integers("hidden"),
+                                        nn::block_of(build))) {}
+};
+
+/// The encoder of Burgess et al. 2018 as Locatello et al. 2019 (table 1) have it: 32, 32, 64, 64 channels, each halving
+/// an image of 64×64, then 256 numbers, all ReLU.
+class ConvLocatello final : public nn::NetworkEncoder {
+ public:
+  explicit ConvLocatello(const variform::Build& build) : NetworkEncoder(build, layers(build)) {}
+
+ private:
+  static nn::LayerPtr layers(const variform::Build& build) {
+    if (build.data.size() != 3 || build.data[1] != 64 || build.data[2] != 64)
+      throw variform::Error("encoder 'conv-locatello' is for images of 64×64; found data " +
+                            variform::to_text(build.data) + "; use 'conv'");
+    return layers_of(build, {32, 32, 64, 64}, {256}, {});
+  }
 };
 
 }  // namespace
 
-VARIFORM_COMPONENTS(variform::component<Conv>(
-    "conv", "Strided convolutions and a perceptron, for images of any size.", "Radford et al. 2016 (DCGAN)",
-    {variform::integers("channels", {32, 64}).at_least(1).doc("Channels after each halving of the image."),
-     variform::integers("hidden", {256})
-         .at_least(1)
-         .doc("Widths of the linear layers after the convolutions."),
-     nn::kActivation, nn::kNormalisation, nn::kGroups}))
+VARIFORM_COMPONENTS(
+    variform::component<ConvLocatello>(
+        "conv-locatello", "The convolutions of the disentanglement literature, for images of 64×64.",
+        "Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of Disentangled "
+        "Representations, ICML 2019, table 1"),
+    variform::component<Conv>("conv", "Strided convolutions and a perceptron, for images of any size.",
+                              "Radford et al. 2016 (DCGAN)",
+                              {variform::integers("channels", {32, 64})
+                                   .at_least(1)
+                                   .doc("Channels after each halving of the image."),
+                               variform::integers("hidden", {256})
+                                   .at_least(1)
+                                   .doc("Widths of the linear layers after the convolutions."),
+                               nn::kActivation, nn::kNormalisation, nn::kGroups}))
