@@ -11,11 +11,16 @@ using variform::Tensor;
 /// L_β = E_q ℓ(x, g(z)) + β KL(q(z|x) ‖ p(z)) for each datum (§2); β = 1 gives the negative evidence lower bound.
 /// E_q is the mean over `samples` reparameterised draws; KL is closed where entropy and cross-entropy are, else it is
 /// the Monte Carlo mean over the same draws (Model::has_closed_kl says which).
+/// Two variants of the second term, both of each datum by itself so that the loss splits over data (the papers average KL
+/// over the batch first): with a `capacity` C > 0 it is β |KL − C| (Burgess et al. 2018); with `free` = λ > 0 it is
+/// β max(KL, λ) (free bits of Kingma et al. 2016, with one group of latents).
 class BetaVae final : public variform::Objective {
  public:
   explicit BetaVae(const variform::Build& build)
       : beta_(build.schedule("beta")),
         final_beta_(build.final_value("beta")),
+        capacity_(build.schedule("capacity")),
+        free_(build.schedule("free")),
         samples_(build.integer("samples")) {}
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
@@ -23,14 +28,21 @@ class BetaVae final : public variform::Objective {
     const variform::Draw draw = posterior->rsample(samples_, model.rng);  // [K, B, d]
     const Tensor nll = model.nll(batch.x, model.decode(draw.z)).mean(0);  // [K, B] -> [B]
     const Tensor kl = model.kl(*posterior, draw);                         // [B]
-    return {nll + beta_ * kl, {{"nll", nll}, {"kl", kl}}};
+    return {nll + beta_ * aimed(kl), {{"nll", nll}, {"kl", kl}}};
   }
   std::optional<Tensor> beta() const override { return beta_; }
   std::optional<double> final_beta() const override { return final_beta_; }
 
  private:
+  // By tensors, not by decisions on the host: both may follow schedules, and a step may be a CUDA graph.
+  Tensor aimed(const Tensor& kl) const {
+    const Tensor drawn = at::where(capacity_ > 0, (kl - capacity_).abs(), kl);
+    return at::where(free_ > 0, at::maximum(kl, free_.to(kl.scalar_type())), drawn);
+  }
+
   Tensor beta_;
   double final_beta_;
+  Tensor capacity_, free_;
   int64_t samples_;
 };
 
@@ -38,11 +50,24 @@ class BetaVae final : public variform::Objective {
 
 VARIFORM_COMPONENTS(variform::component<BetaVae>(
     "beta-vae", "β-VAE: expected reconstruction plus β times the KL divergence to the prior.",
-    "Higgins et al., β-VAE, ICLR 2017; Kingma and Welling, ICLR 2014 (β = 1); theory §2",
+    "Higgins et al., β-VAE, ICLR 2017; Kingma and Welling, ICLR 2014 (β = 1); Burgess et al. 2018 "
+    "(capacity); theory §2",
     {variform::number("beta", 1.0)
          .at_least(0)
          .schedulable()
          .doc("Weight of the KL divergence; 1 gives the negative evidence lower bound."),
+     variform::number("capacity", 0.0)
+         .at_least(0)
+         .in("nats")
+         .schedulable()
+         .doc("Value C that the KL divergence of a datum is drawn to, usually growing from 0 to its end; 0: "
+              "it is "
+              "minimised."),
+     variform::number("free", 0.0)
+         .at_least(0)
+         .in("nats")
+         .schedulable()
+         .doc("KL divergence below which nothing is gained by lowering it; 0: none."),
      variform::integer("samples", 1)
          .at_least(1)
          .in("draws per datum")

@@ -4,6 +4,10 @@
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <numbers>
 
 namespace {
 
@@ -13,6 +17,8 @@ using variform::Tensor;
 /// §4 for the family named by `structure`: (β/2) log det(I + JᵀH_ℓJ/β) for a full one and Q = I (§5).
 /// With `columns` = k > 0 the diagonal row of R is estimated from k of the d columns of J, drawn without replacement:
 /// (d/k)(β/2) Σ_i log(1 + J_iᵀH_ℓJ_i/(βQ_ii)), value and gradient unbiased, at the cost of k Jacobian–vector products.
+/// A prior that is not Gaussian is refused, or with `prior_curvature = "laplace"` stands as −log p(h) − (d/2) log 2π and
+/// its curvature V = −∇² log p(h) in the place of I: an approximation, unbounded below where V + H/β is not positive.
 class OptimalCovarianceLoss final : public variform::Objective {
  public:
   explicit OptimalCovarianceLoss(const variform::Build& build)
@@ -22,6 +28,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
         per_sample_(build.flag("per_sample")),
         curvature_(build.text("curvature") == "fisher" ? variform::Curvature::kFisher
                                                        : variform::Curvature::kHessian),
+        laplace_(build.text("prior_curvature") == "laplace"),
         structure_(variform::Structure::named(build.text("structure"), build.latent, build.integer("block"))),
         eye_(at::eye(build.latent, build.options)) {
     if (columns_ > build.latent)
@@ -33,18 +40,11 @@ class OptimalCovarianceLoss final : public variform::Objective {
   }
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    const std::optional<variform::Gaussian> prior = model.prior().gaussian();
-    if (!prior)
-      throw variform::Unsupported("this objective needs a Gaussian prior (theory §4), and prior " +
-                                  model.label(variform::Kind::kPrior) +
-                                  " is none; use prior 'gaussian', or objective 'beta-vae'");
-    const variform::Covariance covariance = prior->covariance.to(at::kDouble);
-    const Tensor precision = covariance.precision()[0];     // Q [d, d]
     const Tensor h = model.posterior(batch.x)->location();  // [B, d]
+    const PriorPart prior = part_of_prior(model, h);
     const auto [g, penalty] =
-        columns_ > 0 ? sampled(model, batch.x, h, precision) : exact(model, batch.x, h, precision);
-    const Tensor nll = model.nll(batch.x, g);
-    const Tensor norm = 0.5 * beta_ * covariance.whiten((h - prior->mean).to(at::kDouble)).square().sum(-1);
+        columns_ > 0 ? sampled(model, batch.x, h, prior) : exact(model, batch.x, h, prior);
+    const Tensor nll = model.nll(batch.x, g), norm = beta_ * prior.norm;
     return {nll + norm + penalty, {{"nll", nll}, {"norm", norm}, {"penalty", penalty}}};
   }
   std::optional<Tensor> beta() const override { return beta_; }
@@ -56,13 +56,58 @@ class OptimalCovarianceLoss final : public variform::Objective {
     Tensor g, penalty;  // [B, n, data…], [B]
   };
 
-  Regularized exact(variform::Model& model, const Tensor& x, const Tensor& h, const Tensor& precision) const {
+  // What §4 needs of the prior at h: `norm` [B] stands for its distance from the mode, and its curvature is Q [d, d] of
+  // a Gaussian prior, or `excess` V − I [B, d, d] of any other.
+  struct PriorPart {
+    Tensor norm, precision, excess;
+  };
+
+  PriorPart part_of_prior(variform::Model& model, const Tensor& h) const {
+    if (const std::optional<variform::Gaussian> prior = model.prior().gaussian()) {
+      const variform::Covariance covariance = prior->covariance.to(at::kDouble);
+      const Tensor away = covariance.whiten((h - prior->mean).to(at::kDouble));
+      return {0.5 * away.square().sum(-1), covariance.precision()[0], {}};
+    }
+    if (!laplace_)
+      throw variform::Unsupported(
+          "this objective needs a Gaussian prior (theory §4), and prior " +
+          model.label(variform::Kind::kPrior) +
+          " is none; use prior 'gaussian', objective 'beta-vae', or prior_curvature = \"laplace\" for §4's "
+          "approximation");
+    return laplace_part(model, h);
+  }
+
+  // §4's last row: −log p(h) − (d/2) log 2π, and V = −∇² log p(h), differentiable where the loss is.
+  static PriorPart laplace_part(variform::Model& model, const Tensor& h) {
+    const bool recorded = at::GradMode::is_enabled();
+    const at::AutoGradMode on(true);
+    const int64_t d = h.size(1);
+    const Tensor z = h.requires_grad() ? h : h.detach().requires_grad_(true);
+    const Tensor log_p = model.log_prior(z);
+    const Tensor slope =
+        torch::autograd::grad({log_p.sum()}, {z}, {}, true, true)[0];  // rows do not interact
+    std::vector<Tensor> rows;
+    for (int64_t i = 0; i < d; ++i) {
+      const Tensor row = slope.requires_grad()
+                             ? torch::autograd::grad({slope.select(1, i).sum()}, {z}, {}, true, recorded,
+                                                     /*allow_unused=*/true)[0]
+                             : Tensor();
+      rows.push_back(row.defined() ? -row : at::zeros_like(z));
+    }
+    const Tensor v = at::stack(rows, 1).to(at::kDouble);
+    const double constant = 0.5 * static_cast<double>(d) * std::log(2 * std::numbers::pi);
+    return {-log_p.to(at::kDouble) - constant, {}, v - at::eye(d, v.options())};
+  }
+
+  Regularized exact(variform::Model& model, const Tensor& x, const Tensor& h, const PriorPart& prior) const {
     const variform::Local local = model.latent_hessian(x, h, model.unit_tangents(h.size(0)), curvature_);
-    return {local.g, variform::curvature_penalty(structure_, local.h, beta_, precision)};
+    // log det(V + H/β) = log det(I + (H + β(V − I))/β), and so for the diagonal, in blocks, and for the trace.
+    const Tensor curvature = prior.excess.defined() ? local.h + beta_ * prior.excess : local.h;
+    return {local.g, variform::curvature_penalty(structure_, curvature, beta_, prior.precision)};
   }
 
   Regularized sampled(variform::Model& model, const Tensor& x, const Tensor& h,
-                      const Tensor& precision) const {
+                      const PriorPart& prior) const {
     const int64_t batch = h.size(0), d = h.size(1);
     const Tensor chosen = choose(per_sample_ ? batch : 1, d, model.rng);  // [B or 1, k]
     const Tensor tangents = eye_.index_select(0, chosen.flatten())
@@ -70,15 +115,21 @@ class OptimalCovarianceLoss final : public variform::Objective {
                                 .transpose(0, 1)
                                 .expand({columns_, batch, d});
     const variform::Local local = model.latent_hessian(x, h, tangents, curvature_);
-    const Tensor q = precision.diagonal();
-    const Tensor own = q.index_select(0, chosen.flatten()).reshape_as(chosen);  // Q_ii of the chosen columns
-    const Tensor scaled = (local.h.diagonal(0, 1, 2) / own).diag_embed();       // H_ii / Q_ii
+    const Tensor curvature = local.h.diagonal(0, 1, 2);  // H_ii of the chosen columns
+    const double scale = static_cast<double>(d) / static_cast<double>(columns_);
+    const variform::Structure diagonal = variform::Structure::diagonal(columns_);
+    if (prior.excess.defined()) {
+      const Tensor excess = prior.excess.diagonal(0, 1, 2).gather(1, chosen.expand({batch, columns_}));
+      const Tensor total = (curvature + beta_ * excess).diag_embed();
+      return {local.g, scale * variform::curvature_penalty(diagonal, total, beta_)};
+    }
+    const Tensor own =
+        prior.precision.diagonal().index_select(0, chosen.flatten()).reshape_as(chosen);  // Q_ii
     const Tensor estimate =
-        variform::curvature_penalty(variform::Structure::diagonal(columns_), scaled, beta_) *
-        (static_cast<double>(d) / static_cast<double>(columns_));
+        scale * variform::curvature_penalty(diagonal, (curvature / own).diag_embed(), beta_);
     // What the diagonal row holds beside that sum when Q is not diagonal: exact, it needs no Jacobian.
-    const Tensor constant =
-        variform::curvature_penalty(structure_, at::zeros({1, d, d}, precision.options()), beta_, precision);
+    const Tensor constant = variform::curvature_penalty(
+        structure_, at::zeros({1, d, d}, prior.precision.options()), beta_, prior.precision);
     return {local.g, estimate + constant};
   }
 
@@ -92,6 +143,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
   int64_t columns_;
   bool per_sample_;
   variform::Curvature curvature_;
+  bool laplace_;
   variform::Structure structure_;
   Tensor eye_;  // constant, not state
 };
@@ -122,6 +174,14 @@ constexpr variform::Parameter kCurvature = variform::text("curvature", "hessian"
                                                    "or its expectation under the model, which is never "
                                                    "negative (\"fisher\").");
 
+constexpr variform::Parameter kPriorCurvature =
+    variform::text("prior_curvature", "gaussian")
+        .one_of({"gaussian", "laplace"})
+        .doc(
+            "What is done with the prior: a Gaussian one is taken exactly and others are refused "
+            "(\"gaussian\"), or "
+            "others are expanded to second order at the encoding, §4's approximation (\"laplace\").");
+
 constexpr variform::Parameter structure(const char* otherwise) {
   return variform::text("structure", otherwise)
       .one_of({"full", "diagonal", "block", "isotropic"})
@@ -147,8 +207,8 @@ VARIFORM_COMPONENTS(
         "grae",
         "GRAE: reconstruction, encoding norm and log-determinant of the decoder's curvature; deterministic.",
         "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 4; theory §4, §5",
-        {kBeta, structure("full"), kBlock, columns(0), kPerSample, kCurvature}),
+        {kBeta, structure("full"), kBlock, columns(0), kPerSample, kCurvature, kPriorCurvature}),
     variform::component<OptimalCovarianceLoss>(
         "grae-approx", "GRAE≈: GRAE's diagonal bound estimated from one Jacobian column a step.",
         "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 4; theory §5",
-        {kBeta, structure("diagonal"), kBlock, columns(1), kPerSample, kCurvature}))
+        {kBeta, structure("diagonal"), kBlock, columns(1), kPerSample, kCurvature, kPriorCurvature}))

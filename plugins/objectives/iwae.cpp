@@ -1,4 +1,4 @@
-// IWAE: strains several draws a datum, and the density of each draw under posterior, prior and likelihood.
+// IWAE: the importance-weighted bound, from several draws a datum.
 
 #include <variform/plugin.h>
 
@@ -32,8 +32,7 @@ class Iwae final : public variform::Objective {
 
 }  // namespace
 
-VARIFORM_PLUGIN(
-    "org.variform.test.iwae", "1.0.0",
+VARIFORM_COMPONENTS(
     variform::component<Iwae>("iwae", "IWAE: the importance-weighted bound from several draws a datum.",
                               "Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders, ICLR 2016",
                               {variform::integer("samples", 5)

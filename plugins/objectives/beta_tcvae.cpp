@@ -1,4 +1,4 @@
-// β-TCVAE: strains marginal densities, every draw against every datum, and a loss that does not split over data.
+// β-TCVAE: the KL divergence taken apart, and its total correlation weighted.
 
 #include <variform/plugin.h>
 
@@ -46,12 +46,10 @@ class BetaTcVae final : public variform::Objective {
 
 }  // namespace
 
-VARIFORM_PLUGIN(
-    "org.variform.test.beta-tcvae", "1.0.0",
-    variform::component<BetaTcVae>(
-        "beta-tcvae", "β-TCVAE: β times the total correlation, by minibatch-weighted sampling.",
-        "Chen et al., Isolating Sources of Disentanglement in VAEs, NeurIPS 2018",
-        {variform::number("beta", 6.0)
-             .at_least(0)
-             .schedulable()
-             .doc("Weight of the total correlation; 1 gives the negative evidence lower bound.")}))
+VARIFORM_COMPONENTS(variform::component<BetaTcVae>(
+    "beta-tcvae", "β-TCVAE: β times the total correlation, by minibatch-weighted sampling.",
+    "Chen et al., Isolating Sources of Disentanglement in VAEs, NeurIPS 2018",
+    {variform::number("beta", 6.0)
+         .at_least(0)
+         .schedulable()
+         .doc("Weight of the total correlation; 1 gives the negative evidence lower bound.")}))

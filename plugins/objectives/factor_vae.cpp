@@ -1,4 +1,4 @@
-// FactorVAE: strains an objective with an adversary of its own: two games, one loss, one backward.
+// FactorVAE: an adversary estimates the total correlation; two games, one loss, one backward.
 
 #include <variform/nn/network.h>
 #include <variform/plugin.h>
@@ -58,13 +58,10 @@ class FactorVae final : public variform::Objective {
 
 }  // namespace
 
-VARIFORM_PLUGIN(
-    "org.variform.test.factor-vae", "1.0.0",
-    variform::component<FactorVae>(
-        "factor-vae",
-        "FactorVAE: negative evidence lower bound plus γ times an adversary's total correlation.",
-        "Kim and Mnih, Disentangling by Factorising, ICML 2018",
-        {variform::number("gamma", 10.0).at_least(0).schedulable().doc("Weight of the total correlation."),
-         variform::integers("critic_hidden", {64, 64})
-             .at_least(1)
-             .doc("Widths of the critic's hidden layers, first to last.")}))
+VARIFORM_COMPONENTS(variform::component<FactorVae>(
+    "factor-vae", "FactorVAE: negative evidence lower bound plus γ times an adversary's total correlation.",
+    "Kim and Mnih, Disentangling by Factorising, ICML 2018",
+    {variform::number("gamma", 10.0).at_least(0).schedulable().doc("Weight of the total correlation."),
+     variform::integers("critic_hidden", {64, 64})
+         .at_least(1)
+         .doc("Widths of the critic's hidden layers, first to last.")}))

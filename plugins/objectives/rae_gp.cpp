@@ -1,0 +1,52 @@
+// RAE with a gradient penalty: a deterministic autoencoder whose decoder's Jacobian is held small.
+
+#include <variform/plugin.h>
+
+#include <ATen/ATen.h>
+
+namespace {
+
+using variform::Tensor;
+
+/// ℓ(x, g(h)) + (norm/2)‖h‖² + penalty ‖J‖²_F, J the decoder's Jacobian at h (Ghosh et al. 2020, equations 8 and 11):
+/// the sum over all its elements, not of gradients of summed outputs. Exact by d columns, or with `probes` = k > 0 the
+/// mean over k directions of random signs, E‖Jv‖² = ‖J‖²_F.
+class RaeGp final : public variform::Objective {
+ public:
+  explicit RaeGp(const variform::Build& build)
+      : norm_(build.schedule("norm")),
+        penalty_(build.schedule("penalty")),
+        probes_(build.integer("probes")) {}
+
+  variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
+    const Tensor h = model.posterior(batch.x)->location();
+    const variform::Pushed pushed = model.pushforward(h, directions(model, h.size(0)));
+    const Tensor squares = pushed.jv.to(at::kDouble).square().flatten(2).sum(-1);  // [T, B]
+    const Tensor jacobian = probes_ > 0 ? squares.mean(0) : squares.sum(0);
+    const Tensor nll = model.nll(batch.x, pushed.g), norm = 0.5 * norm_ * h.square().sum(-1);
+    const Tensor penalty = penalty_ * jacobian;
+    return {nll + norm + penalty, {{"nll", nll}, {"norm", norm}, {"penalty", penalty}}};
+  }
+  bool uses_tangents() const override { return true; }
+
+ private:
+  Tensor directions(variform::Model& model, int64_t batch) const {
+    if (probes_ == 0) return model.unit_tangents(batch);
+    return 2 * at::randint(2, {probes_, batch, model.latent}, model.rng, model.options) - 1;
+  }
+
+  Tensor norm_, penalty_;
+  int64_t probes_;
+};
+
+}  // namespace
+
+VARIFORM_COMPONENTS(variform::component<RaeGp>(
+    "rae-gp", "Regularized autoencoder with the squared norm of the decoder's Jacobian as its penalty.",
+    "Ghosh et al., From Variational to Deterministic Autoencoders, ICLR 2020; theory §6",
+    {variform::number("norm", 1e-2).at_least(0).schedulable().doc("Weight of ½‖h‖²."),
+     variform::number("penalty", 1e-2).at_least(0).schedulable().doc("Weight of ‖J‖²_F."),
+     variform::integer("probes", 0)
+         .at_least(0)
+         .in("directions per datum")
+         .doc("Random directions by which ‖J‖²_F is estimated without bias; 0: exact, from all columns.")}))
