@@ -1,0 +1,217 @@
+// See compose.h.
+
+#include "compose.h"
+
+#include <ATen/ATen.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <set>
+#include <stdexcept>
+
+#include "checkpoint/snapshot.h"
+#include "config/load.h"
+#include "plugins/registry.h"
+#include "train/checkpoints.h"
+#include "train/run_folder.h"
+#include "train/session.h"
+#include "train/trainer.h"
+
+namespace variform::composition {
+namespace {
+
+namespace fs = std::filesystem;
+
+const plugins::Registry& registry() {
+  static const plugins::Registry stock = [] {
+    plugins::Search search;
+    const char* folder = std::getenv("VARIFORM_PLUGINS");
+    search.places.push_back({plugins::Origin::kBuildTree, folder ? folder : "plugins", {}});
+    return plugins::Registry(search);
+  }();
+  return stock;
+}
+
+// "type = …" and parameters that make a component small, or that it cannot be without in every company.
+std::string described(const std::string& slot, const std::string& type) {
+  static const std::map<std::string, std::string> known{
+      {"family:iaf", "hidden = 4, context = 2"},
+      {"family:low-rank", "rank = 1"},
+      {"family:optimal", "beta = 1.0, curvature = \"fisher\""},
+      {"prior:flow", "layers = 2, hidden = [3]"},
+      {"prior:mixture", "components = 2"},
+      {"prior:vamp", "pseudo_inputs = 3"},
+      {"likelihood:categorical", "classes = 3"},
+      {"objective:factor-vae", "critic_hidden = [3]"},
+      {"objective:grae", "curvature = \"fisher\""},
+      {"objective:grae-approx", "curvature = \"fisher\""},
+      {"objective:taylor", "curvature = \"fisher\""}};
+  const auto found = known.find(slot + ":" + type);
+  return "type = \"" + type + "\"" + (found == known.end() ? "" : ", " + found->second);
+}
+
+std::string slot(const char* name, const std::string& type) {
+  return std::string(name) + " = { " + described(name, type) + " }\n";
+}
+
+std::string config_of(const Combination& c) {
+  return "name = \"composition\"\nseed = 3\n" + slot("objective", c.objective) +
+         "[data.dataset]\ntype = \"model\"\nlatent = 2\nsize = 12\ntest = 6\nshape = [3]\n"
+         "decoder = { type = \"linear\" }\nprior = { type = \"gaussian\" }\n" +
+         slot("likelihood", c.likelihood) +
+         "[model]\nlatent = 2\nencoder = { type = \"mlp\", hidden = [4], activation = \"tanh\" }\n"
+         "decoder = { type = \"mlp\", hidden = [4], activation = \"tanh\" }\n" +
+         slot("family", c.family) + slot("prior", c.prior) + slot("likelihood", c.likelihood) +
+         "[train]\nsteps = 3\nbatch = 4\nthreads = 1\ndevice = \"cpu\"\nevaluate_every = 0\ncheckpoint_every "
+         "= 0\n";
+}
+
+class Silent final : public train::Observer {
+ public:
+  void message(const std::string&) override {}
+  void stepped(int64_t, int64_t, const std::map<std::string, double>&) override {}
+  void evaluated(int64_t, const std::string&, const std::map<std::string, double>&, bool) override {}
+};
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "variform-composition-XXXXXX").string();
+    if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
+    path_ = name;
+  }
+  ~Folder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+std::unique_ptr<train::Session> open(const Combination& combination) {
+  config::Diagnostics diagnostics;
+  const config::Node root = config::parse(config_of(combination), "composition.toml", diagnostics);
+  return train::open_session(train::resolve_experiment(root, registry(), {}, diagnostics), registry(), {});
+}
+
+// Trains to `stop_at`, on from a checkpoint if there is one in the folder; the state afterwards.
+std::map<std::string, at::Tensor> trained(train::Session& session, const fs::path& path, int64_t stop_at) {
+  Silent observer;
+  train::RunFolder folder =
+      train::RunFolder::create(path, config::print(session.experiment.resolved), train::IfPresent::kResume);
+  train::Trainer trainer(session.experiment.train, session.horizon,
+                         train::attributes_of(session.experiment, session.assembly->model().data,
+                                              session.domain, train::plugins_json(registry())),
+                         *session.assembly, *session.batches, folder, observer);
+  if (fs::exists(folder.last())) trainer.restore(checkpoint::read(folder.last()));
+  trainer.run(stop_at, [] { return false; });
+  std::map<std::string, at::Tensor> state;
+  for (const auto& [name, tensor] : session.assembly->state()) state[name] = tensor.detach().clone();
+  return state;
+}
+
+// Throws what a refusal throws.
+std::unique_ptr<train::Session> prepared(const Combination& combination) {
+  auto session = open(combination);
+  session->preflight(registry());
+  return session;
+}
+
+void train_and_resume(const Combination& combination, std::unique_ptr<train::Session> session) {
+  const Folder folder;
+  const auto straight = trained(*session, folder.path() / "straight", 3);
+  trained(*prepared(combination), folder.path() / "parts", 2);
+  const auto resumed = trained(*prepared(combination), folder.path() / "parts", 3);
+  for (const auto& [name, tensor] : straight) {
+    if (!at::isfinite(tensor).all().item<bool>())
+      throw std::runtime_error(name + " is not finite after three steps");
+    if (!at::equal(tensor, resumed.at(name)))
+      throw std::runtime_error("resumed, " + name + " has other bits");
+  }
+}
+
+}  // namespace
+
+const Offered& offered() {
+  static const Offered all{registry().ids(Kind::kFamily), registry().ids(Kind::kPrior),
+                           registry().ids(Kind::kLikelihood), registry().ids(Kind::kObjective)};
+  return all;
+}
+
+std::string refusal(const Combination& combination) {
+  std::unique_ptr<train::Session> session;
+  try {
+    session = prepared(combination);
+  } catch (const Error& error) {  // Unsupported among them
+    const std::string text = error.what();
+    for (const std::string& part :
+         {combination.family, combination.prior, combination.likelihood, combination.objective})
+      if (text.find(part) != std::string::npos) return text;
+    throw std::runtime_error("it is refused without a name: " + text);
+  }
+  train_and_resume(combination, std::move(session));
+  return {};
+}
+
+std::vector<Combination> all() {
+  std::vector<Combination> result;
+  const Offered& o = offered();
+  for (const std::string& family : o.families)
+    for (const std::string& prior : o.priors)
+      for (const std::string& likelihood : o.likelihoods)
+        for (const std::string& objective : o.objectives)
+          result.push_back({family, prior, likelihood, objective});
+  return result;
+}
+
+std::vector<Combination> pairwise() {
+  using Pair = std::pair<std::string, std::string>;
+  const auto pairs_of = [](const Combination& c) {
+    const std::string parts[] = {"f" + c.family, "p" + c.prior, "l" + c.likelihood, "o" + c.objective};
+    std::vector<Pair> pairs;
+    for (int i = 0; i < 4; ++i)
+      for (int j = i + 1; j < 4; ++j) pairs.emplace_back(parts[i], parts[j]);
+    return pairs;
+  };
+  std::vector<Combination> candidates = all(), chosen;
+  std::shuffle(candidates.begin(), candidates.end(), std::mt19937_64(1));
+  std::set<Pair> missing;
+  for (const Combination& c : candidates)
+    for (Pair& pair : pairs_of(c)) missing.insert(std::move(pair));
+  // Those that bring most new pairs first.
+  for (int wanted = 6; wanted > 0; --wanted)
+    for (const Combination& c : candidates) {
+      const std::vector<Pair> pairs = pairs_of(c);
+      const auto fresh =
+          std::count_if(pairs.begin(), pairs.end(), [&](const Pair& p) { return missing.contains(p); });
+      if (fresh < wanted) continue;
+      chosen.push_back(c);
+      for (const Pair& pair : pairs) missing.erase(pair);
+    }
+  return chosen;
+}
+
+int run(const std::vector<Combination>& combinations) {
+  std::string problems;
+  int trained_ones = 0, wrong = 0;
+  for (const Combination& combination : combinations) try {
+      trained_ones += refusal(combination).empty();
+    } catch (const c10::Error& error) {
+      if (++wrong <= 20)
+        problems += "\n" + combination.name() + ": LibTorch: " + error.what_without_backtrace();
+    } catch (const std::exception& error) {
+      if (++wrong <= 20) problems += "\n" + combination.name() + ": " + error.what();
+    }
+  if (wrong > 0) throw std::runtime_error(std::to_string(wrong) + " combinations went wrong:" + problems);
+  return trained_ones;
+}
+
+}  // namespace variform::composition

@@ -1,0 +1,36 @@
+#pragma once
+// Any family with any prior, likelihood and objective that the plugins offer, in a model small enough for thousands of
+// them: either it trains, and resumes bit for bit, or it is refused with a reason.
+
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace variform::composition {
+
+/// One choice of each; the networks are small perceptrons.
+struct Combination {
+  std::string family = "diagonal", prior = "gaussian", likelihood = "gaussian", objective = "beta-vae";
+  std::string name() const { return family + " / " + prior + " / " + likelihood + " / " + objective; }
+};
+
+/// What there is, from the plugins themselves.
+struct Offered {
+  std::vector<std::string> families, priors, likelihoods, objectives;
+};
+const Offered& offered();
+
+/// The reason why it is refused; empty: it trained three steps with finite losses, and two steps, a checkpoint and a third
+/// step in a new process's stead gave the same tensors. Throws std::runtime_error when it did anything else.
+std::string refusal(const Combination& combination);
+
+/// Few combinations in which every pair of choices of two kinds occurs.
+std::vector<Combination> pairwise();
+/// All of them.
+std::vector<Combination> all();
+
+/// Runs them, and throws std::runtime_error with everything that went wrong. Returns how many trained.
+int run(const std::vector<Combination>& combinations);
+
+}  // namespace variform::composition

@@ -1,0 +1,777 @@
+"""Components in a model that the program trains, held against PyTorch: gradient of the first step and value of the loss,
+recomputed from the checkpoint's weights.
+
+The latent draws are recomputed too: every stream of random numbers is seeded with a hash (variform/random.h), and PyTorch
+has the same generators. What is compared is written here with torch.distributions, torch.func and automatic
+differentiation, not copied: densities of flows from the Jacobian of the whole map, KL divergences from PyTorch's own.
+Five that strain the SDK most (class Strain) are also trained for 50 steps with a falling loss, and the same 50 steps
+interrupted twice, bit for bit.
+"""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import tempfile
+import tomllib
+import unittest
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch.distributions import (
+    AffineTransform,
+    Categorical,
+    ContinuousBernoulli,
+    Independent,
+    Laplace,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+    Poisson,
+    SigmoidTransform,
+    StudentT,
+    TransformedDistribution,
+    kl_divergence,
+)
+
+from variform_reference import batch_rows, stream
+
+torch.set_default_dtype(torch.float64)
+torch.set_num_threads(1)
+
+BINARY = os.environ["VARIFORM_BINARY"]
+LATENT, ROWS, TRAINED, BATCH = 3, 256, 192, 32
+VARIANCE = 0.1
+
+CONFIG = """
+name = "strain"
+seed = 3
+[data]
+[data.dataset]
+name = "squares"
+splits.train = { x = "squares.npy", rows = [0, 192] }
+splits.test = { x = "squares.npy", rows = [192, 256] }
+[model]
+latent = 3
+encoder = { type = "mlp", hidden = [16], activation = "tanh" }
+decoder = { type = "mlp", hidden = [16], activation = "tanh" }
+family = { type = "diagonal" }
+prior = { type = "gaussian" }
+likelihood = { type = "gaussian", variance = 0.1 }
+[objective]
+type = "beta-vae"
+[train]
+steps = 50
+batch = 32
+log_every = 10
+evaluate_every = 25
+checkpoint_every = 0
+precision = "float64"
+device = "cpu"
+optimizer = { type = "adam", lr = 1e-2 }
+"""
+
+# ------------------------------------------------------------------------------------------- the model, in PyTorch
+
+
+class Weights(dict):
+    """Tensors of a checkpoint, {"encoder/network.1.weight": …}, ready to collect gradients."""
+
+    def linear(self, name, x):
+        return torch.nn.functional.linear(x, self[name + ".weight"], self[name + ".bias"])
+
+    def encode(self, x):  # [B, 1, 8, 8] -> [B, n]
+        return self.linear("encoder/network.3", torch.tanh(self.linear("encoder/network.1", x.flatten(1))))
+
+    def decode(self, z):  # [..., d] -> [..., P]
+        return self.linear("decoder/network.2", torch.tanh(self.linear("decoder/network.0", z)))
+
+    def nll(self, x, z):  # [..., B]
+        return self.observe(x, self.decode(z))
+
+    def observe(self, x, g):  # [..., B], of data and the decoder's output
+        return -Normal(g, math.sqrt(VARIANCE)).log_prob(x.flatten(1)).sum(-1)
+
+    def gaussian(self, x):
+        mean, log_variance = self.encode(x).chunk(2, -1)
+        return Normal(mean, (0.5 * log_variance).exp())
+
+    def draw(self, x, samples, rng):
+        q = self.gaussian(x)
+        return q, q.mean + q.stddev * torch.randn(samples, *q.mean.shape, generator=rng)
+
+
+def standard():
+    return Normal(torch.zeros(LATENT), torch.ones(LATENT))
+
+
+def log_mean_exp(values, dim):
+    return values.exp().mean(dim).log()
+
+
+# Each gives {name: value} of the losses whose gradients stand side by side; the trained loss is their sum.
+
+
+def vamp_prior(w, x, rng, size):
+    q, z = w.draw(x, 2, rng)
+    parts = Independent(w.gaussian(w["prior/pseudo_inputs"]), 1)
+    prior = MixtureSameFamily(Categorical(logits=torch.zeros(len(w["prior/pseudo_inputs"]))), parts)
+    kl = (q.log_prob(z).sum(-1) - prior.log_prob(z)).mean(0)
+    return {"model": (w.nll(x, z).mean(0) + 0.5 * kl).mean()}
+
+
+def planar(params, noise):
+    """One datum's draw through its two maps: z and log q, the latter from the Jacobian of the whole map."""
+    mean, log_variance = params[:LATENT], params[LATENT : 2 * LATENT]
+
+    def whole(start):
+        z = mean + (0.5 * log_variance).exp() * start
+        for t in range(2):
+            u, w, b = params[2 * LATENT + t * (2 * LATENT + 1) :][: 2 * LATENT + 1].split([LATENT, LATENT, 1])
+            bound = torch.log1p(torch.exp(w @ u + math.log(math.e - 1))) - 1  # wᵀû of an invertible map
+            u = u + (bound - w @ u) * w / (w @ w)
+            z = z + u * torch.tanh(w @ z + b)
+        return z
+
+    jacobian = torch.func.jacrev(whole)(noise)
+    return whole(noise), standard().log_prob(noise).sum() - torch.linalg.slogdet(jacobian)[1]
+
+
+def planar_flow(w, x, rng, size):
+    params = w.encode(x)
+    noise = torch.randn(2, len(x), LATENT, generator=rng)
+    z, log_q = torch.func.vmap(torch.func.vmap(planar), in_dims=(None, 0))(params, noise)
+    kl = (log_q - standard().log_prob(z).sum(-1)).mean(0)
+    return {"model": (w.nll(x, z).mean(0) + 0.5 * kl).mean()}
+
+
+def critic(w, z):
+    for layer in (0, 2):
+        z = torch.nn.functional.leaky_relu(w.linear(f"objective/critic.{layer}", z), 0.01)
+    return w.linear("objective/critic.4", z).squeeze(-1)
+
+
+def factor_vae(w, x, rng, size):
+    q, z = w.draw(x, 1, rng)
+    z = z[0]
+    order = torch.rand(z.shape, generator=rng).argsort(0)
+    permuted = torch.stack([z[order[:, i], i] for i in range(LATENT)], 1)
+    kl = torch.distributions.kl_divergence(q, standard()).sum(-1)
+    odds, odds_permuted = critic(w, z), critic(w, permuted)
+    labels = torch.cat([torch.ones(len(x)), torch.zeros(len(x))])
+    return {
+        "model": (w.nll(x, z) + kl + 4.0 * odds).mean(),
+        "critic": torch.nn.functional.binary_cross_entropy_with_logits(torch.cat([odds, odds_permuted]), labels),
+    }
+
+
+def beta_tcvae(w, x, rng, size):
+    q, z = w.draw(x, 1, rng)
+    z = z[0]
+    log_size = math.log(len(x) * size)
+    log_q, log_product = [], []
+    for one in z:  # of each draw, under every datum of the batch
+        densities = q.log_prob(one)  # [M, d]
+        log_q.append(densities.sum(-1).exp().sum().log() - log_size)
+        log_product.append((densities.exp().sum(0).log() - log_size).sum())
+    tc = torch.stack(log_q) - torch.stack(log_product)
+    kl = q.log_prob(z).sum(-1) - standard().log_prob(z).sum(-1)
+    return {"model": (w.nll(x, z) + kl + (6.0 - 1) * tc).mean()}
+
+
+def iwae(w, x, rng, size):
+    q, z = w.draw(x, 5, rng)
+    log_weight = standard().log_prob(z).sum(-1) - w.nll(x, z) - q.log_prob(z).sum(-1)
+    # The largest is taken out: likelihoods of 64 values underflow.
+    top = log_weight.max(0).values.detach()
+    return {"model": -(log_mean_exp(log_weight - top, 0) + top).mean()}
+
+
+# ------------------------------------------------------------------------------------- one loss for each component
+#
+# family, prior and likelihood stand in a β-VAE with β = 0.5 and two draws.
+
+BETA, DRAWS = 0.5, 2
+
+
+def beta_vae(w, x, z, kl):
+    return {"model": (w.nll(x, z).mean(0) + BETA * kl).mean()}
+
+
+def normal_kl(mean, covariance):
+    """[B], of N(mean, covariance) to the standard normal distribution."""
+    q = MultivariateNormal(mean, covariance)
+    return kl_divergence(q, MultivariateNormal(torch.zeros(LATENT), torch.eye(LATENT)))
+
+
+def noise(x, rng):
+    return torch.randn(DRAWS, len(x), LATENT, generator=rng)
+
+
+def isotropic(w, x, rng, size):
+    params = w.encode(x)
+    mean, deviation = params[:, :LATENT], 0.7 * (0.5 * params[:, LATENT:]).exp()
+    z = mean + deviation * noise(x, rng)
+    return beta_vae(w, x, z, normal_kl(mean, (deviation**2).unsqueeze(-1) * torch.eye(LATENT)))
+
+
+def fixed(w, x, rng, size):
+    mean = w.encode(x)
+    return beta_vae(w, x, mean + 0.3 * noise(x, rng), normal_kl(mean, 0.09 * torch.eye(LATENT).expand(len(x), -1, -1)))
+
+
+def lower_block(params, deviation):
+    """One datum's factor of a block of two latents: [log l11² , log l22², l21]."""
+    zero = torch.zeros(())
+    first, second = deviation * (0.5 * params[0]).exp(), deviation * (0.5 * params[1]).exp()
+    return torch.stack([torch.stack([first, zero]), torch.stack([deviation * params[2], second])])
+
+
+def block(w, x, rng, size):
+    params = w.encode(x)  # mean, then a block of two, then a block of one
+    factors = [torch.block_diag(lower_block(row[3:6], 1.0), (0.5 * row[6:7]).exp().reshape(1, 1)) for row in params]
+    factor = torch.stack(factors)
+    z = params[:, :LATENT] + torch.einsum("bij,kbj->kbi", factor, noise(x, rng))
+    return beta_vae(w, x, z, normal_kl(params[:, :LATENT], factor @ factor.mT))
+
+
+def low_rank(w, x, rng, size):
+    params = w.encode(x)
+    mean, log_scale, flat = params.split([LATENT, 1, LATENT], 1)  # rank 1
+    covariance = log_scale.exp().unsqueeze(-1) * torch.eye(LATENT) + flat.unsqueeze(2) * flat.unsqueeze(1)
+    factor = torch.linalg.cholesky(covariance)
+    return beta_vae(w, x, mean + torch.einsum("bij,kbj->kbi", factor, noise(x, rng)), normal_kl(mean, covariance))
+
+
+def reflections(vectors):
+    matrix = torch.eye(LATENT)
+    for v in vectors:
+        matrix = (torch.eye(LATENT) - 2 * torch.outer(v, v) / (v @ v)) @ matrix
+    return matrix
+
+
+def symmetric_root(matrix):
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors @ torch.diag(values.sqrt()) @ vectors.mT
+
+
+def householder(w, x, rng, size):
+    params = w.encode(x)
+    u = torch.stack([reflections(row[2 * LATENT :].reshape(-1, LATENT)) for row in params])
+    mean = torch.einsum("bij,bj->bi", u, params[:, :LATENT])
+    covariance = u @ torch.diag_embed(params[:, LATENT : 2 * LATENT].exp()) @ u.mT
+    root = torch.stack([symmetric_root(matrix) for matrix in covariance])
+    return beta_vae(w, x, mean + torch.einsum("bij,kbj->kbi", root, noise(x, rng)), normal_kl(mean, covariance))
+
+
+def rotated(w, x, rng, size):
+    a = torch.zeros(LATENT, LATENT)
+    upper = torch.triu_indices(LATENT, LATENT, 1)
+    a = a.index_put((upper[0], upper[1]), w["family/rotation"])
+    r = torch.linalg.matrix_exp(a - a.mT)
+    mean, log_variance = w.encode(x).chunk(2, -1)
+    covariance = r @ torch.diag_embed(log_variance.exp()) @ r.mT
+    root = torch.stack([symmetric_root(matrix) for matrix in covariance])
+    return beta_vae(w, x, mean @ r.mT + torch.einsum("bij,kbj->kbi", root, noise(x, rng)),
+                    normal_kl(mean @ r.mT, covariance))
+
+
+def location_scale(w, x, base, entropy, variance, scale):
+    """A mean-field family of z = m + s e against the standard normal prior: KL = −E log p − entropy."""
+    location, log_scale = w.encode(x).chunk(2, -1)
+    scale = scale * (0.5 * log_scale).exp()
+    second = location**2 + scale**2 * variance
+    cross = 0.5 * (second + math.log(2 * math.pi)).sum(-1)
+    return beta_vae(w, x, location + scale * base, cross - (scale.log() + entropy).sum(-1))
+
+
+def student_t_family(w, x, rng, size):
+    shape = (DRAWS, len(x), LATENT)
+    gamma = torch._standard_gamma(torch.full(shape, 2.5), rng) * (2 / 5)
+    base = torch.randn(shape, generator=rng) / gamma.sqrt()
+    return location_scale(w, x, base, StudentT(5.0).entropy().item(), 5 / 3, 0.5)
+
+
+def logistic_family(w, x, rng, size):
+    first, second = torch.empty(2, DRAWS, len(x), LATENT).exponential_(1, generator=rng)
+    return location_scale(w, x, (second / first).log(), 2.0, math.pi**2 / 3, 0.55)
+
+
+def flow_family(whole):
+    """β-VAE with a flow given as a map from one datum's parameters and standard normal noise to z; log q from its Jacobian."""
+
+    def loss(w, x, rng, size):
+        def draw(params, e):
+            jacobian = torch.func.jacrev(lambda start: whole(w, params, start))(e)
+            return whole(w, params, e), standard().log_prob(e).sum() - torch.linalg.slogdet(jacobian)[1]
+
+        z, log_q = torch.func.vmap(torch.func.vmap(draw), in_dims=(None, 0))(w.encode(x), noise(x, rng))
+        return beta_vae(w, x, z, (log_q - standard().log_prob(z).sum(-1)).mean(0))
+
+    return loss
+
+
+def sylvester(w, params, e):
+    z = params[:LATENT] + (0.5 * params[LATENT : 2 * LATENT]).exp() * e
+    rest, triangle = params[2 * LATENT :], LATENT * (LATENT + 1) // 2
+
+    def upper(numbers):
+        rows, columns = torch.triu_indices(LATENT, LATENT)
+        values = torch.where(rows == columns, numbers.tanh(), numbers)
+        return torch.zeros(LATENT, LATENT).index_put((rows, columns), values)
+
+    for _ in range(2):
+        vectors, r, r2, b = rest[: 2 * LATENT + 2 * triangle + LATENT].split([2 * LATENT, triangle, triangle, LATENT])
+        rest = rest[2 * LATENT + 2 * triangle + LATENT :]
+        q = reflections(vectors.reshape(2, LATENT))
+        z = z + q @ upper(r) @ torch.tanh(upper(r2) @ q.mT @ z + b)
+    return z
+
+
+def iaf(w, params, e):
+    z = params[:LATENT] + (0.5 * params[LATENT : 2 * LATENT]).exp() * e
+    context = params[2 * LATENT :]
+    for t in range(2):
+        z = z.flip(0)
+        units = torch.tensor([1 + k % (LATENT - 1) for k in range(6)])
+        numbers = torch.arange(1, LATENT + 1)
+        seen = w[f"family/in{t}"] * (units[:, None] >= numbers)
+        hidden = torch.nn.functional.elu(seen @ z + w[f"family/context{t}"] @ context + w[f"family/bias{t}"])
+        out = (w[f"family/out{t}"] * (torch.cat([numbers, numbers])[:, None] > units)) @ hidden + w[f"family/out_bias{t}"]
+        gate = torch.sigmoid(out[LATENT:])
+        z = gate * z + (1 - gate) * out[:LATENT]
+    return z
+
+
+def with_prior(log_prior, closed=None):
+    """β-VAE with family `diagonal`; KL by Monte Carlo from log_prior(w, z), or `closed(w, mean, variance)`."""
+
+    def loss(w, x, rng, size):
+        q, z = w.draw(x, DRAWS, rng)
+        kl = closed(w, q.mean, q.variance) if closed else (q.log_prob(z).sum(-1) - log_prior(w, z)).mean(0)
+        return beta_vae(w, x, z, kl)
+
+    return loss
+
+
+def learned_gaussian(w, mean, variance):
+    below = torch.tril(w["prior/below"], -1)
+    factor = below + torch.diag(w["prior/log_deviation"].exp())
+    p = MultivariateNormal(w["prior/mean"], factor @ factor.mT)
+    return kl_divergence(MultivariateNormal(mean, torch.diag_embed(variance)), p)
+
+
+def logistic_prior(w, z):
+    s = math.sqrt(3) / math.pi
+    uniform = torch.distributions.Uniform(0.0, 1.0)
+    return TransformedDistribution(uniform, [SigmoidTransform().inv, AffineTransform(0.0, s)]).log_prob(z).sum(-1)
+
+
+def mixture_prior(w, z):
+    parts = Independent(Normal(w["prior/means"], w["prior/log_deviations"].exp()), 1)
+    return MixtureSameFamily(Categorical(logits=w["prior/logits"][:, 0]), parts).log_prob(z)
+
+
+def bimodal_prior(w, z):
+    parts = Normal(torch.tensor([-0.9, 0.9]), torch.tensor(math.sqrt(0.19)))
+    return MixtureSameFamily(Categorical(torch.tensor([0.5, 0.5])), parts).log_prob(z).sum(-1)
+
+
+def flow_prior(w, z):
+    def whole(z):
+        for layer in range(2):
+            kept = (torch.arange(LATENT) % 2 == layer % 2).logical_not() if layer == 0 else torch.arange(LATENT) % 2 == 0
+            kept = kept.to(z.dtype)
+            hidden = torch.nn.functional.silu(w.linear(f"prior/coupling{layer}.0", z * kept))
+            scale, shift = w.linear(f"prior/coupling{layer}.2", hidden).chunk(2)
+            z = torch.where(kept > 0, z, z * torch.tanh(scale).exp() + shift)
+        return z
+
+    def log_density(z):
+        return standard().log_prob(whole(z)).sum() + torch.linalg.slogdet(torch.func.jacrev(whole)(z))[1]
+
+    return torch.func.vmap(torch.func.vmap(log_density))(z)
+
+
+def with_likelihood(nll):
+    """β-VAE with family `diagonal` and prior `gaussian`; nll(w, x [B, P], g [K, B, …]) summed over the data's values."""
+
+    def loss(w, x, rng, size):
+        q, z = w.draw(x, DRAWS, rng)
+        kl = kl_divergence(q, standard()).sum(-1)
+        return {"model": (nll(w, x.flatten(1), w.decode(z)).mean(0) + BETA * kl).mean()}
+
+    return loss
+
+
+def negative(distribution):
+    return with_likelihood(lambda w, x, g: -distribution(w, g).log_prob(x).sum(-1))
+
+
+def per_value(w, g):
+    return Normal(g, (0.5 * w["likelihood/log_variance"].flatten()).exp())
+
+
+def logistic_density(w, g):
+    return TransformedDistribution(torch.distributions.Uniform(torch.zeros_like(g), torch.ones_like(g)),
+                                   [SigmoidTransform().inv, AffineTransform(g, 0.3)])
+
+
+def discretised(w, x, g):
+    """The probability of a bin as a difference of distribution functions; data on 11 levels."""
+    half, level = 0.05, (10 * x).round()
+    above = torch.where(level == 10, torch.ones(()), torch.sigmoid((x + half - g) / 0.2))
+    below = torch.where(level == 0, torch.zeros(()), torch.sigmoid((x - half - g) / 0.2))
+    return -(above - below).log().sum(-1)
+
+
+def categorical(w, x, g):
+    logits = g.reshape(*g.shape[:2], 3, -1).movedim(2, -1)
+    return -Categorical(logits=logits).log_prob(x).sum(-1)
+
+
+def elbo_parts(w, x, rng):
+    q, z = w.draw(x, 1, rng)
+    return q, z, w.nll(x, z)[0], kl_divergence(q, standard()).sum(-1)
+
+
+def capacity(w, x, rng, size):
+    q, z, nll, kl = elbo_parts(w, x, rng)
+    return {"model": nll.mean() + 3.0 * (kl - 5.0).abs().mean()}
+
+
+def free_nats(w, x, rng, size):
+    q, z, nll, kl = elbo_parts(w, x, rng)
+    return {"model": nll.mean() + 0.5 * kl.clamp_min(0.1).mean()}
+
+
+def dip_vae(draws):
+    def loss(w, x, rng, size):
+        q, z, nll, kl = elbo_parts(w, x, rng)
+        c = torch.cov(q.mean.mT, correction=0)
+        if draws:
+            c = c + torch.diag(q.variance.mean(0))
+        off = c - torch.diag(c.diagonal())
+        return {"model": (nll + kl).mean() + 2.0 * (off**2).sum() + 3.0 * ((c.diagonal() - 1) ** 2).sum()}
+
+    return loss
+
+
+def discrepancy(p, q):
+    """Over all pairs of different points, of both samples and between them."""
+    def kernel(a, b):
+        square = ((a - b) ** 2).sum()
+        return sum(2 * LATENT * f / (2 * LATENT * f + square) for f in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0))
+
+    def mean(a, b, same):
+        k = torch.func.vmap(lambda one: torch.func.vmap(lambda other: kernel(one, other))(b))(a)
+        keep = 1 - torch.eye(len(a)) if same else torch.ones(len(a), len(b))
+        return (k * keep).sum() / keep.sum()
+
+    return mean(p, p, True) + mean(q, q, True) - 2 * mean(p, q, False)
+
+
+def info_vae(w, x, rng, size):
+    q, z, nll, kl = elbo_parts(w, x, rng)
+    prior = torch.randn(len(x), 1, LATENT, generator=rng)[:, 0]
+    return {"model": (nll + 0.7 * kl).mean() + (0.3 + 4.0 - 1) * discrepancy(prior, z[0])}
+
+
+def wae_mmd(w, x, rng, size):
+    z = w.encode(x)  # family `point`
+    prior = torch.randn(len(x), 1, LATENT, generator=rng)[:, 0]
+    return {"model": w.nll(x, z).mean() + 4.0 * discrepancy(prior, z)}
+
+
+def second_order(hessian):
+    """§3 with the whole Hessian of one datum's loss, or with Gauss–Newton, both by torch.func."""
+
+    def loss(w, x, rng, size):
+        q = w.gaussian(x)
+
+        def datum(x, mean, variance):
+            def f(z):
+                return w.nll(x.unsqueeze(0), z.unsqueeze(0))[0]
+
+            if hessian:
+                h = torch.func.hessian(f)(mean)
+            else:
+                jacobian = torch.func.jacrev(lambda z: w.decode(z))(mean)
+                h = jacobian.mT @ jacobian / VARIANCE
+            return f(mean) + 0.5 * (h.diagonal() * variance).sum()
+
+        taylor = torch.func.vmap(datum)(x, q.mean, q.variance)
+        return {"model": (taylor + BETA * kl_divergence(q, standard()).sum(-1)).mean()}
+
+    return loss
+
+
+def rae_gp(w, x, rng, size):
+    h = w.encode(x)
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda z: w.decode(z)))(h)
+    penalty = 0.02 * (jacobian**2).sum((1, 2))
+    return {"model": (w.nll(x, h) + 0.5 * 0.1 * (h**2).sum(-1) + penalty).mean()}
+
+
+def rae_gp_probes(w, x, rng, size):
+    h = w.encode(x)
+    signs = 2 * torch.randint(2, (3, len(x), LATENT), generator=rng).to(h.dtype) - 1
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda z: w.decode(z)))(h)
+    squares = torch.einsum("bpd,kbd->kbp", jacobian, signs).square().sum(-1)
+    return {"model": (w.nll(x, h) + 0.5 * 0.1 * (h**2).sum(-1) + 0.02 * squares.mean(0)).mean()}
+
+
+def grae_of_any_prior(w, x, rng, size):
+    """§4, last formula, with a logistic prior: V = −∇² log p by torch.func."""
+    h = w.encode(x)
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda z: w.decode(z)))(h)
+    hessian = jacobian.mT @ jacobian / VARIANCE
+    v = -torch.func.vmap(torch.func.hessian(lambda z: logistic_prior(w, z)))(h)
+    left = 0.5 * torch.logdet(v + hessian / BETA) - logistic_prior(w, h) - 0.5 * LATENT * math.log(2 * math.pi)
+    return {"model": (w.nll(x, h) + BETA * left).mean()}
+
+
+def family(text):
+    return [f"model.family={{{text}}}", f"objective.beta={BETA}", f"objective.samples={DRAWS}"]
+
+
+def prior(text):
+    return [f"model.prior={{{text}}}", f"objective.beta={BETA}", f"objective.samples={DRAWS}"]
+
+
+def likelihood(text):
+    return [f"model.likelihood={{{text}}}", f"objective.beta={BETA}", f"objective.samples={DRAWS}"]
+
+
+UNIT = ["data.dataset.domain='unit interval'"]
+
+
+def whole_numbers(domain, file):
+    return [f"data.dataset.domain='{domain}'", f"data.dataset.splits.train.x='{file}.npy'",
+            f"data.dataset.splits.test.x='{file}.npy'"]
+
+
+CASES = {
+    "family-isotropic": (isotropic, family("type='isotropic', deviation=0.7")),
+    "family-fixed": (fixed, family("type='fixed', deviation=0.3")),
+    "family-block": (block, family("type='block', size=2")),
+    "family-low-rank": (low_rank, family("type='low-rank', rank=1")),
+    "family-householder": (householder, family("type='householder', reflections=2")),
+    "family-rotated": (rotated, family("type='rotated', learned=true, angle=30.0")),
+    "family-student-t": (student_t_family, family("type='student-t', df=5.0, scale=0.5")),
+    "family-logistic": (logistic_family, family("type='logistic'")),
+    "family-sylvester": (flow_family(sylvester), family("type='sylvester', maps=2, reflections=2")),
+    "family-iaf": (flow_family(iaf), family("type='iaf', steps=2, hidden=6, context=4")),
+    "prior-gaussian-learned": (with_prior(None, learned_gaussian),
+                               prior("type='gaussian', learned=true, covariance=[2,0.5,0, 0.5,1,0.2, 0,0.2,1]")),
+    "prior-student-t": (with_prior(lambda w, z: StudentT(5.0, 0.0, math.sqrt(0.6)).log_prob(z).sum(-1)),
+                        prior("type='student-t'")),
+    "prior-logistic": (with_prior(logistic_prior), prior("type='logistic'")),
+    "prior-mixture": (with_prior(mixture_prior), prior("type='mixture', components=4")),
+    "prior-bimodal": (with_prior(bimodal_prior), prior(
+        f"type='mixture', factorized=true, learned=false, means=[-0.9, 0.9], deviation=[{math.sqrt(0.19)}]")),
+    "prior-flow": (with_prior(flow_prior), prior("type='flow', layers=2, hidden=[5]")),
+    "likelihood-per-value": (negative(per_value), likelihood("type='gaussian', variance=0.1, learned=true, per_value=true")),
+    "likelihood-laplace": (negative(lambda w, g: Laplace(g, 0.3)), likelihood("type='laplace', scale=0.3")),
+    "likelihood-logistic": (negative(logistic_density), likelihood("type='logistic', scale=0.3")),
+    "likelihood-student-t": (negative(lambda w, g: StudentT(4.0, g, 0.3)), likelihood("type='student-t', df=4.0, scale=0.3")),
+    "likelihood-continuous-bernoulli": (negative(lambda w, g: ContinuousBernoulli(logits=g)),
+                                        likelihood("type='continuous-bernoulli'") + UNIT),
+    "likelihood-discretised-logistic": (with_likelihood(discretised),
+                                        likelihood("type='discretised-logistic', scale=0.2, levels=11") + UNIT),
+    "likelihood-poisson": (negative(lambda w, g: Poisson(g.exp())),
+                           likelihood("type='poisson'") + whole_numbers("count", "counts"), 8),
+    "likelihood-categorical": (with_likelihood(categorical),
+                               likelihood("type='categorical', classes=3") + whole_numbers("categorical", "classes"), 3),
+    "objective-capacity": (capacity, ["objective={type='beta-vae', beta=3.0, capacity=5.0}"]),
+    "objective-free": (free_nats, ["objective={type='beta-vae', beta=0.5, free=0.1}"]),
+    "objective-dip-vae-i": (dip_vae(False), ["objective={type='dip-vae-i', off_diagonal=2.0, diagonal=3.0}"]),
+    "objective-dip-vae-ii": (dip_vae(True), ["objective={type='dip-vae-ii', off_diagonal=2.0, diagonal=3.0}"]),
+    "objective-wae-mmd": (wae_mmd, ["objective={type='wae-mmd', weight=4.0}", "model.family.type='point'"]),
+    "objective-info-vae": (info_vae, ["objective={type='info-vae', alpha=0.3, weight=4.0}"]),
+    "objective-taylor-jacobian": (second_order(False), [f"objective={{type='taylor', beta={BETA}}}"]),
+    "objective-taylor-hessian": (second_order(True), [f"objective={{type='taylor', beta={BETA}, form='hessian'}}"]),
+    "objective-rae-gp": (rae_gp, ["objective={type='rae-gp', norm=0.1, penalty=0.02}", "model.family.type='point'"]),
+    "objective-rae-gp-probes": (rae_gp_probes, ["objective={type='rae-gp', norm=0.1, penalty=0.02, probes=3}",
+                                                "model.family.type='point'"]),
+    "objective-grae-laplace": (grae_of_any_prior, [
+        f"objective={{type='grae', beta={BETA}, prior_curvature='laplace'}}", "model.family.type='point'",
+        "model.prior.type='logistic'"]),
+}
+
+# --------------------------------------------------------------------------------------------------- the program
+
+
+def variform(*arguments, fails=False):
+    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, env=ENVIRONMENT)
+    if (done.returncode == 0) == fails:
+        raise AssertionError(f"variform {arguments} ended with {done.returncode}:\n{done.stderr}")
+    return done.stderr if fails else done.stdout
+
+
+def tensors(file):
+    found = {}
+    with h5py.File(file) as h5:
+        h5.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def weights(checkpoint):
+    found = Weights()
+    for name, value in checkpoint.items():
+        parts = name.split("/")
+        if parts[0] == "model" and parts[2] == "parameters":
+            found[f"{parts[1]}/{parts[3]}"] = torch.tensor(value, requires_grad=True)
+    return found
+
+
+def setUpModule():
+    global FOLDER, IMAGES, ENVIRONMENT
+    FOLDER = Path(tempfile.mkdtemp(prefix="variform-strain-"))
+    # Squares of three sizes and grey values anywhere in 8×8 images, with a little noise.
+    rng = np.random.default_rng(5)
+    images = 0.05 * rng.random((ROWS, 1, 8, 8))
+    for image in images:
+        side = rng.integers(2, 5)
+        row, column = rng.integers(0, 9 - side, 2)
+        image[0, row : row + side, column : column + side] += 0.5 + 0.4 * rng.random()
+    np.save(FOLDER / "squares.npy", images)
+    np.save(FOLDER / "counts.npy", np.floor(8 * images).astype(np.int64))
+    np.save(FOLDER / "classes.npy", np.floor(3 * images).astype(np.int64))
+    IMAGES = torch.from_numpy(images)
+    (FOLDER / "base.toml").write_text(CONFIG)
+    ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", VARIFORM_DATA=str(FOLDER))
+    
+
+def tearDownModule():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def train(runs, changes, *options, fails=False):
+    """The run folder, or what the program says when it refuses."""
+    output = variform("train", FOLDER / "base.toml", *changes, "--runs", FOLDER / runs, *options, fails=fails)
+    return output if fails else Path(output.strip().splitlines()[-1])
+
+
+class Held(unittest.TestCase):
+    """What is recomputed, of any run."""
+
+    def check_gradient(self, reference, before, after, images):
+        """The first Adam step leaves a tenth of the gradient as its first moment."""
+        order = batch_rows(3, TRAINED, BATCH, 0)
+        w = weights(before)
+        losses = reference(w, images[order], stream(3, "step", 0), TRAINED)
+        critics = [name for name in w if name.startswith("objective/")]
+        for player, loss in losses.items():
+            names = critics if player == "critic" else [name for name in w if name not in critics]
+            gradients = torch.autograd.grad(loss, [w[name] for name in names], retain_graph=True)
+            for name, expected in zip(names, gradients):
+                found = torch.tensor(after[f"optimizer/{name}/exp_avg"]) / 0.1
+                error = (found - expected).abs().max() / expected.abs().max()
+                self.assertGreater(expected.abs().max(), 0, name)
+                self.assertLess(error, 1e-10, name)
+
+    def check_value(self, reference, checkpoint, dump, images):
+        x = torch.tensor(dump["x"])
+        self.assertTrue(torch.equal(x, images[TRAINED:]))
+        losses = reference(weights(checkpoint), x, stream(3, "evaluate", "test", "objective", 0), TRAINED)
+        expected, found = sum(losses.values()).item(), dump["terms/objective"].mean()
+        self.assertLess(abs(found - expected), 1e-10 * abs(expected))
+
+
+class Strain(Held):
+    def check(self, name, reference, changes):
+        straight = train(f"{name}-straight", changes, "--no-figures")
+        self.check_learning(straight)
+
+        run = train(f"{name}-parts", changes, "--no-figures", "--stop-at", 0)
+        last = run / "checkpoints" / "last.h5"
+        start = tensors(last)
+        variform("resume", run, "--stop-at", 1)
+        self.check_gradient(reference, start, tensors(last), IMAGES)
+        variform("resume", run, "--no-figures")
+        self.assertEqual(last.read_bytes(), (straight / "checkpoints" / "last.h5").read_bytes())
+        self.assertEqual((run / "metrics.jsonl").read_bytes(), (straight / "metrics.jsonl").read_bytes())
+
+        variform("evaluate", run, "--samples", 1, "--importance-samples", 0, "--dump", FOLDER / f"{name}.h5")
+        self.check_value(reference, tensors(last), tensors(FOLDER / f"{name}.h5"), IMAGES)
+        return start, tensors(last)
+
+    def check_learning(self, run):
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        part = tomllib.loads((run / "config.resolved.toml").read_text())["train"].get("best", "loss")
+        values = [line[part] for line in lines if line["split"] == "train"]
+        self.assertEqual(len(values), 5)
+        self.assertTrue(all(math.isfinite(value) for line in lines for key, value in line.items() if key != "split"))
+        self.assertLess(values[-1], values[0] - 1, f"'{part}' does not fall: {values}")
+
+    def test_vamp_prior(self):
+        start, end = self.check("vamp", vamp_prior, ["model.prior={type='vamp', pseudo_inputs=8}",
+                                                     "objective.samples=2", "objective.beta=0.5"])
+        name = "model/prior/parameters/pseudo_inputs"
+        np.testing.assert_array_equal(start[name], IMAGES[:8].numpy())  # they begin as data …
+        self.assertGreater(np.abs(end[name] - start[name]).max(), 1e-2)  # … and are trained
+
+    def test_planar_flow(self):
+        self.check("planar", planar_flow, ["model.family={type='planar', maps=2}", "objective.samples=2",
+                                           "objective.beta=0.5"])
+
+    def test_factor_vae(self):
+        self.check("factor", factor_vae, ["objective={type='factor-vae', gamma=4.0, critic_hidden=[8, 8], "
+                                          "optimizer={type='adam', lr=1e-3}}", "train.best='elbo'"])
+
+    def test_beta_tcvae(self):
+        self.check("tcvae", beta_tcvae, ["objective={type='beta-tcvae', beta=6.0}"])
+
+    def test_iwae(self):
+        self.check("iwae", iwae, ["objective={type='iwae', samples=5}"])
+
+
+class Components(Held):
+    def test_each(self):
+        chosen = os.environ.get("VARIFORM_CASE", "")
+        for name, (reference, changes, *levels) in CASES.items():
+            if chosen not in name:
+                continue
+            with self.subTest(name):
+                images = torch.floor(levels[0] * IMAGES) if levels else IMAGES
+                run = train(name, changes, "--no-figures", "--stop-at", 0)
+                last = run / "checkpoints" / "last.h5"
+                start = tensors(last)
+                variform("resume", run, "--stop-at", 1)
+                self.check_gradient(reference, start, tensors(last), images)
+                variform("evaluate", run, "--samples", 1, "--importance-samples", 0, "--dump", FOLDER / f"{name}.h5")
+                self.check_value(reference, tensors(last), tensors(FOLDER / f"{name}.h5"), images)
+
+
+class Composition(unittest.TestCase):
+    def test_together(self):
+        """Two or three of them in one model; samples of the prior and other pictures are drawn at the end."""
+        vamp, full = "model.prior={type='vamp', pseudo_inputs=8}", "model.family={type='full'}"
+        flow = "model.family={type='planar'}"
+        for i, changes in enumerate([[vamp, full, "objective={type='iwae'}"], [vamp, "objective={type='beta-tcvae'}"],
+                                     [flow, "objective={type='factor-vae'}"]]):
+            with self.subTest(changes=changes):
+                run = train(f"together-{i}", [*changes, "train.steps=3", "train.precision='float32'"])
+                self.assertTrue((run / "DONE").exists())
+                self.assertTrue((run / "figures" / "samples.png").exists())
+
+    def test_refused(self):
+        """What a component lacks is said before the training, and no run is left."""
+        flow = "model.family={type='planar'}"
+        for changes, sentence in [
+            ([flow, "model.prior={type='vamp', pseudo_inputs=8}"], "knows its density at its own draws only"),
+            ([flow, "objective={type='beta-tcvae'}"], "has no marginal densities"),
+        ]:
+            with self.subTest(changes=changes):
+                said = train("refused", changes, fails=True)
+                self.assertIn(sentence, said)
+                self.assertIn("family planar (org.variform.families 1.0.0)", said)
+                self.assertFalse((FOLDER / "refused").exists())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
