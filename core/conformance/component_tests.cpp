@@ -482,7 +482,7 @@ void gradients(const Case& test) {
     const double along = found[i].defined() ? (found[i] * direction).sum().item<double>() : 0;
     double best = INFINITY, seen = 0;
     // The best of several steps: a kink of the network inside one of them is no error of the gradient.
-    for (double step : {1e-5, 1e-6, 1e-7, 1e-4}) {
+    for (double step : {1e-5, 1e-6, 1e-7, 1e-8, 1e-4}) {
       const double expected = central_difference(slope, tensors[i], direction, step);
       const double error =
           std::abs(expected - along) / std::max({std::abs(along), std::abs(expected), 1e-3 * scale});

@@ -122,7 +122,8 @@ testing::Values Case::parameters(const testing::Values& more) const {
 const Extent& Case::extent() const {
   if (extent_) return *extent_;
   // Images first: a network for images takes nothing else, and one for vectors takes these too.
-  const std::vector<Shape> shapes{{1, 8, 8}, {6}, {1, 28, 28}, {3, 32, 32}, {1, 64, 64}, {3, 64, 64}, {10}};
+  const std::vector<Shape> shapes{{1, 8, 8},   {6},         {1, 28, 28}, {3, 32, 32},
+                                  {1, 64, 64}, {3, 64, 64}, {10},        {3}};
   std::string first_problem;
   for (int64_t latent : {3, 2, 4, 1})
     for (const Shape& shape : shapes) {
