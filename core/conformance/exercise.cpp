@@ -121,6 +121,9 @@ void see_family(Observer& o) {
   o.see("log_prob of one z for all data", {z.size(0), B}, [&] {
     return q->log_prob({z.narrow(1, 0, 1), {}});
   });
+  // Where supports differ from datum to datum it has no density for some: −∞, and no slope.
+  if (o.seen.back().value.defined() && at::isneginf(o.seen.back().value).any().item<bool>())
+    o.seen.back().differentiable = false;
   o.see(
       "marginals", {z.size(0), B, d},
       [&] {

@@ -85,11 +85,16 @@ class OptimalPosterior final : public variform::Posterior {
 class Optimal final : public variform::VariationalFamily {
  public:
   explicit Optimal(const variform::Build& build)
-      : settings_{build.model,
-                  variform::Structure::named(build.text("structure"), build.latent, build.integer("block")),
-                  build.text("curvature") == "fisher" ? variform::Curvature::kFisher
-                                                      : variform::Curvature::kHessian,
-                  build.number("beta")} {}
+      : settings_{
+            build.model,
+            build.text("structure") == "low-rank"
+                ? variform::Structure::low_rank(build.latent, build.integer("rank"))
+                : variform::Structure::named(build.text("structure"), build.latent, build.integer("block")),
+            build.text("curvature") == "fisher" ? variform::Curvature::kFisher
+                                                : variform::Curvature::kHessian,
+            build.number("beta")} {
+    settings_.structure.validate(build.latent);
+  }
   int64_t parameter_count(int64_t d) const override { return d; }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor& x) override {
     return std::make_unique<OptimalPosterior>(params, x, settings_);
@@ -107,7 +112,7 @@ VARIFORM_COMPONENTS(variform::component<Optimal>(
     "GRAE model.",
     "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 3; theory §4, §5",
     {variform::text("structure", "full")
-         .one_of({"full", "diagonal", "block", "isotropic"})
+         .one_of({"full", "diagonal", "block", "isotropic", "low-rank"})
          .doc("Structure inside which the covariance is optimal; take the objective's own to evaluate a "
               "model as it was "
               "trained."),
@@ -117,6 +122,7 @@ VARIFORM_COMPONENTS(variform::component<Optimal>(
          .doc("Size of the blocks when structure is \"block\"; the last block is smaller when it does not "
               "divide the "
               "latent dimension."),
+     variform::integer("rank", 1).at_least(0).doc("Rank when structure is \"low-rank\", below d."),
      variform::number("beta", 0.0)
          .at_least(0)
          .doc("The β that the covariance is optimal for; 0 takes the objective's at the end of training. 1 "

@@ -29,8 +29,10 @@ class OptimalCovarianceLoss final : public variform::Objective {
         curvature_(build.text("curvature") == "fisher" ? variform::Curvature::kFisher
                                                        : variform::Curvature::kHessian),
         laplace_(build.text("prior_curvature") == "laplace"),
-        structure_(variform::Structure::named(build.text("structure"), build.latent, build.integer("block"))),
+        of_family_(build.text("structure") == "family"),
+        structure_(structure_of(build)),
         eye_(at::eye(build.latent, build.options)) {
+    structure_.validate(build.latent);
     if (columns_ > build.latent)
       throw variform::Error("'columns' must not exceed the latent dimension " + std::to_string(build.latent) +
                             "; found " + std::to_string(columns_) + "; use 0 for all columns");
@@ -40,7 +42,9 @@ class OptimalCovarianceLoss final : public variform::Objective {
   }
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    const Tensor h = model.posterior(batch.x)->location();  // [B, d]
+    const std::unique_ptr<variform::Posterior> posterior = model.posterior(batch.x);
+    if (of_family_) structure_ = structure_of(model, *posterior);
+    const Tensor h = posterior->location();  // [B, d]
     const PriorPart prior = part_of_prior(model, h);
     const auto [g, penalty] =
         columns_ > 0 ? sampled(model, batch.x, h, prior) : exact(model, batch.x, h, prior);
@@ -55,6 +59,24 @@ class OptimalCovarianceLoss final : public variform::Objective {
   struct Regularized {
     Tensor g, penalty;  // [B, n, data…], [B]
   };
+
+  static variform::Structure structure_of(const variform::Build& build) {
+    const std::string name = build.text("structure");
+    if (name == "family") return variform::Structure::full(build.latent);  // asked of every posterior
+    if (name == "low-rank") return variform::Structure::low_rank(build.latent, build.integer("rank"));
+    return variform::Structure::named(name, build.latent, build.integer("block"));
+  }
+
+  // The structure of the model's own family, which does not depend on data.
+  static variform::Structure structure_of(const variform::Model& model,
+                                          const variform::Posterior& posterior) {
+    const std::optional<variform::Covariance> covariance = posterior.covariance();
+    if (!covariance)
+      throw variform::Unsupported(
+          "structure = \"family\" takes the covariance structure of the model's family, and family " +
+          model.label(variform::Kind::kFamily) + " has none; name a structure");
+    return covariance->structure();
+  }
 
   // What §4 needs of the prior at h: `norm` [B] stands for its distance from the mode, and its curvature is Q [d, d] of
   // a Gaussian prior, or `excess` V − I [B, d, d] of any other.
@@ -143,7 +165,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
   int64_t columns_;
   bool per_sample_;
   variform::Curvature curvature_;
-  bool laplace_;
+  bool laplace_, of_family_;
   variform::Structure structure_;
   Tensor eye_;  // constant, not state
 };
@@ -160,6 +182,8 @@ constexpr variform::Parameter kBlock = variform::integer("block", 0)
                                                "Size of the blocks when structure is \"block\"; the last "
                                                "block is smaller when it does not divide the latent "
                                                "dimension.");
+constexpr variform::Parameter kRank =
+    variform::integer("rank", 1).at_least(0).doc("Rank when structure is \"low-rank\", below d.");
 constexpr variform::Parameter kPerSample =
     variform::flag("per_sample", false)
         .doc(
@@ -184,11 +208,11 @@ constexpr variform::Parameter kPriorCurvature =
 
 constexpr variform::Parameter structure(const char* otherwise) {
   return variform::text("structure", otherwise)
-      .one_of({"full", "diagonal", "block", "isotropic"})
+      .one_of({"full", "diagonal", "block", "isotropic", "low-rank", "family"})
       .doc(
           "Covariance structure of the variational family that the regularizer stands for: full leaves the "
-          "decoder's "
-          "curvature free, diagonal pushes its columns towards orthogonality.");
+          "decoder's curvature free, diagonal pushes its columns towards orthogonality, low-rank is `rank` "
+          "plus s²I; family takes that of the model's own family.");
 }
 constexpr variform::Parameter columns(int otherwise) {
   return variform::integer("columns", otherwise)
@@ -207,8 +231,8 @@ VARIFORM_COMPONENTS(
         "grae",
         "GRAE: reconstruction, encoding norm and log-determinant of the decoder's curvature; deterministic.",
         "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 4; theory §4, §5",
-        {kBeta, structure("full"), kBlock, columns(0), kPerSample, kCurvature, kPriorCurvature}),
+        {kBeta, structure("full"), kBlock, kRank, columns(0), kPerSample, kCurvature, kPriorCurvature}),
     variform::component<OptimalCovarianceLoss>(
         "grae-approx", "GRAE≈: GRAE's diagonal bound estimated from one Jacobian column a step.",
         "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 4; theory §5",
-        {kBeta, structure("diagonal"), kBlock, columns(1), kPerSample, kCurvature, kPriorCurvature}))
+        {kBeta, structure("diagonal"), kBlock, kRank, columns(1), kPerSample, kCurvature, kPriorCurvature}))

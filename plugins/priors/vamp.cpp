@@ -30,7 +30,15 @@ class VampPrior final : public variform::Prior {
     const Tensor chosen = at::randint(inputs_.size(0), {n}, rng, inputs_.options().dtype(at::kLong));
     return model_.posterior(inputs_.index_select(0, chosen))->rsample(1, rng).z[0];
   }
-  variform::Support support() const override { return model_.family().support(); }
+  variform::Support support() const override {
+    const variform::Support support = model_.family().support();
+    if (std::isfinite(support.low) || std::isfinite(support.high))
+      throw variform::Unsupported(
+          "prior 'vamp' mixes the model's own posteriors, and those of a family with bounded draws need not "
+          "cover "
+          "each other, so that KL(q || p) may be infinite; use an unbounded family or another prior");
+    return support;
+  }
 
  private:
   variform::Model& model_;

@@ -55,7 +55,7 @@ class Logistic final : public variform::VariationalFamily {
 }  // namespace
 
 VARIFORM_PLUGIN("org.example.logistic", "0.1.0",
-                variform::component<Logistic>("logistic", "Independent logistic posterior.", "Balakrishnan 1992"))
+                variform::component<Logistic>("my-logistic", "Independent logistic posterior.", "Balakrishnan 1992"))
 '''
 
 
@@ -137,12 +137,12 @@ class Researcher(unittest.TestCase):
             """))
         self.tree.build(folder)
         listed = self.tree.variform("list", "family", folder=folder, VARIFORM_PLUGIN_PATH=folder / "build").stdout
-        self.assertIn("family:logistic", listed)
+        self.assertIn("family:my-logistic", listed)
         checked = self.tree.variform("check", "build/logistic.so", folder=folder, check=False)
         self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
         (folder / "experiment.toml").write_text(textwrap.dedent("""\
             include = ["base.toml"]
-            model.family.type = "logistic"
+            model.family.type = "my-logistic"
             plugins.paths = ["build"]
             """))
         (folder / "base.toml").write_text((self.tree.prefix / "share/variform/configs/quickstart.toml").read_text())
@@ -156,7 +156,7 @@ class Researcher(unittest.TestCase):
         (folder / "build/logistic.so").rename(folder / "elsewhere.so")
         missing = self.tree.variform("evaluate", run, folder=folder, check=False)
         self.assertEqual(missing.returncode, 2, missing.stderr)
-        self.assertIn("logistic", missing.stderr)
+        self.assertIn("my-logistic", missing.stderr)
 
 
 if __name__ == "__main__":

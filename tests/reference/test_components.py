@@ -524,6 +524,38 @@ def rae_gp_probes(w, x, rng, size):
     return {"model": (w.nll(x, h) + 0.5 * 0.1 * (h**2).sum(-1) + 0.02 * squares.mean(0)).mean()}
 
 
+def curvature(w, h):
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda z: w.decode(z)))(h)
+    return torch.eye(LATENT) + jacobian.mT @ jacobian / VARIANCE / BETA
+
+
+def grae(w, x, h, left):
+    return {"model": (w.nll(x, h) + 0.5 * BETA * ((h**2).sum(-1) + left)).mean()}
+
+
+def grae_low_rank(w, x, rng, size):
+    """§4, fifth row with r = 1: the smallest eigenvalue exact, the others by their mean."""
+    h = w.encode(x)
+    values = torch.linalg.eigvalsh(curvature(w, h))
+    return grae(w, x, h, values[:, 0].log() + (LATENT - 1) * values[:, 1:].mean(-1).log())
+
+
+def grae_of_family(w, x, rng, size):
+    """The blocks of the model's family: of two latents, and of one."""
+    h = w.encode(x)[:, :LATENT]
+    a = curvature(w, h)
+    return grae(w, x, h, torch.logdet(a[:, :2, :2]) + a[:, 2, 2].log())
+
+
+def uniform_family(w, x, rng, size):
+    a, b = w.encode(x).chunk(2, -1)
+    side = 2 * math.sqrt(3)
+    half = 0.5 * side * torch.sigmoid(b)
+    centre = -math.sqrt(3) + half + (side - 2 * half) * torch.sigmoid(a)
+    z = centre + half * (2 * torch.rand(DRAWS, len(x), LATENT, generator=rng) - 1)
+    return beta_vae(w, x, z, (math.log(side) - (2 * half).log()).sum(-1))
+
+
 def grae_of_any_prior(w, x, rng, size):
     """§4, last formula, with a logistic prior: V = −∇² log p by torch.func."""
     h = w.encode(x)
@@ -563,6 +595,7 @@ CASES = {
     "family-rotated": (rotated, family("type='rotated', learned=true, angle=30.0")),
     "family-student-t": (student_t_family, family("type='student-t', df=5.0, scale=0.5")),
     "family-logistic": (logistic_family, family("type='logistic'")),
+    "family-uniform": (uniform_family, family("type='uniform'") + ["model.prior.type='uniform'"]),
     "family-sylvester": (flow_family(sylvester), family("type='sylvester', maps=2, reflections=2")),
     "family-iaf": (flow_family(iaf), family("type='iaf', steps=2, hidden=6, context=4")),
     "prior-gaussian-learned": (with_prior(None, learned_gaussian),
@@ -597,6 +630,10 @@ CASES = {
     "objective-rae-gp": (rae_gp, ["objective={type='rae-gp', norm=0.1, penalty=0.02}", "model.family.type='point'"]),
     "objective-rae-gp-probes": (rae_gp_probes, ["objective={type='rae-gp', norm=0.1, penalty=0.02, probes=3}",
                                                 "model.family.type='point'"]),
+    "objective-grae-low-rank": (grae_low_rank, [
+        f"objective={{type='grae', beta={BETA}, structure='low-rank', rank=1}}", "model.family.type='point'"]),
+    "objective-grae-family": (grae_of_family, [
+        f"objective={{type='grae', beta={BETA}, structure='family'}}", "model.family={type='block', size=2}"]),
     "objective-grae-laplace": (grae_of_any_prior, [
         f"objective={{type='grae', beta={BETA}, prior_curvature='laplace'}}", "model.family.type='point'",
         "model.prior.type='logistic'"]),
