@@ -10,24 +10,31 @@ using variform::Tensor;
 
 /// ℓ(x, g(h)) + (norm/2)‖h‖² + penalty ‖J‖²_F, J the decoder's Jacobian at h (Ghosh et al. 2020, equations 8 and 11):
 /// the sum over all its elements, not of gradients of summed outputs. Exact by d columns, or with `probes` = k > 0 the
-/// mean over k directions of random signs, E‖Jv‖² = ‖J‖²_F.
+/// mean over k directions of random signs, E‖Jv‖² = ‖J‖²_F. A penalty that is 0 from beginning to end costs nothing: RAE-L2
+/// with a weight decay of the decoder's own, or with norm = 0 a plain autoencoder.
 class RaeGp final : public variform::Objective {
  public:
   explicit RaeGp(const variform::Build& build)
       : norm_(build.schedule("norm")),
         penalty_(build.schedule("penalty")),
-        probes_(build.integer("probes")) {}
+        probes_(build.integer("probes")),
+        with_jacobian_(build.final_value("penalty") > 0 || penalty_.item<double>() > 0) {}
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
     const Tensor h = model.posterior(batch.x)->location();
+    const Tensor norm = 0.5 * norm_ * h.square().sum(-1);
+    if (!with_jacobian_) {
+      const Tensor nll = model.nll(batch.x, model.decode(h));
+      return {nll + norm, {{"nll", nll}, {"norm", norm}}};
+    }
     const variform::Pushed pushed = model.pushforward(h, directions(model, h.size(0)));
     const Tensor squares = pushed.jv.to(at::kDouble).square().flatten(2).sum(-1);  // [T, B]
     const Tensor jacobian = probes_ > 0 ? squares.mean(0) : squares.sum(0);
-    const Tensor nll = model.nll(batch.x, pushed.g), norm = 0.5 * norm_ * h.square().sum(-1);
+    const Tensor nll = model.nll(batch.x, pushed.g);
     const Tensor penalty = penalty_ * jacobian;
     return {nll + norm + penalty, {{"nll", nll}, {"norm", norm}, {"penalty", penalty}}};
   }
-  bool uses_tangents() const override { return true; }
+  bool uses_tangents() const override { return with_jacobian_; }
 
  private:
   Tensor directions(variform::Model& model, int64_t batch) const {
@@ -37,6 +44,7 @@ class RaeGp final : public variform::Objective {
 
   Tensor norm_, penalty_;
   int64_t probes_;
+  bool with_jacobian_;
 };
 
 }  // namespace
