@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include "flow.h"
+
 namespace {
 
 using variform::Tensor;
@@ -17,12 +19,7 @@ class Householder final : public variform::VariationalFamily {
   int64_t parameter_count(int64_t d) const override { return (2 + reflections_) * d; }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
     const int64_t batch = params.size(0), d = params.size(1) / (2 + reflections_);
-    Tensor u = at::eye(d, params.options()).expand({batch, d, d});
-    for (int64_t t = 0; t < reflections_; ++t) {
-      const Tensor v = params.narrow(1, (2 + t) * d, d).unsqueeze(2);  // [B, d, 1]
-      const Tensor along = v.transpose(1, 2).matmul(u);                // vᵀU
-      u = u - v.matmul(along) * (2 / v.square().sum(1, true).clamp_min(1e-12));
-    }
+    const Tensor u = variform::flows::reflections(params.slice(1, 2 * d), d);
     const Tensor mean = u.matmul(params.narrow(1, 0, d).unsqueeze(2)).squeeze(2);
     const Tensor variances = params.narrow(1, d, d).exp();
     return std::make_unique<variform::GaussianPosterior>(

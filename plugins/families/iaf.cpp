@@ -6,14 +6,13 @@
 
 #include <cmath>
 #include <memory>
-#include <numbers>
 #include <vector>
+
+#include "flow.h"
 
 namespace {
 
 using variform::Tensor;
-
-const double kLogTwoPi = std::log(2 * std::numbers::pi);
 
 // One step: z -> σ ⊙ z + (1 − σ) ⊙ μ, (μ, logit σ) a network of one hidden layer whose i-th outputs see z_1 … z_{i−1}.
 struct Step {
@@ -21,7 +20,7 @@ struct Step {
   Tensor in_mask, out_mask;
 
   struct Result {
-    Tensor z, log_det;  // [K, B, d], [K, B]
+    Tensor z, log_det;  // [..., B, d], [..., B]
   };
   Result operator()(const Tensor& z, const Tensor& c) const {
     const Tensor hidden = at::elu(z.matmul((in * in_mask).t()) + c.matmul(context.t()) + bias);
@@ -31,36 +30,17 @@ struct Step {
   }
 };
 
-/// log q(z_T|x) = log N(z_0; m, s²) − Σ_t Σ_i log σ_ti. Draw::noise is log q of the draw itself, [K, B]: the inverse is
-/// sequential, and densities elsewhere are refused.
-class IafPosterior final : public variform::Posterior {
+/// log q(z_T|x) = log N(z_0; m, s²) − Σ_t Σ_i log σ_ti; the inverse is sequential.
+class IafPosterior final : public variform::flows::FlowPosterior {
  public:
   IafPosterior(Tensor mean, Tensor log_variance, Tensor context, std::vector<Step> steps)
-      : mean_(std::move(mean)),
-        log_variance_(std::move(log_variance)),
+      : FlowPosterior(std::move(mean), std::move(log_variance), "an inverse autoregressive flow"),
         context_(std::move(context)),
         steps_(std::move(steps)) {}
 
-  /// The image of the Gaussian's mean: a centre, not the mean.
-  Tensor location() const override { return flow(mean_.unsqueeze(0)).z[0]; }
-  variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
-    const Tensor noise = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options());
-    const Tensor log_base = -0.5 * (noise.square() + log_variance_ + kLogTwoPi).sum(-1);
-    const Step::Result end = flow(mean_ + (0.5 * log_variance_).exp() * noise);
-    return {end.z, log_base - end.log_det};
-  }
-  Tensor log_prob(const variform::Draw& draw) const override {
-    if (!draw.noise.defined())
-      throw variform::Unsupported(
-          "an inverse autoregressive flow knows its density at its own draws only; choose a prior and an "
-          "objective that "
-          "ask for no other, or another family");
-    return draw.noise;
-  }
-
  private:
-  Step::Result flow(Tensor z) const {
-    Tensor log_det = at::zeros(z.sizes().slice(0, 2), z.options());
+  Flowed flow(Tensor z) const override {
+    Tensor log_det = no_change(z);
     for (const Step& step : steps_) {
       const Step::Result next = step(z.flip(-1), context_);  // every step in the other order
       z = next.z;
@@ -69,7 +49,7 @@ class IafPosterior final : public variform::Posterior {
     return {z, log_det};
   }
 
-  Tensor mean_, log_variance_, context_;  // [B, d], [B, d], [B, C]
+  Tensor context_;  // [B, C]
   std::vector<Step> steps_;
 };
 

@@ -1,17 +1,13 @@
 // The posterior of a GRAE model: a mean from the encoder, and §4's optimal covariance from the decoder's curvature.
 
+#include <variform/gaussian_posterior.h>
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
 
-#include <cmath>
-#include <numbers>
-
 namespace {
 
 using variform::Tensor;
-
-const double kLogTwoPi = std::log(2 * std::numbers::pi);
 
 struct Settings {
   variform::Model* model;
@@ -39,25 +35,15 @@ class OptimalPosterior final : public variform::Posterior {
 
   Tensor location() const override { return mean_; }
   variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
-    const Tensor noise = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options()).to(at::kDouble);
-    return {mean_ + optimum().scale(noise).to(mean_.scalar_type()), noise};
+    return optimum().rsample(K, rng);
   }
-  Tensor log_prob(const variform::Draw& draw) const override {
-    const Tensor noise =
-        draw.noise.defined() ? draw.noise : optimum().whiten((draw.z - mean_).to(at::kDouble));
-    const Tensor sum =
-        noise.square().sum(-1) + optimum().log_det() + static_cast<double>(mean_.size(1)) * kLogTwoPi;
-    return (-0.5 * sum).to(mean_.scalar_type());
-  }
-  std::optional<Tensor> entropy() const override {
-    const Tensor sum = optimum().log_det() + static_cast<double>(mean_.size(1)) * (kLogTwoPi + 1);
-    return (0.5 * sum).to(mean_.scalar_type());
-  }
-  std::optional<variform::Covariance> covariance() const override { return optimum(); }
+  Tensor log_prob(const variform::Draw& draw) const override { return optimum().log_prob(draw); }
+  std::optional<Tensor> entropy() const override { return optimum().entropy(); }
+  std::optional<variform::Covariance> covariance() const override { return optimum().covariance(); }
 
  private:
-  const variform::Covariance& optimum() const {
-    if (covariance_) return *covariance_;
+  const variform::GaussianPosterior& optimum() const {
+    if (optimum_) return *optimum_;
     const std::optional<variform::Gaussian> prior = settings_.model->prior().gaussian();
     if (!prior)
       throw variform::Unsupported(
@@ -70,13 +56,13 @@ class OptimalPosterior final : public variform::Posterior {
             .h;
     const Tensor beta = at::full({}, beta_of(settings_), h.options());
     const Tensor precision = prior->covariance.to(at::kDouble).precision()[0];
-    covariance_ = variform::optimal_covariance(settings_.structure, h, beta, precision);
-    return *covariance_;
+    optimum_.emplace(mean_, variform::optimal_covariance(settings_.structure, h, beta, precision));
+    return *optimum_;
   }
 
   Tensor mean_, x_;  // [B, d], [B, data…]
   Settings settings_;
-  mutable std::optional<variform::Covariance> covariance_;
+  mutable std::optional<variform::GaussianPosterior> optimum_;
 };
 
 /// q(z|x) = N(h(x), Σ*), where Σ* minimises ½ tr(HΣ) + β KL inside `structure`: (Q + H/β)⁻¹ for a full one, with

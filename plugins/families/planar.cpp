@@ -8,11 +8,11 @@
 #include <numbers>
 #include <vector>
 
+#include "flow.h"
+
 namespace {
 
 using variform::Tensor;
-
-const double kLogTwoPi = std::log(2 * std::numbers::pi);
 
 // m(x) = log(1 + e^(x + c)) − 1 with c = log(e − 1): increasing, above −1, and m(0) = 0. The paper has c = 0, where
 // m(0) < 0 and û grows like 1/‖w‖ as w vanishes, which is where encoders start.
@@ -32,35 +32,17 @@ struct Planar {
 };
 
 /// A Gaussian draw z_0 = m + s ε sent through the maps: log q(z_T|x) = log N(z_0; m, s²) − Σ_t log|1 + û_tᵀψ_t(z_{t−1})|
-/// with ψ(z) = tanh'(wᵀz + b) w. Draw::noise is log q of the draw itself, [K, B], summed up on the way.
-class PlanarPosterior final : public variform::Posterior {
+/// with ψ(z) = tanh'(wᵀz + b) w.
+class PlanarPosterior final : public variform::flows::FlowPosterior {
  public:
   PlanarPosterior(Tensor mean, Tensor log_variance, std::vector<Planar> maps)
-      : mean_(std::move(mean)), log_variance_(std::move(log_variance)), maps_(std::move(maps)) {}
-
-  /// The image of the Gaussian's mean: a centre, not the mean.
-  Tensor location() const override { return flow(mean_).z; }
-  variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
-    const Tensor noise = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options());
-    const Tensor log_base = -0.5 * (noise.square() + log_variance_ + kLogTwoPi).sum(-1);
-    const Flowed end = flow(mean_ + (0.5 * log_variance_).exp() * noise);
-    return {end.z, log_base - end.log_det};
-  }
-  Tensor log_prob(const variform::Draw& draw) const override {
-    if (!draw.noise.defined())
-      throw variform::Unsupported(
-          "a planar flow has no inverse in closed form and knows its density at its own draws only; choose a "
-          "prior "
-          "and an objective that ask for no other, or another family");
-    return draw.noise;
-  }
+      : FlowPosterior(std::move(mean), std::move(log_variance),
+                      "a planar flow has no inverse in closed form and"),
+        maps_(std::move(maps)) {}
 
  private:
-  struct Flowed {
-    Tensor z, log_det;  // [..., B, d], [..., B]
-  };
-  Flowed flow(Tensor z) const {
-    Tensor log_det = at::zeros(z.sizes().slice(0, z.dim() - 1), z.options());
+  Flowed flow(Tensor z) const override {
+    Tensor log_det = no_change(z);
     for (const Planar& map : maps_) {
       const Tensor h = ((z * map.w).sum(-1, true) + map.b).tanh();
       log_det = log_det + ((1 - h.square()) * map.slope).log1p().squeeze(-1);
@@ -69,7 +51,6 @@ class PlanarPosterior final : public variform::Posterior {
     return {z, log_det};
   }
 
-  Tensor mean_, log_variance_;  // [B, d]
   std::vector<Planar> maps_;
 };
 

@@ -5,14 +5,13 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <numbers>
 #include <vector>
+
+#include "flow.h"
 
 namespace {
 
 using variform::Tensor;
-
-const double kLogTwoPi = std::log(2 * std::numbers::pi);
 
 // z -> z + Q R tanh(R̃ Qᵀz + b), for each datum its own: Q orthogonal, R and R̃ upper triangular.
 struct Map {
@@ -25,35 +24,16 @@ Tensor apply(const Tensor& matrix, const Tensor& z) {  // [B, d, d] to [..., B, 
 }
 
 /// log q(z_T|x) = log N(z_0; m, s²) − Σ_t Σ_i log(1 + r_ii r̃_ii tanh'(·)_i) (van den Berg et al. 2018, equation 14).
-/// Draw::noise is log q of the draw itself, [K, B].
-class SylvesterPosterior final : public variform::Posterior {
+class SylvesterPosterior final : public variform::flows::FlowPosterior {
  public:
   SylvesterPosterior(Tensor mean, Tensor log_variance, std::vector<Map> maps)
-      : mean_(std::move(mean)), log_variance_(std::move(log_variance)), maps_(std::move(maps)) {}
-
-  /// The image of the Gaussian's mean: a centre, not the mean.
-  Tensor location() const override { return flow(mean_).z; }
-  variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
-    const Tensor noise = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options());
-    const Tensor log_base = -0.5 * (noise.square() + log_variance_ + kLogTwoPi).sum(-1);
-    const Flowed end = flow(mean_ + (0.5 * log_variance_).exp() * noise);
-    return {end.z, log_base - end.log_det};
-  }
-  Tensor log_prob(const variform::Draw& draw) const override {
-    if (!draw.noise.defined())
-      throw variform::Unsupported(
-          "a Sylvester flow has no inverse in closed form and knows its density at its own draws only; "
-          "choose a prior "
-          "and an objective that ask for no other, or another family");
-    return draw.noise;
-  }
+      : FlowPosterior(std::move(mean), std::move(log_variance),
+                      "a Sylvester flow has no inverse in closed form and"),
+        maps_(std::move(maps)) {}
 
  private:
-  struct Flowed {
-    Tensor z, log_det;  // [..., B, d], [..., B]
-  };
-  Flowed flow(Tensor z) const {
-    Tensor log_det = at::zeros(z.sizes().slice(0, z.dim() - 1), z.options());
+  Flowed flow(Tensor z) const override {
+    Tensor log_det = no_change(z);
     for (const Map& map : maps_) {
       const Tensor h = (apply(map.r2, apply(map.q.transpose(1, 2), z)) + map.b).tanh();
       log_det = log_det + ((1 - h.square()) * map.slope).log1p().sum(-1);
@@ -62,7 +42,6 @@ class SylvesterPosterior final : public variform::Posterior {
     return {z, log_det};
   }
 
-  Tensor mean_, log_variance_;  // [B, d]
   std::vector<Map> maps_;
 };
 
@@ -85,7 +64,7 @@ class Sylvester final : public variform::VariationalFamily {
     int64_t at = 2 * d;
     for (int64_t t = 0; t < maps_; ++t) {
       Map map;
-      map.q = orthogonal(params.narrow(1, at, reflections_ * d), d);
+      map.q = variform::flows::reflections(params.narrow(1, at, reflections_ * d), d);
       at += reflections_ * d;
       map.r = upper(params.narrow(1, at, triangle(d)), d);
       map.r2 = upper(params.narrow(1, at + triangle(d), triangle(d)), d);
@@ -104,14 +83,6 @@ class Sylvester final : public variform::VariationalFamily {
   int64_t dimension() const {
     return static_cast<int64_t>(
         std::llround((std::sqrt(8.0 * static_cast<double>(places_.size(0)) + 1) - 1) / 2));
-  }
-  Tensor orthogonal(const Tensor& vectors, int64_t d) const {
-    Tensor q = at::eye(d, vectors.options()).expand({vectors.size(0), d, d});
-    for (int64_t k = 0; k < reflections_; ++k) {
-      const Tensor v = vectors.narrow(1, k * d, d).unsqueeze(2);  // [B, d, 1]
-      q = q - v.matmul(v.transpose(1, 2).matmul(q)) * (2 / v.square().sum(1, true).clamp_min(1e-12));
-    }
-    return q;
   }
   Tensor upper(const Tensor& numbers, int64_t d) const {
     const int64_t batch = numbers.size(0);

@@ -31,7 +31,7 @@ Draw GaussianPosterior::rsample(int64_t K, Generator& rng) const {
 }
 
 Tensor GaussianPosterior::noise_of(const Draw& draw) const {
-  if (draw.noise.defined()) return draw.noise;
+  if (draw.noise.defined()) return draw.noise.to(covariance_.dtype());
   return covariance_.whiten((draw.z - mean_).to(covariance_.dtype()));
 }
 
