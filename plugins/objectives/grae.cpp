@@ -4,10 +4,11 @@
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <numbers>
+
+#include "hessian.h"
 
 namespace {
 
@@ -29,10 +30,9 @@ class OptimalCovarianceLoss final : public variform::Objective {
         curvature_(build.text("curvature") == "fisher" ? variform::Curvature::kFisher
                                                        : variform::Curvature::kHessian),
         laplace_(build.text("prior_curvature") == "laplace"),
-        of_family_(build.text("structure") == "family"),
         structure_(structure_of(build)),
         eye_(at::eye(build.latent, build.options)) {
-    structure_.validate(build.latent);
+    if (structure_) structure_->validate(build.latent);
     if (columns_ > build.latent)
       throw variform::Error("'columns' must not exceed the latent dimension " + std::to_string(build.latent) +
                             "; found " + std::to_string(columns_) + "; use 0 for all columns");
@@ -43,11 +43,12 @@ class OptimalCovarianceLoss final : public variform::Objective {
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
     const std::unique_ptr<variform::Posterior> posterior = model.posterior(batch.x);
-    if (of_family_) structure_ = structure_of(model, *posterior);
     const Tensor h = posterior->location();  // [B, d]
     const PriorPart prior = part_of_prior(model, h);
     const auto [g, penalty] =
-        columns_ > 0 ? sampled(model, batch.x, h, prior) : exact(model, batch.x, h, prior);
+        columns_ > 0
+            ? sampled(model, batch.x, h, prior)
+            : exact(model, batch.x, h, prior, structure_ ? *structure_ : structure_of(model, *posterior));
     const Tensor nll = model.nll(batch.x, g), norm = beta_ * prior.norm;
     return {nll + norm + penalty, {{"nll", nll}, {"norm", norm}, {"penalty", penalty}}};
   }
@@ -60,9 +61,9 @@ class OptimalCovarianceLoss final : public variform::Objective {
     Tensor g, penalty;  // [B, n, data…], [B]
   };
 
-  static variform::Structure structure_of(const variform::Build& build) {
+  static std::optional<variform::Structure> structure_of(const variform::Build& build) {
     const std::string name = build.text("structure");
-    if (name == "family") return variform::Structure::full(build.latent);  // asked of every posterior
+    if (name == "family") return {};  // asked of every posterior
     if (name == "low-rank") return variform::Structure::low_rank(build.latent, build.integer("rank"));
     return variform::Structure::named(name, build.latent, build.integer("block"));
   }
@@ -101,31 +102,19 @@ class OptimalCovarianceLoss final : public variform::Objective {
 
   // §4's last row: −log p(h) − (d/2) log 2π, and V = −∇² log p(h), differentiable where the loss is.
   static PriorPart laplace_part(variform::Model& model, const Tensor& h) {
-    const bool recorded = at::GradMode::is_enabled();
-    const at::AutoGradMode on(true);
     const int64_t d = h.size(1);
-    const Tensor z = h.requires_grad() ? h : h.detach().requires_grad_(true);
-    const Tensor log_p = model.log_prior(z);
-    const Tensor slope =
-        torch::autograd::grad({log_p.sum()}, {z}, {}, true, true)[0];  // rows do not interact
-    std::vector<Tensor> rows;
-    for (int64_t i = 0; i < d; ++i) {
-      const Tensor row = slope.requires_grad()
-                             ? torch::autograd::grad({slope.select(1, i).sum()}, {z}, {}, true, recorded,
-                                                     /*allow_unused=*/true)[0]
-                             : Tensor();
-      rows.push_back(row.defined() ? -row : at::zeros_like(z));
-    }
-    const Tensor v = at::stack(rows, 1).to(at::kDouble);
+    const auto [minus_log_p, v] =
+        variform::objectives::value_and_hessian(h, [&](const Tensor& z) { return -model.log_prior(z); });
     const double constant = 0.5 * static_cast<double>(d) * std::log(2 * std::numbers::pi);
-    return {-log_p.to(at::kDouble) - constant, {}, v - at::eye(d, v.options())};
+    return {minus_log_p.to(at::kDouble) - constant, {}, v - at::eye(d, v.options())};
   }
 
-  Regularized exact(variform::Model& model, const Tensor& x, const Tensor& h, const PriorPart& prior) const {
+  Regularized exact(variform::Model& model, const Tensor& x, const Tensor& h, const PriorPart& prior,
+                    const variform::Structure& structure) const {
     const variform::Local local = model.latent_hessian(x, h, model.unit_tangents(h.size(0)), curvature_);
     // log det(V + H/β) = log det(I + (H + β(V − I))/β), and so for the diagonal, in blocks, and for the trace.
     const Tensor curvature = prior.excess.defined() ? local.h + beta_ * prior.excess : local.h;
-    return {local.g, variform::curvature_penalty(structure_, curvature, beta_, prior.precision)};
+    return {local.g, variform::curvature_penalty(structure, curvature, beta_, prior.precision)};
   }
 
   Regularized sampled(variform::Model& model, const Tensor& x, const Tensor& h,
@@ -151,7 +140,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
         scale * variform::curvature_penalty(diagonal, (curvature / own).diag_embed(), beta_);
     // What the diagonal row holds beside that sum when Q is not diagonal: exact, it needs no Jacobian.
     const Tensor constant = variform::curvature_penalty(
-        structure_, at::zeros({1, d, d}, prior.precision.options()), beta_, prior.precision);
+        *structure_, at::zeros({1, d, d}, prior.precision.options()), beta_, prior.precision);
     return {local.g, estimate + constant};
   }
 
@@ -165,9 +154,9 @@ class OptimalCovarianceLoss final : public variform::Objective {
   int64_t columns_;
   bool per_sample_;
   variform::Curvature curvature_;
-  bool laplace_, of_family_;
-  variform::Structure structure_;
-  Tensor eye_;  // constant, not state
+  bool laplace_;
+  std::optional<variform::Structure> structure_;  // empty: that of the model's family
+  Tensor eye_;                                    // constant, not state
 };
 
 constexpr variform::Parameter kBeta =

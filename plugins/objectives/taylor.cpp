@@ -3,7 +3,8 @@
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
+
+#include "hessian.h"
 
 namespace {
 
@@ -55,21 +56,10 @@ class Taylor final : public variform::Objective {
     return {model.nll(x, local.g), local.h};
   }
 
-  // Rows do not interact, so that the gradient of a sum over data holds every datum's own.
   static Expansion by_hessian(variform::Model& model, const Tensor& x, const Tensor& h) {
-    const bool outside = at::GradMode::is_enabled();
-    const at::AutoGradMode recorded(true);
-    const Tensor z = h.requires_grad() ? h : h.detach().requires_grad_(true);
-    const Tensor nll = model.nll(x, model.decode(z));
-    const Tensor slope = torch::autograd::grad({nll.sum()}, {z}, {}, true, true)[0];  // [B, d]
-    std::vector<Tensor> rows;
-    for (int64_t i = 0; i < z.size(1); ++i) {
-      const Tensor row = slope.requires_grad() ? torch::autograd::grad({slope.select(1, i).sum()}, {z}, {},
-                                                                       true, outside, true)[0]
-                                               : Tensor();
-      rows.push_back(row.defined() ? row : at::zeros_like(z));
-    }
-    return {nll, at::stack(rows, 1).to(at::kDouble)};
+    const auto [nll, hessian] = variform::objectives::value_and_hessian(
+        h, [&](const Tensor& z) { return model.nll(x, model.decode(z)); });
+    return {nll, hessian};
   }
 
   Tensor beta_;
