@@ -34,16 +34,6 @@ struct Posed {
   VariationalFamily& family() { return rig.as<VariationalFamily>(); }
 };
 
-// What a component cannot do cannot be wrong.
-template <class Call>
-void if_supported(const Call& call) {
-  try {
-    call();
-  } catch (const Unsupported& lacks) {
-    skip(lacks.what());
-  }
-}
-
 // check(distribution) in one dimension and in `latents`, for a family or a prior.
 template <class Check>
 void each_distribution(const Case& test, int64_t latents, const Check& check) {

@@ -251,16 +251,6 @@ void check_gram_symmetric(Likelihood& likelihood, const Tensor& x, const Tensor&
 
 namespace {
 
-// What a component cannot do cannot be wrong.
-template <class Call>
-void if_supported(const Call& call) {
-  try {
-    call();
-  } catch (const Unsupported& lacks) {
-    skip(lacks.what());
-  }
-}
-
 // check(likelihood, g, rng) for some g, with data of `values` values.
 template <class Check>
 void each_output(const Case& test, int64_t values, const Check& check) {

@@ -170,18 +170,11 @@ std::string tangent_gradient_problem(const Case& test, std::uint64_t point) {
       return there;
     };
     const double along = found[i].defined() ? (found[i] * direction).sum().item<double>() : 0;
-    double best = INFINITY, seen = 0;
-    for (double step : {1e-5, 1e-6, 1e-7, 1e-8}) {  // the smaller, the fewer kinks inside
-      const double expected = (at_step(step) - at_step(-step)) / (2 * step);
-      const double error =
-          std::abs(expected - along) / std::max({std::abs(along), std::abs(expected), 1e-3 * scale});
-      if (error < best) seen = expected;
-      best = std::min(best, error);
-      if (best < 1e-6) break;
-    }
-    if (!(best <= 1e-4))
+    const auto difference = [&](double step) { return (at_step(step) - at_step(-step)) / (2 * step); };
+    const Agreement agreement = best_of_steps(difference, along, scale, {1e-5, 1e-6, 1e-7, 1e-8});
+    if (!(agreement.error <= 1e-4))
       return "the gradient of a loss on Jv with respect to " + tensors[i].first + " is " + text_of(along) +
-             " along a random direction, central differences say " + text_of(seen) +
+             " along a random direction, central differences say " + text_of(agreement.difference) +
              " (pushforward: " + t.tier() + "). " +
              (found[i].defined()
                   ? "LibTorch differentiates some fused layers wrongly (layer_norm, batch_norm in training "

@@ -160,8 +160,7 @@ std::vector<Result> run_component(const Case& subject, const std::string& compon
     if (!result.blocked)
       result = options.in_process ? attempt(test, subject, component, options)
                                   : attempt_apart(test, subject, component, options);
-    if (result.blocked || result.outcome == Outcome::kFail || result.outcome == Outcome::kCrash)
-      failed.insert(std::string(test.name));
+    if (result.blocks()) failed.insert(std::string(test.name));
     results.push_back(std::move(result));
   }
   return results;
@@ -170,8 +169,7 @@ std::vector<Result> run_component(const Case& subject, const std::string& compon
 std::set<std::string> failures(const std::vector<Result>& results) {
   std::set<std::string> names;
   for (const Result& result : results)
-    if (result.blocked || result.outcome == Outcome::kFail || result.outcome == Outcome::kCrash)
-      names.insert(result.test);
+    if (result.blocks()) names.insert(result.test);
   return names;
 }
 

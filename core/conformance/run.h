@@ -28,6 +28,9 @@ struct Result {
   Outcome outcome = Outcome::kPass;
   std::string detail;    ///< why it did not pass; empty if it did
   bool blocked = false;  ///< skipped, because something that it builds on failed
+
+  /// What builds on this test says nothing then.
+  bool blocks() const { return blocked || outcome == Outcome::kFail || outcome == Outcome::kCrash; }
 };
 
 struct Results {

@@ -145,8 +145,9 @@ const Extent& Case::extent() const {
 const std::vector<Test>& all_tests() {
   static const std::vector<Test> tests = [] {
     std::vector<Test> all;
-    for (std::vector<Test> group : {library_tests(), component_tests(), distribution_tests(),
-                                    likelihood_tests(), network_tests(), objective_tests()})
+    for (std::vector<Test> group :
+         {library_tests(), component_tests(), gradient_tests(), distribution_tests(), likelihood_tests(),
+          network_tests(), objective_tests()})
       std::move(group.begin(), group.end(), std::back_inserter(all));
     return all;
   }();

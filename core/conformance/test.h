@@ -7,6 +7,8 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -35,6 +37,26 @@ class Verdict : public std::runtime_error {
 
 /// What the exception that is being handled says, without LibTorch's stack traces. In a catch clause only.
 std::string message_of_exception();
+
+/// What a component cannot do cannot be wrong: calls, and skips what is Unsupported.
+template <class Call>
+void if_supported(const Call& call) {
+  try {
+    call();
+  } catch (const Unsupported& lacks) {
+    skip(lacks.what());
+  }
+}
+
+/// How well a derivative along a direction agrees with differences, and the difference that agrees best.
+struct Agreement {
+  double error;  ///< relative to the larger of the two, or to 1e-3 of the loss's size
+  double difference;
+};
+/// The best of several steps, difference(step) = (f(+step) − f(−step)) / (2 step): a kink of the network inside one of
+/// them is no error of the gradient. `scale`: the loss's size.
+Agreement best_of_steps(const std::function<double(double step)>& difference, double gradient, double scale,
+                        std::initializer_list<double> steps);
 
 /// "0.0123", three significant digits, for messages.
 std::string text_of(double value);
@@ -94,6 +116,7 @@ const std::vector<Test>& all_tests();
 // The groups, one a file.
 std::vector<Test> library_tests();
 std::vector<Test> component_tests();
+std::vector<Test> gradient_tests();      // of components of every kind
 std::vector<Test> distribution_tests();  // families and priors
 std::vector<Test> likelihood_tests();
 std::vector<Test> network_tests();  // encoders and decoders
