@@ -18,6 +18,9 @@ namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
 
+// Parts of an evaluation's result, each a table of its own (evaluate.h, table_of_section).
+constexpr const char* kSections[] = {"information", "geometry", "covariance", "disentanglement", "quality"};
+
 struct ModelOptions {
   std::string run, which = "last", on, out, curvature = "hessian";
   std::vector<std::string> overrides;
@@ -64,6 +67,15 @@ std::string split_of(const ModelOptions& options) {
   return colon == std::string::npos ? std::string("test") : options.on.substr(colon + 1);
 }
 
+// What evaluate() found, then each section that was asked for.
+std::string text_of(const nlohmann::json& result) {
+  std::string text = evaluate::table_of(result).text();
+  for (const char* section : kSections)
+    if (result.contains(section))
+      text += std::string("\n") + section + "\n" + evaluate::table_of_section(result.at(section)).text();
+  return text;
+}
+
 int evaluate_command(const Common& common, ModelOptions options) {
   Opened opened = open(common, options);
   options.evaluate.split = split_of(options);
@@ -77,7 +89,7 @@ int evaluate_command(const Common& common, ModelOptions options) {
                             ? opened.folder / ("evaluation-" + options.evaluate.split + ".json")
                             : fs::path(options.out);
   train::write_text_file(file, result.dump(2) + "\n");
-  write_result(common.json ? result.dump(2) : evaluate::table_of(result).text());
+  write_result(common.json ? result.dump(2) : text_of(result));
   if (!common.quiet) std::fprintf(stderr, "written: %s\n", file.string().c_str());
   return kDone;
 }

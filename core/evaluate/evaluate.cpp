@@ -445,4 +445,18 @@ report::Table table_of(const nlohmann::json& result) {
   return table;
 }
 
+report::Table table_of_section(const nlohmann::json& section) {
+  report::Table table({{"value"}, {"", report::Align::kRight}, {"what it is"}});
+  for (const auto& [name, entry] : section.items()) {
+    const auto what = entry.at("what").get<std::string>();
+    if (entry.contains("undefined")) {
+      table.add({name, "–", what + "; " + entry.at("undefined").get<std::string>()});
+      continue;
+    }
+    const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
+    table.add({name, report::with_error(entry.at("value").get<double>(), error), what});
+  }
+  return table;
+}
+
 }  // namespace variform::evaluate

@@ -46,4 +46,9 @@ nlohmann::json evaluate(train::Session& session, const EvaluateOptions& options 
 /// The result for a person: one row a value, sentences at the end.
 report::Table table_of(const nlohmann::json& result);
 
+/// A section of a result for a person. A section is an object NAME -> { value, se, what } or { undefined, what }: a
+/// number, its standard error (or null), what it is with its unit and protocol; or the sentence that says why there is
+/// none.
+report::Table table_of_section(const nlohmann::json& section);
+
 }  // namespace variform::evaluate
