@@ -24,7 +24,7 @@ std::shared_ptr<nn::Sequential> layers_of(const variform::Build& build, const st
 
   auto layers = std::make_shared<nn::Sequential>();
   const int64_t width = append_hidden(*layers, build, block, build.latent, hidden);
-  layers->append(std::make_shared<nn::Linear>(build, width, shape[0] * shape[1] * shape[2]));
+  layers->append(make_linear(build, block, width, shape[0] * shape[1] * shape[2]));
   layers->append(std::make_shared<nn::Unflatten>(shape));
   append_block(*layers, build, block, shape);
   for (size_t i = 0; i < channels.size(); ++i) {
@@ -32,8 +32,8 @@ std::shared_ptr<nn::Sequential> layers_of(const variform::Build& build, const st
     const auto& from = sides[channels.size() - i];
     const auto& to = sides[channels.size() - i - 1];
     const int64_t count = last ? build.outputs * build.data[0] : channels[i + 1];
-    layers->append(std::make_shared<nn::ConvTranspose2d>(
-        build, channels[i], count, nn::Convolution{4, 2, 1},
+    layers->append(make_conv_transpose2d(
+        build, block, channels[i], count, nn::Convolution{4, 2, 1},
         std::array<int64_t, 2>{to[0] - 2 * from[0], to[1] - 2 * from[1]}));  // what the halving rounded away
     if (!last) append_block(*layers, build, block, {count, to[0], to[1]});
   }
@@ -86,4 +86,4 @@ VARIFORM_COMPONENTS(
                                variform::integers("hidden", {256})
                                    .at_least(1)
                                    .doc("Widths of the linear layers before the convolutions."),
-                               nn::kActivation, nn::kNormalisation, nn::kGroups, nn::kOutput}))
+                               nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput}))

@@ -17,15 +17,15 @@ nn::LayerPtr layers_of(const variform::Build& build) {
 
   auto layers = std::make_shared<nn::Sequential>();
   const int64_t width = append_hidden(*layers, build, block, build.latent, build.integers("hidden"));
-  layers->append(std::make_shared<nn::Linear>(build, width, shape[0] * shape[1] * shape[2]));
+  layers->append(make_linear(build, block, width, shape[0] * shape[1] * shape[2]));
   layers->append(std::make_shared<nn::Unflatten>(shape));
   for (size_t i = 0; i < channels.size(); ++i) {
     for (int64_t k = 0; k < build.integer("blocks"); ++k) layers->append(residual_block(build, block, shape));
     append_block(*layers, build, block, shape);
     const auto& to = sides[channels.size() - i - 1];
     const int64_t count = i + 1 == channels.size() ? build.outputs * build.data[0] : channels[i + 1];
-    layers->append(std::make_shared<nn::ConvTranspose2d>(
-        build, channels[i], count, nn::Convolution{4, 2, 1},
+    layers->append(make_conv_transpose2d(
+        build, block, channels[i], count, nn::Convolution{4, 2, 1},
         std::array<int64_t, 2>{to[0] - 2 * shape[1],
                                to[1] - 2 * shape[2]}));  // what the halving rounded away
     shape = {count, to[0], to[1]};
@@ -52,4 +52,4 @@ VARIFORM_COMPONENTS(variform::component<Resnet>(
      variform::integers("hidden", {256})
          .at_least(1)
          .doc("Widths of the linear layers before the convolutions."),
-     nn::kActivation, nn::kNormalisation, nn::kGroups, nn::kOutput}))
+     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput}))

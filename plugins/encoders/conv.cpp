@@ -13,14 +13,14 @@ nn::LayerPtr layers_of(const variform::Build& build, const std::vector<int64_t>&
   auto layers = std::make_shared<nn::Sequential>();
   variform::Shape shape = build.data;
   for (int64_t count : channels) {
-    const auto layer = std::make_shared<nn::Conv2d>(build, shape[0], count, nn::Convolution{4, 2, 1});
+    const auto layer = make_conv2d(build, block, shape[0], count, nn::Convolution{4, 2, 1});
     shape = layer->output_shape(shape);
     layers->append(layer);
     append_block(*layers, build, block, shape);
   }
   layers->append(std::make_shared<nn::Flatten>());
   const int64_t width = append_hidden(*layers, build, block, shape[0] * shape[1] * shape[2], hidden);
-  layers->append(std::make_shared<nn::Linear>(build, width, build.outputs));
+  layers->append(make_linear(build, block, width, build.outputs));
   return layers;
 }
 
@@ -62,4 +62,4 @@ VARIFORM_COMPONENTS(
                                variform::integers("hidden", {256})
                                    .at_least(1)
                                    .doc("Widths of the linear layers after the convolutions."),
-                               nn::kActivation, nn::kNormalisation, nn::kGroups}))
+                               nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups}))

@@ -8,11 +8,11 @@ namespace {
 namespace nn = variform::nn;
 
 nn::LayerPtr layers_of(const variform::Build& build) {
+  const nn::Block block = nn::block_of(build);
   auto layers = std::make_shared<nn::Sequential>();
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Flatten>());
-  const int64_t width =
-      append_hidden(*layers, build, nn::block_of(build), build.data_size(), build.integers("hidden"));
-  layers->append(std::make_shared<nn::Linear>(build, width, build.outputs));
+  const int64_t width = append_hidden(*layers, build, block, build.data_size(), build.integers("hidden"));
+  layers->append(make_linear(build, block, width, build.outputs));
   return layers;
 }
 
@@ -27,4 +27,4 @@ class Mlp final : public nn::NetworkEncoder {
 VARIFORM_COMPONENTS(variform::component<Mlp>(
     "mlp", "Multilayer perceptron on flattened data.", "Kingma & Welling 2014, appendix C",
     {variform::integers("hidden", {512, 512}).at_least(1).doc("Widths of the hidden layers, first to last."),
-     nn::kActivation, nn::kNormalisation, nn::kGroups}))
+     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups}))

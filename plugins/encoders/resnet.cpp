@@ -14,7 +14,7 @@ nn::LayerPtr layers_of(const variform::Build& build) {
   auto layers = std::make_shared<nn::Sequential>();
   variform::Shape shape = build.data;
   for (int64_t count : channels) {
-    const auto halving = std::make_shared<nn::Conv2d>(build, shape[0], count, nn::Convolution{4, 2, 1});
+    const auto halving = make_conv2d(build, block, shape[0], count, nn::Convolution{4, 2, 1});
     shape = halving->output_shape(shape);
     layers->append(halving);
     for (int64_t i = 0; i < build.integer("blocks"); ++i) layers->append(residual_block(build, block, shape));
@@ -23,7 +23,7 @@ nn::LayerPtr layers_of(const variform::Build& build) {
   layers->append(std::make_shared<nn::Flatten>());
   const int64_t width =
       append_hidden(*layers, build, block, shape[0] * shape[1] * shape[2], build.integers("hidden"));
-  layers->append(std::make_shared<nn::Linear>(build, width, build.outputs));
+  layers->append(make_linear(build, block, width, build.outputs));
   return layers;
 }
 
@@ -45,4 +45,4 @@ VARIFORM_COMPONENTS(variform::component<Resnet>(
      variform::integers("hidden", {256})
          .at_least(1)
          .doc("Widths of the linear layers after the convolutions."),
-     nn::kActivation, nn::kNormalisation, nn::kGroups}))
+     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups}))

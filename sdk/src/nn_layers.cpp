@@ -4,6 +4,11 @@
 
 #include "nn_support.h"
 
+#include <variform/model.h>
+
+#include <ATen/core/grad_mode.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+
 #include <cmath>
 #include <numeric>
 
@@ -76,10 +81,14 @@ Linear::Linear(const Build& build, int64_t in, int64_t out, bool bias) {
   if (bias) bias_ = register_parameter("bias", initial(build, {out}, in));
 }
 
-Tensor Linear::forward(const Tensor& x) const { return at::linear(x, weight_, bias_); }
+Tensor Linear::apply(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return at::linear(x, weight, bias);
+}
+
+Tensor Linear::forward(const Tensor& x) const { return apply(x, weight_, bias_); }
 
 Pushed Linear::push(const Tensor& x, const Tensor& v) const {
-  return {forward(x), push_linear(v, [this](const Tensor& rows) { return at::linear(rows, weight_); })};
+  return {forward(x), push_linear(v, [this](const Tensor& rows) { return apply(rows, weight_, {}); })};
 }
 
 Shape Linear::output_shape(const Shape& in) const {
@@ -111,9 +120,11 @@ Conv2d::Conv2d(const Build& build, int64_t in, int64_t out, const Convolution& o
   if (options.bias) bias_ = register_parameter("bias", initial(build, {out}, fan_in));
 }
 
-Tensor Conv2d::apply(const Tensor& x, const Tensor& bias) const {
-  return at::conv2d(x, weight_, bias, options_.stride, options_.padding);
+Tensor Conv2d::apply(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
+  return at::conv2d(x, weight, bias, options_.stride, options_.padding);
 }
+
+Tensor Conv2d::apply(const Tensor& x, const Tensor& bias) const { return apply(x, weight_, bias); }
 
 Tensor Conv2d::forward(const Tensor& x) const { return apply(x, bias_); }
 
@@ -152,9 +163,11 @@ ConvTranspose2d::ConvTranspose2d(const Build& build, int64_t in, int64_t out, co
   if (options.bias) bias_ = register_parameter("bias", initial(build, {out}, fan_in));
 }
 
-Tensor ConvTranspose2d::apply(const Tensor& x, const Tensor& bias) const {
-  return at::conv_transpose2d(x, weight_, bias, options_.stride, options_.padding, output_padding_);
+Tensor ConvTranspose2d::apply(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
+  return at::conv_transpose2d(x, weight, bias, options_.stride, options_.padding, output_padding_);
 }
+
+Tensor ConvTranspose2d::apply(const Tensor& x, const Tensor& bias) const { return apply(x, weight_, bias); }
 
 Tensor ConvTranspose2d::forward(const Tensor& x) const { return apply(x, bias_); }
 
@@ -181,6 +194,114 @@ std::string ConvTranspose2d::python() const {
     padding = ", output_padding=" + python_tuple(output_padding_);
   return "torch.nn.ConvTranspose2d(" + python_arguments(weight_.size(0), weight_.size(1), options_) +
          padding + ")";
+}
+
+namespace {
+
+// Singular vectors in bfloat16 are useless, as statistics are: no autocast while it lives.
+using WithoutAutocast = c10::impl::ExcludeDispatchKeyGuard;
+
+// x/|x|, with PyTorch's guard against zero.
+Tensor direction(const Tensor& x) { return x / x.norm().clamp_min(1e-12); }
+
+// u = Wv/|Wv|, v = Wᵀu/|Wᵀu|.
+void power_iteration(const Tensor& matrix, Tensor& u, Tensor& v) {
+  u = direction(at::mv(matrix, v));
+  v = direction(at::mv(matrix.t(), u));
+}
+
+// The trained tensor of that name; undefined when there is none.
+Tensor parameter_of(const Layer& layer, const char* name) {
+  const auto parameters = layer.named_parameters(/*recurse=*/false);
+  const Tensor* found = parameters.find(name);
+  return found ? *found : Tensor();
+}
+
+// Iterations at the start: singular values of random matrices lie close together, so that the vectors are still
+// moving then, but σ is right to a few per cent and far closer after the first training steps.
+constexpr int kIterationsAtStart = 50;
+
+}  // namespace
+
+SpectralNorm::SpectralNorm(const Build& build, std::shared_ptr<Linear> layer)
+    : SpectralNorm(build, layer, &Linear::apply, 0) {}
+
+SpectralNorm::SpectralNorm(const Build& build, std::shared_ptr<Conv2d> layer)
+    : SpectralNorm(
+          build, layer,
+          [conv = layer.get()](const Tensor& x, const Tensor& weight, const Tensor& bias) {
+            return conv->apply(x, weight, bias);
+          },
+          0) {}
+
+SpectralNorm::SpectralNorm(const Build& build, std::shared_ptr<ConvTranspose2d> layer)
+    : SpectralNorm(
+          build, layer,
+          [conv = layer.get()](const Tensor& x, const Tensor& weight, const Tensor& bias) {
+            return conv->apply(x, weight, bias);
+          },
+          1) {}
+
+SpectralNorm::SpectralNorm(const Build& build, LayerPtr layer, Apply apply, int64_t output_dimension)
+    : layer_(std::move(layer)),
+      apply_(std::move(apply)),
+      output_dimension_(output_dimension),
+      model_(build.model) {
+  if (!layer_) throw Error("SpectralNorm expects a layer; found none");
+  // PyTorch's names come of modules in modules, whose names may not contain dots.
+  const auto parametrizations = register_module("parametrizations", std::make_shared<torch::nn::Module>());
+  const auto of_weight = parametrizations->register_module("weight", std::make_shared<torch::nn::Module>());
+  const auto first = of_weight->register_module("0", std::make_shared<torch::nn::Module>());
+  weight_ = of_weight->register_parameter("original", parameter_of(*layer_, "weight"));
+  if (const Tensor bias = parameter_of(*layer_, "bias"); bias.defined())
+    bias_ = register_parameter("bias", bias);
+
+  const at::NoGradGuard no_grad;
+  const Tensor wide = matrix().to(at::kDouble);
+  const auto normal = [&](int64_t n) {
+    return direction(at::empty({n}, wide.options()).normal_(0, 1, build.rng));
+  };
+  Tensor u = normal(wide.size(0)), v = normal(wide.size(1));
+  for (int i = 0; i < kIterationsAtStart; ++i) power_iteration(wide, u, v);
+  u_ = first->register_buffer("_u", u.to(build.options));
+  v_ = first->register_buffer("_v", v.to(build.options));
+}
+
+Tensor SpectralNorm::matrix() const { return weight_.transpose(0, output_dimension_).flatten(1); }
+
+Tensor SpectralNorm::norm() const {
+  const WithoutAutocast guard(c10::autocast_dispatch_keyset);
+  return at::dot(u_, at::mv(matrix(), v_));
+}
+
+Tensor SpectralNorm::normalised() const {
+  move();
+  return weight_ / norm();
+}
+
+void SpectralNorm::move() const {
+  if (!is_training() || !model_ || model_->step < 0 || model_->step == moved_in_) return;
+  moved_in_ = model_->step;
+  const at::NoGradGuard no_grad;
+  const WithoutAutocast guard(c10::autocast_dispatch_keyset);
+  Tensor u = u_, v = v_;
+  power_iteration(matrix(), u, v);
+  Tensor(u_).copy_(u);
+  Tensor(v_).copy_(v);
+}
+
+Tensor SpectralNorm::forward(const Tensor& x) const { return apply_(x, normalised(), bias_); }
+
+Pushed SpectralNorm::push(const Tensor& x, const Tensor& v) const {
+  const Tensor weight = normalised();
+  return {apply_(x, weight, bias_),
+          push_linear(v, [&](const Tensor& rows) { return apply_(rows, weight, {}); })};
+}
+
+Shape SpectralNorm::output_shape(const Shape& in) const { return layer_->output_shape(in); }
+
+std::string SpectralNorm::python() const {
+  return "torch.nn.utils.parametrizations.spectral_norm(" + layer_->python() + ")";
 }
 
 namespace {

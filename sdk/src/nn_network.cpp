@@ -5,7 +5,12 @@
 #include "nn_support.h"
 #include "tangents.h"
 
+#include <variform/model.h>
+
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
+#include <cstdio>
 
 namespace variform {
 inline namespace v1 {
@@ -19,6 +24,14 @@ LayerPtr checked(LayerPtr network, const char* kind, const Shape& in, const Shap
     throw Error("the " + std::string(kind) + "'s network must take " + to_text(in) + " to " + to_text(out) +
                 "; it takes it to " + to_text(found));
   return network;
+}
+
+constexpr const char* kSpectral = "spectral";
+
+template <class Made>
+LayerPtr normalised(const Build& build, const Block& block, std::shared_ptr<Made> layer) {
+  if (block.normalisation != kSpectral) return layer;
+  return std::make_shared<SpectralNorm>(build, std::move(layer));
 }
 
 }  // namespace
@@ -38,6 +51,20 @@ Pushed NetworkDecoder::pushforward(const Tensor& z, const Tensor& v) {
   return network_->push(z, v);
 }
 
+LayerPtr make_linear(const Build& build, const Block& block, int64_t in, int64_t out, bool bias) {
+  return normalised(build, block, std::make_shared<Linear>(build, in, out, bias));
+}
+
+LayerPtr make_conv2d(const Build& build, const Block& block, int64_t in, int64_t out,
+                     const Convolution& options) {
+  return normalised(build, block, std::make_shared<Conv2d>(build, in, out, options));
+}
+
+LayerPtr make_conv_transpose2d(const Build& build, const Block& block, int64_t in, int64_t out,
+                               const Convolution& options, std::array<int64_t, 2> output_padding) {
+  return normalised(build, block, std::make_shared<ConvTranspose2d>(build, in, out, options, output_padding));
+}
+
 void append_block(Sequential& network, const Build& build, const Block& block, const Shape& shape) {
   const bool image = shape.size() > 1;
   if (block.normalisation == "group")
@@ -45,15 +72,16 @@ void append_block(Sequential& network, const Build& build, const Block& block, c
   else if (block.normalisation == "layer" && image)
     network.append(std::make_shared<GroupNorm>(build, 1, shape[0]));
   else if (block.normalisation == "layer") network.append(std::make_shared<LayerNorm>(build, shape));
-  else if (block.normalisation != "none")
-    throw Error("there is no normalisation '" + block.normalisation + "'; choose one of none, layer, group");
+  else if (block.normalisation != "none" && block.normalisation != kSpectral)
+    throw Error("there is no normalisation '" + block.normalisation +
+                "'; choose one of none, layer, group, spectral");
   network.append(activation(block.activation));
 }
 
 int64_t append_hidden(Sequential& network, const Build& build, const Block& block, int64_t in,
                       const std::vector<int64_t>& hidden) {
   for (int64_t width : hidden) {
-    network.append(std::make_shared<Linear>(build, in, width));
+    network.append(make_linear(build, block, in, width));
     append_block(network, build, block, {width});
     in = width;
   }
@@ -64,6 +92,27 @@ Block block_of(const Build& build) {
   return {build.text(kActivation.name), build.text(kNormalisation.name), build.integer(kGroups.name)};
 }
 
+namespace {
+
+// The likelihood's mean of data at outputs of 0 and of 1, averaged over a datum; nothing when there is no likelihood
+// yet, or it has no mean.
+std::optional<std::array<double, 2>> means_of_ends(const Build& build) {
+  if (!build.model || !build.model->component(Kind::kLikelihood)) return {};
+  const at::NoGradGuard no_grad;
+  Shape shape = build.data;  // g [1, 1, data…]
+  shape.insert(shape.begin(), {1, 1});
+  const auto mean = [&](double output) {
+    return build.model->likelihood().mean(at::full(shape, output, build.options)).mean().item<double>();
+  };
+  try {
+    return std::array<double, 2>{mean(0), mean(1)};
+  } catch (const Unsupported&) {
+    return {};
+  }
+}
+
+}  // namespace
+
 void append_output(Sequential& network, const Build& build) {
   const std::string output = build.text(kOutput.name);
   if (output == "none") return;
@@ -71,6 +120,14 @@ void append_output(Sequential& network, const Build& build) {
     throw Error("output = \"" + output +
                 "\" expects a likelihood with one output for each data value; found " +
                 std::to_string(build.outputs) + ": use output = \"none\"");
+  if (const auto means = means_of_ends(build); means && !((*means)[0] < 0.4 && (*means)[1] > 0.6)) {
+    char range[64];
+    std::snprintf(range, sizeof range, "%.3g to %.3g", (*means)[0], (*means)[1]);
+    throw Error("output = \"" + output +
+                "\" expects a likelihood that takes the decoder's output for a mean; with this one (" +
+                build.model->label(Kind::kLikelihood) + ") outputs from 0 to 1 mean data from " + range +
+                " only, since it takes them for logits or the like: use output = \"none\"");
+  }
   network.append(activation(output));
 }
 
@@ -78,7 +135,7 @@ LayerPtr residual_block(const Build& build, const Block& block, const Shape& sha
   auto inner = std::make_shared<Sequential>();
   for (int i = 0; i < 2; ++i) {
     append_block(*inner, build, block, shape);
-    inner->append(std::make_shared<Conv2d>(build, shape[0], shape[0], Convolution{3, 1, 1}));
+    inner->append(make_conv2d(build, block, shape[0], shape[0], Convolution{3, 1, 1}));
   }
   return std::make_shared<Residual>(inner);
 }

@@ -11,7 +11,7 @@
 #include <string_view>
 
 /// The SDK's own version: what it promises to whoever compiles against it (docs/sdk.md).
-#define VARIFORM_SDK_VERSION "1.0.0"
+#define VARIFORM_SDK_VERSION "1.1.0"
 /// The number of the binary interface. It moves when a plugin built before can no longer be loaded (docs/sdk.md).
 #define VARIFORM_SDK_ABI 1
 

@@ -43,7 +43,7 @@ class VARIFORM_API Model {
   const at::TensorOptions options;  ///< dtype and device outside the networks (float32 or float64)
   Generator rng;                    ///< the only source of randomness inside a step
   bool mixed_precision = false;     ///< bfloat16 autocast around encode, decode and pushforward
-  int64_t step = -1;                ///< for messages; −1: before the training
+  int64_t step = -1;                ///< of the training, for messages and nn::SpectralNorm; −1: outside one
 
   /// Fills a slot. `label` is what messages call it: "mlp (org.variform.decoders 1.0.0)".
   void set(Kind kind, std::shared_ptr<Component> component, std::string label);

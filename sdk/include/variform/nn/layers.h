@@ -6,6 +6,7 @@
 #include <variform/nn/layer.h>
 
 #include <array>
+#include <functional>
 
 namespace variform {
 inline namespace v1 {
@@ -27,6 +28,8 @@ class VARIFORM_API Linear final : public Layer {
   const Tensor& bias() const { return bias_; }      ///< b [out]; undefined when there is none
 
  private:
+  friend class SpectralNorm;
+  static Tensor apply(const Tensor& x, const Tensor& weight, const Tensor& bias);
   Tensor weight_, bias_;
 };
 
@@ -51,7 +54,9 @@ class VARIFORM_API Conv2d final : public Layer {
   std::string python() const override;
 
  private:
+  friend class SpectralNorm;
   Tensor apply(const Tensor& x, const Tensor& bias) const;
+  Tensor apply(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
   Convolution options_;
   Tensor weight_, bias_;
 };
@@ -73,10 +78,56 @@ class VARIFORM_API ConvTranspose2d final : public Layer {
   std::string python() const override;
 
  private:
+  friend class SpectralNorm;
   Tensor apply(const Tensor& x, const Tensor& bias) const;
+  Tensor apply(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
   Convolution options_;
   std::array<int64_t, 2> output_padding_;
   Tensor weight_, bias_;
+};
+
+/// A linear or convolutional layer whose weight W is divided by an estimate σ of its largest singular value
+/// (spectral normalisation, Miyato et al. 2018), as torch.nn.utils.parametrizations.spectral_norm:
+/// y = (W/σ)x + b. W is taken as a matrix of one row for each output or output channel, [out, …]: for images
+/// that is not the norm of the map, which can be larger, up to `kernel` times.
+///
+/// σ = uᵀWv with unit vectors u, v, which are buffers and no functions of W: gradients hold them fixed. One
+/// power iteration v → u = Wv/|Wv|, v = Wᵀu/|Wᵀu| moves them in each training step (Model::step ≥ 0), when the
+/// layer is first used in training mode; within a step, in evaluation mode, outside a training, and without
+/// Build::model they stay, so that all that a step computes is of one network. They start near W's own, from a
+/// draw of Build::rng. State: bias, parametrizations.weight.original (W), parametrizations.weight.0._u and
+/// ._v.
+class VARIFORM_API SpectralNorm final : public Layer {
+ public:
+  /// Normalises that layer and takes its parameters over: it is not to be used by itself any more.
+  SpectralNorm(const Build& build, std::shared_ptr<Linear> layer);
+  /// The same of a convolution.
+  SpectralNorm(const Build& build, std::shared_ptr<Conv2d> layer);
+  /// The same of a transposed convolution.
+  SpectralNorm(const Build& build, std::shared_ptr<ConvTranspose2d> layer);
+
+  Tensor forward(const Tensor& x) const override;
+  Pushed push(const Tensor& x, const Tensor& v) const override;
+  Shape output_shape(const Shape& in) const override;
+  bool piecewise_linear() const override { return true; }
+  std::string python() const override;
+
+  /// σ, one number; differentiable in W.
+  Tensor norm() const;
+
+ private:
+  using Apply = std::function<Tensor(const Tensor& x, const Tensor& weight, const Tensor& bias)>;
+  SpectralNorm(const Build& build, LayerPtr layer, Apply apply, int64_t output_dimension);
+  Tensor matrix() const;
+  Tensor normalised() const;
+  void move() const;
+
+  LayerPtr layer_;
+  Apply apply_;
+  int64_t output_dimension_;
+  Tensor weight_, bias_, u_, v_;
+  const Model* model_;
+  mutable int64_t moved_in_ = -1;
 };
 
 /// torch.nn.LayerNorm over all dimensions of a datum of the given shape, composed of elementary operations:

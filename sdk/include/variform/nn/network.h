@@ -44,10 +44,10 @@ class VARIFORM_API NetworkDecoder : public Decoder {
 };
 
 /// What the stock networks put between their linear maps: `activation` a name of activation(),
-/// `normalisation` one of "none", "layer", "group".
+/// `normalisation` one of "none", "layer", "group", "spectral".
 struct Block {
   std::string activation = "relu";     ///< a name that activation() knows
-  std::string normalisation = "none";  ///< "none", "layer" or "group"
+  std::string normalisation = "none";  ///< "none", "layer", "group" or "spectral"
   int64_t groups = 8;                  ///< of "group"; must divide every width
 };
 
@@ -56,16 +56,26 @@ inline constexpr Parameter kActivation =
     text("activation", "relu")
         .one_of({"relu", "leaky-relu", "elu", "silu", "gelu", "softplus", "tanh", "sigmoid", "identity"})
         .doc("Nonlinearity after each hidden layer.");
-/// A Block's normalisation, for a component's schema.
+/// A Block's normalisation, for the schema of a component that makes linear maps of its own.
 inline constexpr Parameter kNormalisation = text("normalisation", "none")
                                                 .one_of({"none", "layer", "group"})
                                                 .doc(
                                                     "Normalisation before each nonlinearity: over a datum "
                                                     "(layer) or over groups of channels (group).");
+/// A Block's normalisation, for the schema of a component whose linear maps are all made by make_linear() and
+/// its siblings, append_hidden() and residual_block().
+inline constexpr Parameter kNormalisationWithSpectral =
+    text("normalisation", "none")
+        .one_of({"none", "layer", "group", "spectral"})
+        .doc(
+            "Normalisation before each nonlinearity, over a datum (layer) or over groups of channels "
+            "(group); "
+            "or of every weight of the network, the last one, too, by its largest singular value "
+            "(spectral).");
 /// A Block's groups, for a component's schema.
 inline constexpr Parameter kGroups =
     integer("groups", 8).at_least(1).doc("Groups of the normalisation \"group\"; must divide every width.");
-/// The Block that the parameters kActivation, kNormalisation and kGroups describe.
+/// The Block that the parameters kActivation, kNormalisation (or kNormalisationWithSpectral) and kGroups describe.
 VARIFORM_API Block block_of(const Build& build);
 
 /// A decoder's last nonlinearity, for its schema; append_output() appends it.
@@ -74,17 +84,29 @@ inline constexpr Parameter kOutput =
         .one_of({"none", "sigmoid"})
         .doc(
             "Squashing of the decoder's output: none when the likelihood expects logits or any real number.");
-/// Appends the nonlinearity that kOutput names, if any. Throws Error when the likelihood has several outputs a value.
+/// Appends the nonlinearity that kOutput names, if any. Throws Error when the likelihood has several outputs a value,
+/// or takes them for logits or log-rates: when the means of squashed outputs do not reach from about 0 to about 1.
 VARIFORM_API void append_output(Sequential& network, const Build& build);
 
-/// Appends normalisation and activation for data of the given shape ([P] or [channels, height, width]).
+/// A Linear, spectrally normalised when that is the Block's normalisation.
+VARIFORM_API LayerPtr make_linear(const Build& build, const Block& block, int64_t in, int64_t out,
+                                  bool bias = true);
+/// A Conv2d, spectrally normalised when that is the Block's normalisation.
+VARIFORM_API LayerPtr make_conv2d(const Build& build, const Block& block, int64_t in, int64_t out,
+                                  const Convolution& options);
+/// A ConvTranspose2d, spectrally normalised when that is the Block's normalisation.
+VARIFORM_API LayerPtr make_conv_transpose2d(const Build& build, const Block& block, int64_t in, int64_t out,
+                                            const Convolution& options,
+                                            std::array<int64_t, 2> output_padding = {0, 0});
+/// Appends normalisation (nothing for "spectral", which is of the linear maps) and activation for data of the
+/// given shape ([P] or [channels, height, width]).
 VARIFORM_API void append_block(Sequential& network, const Build& build, const Block& block,
                                const Shape& shape);
-/// Appends Linear → normalisation → activation for each hidden width, starting at `in`; returns the last
+/// Appends make_linear() → normalisation → activation for each hidden width, starting at `in`; returns the last
 /// width.
 VARIFORM_API int64_t append_hidden(Sequential& network, const Build& build, const Block& block, int64_t in,
                                    const std::vector<int64_t>& hidden);
-/// x + conv(act(norm(conv(act(norm(x)))))), 3×3 convolutions on images of the given shape (He et al. 2016, identity
+/// x + conv(act(norm(conv(act(norm(x)))))), 3×3 convolutions by make_conv2d() on images of the given shape (He et al. 2016, identity
 /// mappings).
 VARIFORM_API LayerPtr residual_block(const Build& build, const Block& block, const Shape& shape);
 /// Throws Error unless Build::data is [channels, height, width] and its sides can be halved `layers` times.
