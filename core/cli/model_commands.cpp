@@ -6,11 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "config/load.h"
 #include "evaluate/encode.h"
 #include "evaluate/evaluate.h"
 #include "evaluate/export.h"
 #include "evaluate/figures.h"
+#include "evaluate/quality.h"
 #include "train/checkpoints.h"
 #include "train/run_folder.h"
 
@@ -26,7 +28,8 @@ struct ModelOptions {
   std::vector<std::string> overrides;
   evaluate::EvaluateOptions evaluate;
   evaluate::EncodeOptions encode;
-  std::string split, dump;
+  std::string split, dump, features;
+  std::int64_t quality_images = 0;  // 0: no sample quality
   double beta = -1;
   int64_t n = 0, datum = 0, latents = 16, columns = 11;
   bool noise = false;
@@ -76,13 +79,35 @@ std::string text_of(const nlohmann::json& result) {
   return text;
 }
 
+// Where feature networks are kept: they can be made again, so in the user's cache.
+fs::path feature_cache() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  if (cache && fs::path(cache).is_absolute()) return fs::path(cache) / "variform" / "features";
+  if (home && fs::path(home).is_absolute()) return fs::path(home) / ".cache" / "variform" / "features";
+  throw std::runtime_error(
+      "there is no place to keep the feature network: neither XDG_CACHE_HOME nor HOME is an absolute path.");
+}
+
+nlohmann::json quality_of(const Common& common, const ModelOptions& options, Opened& opened) {
+  Console console(nullptr, common.quiet);
+  const train::Places places = common.places();
+  const fs::path config = options.features.empty() ? shared_folder("configs") / "features" / "conv.toml"
+                                                   : fs::path(options.features);
+  return evaluate::quality(opened.session(), {config, feature_cache(), *opened.registry, places, console},
+                           {.split = options.evaluate.split, .images = options.quality_images});
+}
+
 int evaluate_command(const Common& common, ModelOptions options) {
   Opened opened = open(common, options);
   options.evaluate.split = split_of(options);
   options.evaluate.dump = options.dump;
   if (options.beta >= 0) options.evaluate.beta = options.beta;
   options.evaluate.curvature = options.curvature == "fisher" ? Curvature::kFisher : Curvature::kHessian;
+  nlohmann::json quality;  // first: it may have to be trained for, and what is missing is then said at once
+  if (options.quality_images > 0) quality = quality_of(common, options, opened);
   nlohmann::json result = evaluate::evaluate(opened.session(), options.evaluate);
+  if (!quality.is_null()) result["quality"] = quality;
   result["run"] = options.run;
   result["checkpoint"] = options.which;
   const fs::path file = options.out.empty()
@@ -164,6 +189,17 @@ void add_model_commands(CLI::App& app, Common& common, Action& action) {
       ->capture_default_str();
   evaluate->add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-datum terms")
       ->type_name("FILE");
+  evaluate
+      ->add_flag(
+          "--quality{10000}", options->quality_images,
+          "Also sample quality, from as many images (--quality=N; 10000) in the features of a classifier, "
+          "which is trained on first need")
+      ->check(CLI::NonNegativeNumber);
+  evaluate
+      ->add_option("--features", options->features,
+                   "Config of that classifier instead of configs/features/conv.toml")
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile);
 
   CLI::App* sample =
       add("sample", "A grid of samples from the prior", [](const Common& c, const ModelOptions& o) {

@@ -31,15 +31,7 @@ class Drawing {
   }
 
   // x [N, channels, height, width] as the model sees it -> what was stored, in [0, 1].
-  Tensor shown(const Tensor& x) const {
-    const data::Dataset& train = session_.splits.train;
-    Tensor values = x.detach();
-    if (train.size() > 0 && train.mean().defined()) values = values * train.sd() + train.mean();
-    if (train.size() > 0 && train.stored().scalar_type() == at::kByte &&
-        session_.experiment.data.scale == "none" && !session_.experiment.data.dequantise)
-      values = values / 255;
-    return values.clamp(0, 1);
-  }
+  Tensor shown(const Tensor& x) const { return unscaled(session_, x).clamp(0, 1); }
   // z [N, d] -> pictures of E[x|g(z)].
   Tensor decoded(const Tensor& z) { return shown(model.data_mean(model.decode(z))); }
 

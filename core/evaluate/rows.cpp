@@ -76,6 +76,16 @@ Batch Rows::at(const Tensor& index) {
   return batch;
 }
 
+Tensor unscaled(const train::Session& session, const Tensor& x) {
+  const data::Dataset& train = session.splits.train;
+  Tensor values = x.detach();
+  if (train.size() > 0 && train.mean().defined()) values = values * train.sd() + train.mean();
+  if (train.size() > 0 && train.stored().scalar_type() == at::kByte &&
+      session.experiment.data.scale == "none" && !session.experiment.data.dequantise)
+    values = values / 255;
+  return values;
+}
+
 EvaluationMode::EvaluationMode(train::Assembly& assembly)
     : assembly_(assembly), was_training_(assembly.model().decoder().is_training()) {
   assembly_.set_training(false);

@@ -39,6 +39,9 @@ class Rows {
   Generator generator_;
 };
 
+/// Values on the model's scale, x [..., data…], as the data set has them: standardisation undone, bytes from 0 to 1.
+Tensor unscaled(const train::Session& session, const Tensor& x);
+
 /// Evaluation mode of all components while it lives; puts back what it found.
 class EvaluationMode {
  public:

@@ -125,8 +125,8 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
 Batch Session::rows(int64_t n) {
   Batch batch;
   batch.x = batches->examples(n);
-  batch.labels = at::zeros({batch.x.size(0)}, options.dtype(at::kLong));
   batch.index = at::arange(batch.x.size(0), options.dtype(at::kLong));
+  batch.labels = splits.train.gather_column(splits.train.labels(), batch.index);
   batch.dataset_size = batches->size();
   return batch;
 }

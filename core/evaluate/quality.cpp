@@ -1,0 +1,257 @@
+// See quality.h.
+
+#include "evaluate/quality.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <variform/random.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "evaluate/rows.h"
+#include "train/session.h"
+
+namespace variform::evaluate {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::int64_t kBatch = 256;  // images at a time; part of what seeds the samples
+constexpr std::int64_t kGroups = 10;  // of the jackknife
+
+// Distances of rows a to rows b, [M, N], by differences: the identity with inner products loses digits near 0.
+Tensor distances(const Tensor& a, const Tensor& b) { return at::cdist(a, b, 2, /*compute_mode=*/2); }
+
+std::int64_t rows_at_once(std::int64_t columns) {
+  constexpr std::int64_t kNumbers = std::int64_t{1} << 22;
+  return std::max<std::int64_t>(1, kNumbers / columns);
+}
+
+// Distance of each row to its k-th nearest other row, [N].
+Tensor radii(const Tensor& rows, std::int64_t k) {
+  std::vector<Tensor> parts;
+  std::int64_t first = 0;
+  for (const Tensor& some : rows.split(rows_at_once(rows.size(0)))) {
+    Tensor distance = distances(some, rows);
+    distance.narrow(1, first, some.size(0)).fill_diagonal_(std::numeric_limits<double>::infinity());
+    parts.push_back(std::get<0>(distance.kthvalue(k, 1)));
+    first += some.size(0);
+  }
+  return at::cat(parts);
+}
+
+// Share of the points in at least one of the closed balls.
+double covered(const Tensor& points, const Tensor& centres, const Tensor& radius) {
+  std::int64_t inside = 0;
+  for (const Tensor& some : points.split(rows_at_once(centres.size(0))))
+    inside += (distances(some, centres) <= radius).any(1).sum().item<std::int64_t>();
+  return static_cast<double>(inside) / static_cast<double>(points.size(0));
+}
+
+// Number, sum and sum of products of rows: what a Gaussian is fitted from, and what groups are taken out of.
+struct Moments {
+  double n = 0;
+  Tensor sum, products;  // [d], [d, d]
+
+  static Moments of(const Tensor& rows) {
+    return {static_cast<double>(rows.size(0)), rows.sum(0), rows.t().mm(rows)};
+  }
+  Moments without(const Moments& part) const {
+    return {n - part.n, sum - part.sum, products - part.products};
+  }
+  Tensor mean() const { return sum / n; }
+  Tensor covariance() const { return (products - at::outer(sum, sum) / n) / (n - 1); }
+};
+
+double frechet(const Moments& a, const Moments& b) {
+  return frechet_distance(a.mean(), a.covariance(), b.mean(), b.covariance());
+}
+
+json number(double value, double error, const std::string& what) {
+  json entry = {{"value", value}, {"se", nullptr}, {"what", what}};
+  if (std::isfinite(error)) entry["se"] = error;
+  return entry;
+}
+
+// Fréchet distance of two sets of N rows each, its standard error by leaving out one group of rows of both at a time.
+json frechet_entry(Tensor real, Tensor made, const std::string& what) {
+  const Tensor centre = real.mean(0);  // sums of squares of what is centred lose no digits
+  real = real - centre;
+  made = made - centre;
+  const Moments all_real = Moments::of(real), all_made = Moments::of(made);
+  double sum = 0, squares = 0;
+  for (std::int64_t group = 0; group < kGroups; ++group) {
+    const auto part = [&](const Tensor& rows) {
+      return Moments::of(rows.slice(0, group, std::nullopt, kGroups));
+    };
+    const double value = frechet(all_real.without(part(real)), all_made.without(part(made)));
+    sum += value;
+    squares += value * value;
+  }
+  constexpr auto kCount = static_cast<double>(kGroups);
+  const double spread = std::max(0.0, squares - sum * sum / kCount);
+  return number(frechet(all_real, all_made), std::sqrt((kCount - 1) / kCount * spread), what);
+}
+
+double binomial_error(double share, std::int64_t n) {
+  return std::sqrt(share * (1 - share) / static_cast<double>(n));
+}
+
+// n row numbers evenly spread over a split: it may be ordered by class.
+Tensor spread(std::int64_t n, std::int64_t size) {
+  return at::arange(n).mul(size).div(n, "floor").to(at::kLong);
+}
+
+class Measurement {
+ public:
+  Measurement(train::Session& session, const FeatureNetwork& network, const QualityOptions& options)
+      : session_(session),
+        network_(network),
+        options_(options),
+        model_(session.assembly->model()),
+        mode_(*session.assembly),
+        rows_(session, options.split),
+        real_(network.session(), options.split),
+        n_(std::min({options.images, rows_.size(), real_.size()})) {
+    if (n_ < 2 * kGroups || n_ <= options.neighbours)
+      throw Unsupported("at least " + std::to_string(std::max(2 * kGroups, options.neighbours + 1)) +
+                        " images are needed, found " + std::to_string(n_));
+  }
+
+  json run() {
+    const Tensor index = spread(n_, std::min(rows_.size(), real_.size()));
+    const Tensor real = features(
+        [&](std::int64_t first, std::int64_t count) { return real_.at(index.narrow(0, first, count)).x; });
+    add_images("samples", real, features([&](std::int64_t first, std::int64_t count) {
+                 model_.rng.set_current_seed(hash(session_.assembly->spec().seed, "evaluate", "quality",
+                                                  static_cast<std::uint64_t>(first)));
+                 return shown(model_.sample_prior(count));
+               }),
+               "draws of the prior (means of the likelihood)");
+    add_images("reconstructions", real, features([&](std::int64_t first, std::int64_t count) {
+                 return shown(model_.posterior(rows_.at(index.narrow(0, first, count)).x)->location());
+               }),
+               "reconstructions");
+    add_scale(real);
+    return section_;
+  }
+
+ private:
+  // Features of n_ images, [N, d].
+  Tensor features(const std::function<Tensor(std::int64_t, std::int64_t)>& images) const {
+    std::vector<Tensor> parts;
+    for (std::int64_t first = 0; first < n_; first += kBatch)
+      parts.push_back(network_.features(images(first, std::min(kBatch, n_ - first))));
+    return at::cat(parts);
+  }
+
+  // Means of the likelihood at latents z, as the data set has its images: within [0, 1] if those are.
+  Tensor shown(const Tensor& z) const {
+    const Tensor x = unscaled(session_, model_.data_mean(model_.decode(z)));
+    return network_.session().domain == "unit interval" ? x.clamp(0, 1) : x;
+  }
+
+  std::string name(const std::string& metric) const { return metric + "[" + network_.name() + "]"; }
+
+  bool finite(const Tensor& features, const std::string& metric, const std::string& what) {
+    const auto bad = static_cast<std::int64_t>(n_ - features.isfinite().all(1).sum().item<std::int64_t>());
+    if (bad > 0)
+      section_[name(metric)] = {{"undefined", "not defined: the features of " + std::to_string(bad) + " of " +
+                                                  std::to_string(n_) + " images are not finite."},
+                                {"what", what}};
+    return bad == 0;
+  }
+
+  void add_images(const std::string& kind, const Tensor& real, const Tensor& made, const std::string& whose) {
+    const std::string pair = std::to_string(n_) + " " + whose + " and as many images of split '" +
+                             real_.split() + "'",
+                      with = "; features of " + network_.description();
+    const std::string distance = "Fréchet distance, " + pair + with + "; larger by order 1/" +
+                                 std::to_string(n_) + " than for all images there could be";
+    if (!finite(made, "frechet_" + kind, distance)) return;
+    section_[name("frechet_" + kind)] = frechet_entry(real, made, distance);
+    if (kind == "reconstructions") return;
+    const std::string end = kind == "samples" ? "" : "_" + kind;
+    const auto [precision, recall] = precision_recall(real, made, options_.neighbours);
+    const std::string near =
+        " within " + std::to_string(options_.neighbours) + " neighbours of the other, " + pair + with;
+    section_[name("precision" + end)] =
+        number(precision, binomial_error(precision, n_), "share of the former" + near);
+    section_[name("recall" + end)] = number(recall, binomial_error(recall, n_), "share of the latter" + near);
+  }
+
+  // Real images against real ones: what the numbers are when nothing is wrong with a model.
+  void add_scale(const Tensor& real) {
+    const std::string other = real_.split() == "test" ? "train" : "test";
+    const data::Splits& splits = network_.session().splits;
+    if (splits.test.stored().is_same(splits.train.stored()) || splits.test.size() < n_ ||
+        splits.train.size() < n_) {
+      for (const char* metric : {"frechet_real", "precision_real", "recall_real"})
+        section_[name(metric)] = {{"undefined", "not defined: the split '" + other + "' has no other " +
+                                                    std::to_string(n_) + " images."},
+                                  {"what", "the same between real images of two splits"}};
+      return;
+    }
+    Rows rows(network_.session(), other);
+    const Tensor index = spread(n_, rows.size());
+    add_images("real", real, features([&](std::int64_t first, std::int64_t count) {
+                 return rows.at(index.narrow(0, first, count)).x;
+               }),
+               "images of split '" + other + "' (for scale)");
+  }
+
+  train::Session& session_;
+  const FeatureNetwork& network_;
+  const QualityOptions options_;
+  Model& model_;
+  const EvaluationMode mode_;
+  Rows rows_, real_;
+  std::int64_t n_;
+  json section_ = json::object();
+};
+
+}  // namespace
+
+double frechet_distance(const Tensor& mean1, const Tensor& covariance1, const Tensor& mean2,
+                        const Tensor& covariance2) {
+  const auto [values, vectors] = at::linalg_eigh(covariance1);
+  const Tensor root =
+      vectors * values.clamp_min(0).sqrt();  // root rootᵀ = C₁, so that rootᵀ C₂ root ~ C₁^½ C₂ C₁^½
+  const Tensor product = root.t().mm(covariance2).mm(root);
+  const Tensor cross = at::linalg_eigvalsh(0.5 * (product + product.t())).clamp_min(0).sqrt().sum();
+  const Tensor distance =
+      (mean1 - mean2).square().sum() + covariance1.trace() + covariance2.trace() - 2 * cross;
+  return std::max(0.0, distance.item<double>());
+}
+
+PrecisionRecall precision_recall(const Tensor& real, const Tensor& made, std::int64_t k) {
+  if (k < 1 || real.size(0) <= k || made.size(0) <= k)
+    throw std::invalid_argument("precision and recall with " + std::to_string(k) +
+                                " neighbours need more than " + std::to_string(k) + " rows of each kind.");
+  return {covered(made, real, radii(real, k)), covered(real, made, radii(made, k))};
+}
+
+json quality(train::Session& session, const FeatureSource& source, const QualityOptions& options) {
+  try {
+    if (options.split == "validation")
+      throw Unsupported(
+          "real images are those of split 'test' or 'train', which the network's data have, too");
+    const FeatureNetwork network(session, source);
+    const at::NoGradGuard no_grad;
+    return Measurement(session, network, options).run();
+  } catch (const Unsupported& error) {
+    json section;
+    for (const char* metric : {"frechet_samples", "frechet_reconstructions", "precision", "recall"})
+      section[metric] = {{"undefined", std::string("not defined: ") + error.what() + "."},
+                         {"what", "in the features of a classifier"}};
+    return section;
+  }
+}
+
+}  // namespace variform::evaluate
