@@ -72,7 +72,8 @@ std::string split_of(const ModelOptions& options) {
 
 // What evaluate() found, then each section that was asked for.
 std::string text_of(const nlohmann::json& result) {
-  std::string text = evaluate::table_of(result).text();
+  std::string text =
+      evaluate::head_of(result) + evaluate::table_of(result).text() + evaluate::foot_of(result);
   for (const char* section : kSections)
     if (result.contains(section))
       text += std::string("\n") + section + "\n" + evaluate::table_of_section(result.at(section)).text();
@@ -187,6 +188,15 @@ void add_model_commands(CLI::App& app, Common& common, Action& action) {
   evaluate->add_option("--curvature", options->curvature, "hessian or fisher")
       ->check(CLI::IsMember({"hessian", "fisher"}))
       ->capture_default_str();
+  evaluate
+      ->add_option("--hessian-rows", options->evaluate.hessian_rows,
+                   "First rows that taylor_full differentiates twice; 0: none")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  evaluate
+      ->add_option("--block", options->evaluate.block,
+                   "Size of latent blocks for block_bound and geometry, for a family without blocks")
+      ->check(CLI::PositiveNumber);
   evaluate->add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-datum terms")
       ->type_name("FILE");
   evaluate

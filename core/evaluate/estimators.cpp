@@ -3,18 +3,56 @@
 #include "evaluate/estimators.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
 
 namespace variform::evaluate {
 
-Tensor off_diagonal_share(const Tensor& hessian) {
-  const Tensor scale = hessian.diagonal(0, 1, 2).abs();                                   // [B, d]
-  const Tensor inverse = at::where(scale > 0, 1 / scale, 0.0);                            // of live latents
-  const Tensor squares = hessian.square() * inverse.unsqueeze(1) * inverse.unsqueeze(2);  // [B, d, d]
-  const Tensor all = squares.sum({1, 2});
-  return at::where(all > 0, 1 - squares.diagonal(0, 1, 2).sum(1) / all, 0.0);
+LocalDerivatives local_derivatives(Model& model, const Tensor& x, const Tensor& z, Curvature curvature) {
+  const Pushed pushed = model.pushforward(z, model.unit_tangents(z.size(0)));
+  const Tensor jv = pushed.jv.to(at::kDouble);  // [d, B, n, data…]
+  LocalDerivatives found;
+  found.jacobian = jv.flatten(2).permute({1, 2, 0});
+  try {
+    found.hessian = model.likelihood().gram(x, pushed.g, jv, curvature);
+  } catch (const Unsupported& error) {
+    found.why = "likelihood " + model.label(Kind::kLikelihood) + ", in gram: " + error.what();
+  }
+  return found;
+}
+
+Tensor full_hessian(Model& model, const Tensor& x, const Tensor& z) {
+  const at::AutoGradMode on(true);
+  const Tensor here = z.detach().requires_grad_(true);
+  const Tensor value = model.nll(x, model.decode(here));
+  try {
+    const Tensor slope = torch::autograd::grad({value.sum()}, {here}, {}, true, true)[0];  // [B, d]
+    std::vector<Tensor> rows;
+    for (int64_t i = 0; i < here.size(1); ++i) {
+      Tensor row;
+      if (slope.requires_grad())
+        row = torch::autograd::grad({slope.select(1, i).sum()}, {here}, {}, true, false,
+                                    /*allow_unused=*/true)[0];
+      rows.push_back(row.defined() ? row : at::zeros_like(z));
+    }
+    return at::stack(rows, 1).to(at::kDouble).detach();
+  } catch (const c10::Error& error) {
+    throw Unsupported("the model cannot be differentiated twice (" +
+                      std::string(error.what_without_backtrace()) + ")");
+  }
+}
+
+bool is_symmetric(const Posterior& posterior, const Tensor& z) {
+  try {
+    const Tensor there = posterior.log_prob({z, {}}),
+                 back = posterior.log_prob({2 * posterior.location() - z, {}});
+    return ((there - back).abs() <= 1e-3 * (1 + there.abs())).all().item<bool>();
+  } catch (const Unsupported&) {
+    return false;
+  }
 }
 
 Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z) {

@@ -1,6 +1,6 @@
 #pragma once
-// The mathematics of one batch that the model itself does not offer: a Gaussian posterior of our own (§4's optimum),
-// and importance weights.
+// The mathematics of one batch that the model itself does not offer: derivatives at the codes, losses of many draws, and
+// importance weights.
 
 #include <variform/model.h>
 
@@ -9,9 +9,22 @@
 
 namespace variform::evaluate {
 
-/// Σ_{i≠j} Ĥ²_ij / Σ Ĥ²_ij with Ĥ_ij = |H_ij| / √(H_ii H_jj) (§8), of H [B, d, d] -> [B]. Every latent counts alike,
-/// but those with H_ii = 0 (the decoder does not depend on them) not at all; 0 when there is no other.
-Tensor off_diagonal_share(const Tensor& hessian);
+/// J at z [B, d] -> [B, P, d] float64, P counting the decoder's outputs, and H = JᵀH_ℓJ [B, d, d] float64 from the same
+/// pushforward: undefined where the likelihood lacks this curvature, and then `why` says so. Throws Unsupported when the
+/// decoder mixes rows.
+struct LocalDerivatives {
+  Tensor jacobian, hessian;
+  std::string why;
+};
+LocalDerivatives local_derivatives(Model& model, const Tensor& x, const Tensor& z, Curvature curvature);
+
+/// All of ∇²F_x(z), F_x(z) = ℓ(x, g(z)), by differentiating twice: [B, d, d] float64 (§3). Gauss–Newton's H is its first
+/// part. Throws Unsupported where it cannot be had.
+Tensor full_hessian(Model& model, const Tensor& x, const Tensor& z);
+
+/// Whether q's density is the same at the draws z [K, B, d] and at 2h − z, so that h − (z − h) is a draw as good as z:
+/// false when the family cannot say.
+bool is_symmetric(const Posterior& posterior, const Tensor& z);
 
 /// −log p(x|g(z)) for z [K, B, d] -> [K, B] float64, a few draws at a time so that memory stays bounded.
 Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z);

@@ -1,5 +1,5 @@
 // See evaluate.h. One class goes through the batches; each of its small functions puts one group of values into the
-// tally, or the sentence that says why it cannot.
+// tally, or the sentence that says why it cannot. What needs all data at once (the sections) comes at the end.
 
 #include "evaluate/evaluate.h"
 
@@ -17,7 +17,9 @@
 
 #include "checkpoint/snapshot.h"
 #include "evaluate/estimators.h"
+#include "evaluate/geometry.h"
 #include "evaluate/rows.h"
+#include "evaluate/sections.h"
 #include "evaluate/tally.h"
 #include "train/session.h"
 
@@ -42,7 +44,10 @@ struct Here {
   Tensor at_mean;  // ℓ(h), [B]
   Tensor hessian;  // H, [B, d, d]
   std::optional<Covariance> covariance;
+  Draw draw;
   Tensor z, nll, kl;  // draws [K, B, d], ℓ of each [K, B], [B]
+  Tensor
+      even;  // ℓ of each draw and its mirror image about h, averaged; ℓ of the draw where q has no symmetry
 };
 
 class Evaluator {
@@ -52,13 +57,15 @@ class Evaluator {
         options_(options),
         model_(session.assembly->model()),
         rows_(session, options.split) {
-    if (options.samples < 1 || options.importance_samples < 0 || options.batch < 1)
+    if (options.samples < 1 || options.importance_samples < 0 || options.batch < 1 ||
+        options.hessian_rows < 0)
       throw std::invalid_argument("an evaluation needs at least one sample and one datum a batch.");
     beta_ = options.beta ? options.beta : model_.objective().final_beta();
     if (beta_ && !(*beta_ >= 0)) throw std::invalid_argument("β must not be negative.");
     if (const auto gaussian = model_.prior().gaussian())
       prior_ = Gaussian{gaussian->mean, gaussian->covariance.to(at::kDouble)};
     if (prior_) precision_ = prior_->covariance.precision()[0];
+    if (options.block > 0) blocks_ = Structure::named("block", model_.latent, options.block).blocks;
   }
 
   json run() {
@@ -97,14 +104,17 @@ class Evaluator {
     keep("index", batch.index);
     keep("labels", batch.labels);
     keep("h", here.h);
+    gathered_.codes.push_back(here.h);
 
     add_expectations(here, first);
     add_curvature(here);
     add_quadratic(here);
+    add_full_hessian(here, first);
     add_deterministic(here, first);
     add_optimal(here, first);
     add_importance(here, first);
     add_objective(batch, first);
+    if (here.z.defined()) gathered_.add(model_, std::move(here.posterior), here.draw, prior_);
   }
 
   // E_q ℓ, KL, and what is made of them.
@@ -114,6 +124,7 @@ class Evaluator {
       return here.posterior->rsample(options_.samples, model_.rng);
     });
     if (!draw) return;
+    here.draw = *draw;
     here.z = draw->z;
     here.nll = nll_of_draws(model_, here.x, here.z);
     tally_.add("nll", here.nll.mean(0));
@@ -136,14 +147,17 @@ class Evaluator {
                              "half_trace",        "ratio_R",         "grae",
                              "diagonal_bound",    "isotropic_bound", "grae_approx",
                              "contrast",          "off_diagonal",    "elbo_optimal",
-                             "loss_beta_optimal", "is_nll_optimal",  "is_effective_samples_optimal"};
-    const auto local = tally_.attempt(names, [&] {
-      return model_.latent_hessian(here.x, here.h, model_.unit_tangents(here.h.size(0)), options_.curvature);
-    });
+                             "loss_beta_optimal", "is_nll_optimal",  "is_effective_samples_optimal",
+                             "gauss_newton_rest"};
+    const auto local =
+        tally_.attempt(names, [&] { return local_derivatives(model_, here.x, here.h, options_.curvature); });
     if (!local) return;
-    here.hessian = local->h;
+    gathered_.add(*local);
+    if (!local->hessian.defined()) return tally_.undefined(names, "not defined: " + local->why);
+    here.hessian = local->hessian;
     keep("hessian", here.hessian);
-    tally_.add("off_diagonal", off_diagonal_share(here.hessian));
+    tally_.add("off_diagonal",
+               shares(here.hessian, at::ones({model_.latent}, here.hessian.options())).off_diagonal);
   }
 
   // §3: the second-order expansion about the mean.
@@ -153,10 +167,21 @@ class Evaluator {
     if (covariance && *covariance) here.covariance = (*covariance)->to(at::kDouble);
     else
       return tally_.undefined(
-          {"taylor", "taylor_gap", "half_trace", "ratio_R", "elbo_optimal", "loss_beta_optimal",
-           "is_nll_optimal", "is_effective_samples_optimal"},
+          {"taylor", "taylor_gap", "half_trace", "ratio_R", "taylor_full", "taylor_full_gap",
+           "gauss_newton_rest", "elbo_optimal", "loss_beta_optimal", "is_nll_optimal",
+           "is_effective_samples_optimal"},
           sentence("the posterior of family " + model_.label(Kind::kFamily) + " has no covariance"));
     keep("covariance", here.covariance->dense());
+    if (!structure_) {
+      structure_ = here.covariance->structure();
+      const auto count = static_cast<int64_t>(structure_->blocks.size());
+      if (blocks_.empty() && structure_->rank < 0 && !structure_->tied && count > 1 && count < model_.latent)
+        blocks_ = structure_->blocks;
+    }
+    if (here.nll.defined()) {
+      const bool symmetric = is_symmetric(*here.posterior, here.z);
+      here.even = symmetric ? 0.5 * (here.nll + nll_of_draws(model_, here.x, 2 * here.h - here.z)) : here.nll;
+    }
     if (!here.hessian.defined()) return;
     const Tensor half_trace = 0.5 * here.covariance->trace(here.hessian);
     tally_.add("half_trace", half_trace);
@@ -164,10 +189,38 @@ class Evaluator {
     if (!here.nll.defined())
       return tally_.undefined({"taylor_gap", "ratio_R"}, sentence("there are no draws of q"));
     tally_.add("spread", here.nll.mean(0) - here.at_mean);
-    // L_β − L_Taylor: KL cancels, and the quadratic form of each draw takes most of the noise away.
-    const Tensor off = (here.z - here.h).to(at::kDouble);  // [K, B, d]
-    const Tensor quadratic = 0.5 * at::einsum("kbi,bij,kbj->kb", {off, here.hessian, off});
-    tally_.add("taylor_gap", (here.nll - here.at_mean - quadratic).mean(0));
+    tally_.add("taylor_gap", beyond_quadratic(here, here.hessian));
+  }
+
+  // L_β − L_Taylor of the first data, with as many Hessians: KL cancels, and quadratic form and mirrored draws take most
+  // of the noise away (§3). [data]
+  static Tensor beyond_quadratic(const Here& here, const Tensor& hessian) {
+    const int64_t count = hessian.size(0);
+    const Tensor off = (here.z - here.h).narrow(1, 0, count).to(at::kDouble);  // [K, data, d]
+    const Tensor quadratic = 0.5 * at::einsum("kbi,bij,kbj->kb", {off, hessian, off});
+    return (here.even.narrow(1, 0, count) - here.at_mean.narrow(0, 0, count) - quadratic).mean(0);
+  }
+
+  // §3 without Gauss–Newton. Where the decoder is piecewise linear H is all of it; else on the first rows only.
+  void add_full_hessian(Here& here, int64_t first) {
+    const Tally::Names names{"taylor_full", "taylor_full_gap", "gauss_newton_rest"};
+    if (!here.covariance || options_.hessian_rows == 0) return;
+    const bool known = model_.decoder().piecewise_linear() && options_.curvature == Curvature::kHessian &&
+                       here.hessian.defined();
+    const int64_t rows = known ? here.h.size(0) : std::min(here.h.size(0), options_.hessian_rows - first);
+    if (rows <= 0) return;
+    const auto full = tally_.attempt(names, [&] {
+      return known ? here.hessian
+                   : full_hessian(model_, here.x.narrow(0, 0, rows), here.h.narrow(0, 0, rows));
+    });
+    if (!full) return;
+    const Tensor covariance = here.covariance->dense().narrow(0, 0, rows);
+    const auto half_trace = [&](const Tensor& h) { return 0.5 * (h * covariance).sum({1, 2}); };
+    if (here.hessian.defined())
+      tally_.add("gauss_newton_rest", half_trace(*full - here.hessian.narrow(0, 0, rows)));
+    if (here.kl.defined() && beta_)
+      tally_.add("taylor_full", (here.at_mean + *beta_ * here.kl).narrow(0, 0, rows) + half_trace(*full));
+    if (here.even.defined()) tally_.add("taylor_full_gap", beyond_quadratic(here, *full));
   }
 
   // §4 and §5: the rows of the table of optimal covariances, for this decoder at this encoding.
@@ -188,6 +241,8 @@ class Evaluator {
     tally_.add("grae", base + full);
     tally_.add("diagonal_bound", base + diagonal);
     tally_.add("isotropic_bound", base + penalty(Structure::isotropic(d)));
+    if (!blocks_.empty()) tally_.add("block_bound", base + penalty(Structure{blocks_}));
+    if (structure_ && structure_->rank >= 0) tally_.add("low_rank_bound", base + penalty(*structure_));
     if (*beta_ > 0) tally_.add("contrast", (diagonal - full) / *beta_);
     else tally_.undefined({"contrast"}, sentence("β is 0"));
 
@@ -210,23 +265,29 @@ class Evaluator {
                              "is_effective_samples_optimal"};
     if (!prior_) return tally_.undefined(names, not_gaussian());
     if (!here.hessian.defined() || !here.covariance) return;
-    if (!structure_) structure_ = here.covariance->structure();
-    const auto at_beta = [&](double beta) {
-      const Tensor wide = at::full({}, beta, here.hessian.options());
-      return GaussianPosterior(here.h, optimal_covariance(*structure_, here.hessian, wide, precision_));
+    const auto optimum = [&](double beta) {
+      return optimal_covariance(*structure_, here.hessian, at::full({}, beta, here.hessian.options()),
+                                precision_);
     };
     const auto loss = [&](const Posterior& posterior, double beta) {
       const Draw draw = posterior.rsample(options_.samples, model_.rng);
       return nll_of_draws(model_, here.x, draw.z).mean(0) + beta * model_.kl(posterior, draw).to(at::kDouble);
     };
     seed("optimal", first);
-    const GaussianPosterior one = at_beta(1);
+    const GaussianPosterior one(here.h, optimum(1));
     keep("covariance_optimal", one.covariance()->dense());
     tally_.add("elbo_optimal", loss(one, 1));
     if (!beta_) tally_.undefined({"loss_beta_optimal"}, no_beta());
     else if (*beta_ == 0)
       tally_.undefined({"loss_beta_optimal"}, sentence("β is 0, and the optimal covariance with it"));
-    else tally_.add("loss_beta_optimal", loss(at_beta(*beta_), *beta_));
+    else {
+      const Covariance best = optimum(*beta_);
+      tally_.add("loss_beta_optimal", loss(GaussianPosterior(here.h, best), *beta_));
+      gathered_.variance_ratios.push_back((here.covariance->variances() / best.variances()).to(at::kCPU));
+      const Tensor trace = here.covariance->trace(best.precision()) - static_cast<double>(model_.latent);
+      gathered_.to_optimum.push_back(0.5 *
+                                     (trace - here.covariance->log_det() + best.log_det()).to(at::kCPU));
+    }
     if (options_.importance_samples == 0) return;
     seed("importance optimal", first);
     const Importance found = importance_weighted(model_, one, here.x, options_.importance_samples);
@@ -265,7 +326,7 @@ class Evaluator {
                     " is none");
   }
 
-  json report(int64_t count) const {
+  json report(int64_t count) {
     json result = {
         {"split", rows_.split()},
         {"data", count},
@@ -298,8 +359,26 @@ class Evaluator {
         result["values"].erase(name);
     add_ratio(result["values"]);
     add_bits(result["values"]);
+    for (auto& [name, entry] : result["values"].items())
+      if (const Tensor values = tally_.values(name); values.defined() && values.size(0) < count)
+        entry["rows"] = values.size(0);
     if (column_sum_.defined()) result["grae_approx_variance"] = column_variances(count);
+    add_sections(result);
     return result;
+  }
+
+  // Of every datum that went through, in rows' order.
+  void add_sections(json& result) {
+    const auto add = [&](const std::string& name, const Section& section) {
+      result[name] = section.entries();
+      result[name + "_arrays"] = section.arrays();
+    };
+    add("information", information_section(gathered_, model_, beta_));
+    seed("pairs", 0);
+    add("geometry", geometry_section(gathered_, model_, blocks_, tally_.values("contrast"),
+                                     tally_.entry("hessian", "").value("undefined", "")));
+    add("covariance",
+        covariance_section(gathered_, tally_.entry("loss_beta_optimal", "").value("undefined", "")));
   }
 
   // β_eff, and the constant of a Gaussian likelihood (§2, §10).
@@ -356,9 +435,19 @@ class Evaluator {
     const auto batch = static_cast<double>(session_.experiment.train.batch);
     const double squares = column_squares_ / static_cast<double>(count);
     const double of_mean = (column_sum_ / count).square().sum().item<double>();
-    return {{"batch", session_.experiment.train.batch},
-            {"one_column_a_batch", d * (of_mean + (squares - of_mean) / batch)},
-            {"one_column_a_datum", d / batch * squares}};
+    const double a_batch = d * (of_mean + (squares - of_mean) / batch), a_datum = d / batch * squares;
+    json result = {{"batch", session_.experiment.train.batch},
+                   {"one_column_a_batch", a_batch},
+                   {"one_column_a_datum", a_datum},
+                   {"columns", json::array()}};
+    for (int64_t k = 1; k < model_.latent;
+         k *= 2) {  // without replacement: (1 − k/d)/k of d/(d − 1) times one column's
+      const auto n = static_cast<double>(k);
+      const double share = (d - n) / (n * (d - 1));
+      result["columns"].push_back(
+          {{"columns", k}, {"a_batch", share * a_batch}, {"a_datum", share * a_datum}});
+    }
+    return result;
   }
 
   // ---------------------------------------------------------------------------------------------- the dump
@@ -385,41 +474,15 @@ class Evaluator {
   std::optional<Gaussian> prior_;       // float64
   Tensor precision_;                    // Q [d, d]
   std::optional<Structure> structure_;  // of the family's covariance
+  std::vector<int64_t> blocks_;         // the family's, or the option's; empty: none
   std::optional<bool> closed_kl_;
   Tally tally_;
   Tensor column_sum_;          // Σ_n c_n, [d]
   double column_squares_ = 0;  // Σ_n ‖c_n‖²
+
+  Gathered gathered_;
   std::map<std::string, std::vector<Tensor>> kept_;
 };
-
-struct Meaning {
-  const char* name;
-  const char* text;
-};
-constexpr Meaning kMeanings[] = {{"elbo", "negative evidence lower bound: nll + kl"},
-                                 {"nll", "E_q of −log p(x|z)"},
-                                 {"kl", "KL of q to the prior"},
-                                 {"nll_at_mean", "−log p(x|z) at q's mean"},
-                                 {"loss_beta", "nll + β kl"},
-                                 {"objective", "the trained loss, as its objective computes it"},
-                                 {"taylor", "second-order expansion of loss_beta about q's mean (§3)"},
-                                 {"taylor_gap", "loss_beta − taylor"},
-                                 {"ratio_R", "½tr(HΣ) / (nll − nll_at_mean)"},
-                                 {"half_trace", "½tr(HΣ)"},
-                                 {"spread", "nll − nll_at_mean"},
-                                 {"grae", "deterministic loss, full covariance (§5)"},
-                                 {"diagonal_bound", "the same, diagonal covariance: what GRAE≈ estimates"},
-                                 {"isotropic_bound", "the same, one variance for all latents"},
-                                 {"grae_approx", "one draw of GRAE≈, a column a datum"},
-                                 {"contrast", "(diagonal_bound − grae) / β: 0 where H is diagonal (§8)"},
-                                 {"off_diagonal", "share of H's squares off its diagonal, H normalised (§8)"},
-                                 {"is_nll", "importance-weighted −log p(x)"},
-                                 {"is_effective_samples", "effective number of its draws"},
-                                 {"elbo_optimal", "elbo at the optimal covariance for β = 1"},
-                                 {"loss_beta_optimal", "loss_beta at the optimal covariance for β"},
-                                 {"is_nll_optimal", "is_nll with draws at the optimal covariance for β = 1"},
-                                 {"is_effective_samples_optimal", "effective number of its draws"},
-                                 {"bits_per_dimension", "bits a data value, of bytes"}};
 
 }  // namespace
 
@@ -427,36 +490,6 @@ nlohmann::json evaluate(train::Session& session, const EvaluateOptions& options)
   const at::NoGradGuard no_grad;
   const EvaluationMode mode(*session.assembly);
   return Evaluator(session, options).run();
-}
-
-report::Table table_of(const nlohmann::json& result) {
-  report::Table table({{"value"}, {"nats a datum", report::Align::kRight}, {"what it is"}});
-  const json& values = result.at("values");
-  for (const auto& [name, text] : kMeanings) {
-    if (!values.contains(name)) continue;
-    const json& entry = values.at(name);
-    if (entry.contains("undefined")) {
-      table.add({name, "–", entry.at("undefined").get<std::string>()});
-      continue;
-    }
-    const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
-    table.add({name, report::with_error(entry.at("mean").get<double>(), error), text});
-  }
-  return table;
-}
-
-report::Table table_of_section(const nlohmann::json& section) {
-  report::Table table({{"value"}, {"", report::Align::kRight}, {"what it is"}});
-  for (const auto& [name, entry] : section.items()) {
-    const auto what = entry.at("what").get<std::string>();
-    if (entry.contains("undefined")) {
-      table.add({name, "–", what + "; " + entry.at("undefined").get<std::string>()});
-      continue;
-    }
-    const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
-    table.add({name, report::with_error(entry.at("value").get<double>(), error), what});
-  }
-  return table;
 }
 
 }  // namespace variform::evaluate

@@ -32,8 +32,10 @@ class LowRank final : public variform::VariationalFamily {
     const Tensor around = parts[1].exp().expand({batch, d}).diag_embed();
     // Of the product in the units of `deviation`, so that its size does not matter.
     const Tensor root = std::get<0>(at::linalg_cholesky_ex(factor.matmul(factor.transpose(1, 2)) + around));
-    return std::make_unique<variform::GaussianPosterior>(parts[0],
-                                                         variform::Covariance::cholesky({deviation_ * root}));
+    const variform::Structure structure =
+        diagonal_ ? variform::Structure::full(d) : variform::Structure::low_rank(d, rank_);
+    return std::make_unique<variform::GaussianPosterior>(
+        parts[0], variform::Covariance::cholesky({deviation_ * root}, structure));
   }
 
  private:

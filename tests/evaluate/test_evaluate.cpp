@@ -33,6 +33,11 @@ std::string reason(const json& result, const std::string& name) {
   return result.at("values").at(name).at("undefined").get<std::string>();
 }
 
+double value(const json& result, const std::string& section, const std::string& name) {
+  INFO(section << " " << name << ": " << result.at(section).value(name, json("missing")).dump());
+  return result.at(section).at(name).at("value").get<double>();
+}
+
 double largest(const at::Tensor& tensor) { return tensor.abs().max().item<double>(); }
 
 // Probabilistic PCA with its exact posterior: the encoder is set to the posterior mean at β = 1, and the family
@@ -116,7 +121,12 @@ TEST_CASE(
   const at::Tensor ratio = at::linalg_inv(pca.precision).mm(eye + 2 * h);  // Σ Σ*⁻¹
   const at::Tensor kl = 0.5 * (ratio.trace() - 3 - at::logdet(ratio));
   CHECK(largest(tensors.at("terms/taylor") - tensors.at("terms/grae") - 0.5 * kl) < 1e-10);
-  CHECK(std::abs(mean(result, "taylor_gap")) < 4 * error(result, "taylor_gap") + 1e-10);  // F is quadratic
+  for (const char* name : {"taylor_gap", "taylor_full_gap", "gauss_newton_rest"}) {
+    INFO(name);
+    CHECK(largest(tensors.at(std::string("terms/") + name)) <
+          1e-10);  // F is quadratic, and draws are mirrored
+  }
+  CHECK(mean(result, "taylor_full") == testing::Approx(mean(result, "taylor")).epsilon(1e-12));
   CHECK(mean(result, "ratio_R") == testing::Approx(1).margin(5 * error(result, "ratio_R")));
   CHECK(std::abs(mean(result, "grae_approx") - mean(result, "diagonal_bound")) <
         5 * error(result, "grae_approx"));
@@ -124,20 +134,36 @@ TEST_CASE(
   const json variances = result.at("grae_approx_variance");
   CHECK(variances.at("one_column_a_datum").get<double>() ==
         testing::Approx(variances.at("one_column_a_batch").get<double>() / 16).epsilon(1e-9));
+  // Two of three columns without replacement: the variance of a mean of pairs, by going through them.
+  const at::Tensor c = 0.25 * (2 * h.diagonal()).log1p();
+  const at::Tensor pairs = 1.5 * at::stack({c[0] + c[1], c[0] + c[2], c[1] + c[2]});
+  CHECK(variances.at("columns").at(1).at("columns") == 2);
+  CHECK(variances.at("columns").at(1).at("a_batch").get<double>() ==
+        testing::Approx(pairs.var(/*unbiased=*/false).item<double>()).epsilon(1e-9));
 }
 
-TEST_CASE("the share off the diagonal is scale-free, and dead latents have none") {
-  const auto hessian = [](std::vector<double> values) {
-    return at::tensor(values, at::kDouble).reshape({1, 3, 3});
-  };
-  // cos² = 0.25 between the first two: 2 · 0.25 of 3 + 2 · 0.25.
-  const std::vector<double> plain{4, 1, 0, 1, 1, 0, 0, 0, 9}, scaled{400, 1, 0, 1, 0.01, 0, 0, 0, 1e-6};
-  const std::vector<double> dead{4, 1, 0, 1, 1, 0, 0, 0, 0}, none(9, 0.0),
-      diagonal{4, 0, 0, 0, 1, 0, 0, 0, 2};
-  const at::Tensor found = off_diagonal_share(
-      at::cat({hessian(plain), hessian(scaled), hessian(dead), hessian(none), hessian(diagonal)}));
-  const std::vector<double> expected{0.5 / 3.5, 0.5 / 3.5, 0.5 / 2.5, 0, 0};
-  CHECK(largest(found - at::tensor(expected, at::kDouble)) < 1e-12);
+TEST_CASE("the learned covariance is held against the optimum for the training's β") {
+  Pca pca;
+  const at::Tensor h = pca.w.t().mm(pca.w) / kVariance, eye = at::eye(3, at::kDouble);
+  const json half = evaluate(*pca.session);  // learned for β = 1, compared at the objective's 0.5
+  const at::Tensor learned = at::linalg_inv(pca.precision), optimal = at::linalg_inv(eye + 2 * h);
+  const at::Tensor ratios = learned.diagonal() / optimal.diagonal();
+  const json arrays = half.at("covariance_arrays").at("variance_ratio");
+  for (int64_t i = 0; i < 3; ++i) {
+    CHECK(arrays.at("mean").at(i).get<double>() == testing::Approx(ratios[i].item<double>()));
+    for (int quartile : {0, 1, 2})
+      CHECK(arrays.at("quartiles").at(quartile).at(i).get<double>() ==
+            testing::Approx(ratios[i].item<double>()));
+  }
+  CHECK(value(half, "covariance", "variance_ratio") == testing::Approx(ratios.median().item<double>()));
+  const at::Tensor product = learned.mm(at::linalg_inv(optimal));
+  CHECK(value(half, "covariance", "kl_to_optimum") ==
+        testing::Approx((0.5 * (product.trace() - 3 - at::logdet(product))).item<double>()));
+  EvaluateOptions options;
+  options.beta = 1;
+  const json same = evaluate(*pca.session, options);
+  CHECK(value(same, "covariance", "variance_ratio") == testing::Approx(1));
+  CHECK(std::abs(value(same, "covariance", "kl_to_optimum")) < 1e-10);
 }
 
 TEST_CASE("elsewhere the bounds keep their order and importance weights lower the evidence bound") {
@@ -163,7 +189,9 @@ TEST_CASE("elsewhere the bounds keep their order and importance weights lower th
   CHECK_THROWS_WITH(
       evaluate(*session, options),
       ContainsSubstring("no data in the split 'validation'; this run's data have: test, train"));
-  const std::string text = table_of(result).text();
+  const std::string text = head_of(result) + table_of(result).text() + foot_of(result);
+  CHECK_THAT(text, ContainsSubstring("beta_eff 0.15"));
+  CHECK_THAT(text, ContainsSubstring("one column a batch"));
   CHECK_THAT(text, ContainsSubstring("elbo"));
   CHECK_THAT(text, ContainsSubstring("±"));
 }
@@ -192,8 +220,68 @@ TEST_CASE("what a model lacks becomes a sentence") {
   none.limit = 7;
   const json brief = evaluate(*test::open(Setup{}), none);
   CHECK(brief.at("data") == 7);
+  CHECK(brief.at("values").at("elbo").contains("rows") == false);
   CHECK_FALSE(brief.at("values").contains("is_nll"));
   CHECK_FALSE(brief.at("values").contains("is_nll_optimal"));
+}
+
+TEST_CASE("all of the Hessian is what differences of the loss say, on as many rows as were asked for") {
+  const Folder folder;
+  auto session = test::open(Setup{.encoder = "mlp", .decoder = "mlp\", activation = \"tanh"});
+  EvaluateOptions options;
+  options.batch = 16;
+  options.hessian_rows = 20;
+  options.dump = folder / "dump.h5";
+  const json result = evaluate(*session, options);
+  const auto tensors = checkpoint::read(options.dump).tensors;
+  CHECK(result.at("values").at("taylor_full").at("rows") == 20);
+  REQUIRE(tensors.at("terms/taylor_full").size(0) == 20);
+  const auto first = [&](const char* name) {
+    return tensors.at(std::string("terms/") + name).slice(0, 0, 20);
+  };
+  CHECK(largest(first("taylor_full") - first("taylor") - first("gauss_newton_rest")) < 1e-10);
+
+  // tr(∇²F Σ) by second differences along the columns of Σ's root.
+  const at::NoGradGuard no_grad;
+  Model& model = session->assembly->model();
+  const at::Tensor x = tensors.at("x").slice(0, 0, 20), h = tensors.at("h").slice(0, 0, 20);
+  const at::Tensor root = at::linalg_cholesky(tensors.at("covariance").slice(0, 0, 20));
+  const auto f = [&](const at::Tensor& z) { return model.nll(x, model.decode(z)); };
+  at::Tensor trace = at::zeros({20}, at::kDouble);
+  const double step = 1e-3;
+  for (int64_t i = 0; i < 3; ++i) {
+    const at::Tensor move = step * root.select(2, i);
+    trace += (f(h + move) + f(h - move) - 2 * f(h)) / (step * step);
+  }
+  CHECK(largest(first("half_trace") + first("gauss_newton_rest") - 0.5 * trace) <
+        1e-5 * largest(first("half_trace")));
+  CHECK(largest(first("gauss_newton_rest")) >
+        1e-3 * largest(first("half_trace")));  // there is something to see
+  CHECK(std::abs(mean(result, "taylor_full_gap")) <
+        std::abs(mean(result, "taylor_gap")) + 4 * error(result, "taylor_full_gap"));
+}
+
+TEST_CASE("a family's own structure has a bound between the full and the diagonal one") {
+  const json block = evaluate(
+      *test::open(Setup{.encoder = "mlp", .decoder = "mlp", .family = "type = \"block\", sizes = [2, 1]"}));
+  CHECK(block.at("structure") == "blocks [2, 1]");
+  CHECK(mean(block, "grae") < mean(block, "block_bound"));
+  CHECK(mean(block, "block_bound") < mean(block, "diagonal_bound"));
+  CHECK_FALSE(block.at("values").contains("low_rank_bound"));
+  CHECK(value(block, "geometry", "metric_within_blocks") + value(block, "geometry", "metric_across_blocks") ==
+        testing::Approx(value(block, "geometry", "metric_off_diagonal")));
+
+  const json low = evaluate(
+      *test::open(Setup{.encoder = "mlp", .decoder = "mlp", .family = "type = \"low-rank\", rank = 1"}));
+  CHECK(low.at("structure") == "rank 1 plus s²I");
+  CHECK(mean(low, "grae") < mean(low, "low_rank_bound"));
+  CHECK(mean(low, "low_rank_bound") < mean(low, "isotropic_bound"));
+
+  EvaluateOptions options;
+  options.block = 2;
+  const json asked = evaluate(*test::open(Setup{.encoder = "mlp", .decoder = "mlp"}), options);
+  CHECK(asked.at("structure") == "diagonal");
+  CHECK(mean(asked, "block_bound") < mean(asked, "diagonal_bound"));
 }
 
 TEST_CASE("the structure of a covariance is read off its zeros") {

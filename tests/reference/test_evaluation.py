@@ -22,6 +22,8 @@ from variform_reference import (
 )
 
 ROWS, BATCH, SAMPLES, IMPORTANCE = 24, 16, 4, 20  # two batches, the second one shorter
+HESSIAN_ROWS = 18
+DIFFERENCES = ("taylor_gap", "taylor_full_gap", "gauss_newton_rest", "spread")  # of values as large as nll
 
 
 def mean_and_error(values):
@@ -49,8 +51,9 @@ class Expected:
         self.expectations()
         self.quadratic()
         self.deterministic()
-        self.geometry()
+        self.shapes()
         self.optimal()
+        self.full_hessian()
 
     def from_streams(self, purpose, function):
         """function(posterior, x, generator) of every batch, [K, B, d] or [B, …], joined along the data."""
@@ -81,19 +84,43 @@ class Expected:
         """§3: the expansion of L_β about the mean, and L_β − L_Taylor with the quadratic form as control variate."""
         at_mean = self.model.nll(self.x, self.model.decode(self.h))
         half_trace = 0.5 * (self.hessian * self.posterior.covariance_matrix).sum((-2, -1))
-        off = self.z - self.h
-        form = 0.5 * torch.einsum("kbi,bij,kbj->kb", off, self.hessian, off).mean(0)
         self.terms |= {
             "nll_at_mean": at_mean, "half_trace": half_trace, "spread": self.terms["nll"] - at_mean,
             "taylor": at_mean + half_trace + self.beta * self.terms["kl"],
-            "taylor_gap": self.terms["nll"] - at_mean - form,
+            "taylor_gap": self.beyond(self.hessian),
+        }  # fmt: skip
+
+    def beyond(self, hessian):
+        """§3: L_β − L_Taylor of the first data, each draw with its mirror image about the mean."""
+        rows = len(hessian)
+        x, h, z = self.x[:rows], self.h[:rows], self.z[:, :rows]
+        nll = [self.model.nll(x, self.model.decode(draws)) for draws in (z, 2 * h - z)]
+        form = 0.5 * torch.einsum("kbi,bij,kbj->kb", z - h, hessian, z - h)
+        return (sum(nll) / 2 - self.model.nll(x, self.model.decode(h)) - form).mean(0)
+
+    def full_hessian(self):
+        """§3 without Gauss–Newton, on the first rows unless the decoder is piecewise linear."""
+        decoder = self.model.config["model"]["decoder"]
+        linear = decoder["activation"] in PIECEWISE_LINEAR and decoder["normalisation"] == "none"
+        rows = ROWS if linear else HESSIAN_ROWS
+        full = self.model.whole_hessian(self.x[:rows], self.h[:rows])
+        half = 0.5 * (full * self.posterior.covariance_matrix[:rows]).sum((-2, -1))
+        at_mean, kl = self.terms["nll_at_mean"][:rows], self.terms["kl"][:rows]
+        self.terms |= {
+            "gauss_newton_rest": half - self.terms["half_trace"][:rows],
+            "taylor_full": at_mean + half + self.beta * kl,
+            "taylor_full_gap": self.beyond(full),
         }  # fmt: skip
 
     def deterministic(self):
         """§5: GRAE, its bounds, and one draw of GRAE≈ a datum."""
         model, d = self.model, self.model.d
-        for name, structure in (("grae", "full"), ("diagonal_bound", "diagonal"), ("isotropic_bound", "isotropic")):
+        rows = {"grae": "full", "diagonal_bound": "diagonal", "isotropic_bound": "isotropic"}
+        for name, structure in rows.items():
             self.terms[name] = model.grae(self.x, self.h, block_sizes(structure, d), self.beta)
+        sizes = model.sizes()
+        if sizes and 1 < len(sizes) < d:
+            self.terms["block_bound"] = model.grae(self.x, self.h, sizes, self.beta)
         self.columns = model.column_contributions(self.h, self.beta)
 
         def one_column(q, x, rng):
@@ -107,7 +134,7 @@ class Expected:
 
         self.terms["grae_approx"] = self.from_streams("column", one_column)
 
-    def geometry(self):
+    def shapes(self):
         """§8, from the Jacobian: contrast of I + H/β in the prior's metric, squares of H's cosines off the diagonal."""
         root = self.q.sqrt()
         a = torch.eye(self.model.d) + torch.linalg.inv(root) @ self.hessian @ torch.linalg.inv(root) / self.beta
@@ -158,6 +185,134 @@ class Expected:
         return {"one_column_a_batch": shared + (each.mean() - shared) / n, "one_column_a_datum": each.mean() / n}
 
 
+QUARTERS = torch.tensor([0.25, 0.5, 0.75])
+
+
+class Sections:
+    """The sections that look at all data at once. An entry is a tensor of one value a datum, or one number; with the
+    magnitude that its digits count from, if that is not its own."""
+
+    def __init__(self, expected):
+        self.e, self.model = expected, expected.model
+        self.seed, self.d = self.model.seed, self.model.d
+        self.entries = {"information": {}, "geometry": {}, "covariance": {}}
+        self.arrays = {f"{name}_arrays": {} for name in self.entries}
+        self.active = expected.h.var(0) > 0.01
+        self.information()
+        self.geometry()
+        self.interpolations()
+        self.covariance()
+
+    def add(self, section, name, value, scale=None):
+        self.entries[section][name] = torch.as_tensor(value, dtype=torch.float64), scale
+
+    def information(self):
+        e = self.e
+        self.add("information", "active_units", self.active.sum())
+        eigenvalues = torch.linalg.eigvalsh(e.hessian.mean(0)).flip(0) / e.beta
+        self.add("information", "active_directions", (eigenvalues > 0.01).sum())
+        # q(z) is the mixture of the posteriors of all rows; one draw of each row.
+        z = e.z[0]
+        log_q = torch.stack([e.posterior.log_prob(one) for one in z])  # [draw, posterior]
+        aggregate = log_q.logsumexp(1) - math.log(ROWS)
+        self.add("information", "mutual_information", log_q.diagonal() - aggregate)
+        self.add("information", "aggregate_kl", aggregate - self.model.prior().log_prob(z))
+        mean, q = self.model.prior_moments()
+        variances = e.posterior.covariance_matrix.diagonal(dim1=1, dim2=2)
+        marginal = torch.distributions.Normal(e.h, variances.sqrt())
+        prior = torch.distributions.Normal(mean, q.diagonal() ** -0.5)
+        kl = torch.distributions.kl_divergence(marginal, prior)
+        self.add("information", "latent_kl", kl.sum(1))
+        self.arrays["information_arrays"] = {
+            "variance_of_codes": e.h.var(0), "eigenvalues_of_mean_hessian": eigenvalues, "latent_kl": kl.mean(0),
+        }  # fmt: skip
+
+    def shares(self, name, matrices):
+        d, sizes = self.d, self.model.sizes()
+        squares = torch.stack([m**2 / m.diagonal().outer(m.diagonal()) for m in matrices]).nan_to_num(0)
+        if not sizes or not 1 < len(sizes) < d:
+            sizes = None
+        inside = torch.block_diag(*(torch.ones(size, size) for size in sizes or [d])) - torch.eye(d)
+        for suffix, kept in (("", torch.ones(d)), ("_active", self.active.double())):
+            among = squares * kept.outer(kept)
+            total = among.sum((1, 2))
+
+            def share(part, among=among, total=total):
+                return ((among * part).sum((1, 2)) / total).nan_to_num(0)
+
+            self.add("geometry", f"{name}_off_diagonal{suffix}", share(1 - torch.eye(d)))
+            if sizes:
+                self.add("geometry", f"{name}_within_blocks{suffix}", share(inside))
+                self.add("geometry", f"{name}_across_blocks{suffix}", share(1 - torch.eye(d) - inside))
+        self.arrays["geometry_arrays"][name] = squares.sqrt()
+
+    def geometry(self):
+        e = self.e
+        jacobian = self.model.jacobian(e.h)
+        self.metric = jacobian.mT @ jacobian
+        self.add("geometry", "data", ROWS)
+        self.shares("metric", self.metric)
+        self.shares("hessian", e.hessian)
+        singular = torch.linalg.svdvals(jacobian)
+        self.add("geometry", "largest_singular_value", singular[:, 0])
+        self.add("geometry", "contrast", e.terms["contrast"])
+        active = torch.linalg.svdvals(jacobian[:, :, self.active])
+        if active.shape[1]:
+            self.add("geometry", "log_volume", active.log().sum(1))
+            self.add("geometry", "condition_number", 2 * (active[:, 0] / active[:, -1]).log())
+        self.arrays["geometry_arrays"] |= {"active": self.active.double(), "singular_values": singular}
+
+    def interpolations(self):
+        """Sixteen pairs of data, as many as there are: straight lines, and paths of least energy."""
+        rng = stream(self.seed, "evaluate", "test", "pairs", 0)
+        order = torch.rand(ROWS, generator=rng, dtype=self.model.dtype).argsort()
+        ends = self.e.h[order[: 2 * min(16, ROWS // 2)]].reshape(-1, 2, self.d)
+        lengths = [self.lengths(a, b) for a, b in ends]
+        straight, geodesic = (torch.stack(values) for values in zip(*lengths))
+        self.add("geometry", "straight_length", straight)
+        self.add("geometry", "geodesic_length", geodesic)
+        self.add("geometry", "geodesic_ratio", geodesic / straight)
+
+    def lengths(self, a, b, segments=16, refinement=4, iterations=40):
+        """As core/evaluate/geometry.h documents it, one path at a time."""
+        time = torch.linspace(0, 1, segments + 1)[:, None]
+        line = a + time * (b - a)
+        energy = lambda path: self.model.decode(path).flatten(1).diff(dim=0).square().sum()
+        laplacian = 2 * torch.eye(segments - 1) - torch.diag(torch.ones(segments - 2), 1)
+        laplacian = laplacian - torch.diag(torch.ones(segments - 2), -1)
+        typical = self.metric.mean(0)
+        inverse = torch.linalg.inv(typical + 1e-3 * typical.trace() / self.d * torch.eye(self.d))
+        path, step = line, 1.0
+        for _ in range(iterations):
+            slope = torch.func.grad(energy)(path)[1:-1]
+            trial = path.clone()
+            trial[1:-1] -= 0.5 * step * torch.linalg.solve(laplacian, slope) @ inverse
+            if energy(trial) < energy(path):
+                path, step = trial, min(2 * step, 1.0)
+            else:
+                step /= 2
+
+        def length(path):
+            parts = [a + i / refinement * (b - a) for a, b in zip(path[:-1], path[1:]) for i in range(refinement)]
+            fine = torch.stack([*parts, path[-1]])
+            return self.model.decode(fine).flatten(1).diff(dim=0).norm(dim=1).sum()
+
+        return length(line), torch.minimum(length(path), length(line))
+
+    def covariance(self):
+        e = self.e
+        best = optimal_covariance(self.model.sizes(), e.hessian, e.beta, e.q).expand(ROWS, -1, -1)
+        learned = e.posterior.covariance_matrix
+        ratios = learned.diagonal(dim1=1, dim2=2) / best.diagonal(dim1=1, dim2=2)
+        self.add("covariance", "variance_ratio", torch.quantile(ratios.flatten(), 0.5))
+        if self.active.any():
+            self.add("covariance", "variance_ratio_active", torch.quantile(ratios[:, self.active].flatten(), 0.5))
+        normal = torch.distributions.MultivariateNormal
+        distance = torch.distributions.kl_divergence(normal(e.h, learned), normal(e.h, best))
+        self.add("covariance", "kl_to_optimum", distance, self.d)  # 0 where the learned covariance is the optimum
+        self.arrays["covariance_arrays"]["variance_ratio"] = ratios
+
+
 # Weights exponentiate a log-likelihood of hundreds of nats: float32 leaves three digits of them.
 EXPONENTIATED = ("is_effective_samples", "is_effective_samples_optimal")
 
@@ -178,6 +333,8 @@ class EvaluationTest(ReferenceTest):
             SAMPLES,
             "--importance-samples",
             IMPORTANCE,
+            "--hessian-rows",
+            HESSIAN_ROWS,
             "--dump",
             dump,
             "--out",
@@ -191,6 +348,7 @@ class EvaluationTest(ReferenceTest):
         self.assert_close(dump["x"], fashion_mnist()[:ROWS], 1e-7 if model.dtype == torch.float32 else 1e-15, "x")
         with torch.no_grad():
             expected = Expected(model, dump)
+            sections = Sections(expected)
         self.assertEqual({name for name in dump if "/" not in name}, {*expected.tensors, "x", "index", "labels"})
         self.assertEqual({name[6:] for name in dump if name.startswith("terms/")}, set(expected.terms))
         for name, tensor in expected.tensors.items():
@@ -205,17 +363,18 @@ class EvaluationTest(ReferenceTest):
             )
             self.assert_close(dump[name], tensor, tolerance, name)
         for name, tensor in expected.terms.items():
-            scale = expected.terms["nll"] if name in ("taylor_gap", "spread") else None  # differences of such values
+            scale = expected.terms["nll"] if name in DIFFERENCES else None  # differences of such values
             loose = 1e3 if name in EXPONENTIATED and model.dtype == torch.float32 else 1
             self.assert_close(dump[f"terms/{name}"], tensor, tolerance * loose, name, scale)
         self.compare_report(model, expected, report, tolerance)
+        self.compare_sections(sections, report, tolerance)
         return expected
 
     def compare_report(self, model, expected, report, tolerance):
         values = report["values"]
         for name, tensor in expected.terms.items():
             mean, error = mean_and_error(tensor)
-            scale = expected.terms["nll"].mean() if name in ("taylor_gap", "spread") else mean
+            scale = expected.terms["nll"].mean() if name in DIFFERENCES else mean
             loose = 1e3 if name in EXPONENTIATED and model.dtype == torch.float32 else 1
             self.assert_close(values[name]["mean"], mean, tolerance * loose, f"mean of {name}", scale)
             self.assert_close(values[name]["se"], error, tolerance * loose, f"error of {name}", scale)
@@ -241,6 +400,39 @@ class EvaluationTest(ReferenceTest):
                 tolerance,
                 "constant",
             )
+
+    def compare_sections(self, expected, report, tolerance):
+        """Every number and every array, no more and no fewer; what is small beside the matrix it comes from is as exact
+        as that matrix."""
+        for section, found in expected.entries.items():
+            self.assertEqual(set(report[section]), set(found), section)
+            for name, (value, scale) in found.items():
+                entry, what = report[section][name], f"{section} {name}"
+                if value.dim() == 0:
+                    self.assert_close(entry["value"], value, tolerance, what, scale)
+                    continue
+                # What is divided by a small eigenvalue has lost the digits that were missing there.
+                error = value.std() / math.sqrt(len(value))
+                loose = 1e4 if name in ("log_volume", "condition_number", "geodesic_length", "geodesic_ratio") else 10
+                mean, quartiles = value.mean(), torch.quantile(value, QUARTERS)
+                if name == "condition_number":
+                    mean, quartiles, error = mean.exp(), quartiles.exp(), error * mean.exp()
+                limit = max(mean.abs(), quartiles.abs().max()) if scale is None else scale
+                self.assert_close(entry["value"], mean, loose * tolerance, f"mean of {what}", limit)
+                self.assert_close(entry["se"], error, loose * tolerance, f"error of {what}", limit)
+                self.assert_close(entry["quartiles"], quartiles, loose * tolerance, f"quartiles of {what}", limit)
+        for section, found in expected.arrays.items():
+            self.assertEqual(set(report[section]), set(found), section)
+            for name, value in found.items():
+                entry, what = report[section][name], f"{section} {name}"
+                if not isinstance(entry, dict):
+                    self.assert_close(entry, value, 10 * tolerance, what)
+                    continue
+                quartiles = torch.quantile(value, QUARTERS, 0)
+                # A singular value is a root: half the digits of the smallest ones are left, beside the largest.
+                loose = max(tolerance**0.5 / 100, 10 * tolerance) if name == "singular_values" else 10 * tolerance
+                self.assert_close(entry["mean"], value.mean(0), loose, f"mean of {what}")
+                self.assert_close(entry["quartiles"], quartiles, loose, f"quartiles of {what}")
 
     def check(self, changes):
         run = self.train(changes)

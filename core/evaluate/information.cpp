@@ -1,0 +1,120 @@
+// See information.h.
+
+#include "evaluate/information.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <numbers>
+
+namespace variform::evaluate {
+
+Tensor active_latents(const Tensor& codes) {
+  const Tensor wide = codes.to(at::kCPU, at::kDouble);
+  if (wide.size(0) < 2) return at::zeros({wide.size(1)}, at::kBool);
+  return wide.var(0) > kActive;
+}
+
+// ------------------------------------------------------------------------------------------ aggregate posterior
+
+void AggregatePosterior::add(std::unique_ptr<Posterior> posterior, const Tensor& z) {
+  parts_.push_back({std::move(posterior), z, size_});
+  size_ += z.size(0);
+}
+
+AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_t draws) const {
+  constexpr int64_t kNumbers = int64_t{1} << 22;  // of z's coordinates against a batch of posteriors
+  const int64_t count = std::min(draws, size_);
+  const Tensor index = at::floor_divide(at::arange(count) * size_, count);
+  std::vector<Tensor> all;
+  for (const Part& part : parts_) all.push_back(part.z);
+  const Tensor z = at::cat(all).index_select(0, index.to(all[0].device())).unsqueeze(1);  // [S, 1, d]
+
+  Densities found{at::empty({count}, at::kDouble),
+                  at::full({count}, -std::numeric_limits<double>::infinity(), at::kDouble),
+                  model.log_prior(z.squeeze(1)).to(at::kCPU, at::kDouble)};
+  for (const Part& part : parts_) {
+    const int64_t batch = part.z.size(0), chunk = std::max<int64_t>(1, kNumbers / (batch * model.latent));
+    for (int64_t start = 0; start < count; start += chunk) {
+      const Tensor some = z.slice(0, start, start + chunk);
+      const Tensor log_q = part.posterior->log_prob({some, {}}).to(at::kCPU, at::kDouble);  // [s, B]
+      const Tensor sum = found.aggregate.slice(0, start, start + chunk);
+      sum.copy_(at::logaddexp(sum, log_q.logsumexp(1)));
+      const Tensor place = index.slice(0, start, start + chunk) - part.first;  // of the datum's own posterior
+      const Tensor own = log_q.gather(1, place.clamp(0, batch - 1).unsqueeze(1)).squeeze(1);
+      const Tensor into = found.own.slice(0, start, start + chunk);
+      into.copy_(at::where((place >= 0).logical_and(place < batch), own, into));
+    }
+  }
+  found.aggregate -= std::log(static_cast<double>(size_));
+  return found;
+}
+
+void add_information(Section& section, const AggregatePosterior& aggregate, Model& model) {
+  constexpr int64_t kDraws = 1000;
+  char most[32];
+  std::snprintf(most, sizeof most, "%.2f", std::log(static_cast<double>(aggregate.size())));
+  const std::string n = std::to_string(aggregate.size());
+  const std::string information = "I(x; z) of the " + n +
+                                  " data evaluated and their codes, nats, at most log " + n + " = " + most +
+                                  "; q(z) is the mixture of all their posteriors (Hoffman and Johnson 2016)";
+  const std::string divergence =
+      "KL(q(z) ‖ p(z)), nats, from the same draws: with mutual_information it adds up to kl";
+  try {
+    const auto log = aggregate.densities(model, kDraws);
+    const std::string draws = "; one draw of each of " + std::to_string(log.own.size(0)) + " data";
+    section.values("mutual_information", log.own - log.aggregate, information + draws);
+    section.values("aggregate_kl", log.aggregate - log.prior, divergence);
+  } catch (const Unsupported& error) {
+    const std::string reason = std::string("not defined: ") + error.what();
+    section.undefined("mutual_information", reason, information);
+    section.undefined("aggregate_kl", reason, divergence);
+  }
+}
+
+// ------------------------------------------------------------------------------------------- latent by latent
+
+LatentKl latent_kl(const Posterior& posterior, const Draw& draw, const Gaussian& prior) {
+  constexpr double kTwoPi = 2 * std::numbers::pi;
+  const std::optional<Covariance> given = posterior.covariance();
+  if (!given)
+    throw Unsupported("the posterior has no covariance, so that no latent's cross-entropy is known");
+  const Covariance covariance = given->to(at::kDouble);
+  const Tensor variances = covariance.variances();                  // [B, d]
+  const Tensor own = prior.covariance.to(at::kDouble).variances();  // [1, d]
+  const Tensor off = (posterior.location() - prior.mean).to(at::kDouble);
+  const Tensor cross = 0.5 * ((kTwoPi * own).log() + (variances + off.square()) / own);
+  const auto d = static_cast<double>(variances.size(1));
+  if (const std::optional<Tensor> entropy = posterior.entropy()) {
+    const Tensor gaussian = 0.5 * (d * std::log(kTwoPi * std::numbers::e) + covariance.log_det());
+    const bool closed = (gaussian - *entropy).abs().max().item<double>() < 1e-5 * d;
+    if (closed) return {cross - 0.5 * (kTwoPi * std::numbers::e * variances).log(), true};
+  }
+  return {cross + posterior.marginals(draw).to(at::kDouble).mean(0), false};
+}
+
+void add_activity(Section& section, const Tensor& codes, const Tensor& hessian, std::optional<double> beta) {
+  const std::string units =
+      "latents whose code varies over the data, Var(h_i) > 0.01 (Burda et al. 2016); it changes when "
+      "latents are rotated";
+  const std::string directions =
+      "eigenvalues of E[H]/β above 0.01 (§8): directions that the decoder uses, however latents are rotated";
+  const Tensor wide = codes.to(at::kCPU, at::kDouble);
+  if (wide.size(0) < 2) section.undefined("active_units", "not defined: one datum has no variance.", units);
+  else {
+    section.number("active_units", active_latents(codes).sum().item<double>(), units);
+    section.array("variance_of_codes", wide.var(0));
+  }
+  if (!hessian.defined() || !beta || *beta <= 0)
+    return section.undefined("active_directions",
+                             std::string("not defined: there is no ") + (hessian.defined() ? "β." : "H."),
+                             directions);
+  const Tensor eigenvalues = at::linalg_eigvalsh(hessian.to(at::kCPU)).flip(0) / *beta;  // falling
+  section.number("active_directions", (eigenvalues > kActive).sum().item<double>(), directions);
+  section.array("eigenvalues_of_mean_hessian", eigenvalues);
+}
+
+}  // namespace variform::evaluate

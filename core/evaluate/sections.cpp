@@ -1,0 +1,108 @@
+// See sections.h.
+
+#include "evaluate/sections.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "evaluate/geometry.h"
+
+namespace variform::evaluate {
+
+void Gathered::add(const LocalDerivatives& local) {
+  constexpr int64_t kNumbers = int64_t{1} << 23;
+  const Tensor metric = local.jacobian.transpose(1, 2).bmm(local.jacobian);
+  if (metric.numel() * static_cast<int64_t>(metrics.size() + 1) <= kNumbers || metrics.empty()) {
+    metrics.push_back(metric.to(at::kCPU));
+    if (local.hessian.defined()) hessians.push_back(local.hessian.to(at::kCPU));
+  }
+  if (!local.hessian.defined()) return;
+  const Tensor sum = local.hessian.sum(0).to(at::kCPU);
+  hessian_sum = hessian_sum.defined() ? hessian_sum + sum : sum;
+}
+
+void Gathered::add(Model& model, std::unique_ptr<Posterior> posterior, const Draw& draw,
+                   const std::optional<Gaussian>& prior) {
+  if (no_latent_kl.empty()) try {
+      if (!prior) throw Unsupported("the marginals of prior " + model.label(Kind::kPrior) + " are not known");
+      const LatentKl found = evaluate::latent_kl(*posterior, draw, *prior);
+      latent_kl.push_back(found.kl.to(at::kCPU));
+      latent_kl_closed = found.closed;
+    } catch (const Unsupported& error) {
+      no_latent_kl = std::string("not defined: ") + error.what() + ".";
+    }
+  aggregate.add(std::move(posterior), draw.z[0]);
+}
+
+Section information_section(const Gathered& gathered, Model& model, const std::optional<double>& beta) {
+  Section section;
+  const Tensor codes = at::cat(gathered.codes);
+  add_activity(section, codes,
+               gathered.hessian_sum.defined() ? gathered.hessian_sum / codes.size(0) : Tensor(), beta);
+  const std::string what = "sum over latents of KL(q(z_i|x) ‖ p(z_i)), nats";
+  if (!gathered.no_latent_kl.empty() || gathered.latent_kl.empty()) {
+    section.undefined(
+        "latent_kl",
+        gathered.no_latent_kl.empty() ? "not defined: there are no draws of q." : gathered.no_latent_kl,
+        what);
+  } else {
+    const Tensor kl = at::cat(gathered.latent_kl);
+    section.values("latent_kl", kl.sum(1),
+                   what + (gathered.latent_kl_closed ? ", in closed form" : ", entropies by Monte Carlo") +
+                       "; short of kl by what q or p correlate");
+    section.array("latent_kl", kl.mean(0));
+  }
+  if (gathered.aggregate.size() > 0) add_information(section, gathered.aggregate, model);
+  return section;
+}
+
+Section geometry_section(const Gathered& gathered, Model& model, const std::vector<int64_t>& blocks,
+                         const Tensor& contrast, const std::string& no_jacobian) {
+  constexpr int64_t kPairs = 16;
+  Section section;
+  if (gathered.metrics.empty()) {
+    section.undefined("jacobian", no_jacobian, "J, of which the local geometry is made");
+    return section;
+  }
+  const Tensor codes = at::cat(gathered.codes);
+  const Manifold manifold{at::cat(gathered.metrics),
+                          gathered.hessians.empty() ? Tensor() : at::cat(gathered.hessians),
+                          active_latents(codes), blocks};
+  section.number(
+      "data", static_cast<double>(manifold.metric.size(0)),
+      "data at whose codes J, the decoder's Jacobian, is taken: one value a datum, then their mean");
+  add_local_geometry(section, manifold);
+  if (contrast.defined())
+    section.values("contrast", contrast,
+                   "½[Σ log(1 + H_ii/β) − log det(I + H/β)], nats: 0 where H is diagonal (§8)");
+  const int64_t pairs = std::min<int64_t>(kPairs, codes.size(0) / 2);
+  if (pairs == 0) return section;
+  const Tensor order = at::rand({codes.size(0)}, model.rng, model.options).argsort();
+  add_interpolations(section, model, codes.index_select(0, order.slice(0, 0, 2 * pairs)),
+                     manifold.metric.mean(0));
+  return section;
+}
+
+Section covariance_section(const Gathered& gathered, const std::string& no_optimum) {
+  Section section;
+  const std::string ratio =
+      "learned over optimal variance, Σ_ii/Σ*_ii (§4, the family's structure, training β): median over data "
+      "and ";
+  const char* distance = "KL(N(h, Σ) ‖ N(h, Σ*)), nats: β times it is what better covariances could gain";
+  if (gathered.variance_ratios.empty()) {
+    section.undefined("variance_ratio", no_optimum, ratio + "latents");
+    section.undefined("kl_to_optimum", no_optimum, distance);
+    return section;
+  }
+  const Tensor ratios = at::cat(gathered.variance_ratios);
+  section.median("variance_ratio", ratios, ratio + "latents");
+  const Tensor active = active_latents(at::cat(gathered.codes)).nonzero().squeeze(1);
+  if (active.numel() > 0)
+    section.median("variance_ratio_active", ratios.index_select(1, active), ratio + "active latents");
+  section.values("kl_to_optimum", at::cat(gathered.to_optimum), distance);
+  section.spread("variance_ratio", ratios);
+  return section;
+}
+
+}  // namespace variform::evaluate

@@ -1,0 +1,44 @@
+#pragma once
+// The sections of an evaluation that are about all its data at once: what is gathered of each batch, and what is made of
+// that at the end.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evaluate/estimators.h"
+#include "evaluate/information.h"
+#include "evaluate/section.h"
+
+namespace variform::evaluate {
+
+/// Of every datum, a batch each; on the CPU but for the codes.
+struct Gathered {
+  std::vector<Tensor> codes;  ///< h [B, d]
+  std::vector<Tensor> metrics,
+      hessians;        ///< G and H [B, d, d], of the first data only: 2^23 numbers each at most
+  Tensor hessian_sum;  ///< Σ H over all data, [d, d]; undefined: none
+  std::vector<Tensor> variance_ratios;  ///< Σ_ii / Σ*_ii, [B, d]
+  std::vector<Tensor> to_optimum;       ///< KL(N(h, Σ) ‖ N(h, Σ*)), [B]
+  std::vector<Tensor> latent_kl;        ///< [B, d]
+  bool latent_kl_closed = false;        ///< not by Monte Carlo
+  std::string no_latent_kl;             ///< why there is none
+  AggregatePosterior aggregate;         ///< empty where q has no draws
+
+  void add(const LocalDerivatives& local);
+  void add(Model& model, std::unique_ptr<Posterior> posterior, const Draw& draw,
+           const std::optional<Gaussian>& prior);
+};
+
+/// Section "information" (evaluate.h).
+Section information_section(const Gathered& gathered, Model& model, const std::optional<double>& beta);
+
+/// Section "geometry". `contrast` [N] or undefined; `no_jacobian` says why there is no G. Pairs of data for the
+/// interpolations are drawn from model.rng.
+Section geometry_section(const Gathered& gathered, Model& model, const std::vector<int64_t>& blocks,
+                         const Tensor& contrast, const std::string& no_jacobian);
+
+/// Section "covariance"; `no_optimum` says why there is none.
+Section covariance_section(const Gathered& gathered, const std::string& no_optimum);
+
+}  // namespace variform::evaluate
