@@ -52,9 +52,9 @@ struct EvaluateOptions {
 ///   information: active_units, active_directions, mutual_information, aggregate_kl, latent_kl; arrays variance_of_codes
 ///   [d], latent_kl [d], eigenvalues_of_mean_hessian [d] (of E[H]/β, falling);
 ///   geometry (§8; of the first data, as many as `data` says): metric_… and hessian_off_diagonal, …_within_blocks,
-///   …_across_blocks, each also with _active, largest_singular_value, log_volume, condition_number, contrast,
+///   …_across_blocks, each also with _active, largest_singular_value, log_volume, condition_number,
 ///   straight_length, geodesic_length, geodesic_ratio; arrays metric and hessian (normalized, { mean, quartiles } of
-///   [d, d]), singular_values ({ mean, quartiles } of [d], falling), active [d];
+///   [d, d]), singular_values ({ mean, quartiles } of [d], falling), contrast ({ mean, quartiles }), active [d];
 ///   covariance: variance_ratio, variance_ratio_active, kl_to_optimum; array variance_ratio ({ mean, quartiles } of [d]).
 /// Deterministic. Throws std::runtime_error for a split without data.
 nlohmann::json evaluate(train::Session& session, const EvaluateOptions& options = {});

@@ -33,15 +33,14 @@ void add_shares(Section& section, const std::string& name, const std::string& sy
                 const Manifold& manifold) {
   const auto add = [&](const Tensor& kept, const std::string& suffix, const std::string& whose) {
     const Shares found = shares(matrices, kept, manifold.blocks);
-    const std::string of = "share of the squares of the normalized " + symbol + " (" + whose + ") ";
-    section.values(name + "_off_diagonal" + suffix, found.off_diagonal,
-                   of + "off its diagonal: 0 where its columns are orthogonal (§8)");
+    const std::string of = " of the squares of " + symbol + ", normalized" + whose;
+    section.values(name + "_off_diagonal" + suffix, found.off_diagonal, "off-diagonal share" + of + " (§8)");
     if (manifold.blocks.empty()) return;
-    section.values(name + "_within_blocks" + suffix, found.within, of + "off the diagonal, inside blocks");
-    section.values(name + "_across_blocks" + suffix, found.across, of + "between blocks");
+    section.values(name + "_within_blocks" + suffix, found.within, "the part of that inside blocks" + whose);
+    section.values(name + "_across_blocks" + suffix, found.across, "the part of that between blocks" + whose);
   };
-  add(at::ones_like(manifold.active), "", "all latents alike, collapsed ones too");
-  add(manifold.active, "_active", "active latents only");
+  add(at::ones_like(manifold.active), "", "");
+  add(manifold.active, "_active", ", among active latents");
   section.spread(name, normalized(matrices));
 }
 
@@ -66,20 +65,16 @@ Shares shares(const Tensor& matrices, const Tensor& kept, const std::vector<int6
 
 void add_local_geometry(Section& section, const Manifold& manifold) {
   section.array("active", manifold.active);
-  add_shares(section, "metric", "metric G = JᵀJ", manifold.metric, manifold);
+  add_shares(section, "metric", "G = JᵀJ", manifold.metric, manifold);
   if (manifold.hessian.defined()) add_shares(section, "hessian", "H = JᵀH_ℓJ", manifold.hessian, manifold);
 
   const Tensor singular = at::linalg_eigvalsh(manifold.metric).clamp_min(0).sqrt().flip(1);  // falling
   section.spread("singular_values", singular);
-  section.values(
-      "largest_singular_value", singular.select(1, 0),
-      "of J: how fast the decoder's output moves in its steepest direction (output units per unit of z)");
+  section.values("largest_singular_value", singular.select(1, 0),
+                 "of J: how fast the decoder's output moves at most, per unit of z");
 
-  const char* volume =
-      "½ log det G among active latents, nats: log of the volume that a unit cube of them fills (§8)";
-  const char* condition =
-      "largest over smallest eigenvalue of G among active latents: 1 where all directions are alike "
-      "(geometric mean)";
+  const char* volume = "½ log det G among active latents, nats: log-volume of the image of their unit cube";
+  const char* condition = "largest over smallest eigenvalue of G among active latents, geometric mean";
   const int64_t active = manifold.active.sum().item<int64_t>();
   if (active == 0) {
     section.undefined("log_volume", "not defined: no latent is active.", volume);
@@ -172,13 +167,12 @@ void add_interpolations(Section& section, Model& model, const Tensor& codes, con
   const int64_t pairs = codes.size(0) / 2;
   const Tensor ends = codes.reshape({pairs, 2, codes.size(1)});
   const PathLengths lengths = path_lengths(model, ends.select(1, 0), ends.select(1, 1), metric, options);
-  const std::string protocol = " (" + std::to_string(pairs) + " pairs of data, " +
-                               std::to_string(options.segments * options.refinement) + " segments)";
   section.values("straight_length", lengths.straight,
-                 "length, in output units, of the decoded straight line between two codes" + protocol);
+                 "of decoded straight lines between two codes, in output units; " + std::to_string(pairs) +
+                     " pairs, " + std::to_string(options.segments * options.refinement) + " segments");
   section.values("geodesic_length", lengths.geodesic,
-                 "the same of the shortest path found between them: " + std::to_string(options.iterations) +
-                     " steps of least energy on " + std::to_string(options.segments) + " segments");
+                 "of the shortest paths found: least energy on " + std::to_string(options.segments) +
+                     " segments, " + std::to_string(options.iterations) + " steps");
   section.values("geodesic_ratio", lengths.geodesic / lengths.straight,
                  "geodesic over straight length: 1 where straight lines are shortest");
 }

@@ -58,14 +58,13 @@ void add_information(Section& section, const AggregatePosterior& aggregate, Mode
   char most[32];
   std::snprintf(most, sizeof most, "%.2f", std::log(static_cast<double>(aggregate.size())));
   const std::string n = std::to_string(aggregate.size());
-  const std::string information = "I(x; z) of the " + n +
-                                  " data evaluated and their codes, nats, at most log " + n + " = " + most +
-                                  "; q(z) is the mixture of all their posteriors (Hoffman and Johnson 2016)";
+  const std::string information = "I(x; z), nats, among the " + n + " data evaluated: at most log " + n +
+                                  " = " + most + ", and near it too low (Hoffman and Johnson 2016)";
   const std::string divergence =
-      "KL(q(z) ‖ p(z)), nats, from the same draws: with mutual_information it adds up to kl";
+      "KL(q(z) ‖ p(z)), nats, q(z) the mixture of all their posteriors: kl − mutual_information";
   try {
     const auto log = aggregate.densities(model, kDraws);
-    const std::string draws = "; one draw of each of " + std::to_string(log.own.size(0)) + " data";
+    const std::string draws = "; a draw of each of " + std::to_string(log.own.size(0));
     section.values("mutual_information", log.own - log.aggregate, information + draws);
     section.values("aggregate_kl", log.aggregate - log.prior, divergence);
   } catch (const Unsupported& error) {
@@ -97,11 +96,9 @@ LatentKl latent_kl(const Posterior& posterior, const Draw& draw, const Gaussian&
 }
 
 void add_activity(Section& section, const Tensor& codes, const Tensor& hessian, std::optional<double> beta) {
-  const std::string units =
-      "latents whose code varies over the data, Var(h_i) > 0.01 (Burda et al. 2016); it changes when "
-      "latents are rotated";
+  const std::string units = "latents whose code varies over data: Var(h_i) > 0.01 (Burda et al. 2016)";
   const std::string directions =
-      "eigenvalues of E[H]/β above 0.01 (§8): directions that the decoder uses, however latents are rotated";
+      "eigenvalues of E[H]/β above 0.01: the same however latents are rotated (§8)";
   const Tensor wide = codes.to(at::kCPU, at::kDouble);
   if (wide.size(0) < 2) section.undefined("active_units", "not defined: one datum has no variance.", units);
   else {

@@ -50,7 +50,7 @@ Section information_section(const Gathered& gathered, Model& model, const std::o
     const Tensor kl = at::cat(gathered.latent_kl);
     section.values("latent_kl", kl.sum(1),
                    what + (gathered.latent_kl_closed ? ", in closed form" : ", entropies by Monte Carlo") +
-                       "; short of kl by what q or p correlate");
+                       "; less than kl where latents correlate");
     section.array("latent_kl", kl.mean(0));
   }
   if (gathered.aggregate.size() > 0) add_information(section, gathered.aggregate, model);
@@ -69,13 +69,10 @@ Section geometry_section(const Gathered& gathered, Model& model, const std::vect
   const Manifold manifold{at::cat(gathered.metrics),
                           gathered.hessians.empty() ? Tensor() : at::cat(gathered.hessians),
                           active_latents(codes), blocks};
-  section.number(
-      "data", static_cast<double>(manifold.metric.size(0)),
-      "data at whose codes J, the decoder's Jacobian, is taken: one value a datum, then their mean");
+  section.number("data", static_cast<double>(manifold.metric.size(0)),
+                 "data at whose codes J, the decoder's Jacobian, was taken");
   add_local_geometry(section, manifold);
-  if (contrast.defined())
-    section.values("contrast", contrast,
-                   "½[Σ log(1 + H_ii/β) − log det(I + H/β)], nats: 0 where H is diagonal (§8)");
+  if (contrast.defined()) section.spread("contrast", contrast);  // its mean is one of the values
   const int64_t pairs = std::min<int64_t>(kPairs, codes.size(0) / 2);
   if (pairs == 0) return section;
   const Tensor order = at::rand({codes.size(0)}, model.rng, model.options).argsort();
@@ -87,19 +84,19 @@ Section geometry_section(const Gathered& gathered, Model& model, const std::vect
 Section covariance_section(const Gathered& gathered, const std::string& no_optimum) {
   Section section;
   const std::string ratio =
-      "learned over optimal variance, Σ_ii/Σ*_ii (§4, the family's structure, training β): median over data "
-      "and ";
-  const char* distance = "KL(N(h, Σ) ‖ N(h, Σ*)), nats: β times it is what better covariances could gain";
+      "learned over optimal variance, Σ_ii/Σ*_ii (§4; the family's structure, training β): median over ";
+  const char* distance = "KL(N(h, Σ) ‖ N(h, Σ*)), nats; β times it is what the optimum would gain";
   if (gathered.variance_ratios.empty()) {
-    section.undefined("variance_ratio", no_optimum, ratio + "latents");
+    section.undefined("variance_ratio", no_optimum, ratio + "data and latents");
     section.undefined("kl_to_optimum", no_optimum, distance);
     return section;
   }
   const Tensor ratios = at::cat(gathered.variance_ratios);
-  section.median("variance_ratio", ratios, ratio + "latents");
+  section.median("variance_ratio", ratios, ratio + "data and latents");
   const Tensor active = active_latents(at::cat(gathered.codes)).nonzero().squeeze(1);
   if (active.numel() > 0)
-    section.median("variance_ratio_active", ratios.index_select(1, active), ratio + "active latents");
+    section.median("variance_ratio_active", ratios.index_select(1, active),
+                   ratio + "data and active latents");
   section.values("kl_to_optimum", at::cat(gathered.to_optimum), distance);
   section.spread("variance_ratio", ratios);
   return section;

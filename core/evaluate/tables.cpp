@@ -111,7 +111,7 @@ report::Table table_of_section(const nlohmann::json& section) {
   bool spread = false;
   for (const json& entry : section) spread = spread || entry.contains("quartiles");
   std::vector<report::Table::Column> columns{{"value"}, {"", report::Align::kRight}};
-  if (spread) columns.push_back({"quartiles"});
+  if (spread) columns.push_back({"quartiles over data"});
   columns.push_back({"what it is"});
   report::Table table(columns);
   for (const auto& [name, entry] : section.items()) {

@@ -255,12 +255,12 @@ class Sections:
         self.shares("hessian", e.hessian)
         singular = torch.linalg.svdvals(jacobian)
         self.add("geometry", "largest_singular_value", singular[:, 0])
-        self.add("geometry", "contrast", e.terms["contrast"])
         active = torch.linalg.svdvals(jacobian[:, :, self.active])
         if active.shape[1]:
             self.add("geometry", "log_volume", active.log().sum(1))
             self.add("geometry", "condition_number", 2 * (active[:, 0] / active[:, -1]).log())
         self.arrays["geometry_arrays"] |= {"active": self.active.double(), "singular_values": singular}
+        self.arrays["geometry_arrays"]["contrast"] = e.terms["contrast"]
 
     def interpolations(self):
         """Sixteen pairs of data, as many as there are: straight lines, and paths of least energy."""

@@ -347,7 +347,7 @@ class Model:
         def f(one_x, one_z):
             return self.nll(one_x.unsqueeze(0), self.decode(one_z).unsqueeze(0)).squeeze(0)
 
-        return torch.func.vmap(torch.func.hessian(f, argnums=1))(x, z)
+        return torch.func.vmap(torch.func.jacrev(torch.func.jacrev(f, argnums=1), argnums=1))(x, z)
 
     # ---- prior and posterior
 
