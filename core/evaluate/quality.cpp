@@ -73,14 +73,8 @@ double frechet(const Moments& a, const Moments& b) {
   return frechet_distance(a.mean(), a.covariance(), b.mean(), b.covariance());
 }
 
-json number(double value, double error, const std::string& what) {
-  json entry = {{"value", value}, {"se", nullptr}, {"what", what}};
-  if (std::isfinite(error)) entry["se"] = error;
-  return entry;
-}
-
 // Fréchet distance of two sets of N rows each, its standard error by leaving out one group of rows of both at a time.
-json frechet_entry(Tensor real, Tensor made, const std::string& what) {
+json frechet_entry(Tensor real, Tensor made) {
   const Tensor centre = real.mean(0);  // sums of squares of what is centred lose no digits
   real = real - centre;
   made = made - centre;
@@ -96,11 +90,11 @@ json frechet_entry(Tensor real, Tensor made, const std::string& what) {
   }
   constexpr auto kCount = static_cast<double>(kGroups);
   const double spread = std::max(0.0, squares - sum * sum / kCount);
-  return number(frechet(all_real, all_made), std::sqrt((kCount - 1) / kCount * spread), what);
+  return {{"value", frechet(all_real, all_made)}, {"se", std::sqrt((kCount - 1) / kCount * spread)}};
 }
 
-double binomial_error(double share, std::int64_t n) {
-  return std::sqrt(share * (1 - share) / static_cast<double>(n));
+json share_entry(double share, std::int64_t n) {
+  return {{"value", share}, {"se", std::sqrt(share * (1 - share) / static_cast<double>(n))}};
 }
 
 // n row numbers evenly spread over a split: it may be ordered by class.
@@ -159,31 +153,33 @@ class Measurement {
 
   std::string name(const std::string& metric) const { return metric + "[" + network_.name() + "]"; }
 
-  bool finite(const Tensor& features, const std::string& metric, const std::string& what) {
-    const auto bad = static_cast<std::int64_t>(n_ - features.isfinite().all(1).sum().item<std::int64_t>());
-    if (bad > 0)
-      section_[name(metric)] = {{"undefined", "not defined: the features of " + std::to_string(bad) + " of " +
-                                                  std::to_string(n_) + " images are not finite."},
-                                {"what", what}};
-    return bad == 0;
-  }
-
+  // Entries of one set of images; `whose` says what they are. Precision and recall not of reconstructions, which real
+  // images are paired with.
   void add_images(const std::string& kind, const Tensor& real, const Tensor& made, const std::string& whose) {
-    const std::string pair = std::to_string(n_) + " " + whose + " and as many images of split '" +
-                             real_.split() + "'",
-                      with = "; features of " + network_.description();
-    const std::string distance = "Fréchet distance, " + pair + with + "; larger by order 1/" +
-                                 std::to_string(n_) + " than for all images there could be";
-    if (!finite(made, "frechet_" + kind, distance)) return;
-    section_[name("frechet_" + kind)] = frechet_entry(real, made, distance);
+    const std::string n = std::to_string(n_), balls = std::to_string(options_.neighbours),
+                      images = "images of split '" + real_.split() + "'",
+                      with = "; features of " + network_.description(),
+                      end = kind == "samples" ? "" : "_" + kind;
+    const std::string distance = "Fréchet distance of " + n + " " + whose + " and as many " + images +
+                                 ", larger by order 1/" + n + " than of infinitely many" + with,
+                      precision = "share of " + n + " " + whose + " within " + balls +
+                                  " neighbours' distance of one of as many " + images + with,
+                      recall = "share of " + n + " " + images + " within " + balls +
+                               " neighbours' distance of one of as many " + whose + with;
+    const auto bad = n_ - made.isfinite().all(1).sum().item<std::int64_t>();
+    const auto add = [&](const std::string& metric, const std::string& what, const auto& value) {
+      section_[name(metric)] =
+          bad == 0 ? value()
+                   : json{{"undefined", "not defined: the features of " + std::to_string(bad) + " of " + n +
+                                            " images are not finite."}};
+      section_[name(metric)]["what"] = what;
+    };
+    add("frechet_" + kind, distance, [&] { return frechet_entry(real, made); });
     if (kind == "reconstructions") return;
-    const std::string end = kind == "samples" ? "" : "_" + kind;
-    const auto [precision, recall] = precision_recall(real, made, options_.neighbours);
-    const std::string near =
-        " within " + std::to_string(options_.neighbours) + " neighbours of the other, " + pair + with;
-    section_[name("precision" + end)] =
-        number(precision, binomial_error(precision, n_), "share of the former" + near);
-    section_[name("recall" + end)] = number(recall, binomial_error(recall, n_), "share of the latter" + near);
+    const PrecisionRecall shares =
+        bad == 0 ? precision_recall(real, made, options_.neighbours) : PrecisionRecall{};
+    add("precision" + end, precision, [&] { return share_entry(shares.precision, n_); });
+    add("recall" + end, recall, [&] { return share_entry(shares.recall, n_); });
   }
 
   // Real images against real ones: what the numbers are when nothing is wrong with a model.
@@ -203,7 +199,7 @@ class Measurement {
     add_images("real", real, features([&](std::int64_t first, std::int64_t count) {
                  return rows.at(index.narrow(0, first, count)).x;
                }),
-               "images of split '" + other + "' (for scale)");
+               "images of split '" + other + "'");
   }
 
   train::Session& session_;
@@ -246,10 +242,11 @@ json quality(train::Session& session, const FeatureSource& source, const Quality
     const at::NoGradGuard no_grad;
     return Measurement(session, network, options).run();
   } catch (const Unsupported& error) {
+    std::string reason = std::string("not defined: ") + error.what();
+    if (!reason.ends_with('.')) reason += '.';
     json section;
     for (const char* metric : {"frechet_samples", "frechet_reconstructions", "precision", "recall"})
-      section[metric] = {{"undefined", std::string("not defined: ") + error.what() + "."},
-                         {"what", "in the features of a classifier"}};
+      section[metric] = {{"undefined", reason}, {"what", "in the features of a classifier"}};
     return section;
   }
 }

@@ -27,7 +27,7 @@ std::string joined(const std::set<std::string>& names) {
 
 // Everything that is logged or evaluated is in nats a datum, but for these.
 std::string unit_of(const std::string& name) {
-  for (const char* plain : {"beta", "beta_eff", "lr", "step", "epoch", "ratio_R", "off_diagonal"})
+  for (const char* plain : {"beta", "beta_eff", "lr", "step", "epoch", "ratio_R", "off_diagonal", "accuracy"})
     if (name == plain) return "";
   if (name.starts_with("is_effective_samples")) return "draws";
   if (name == "bits_per_dimension") return "bits a data value";
@@ -94,6 +94,7 @@ std::vector<std::string> common_values(const std::vector<std::vector<json>>& met
   return values;
 }
 
+// Values of an evaluation, and those of its sections in the same shape; a section's have a "what" that names the unit.
 json evaluation_of(const RunSource& run, const std::string& split) {
   const fs::path path = run.folder / ("evaluation-" + split + ".json");
   std::ifstream file(path);
@@ -105,7 +106,16 @@ json evaluation_of(const RunSource& run, const std::string& split) {
   if (!found.is_object() || !found.contains("values") || !found["values"].is_object())
     throw Error("the file " + path.string() +
                 " is no evaluation of this program; write it again with evaluate.");
-  return found["values"];
+  json all = found["values"];
+  for (const auto& [section, entries] : found.items()) {
+    if (section == "values" || !entries.is_object()) continue;
+    for (const auto& [name, entry] : entries.items()) {
+      if (!entry.is_object() || !entry.contains("what") || all.contains(name)) continue;
+      all[name] = entry;
+      if (entry.contains("value")) all[name]["mean"] = entry["value"];
+    }
+  }
+  return all;
 }
 
 }  // namespace
@@ -180,6 +190,7 @@ Figure evaluations(const std::vector<RunSource>& runs, const std::vector<std::st
                     "'" + (reason.empty() ? "" : " (" + reason + ")") + "; it has: " + joined(defined) + ".");
       }
       const json& entry = all[value];
+      if (entry.contains("what")) panel.y_label = value + " (" + split + ")";
       const double none = std::numeric_limits<double>::quiet_NaN();
       panel.series.push_back(
           {run.label,

@@ -158,7 +158,7 @@ TEST_CASE("the classifier is trained once, and its name is in the metric's") {
   CHECK(result.size() == 7);
   const std::string what = result[name]["what"];
   CHECK_THAT(what, ContainsSubstring("classifier net of three, test accuracy "));
-  CHECK_THAT(what, ContainsSubstring("200 draws of the prior"));
+  CHECK_THAT(what, ContainsSubstring("Fréchet distance of 200 draws of the prior"));
   CHECK_THAT(what, ContainsSubstring("as many images of split 'test'"));
   CHECK(result[name]["se"].get<double>() > 0);
   CHECK(result[find(result, "frechet_real")]["value"].get<double>() <

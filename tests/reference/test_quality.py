@@ -69,7 +69,8 @@ optimizer = { type = "adam", lr = 1e-2 }
 
 
 def variform(*arguments):
-    environment = dict(os.environ, OMP_NUM_THREADS="1", VARIFORM_DATA=str(FOLDER), XDG_CACHE_HOME=str(FOLDER / "cache"))
+    environment = dict(os.environ, OMP_NUM_THREADS="1", VARIFORM_HOME=os.environ["VARIFORM_SOURCE"],
+                       VARIFORM_DATA=str(FOLDER), XDG_CACHE_HOME=str(FOLDER / "cache"))
     done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, env=environment)
     if done.returncode != 0:
         raise AssertionError(f"variform {arguments} ended with {done.returncode}:\n{done.stderr}")
@@ -188,10 +189,24 @@ class Quality(unittest.TestCase):
             self.assertLess(5 * real, frechet(self.real, rows))
             self.assertLess(5 * frechet(self.real, rows), frechet(self.real, self.noise))
 
+    def test_stock_network(self):
+        """Without --features the classifier that comes with the program; rows and reasons are in the table."""
+        run = next((FOLDER / "runs").iterdir())
+        table = variform("evaluate", run, "--quality=50", "--limit", 50, "--out", FOLDER / "stock.json")
+        [line] = [line for line in table if line.startswith("frechet_samples[squares-conv-")]
+        self.assertIn("classifier conv of squares, test accuracy", line)
+        self.assertTrue(any(line.startswith("precision_real[squares-conv-") for line in table))
+        run = variform("train", FOLDER / "model.toml", "data.dataset={name='bare', x='squares.npy'}", "train.steps=1",
+                       "--runs", FOLDER / "bare", "--no-figures")[-1]
+        table = variform("evaluate", run, "--quality", "--limit", 50)
+        [line] = [line for line in table if line.startswith("frechet_samples")]
+        self.assertIn("not defined: the data have no labels, which the classifier is trained on.", line)
+
     def test_limit_of_images(self):
         run = next((FOLDER / "runs").iterdir())
-        variform("evaluate", run, "--quality=300", "--features", FOLDER / "net.toml", "--limit", 50)
-        section = json.loads((run / "evaluation-test.json").read_text())["quality"]
+        variform("evaluate", run, "--quality=300", "--features", FOLDER / "net.toml", "--limit", 50,
+                 "--out", FOLDER / "few.json")
+        section = json.loads((FOLDER / "few.json").read_text())["quality"]
         [real] = [entry for name, entry in section.items() if name.startswith("frechet_real")]
         index = torch.arange(300)
         expected = frechet(self.features(X[TRAINED + index * TESTED // 300]), self.features(X[index * TRAINED // 300]))

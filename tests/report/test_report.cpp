@@ -231,7 +231,9 @@ std::filesystem::path fake_run(const Folder& folder, const std::string& name, co
       << "{\"split\":\"test\",\"step\":10,\"loss\":" << value << ",\"kl\":2,\"epoch\":1}\n{\"split\":\"te";
   std::ofstream(run / "evaluation-test.json")
       << "{\"values\":{\"contrast\":{\"mean\":" << value
-      << ",\"se\":0.5},\"grae\":{\"undefined\":\"not defined: no.\"}}}";
+      << ",\"se\":0.5},\"grae\":{\"undefined\":\"not defined: no.\"}},\"quality\":{\"distance[net-" << name
+      << "]\":{\"value\":7,\"se\":null,\"what\":\"w\"},\"recall[net-1]\":{\"value\":" << value
+      << ",\"se\":0.1,\"what\":\"w\"}},\"posterior\":\"family x\"}";
   return run;
 }
 
@@ -284,7 +286,15 @@ TEST_CASE("curves and bars are what the runs' files say") {
   const Figure bars = evaluations(runs, {"contrast"}, "test");
   CHECK(bars.panels[0].series[1].y == std::vector<double>{2});
   CHECK(bars.panels[0].series[1].error == std::vector<double>{0.5});
-  CHECK_THROWS_WITH(evaluations(runs, {"nll"}, "test"), ContainsSubstring("it has: contrast."));
+  CHECK_THROWS_WITH(evaluations(runs, {"nll"}, "test"),
+                    ContainsSubstring("it has: contrast, distance[net-a], recall[net-1]."));
+  const Figure section = evaluations(runs, {"recall[net-1]"}, "test");
+  CHECK(section.panels[0].series[1].y == std::vector<double>{2});
+  CHECK(section.panels[0].y_label == "recall[net-1] (test)");  // in no unit that all values share
+  // Features of networks with other weights are not compared.
+  CHECK_THROWS_WITH(evaluations(runs, {"distance[net-a]"}, "test"),
+                    ContainsSubstring("has no value 'distance[net-a]' on the split 'test'; it has: contrast, "
+                                      "distance[net-b]"));
   CHECK_THROWS_WITH(evaluations(runs, {"grae"}, "test"), ContainsSubstring("(not defined: no.)"));
   CHECK_THROWS_WITH(evaluations(runs, {"nll"}, "train"), ContainsSubstring("variform evaluate"));
 }
