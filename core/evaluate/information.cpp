@@ -58,13 +58,13 @@ void add_information(Section& section, const AggregatePosterior& aggregate, Mode
   char most[32];
   std::snprintf(most, sizeof most, "%.2f", std::log(static_cast<double>(aggregate.size())));
   const std::string n = std::to_string(aggregate.size());
-  const std::string information = "I(x; z), nats, among the " + n + " data evaluated: at most log " + n +
-                                  " = " + most + ", and near it too low (Hoffman and Johnson 2016)";
+  const std::string information = "I(x; z) of " + n + " data, nats: at most log " + n + " = " + most +
+                                  ", near it too low (Hoffman and Johnson 2016)";
   const std::string divergence =
       "KL(q(z) ‖ p(z)), nats, q(z) the mixture of all their posteriors: kl − mutual_information";
   try {
     const auto log = aggregate.densities(model, kDraws);
-    const std::string draws = "; a draw of each of " + std::to_string(log.own.size(0));
+    const std::string draws = "; " + std::to_string(log.own.size(0)) + " draws";
     section.values("mutual_information", log.own - log.aggregate, information + draws);
     section.values("aggregate_kl", log.aggregate - log.prior, divergence);
   } catch (const Unsupported& error) {
@@ -109,6 +109,8 @@ void add_activity(Section& section, const Tensor& codes, const Tensor& hessian, 
     return section.undefined("active_directions",
                              std::string("not defined: there is no ") + (hessian.defined() ? "β." : "H."),
                              directions);
+  if (!hessian.isfinite().all().item<bool>())
+    return section.undefined("active_directions", "not finite.", directions);
   const Tensor eigenvalues = at::linalg_eigvalsh(hessian.to(at::kCPU)).flip(0) / *beta;  // falling
   section.number("active_directions", (eigenvalues > kActive).sum().item<double>(), directions);
   section.array("eigenvalues_of_mean_hessian", eigenvalues);

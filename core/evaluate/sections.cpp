@@ -69,6 +69,13 @@ Section geometry_section(const Gathered& gathered, Model& model, const std::vect
   const Manifold manifold{at::cat(gathered.metrics),
                           gathered.hessians.empty() ? Tensor() : at::cat(gathered.hessians),
                           active_latents(codes), blocks};
+  const int64_t bad =
+      manifold.metric.size(0) - manifold.metric.isfinite().flatten(1).all(1).sum().item<int64_t>();
+  if (bad > 0) {
+    section.undefined("jacobian", "not finite for " + std::to_string(bad) + " data.",
+                      "J, of which the local geometry is made");
+    return section;
+  }
   section.number("data", static_cast<double>(manifold.metric.size(0)),
                  "data at whose codes J, the decoder's Jacobian, was taken");
   add_local_geometry(section, manifold);

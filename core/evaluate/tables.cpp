@@ -68,8 +68,10 @@ std::string head_of(const nlohmann::json& result) {
         " (beta times the likelihood's variance: the β of ½‖x − g‖² + β KL, for comparison with other code)";
   head += "\nposterior: " + text("posterior") +
           (result.contains("structure") ? ", covariance " + text("structure") : "") + "; KL " +
-          (result.at("kl").is_string() ? text("kl") : "not defined") + "; " + text("samples") +
-          " draws a datum\n";
+          (result.at("kl") == "closed"   ? "in closed form"
+           : result.at("kl").is_string() ? "by Monte Carlo"
+                                         : "not defined") +
+          "; " + text("samples") + " draws a datum\n";
   head += "H = JᵀH_ℓJ: H_ℓ the likelihood's " + text("curvature") + "; Gauss–Newton is " +
           text("gauss_newton") + "\n";
   if (result.contains("constant"))

@@ -10,6 +10,7 @@
 #include "checkpoint/snapshot.h"
 #include "evaluate/estimators.h"
 #include "evaluate/evaluate.h"
+#include "evaluate/section.h"
 
 namespace variform::evaluate {
 namespace {
@@ -282,6 +283,63 @@ TEST_CASE("a family's own structure has a bound between the full and the diagona
   const json asked = evaluate(*test::open(Setup{.encoder = "mlp", .decoder = "mlp"}), options);
   CHECK(asked.at("structure") == "diagonal");
   CHECK(mean(asked, "block_bound") < mean(asked, "diagonal_bound"));
+}
+
+TEST_CASE("a model that has diverged has no numbers, and says so") {
+  auto session = test::open(Setup{});
+  test::state(*session, "model/decoder/parameters/network.0.weight")[0][0].fill_(std::nan(""));
+  const json result = evaluate(*session);
+  CHECK_THAT(reason(result, "grae"), ContainsSubstring("not finite for 100 of 100 data"));
+  CHECK_THAT(result.at("geometry").at("jacobian").at("undefined").get<std::string>(),
+             ContainsSubstring("not finite for 100 data"));
+  CHECK(result.at("information").at("active_directions").at("undefined") == "not finite.");
+  CHECK(result.at("covariance").at("variance_ratio").at("undefined") == "not finite.");
+  CHECK(value(result, "information", "latent_kl") == testing::Approx(mean(result, "kl")));
+  for (const char* section : {"information", "geometry", "covariance"})
+    CHECK_THAT(table_of_section(result.at(section)).text(), ContainsSubstring("not finite"));
+}
+
+// The density of a triangle, which leans to one side, or does not.
+class Triangle final : public Posterior {
+ public:
+  explicit Triangle(double peak) : peak_(peak) {}
+  Tensor location() const override { return at::zeros({2, 1}, at::kDouble); }
+  Draw rsample(int64_t, Generator&) const override { throw Unsupported("this posterior has no draws"); }
+  Tensor log_prob(const Draw& draw) const override {
+    const Tensor z = draw.z.squeeze(-1);
+    return at::where(z < peak_, (1 + z) / (1 + peak_), (1 - z) / (1 - peak_)).log();
+  }
+
+ private:
+  double peak_;
+};
+
+TEST_CASE("draws are mirrored only where that makes draws") {
+  const at::Tensor z = at::tensor({0.1, -0.3, 0.5, 0.8}, at::kDouble).reshape({2, 2, 1});
+  CHECK(is_symmetric(Triangle(0), z));
+  CHECK_FALSE(is_symmetric(Triangle(0.2), z));
+}
+
+TEST_CASE("a section holds means, medians and quartiles, or why there is none") {
+  const at::Tensor values = at::tensor({4.0, 1.0, 9.0, 2.0, 7.0, 3.0}, at::kDouble);
+  const at::Tensor quarters = at::tensor({0.25, 0.5, 0.75}, at::kDouble);
+  for (int64_t count : {1, 2, 3, 4, 5, 6})
+    CHECK(largest(quartiles(values.narrow(0, 0, count)) -
+                  at::quantile(values.narrow(0, 0, count), quarters)) < 1e-14);
+  Section section;
+  section.values("mean", values, "a mean");
+  section.median("median", values, "a median");
+  section.geometric("geometric", values.log(), "a geometric mean");
+  section.values("none", at::cat({values, at::full({1}, std::nan(""), at::kDouble)}), "no mean");
+  const json entries = section.entries();
+  CHECK(entries.at("mean").at("value") == testing::Approx(26.0 / 6));
+  CHECK(entries.at("mean").at("se").get<double>() ==
+        testing::Approx(values.std().item<double>() / std::sqrt(6)));
+  CHECK(entries.at("median").at("value") == 3.5);
+  CHECK(entries.at("median").at("se").is_null());
+  CHECK(entries.at("geometric").at("value") == testing::Approx(std::pow(1512, 1.0 / 6)));
+  CHECK(entries.at("none").at("undefined") == "not finite for 1 of 7 data.");
+  CHECK_THAT(table_of_section(entries).text(), ContainsSubstring("2.25  3.5  6.25"));
 }
 
 TEST_CASE("the structure of a covariance is read off its zeros") {
