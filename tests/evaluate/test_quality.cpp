@@ -10,6 +10,7 @@
 
 #include "checkpoint/snapshot.h"
 #include "evaluate/quality.h"
+#include "evaluate/rows.h"
 #include "train/trainer.h"
 
 namespace variform::evaluate {
@@ -97,7 +98,7 @@ class Messages final : public train::Observer {
 // 600 rows of 6 numbers in three classes, with a model for them, a classifier and its cache.
 struct Labelled {
   Folder folder;
-  std::string classes = "3";
+  std::string classes = "3", seed = "1";
 
   Labelled() {
     std::ofstream file(folder / "data.csv");
@@ -124,7 +125,7 @@ struct Labelled {
   }
   json quality(train::Session& session, Messages& messages, const QualityOptions& options = {}) const {
     std::ofstream(folder / "net.toml")
-        << "name = \"net\"\nseed = 1\nobjective = { type = \"classifier\", classes = " + classes +
+        << "name = \"net\"\nseed = " + seed + "\nobjective = { type = \"classifier\", classes = " + classes +
                " }\n[data]\ndataset = \"other\"\n[model]\nlatent = 4\nencoder = { type = \"mlp\", hidden = "
                "[8] }\n"
                "decoder = { type = \"linear\" }\nfamily = { type = \"point\" }\nprior = { type = "
@@ -144,7 +145,7 @@ std::string find(const json& section, const std::string& start) {
 }
 
 TEST_CASE("the classifier is trained once, and its name is in the metric's") {
-  const Labelled labelled;
+  Labelled labelled;
   const auto session = labelled.model();
   Messages first, second, scaled;
   const json result = labelled.quality(*session, first);
@@ -175,6 +176,16 @@ TEST_CASE("the classifier is trained once, and its name is in the metric's") {
   CHECK(scaled.steps == 0);
   CHECK(other[find(result, "frechet_real")] == result[find(result, "frechet_real")]);
   CHECK(other[name] != result[name]);
+  const at::Tensor own = Rows(*standardised, "test").range(0, 5).x,
+                   plain = Rows(*session, "test").range(0, 5).x;
+  CHECK_FALSE(at::allclose(own, plain, 1e-2));
+  CHECK(at::allclose(unscaled(*standardised, own), plain, 1e-5, 1e-5));
+
+  // Other weights are other features, and have another name.
+  labelled.seed = "2";
+  const json renamed = labelled.quality(*session, scaled);
+  CHECK(scaled.steps == 60);
+  CHECK(find(renamed, "frechet_samples") != name);
 }
 
 TEST_CASE("a feature network that is damaged or unfinished is trained again, to the same weights") {

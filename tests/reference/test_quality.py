@@ -68,13 +68,19 @@ optimizer = { type = "adam", lr = 1e-2 }
 """
 
 
-def variform(*arguments):
+def start(*arguments, cache="cache"):
     environment = dict(os.environ, OMP_NUM_THREADS="1", VARIFORM_HOME=os.environ["VARIFORM_SOURCE"],
-                       VARIFORM_DATA=str(FOLDER), XDG_CACHE_HOME=str(FOLDER / "cache"))
-    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, env=environment)
-    if done.returncode != 0:
-        raise AssertionError(f"variform {arguments} ended with {done.returncode}:\n{done.stderr}")
-    return done.stdout.strip().splitlines()
+                       VARIFORM_DATA=str(FOLDER), XDG_CACHE_HOME=str(FOLDER / cache))
+    return subprocess.Popen([BINARY, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=environment)
+
+
+def variform(*arguments):
+    process = start(*arguments)
+    output, errors = process.communicate()
+    if process.returncode != 0:
+        raise AssertionError(f"variform {arguments} ended with {process.returncode}:\n{errors}")
+    return output.strip().splitlines()
 
 
 def setUpModule():
@@ -201,6 +207,17 @@ class Quality(unittest.TestCase):
         table = variform("evaluate", run, "--quality", "--limit", 50)
         [line] = [line for line in table if line.startswith("frechet_samples")]
         self.assertIn("not defined: the data have no labels, which the classifier is trained on.", line)
+
+    def test_two_at_once(self):
+        """Two processes that need the network train it once."""
+        run = next((FOLDER / "runs").iterdir())
+        files = [FOLDER / "one.json", FOLDER / "two.json"]
+        both = [start("evaluate", run, "--quality=50", "--features", FOLDER / "net.toml", "--limit", 50, "--out", file,
+                      cache="both") for file in files]
+        said = [process.communicate()[1] for process in both]
+        self.assertEqual([process.returncode for process in both], [0, 0], said)
+        self.assertEqual(sum(text.count("training the feature network 'net'") for text in said), 1)
+        self.assertEqual(*[json.loads(file.read_text())["quality"] for file in files])
 
     def test_limit_of_images(self):
         run = next((FOLDER / "runs").iterdir())
