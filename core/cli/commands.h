@@ -41,8 +41,9 @@ void add_check_command(CLI::App& app, Common& common, Action& action);    // che
 void add_plugin_commands(CLI::App& app, Common& common, Action& action);  // list, describe, doctor
 void add_model_commands(CLI::App& app, Common& common,
                         Action& action);  // evaluate, sample, reconstruct, traverse, encode, export
-void add_runs_commands(CLI::App& app, Common& common, Action& action);  // runs list|table|diff|plot
-void add_new_command(CLI::App& app, Common& common, Action& action);    // new
+void add_runs_commands(CLI::App& app, Common& common, Action& action);    // runs list|table|diff|plot
+void add_compare_command(CLI::App& app, Common& common, Action& action);  // compare
+void add_new_command(CLI::App& app, Common& common, Action& action);      // new
 
 /// True after Ctrl-C; the second one ends the process at once. Installs the handlers on first use.
 bool interrupted();

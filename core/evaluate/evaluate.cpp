@@ -16,6 +16,7 @@
 #include <stdexcept>
 
 #include "checkpoint/snapshot.h"
+#include "evaluate/disentanglement/section.h"
 #include "evaluate/estimators.h"
 #include "evaluate/geometry.h"
 #include "evaluate/rows.h"
@@ -484,12 +485,21 @@ class Evaluator {
   std::map<std::string, std::vector<Tensor>> kept_;
 };
 
+// Where factors are known.
+void add_disentanglement(json& result, train::Session& session, const EvaluateOptions& options) {
+  const Rows rows(session, options.split);
+  if (rows.dataset() && rows.dataset()->factors().defined())
+    result.update(disentanglement(session, options.split, options.limit));
+}
+
 }  // namespace
 
 nlohmann::json evaluate(train::Session& session, const EvaluateOptions& options) {
   const at::NoGradGuard no_grad;
   const EvaluationMode mode(*session.assembly);
-  return Evaluator(session, options).run();
+  json result = Evaluator(session, options).run();
+  add_disentanglement(result, session, options);
+  return result;
 }
 
 }  // namespace variform::evaluate

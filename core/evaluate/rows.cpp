@@ -57,6 +57,11 @@ Batch Rows::range(std::int64_t first, std::int64_t count) {
   return at(at::arange(first, first + count));
 }
 
+Tensor Rows::true_latents(std::int64_t first, std::int64_t count) {
+  if (!dataset_) return session_.batches->evaluation_latents(first, count);
+  return dataset_->gather_column(dataset_->latents(), at::arange(first, first + count));
+}
+
 Batch Rows::at(const Tensor& index) {
   if (!dataset_) {
     Batch batch = session_.batches->evaluation(0, size_);

@@ -26,6 +26,8 @@ class Rows {
   const std::string& split() const { return split_; }
   std::int64_t size() const { return size_; }
   Batch range(std::int64_t first, std::int64_t count);
+  /// The true latents of the same rows, [count, d]; undefined where they are not known.
+  Tensor true_latents(std::int64_t first, std::int64_t count);
   /// Rows by number, int64 [B] on the CPU.
   Batch at(const Tensor& index);
   /// The data set behind the split; null when data are drawn afresh.

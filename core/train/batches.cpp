@@ -34,6 +34,9 @@ class StoredBatches final : public Batches {
     return gather(held_out(), at::arange(first, first + count),
                   hash(seed_, "evaluation data", static_cast<uint64_t>(first)));
   }
+  Tensor evaluation_latents(int64_t first, int64_t count) override {
+    return held_out().gather_column(held_out().latents(), at::arange(first, first + count));
+  }
   Tensor examples(int64_t n) override {
     return gather(splits_.train, at::arange(std::min(n, size())), hash(seed_, "examples")).x;
   }
@@ -143,6 +146,9 @@ class FreshBatches final : public Batches {
     batch.x = test_.gather(batch.index);
     batch.dataset_size = size();
     return batch;
+  }
+  Tensor evaluation_latents(int64_t first, int64_t count) override {
+    return test_.gather_column(test_.latents(), at::arange(first, first + count));
   }
   Tensor examples(int64_t n) override { return drawer_.draw(n, "examples", 0).first; }
 

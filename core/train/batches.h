@@ -29,6 +29,8 @@ class Batches {
   virtual std::string evaluation_split() const = 0;
   virtual int64_t evaluation_size() const = 0;
   virtual Batch evaluation(int64_t first, int64_t count) = 0;
+  /// The true latents of its rows, [count, d]; undefined where they are not known.
+  virtual Tensor evaluation_latents(int64_t first, int64_t count) = 0;
   /// The first n training rows, or all if there are fewer, [n, data…].
   virtual Tensor examples(int64_t n) = 0;
 };

@@ -1,0 +1,85 @@
+// compare: several runs of the same data, such as seeds, and how far their latents agree.
+
+#include <ATen/Parallel.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "config/load.h"
+#include "evaluate/compare.h"
+#include "evaluate/evaluate.h"
+#include "train/checkpoints.h"
+#include "train/run_folder.h"
+
+namespace variform::cli {
+namespace fs = std::filesystem;
+namespace {
+
+struct CompareCommand {
+  std::vector<std::string> runs;
+  std::string which = "last", out;
+  evaluate::CompareOptions compare;
+};
+
+std::vector<std::string> plugin_paths_of(const fs::path& run) {
+  if (!fs::is_directory(run)) return {};
+  config::Diagnostics diagnostics;
+  return config::plugin_paths(config::parse_file((run / "config.resolved.toml").string(), diagnostics));
+}
+
+int compare(const Common& common, const CompareCommand& options) {
+  std::vector<fs::path> folders;
+  std::vector<std::string> paths;
+  for (const std::string& run : options.runs) {
+    folders.push_back(run_path(common, run));
+    for (const std::string& path : plugin_paths_of(folders.back()))
+      if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
+  }
+  const auto registry = common.registry(paths);
+  if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
+  std::vector<train::Trained> trained;
+  std::vector<evaluate::ComparedRun> compared;
+  for (const fs::path& folder : folders) {
+    trained.push_back(
+        train::open_trained(train::checkpoint_of(folder, options.which), {}, *registry, common.places()));
+    compared.push_back(
+        {folder.filename().empty() ? folder.parent_path().filename().string() : folder.filename().string(),
+         trained.back().session.get()});
+  }
+  const nlohmann::json result = evaluate::compare(compared, options.compare);
+  if (!options.out.empty()) {
+    train::write_text_file(options.out, result.dump(2) + "\n");
+    if (!common.quiet) std::fprintf(stderr, "written: %s\n", options.out.c_str());
+  }
+  write_result(common.json ? result.dump(2)
+                           : evaluate::table_of_runs(result).text() + "\n" +
+                                 evaluate::table_of_section(result.at("agreement")).text());
+  return kDone;
+}
+
+}  // namespace
+
+void add_compare_command(CLI::App& app, Common& common, Action& action) {
+  auto options = std::make_shared<CompareCommand>();
+  CLI::App* command = app.add_subcommand(
+      "compare", "How far the latents of runs on the same data agree, and with the truth where it is known");
+  command->add_option("run", options->runs, "RUN RUN...: folders, or names below --runs, or checkpoint files")
+      ->required()
+      ->expected(2, 1 << 20);
+  command->add_option("--checkpoint", options->which, "last or best")
+      ->check(CLI::IsMember({"last", "best"}))
+      ->capture_default_str();
+  command->add_option("--split", options->compare.split, "train, validation or test")
+      ->check(CLI::IsMember({"train", "validation", "test"}))
+      ->capture_default_str();
+  command->add_option("--limit", options->compare.limit, "First rows only; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--out", options->out, "JSON file to write, with the values of every pair")
+      ->type_name("FILE");
+  command->callback(
+      [&common, &action, options] { action = [&common, options] { return compare(common, *options); }; });
+}
+
+}  // namespace variform::cli

@@ -1,0 +1,330 @@
+// See compare.h.
+
+#include "evaluate/compare.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#include <stdexcept>
+
+#include "evaluate/agreement.h"
+#include "evaluate/figures.h"
+#include "evaluate/rows.h"
+#include "train/session.h"
+
+namespace variform::evaluate {
+namespace {
+
+using nlohmann::json;
+using Value = std::optional<double>;
+using Pairs = std::vector<std::vector<Value>>;  // [R][R], symmetric, nothing on the diagonal
+
+constexpr std::int64_t kBatch = 500;
+constexpr double kInformative = 0.01;  // nats (Duan et al. 2020)
+
+Numbers numbers_of(const Tensor& tensor) {  // [N, d]
+  const Tensor all = tensor.to(at::kCPU, at::kDouble).contiguous();
+  Numbers numbers(static_cast<std::size_t>(all.size(0)), static_cast<std::size_t>(all.size(1)));
+  std::copy_n(all.const_data_ptr<double>(), all.numel(), numbers.values.begin());
+  return numbers;
+}
+
+Numbers codes_of(train::Session& session, Rows& rows, std::int64_t count) {
+  const EvaluationMode mode(*session.assembly);
+  Model& model = session.assembly->model();
+  std::vector<Tensor> parts;
+  for (std::int64_t first = 0; first < count; first += kBatch) {
+    const Tensor x = rows.range(first, std::min(kBatch, count - first)).x;
+    parts.push_back(model.posterior(x.to(model.options))->location().to(at::kCPU, at::kDouble));
+  }
+  return numbers_of(at::cat(parts));
+}
+
+std::vector<bool> informative_latents(train::Session& session, const std::string& split) {
+  std::vector<bool> informative;
+  for (double contribution : order_of_latents(session, split).contribution)
+    informative.push_back(contribution > kInformative);
+  return informative;
+}
+
+std::string quoted(const std::string& name) { return "'" + name + "'"; }
+
+void require_same(const std::vector<ComparedRun>& runs) {
+  if (runs.size() < 2)
+    throw std::invalid_argument("a comparison needs two runs or more, found " + std::to_string(runs.size()) +
+                                ".");
+  const train::Session& first = *runs[0].session;
+  for (const ComparedRun& run : runs) {
+    const train::Session& other = *run.session;
+    if (other.splits.name != first.splits.name ||
+        other.assembly->model().data != first.assembly->model().data)
+      throw std::invalid_argument("runs are compared on the same data, but " + quoted(runs[0].name) +
+                                  " was trained on " + quoted(first.splits.name) + " " +
+                                  to_text(first.assembly->model().data) + " and " + quoted(run.name) +
+                                  " on " + quoted(other.splits.name) + " " +
+                                  to_text(other.assembly->model().data) + ".");
+    if (other.assembly->model().latent != first.assembly->model().latent)
+      throw std::invalid_argument("runs of equally many latents are compared, but " + quoted(runs[0].name) +
+                                  " has " + std::to_string(first.assembly->model().latent) + " and " +
+                                  quoted(run.name) + " " + std::to_string(other.assembly->model().latent) +
+                                  ".");
+  }
+}
+
+Pairs for_pairs(std::size_t count, const std::function<Value(std::size_t, std::size_t)>& value) {
+  Pairs pairs(count, std::vector<Value>(count));
+  for (std::size_t a = 0; a < count; ++a)
+    for (std::size_t b = a + 1; b < count; ++b) pairs[a][b] = pairs[b][a] = value(a, b);
+  return pairs;
+}
+
+Value mean(const std::vector<double>& values) {
+  if (values.empty()) return {};
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+Value median(std::vector<double> values) {
+  if (values.empty()) return {};
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
+}
+
+// Of each run with the others among `kept`.
+std::vector<double> others(const Pairs& pairs, std::size_t run, const std::vector<std::size_t>& kept) {
+  std::vector<double> values;
+  for (std::size_t other : kept)
+    if (other != run && pairs[run][other]) values.push_back(*pairs[run][other]);
+  return values;
+}
+
+using Statistic = std::function<Value(const std::vector<std::size_t>&)>;  // of the runs kept
+
+Statistic mean_of_pairs(const Pairs& pairs) {
+  return [&pairs](const std::vector<std::size_t>& kept) {
+    std::vector<double> values;
+    for (std::size_t run : kept)
+      for (double value : others(pairs, run, kept)) values.push_back(value);
+    return mean(values);
+  };
+}
+
+Statistic mean_of_medians(const Pairs& pairs) {
+  return [&pairs](const std::vector<std::size_t>& kept) {
+    std::vector<double> values;
+    for (std::size_t run : kept)
+      if (const Value value = median(others(pairs, run, kept))) values.push_back(*value);
+    return mean(values);
+  };
+}
+
+Statistic mean_of_runs(const std::vector<Value>& of_run) {
+  return [&of_run](const std::vector<std::size_t>& kept) {
+    std::vector<double> values;
+    for (std::size_t run : kept)
+      if (of_run[run]) values.push_back(*of_run[run]);
+    return mean(values);
+  };
+}
+
+// √((R − 1)/R Σ(θ₋ᵣ − mean)²), for means the usual standard error.
+json jackknife(std::size_t runs, const Statistic& statistic) {
+  std::vector<double> without;
+  if (runs < 3) return nullptr;
+  for (std::size_t left_out = 0; left_out < runs; ++left_out) {
+    std::vector<std::size_t> kept;
+    for (std::size_t run = 0; run < runs; ++run)
+      if (run != left_out) kept.push_back(run);
+    const Value value = statistic(kept);
+    if (!value) return nullptr;
+    without.push_back(*value);
+  }
+  const double centre = *mean(without);
+  double squares = 0;
+  for (double value : without) squares += (value - centre) * (value - centre);
+  return std::sqrt(squares * static_cast<double>(runs - 1) / static_cast<double>(runs));
+}
+
+json value_json(const Value& value) { return value ? json(*value) : json(nullptr); }
+json values_json(const std::vector<Value>& values) {
+  json list = json::array();
+  for (const Value& value : values) list.push_back(value_json(value));
+  return list;
+}
+json values_json(const Pairs& pairs) {
+  json list = json::array();
+  for (const std::vector<Value>& row : pairs) list.push_back(values_json(row));
+  return list;
+}
+
+struct Codes {
+  std::vector<Numbers> of_run;
+  std::vector<std::vector<bool>> informative;
+  std::optional<Numbers> truth;
+};
+
+class Comparison {
+ public:
+  explicit Comparison(Codes codes) : codes_(std::move(codes)), all_(codes_.of_run.size()) {
+    std::iota(all_.begin(), all_.end(), std::size_t{0});
+  }
+
+  json run() {
+    add_correlations();
+    add_rankings();
+    add_angles();
+    add_truth();
+    for (const std::vector<bool>& flags : codes_.informative)
+      arrays_["informative"].push_back(std::count(flags.begin(), flags.end(), true));
+    return {{"agreement", section_}, {"agreement_arrays", arrays_}};
+  }
+
+ private:
+  const Numbers& of(std::size_t run) const { return codes_.of_run[run]; }
+  bool two() const { return of(0).columns == 2; }
+
+  template <class Values>
+  void add(const char* name, const std::string& what, const Values& values, const Statistic& statistic,
+           const char* reason) {
+    const Value value = statistic(all_);
+    arrays_[name] = values_json(values);
+    if (value)
+      section_[name] = {{"value", *value}, {"se", jackknife(all_.size(), statistic)}, {"what", what}};
+    else section_[name] = {{"undefined", std::string("not defined: ") + reason + "."}, {"what", what}};
+  }
+
+  std::string floor() const {
+    return two() ? "; two latents turned at random score 0.90 ± 0.09: see angle" : "";
+  }
+
+  void add_correlations() {
+    const Pairs pearson = for_pairs(all_.size(), [&](std::size_t a, std::size_t b) {
+      return mean_correlation(correlations(of(a), of(b)));
+    });
+    const Pairs spearman = for_pairs(all_.size(), [&](std::size_t a, std::size_t b) {
+      return mean_correlation(rank_correlations(of(a), of(b)));
+    });
+    const std::string what = " correlation| of matched latents, mean over pairs of runs" + floor();
+    add("mcc", "mean |Pearson" + what, pearson, mean_of_pairs(pearson), "no pairs");
+    add("mcc_spearman", "mean |Spearman" + what, spearman, mean_of_pairs(spearman), "no pairs");
+  }
+
+  void add_rankings() {
+    const auto strength = [&](Numbers (*similarity)(const Numbers&, const Numbers&)) {
+      return for_pairs(all_.size(), [&, similarity](std::size_t a, std::size_t b) {
+        return relative_strength(similarity(of(a), of(b)), codes_.informative[a], codes_.informative[b]);
+      });
+    };
+    const Pairs spearman = strength(rank_correlations), lasso = strength(lasso_weights);
+    const std::string what =
+        "; latents with a KL above 0.01 nats; each run's median over the others, mean over the runs";
+    constexpr const char* kReason = "no run has an informative latent together with another";
+    add("udr", "unsupervised disentanglement ranking (Duan et al. 2020), Spearman" + what, spearman,
+        mean_of_medians(spearman), kReason);
+    add("udr_lasso", "the same with lasso weights, α = 0.1" + what, lasso, mean_of_medians(lasso), kReason);
+  }
+
+  const char* why_no_angle() const {
+    return two() ? "the codes do not vary" : "a rotation has one angle in two dimensions only";
+  }
+
+  void add_angles() {
+    const Pairs angles =
+        for_pairs(all_.size(), [&](std::size_t a, std::size_t b) { return folded_angle(of(a), of(b)); });
+    add("angle",
+        "degrees: the rotation between two runs' codes (Procrustes), folded to [0, 45], mean over pairs "
+        "(§8); at random "
+        "22.5, sd 13",
+        angles, mean_of_pairs(angles), why_no_angle());
+  }
+
+  void add_truth() {
+    std::vector<Value> pearson(all_.size()), spearman(all_.size()), angles(all_.size());
+    const char *reason = "the data have no known latents", *why = reason;
+    if (codes_.truth) {
+      why =
+          codes_.truth->columns == of(0).columns ? why_no_angle() : "the data have another number of latents";
+      for (std::size_t run : all_) {
+        pearson[run] = mean_correlation(correlations(of(run), *codes_.truth));
+        spearman[run] = mean_correlation(rank_correlations(of(run), *codes_.truth));
+        angles[run] = folded_angle(of(run), *codes_.truth);
+      }
+    }
+    const std::string what = " correlation| of matched latents with the true ones, mean over runs" + floor();
+    add("mcc_truth", "mean |Pearson" + what, pearson, mean_of_runs(pearson), reason);
+    add("mcc_truth_spearman", "mean |Spearman" + what, spearman, mean_of_runs(spearman), reason);
+    add("angle_truth",
+        "degrees: the rotation of a run's codes against the true latents, folded to [0, 45] (§8)", angles,
+        mean_of_runs(angles), why);
+  }
+
+  Codes codes_;
+  std::vector<std::size_t> all_;
+  json section_, arrays_;
+};
+
+}  // namespace
+
+json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options) {
+  require_same(runs);
+  const at::NoGradGuard no_grad;
+  train::Session& first = *runs[0].session;
+  Rows rows(first, options.split);
+  const std::int64_t count = options.limit > 0 ? std::min(options.limit, rows.size()) : rows.size();
+  if (count < 2)
+    throw std::invalid_argument("a comparison needs two rows or more, found " + std::to_string(count) + ".");
+  Codes codes;
+  for (const ComparedRun& run : runs) {
+    codes.of_run.push_back(codes_of(*run.session, rows, count));
+    codes.informative.push_back(informative_latents(*run.session, rows.split()));
+  }
+  if (const Tensor truth = rows.true_latents(0, count); truth.defined()) codes.truth = numbers_of(truth);
+  json result = Comparison(std::move(codes)).run();
+  for (const ComparedRun& run : runs) result["runs"].push_back(run.name);
+  result["data"] = first.splits.name;
+  result["split"] = rows.split();
+  result["rows"] = count;
+  result["latent"] = first.assembly->model().latent;
+  return result;
+}
+
+report::Table table_of_runs(const json& comparison) {
+  const json& arrays = comparison.at("agreement_arrays");
+  const bool truth = arrays.at("mcc_truth").at(0).is_number();
+  std::vector<report::Table::Column> columns{{"run"}};
+  for (const char* name : {"informative latents", "udr", "mcc"})
+    columns.push_back({name, report::Align::kRight});
+  if (truth)
+    for (const char* name : {"mcc_truth", "angle_truth"}) columns.push_back({name, report::Align::kRight});
+  report::Table table(columns);
+  const auto numbers = [](const json& row) {
+    std::vector<double> values;
+    for (const json& value : row)
+      if (value.is_number()) values.push_back(value.get<double>());
+    return values;
+  };
+  const auto text = [](const Value& value) {
+    return value ? report::significant(*value, 4) : std::string("–");
+  };
+  const auto entry = [](const json& value) {
+    return value.is_number() ? Value(value.get<double>()) : Value();
+  };
+  for (std::size_t run = 0; run < comparison.at("runs").size(); ++run) {
+    std::vector<std::string> row{comparison.at("runs")[run].get<std::string>(),
+                                 std::to_string(arrays.at("informative")[run].get<std::int64_t>()),
+                                 text(median(numbers(arrays.at("udr")[run]))),
+                                 text(mean(numbers(arrays.at("mcc")[run])))};
+    if (truth)
+      for (const char* name : {"mcc_truth", "angle_truth"}) row.push_back(text(entry(arrays.at(name)[run])));
+    table.add(row);
+  }
+  return table;
+}
+
+}  // namespace variform::evaluate

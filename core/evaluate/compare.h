@@ -1,0 +1,39 @@
+#pragma once
+// Several runs on the same data: how far their latents agree with each other, and with the truth where it is known.
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "report/table.h"
+
+namespace variform::train {
+struct Session;
+}
+
+namespace variform::evaluate {
+
+struct CompareOptions {
+  std::string split = "test";
+  std::int64_t limit = 10000;  ///< first rows; 0: all
+};
+
+struct ComparedRun {
+  std::string name;
+  train::Session* session = nullptr;
+};
+
+/// Codes are the locations of q for the first run's rows. The result is an object: runs (names), data, split, rows, latent,
+/// agreement: a section (evaluate.h) of means over pairs or runs, their errors by a jackknife over the runs (from three
+/// runs on): mcc and mcc_spearman (mean |correlation| after optimal matching), udr and udr_lasso (Duan et al. 2020), angle
+/// (theory §8, d = 2), and against the data's true latents mcc_truth, mcc_truth_spearman, angle_truth; and
+/// agreement_arrays: the same for every pair [R][R] (the diagonal null) and run [R], and informative, the number of latents
+/// whose KL exceeds 0.01 nats.
+/// Throws std::invalid_argument for less than two runs, and for runs that differ in their data or number of latents.
+nlohmann::json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options = {});
+
+/// For a person, a row a run: informative latents, udr, mean mcc with the others; mcc and angle with the truth, if known.
+report::Table table_of_runs(const nlohmann::json& comparison);
+
+}  // namespace variform::evaluate

@@ -1,0 +1,315 @@
+// See section.h.
+
+#include "evaluate/disentanglement/section.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <variform/random.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "data/shuffle.h"
+#include "evaluate/disentanglement/boosting.h"
+#include "evaluate/disentanglement/fixed_factor.h"
+#include "evaluate/disentanglement/information.h"
+#include "evaluate/disentanglement/prediction.h"
+#include "evaluate/rows.h"
+#include "train/session.h"
+
+namespace variform::evaluate {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kTrain = 10000, kTest = 5000;  // points of the protocol
+constexpr std::size_t kFewestRows = 60;
+constexpr std::int64_t kMostRows = 60000;  // encoded at most
+constexpr const char* kProtocol = "; protocol of Locatello et al. 2019";
+
+struct Metric {
+  const char* name;
+  const char* what;
+};
+constexpr Metric kMig{"mig", "mutual information gap (Chen et al. 2018), 20 bins"};
+constexpr Metric kModularity{"modularity", "modularity (Ridgeway and Mozer 2018), 20 bins"};
+constexpr Metric kExplicitness{
+    "explicitness",
+    "explicitness (Ridgeway and Mozer 2018): area under the ROC curve, logistic regression by "
+    "liblinear, C = 1; chance 0.5"};
+constexpr Metric kSap{
+    "sap", "separated attribute predictability (Kumar et al. 2018), linear SVMs by liblinear, C = 0.01"};
+constexpr Metric kDisentanglement{"dci_disentanglement",
+                                  "D of DCI (Eastwood and Williams 2018), importance by "};
+constexpr Metric kCompleteness{"dci_completeness", "C of DCI, by the same trees"};
+constexpr Metric kInformativeness{"dci_informativeness", "I of DCI: the same trees' test accuracy"};
+constexpr Metric kFactorVae{"factor_vae_score",
+                            "score of FactorVAE (Kim and Mnih 2018), latents of variance ≥ 0.05"};
+constexpr Metric kBetaVae{"beta_vae_score",
+                          "score of β-VAE (Higgins et al. 2017), logistic regression by liblinear, C = 1"};
+constexpr Metric kRobustness{"irs", "interventional robustness score (Suter et al. 2019), 0.99 quantiles"};
+constexpr const Metric* kMetrics[] = {
+    &kMig,       &kSap,     &kDisentanglement, &kCompleteness, &kInformativeness,
+    &kFactorVae, &kBetaVae, &kModularity,      &kExplicitness, &kRobustness};
+
+std::string what_of(const Metric& metric) {
+  return metric.what + std::string(&metric == &kDisentanglement ? kBoosting : "");
+}
+
+// "10,000"
+std::string number(std::size_t n) {
+  const std::string last = std::to_string(n % 1000);
+  if (n < 1000) return last;
+  return number(n / 1000) + "," + std::string(3 - last.size(), '0') + last;
+}
+
+json matrix(const Numbers& numbers) {
+  json rows = json::array();
+  for (std::size_t i = 0; i < numbers.rows; ++i) {
+    const auto row = numbers.values.begin() + static_cast<std::ptrdiff_t>(i * numbers.columns);
+    rows.push_back(std::vector<double>(row, row + static_cast<std::ptrdiff_t>(numbers.columns)));
+  }
+  return rows;
+}
+
+json nothing(const std::string& reason) {
+  json section;
+  for (const Metric* metric : kMetrics)
+    section[metric->name] = {{"undefined", "not defined: " + reason + "."},
+                             {"what", what_of(*metric) + kProtocol}};
+  return {{"disentanglement", section}};
+}
+
+// √((g − 1)/g Σ(θ_k − mean)²) over statistics with one of g groups of rows left out.
+double jackknife(std::size_t rows, const std::function<double(const std::vector<std::int64_t>&)>& statistic) {
+  constexpr std::size_t kGroups = 20;
+  std::vector<double> without;
+  for (std::size_t g = 0; g < kGroups; ++g) {
+    std::vector<std::int64_t> kept;
+    for (std::size_t n = 0; n < rows; ++n)
+      if (n < g * rows / kGroups || n >= (g + 1) * rows / kGroups)
+        kept.push_back(static_cast<std::int64_t>(n));
+    without.push_back(statistic(kept));
+  }
+  const double mean = std::accumulate(without.begin(), without.end(), 0.0) / kGroups;
+  double squares = 0;
+  for (double value : without) squares += (value - mean) * (value - mean);
+  return std::sqrt(squares * (kGroups - 1) / kGroups);
+}
+
+std::vector<double> entropies(const Classes& factors) {
+  std::vector<double> result;
+  for (std::size_t j = 0; j < factors.columns; ++j) result.push_back(entropy(factors.column(j)));
+  return result;
+}
+
+// The columns that have at least two values among the first `count` rows of the order.
+std::vector<std::size_t> varying(const Classes& factors, const std::vector<std::int64_t>& order,
+                                 std::size_t count) {
+  std::vector<std::size_t> columns;
+  const Classes some = factors.some(order, 0, count);
+  for (std::size_t j = 0; j < factors.columns; ++j) {
+    const std::vector<int> column = some.column(j);
+    if (std::any_of(column.begin(), column.end(), [&](int k) { return k != column[0]; }))
+      columns.push_back(j);
+  }
+  return columns;
+}
+
+Classes only(const Classes& factors, const std::vector<std::size_t>& columns) {
+  Classes result(factors.rows, columns.size());
+  for (std::size_t n = 0; n < factors.rows; ++n)
+    for (std::size_t j = 0; j < columns.size(); ++j) result(n, j) = factors(n, columns[j]);
+  return result;
+}
+
+class Scores {
+ public:
+  Scores(const Numbers& codes, const Classes& factors, const std::vector<std::int64_t>& order,
+         std::size_t train, std::size_t test, std::uint64_t seed, std::string note)
+      : codes_(codes),
+        factors_(factors),
+        parts_{codes.some(order, 0, train), codes.some(order, train, test), factors.some(order, 0, train),
+               factors.some(order, train, test)},
+        seed_(seed),
+        note_(std::move(note)) {}
+
+  json run() {
+    add_information();
+    add_accuracies();
+    add_importance();
+    add_fixed_factor();
+    arrays_["variances"] = variances(codes_);
+    return {{"disentanglement", section_}, {"disentanglement_arrays", arrays_}};
+  }
+
+ private:
+  bool two_latents() const { return codes_.columns > 1; }
+  bool two_factors() const { return factors_.columns > 1; }
+  std::string points(bool test) const {
+    return ", " + number(parts_.train.rows) + (test ? " + " + number(parts_.test.rows) : "") + " points";
+  }
+  static std::string batches() { return ", 10,000 + 5,000 batches of 64"; }
+
+  void add(const Metric& metric, const std::string& size, double value, json error = nullptr) {
+    section_[metric.name] = {
+        {"value", value}, {"se", std::move(error)}, {"what", what_of(metric) + size + note_}};
+  }
+  void undefined(const Metric& metric, const std::string& size, const char* reason) {
+    section_[metric.name] = {{"undefined", std::string("not defined: ") + reason + "."},
+                             {"what", what_of(metric) + size + note_}};
+  }
+  static constexpr const char* kOneLatent = "it compares the two best latents, and there is one";
+  static constexpr const char* kOneFactor = "it needs two factors that vary in these rows, and there is one";
+
+  void add_information() {
+    const Numbers information = mutual_information(parts_.train, parts_.train_of);
+    arrays_["mutual_information"] = matrix(information);
+    arrays_["factor_entropies"] = entropies(parts_.train_of);
+    if (two_latents())
+      add(kMig, points(false), mutual_information_gap(information, entropies(parts_.train_of)),
+          jackknife(parts_.train.rows, [&](const std::vector<std::int64_t>& rows) {
+            const Classes factors = parts_.train_of.some(rows, 0, rows.size());
+            return mutual_information_gap(
+                mutual_information(parts_.train.some(rows, 0, rows.size()), factors), entropies(factors));
+          }));
+    else undefined(kMig, points(false), kOneLatent);
+    if (two_factors())
+      add(kModularity, points(false), modularity(information),
+          jackknife(parts_.train.rows, [&](const std::vector<std::int64_t>& rows) {
+            return modularity(mutual_information(parts_.train.some(rows, 0, rows.size()),
+                                                 parts_.train_of.some(rows, 0, rows.size())));
+          }));
+    else undefined(kModularity, points(false), kOneFactor);
+    const Numbers robustness = interventional_robustness(parts_.train, parts_.train_of);
+    arrays_["interventional_robustness"] = matrix(robustness);
+    add(kRobustness, points(false), interventional_robustness_score(parts_.train, robustness));
+  }
+
+  void add_accuracies() {
+    const Numbers accuracies = separate_accuracies(parts_);
+    arrays_["svm_accuracies"] = matrix(accuracies);
+    if (two_latents()) add(kSap, points(true), attribute_predictability(accuracies));
+    else undefined(kSap, points(true), kOneLatent);
+    const std::vector<double> areas = explicitness(parts_);
+    arrays_["explicitness"] = areas;
+    add(kExplicitness, points(true),
+        std::accumulate(areas.begin(), areas.end(), 0.0) / static_cast<double>(areas.size()));
+  }
+
+  void add_importance() {
+    const Importance found = importance(parts_);
+    arrays_["importance"] = matrix(found.matrix);
+    arrays_["tree_accuracies"] = found.accuracy;
+    if (two_factors()) add(kDisentanglement, points(true), importance_disentanglement(found.matrix));
+    else undefined(kDisentanglement, points(true), kOneFactor);
+    if (two_latents()) add(kCompleteness, points(true), importance_completeness(found.matrix));
+    else undefined(kCompleteness, points(true), kOneLatent);
+    double sum = 0, variance = 0;
+    const auto count = static_cast<double>(found.accuracy.size());
+    for (double share : found.accuracy) {
+      sum += share / count;
+      variance += share * (1 - share) / (static_cast<double>(parts_.test.rows) * count * count);
+    }
+    add(kInformativeness, points(true), sum, std::sqrt(variance));
+  }
+
+  void add_fixed_factor() {
+    const auto chance = [&] { return "; chance 1/" + std::to_string(factors_.columns); };
+    for (const Metric* metric : {&kFactorVae, &kBetaVae}) {
+      if (!two_factors()) {
+        undefined(*metric, batches(), kOneFactor);
+        continue;
+      }
+      const Accuracy score = metric == &kFactorVae
+                                 ? factor_vae_score(codes_, factors_, hash(seed_, "FactorVAE score"))
+                                 : beta_vae_score(codes_, factors_, hash(seed_, "β-VAE score"));
+      add(*metric, batches() + chance(), score.value, score.error);
+    }
+  }
+
+  const Numbers& codes_;
+  const Classes& factors_;
+  const Parts parts_;
+  const std::uint64_t seed_;
+  const std::string note_;
+  json section_, arrays_;
+};
+
+// Every column numbered; empty where a value is not an integer.
+Classes classes_of(const at::Tensor& factors) {
+  const at::Tensor all = factors.to(at::kCPU, at::kDouble).reshape({factors.size(0), -1}).contiguous();
+  if (!all.equal(all.round())) return {};
+  Classes result(static_cast<std::size_t>(all.size(0)), static_cast<std::size_t>(all.size(1)));
+  for (std::size_t j = 0; j < result.columns; ++j) {
+    const at::Tensor column = all.select(1, static_cast<std::int64_t>(j)).to(at::kLong).contiguous();
+    const auto* values = column.const_data_ptr<std::int64_t>();
+    const std::vector<int> numbers = numbered({values, values + column.numel()}).first;
+    for (std::size_t n = 0; n < result.rows; ++n) result(n, j) = numbers[n];
+  }
+  return result;
+}
+
+}  // namespace
+
+json disentanglement(const Numbers& codes, const KnownFactors& factors, std::uint64_t seed,
+                     const std::string& rows) {
+  if (codes.rows < kFewestRows)
+    return nothing("it needs at least " + std::to_string(kFewestRows) + " rows, found " +
+                   std::to_string(codes.rows));
+  if (!std::all_of(codes.values.begin(), codes.values.end(),
+                   [](double value) { return std::isfinite(value); }))
+    return nothing("some codes are not finite");
+  const std::size_t train = std::min(kTrain, codes.rows * 2 / 3), test = std::min(kTest, codes.rows - train);
+  const std::vector<std::int64_t> order =
+      data::permutation(static_cast<std::int64_t>(codes.rows), hash(seed, "disentanglement rows"));
+  const std::vector<std::size_t> columns = varying(factors.values, order, train);
+  if (columns.empty()) return nothing("no factor has two values in these rows");
+  std::string left_out;
+  json names = json::array();
+  for (std::size_t j = 0; j < factors.values.columns; ++j) {
+    const std::string name = j < factors.names.size() ? factors.names[j] : "factor " + std::to_string(j + 1);
+    if (std::find(columns.begin(), columns.end(), j) != columns.end()) names.push_back(name);
+    else left_out += (left_out.empty() ? " without the factor of one value " : ", ") + name;
+  }
+  const std::string note = " of " + number(codes.rows) + " rows (" + rows + ")" + left_out + kProtocol;
+  const Classes kept = only(factors.values, columns);
+  json result = Scores(codes, kept, order, train, test, seed, note).run();
+  result["disentanglement_arrays"]["factors"] = names;
+  return result;
+}
+
+json disentanglement(train::Session& session, const std::string& split, std::int64_t limit) {
+  constexpr std::int64_t kBatch = 500;
+  const at::NoGradGuard no_grad;
+  const EvaluationMode mode(*session.assembly);
+  Rows rows(session, split);
+  if (!rows.dataset() || !rows.dataset()->factors().defined())
+    return nothing("these data have no known factors");
+  const std::uint64_t seed = hash(session.experiment.seed, "evaluate", rows.split(), "disentanglement");
+  const std::int64_t count = limit > 0 ? std::min(limit, rows.size()) : rows.size();
+  std::vector<std::int64_t> chosen = data::permutation(count, hash(seed, "rows"));
+  chosen.resize(static_cast<std::size_t>(std::min(count, kMostRows)));
+  std::sort(chosen.begin(), chosen.end());
+  const at::Tensor index = at::tensor(chosen, at::kLong);
+  KnownFactors factors{classes_of(rows.dataset()->gather_column(rows.dataset()->factors(), index)),
+                       rows.dataset()->factor_names};
+  if (factors.values.columns == 0) return nothing("these data's factors are not classes");
+  Numbers codes(chosen.size(), static_cast<std::size_t>(session.assembly->model().latent));
+  auto place = codes.values.begin();
+  for (const at::Tensor& some : index.split(kBatch)) {
+    const at::Tensor h = session.assembly->model()
+                             .posterior(rows.at(some).x)
+                             ->location()
+                             .to(at::kCPU, at::kDouble)
+                             .contiguous();
+    place = std::copy_n(h.const_data_ptr<double>(), h.numel(), place);
+  }
+  return disentanglement(codes, factors, seed, rows.split());
+}
+
+}  // namespace variform::evaluate
