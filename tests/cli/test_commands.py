@@ -197,6 +197,18 @@ class Models(ProgramTest):
         none = self.run_program("evaluate", run, "--split", "validation", code=1)
         self.assertIn("validation", none.stderr)
 
+    def test_compare(self):
+        run = self.run_folder
+        result = self.run_program("compare", run, run, "--json").json
+        self.assertEqual((result["split"], result["rows"], result["latent"]), ("test", 64, 4))
+        self.assertAlmostEqual(result["agreement"]["mcc"]["value"], 1, places=9)
+        self.assertIn("two dimensions only", result["agreement"]["angle"]["undefined"])
+        self.assertIn("no known latents", result["agreement"]["mcc_truth"]["undefined"])
+        table = self.run_program("compare", run, run, "--limit", 20, "--out", "pairs.json").stdout
+        self.assertIn("informative latents", table)
+        self.assertEqual(json.loads((self.folder / "pairs.json").read_text())["rows"], 20)
+        self.run_program("compare", run, code=2)
+
     def test_commands_without_data_take_no_split(self):
         for command in ("export", "sample"):
             self.assertIn("--split", self.run_program(command, self.run_folder, "--split", "test", code=2).stderr)
