@@ -55,7 +55,8 @@ struct EvaluateOptions {
 ///   …_across_blocks, each also with _active, largest_singular_value, log_volume, condition_number,
 ///   straight_length, geodesic_length, geodesic_ratio; arrays metric and hessian (normalized, { mean, quartiles } of
 ///   [d, d]), singular_values ({ mean, quartiles } of [d], falling), contrast ({ mean, quartiles }), active [d];
-///   covariance: variance_ratio, variance_ratio_active, kl_to_optimum; array variance_ratio ({ mean, quartiles } of [d]).
+///   covariance: variance_ratio, variance_ratio_active, kl_to_optimum; array variance_ratio ({ mean, quartiles } of [d]);
+///   disentanglement, for data with known factors: see disentanglement/section.h.
 /// Deterministic. Throws std::runtime_error for a split without data.
 nlohmann::json evaluate(train::Session& session, const EvaluateOptions& options = {});
 

@@ -122,8 +122,9 @@ class Agreement(ReferenceTest):
             # Without one run one pair is left.
             error = (2 * numpy.var(list(pairs.values()))) ** 0.5
             self.assert_close(section[name]["se"], error, 1e-10, f"error of {name}", scale=scale)
-        for name, measure in (("mcc", measures["mcc"]), ("mcc_spearman", measures["mcc_spearman"]), ("angle", angle)):
-            name += "_truth"
+        for name, measure in (
+            ("mcc_truth", measures["mcc"]), ("mcc_truth_spearman", measures["mcc_spearman"]), ("angle_truth", angle),
+        ):  # fmt: skip
             values = [measure(code, truth) for code in codes]
             self.assert_close(arrays[name], values, 1e-10, name, scale=45.0)
             self.assert_close(section[name]["value"], numpy.mean(values), 1e-10, name, scale=45.0)

@@ -84,7 +84,8 @@ double mutual_information(const std::vector<int>& a, const std::vector<int>& b) 
   const auto width = static_cast<std::size_t>(classes_of(b));
   std::vector<double> joint(static_cast<std::size_t>(classes_of(a)) * width),
       of_a(joint.size() / std::max<std::size_t>(1, width)), of_b(width);
-  const double each = 1 / static_cast<double>(a.size());
+  const auto all =
+      static_cast<double>(a.size());  // whole numbers in the logarithm: independent columns have exactly 0
   for (std::size_t n = 0; n < a.size(); ++n) {
     const auto i = static_cast<std::size_t>(a[n]), j = static_cast<std::size_t>(b[n]);
     joint[i * width + j] += 1;
@@ -95,7 +96,7 @@ double mutual_information(const std::vector<int>& a, const std::vector<int>& b) 
   for (std::size_t i = 0; i < of_a.size(); ++i)
     for (std::size_t j = 0; j < width; ++j)
       if (const double count = joint[i * width + j]; count > 0)
-        sum += count * each * std::log(count / (of_a[i] * of_b[j] * each));
+        sum += count / all * std::log(count * all / (of_a[i] * of_b[j]));
   return sum;
 }
 
