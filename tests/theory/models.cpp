@@ -44,6 +44,7 @@ Tensor SmallDecoder::decode(const Tensor& z) {
 
 Pushed SmallDecoder::pushforward(const Tensor& z, const Tensor& v) {
   ++pushes;
+  tangents += v.size(0);
   if (tier_ == PushforwardTier::kForwardMode) return pushforward_forward_mode(*this, z, v);
   if (tier_ == PushforwardTier::kDoubleBackward) return pushforward_double_backward(*this, z, v);
   const Tensor inner = at::linear(z, w_, c_);
@@ -85,7 +86,9 @@ Assembly& Assembly::with(Kind kind, const std::string& id, const Values& values)
   Sizes sizes{model_->data, model_->latent, 1, at::kDouble, 1, model_.get()};
   if (kind == Kind::kEncoder) sizes.outputs = model_->family().parameter_count(model_->latent);
   if (kind == Kind::kDecoder) sizes.outputs = model_->likelihood().outputs();
-  model_->set(kind, stock(kind, id).create(fake_build(stock(kind, id), values, sizes)), id);
+  const auto parameters = std::make_shared<FakeParameters>(stock(kind, id), values);
+  parameters->example_rows = uniform({8, model_->data[0]}, 17);  // for a VampPrior
+  model_->set(kind, stock(kind, id).create(fake_build(parameters, sizes)), id);
   return *this;
 }
 
@@ -106,13 +109,83 @@ Assembly& Assembly::standard(const Values& prior) {
 
 Terms Assembly::evaluate(const Tensor& x, std::uint64_t seed) {
   model_->rng.set_current_seed(seed);
-  return model_->evaluate({x, {}, {}, x.size(0)});
+  return model_->evaluate({x, at::arange(x.size(0)) % 3, {}, x.size(0)});
 }
 
 Tensor Assembly::part(const Tensor& x, const std::string& name, std::uint64_t seed) {
   for (const auto& [key, value] : evaluate(x, seed).parts)
     if (key == name) return value;
   throw Error("the objective has no part '" + name + "'");
+}
+
+Tensor jacobian(Model& model, const Tensor& z) {
+  const Tensor leaf = z.detach().clone().requires_grad_(true);
+  const Tensor g = model.decode(leaf).flatten(1);  // [B, P]
+  std::vector<Tensor> rows;
+  for (int64_t p = 0; p < g.size(1); ++p)
+    rows.push_back(torch::autograd::grad({g.select(1, p).sum()}, {leaf}, {}, /*retain_graph=*/true)[0]);
+  return at::stack(rows, 1);
+}
+
+double minimise(const std::function<Tensor()>& value, std::vector<Tensor> tensors, int steps) {
+  std::vector<int64_t> sizes;
+  for (const Tensor& tensor : tensors) sizes.push_back(tensor.numel());
+  const auto flat = [](const std::vector<Tensor>& parts) {
+    std::vector<Tensor> rows;
+    for (const Tensor& part : parts) rows.push_back(part.detach().flatten());
+    return at::cat(rows).clone();
+  };
+  const auto at_point = [&](const Tensor& point) {  // the value and its gradient there
+    {
+      const at::NoGradGuard guard;
+      const std::vector<Tensor> parts = point.split_with_sizes(sizes);
+      for (size_t i = 0; i < tensors.size(); ++i) tensors[i].copy_(parts[i].reshape_as(tensors[i]));
+    }
+    const Tensor found = value();
+    return std::pair(found.item<double>(), flat(torch::autograd::grad({found}, tensors)));
+  };
+  Tensor point = flat(tensors);
+  auto [best, slope] = at_point(point);
+  const Tensor eye = at::eye(point.numel(), kDoubles);
+  Tensor inverse = eye.clone();
+  for (int step = 0, fresh = 1; step < steps; ++step) {
+    Tensor direction = -inverse.mv(slope);
+    double along = direction.dot(slope).item<double>();
+    if (!(along < 0)) {
+      inverse = eye.clone();
+      direction = -slope;
+      along = -slope.square().sum().item<double>();
+      fresh = 1;
+    }
+    double length = 1;
+    bool lower = false;
+    for (; length > 1e-12 && !lower; length *= 0.5) {
+      const auto [found, there] = at_point(point + length * direction);
+      if (!(found <= best + 1e-4 * length * along) || !(found < best)) continue;
+      const Tensor s = length * direction, y = there - slope;
+      const double sy = s.dot(y).item<double>();
+      if (sy > 1e-300) {
+        if (fresh) inverse = eye * (sy / y.square().sum().item<double>());
+        const Tensor v = eye - at::outer(s, y) / sy;
+        inverse = v.mm(inverse).mm(v.t()) + at::outer(s, s) / sy;
+        fresh = 0;
+      }
+      point = point + s;
+      best = found;
+      slope = there;
+      lower = true;
+    }
+    if (lower) continue;
+    if (fresh) break;  // not even along the gradient: rounding
+    inverse = eye.clone();
+    fresh = 1;
+  }
+  at_point(point);
+  return best;
+}
+
+double integral(const Tensor& values, const Tensor& grid) {
+  return at::trapezoid(values, grid).item<double>();
 }
 
 double gradient_error(const std::function<Tensor()>& value, const std::vector<Tensor>& tensors,

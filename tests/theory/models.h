@@ -44,7 +44,8 @@ class SmallDecoder final : public Decoder {
   void set_linear(const Tensor& w);
 
   Tensor w_, c_, v_, b_;
-  int pushes = 0;  ///< calls of pushforward
+  int pushes = 0;        ///< calls of pushforward
+  int64_t tangents = 0;  ///< tangents that they pushed
 
  private:
   Shape shape_;
@@ -79,7 +80,7 @@ class Assembly {
   Model* operator->() { return model_.get(); }
   SmallDecoder& decoder() { return static_cast<SmallDecoder&>(model_->decoder()); }
   SmallEncoder& encoder() { return static_cast<SmallEncoder&>(model_->encoder()); }
-  /// The objective on x, the random stream starting afresh.
+  /// The objective on x, the random stream starting afresh; the labels are 0, 1, 2, 0, ….
   Terms evaluate(const Tensor& x, std::uint64_t seed = 1);
   /// A part of it by name.
   Tensor part(const Tensor& x, const std::string& name, std::uint64_t seed = 1);
@@ -87,6 +88,17 @@ class Assembly {
  private:
   std::unique_ptr<Model> model_;
 };
+
+/// The Jacobian ∂g/∂z [B, P, d] of the model's decoder at z [B, d] (one output a data value), row by row by autograd.
+Tensor jacobian(Model& model, const Tensor& z);
+
+/// Minimises `value` (0-dim) over tensors that require gradients, in place, by BFGS with backtracking, until nothing
+/// lower is found in float64. Returns the value.
+double minimise(const std::function<Tensor()>& value, std::vector<Tensor> tensors, int steps = 1000);
+
+/// ∫ f dz by the trapezoid rule, of values on an equidistant grid [n] (exact to rounding for smooth f that vanish at both
+/// ends).
+double integral(const Tensor& values, const Tensor& grid);
 
 /// The relative error of the gradient of `value` (0-dim) along one random direction in each tensor against central
 /// differences of the value: the largest over the tensors, relative to the largest slope.

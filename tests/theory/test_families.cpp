@@ -54,6 +54,12 @@ const std::vector<Case>& gaussians() {
   static const std::vector<Case> all{
       {"diagonal", {}},
       {"diagonal", {{"deviation", num(0.3)}}},
+      {"isotropic", {}},
+      {"fixed", {{"deviation", num(0.6)}}},
+      {"rotated", {{"angle", num(25)}}},
+      {"low-rank", {{"rank", num(1)}}},
+      {"low-rank", {{"rank", num(1)}, {"diagonal", num(1)}, {"deviation", num(0.5)}}},
+      {"block", {{"size", num(2)}}},
       {"full", {}},
       {"full", {{"deviation", num(0.3)}}},
       {"optimal", {}},
@@ -111,7 +117,7 @@ TEST_CASE("families: normalised in one dimension") {
   const int64_t n = 20001;
   const at::NoGradGuard guard;
   for (const Case& c : gaussians()) {
-    if (c.values.count("block")) continue;
+    if (c.values.count("block") || c.values.count("rank") || c.values.count("size")) continue;
     CAPTURE(c.id, c.values.size());
     Assembly model = assemble(1, c.id, c.values);
     const Tensor grid = at::linspace(-25, 25, n, at::kDouble).reshape({n, 1, 1});

@@ -325,6 +325,11 @@ TEST_CASE(
     if (gradient.defined()) CHECK(gradient.abs().max().item<double>() == 0);
   const Tensor moving = torch::autograd::grad({model.part(data(), "penalty").sum()}, {model.decoder().w_})[0];
   CHECK(moving.abs().max().item<double>() > 0.01);
+  // By differences of its value too (no kink within the step): the sampled columns' gradient, of biases as of all else.
+  for (const char* objective : {"grae", "grae-approx"}) {
+    Assembly again = assemble("gaussian", SmallDecoder::Shape::kRelu, objective, {{"beta", num(0.4)}});
+    CHECK(gradient_error([&] { return again.part(data(), "penalty", 3).sum(); }, trained(again)) < 1e-8);
+  }
   // With Bernoulli H_ℓ depends on g(h), and so on all of them.
   Assembly other = assemble("bernoulli", SmallDecoder::Shape::kRelu, "grae", {{"beta", num(0.4)}});
   const Tensor encoder =
@@ -347,4 +352,267 @@ TEST_CASE("§5: what the objectives cannot do is refused with a sentence") {
                     ContainsSubstring("needs a Gaussian prior") && ContainsSubstring("laplace"));
   CHECK(model->objective().uses_tangents());
   CHECK(*model->objective().final_beta() == 1);
+}
+
+namespace {
+
+// B random H = JᵀDJ with β from 1e-3 to 1e3, and Σ of random size.
+struct Cases {
+  Tensor h, beta, sigma;
+};
+Cases random_cases(int64_t B, int64_t d, std::uint64_t seed) {
+  const Tensor j = normal({B, d + 1, d}, seed) * at::pow(10, uniform({B, 1, 1}, seed + 1, -1.5, 1.5));
+  const Tensor l = normal({B, d, d}, seed + 2).tril() * at::pow(10, uniform({B, 1, 1}, seed + 3, -1, 1));
+  return {j.transpose(1, 2).bmm(j), at::pow(10, uniform({B}, seed + 4, -3, 3)),
+          l.bmm(l.transpose(1, 2)) + 0.01 * at::eye(d, at::kDouble)};
+}
+
+Tensor kl_from_standard(const Tensor& sigma) {  // KL(N(h, Σ) ‖ N(0, I)) − ½‖h‖²
+  return 0.5 * (sigma.diagonal(0, 1, 2).sum(-1) - static_cast<double>(sigma.size(1)) - at::logdet(sigma));
+}
+
+Tensor kl_between(const Tensor& sigma, const Tensor& other) {  // KL(N(h, Σ) ‖ N(h, Σ'))
+  return 0.5 * (at::linalg_solve(other, sigma).diagonal(0, 1, 2).sum(-1) -
+                static_cast<double>(sigma.size(1)) + at::logdet(other) - at::logdet(sigma));
+}
+
+Tensor masked(const Tensor& sigma, const Structure& structure) {  // the nearest of the structure
+  const int64_t d = sigma.size(1);
+  if (structure.tied) return sigma.diagonal(0, 1, 2).mean(-1).reshape({-1, 1, 1}) * at::eye(d, at::kDouble);
+  std::vector<Tensor> ones;
+  for (int64_t size : structure.blocks) ones.push_back(at::ones({size, size}, at::kDouble));
+  return sigma * at::block_diag(ones);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "§5: L_Taylor − left-over = β KL(N(h, Σ) ‖ N(h, Σ*)) inside every structure, in 10,000 random cases") {
+  for (int64_t d : {1, 2, 4, 7}) {
+    const Cases c = random_cases(2500, d, static_cast<std::uint64_t>(40 + d));
+    std::vector<Structure> all{Structure::full(d), Structure::diagonal(d), Structure::isotropic(d)};
+    if (d > 2) all.push_back(Structure{{2, d - 2}});
+    for (const Structure& structure : all) {
+      CAPTURE(d, structure.name());
+      const Tensor sigma = masked(c.sigma, structure);
+      const Tensor best = variform::optimal_covariance(structure, c.h, c.beta).dense();
+      const Tensor trace = 0.5 * (c.h * sigma).sum({1, 2}),
+                   left = variform::curvature_penalty(structure, c.h, c.beta);
+      const Tensor taylor = trace + c.beta * kl_from_standard(sigma), kl = c.beta * kl_between(sigma, best);
+      const double dd = static_cast<double>(d);
+      const Tensor scale =
+          at::maximum(at::maximum(trace, 0.5 * c.beta * (sigma.diagonal(0, 1, 2).sum(-1) + dd)),
+                      0.5 * c.beta * (at::logdet(sigma).abs() + at::logdet(best).abs()));
+      CHECK(error(taylor - left, kl, scale) < 1e-10);
+      CHECK(((left - taylor) / scale).max().item<double>() < 1e-10);  // the left-over is the least of all
+      // Hence L_GRAE ≤ bound ≤ L_Taylor(diagonal Σ).
+      CHECK(((variform::curvature_penalty(Structure::full(d), c.h, c.beta) - left) / scale)
+                .max()
+                .item<double>() < 1e-10);
+      if (structure.name() == "diagonal") {
+        const Tensor rho = sigma.diagonal(0, 1, 2) / best.diagonal(0, 1, 2);
+        CHECK(error(taylor - left, 0.5 * c.beta * (rho - 1 - rho.log()).sum(-1), scale) < 1e-10);
+      }
+      // Equality at Σ = Σ*.
+      const Tensor there = 0.5 * (c.h * best).sum({1, 2}) + c.beta * kl_from_standard(best);
+      CHECK(error(there, left, scale) < 1e-10);
+    }
+  }
+}
+
+TEST_CASE("§5: Hadamard's inequality in 10,000 random cases; equality iff H is diagonal") {
+  for (int64_t d : {2, 3, 5, 9}) {
+    const Cases c = random_cases(2500, d, static_cast<std::uint64_t>(60 + d));
+    const auto sides = [&](const Tensor& h) {
+      const Tensor m = h / c.beta.reshape({-1, 1, 1});
+      return std::pair(at::logdet(at::eye(d, at::kDouble) + m), m.diagonal(0, 1, 2).log1p().sum(-1));
+    };
+    const auto [left, right] = sides(c.h);
+    CHECK(((left - right) / right).max().item<double>() < 1e-10);
+    CHECK(((right - left) / right > 1e-9).to(at::kDouble).mean().item<double>() > 0.99);
+    const auto [equal, bound] = sides(masked(c.h, Structure::diagonal(d)));
+    CHECK(error(equal, bound, bound.clamp_min(1)) < 1e-13);
+  }
+}
+
+TEST_CASE("§5: L_GRAE = ℓ + (β/2)‖h‖² + (β/2) log det(I + JᵀH_ℓJ/β), J by autograd, over shapes and β") {
+  for (const std::string likelihood : {"gaussian", "bernoulli", "poisson"})
+    for (int64_t P : {1, 3, 7})
+      for (int64_t d : {1, 2, 5})
+        for (double beta : {1e-3, 0.5, 1e3}) {
+          CAPTURE(likelihood, P, d, beta);
+          Assembly model(P, d);
+          model.with(Kind::kLikelihood, likelihood).standard();
+          model.with(std::make_shared<SmallDecoder>(SmallDecoder::Shape::kTanh, d, 8, P,
+                                                    PushforwardTier::kForwardMode, 21));
+          model.with(Kind::kObjective, "grae", {{"beta", num(beta)}});
+          const Tensor x = uniform({kB, P}, 22).round(), h = model->posterior(x)->location().detach();
+          const Tensor j = variform::test::jacobian(*model, h), g = model->decode(h).detach(),
+                       natural = g.flatten(1);
+          const Tensor weight = likelihood == "gaussian"    ? at::ones_like(natural)
+                                : likelihood == "bernoulli" ? natural.sigmoid() * (1 - natural.sigmoid())
+                                                            : natural.exp();
+          // det(I_d + BᵀB/β) = det(I_P + BBᵀ/β), B = H_ℓ^½J: the cheaper one when d > P.
+          const Tensor b = weight.sqrt().unsqueeze(2) * j;
+          const Tensor small = at::logdet(at::eye(P, at::kDouble) + b.bmm(b.transpose(1, 2)) / beta),
+                       large = at::logdet(at::eye(d, at::kDouble) + b.transpose(1, 2).bmm(b) / beta);
+          const Tensor nll = model->nll(x, g), norm = 0.5 * beta * h.square().sum(-1);
+          const Tensor loss = model.evaluate(x).loss,
+                       scale = at::maximum(nll.abs(), at::maximum(norm, at::full({}, beta)));
+          CHECK(error(loss, nll + norm + 0.5 * beta * large, scale) < 1e-10);
+          CHECK(error(loss, nll + norm + 0.5 * beta * small, scale) < 1e-10);
+          if (likelihood == "gaussian") {  // the bound: Σ log(1 + ‖J_i‖²/β)
+            model.with(Kind::kObjective, "grae", {{"beta", num(beta)}, {"structure", txt("diagonal")}});
+            CHECK(error(model.evaluate(x).loss,
+                        nll + norm + 0.5 * beta * (j.square().sum(1) / beta).log1p().sum(-1), scale) < 1e-10);
+          }
+        }
+}
+
+TEST_CASE("§5: categorical logits: H = Jᵀdiag(p)J − (Jᵀp)(Jᵀp)ᵀ") {
+  const int64_t P = 4, n = 3, d = 2, B = 5;
+  Assembly model(P, d);
+  model.with(Kind::kLikelihood, "categorical", {{"classes", num(n)}}).with(Kind::kPrior, "gaussian");
+  model.with(Kind::kFamily, "point").with(Kind::kEncoder, "mlp", {{"hidden", list({5})}});
+  model.with(Kind::kDecoder, "mlp", {{"hidden", list({6})}, {"activation", txt("tanh")}});
+  model.with(Kind::kObjective, "grae", {{"beta", num(0.4)}});
+  const Tensor x = at::randint(n, {B, P}, variform::test::generator(4), at::kDouble), z = normal({B, d}, 5);
+  const Tensor j = variform::test::jacobian(*model, z).reshape({B, n, P, d}),
+               p = model->decode(z).softmax(1).detach();
+  Tensor expected = at::zeros({B, d, d}, at::kDouble);
+  for (int64_t i = 0; i < P; ++i) {  // one for each data value
+    const Tensor ji = j.select(2, i), pi = p.select(2, i).unsqueeze(2), mean = (pi * ji).sum(1, true);
+    expected = expected + ji.transpose(1, 2).bmm(pi * ji) - mean.transpose(1, 2).bmm(mean);
+  }
+  CHECK(error(model->latent_hessian(x, z, model->unit_tangents(B)).h, expected) < 1e-10);
+  const Tensor h = model->posterior(x)->location(),
+               hessian = model->latent_hessian(x, h, model->unit_tangents(B)).h;
+  CHECK(error(model.part(x, "penalty"), 0.2 * at::logdet(at::eye(d, at::kDouble) + hessian / 0.4)) < 1e-10);
+}
+
+TEST_CASE("§5: GRAE≈ costs one Jacobian–vector product of the decoder, whatever d is; GRAE costs d") {
+  for (int64_t d : {2, 9}) {
+    Assembly model(kP, d);
+    model.with(Kind::kLikelihood, "bernoulli").standard();
+    model.with(
+        std::make_shared<SmallDecoder>(SmallDecoder::Shape::kTanh, d, 8, kP, PushforwardTier::kLayers, 21));
+    const auto cost = [&](const char* objective, const Values& values) {
+      model.with(Kind::kObjective, objective, values);
+      model.decoder().pushes = 0;
+      model.decoder().tangents = 0;
+      model.evaluate(data());
+      CHECK(model.decoder().pushes == 1);
+      return model.decoder().tangents;
+    };
+    CHECK(cost("grae-approx", {}) == 1);
+    CHECK(cost("grae-approx", {{"per_sample", num(1)}}) == 1);
+    CHECK(cost("grae-approx", {{"columns", num(2)}}) == 2);
+    CHECK(cost("grae", {}) == d);
+  }
+}
+
+TEST_CASE(
+    "§5: variance of the batch's mean: d‖c̄‖² with a column per batch, (d/N) mean‖c_n‖² with one per sample") {
+  const double d = static_cast<double>(kD), beta = 0.3;
+  Assembly model = assemble("bernoulli", SmallDecoder::Shape::kTanh, "grae", {});
+  const at::NoGradGuard guard;
+  const Tensor column = 0.5 * beta * (pieces(model).hessian.diagonal(0, 1, 2) / beta).log1p();  // [B, d]
+  const Tensor centred = column - column.mean(1, true);
+  const double shared = d * centred.mean(0).square().sum().item<double>(),
+               own = d / static_cast<double>(kB) * centred.square().sum(1).mean().item<double>();
+  const Tensor bound = column.sum(1).mean();
+  for (double per_sample : {0, 1}) {
+    Assembly sampled = assemble("bernoulli", SmallDecoder::Shape::kTanh, "grae-approx",
+                                {{"beta", num(beta)}, {"per_sample", num(per_sample)}});
+    const int64_t K = 3000;
+    std::vector<Tensor> means;
+    for (int64_t seed = 0; seed < K; ++seed)
+      means.push_back(sampled.part(data(), "penalty", static_cast<std::uint64_t>(seed)).mean());
+    const Tensor all = at::stack(means);
+    const double expected = per_sample == 1 ? own : shared, found = all.var().item<double>();
+    const double kurtosis = (all - all.mean()).pow(4).mean().item<double>() / (found * found);
+    CAPTURE(per_sample, expected, found);
+    CHECK(std::abs(found / expected - 1) < 5 * std::sqrt((kurtosis - 1) / static_cast<double>(K)));
+    CHECK(std::abs((all.mean() - bound).item<double>()) < 5 * std::sqrt(expected / static_cast<double>(K)));
+  }
+}
+
+TEST_CASE("§5: a single draw of GRAE≈ may fall below L_GRAE, though its mean is never below") {
+  const Tensor h = at::tensor({4.0, 0.0, 0.0, 0.01}, at::kDouble).reshape({2, 2}).unsqueeze(0),
+               beta = at::full({}, 0.3, at::kDouble);
+  const double full = variform::curvature_penalty(Structure::full(2), h, beta).item<double>();
+  const Tensor draws = 2 * 0.5 * 0.3 * (h.diagonal(0, 1, 2) / 0.3).log1p();  // (βd/2) log(1 + H_ii/β)
+  CHECK(draws.min().item<double>() < full);
+  CHECK(draws.mean().item<double>() >= full - 1e-14);
+}
+
+TEST_CASE("§5: between L_β and L_Taylor there is no fixed sign") {
+  // One latent and one data value: E_q F by quadrature against F(h) + ½ s² F''(h), for a decoder that bends both ways.
+  Assembly model(1, 1);
+  model.with(Kind::kLikelihood, "gaussian").standard();
+  model.with(
+      std::make_shared<SmallDecoder>(SmallDecoder::Shape::kTanh, 1, 5, 1, PushforwardTier::kLayers, 21));
+  int above = 0, below = 0;
+  const double s = 0.5;
+  for (int i = 0; i < 20; ++i) {
+    const double h = -3 + 0.3 * i;
+    const Tensor x = at::full({1, 1}, 0.4, at::kDouble);
+    Tensor z = at::full({1, 1}, h, at::kDouble).requires_grad_(true);
+    const Tensor f = model->nll(x, model->decode(z)).sum(),
+                 first = torch::autograd::grad({f}, {z}, {}, true, true)[0];
+    const double second = torch::autograd::grad({first.sum()}, {z})[0].item<double>();
+    const at::NoGradGuard guard;
+    const Tensor grid = at::linspace(-8, 8, 4001, at::kDouble),
+                 q = (-0.5 * grid.square()).exp() / std::sqrt(2 * M_PI);
+    const Tensor values = model->nll(x.expand({4001, 1}), model->decode((h + s * grid).unsqueeze(1)));
+    const double difference =
+        variform::test::integral(q * values, grid) - f.item<double>() - 0.5 * s * s * second;
+    above += difference > 1e-4;
+    below += difference < -1e-4;
+  }
+  CHECK(above > 0);
+  CHECK(below > 0);
+}
+
+TEST_CASE("§5: for Bernoulli, H_ℓ = S(1−S) lets the regularizer fall by saturating the logits") {
+  double before = 1e9;
+  for (double scale :
+       {5.0, 10.0, 20.0, 40.0}) {  // larger weights, smaller penalty; for a Gaussian it only grows
+    Assembly model = assemble("bernoulli", SmallDecoder::Shape::kLinear, "grae", {{"beta", num(0.4)}});
+    const at::NoGradGuard guard;
+    model.decoder().v_.mul_(scale);
+    model.decoder().b_.fill_(2 * scale);
+    const double now = model.part(data(), "penalty").mean().item<double>();
+    CHECK(now < before);
+    before = now;
+  }
+  CHECK(before < 1e-6);
+}
+
+TEST_CASE("§5: the log-determinant needs float64: float32 loses it at large β") {
+  const Cases c = random_cases(20, 6, 70);
+  const Tensor beta = at::full({}, 1e6, at::kDouble);
+  const Tensor expected = 0.5 * 1e6 * (at::linalg_eigvalsh(c.h) / 1e6).log1p().sum(-1);
+  CHECK(error(variform::curvature_penalty(Structure::full(6), c.h, beta), expected, expected) < 1e-10);
+  const Tensor single = (at::eye(6, at::kFloat) + (c.h / 1e6).to(at::kFloat));
+  const Tensor naive = 1e6 * at::linalg_cholesky(single).diagonal(0, 1, 2).log().sum(-1).to(at::kDouble);
+  CHECK(error(naive, expected, expected) > 1e-3);
+}
+
+TEST_CASE("§5: a decoder that mixes the data of a batch is refused by whatever needs its Jacobian") {
+  class Mixing final : public variform::Decoder {
+   public:
+    Tensor decode(const Tensor& z) override {
+      return (z - z.mean(0, true)).repeat({1, 2}).narrow(1, 0, kP).unsqueeze(1);
+    }
+    bool samplewise() const override { return false; }
+  };
+  for (const char* objective : {"grae", "grae-approx", "rae-gp", "taylor"}) {
+    CAPTURE(objective);
+    Assembly model = assemble("gaussian", SmallDecoder::Shape::kTanh, objective, {});
+    if (objective == std::string("taylor")) model.with(Kind::kFamily, "fixed");
+    model->set(Kind::kDecoder, std::make_shared<Mixing>(), "mixing decoder");
+    CHECK_THROWS_AS(model.evaluate(data()), variform::Unsupported);
+    CHECK_THROWS_WITH(model.evaluate(data()), ContainsSubstring("mixing decoder"));
+  }
 }
