@@ -65,8 +65,8 @@ def tool(name):
     return found
 
 
-def abi_integer(sdk):
-    text = (sdk / "include/variform/manifest.h").read_text()
+def abi_integer(folder, headers="include/variform"):
+    text = (folder / headers / "manifest.h").read_text()
     return int(re.search(r"^#define VARIFORM_SDK_ABI (\d+)$", text, re.M).group(1))
 
 
@@ -218,14 +218,16 @@ def check(build, tree):
 
 
 def record(build, tree, release):
-    """Writes the record, and the public headers of the same moment to tests/package/headers-<release>."""
+    """Writes the record, and the public headers of the same moment to tests/package/headers-<release>. Headers of earlier
+    releases stay while the integer does: plugins that were built with them must work."""
     with tempfile.TemporaryDirectory() as folder:
         found, libtorch = interface(build, tree / "sdk", pathlib.Path(folder))
         shutil.copyfile(found, tree / "sdk/abi/record.abi")
     about = {"abi": abi_integer(tree / "sdk"), "release": release, "libtorch": libtorch}
     (tree / "sdk/abi/record.json").write_text(json.dumps(about, indent=2) + "\n")
     for old in (tree / "tests/package").glob("headers-*"):
-        shutil.rmtree(old)
+        if old.name == f"headers-{release}" or abi_integer(old, "variform") != about["abi"]:
+            shutil.rmtree(old)
     copy = tree / f"tests/package/headers-{release}"
     shutil.copytree(tree / "sdk/include/variform", copy / "variform")
     (copy / ".clang-format").write_text("DisableFormat: true\n")

@@ -97,6 +97,18 @@ class TwiceN(ProgramTest):
     def test_normalised_network(self):
         self.check("model.encoder.normalisation=layer", "model.decoder.activation=tanh", "objective.type=grae")
 
+    def test_spectral_norms(self):
+        _, pieces = self.check("model.encoder.normalisation=spectral", "model.decoder.normalisation=spectral",
+                               "objective.type=grae", cuts=(1, CUT))
+        vectors = {name for name in checkpoint(pieces).of("model/decoder/buffers") if name.endswith(("._u", "._v"))}
+        self.assertEqual(len(vectors), 2 * sum(name.endswith(".original")
+                                               for name in checkpoint(pieces).of("model/decoder/parameters")))
+        self.assertTrue(vectors)
+
+    def test_spectral_norms_bfloat16_conv(self):
+        convolutional = '{ type = "conv", channels = [4, 8], normalisation = "spectral" }'
+        self.check("train.precision=bfloat16", f"model.encoder={convolutional}", f"model.decoder={convolutional}")
+
     def test_data_drawn_afresh(self):
         self.check('data.dataset={ type = "model", fresh = true, test = 64, latent = 2, shape = [6], '
                    'prior = { type = "gaussian" }, decoder = { type = "linear" }, '

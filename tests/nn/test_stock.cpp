@@ -113,6 +113,16 @@ TEST_CASE("stock decoders push tangents as automatic differentiation and finite 
        false},
       {"mlp", {{"hidden", list({6})}, {"normalisation", txt("group")}, {"groups", num(3)}}, flat, false},
       {"mlp", {{"hidden", list({6})}, {"output", txt("sigmoid")}}, image, false},
+      {"mlp", {{"hidden", list({6})}, {"activation", txt("identity")}}, flat, true},
+      {"mlp", {{"hidden", list({6})}, {"normalisation", txt("spectral")}}, flat, true},
+      {"mlp",
+       {{"hidden", list({6})}, {"activation", txt("tanh")}, {"normalisation", txt("spectral")}},
+       flat,
+       false},
+      {"mlp",
+       {{"hidden", list({6})}, {"normalisation", txt("spectral")}, {"output", txt("sigmoid")}},
+       image,
+       false},
       {"linear", {}, flat, true},
       {"linear", {{"bias", num(false)}, {"output", txt("sigmoid")}}, image, false},
       {"conv", {{"channels", list({3, 2})}, {"hidden", list({4})}}, image, true},
@@ -235,7 +245,7 @@ for line in open(folder + "/cases.txt"):
         values = torch.tensor([float(f) for f in fields[2 + dim:]], dtype=torch.float64)
         tensors[fields[0]] = values.reshape([int(f) for f in fields[2:2 + dim]])
     x, y = tensors.pop("x"), tensors.pop("y")
-    network = module.Network().double()
+    network = module.Network().double().eval()
     network.load_state_dict(tensors)
     error = ((network(x) - y).abs().max() / y.abs().max()).item()
     print(name, error)
@@ -275,7 +285,9 @@ TEST_CASE("generated PyTorch modules load the same state and give the same numbe
        image.data},
       {"mlp_decoder",
        decoder("mlp", {{"output", txt("sigmoid")}, {"normalisation", txt("layer")}}, image),
-       {3}}};
+       {3}},
+      {"spectral_decoder", decoder("conv", {{"normalisation", txt("spectral")}}, image), {3}},
+      {"spectral_encoder", encoder("resnet", {{"normalisation", txt("spectral")}}, image), image.data}};
 
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("variform-nn-" + std::to_string(getpid()));
@@ -291,6 +303,7 @@ TEST_CASE("generated PyTorch modules load the same state and give the same numbe
       parameter.value().mul_(1.5).add_(0.01);
       write(state, parameter.key(), parameter.value());
     }
+    for (const auto& buffer : one.component->named_buffers()) write(state, buffer.key(), buffer.value());
     const Tensor x = normal(batch_of(3, one.in));
     write(state, "x", x);
     write(state, "y", one.component->network()->forward(x));

@@ -61,6 +61,12 @@ class Export(ReferenceTest):
                 "model.decoder={type='mlp', hidden=[32, 32], activation='gelu', normalisation='layer'}",
                 "train.precision='float32'",
             ],
+            [
+                *changes_of("beta-vae-diagonal", "fixed", "conv"),
+                "model.encoder={type='conv', channels=[4, 6], hidden=[32], normalisation='spectral'}",
+                "model.decoder.normalisation='spectral'",
+                "train.precision='float32'",
+            ],
         ):
             with self.subTest(changes):
                 self.check(changes)

@@ -11,7 +11,7 @@ import unittest
 
 import torch
 
-from variform_reference import COVERING, ReferenceTest, batch_rows, changes_of, fashion_mnist, scheduled, stream
+from variform_reference import COVERING, ReferenceTest, batch_rows, changes_of, fashion_mnist, power_iterations, scheduled, stream
 
 LIMIT = 64
 GRADIENT, PARAMETER = 1e-10, 1e-9  # of the largest magnitude in a tensor
@@ -50,6 +50,8 @@ class Training(ReferenceTest):
             for group in adam.param_groups:
                 group["lr"] = scheduled(model.config["train"]["optimizer"]["lr"], step, model.horizon)
             adam.zero_grad()
+            for network in (model.encoder, model.decoder):
+                power_iterations(network)
             loss = self.loss(model, step)
             loss.backward()
             losses.append(loss.item())
@@ -67,6 +69,10 @@ class Training(ReferenceTest):
                     f"{part} of {name}",
                 )
             self.assert_close(after.parameters[name], parameter, PARAMETER, name)
+        for slot, network in (("encoder", model.encoder), ("decoder", model.decoder)):
+            for name, buffer in network.named_buffers():
+                stored = after.tensors[f"model/{slot}/buffers/network.{name}"]
+                self.assert_close(stored, buffer, PARAMETER, f"buffer {name} of the {slot}")
 
     def check_reference(self, model, step):
         """One directional derivative of the reference's loss by central differences."""
@@ -112,6 +118,18 @@ class Training(ReferenceTest):
         for case in COVERING:
             with self.subTest(case):
                 self.check([*changes_of(*case), "train.batch=64"], 0, 3)
+
+    def test_spectral_norms(self):
+        """Of all three kinds of linear map, under an objective that differentiates tangents; two power iterations."""
+        for changes in (
+            [
+                *changes_of("beta-vae-diagonal", "fixed", "relu"),
+                "model.encoder={type='conv', channels=[4, 6], hidden=[32], activation='tanh', normalisation='spectral'}",
+            ],
+            [*changes_of("grae", "learned", "conv"), "model.decoder.normalisation='spectral'"],
+        ):
+            with self.subTest(changes):
+                self.check([*changes, "train.batch=24"], 2, 2)
 
     def test_later_step(self):
         """One step in the middle of a training: batches that cross epochs, schedules, other structures and layers."""

@@ -171,10 +171,26 @@ def block(spec, channels, image):
     return [*layers, ACTIVATIONS[spec["activation"]]()]
 
 
+def linear_map(spec, layer):
+    """The layer, or the same spectrally normalised, by PyTorch's own parametrization."""
+    if spec["normalisation"] == "spectral":
+        return torch.nn.utils.parametrizations.spectral_norm(layer)
+    return layer
+
+
+def power_iterations(network):
+    """One of every spectral norm: PyTorch does one whenever a weight is read in training mode."""
+    for module in network.modules():
+        if torch.nn.utils.parametrize.is_parametrized(module, "weight"):
+            module.train()
+            module.weight  # noqa: B018
+            module.eval()
+
+
 def hidden_layers(spec, width):
     layers = []
     for next_width in spec["hidden"]:
-        layers += [torch.nn.Linear(width, next_width), *block(spec, next_width, image=False)]
+        layers += [linear_map(spec, torch.nn.Linear(width, next_width)), *block(spec, next_width, image=False)]
         width = next_width
     return layers, width
 
@@ -192,32 +208,34 @@ def encoder_network(spec, shape, outputs):
     channels, sides = shape[0], tuple(shape[1:])
     if spec["type"] == "conv":
         for count in spec["channels"]:
-            layers += [torch.nn.Conv2d(channels, count, 4, 2, 1), *block(spec, count, image=True)]
+            layers += [linear_map(spec, torch.nn.Conv2d(channels, count, 4, 2, 1)), *block(spec, count, image=True)]
             channels = count
         sides = halvings(shape, len(spec["channels"]))[-1]
     else:
         assert spec["type"] == "mlp", spec
     hidden, width = hidden_layers(spec, channels * math.prod(sides))
-    return torch.nn.Sequential(*layers, torch.nn.Flatten(), *hidden, torch.nn.Linear(width, outputs))
+    return torch.nn.Sequential(*layers, torch.nn.Flatten(), *hidden, linear_map(spec, torch.nn.Linear(width, outputs)))
 
 
 def decoder_network(spec, shape, latent):
     assert spec["output"] == "none", spec
     layers, width = hidden_layers(spec, latent)
     if spec["type"] == "mlp":
-        return torch.nn.Sequential(*layers, torch.nn.Linear(width, math.prod(shape)), torch.nn.Unflatten(1, shape))
+        last = linear_map(spec, torch.nn.Linear(width, math.prod(shape)))
+        return torch.nn.Sequential(*layers, last, torch.nn.Unflatten(1, shape))
     assert spec["type"] == "conv", spec
     channels = [*spec["channels"], shape[0]]
     sides = halvings(shape, len(spec["channels"]))[::-1]
     start = (channels[0], *sides[0])
     layers += [
-        torch.nn.Linear(width, math.prod(start)),
+        linear_map(spec, torch.nn.Linear(width, math.prod(start))),
         torch.nn.Unflatten(1, start),
         *block(spec, channels[0], image=True),
     ]
     for i in range(len(spec["channels"])):
         rounded = tuple(after - 2 * before for before, after in zip(sides[i], sides[i + 1]))
-        layers.append(torch.nn.ConvTranspose2d(channels[i], channels[i + 1], 4, 2, 1, output_padding=rounded))
+        up = torch.nn.ConvTranspose2d(channels[i], channels[i + 1], 4, 2, 1, output_padding=rounded)
+        layers.append(linear_map(spec, up))
         if i + 2 < len(channels):
             layers += block(spec, channels[i + 1], image=True)
     return torch.nn.Sequential(*layers)
@@ -286,16 +304,17 @@ class Model:
         self.decoder = decoder_network(config["model"]["decoder"], self.shape, self.d)
         self.parameters = {}
         for slot, network in (("encoder", self.encoder), ("decoder", self.decoder)):
-            own = self.stored(slot)
+            own = self.stored(slot) | self.stored(slot, "buffers")
             network.load_state_dict(
                 {name.removeprefix("network."): value for name, value in own.items()}, strict=True
             )
+            network.eval()
             self.parameters |= {f"{slot}/network.{name}": value for name, value in network.named_parameters()}
         if self.likelihood.get("learned"):
             self.parameters["likelihood/log_variance"] = self.stored("likelihood")["log_variance"].requires_grad_()
 
-    def stored(self, slot):
-        place = f"model/{slot}/parameters/"
+    def stored(self, slot, kind="parameters"):
+        place = f"model/{slot}/{kind}/"
         found = {name.removeprefix(place): value for name, value in self.tensors.items() if name.startswith(place)}
         for value in found.values():
             assert value.dtype == self.dtype, (slot, value.dtype, self.dtype)

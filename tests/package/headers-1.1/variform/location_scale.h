@@ -1,0 +1,39 @@
+#pragma once
+// Mean-field posteriors of one shape: z_i = m_i + s_i e_i with independent e_i of a fixed standard distribution.
+
+#include <variform/family.h>
+
+namespace variform {
+inline namespace v1 {
+
+/// ∏_i f((z_i − m_i)/s_i)/s_i for a density f that is symmetric about 0. A subclass says what f is; draws, density,
+/// entropy and moments follow. Draw::noise is e.
+class VARIFORM_API LocationScalePosterior : public Posterior {
+ public:
+  /// location and scale [B, d], scale > 0.
+  LocationScalePosterior(Tensor location, Tensor scale);
+  ~LocationScalePosterior() override;
+
+  Tensor location() const override { return location_; }
+  Draw rsample(int64_t K, Generator& rng) const override;
+  Tensor marginals(const Draw& draw) const override;
+  std::optional<Tensor> entropy() const override;
+  /// Empty when the standard distribution has no variance.
+  std::optional<Covariance> covariance() const override;
+
+ protected:
+  /// Draws of e in the given shape, in like's dtype and on its device, from `rng` only.
+  virtual Tensor standard_sample(at::IntArrayRef shape, const Tensor& like, Generator& rng) const = 0;
+  /// log f(e), elementwise.
+  virtual Tensor standard_log_density(const Tensor& e) const = 0;
+  /// −E log f(e) in nats.
+  virtual double standard_entropy() const = 0;
+  /// E e², or empty when it is infinite.
+  virtual std::optional<double> standard_variance() const = 0;
+
+ private:
+  Tensor location_, scale_;  // [B, d]
+};
+
+}  // namespace v1
+}  // namespace variform

@@ -1,0 +1,19 @@
+#pragma once
+// Activations by name.
+
+#include <variform/nn/layer.h>
+
+#include <string_view>
+
+namespace variform {
+inline namespace v1 {
+namespace nn {
+
+/// The elementwise layer of that name: relu, leaky-relu, elu, silu, gelu, softplus, tanh, sigmoid or
+/// identity, with PyTorch's default constants (leaky-relu: slope 0.01; gelu: exact). At a kink its tangent is
+/// PyTorch's derivative there: that of the negative side. Throws Error for another name.
+VARIFORM_API LayerPtr activation(std::string_view name);
+
+}  // namespace nn
+}  // namespace v1
+}  // namespace variform

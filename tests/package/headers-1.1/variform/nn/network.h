@@ -1,0 +1,124 @@
+#pragma once
+// Encoders and decoders that are one network of variform/nn layers, and the PyTorch source of such a network.
+
+#include <variform/encoder.h>
+#include <variform/nn/activation.h>
+#include <variform/nn/layers.h>
+
+#include <string>
+#include <vector>
+
+namespace variform {
+inline namespace v1 {
+namespace nn {
+
+/// An encoder that is `network`, registered as "network". The network takes [B, data…] to [B, outputs].
+class VARIFORM_API NetworkEncoder : public Encoder {
+ public:
+  /// Throws Error when the network's output shape for Build::data is not [outputs].
+  NetworkEncoder(const Build& build, LayerPtr network);
+  ~NetworkEncoder() override;
+  Tensor encode(const Tensor& x) override { return network_->forward(x); }
+  const Layer* network() const override { return network_.get(); }
+
+ private:
+  LayerPtr network_;
+};
+
+/// A decoder that is `network`, registered as "network": its pushforward is the layers' own. The network
+/// takes [N, d] to [N, outputs·data[0], data[1]…].
+class VARIFORM_API NetworkDecoder : public Decoder {
+ public:
+  /// Throws Error when the network's output shape for Build::latent is not that.
+  NetworkDecoder(const Build& build, LayerPtr network);
+  ~NetworkDecoder() override;
+  Tensor decode(const Tensor& z) override { return network_->forward(z); }
+  Pushed pushforward(const Tensor& z, const Tensor& v) override;
+  PushforwardTier pushforward_tier() const override { return PushforwardTier::kLayers; }
+  bool samplewise() const override { return network_->samplewise(); }
+  bool piecewise_linear() const override { return network_->piecewise_linear(); }
+  const Layer* network() const override { return network_.get(); }
+
+ private:
+  LayerPtr network_;
+};
+
+/// What the stock networks put between their linear maps: `activation` a name of activation(),
+/// `normalisation` one of "none", "layer", "group", "spectral".
+struct Block {
+  std::string activation = "relu";     ///< a name that activation() knows
+  std::string normalisation = "none";  ///< "none", "layer", "group" or "spectral"
+  int64_t groups = 8;                  ///< of "group"; must divide every width
+};
+
+/// A Block's activation, for a component's schema.
+inline constexpr Parameter kActivation =
+    text("activation", "relu")
+        .one_of({"relu", "leaky-relu", "elu", "silu", "gelu", "softplus", "tanh", "sigmoid", "identity"})
+        .doc("Nonlinearity after each hidden layer.");
+/// A Block's normalisation, for the schema of a component that makes linear maps of its own.
+inline constexpr Parameter kNormalisation = text("normalisation", "none")
+                                                .one_of({"none", "layer", "group"})
+                                                .doc(
+                                                    "Normalisation before each nonlinearity: over a datum "
+                                                    "(layer) or over groups of channels (group).");
+/// A Block's normalisation, for the schema of a component whose linear maps are all made by make_linear() and
+/// its siblings, append_hidden() and residual_block().
+inline constexpr Parameter kNormalisationWithSpectral =
+    text("normalisation", "none")
+        .one_of({"none", "layer", "group", "spectral"})
+        .doc(
+            "Normalisation before each nonlinearity, over a datum (layer) or over groups of channels "
+            "(group); "
+            "or of every weight of the network, the last one, too, by its largest singular value "
+            "(spectral).");
+/// A Block's groups, for a component's schema.
+inline constexpr Parameter kGroups =
+    integer("groups", 8).at_least(1).doc("Groups of the normalisation \"group\"; must divide every width.");
+/// The Block that the parameters kActivation, kNormalisation (or kNormalisationWithSpectral) and kGroups describe.
+VARIFORM_API Block block_of(const Build& build);
+
+/// A decoder's last nonlinearity, for its schema; append_output() appends it.
+inline constexpr Parameter kOutput =
+    text("output", "none")
+        .one_of({"none", "sigmoid"})
+        .doc(
+            "Squashing of the decoder's output: none when the likelihood expects logits or any real number.");
+/// Appends the nonlinearity that kOutput names, if any. Throws Error when the likelihood has several outputs a value,
+/// or takes them for logits or log-rates: when the means of squashed outputs do not reach from about 0 to about 1.
+VARIFORM_API void append_output(Sequential& network, const Build& build);
+
+/// A Linear, spectrally normalised when that is the Block's normalisation.
+VARIFORM_API LayerPtr make_linear(const Build& build, const Block& block, int64_t in, int64_t out,
+                                  bool bias = true);
+/// A Conv2d, spectrally normalised when that is the Block's normalisation.
+VARIFORM_API LayerPtr make_conv2d(const Build& build, const Block& block, int64_t in, int64_t out,
+                                  const Convolution& options);
+/// A ConvTranspose2d, spectrally normalised when that is the Block's normalisation.
+VARIFORM_API LayerPtr make_conv_transpose2d(const Build& build, const Block& block, int64_t in, int64_t out,
+                                            const Convolution& options,
+                                            std::array<int64_t, 2> output_padding = {0, 0});
+/// Appends normalisation (nothing for "spectral", which is of the linear maps) and activation for data of the
+/// given shape ([P] or [channels, height, width]).
+VARIFORM_API void append_block(Sequential& network, const Build& build, const Block& block,
+                               const Shape& shape);
+/// Appends make_linear() → normalisation → activation for each hidden width, starting at `in`; returns the last
+/// width.
+VARIFORM_API int64_t append_hidden(Sequential& network, const Build& build, const Block& block, int64_t in,
+                                   const std::vector<int64_t>& hidden);
+/// x + conv(act(norm(conv(act(norm(x)))))), 3×3 convolutions by make_conv2d() on images of the given shape (He et al. 2016, identity
+/// mappings).
+VARIFORM_API LayerPtr residual_block(const Build& build, const Block& block, const Shape& shape);
+/// Throws Error unless Build::data is [channels, height, width] and its sides can be halved `layers` times.
+VARIFORM_API void require_halvings(const Build& build, size_t layers);
+/// What a decoder returns for one latent: [outputs·data[0], data[1]…].
+VARIFORM_API Shape decoded_shape(const Build& build);
+
+/// The complete source of a Python module with one torch.nn.Module, `class_name`, whose state dict is that of
+/// a component whose child `attribute` is `network`. Needs torch only.
+VARIFORM_API std::string python_module(const Layer& network, const std::string& class_name,
+                                       const std::string& attribute = "network");
+
+}  // namespace nn
+}  // namespace v1
+}  // namespace variform
