@@ -18,6 +18,12 @@ using variform::Tensor;
 /// §4 for the family named by `structure`: (β/2) log det(I + JᵀH_ℓJ/β) for a full one and Q = I (§5).
 /// With `columns` = k > 0 the diagonal row of R is estimated from k of the d columns of J, drawn without replacement:
 /// (d/k)(β/2) Σ_i log(1 + J_iᵀH_ℓJ_i/(βQ_ii)), value and gradient unbiased, at the cost of k Jacobian–vector products.
+/// With `probes = "rademacher"` the trace of the isotropic row is estimated instead, from k vectors v of random signs:
+/// (βd/2) log(1 + t/(dβ)), t = mean vᵀHv. E t = tr H with variance (2/k) Σ_{i≠j} H_ij², but a logarithm of an estimate is
+/// biased downwards (Jensen), by about (βd/2k) Σ_{i≠j} H_ij²/(dβ + tr H)²: exact where H is diagonal, and lowest where
+/// its off-diagonal entries are large, a reward that the isotropic row does not have. With one probe the expectation
+/// is still no less than the full row: d log(vᵀAv/d) ≥ Σ_i (q_iᵀv)² log a_i for A = I + H/β with eigenpairs (a_i, q_i),
+/// whose mean is log det A. Of the diagonal row Rademacher probes say nothing without bias.
 /// A prior that is not Gaussian is refused, or with `prior_curvature = "laplace"` stands as −log p(h) − (d/2) log 2π and
 /// its curvature V = −∇² log p(h) in the place of I: an approximation, unbounded below where V + H/β is not positive.
 class OptimalCovarianceLoss final : public variform::Objective {
@@ -27,6 +33,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
         final_beta_(build.final_value("beta")),
         columns_(build.integer("columns")),
         per_sample_(build.flag("per_sample")),
+        rademacher_(build.text("probes") == "rademacher"),
         curvature_(build.text("curvature") == "fisher" ? variform::Curvature::kFisher
                                                        : variform::Curvature::kHessian),
         laplace_(build.text("prior_curvature") == "laplace"),
@@ -36,9 +43,16 @@ class OptimalCovarianceLoss final : public variform::Objective {
     if (columns_ > build.latent)
       throw variform::Error("'columns' must not exceed the latent dimension " + std::to_string(build.latent) +
                             "; found " + std::to_string(columns_) + "; use 0 for all columns");
-    if (columns_ > 0 && build.text("structure") != "diagonal")
+    const std::string name = build.text("structure");
+    if (columns_ > 0 && !rademacher_ && name != "diagonal")
       throw variform::Error("sampled columns estimate the diagonal structure only, and structure is '" +
-                            build.text("structure") + "'; set structure = \"diagonal\" or columns = 0");
+                            name + "'; set structure = \"diagonal\" or columns = 0");
+    if (rademacher_ && (columns_ == 0 || name != "isotropic"))
+      throw variform::Error(
+          "Rademacher probes estimate the trace in the isotropic structure, 'columns' of them a step; found "
+          "structure '" +
+          name + "' and columns = " + std::to_string(columns_) +
+          "; set structure = \"isotropic\" and columns from 1, or probes = \"columns\"");
   }
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
@@ -46,7 +60,8 @@ class OptimalCovarianceLoss final : public variform::Objective {
     const Tensor h = posterior->location();  // [B, d]
     const PriorPart prior = part_of_prior(model, h);
     const auto [g, penalty] =
-        columns_ > 0
+        rademacher_ ? probed(model, batch.x, h, prior)
+        : columns_ > 0
             ? sampled(model, batch.x, h, prior)
             : exact(model, batch.x, h, prior, structure_ ? *structure_ : structure_of(model, *posterior));
     const Tensor nll = model.nll(batch.x, g), norm = beta_ * prior.norm;
@@ -112,9 +127,24 @@ class OptimalCovarianceLoss final : public variform::Objective {
   Regularized exact(variform::Model& model, const Tensor& x, const Tensor& h, const PriorPart& prior,
                     const variform::Structure& structure) const {
     const variform::Local local = model.latent_hessian(x, h, model.unit_tangents(h.size(0)), curvature_);
+    return {local.g, penalty(structure, local.h, prior)};
+  }
+
+  Tensor penalty(const variform::Structure& structure, const Tensor& hessian, const PriorPart& prior) const {
     // log det(V + H/β) = log det(I + (H + β(V − I))/β), and so for the diagonal, in blocks, and for the trace.
-    const Tensor curvature = prior.excess.defined() ? local.h + beta_ * prior.excess : local.h;
-    return {local.g, variform::curvature_penalty(structure, curvature, beta_, prior.precision)};
+    const Tensor curvature = prior.excess.defined() ? hessian + beta_ * prior.excess : hessian;
+    return variform::curvature_penalty(structure, curvature, beta_, prior.precision);
+  }
+
+  // The isotropic row sees of H its trace alone: (t/d) I in its place.
+  Regularized probed(variform::Model& model, const Tensor& x, const Tensor& h, const PriorPart& prior) const {
+    const int64_t batch = h.size(0), d = h.size(1);
+    const Tensor signs =
+        2 * at::randint(2, {columns_, per_sample_ ? batch : 1, d}, model.rng, eye_.options()) - 1;
+    const variform::Local local = model.latent_hessian(x, h, signs.expand({columns_, batch, d}), curvature_);
+    const Tensor trace = local.h.diagonal(0, 1, 2).mean(1);  // [B], of vᵀHv
+    const Tensor hessian = (trace / static_cast<double>(d)).unsqueeze(1).expand({batch, d}).diag_embed();
+    return {local.g, penalty(*structure_, hessian, prior)};
   }
 
   Regularized sampled(variform::Model& model, const Tensor& x, const Tensor& h,
@@ -152,7 +182,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
   Tensor beta_;
   double final_beta_;
   int64_t columns_;
-  bool per_sample_;
+  bool per_sample_, rademacher_;
   variform::Curvature curvature_;
   bool laplace_;
   std::optional<variform::Structure> structure_;  // empty: that of the model's family
@@ -176,10 +206,20 @@ constexpr variform::Parameter kRank =
 constexpr variform::Parameter kPerSample =
     variform::flag("per_sample", false)
         .doc(
-            "Whether each datum of a batch draws its own columns instead of all sharing them: the same cost "
+            "Whether each datum of a batch draws its own columns or probes instead of all sharing them: the "
+            "same cost "
             "and expectation, "
             "and usually a far lower variance (the batch averages over columns). The paper shares one "
             "column.");
+constexpr variform::Parameter kProbes = variform::text("probes", "columns")
+                                            .one_of({"columns", "rademacher"})
+                                            .doc(
+                                                "What `columns` > 0 counts: Jacobian columns, without bias "
+                                                "for the diagonal structure (\"columns\"), or "
+                                                "directions of random signs for the trace in the isotropic "
+                                                "structure, where the trace is unbiased and the "
+                                                "penalty, its logarithm, too low by about (βd/2k) Σ "
+                                                "H_ij²/(dβ + tr H)² over i ≠ j (\"rademacher\").");
 constexpr variform::Parameter kCurvature = variform::text("curvature", "hessian")
                                                .one_of({"hessian", "fisher"})
                                                .doc(
@@ -208,9 +248,9 @@ constexpr variform::Parameter columns(int otherwise) {
       .at_least(0)
       .in("columns per step")
       .doc(
-          "Jacobian columns drawn without replacement in each step to estimate the diagonal structure; 0 "
-          "uses all columns "
-          "and is exact.");
+          "Jacobian columns drawn without replacement in each step to estimate the diagonal structure, or "
+          "random "
+          "directions (`probes`); 0 uses all columns and is exact.");
 }
 
 }  // namespace
@@ -220,8 +260,10 @@ VARIFORM_COMPONENTS(
         "grae",
         "GRAE: reconstruction, encoding norm and log-determinant of the decoder's curvature; deterministic.",
         "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 4; theory §4, §5",
-        {kBeta, structure("full"), kBlock, kRank, columns(0), kPerSample, kCurvature, kPriorCurvature}),
+        {kBeta, structure("full"), kBlock, kRank, columns(0), kPerSample, kProbes, kCurvature,
+         kPriorCurvature}),
     variform::component<OptimalCovarianceLoss>(
         "grae-approx", "GRAE≈: GRAE's diagonal bound estimated from one Jacobian column a step.",
         "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 4; theory §5",
-        {kBeta, structure("diagonal"), kBlock, kRank, columns(1), kPerSample, kCurvature, kPriorCurvature}))
+        {kBeta, structure("diagonal"), kBlock, kRank, columns(1), kPerSample, kProbes, kCurvature,
+         kPriorCurvature}))

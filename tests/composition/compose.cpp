@@ -46,6 +46,7 @@ std::string described(const std::string& slot, const std::string& type) {
       {"prior:mixture", "components = 2"},
       {"prior:vamp", "pseudo_inputs = 3"},
       {"likelihood:categorical", "classes = 3"},
+      {"likelihood:discretised-logistic-mixture", "components = 2, levels = 11"},
       {"objective:factor-vae", "critic_hidden = [3]"},
       {"objective:grae", "curvature = \"fisher\""},
       {"objective:grae-approx", "curvature = \"fisher\""},

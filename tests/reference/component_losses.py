@@ -252,6 +252,11 @@ def logistic_family(w, x, rng, size):
     return location_scale(w, x, (second / first).log(), 2.0, math.pi**2 / 3, 0.55)
 
 
+def laplace_family(w, x, rng, size):
+    first, second = torch.empty(2, DRAWS, len(x), LATENT).exponential_(1, generator=rng)
+    return location_scale(w, x, second - first, Laplace(0.0, 1.0).entropy().item(), 2.0, math.sqrt(0.5))
+
+
 def flow_family(whole):
     """β-VAE with a flow given as a map from one datum's parameters and standard normal noise to z; log q from its Jacobian."""
 
@@ -378,6 +383,16 @@ def discretised(w, x, g):
     above = torch.where(level == 10, torch.ones(()), torch.sigmoid((x + half - g) / 0.2))
     below = torch.where(level == 0, torch.zeros(()), torch.sigmoid((x - half - g) / 0.2))
     return -(above - below).log().sum(-1)
+
+
+def discretised_mixture(w, x, g):
+    """Of two components: each a difference of distribution functions, weighed and added; data on 11 levels."""
+    logits, means, log_scales = g.reshape(*g.shape[:2], 3, 2, -1).unbind(2)
+    half, level, scales = 0.05, (10 * x).round().unsqueeze(1), 0.2 * log_scales.exp()
+    data = x.unsqueeze(1)
+    above = torch.where(level == 10, torch.ones(()), torch.sigmoid((data + half - means) / scales))
+    below = torch.where(level == 0, torch.zeros(()), torch.sigmoid((data - half - means) / scales))
+    return -(logits.softmax(2) * (above - below)).sum(2).log().sum(-1)
 
 
 def categorical(w, x, g):
@@ -508,6 +523,14 @@ def uniform_family(w, x, rng, size):
     return beta_vae(w, x, z, (math.log(side) - (2 * half).log()).sum(-1))
 
 
+def grae_rademacher(w, x, rng, size):
+    """§4, fourth row, its trace from two vectors of random signs that the batch shares."""
+    h = w.encode(x)
+    signs = 2 * torch.randint(2, (2, 1, LATENT), generator=rng).to(h.dtype)[:, 0] - 1
+    trace = torch.einsum("ki,bij,kj->b", signs, curvature(w, h), signs) / 2  # of I + H/β
+    return grae(w, x, h, LATENT * (trace / LATENT).log())
+
+
 def grae_of_any_prior(w, x, rng, size):
     """§4, last formula, with a logistic prior: V = −∇² log p by torch.func."""
     h = w.encode(x)
@@ -547,6 +570,7 @@ CASES = {
     "family-rotated": (rotated, family("type='rotated', learned=true, angle=30.0")),
     "family-student-t": (student_t_family, family("type='student-t', df=5.0, scale=0.5")),
     "family-logistic": (logistic_family, family("type='logistic'")),
+    "family-laplace": (laplace_family, family("type='laplace'")),
     "family-uniform": (uniform_family, family("type='uniform'") + ["model.prior.type='uniform'"]),
     "family-sylvester": (flow_family(sylvester), family("type='sylvester', maps=2, reflections=2")),
     "family-iaf": (flow_family(iaf), family("type='iaf', steps=2, hidden=6, context=4")),
@@ -567,6 +591,8 @@ CASES = {
                                         likelihood("type='continuous-bernoulli'") + UNIT),
     "likelihood-discretised-logistic": (with_likelihood(discretised),
                                         likelihood("type='discretised-logistic', scale=0.2, levels=11") + UNIT),
+    "likelihood-discretised-logistic-mixture": (with_likelihood(discretised_mixture), likelihood(
+        "type='discretised-logistic-mixture', components=2, scale=0.2, levels=11") + UNIT),
     "likelihood-poisson": (negative(lambda w, g: Poisson(g.exp())),
                            likelihood("type='poisson'") + whole_numbers("count", "counts"), 8),
     "likelihood-categorical": (with_likelihood(categorical),
@@ -586,6 +612,9 @@ CASES = {
         f"objective={{type='grae', beta={BETA}, structure='low-rank', rank=1}}", "model.family.type='point'"]),
     "objective-grae-family": (grae_of_family, [
         f"objective={{type='grae', beta={BETA}, structure='family'}}", "model.family={type='block', size=2}"]),
+    "objective-grae-rademacher": (grae_rademacher, [
+        f"objective={{type='grae-approx', beta={BETA}, structure='isotropic', columns=2, probes='rademacher'}}",
+        "model.family.type='point'"]),
     "objective-grae-laplace": (grae_of_any_prior, [
         f"objective={{type='grae', beta={BETA}, prior_curvature='laplace'}}", "model.family.type='point'",
         "model.prior.type='logistic'"]),

@@ -181,6 +181,22 @@ TEST_CASE("families: gradients of draws, density, entropy and KL") {
   }
 }
 
+TEST_CASE(
+    "family laplace: by default of unit variance, and then below a Gaussian's entropy by ½ log π − ½ a "
+    "latent") {
+  const auto start = [](const std::string& id) {
+    Assembly model = assemble(3, id);
+    const at::NoGradGuard guard;
+    model.encoder().c_.zero_();
+    model.encoder().e_.zero_();
+    return model->posterior(data());
+  };
+  const auto laplace = start("laplace"), diagonal = start("diagonal");
+  CHECK(error(laplace->covariance()->variances(), diagonal->covariance()->variances()) < 1e-14);
+  CHECK(error(*diagonal->entropy() - *laplace->entropy(),
+              at::full({kB}, 1.5 * (std::log(M_PI) - 1), at::kDouble)) < 1e-13);
+}
+
 TEST_CASE("family full: the factor is lower triangular, row by row, as documented") {
   for (double deviation : {1.0, 0.5}) {
     Assembly model = assemble(3, "full", {{"deviation", num(deviation)}});

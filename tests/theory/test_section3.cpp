@@ -101,6 +101,51 @@ TEST_CASE("§3: gradients of gram reach g, t and a learned variance") {
   }
 }
 
+TEST_CASE(
+    "§3: a mixture of discretised logistics: Fisher information is the mean of the exact form, which is "
+    "indefinite") {
+  const int64_t levels = 7, B = 4, T = 3, n = 9, P = 5;
+  const auto l = likelihood("discretised-logistic-mixture",
+                            {{"components", num(3)}, {"levels", num(levels)}, {"scale", num(0.15)}}, {P});
+  const Tensor g = 0.7 * normal({B, n, P}, 2), t = normal({T, B, n, P}, 3);
+  const Tensor x = uniform({B, P}, 1).mul(levels - 1).round() / (levels - 1);
+  CHECK(error(l->gram(x, g, t, Curvature::kHessian), gram_by_derivatives(*l, x, g, t)) < 1e-12);
+  Tensor total = at::zeros({}, at::kDouble), mean = at::zeros({B, P}, at::kDouble);
+  Tensor expected = at::zeros({B, T, T}, at::kDouble);
+  for (int64_t value = 0; value < P; ++value) {  // one value at a time, over all its levels
+    const auto one = [&](const Tensor& y) { return y.narrow(-1, value, 1); };
+    const auto single = likelihood("discretised-logistic-mixture",
+                                   {{"components", num(3)}, {"levels", num(levels)}, {"scale", num(0.15)}});
+    Tensor sum = at::zeros({B}, at::kDouble);
+    for (int64_t level = 0; level < levels; ++level) {
+      const double at = static_cast<double>(level) / (levels - 1);
+      const Tensor there = at::full({B, 1}, at, at::kDouble), p = (-single->nll(there, one(g))).exp();
+      sum += p;
+      mean.select(1, value) += at * p;
+      expected += p.reshape({B, 1, 1}) * single->gram(there, one(g), one(t), Curvature::kHessian);
+    }
+    CHECK(error(sum, at::ones({B}, at::kDouble)) < 1e-13);
+  }
+  CHECK(error(l->mean(g), mean) < 1e-13);
+  const Tensor fisher = l->gram(x, g, t, Curvature::kFisher);
+  CHECK(error(fisher, expected) < 1e-12);
+  CHECK(at::linalg_eigvalsh(fisher).min().item<double>() > 0);
+  const Tensor all = at::eye(n, at::kDouble).reshape({n, 1, n, 1}).expand({n, B, n, P});
+  CHECK(at::linalg_eigvalsh(l->gram(x, g, all, Curvature::kHessian)).min().item<double>() < -1e-3);
+  // One component whose scale is not moved is the discretised logistic, tiny scales and far data included.
+  const auto one =
+      likelihood("discretised-logistic-mixture", {{"components", num(1)}, {"scale", num(1e-4)}}, {P});
+  const auto plain = likelihood("discretised-logistic", {{"scale", num(1e-4)}}, {P});
+  const Tensor location = at::linspace(-2, 3, B * P, at::kDouble).reshape({B, 1, P}),
+               none = at::zeros_like(location);
+  const Tensor both = at::cat({none, location, none}, 1).requires_grad_(true);
+  CHECK(error(one->nll(x, both), plain->nll(x, location)) < 1e-14);
+  const Tensor slope = torch::autograd::grad(
+      {one->gram(x, both, t.narrow(2, 0, 3), Curvature::kHessian).sum() + one->nll(x, both).sum()},
+      {both})[0];
+  CHECK(slope.isfinite().all().item<bool>());
+}
+
 TEST_CASE("§10: nll is normalised and in nats, constants kept") {
   for (double variance : {0.2, 1.0, 5.0}) {
     const auto l = likelihood("gaussian", {{"variance", num(variance)}});

@@ -220,6 +220,61 @@ TEST_CASE("§5: variance of k columns without replacement is (d²/k)(1 − k/d)S
   }
 }
 
+TEST_CASE(
+    "§5: Rademacher probes: the trace is unbiased, its logarithm too low, and never below the full row") {
+  const double beta = 0.3, d = static_cast<double>(kD);
+  const Values probes{{"beta", num(beta)},
+                      {"structure", txt("isotropic")},
+                      {"columns", num(1)},
+                      {"probes", txt("rademacher")}};
+  const auto exact = [&](SmallDecoder::Shape shape, const char* structure) {
+    return assemble("bernoulli", shape, "grae", {{"beta", num(beta)}, {"structure", txt(structure)}})
+        .part(data(), "penalty");
+  };
+  Assembly model = assemble("bernoulli", SmallDecoder::Shape::kTanh, "grae-approx", probes);
+  const at::NoGradGuard guard;
+  std::vector<Tensor> penalties;  // of all signs, up to the one in front
+  for (std::uint64_t seed = 0; seed < 200; ++seed)
+    all_close_distinct(penalties, model.part(data(), "penalty", seed));
+  REQUIRE(penalties.size() == 8);
+  const Tensor hessian = pieces(model).hessian, all = at::stack(penalties);  // [8, B]
+  const Tensor trace = hessian.diagonal(0, 1, 2).sum(-1);
+  const Tensor traces = ((2 / (beta * d) * all).exp() - 1) * (d * beta);
+  CHECK(error(traces.mean(0), trace) < 1e-10);
+  const Tensor off = hessian.square().sum({1, 2}) - hessian.diagonal(0, 1, 2).square().sum(-1);
+  CHECK(error(traces.var(0, /*unbiased=*/false), 2 * off) < 1e-10);
+  const Tensor isotropic = exact(SmallDecoder::Shape::kTanh, "isotropic"), expected = all.mean(0);
+  CHECK((isotropic - expected).min().item<double>() > 0);
+  CHECK((expected - exact(SmallDecoder::Shape::kTanh, "full")).min().item<double>() > 0);
+}
+
+TEST_CASE("§5: the bias of Rademacher probes: none where H is diagonal, else to first order as documented") {
+  const auto make = [](double beta, SmallDecoder::Shape shape, int columns) {
+    Values values{{"beta", num(beta)}, {"structure", txt("isotropic")}, {"columns", num(columns)}};
+    if (columns > 0) values["probes"] = txt("rademacher");
+    return assemble("gaussian", shape, "grae", values);
+  };
+  const at::NoGradGuard guard;
+  Assembly diagonal = make(0.3, SmallDecoder::Shape::kLinear, 1),
+           row = make(0.3, SmallDecoder::Shape::kLinear, 0);
+  const Tensor w = at::eye(kP, at::kDouble).narrow(1, 0, kD) * at::tensor({3.0, 1.0, 0.2, 0.0}, at::kDouble);
+  diagonal.decoder().set_linear(w);
+  row.decoder().set_linear(w);
+  CHECK(error(diagonal.part(data(), "penalty", 1), row.part(data(), "penalty")) < 1e-12);
+
+  const double beta = 3000, d = static_cast<double>(kD);
+  Assembly probed = make(beta, SmallDecoder::Shape::kTanh, 1),
+           exact = make(beta, SmallDecoder::Shape::kTanh, 0);
+  std::vector<Tensor> penalties;  // of all signs, up to the one in front
+  for (std::uint64_t seed = 0; seed < 200; ++seed)
+    all_close_distinct(penalties, probed.part(data(), "penalty", seed));
+  REQUIRE(penalties.size() == 8);
+  const Tensor hessian = pieces(exact).hessian, trace = hessian.diagonal(0, 1, 2).sum(-1);
+  const Tensor off = hessian.square().sum({1, 2}) - hessian.diagonal(0, 1, 2).square().sum(-1);
+  const Tensor bias = exact.part(data(), "penalty") - at::stack(penalties).mean(0);
+  CHECK(error(bias, 0.5 * beta * d * off / (d * beta + trace).square()) < 0.02);
+}
+
 TEST_CASE("§5: L_Taylor − L_GRAE = β KL(N(h, Σ) ‖ N(h, Σ*)), and the bound lies between") {
   const double beta = 0.4;
   for (const std::string likelihood : {"gaussian", "bernoulli"}) {
@@ -278,6 +333,11 @@ TEST_CASE("§5: gradients of the regularizers against central differences of the
             Values{{"beta", num(0.4)}, {"structure", txt("block")}, {"block", num(3)}},
             Values{{"beta", num(0.4)}, {"structure", txt("isotropic")}},
             Values{{"beta", num(0.4)}, {"structure", txt("diagonal")}, {"columns", num(1)}},
+            Values{{"beta", num(0.4)},
+                   {"structure", txt("isotropic")},
+                   {"columns", num(2)},
+                   {"probes", txt("rademacher")},
+                   {"per_sample", num(1)}},
             Values{{"beta", num(0.4)},
                    {"structure", txt("diagonal")},
                    {"columns", num(2)},
@@ -345,6 +405,12 @@ TEST_CASE("§5: what the objectives cannot do is refused with a sentence") {
                     ContainsSubstring("'columns' must not exceed the latent dimension 4; found 5"));
   CHECK_THROWS_WITH(make({{"columns", num(1)}}), ContainsSubstring("estimate the diagonal structure only"));
   CHECK_THROWS_WITH(make({{"structure", txt("block")}}), ContainsSubstring("block size from 1"));
+  CHECK_THROWS_WITH(
+      make({{"probes", txt("rademacher")}, {"columns", num(1)}, {"structure", txt("diagonal")}}),
+      ContainsSubstring("the trace in the isotropic structure") &&
+          ContainsSubstring("found structure 'diagonal' and columns = 1"));
+  CHECK_THROWS_WITH(make({{"probes", txt("rademacher")}, {"structure", txt("isotropic")}}),
+                    ContainsSubstring("columns = 0"));
   Assembly model = assemble("gaussian", SmallDecoder::Shape::kTanh, "grae", {});
   model.with(Kind::kPrior, "laplace");
   CHECK_THROWS_AS(model.evaluate(data()), variform::Unsupported);
