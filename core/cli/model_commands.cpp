@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "config/load.h"
+#include "evaluate/disentanglement/section.h"
 #include "evaluate/encode.h"
 #include "evaluate/evaluate.h"
 #include "evaluate/export.h"
@@ -24,7 +25,7 @@ namespace {
 constexpr const char* kSections[] = {"information", "geometry", "covariance", "disentanglement", "quality"};
 
 struct ModelOptions {
-  std::string run, which = "last", on, out, curvature = "hessian";
+  std::string run, which = "last", on, out, only, curvature = "hessian";
   std::vector<std::string> overrides;
   evaluate::EvaluateOptions evaluate;
   evaluate::EncodeOptions encode;
@@ -99,9 +100,28 @@ nlohmann::json quality_of(const Common& common, const ModelOptions& options, Ope
                            {.split = options.evaluate.split, .images = options.quality_images});
 }
 
+int write_evaluation(const Common& common, const ModelOptions& options, const Opened& opened,
+                     nlohmann::json result, const std::string& text) {
+  result["run"] = options.run;
+  result["checkpoint"] = options.which;
+  const std::string name = options.only.empty() ? "evaluation-" : options.only + "-";
+  const fs::path file =
+      options.out.empty() ? opened.folder / (name + options.evaluate.split + ".json") : fs::path(options.out);
+  train::write_text_file(file, result.dump(2) + "\n");
+  write_result(common.json ? result.dump(2) : text);
+  if (!common.quiet) std::fprintf(stderr, "written: %s\n", file.string().c_str());
+  return kDone;
+}
+
 int evaluate_command(const Common& common, ModelOptions options) {
   Opened opened = open(common, options);
   options.evaluate.split = split_of(options);
+  if (options.only == "disentanglement") {
+    const nlohmann::json result =
+        evaluate::disentanglement(opened.session(), options.evaluate.split, options.evaluate.limit);
+    return write_evaluation(common, options, opened, result,
+                            evaluate::table_of_section(result.at("disentanglement")).text());
+  }
   options.evaluate.dump = options.dump;
   if (options.beta >= 0) options.evaluate.beta = options.beta;
   options.evaluate.curvature = options.curvature == "fisher" ? Curvature::kFisher : Curvature::kHessian;
@@ -109,15 +129,7 @@ int evaluate_command(const Common& common, ModelOptions options) {
   if (options.quality_images > 0) quality = quality_of(common, options, opened);
   nlohmann::json result = evaluate::evaluate(opened.session(), options.evaluate);
   if (!quality.is_null()) result["quality"] = quality;
-  result["run"] = options.run;
-  result["checkpoint"] = options.which;
-  const fs::path file = options.out.empty()
-                            ? opened.folder / ("evaluation-" + options.evaluate.split + ".json")
-                            : fs::path(options.out);
-  train::write_text_file(file, result.dump(2) + "\n");
-  write_result(common.json ? result.dump(2) : text_of(result));
-  if (!common.quiet) std::fprintf(stderr, "written: %s\n", file.string().c_str());
-  return kDone;
+  return write_evaluation(common, options, opened, result, text_of(result));
 }
 
 int write_picture(const Opened& opened, const ModelOptions& options, const char* name,
@@ -197,6 +209,8 @@ void add_model_commands(CLI::App& app, Common& common, Action& action) {
       ->add_option("--block", options->evaluate.block,
                    "Size of latent blocks for block_bound and geometry, for a family without blocks")
       ->check(CLI::PositiveNumber);
+  evaluate->add_option("--only", options->only, "One section of it: disentanglement (fast on many rows)")
+      ->check(CLI::IsMember({"disentanglement"}));
   evaluate->add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-datum terms")
       ->type_name("FILE");
   evaluate

@@ -191,6 +191,28 @@ TEST_CASE("DCI's entropies of given importances") {
   CHECK(importance_completeness(matrix) == Approx(1).epsilon(1e-8));
 }
 
+TEST_CASE("SAP's gap of given accuracies") {
+  Numbers accuracies(3, 2);
+  accuracies.values = {0.9, 0.4, 0.2, 0.45, 0.5, 0.1};
+  CHECK(attribute_predictability(accuracies) == exactly((0.4 + 0.05) / 2));
+}
+
+TEST_CASE("logistic regression of two points is where its gradient vanishes") {
+  Numbers x(2, 1);
+  x.values = {-1, 1};
+  const double cost = GENERATE(0.3, 1.0, 5.0);
+  // ½w² + 2C log(1 + e^−w): w = 2C (1 − p), p = 1/(1 + e^−w), and no constant term by symmetry.
+  const LinearClassifier classifier(x, {4, 7}, {LinearOptions::Loss::kLogistic, cost, false});
+  const Numbers probabilities = classifier.probabilities(x);
+  const std::size_t of_seven = classifier.classes()[0] == 7 ? 0 : 1;
+  const double p = probabilities(1, of_seven);
+  CHECK(std::log(p / (1 - p)) == Approx(2 * cost * (1 - p)).epsilon(1e-4));
+  CHECK(probabilities(0, of_seven) == Approx(1 - p).epsilon(1e-4));
+  CHECK(classifier.predict(x) == std::vector<int>{4, 7});
+  CHECK_THROWS_WITH(LinearClassifier(x, {4, 4}, {}),
+                    "a classifier needs examples of at least two classes, found 1.");
+}
+
 TEST_CASE("the area under the curve counts ties half") {
   CHECK(area_under_curve({0.1, 0.4, 0.35, 0.8}, {false, false, true, true}) == exactly(0.75));
   CHECK(area_under_curve({1, 1, 1, 1}, {false, true, false, true}) == exactly(0.5));
