@@ -92,6 +92,30 @@ void check_composition(Model& model, Domain domain) {
                 ", so that KL(q || p) is infinite. Choose lighter tails, or a prior with heavier ones.");
 }
 
+namespace {
+
+// A loss that is not finite has no gradient to compare: say so, and which part it is. The commonest reason is theory §4's:
+// a second derivative that is negative leaves no optimal covariance.
+void check_finite(Model& model, const Batch& rows) {
+  at::NoGradGuard no_grad;
+  const Terms terms = model.evaluate(rows);
+  if (terms.loss.isfinite().all().item<bool>()) return;
+  std::string term = "loss";
+  for (const auto& [name, part] : terms.parts)
+    if (!part.isfinite().all().item<bool>()) {
+      term = name;
+      break;
+    }
+  throw Error(
+      std::string("before the first step the term '") + term + "' of the loss of objective " +
+      model.label(Kind::kObjective) + " is not finite on " + std::to_string(rows.x.size(0)) +
+      " rows. Where likelihood " + model.label(Kind::kLikelihood) +
+      " has a negative second derivative the objective has no lower bound: use its Fisher information if "
+      "the objective offers it, a larger beta, or another likelihood or prior.");
+}
+
+}  // namespace
+
 Preflight run_preflight(Assembly& assembly, const Batch& rows,
                         const std::function<std::unique_ptr<Assembly>()>& twin) {
   Preflight result;
@@ -114,6 +138,7 @@ Preflight run_preflight(Assembly& assembly, const Batch& rows,
   reference->set_training(true);
   Batch precise = rows;
   precise.x = rows.x.to(at::kDouble);
+  check_finite(reference->model(), precise);
   result.tangent_error = tangent_gradient_error(*reference, precise);
   if (!(result.tangent_error <= 1e-4)) {
     char number[32];

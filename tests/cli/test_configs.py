@@ -1,9 +1,12 @@
-"""Every config that comes with the program composes: it is built, and one step runs on two rows."""
+"""Every config that comes with the program composes: it is built, and one step runs on two rows. What cannot train is
+refused before the first step, with the reason."""
 
 import os
 import pathlib
 import subprocess
 import unittest
+
+from program import ProgramTest
 
 SOURCE = pathlib.Path(os.environ["VARIFORM_SOURCE"])
 BINARY = os.environ["VARIFORM_BINARY"]
@@ -24,6 +27,35 @@ class Configs(unittest.TestCase):
                 self.assertIn("one step on two rows ran", done.stdout)
                 checked += 1
         self.assertGreater(checked, 15)
+
+
+class Refusals(ProgramTest):
+    def refused(self, *overrides):
+        result = self.run_program("train", "small.toml", *overrides, "--runs", "runs", "--no-figures", code=None)
+        self.assertIn(result.code, (1, 2), str(result))
+        return result.stderr
+
+    def test_infinite_divergences(self):
+        """Theory §2: draws where the prior has no density, and a Gaussian prior on a posterior without second moment."""
+        unbounded = self.refused('model.prior={ type = "uniform" }')
+        self.assertIn("family diagonal", unbounded)
+        self.assertIn("has no density, so that KL(q || p) is infinite", unbounded)
+        for df in (1.5, 2):
+            heavy = self.refused(f'model.family={{ type = "student-t", df = {df} }}')
+            self.assertIn("finite moments up to order 1 only, and prior gaussian", heavy)
+            self.assertIn("needs order 2", heavy)
+            self.assertIn("so that KL(q || p) is infinite", heavy)
+        self.train('model.family={ type = "student-t", df = 2.5 }', "train.steps=1")
+        self.train('model.family={ type = "student-t", df = 2 }', 'model.prior={ type = "student-t" }', "train.steps=1",
+                   runs="heavy")
+
+    def test_negative_curvature(self):
+        """Theory §4: a curvature of the Student-t likelihood that is negative leaves no optimum; Fisher's does."""
+        outliers = ('model.likelihood={ type = "student-t", scale = 0.001 }', "train.steps=1")
+        text = self.refused('objective={ type = "grae", beta = 0.01 }', *outliers)
+        self.assertIn("before the first step the term 'penalty' of the loss of objective grae", text)
+        self.assertIn("likelihood student-t", text)
+        self.train('objective={ type = "grae", beta = 0.01, curvature = "fisher" }', *outliers)
 
 
 if __name__ == "__main__":
