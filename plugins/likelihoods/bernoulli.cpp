@@ -8,8 +8,8 @@ namespace {
 
 using variform::Tensor;
 
-/// ℓ(x, g) = −Σ [x log S(g) + (1 − x) log(1 − S(g))], g the logits, x in [0, 1]; ∂²ℓ/∂g² = S(g)(1 − S(g)), which is
-/// its Fisher information too (§3). For x strictly between 0 and 1 it is the expected code length of a bit with that
+/// ℓ(x, g) = −Σ [x log S(g) + (1 − x) log(1 − S(g))], g the logits, x in [0, 1]; ∂²ℓ/∂g² = S(g)(1 − S(g)) > 0,
+/// which is its Fisher information too (§3). For x strictly between 0 and 1 it is the expected code length of a bit with that
 /// probability, not a normalised density. β_eff = β (§2).
 class Bernoulli final : public variform::Likelihood {
  public:

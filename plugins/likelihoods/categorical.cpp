@@ -8,8 +8,8 @@ namespace {
 
 using variform::Tensor;
 
-/// ℓ(x, g) = −Σ log softmax(g)_x over n classes a data value; ∂²ℓ/∂g² = diag p − ppᵀ, which is its Fisher information
-/// too (§3).
+/// ℓ(x, g) = −Σ log softmax(g)_x over n classes a data value; ∂²ℓ/∂g² = diag p − ppᵀ ⪰ 0, singular along equal
+/// changes of all logits, which is its Fisher information too (§3).
 class Categorical final : public variform::Likelihood {
  public:
   explicit Categorical(const variform::Build& build)

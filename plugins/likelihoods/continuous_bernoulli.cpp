@@ -34,8 +34,8 @@ Tensor variance_of(const Tensor& g) {
   return at::where(near, series, closed);
 }
 
-/// ℓ(x, g) = −Σ [g x + log(g/(e^g − 1))], x in [0, 1], g the logit. ∂²ℓ/∂g² = 1/g² − 1/(4 sinh²(g/2)), the variance of
-/// x, which is its Fisher information too (§3).
+/// ℓ(x, g) = −Σ [g x + log(g/(e^g − 1))], x in [0, 1], g the logit. ∂²ℓ/∂g² = 1/g² − 1/(4 sinh²(g/2)) > 0, the variance
+/// of x, which is its Fisher information too (§3).
 class ContinuousBernoulli final : public variform::Likelihood {
  public:
   explicit ContinuousBernoulli(const variform::Build& build)

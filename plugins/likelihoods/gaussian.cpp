@@ -14,7 +14,7 @@ using variform::Tensor;
 
 const double kLogTwoPi = std::log(2 * std::numbers::pi);
 
-/// ℓ(x, g) = Σ (x − g)²/(2σ²) + ½ log(2πσ²), g the mean; ∂²ℓ/∂g² = 1/σ², which is its Fisher information too (§3).
+/// ℓ(x, g) = Σ (x − g)²/(2σ²) + ½ log(2πσ²), g the mean; ∂²ℓ/∂g² = 1/σ² > 0, its Fisher information too (§3).
 /// β_eff = βσ² (§2), while one σ² holds for all values. State: nothing; `log_variance` when learned, one number or one a
 /// data value, and β_eff then stops being a free knob; the buffer `log_variance` with `optimal`.
 /// `optimal` is the σ-VAE of Rybkin et al. 2021: in training σ² is the mean square error of the batch, which minimises ℓ,
