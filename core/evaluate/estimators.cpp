@@ -25,6 +25,9 @@ LocalDerivatives local_derivatives(Model& model, const Tensor& x, const Tensor& 
 }
 
 Tensor full_hessian(Model& model, const Tensor& x, const Tensor& z) {
+  if (!model.decoder().samplewise())
+    throw Unsupported("decoder " + model.label(Kind::kDecoder) +
+                      " mixes the rows of a batch, so that there is no Hessian per sample");
   const at::AutoGradMode on(true);
   const Tensor here = z.detach().requires_grad_(true);
   const Tensor value = model.nll(x, model.decode(here));

@@ -38,9 +38,10 @@ struct PathLengths {
   Tensor straight, geodesic;
 };
 struct PathOptions {
-  int64_t segments = 16;    ///< of the path that is optimised
-  int64_t refinement = 4;   ///< segments for each of those, when lengths are measured
-  int64_t iterations = 40;  ///< evaluations of the energy's gradient
+  int64_t segments = 16;   ///< of the path that is optimised
+  int64_t refinement = 4;  ///< segments for each of those, when lengths are measured
+  int64_t iterations =
+      40;  ///< of the energy; on images four times as many shorten paths by less than half a percent
 };
 /// From `from` to `to` [n, d]: straight in z, and the discretised geodesic: interior points that minimise the energy
 /// Σ_t ‖g(z_{t+1}) − g(z_t)‖², from the straight line by descent with the inverse of the discrete Laplacian times
