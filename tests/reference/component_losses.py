@@ -223,7 +223,8 @@ def rotated(w, x, rng, size):
     a = torch.zeros(LATENT, LATENT)
     upper = torch.triu_indices(LATENT, LATENT, 1)
     a = a.index_put((upper[0], upper[1]), w["family/rotation"])
-    r = torch.linalg.matrix_exp(a - a.mT)
+    given = torch.tensor([[0.6, 0.0, -0.8], [0.0, 1.0, 0.0], [0.8, 0.0, 0.6]])
+    r = given @ torch.linalg.matrix_exp(a - a.mT)
     mean, log_variance = w.encode(x).chunk(2, -1)
     covariance = r @ torch.diag_embed(log_variance.exp()) @ r.mT
     root = torch.stack([symmetric_root(matrix) for matrix in covariance])
@@ -567,7 +568,8 @@ CASES = {
     "family-block": (block, family("type='block', size=2")),
     "family-low-rank": (low_rank, family("type='low-rank', rank=1")),
     "family-householder": (householder, family("type='householder', reflections=2")),
-    "family-rotated": (rotated, family("type='rotated', learned=true, angle=30.0")),
+    "family-rotated": (rotated, family(
+        "type='rotated', learned=true, angle=30.0, matrix=[0.6,0.0,-0.8, 0.0,1.0,0.0, 0.8,0.0,0.6]")),
     "family-student-t": (student_t_family, family("type='student-t', df=5.0, scale=0.5")),
     "family-logistic": (logistic_family, family("type='logistic'")),
     "family-laplace": (laplace_family, family("type='laplace'")),

@@ -197,6 +197,13 @@ TEST_CASE(
               at::full({kB}, 1.5 * (std::log(M_PI) - 1), at::kDouble)) < 1e-13);
 }
 
+TEST_CASE("family rotated: a matrix that is not orthogonal is refused") {
+  CHECK_THROWS_WITH(assemble(3, "rotated", {{"matrix", list({1, 0, 0, 1})}}),
+                    ContainsSubstring("must hold d² = 9 numbers, row by row; found 4"));
+  CHECK_THROWS_WITH(assemble(2, "rotated", {{"matrix", list({1, 0.5, 0, 1})}}),
+                    ContainsSubstring("must be orthogonal"));
+}
+
 TEST_CASE("family full: the factor is lower triangular, row by row, as documented") {
   for (double deviation : {1.0, 0.5}) {
     Assembly model = assemble(3, "full", {{"deviation", num(deviation)}});
