@@ -11,6 +11,7 @@
 #include "evaluate/disentanglement/section.h"
 #include "evaluate/encode.h"
 #include "evaluate/evaluate.h"
+#include "evaluate/ex_post.h"
 #include "evaluate/export.h"
 #include "evaluate/figures.h"
 #include "evaluate/quality.h"
@@ -25,7 +26,7 @@ namespace {
 constexpr const char* kSections[] = {"information", "geometry", "covariance", "disentanglement", "quality"};
 
 struct ModelOptions {
-  std::string run, which = "last", on, out, only, curvature = "hessian";
+  std::string run, which = "last", on, out, only, curvature = "hessian", prior;
   std::vector<std::string> overrides;
   evaluate::EvaluateOptions evaluate;
   evaluate::EncodeOptions encode;
@@ -39,7 +40,9 @@ struct ModelOptions {
 struct Opened {
   std::unique_ptr<plugins::Registry> registry;
   train::Trained trained;
-  fs::path folder;  // of the run; the checkpoint's own folder otherwise
+  fs::path checkpoint, folder;                  // folder: of the run; the checkpoint's own otherwise
+  std::optional<config::GivenComponent> prior;  // of --prior
+  std::optional<evaluate::ExPostFit> ex_post;   // and what became of it
   train::Session& session() { return *trained.session; }
 };
 
@@ -58,11 +61,36 @@ Opened open(const Common& common, const ModelOptions& options) {
                                 : config::Node();
   opened.registry = common.registry(config::plugin_paths(root));
   if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
+  if (!options.prior.empty()) {
+    opened.prior =
+        config::parse_component(options.prior, "--prior", Kind::kPrior, *opened.registry, diagnostics);
+    diagnostics.throw_if_any();
+  }
   opened.trained = train::open_trained(checkpoint, overrides, *opened.registry, common.places());
+  opened.checkpoint = checkpoint;
   opened.folder = fs::is_directory(run) ? run : checkpoint.parent_path();
   const std::string changes = train::changed_plugins(opened.trained.snapshot, *opened.registry);
   if (!changes.empty() && !common.quiet) std::fprintf(stderr, "warning: %s\n", changes.c_str());
   return opened;
+}
+
+// Fits the prior of --prior to the latents of the run's own training data, whatever data are looked at, and puts it into
+// the model.
+void use_prior(const Common& common, Opened& opened, const ModelOptions& options) {
+  if (!opened.prior) return;
+  train::Trained own;
+  if (!options.on.empty())
+    own = train::open_trained(opened.checkpoint, options.overrides, *opened.registry, common.places());
+  opened.ex_post =
+      evaluate::use_ex_post_prior(opened.session(), own.session ? *own.session : opened.session(),
+                                  *opened.prior, *opened.registry, opened.folder / "priors");
+  for (const std::string& note : opened.ex_post->notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  if (!common.quiet) std::fprintf(stderr, "%s\n", opened.ex_post->sentence().c_str());
+}
+
+// "evaluation-test", or "evaluation-test-mixture-1a2b3c4d" under a fitted prior.
+std::string named(const Opened& opened, const std::string& name) {
+  return opened.ex_post ? name + "-" + opened.ex_post->id : name;
 }
 
 std::string split_of(const ModelOptions& options) {
@@ -75,6 +103,9 @@ std::string split_of(const ModelOptions& options) {
 std::string text_of(const nlohmann::json& result) {
   std::string text =
       evaluate::head_of(result) + evaluate::table_of(result).text() + evaluate::foot_of(result);
+  if (result.contains("ex_post"))
+    text += "\nprior: " + result.at("model").at("prior").get<std::string>() + "; " +
+            result.at("ex_post").at("sentence").get<std::string>() + ".\n";
   for (const char* section : kSections)
     if (result.contains(section))
       text += std::string("\n") + section + "\n" + evaluate::table_of_section(result.at(section)).text();
@@ -105,8 +136,9 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   result["run"] = options.run;
   result["checkpoint"] = options.which;
   const std::string name = options.only.empty() ? "evaluation-" : options.only + "-";
-  const fs::path file =
-      options.out.empty() ? opened.folder / (name + options.evaluate.split + ".json") : fs::path(options.out);
+  const fs::path file = options.out.empty()
+                            ? opened.folder / (named(opened, name + options.evaluate.split) + ".json")
+                            : fs::path(options.out);
   train::write_text_file(file, result.dump(2) + "\n");
   write_result(common.json ? result.dump(2) : text);
   if (!common.quiet) std::fprintf(stderr, "written: %s\n", file.string().c_str());
@@ -122,6 +154,7 @@ int evaluate_command(const Common& common, ModelOptions options) {
     return write_evaluation(common, options, opened, result,
                             evaluate::table_of_section(result.at("disentanglement")).text());
   }
+  use_prior(common, opened, options);
   options.evaluate.dump = options.dump;
   if (options.beta >= 0) options.evaluate.beta = options.beta;
   options.evaluate.curvature = options.curvature == "fisher" ? Curvature::kFisher : Curvature::kHessian;
@@ -129,13 +162,17 @@ int evaluate_command(const Common& common, ModelOptions options) {
   if (options.quality_images > 0) quality = quality_of(common, options, opened);
   nlohmann::json result = evaluate::evaluate(opened.session(), options.evaluate);
   if (!quality.is_null()) result["quality"] = quality;
+  if (opened.ex_post) {
+    result["ex_post"] = opened.ex_post->json();
+    result["ex_post"]["sentence"] = opened.ex_post->sentence();
+  }
   return write_evaluation(common, options, opened, result, text_of(result));
 }
 
 int write_picture(const Opened& opened, const ModelOptions& options, const char* name,
                   const report::Image& image) {
-  const fs::path file =
-      options.out.empty() ? opened.folder / "figures" / (std::string(name) + ".png") : fs::path(options.out);
+  const fs::path file = options.out.empty() ? opened.folder / "figures" / (named(opened, name) + ".png")
+                                            : fs::path(options.out);
   report::write_png(file, image);
   write_result(file.string());
   return kDone;
@@ -228,6 +265,7 @@ void add_model_commands(CLI::App& app, Common& common, Action& action) {
   CLI::App* sample =
       add("sample", "A grid of samples from the prior", [](const Common& c, const ModelOptions& o) {
         Opened opened = open(c, o);
+        use_prior(c, opened, o);
         return write_picture(opened, o, "samples",
                              evaluate::samples(opened.session(), o.n > 0 ? o.n : 100, o.noise));
       });
@@ -270,6 +308,13 @@ void add_model_commands(CLI::App& app, Common& common, Action& action) {
       ->check(CLI::NonNegativeNumber);
   add("export", "Weights and networks for PyTorch", export_command);
 
+  for (CLI::App* uses_prior : {evaluate, sample})
+    uses_prior
+        ->add_option(
+            "--prior", options->prior,
+            "Another prior, fitted to the latents of the training split and kept in the run: an id, or a "
+            "table as in a config, '{ type = \"mixture\", components = 10 }'")
+        ->type_name("PRIOR");
   for (CLI::App* looks_at_data : {evaluate, reconstruct, traverse, interpolate, encode}) {
     looks_at_data->add_option("--split", options->split, "train, validation or test (default)")
         ->check(CLI::IsMember({"train", "validation", "test"}));

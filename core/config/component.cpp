@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "config/load.h"
 #include "config/sections.h"
 #include "config/text.h"
 
@@ -207,6 +208,24 @@ std::optional<ComponentSpec> read_component(Reader& parent, std::string_view key
   reader.finish(std::string(variform::to_string(kind)) + " " + quote(spec.type));
   parent.put(key, tidy(reader), spec.where);
   return spec;
+}
+
+GivenComponent parse_component(const std::string& text, const std::string& name, Kind kind,
+                               const Catalog& catalog, Diagnostics& diagnostics) {
+  const std::string key = variform::to_string(kind);
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  const bool is_table = first != std::string::npos && text[first] == '{';
+  const Node root =
+      parse(key + " = " + (is_table ? text : "{ type = " + quote(text) + " }"), name, diagnostics);
+  if (diagnostics.incomplete()) return {};
+  Reader reader(root, diagnostics, "");
+  std::optional<ComponentSpec> component =
+      read_component(reader, key, kind, Place::kParameter, catalog, true);
+  reader.finish(name);
+  if (component && component->from)
+    diagnostics.error(component->where, name + " must give a type and its parameters, not a run.");
+  if (!component || !diagnostics.empty()) return {};
+  return {std::move(*component), *reader.resolved().find(key)};
 }
 
 }  // namespace variform::config

@@ -144,6 +144,16 @@ class Catalog {
   virtual std::string why_missing(Kind, std::string_view /*id*/) const { return {}; }
 };
 
+/// One component that is given by itself, as on the command line.
+struct GivenComponent {
+  ComponentSpec component;
+  Node resolved;  ///< its table, defaults included
+};
+/// `text` is the id of a component, or an inline table as in a config: `{ type = "mixture", components = 5 }`. `name`
+/// stands for it in messages ("--prior"). After an error, which is in `diagnostics`, the result is empty.
+GivenComponent parse_component(const std::string& text, const std::string& name, Kind kind,
+                               const Catalog& catalog, Diagnostics& diagnostics);
+
 /// Judges a `dataset` that is not drawn from a model; empty: every text or table will do.
 using CheckDataset = std::function<void(const Node& dataset, Diagnostics& diagnostics)>;
 

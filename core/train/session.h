@@ -39,6 +39,8 @@ struct Session {
   std::string domain;   ///< of the data
   std::unique_ptr<Batches> batches;
   int64_t horizon = 0;  ///< steps of the whole training
+  std::unique_ptr<Assembly>
+      trained;  ///< the model as trained, when `assembly` has a prior fitted ex post; else null
   std::unique_ptr<Assembly> assembly;
 
   /// Rows for a preflight.
