@@ -65,7 +65,10 @@ class Evaluator {
     if (beta_ && !(*beta_ >= 0)) throw std::invalid_argument("β must not be negative.");
     if (const auto gaussian = model_.prior().gaussian())
       prior_ = Gaussian{gaussian->mean, gaussian->covariance.to(at::kDouble)};
-    if (prior_) precision_ = prior_->covariance.precision()[0];
+    if (prior_) precision_ = optimum_precision_ = prior_->covariance.precision()[0];
+    else if (session.trained)  // q stays what was trained under the former prior
+      if (const auto former = session.trained->model().prior().gaussian())
+        optimum_precision_ = former->covariance.to(at::kDouble).precision()[0];
     if (options.block > 0) blocks_ = Structure::named("block", model_.latent, options.block).blocks;
   }
 
@@ -169,8 +172,7 @@ class Evaluator {
     else
       return tally_.undefined(
           {"taylor", "taylor_gap", "half_trace", "ratio_R", "taylor_full", "taylor_full_gap",
-           "gauss_newton_rest", "elbo_optimal", "loss_beta_optimal", "is_nll_optimal",
-           "is_effective_samples_optimal"},
+           "gauss_newton_rest"},
           sentence("the posterior of family " + model_.label(Kind::kFamily) + " has no covariance"));
     keep("covariance", here.covariance->dense());
     if (!structure_) {
@@ -260,15 +262,16 @@ class Evaluator {
     column_squares_ += centred.square().sum().item<double>();
   }
 
-  // §5, the posterior of a GRAE model, offered to every model with a covariance.
+  // §5, the posterior of a GRAE model, offered to every model.
   void add_optimal(Here& here, int64_t first) {
     const Tally::Names names{"elbo_optimal", "loss_beta_optimal", "is_nll_optimal",
                              "is_effective_samples_optimal"};
-    if (!prior_) return tally_.undefined(names, not_gaussian());
-    if (!here.hessian.defined() || !here.covariance) return;
+    if (!optimum_precision_.defined()) return tally_.undefined(names, not_gaussian());
+    if (!here.hessian.defined()) return;
+    if (!structure_) structure_ = structure_of_objective();
     const auto optimum = [&](double beta) {
       return optimal_covariance(*structure_, here.hessian, at::full({}, beta, here.hessian.options()),
-                                precision_);
+                                optimum_precision_);
     };
     const auto loss = [&](const Posterior& posterior, double beta) {
       const Draw draw = posterior.rsample(options_.samples, model_.rng);
@@ -284,16 +287,39 @@ class Evaluator {
     else {
       const Covariance best = optimum(*beta_);
       tally_.add("loss_beta_optimal", loss(GaussianPosterior(here.h, best), *beta_));
-      gathered_.variance_ratios.push_back((here.covariance->variances() / best.variances()).to(at::kCPU));
-      const Tensor trace = here.covariance->trace(best.precision()) - static_cast<double>(model_.latent);
-      gathered_.to_optimum.push_back(0.5 *
-                                     (trace - here.covariance->log_det() + best.log_det()).to(at::kCPU));
+      if (here.covariance) add_distance(*here.covariance, best);
     }
     if (options_.importance_samples == 0) return;
     seed("importance optimal", first);
     const Importance found = importance_weighted(model_, one, here.x, options_.importance_samples);
     tally_.add("is_nll_optimal", found.nll);
     tally_.add("is_effective_samples_optimal", found.effective);
+  }
+
+  // How far q's covariance is from the optimum.
+  void add_distance(const Covariance& own, const Covariance& best) {
+    gathered_.variance_ratios.push_back((own.variances() / best.variances()).to(at::kCPU));
+    const Tensor trace = own.trace(best.precision()) - static_cast<double>(model_.latent);
+    gathered_.to_optimum.push_back(0.5 * (trace - own.log_det() + best.log_det()).to(at::kCPU));
+  }
+
+  // What the covariance of a deterministic model may be (its family has none to tell): what the objective's parameter
+  // `structure` says, where it has one; else full.
+  Structure structure_of_objective() {
+    const auto& parameters = session_.experiment.slots.at(Kind::kObjective).parameters;
+    const auto value = [&]<class T>(const char* name, T otherwise) {
+      const auto found = parameters.find(name);
+      const T* given = found == parameters.end() ? nullptr : std::get_if<T>(&found->second);
+      return given ? *given : otherwise;
+    };
+    structure_source_ = "the objective's, since the family has no covariance";
+    const auto name = value("structure", std::string());
+    const int64_t d = model_.latent, block = value("block", int64_t{0}), rank = value("rank", int64_t{0});
+    if (name == "low-rank") return Structure::low_rank(d, rank);
+    if (name == "full" || name == "diagonal" || name == "isotropic" || (name == "block" && block > 0))
+      return Structure::named(name, d, block);
+    structure_source_ = "full, since neither family nor objective has one";
+    return Structure::full(d);
   }
 
   void add_importance(Here& here, int64_t first) {
@@ -346,7 +372,8 @@ class Evaluator {
       result["structure"] = structure_->name();
       result["posterior_optimal"] =
           "Gaussian at the family's location with the covariance that is optimal for the decoder (" +
-          structure_->name() + "; β = 1 for elbo and is_nll, the training β for loss_beta)";
+          structure_->name() + (structure_source_.empty() ? "" : ": " + structure_source_) +
+          "; β = 1 for elbo and is_nll, the training β for loss_beta)";
     }
     add_reference(result);
     result["values"] = tally_.entries(
@@ -472,9 +499,11 @@ class Evaluator {
   Model& model_;
   Rows rows_;
   std::optional<double> beta_;
-  std::optional<Gaussian> prior_;       // float64
-  Tensor precision_;                    // Q [d, d]
-  std::optional<Structure> structure_;  // of the family's covariance
+  std::optional<Gaussian> prior_;  // float64
+  Tensor precision_;               // Q [d, d]
+  Tensor optimum_precision_;  // the same; beside a fitted prior that is not Gaussian, that of the former one
+  std::optional<Structure> structure_;  // of the family's covariance, or of what stands for it
+  std::string structure_source_;        // where it is from, when not from the family
   std::vector<int64_t> blocks_;         // the family's, or the option's; empty: none
   std::optional<bool> closed_kl_;
   Tally tally_;

@@ -141,8 +141,9 @@ std::shared_ptr<FittedPrior> start_of(const std::shared_ptr<Prior>& inner, const
 // Maximum likelihood on z [K, N, d]: each pass over the data takes another of the K draws.
 void fit(FittedPrior& prior, const Tensor& z, uint64_t seed) {
   train::ParameterGroup group;
-  group.spec.lr =
-      config::Schedule{.shape = config::Schedule::Shape::kCosine, .from = kFirstRate, .to = kLastRate};
+  group.spec.lr.shape = config::Schedule::Shape::kCosine;
+  group.spec.lr.from = kFirstRate;
+  group.spec.lr.to = kLastRate;
   for (const auto& item : prior.named_parameters())
     if (item.value().requires_grad()) group.parameters.push_back({item.key(), item.value()});
   train::Optimizer optimizer({group});

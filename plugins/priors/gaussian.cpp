@@ -23,14 +23,15 @@ Tensor per_latent(const variform::Build& build, const char* key, double otherwis
   return at::tensor(values, at::kDouble).expand({build.latent}).contiguous().to(build.options);
 }
 
-// The Cholesky factor of the matrix that 'covariance' gives row by row.
+// The Cholesky factor of the matrix that 'covariance' gives row by row, or of a multiple of the identity.
 Tensor factor_of(const variform::Build& build) {
   const std::vector<double> values = build.numbers("covariance");
-  const int64_t d = build.latent;
-  if (static_cast<int64_t>(values.size()) != d * d)
-    throw variform::Error("'covariance' needs the d² = " + std::to_string(d * d) +
-                          " numbers of a matrix; found " + std::to_string(values.size()));
-  const Tensor matrix = at::tensor(values, at::kDouble).reshape({d, d});
+  const int64_t d = build.latent, found = static_cast<int64_t>(values.size());
+  if (found != 1 && found != d * d)
+    throw variform::Error("'covariance' needs one number, or the d² = " + std::to_string(d * d) +
+                          " numbers of a matrix; found " + std::to_string(found));
+  const Tensor given = at::tensor(values, at::kDouble);
+  const Tensor matrix = found == 1 ? given * at::eye(d, at::kDouble) : given.reshape({d, d});
   const auto [factor, info] = at::linalg_cholesky_ex(matrix);
   if (info.item<int>() != 0 || !at::allclose(matrix, matrix.t()))
     throw variform::Error("'covariance' must be symmetric and positive definite, and this matrix is not");
@@ -111,7 +112,8 @@ VARIFORM_COMPONENTS(variform::component<Gaussian>(
          .doc("Standard deviation of the latents: one number for all, or one for each latent; left out, 1."),
      variform::numbers("covariance", {})
          .in("squared latent units")
-         .doc("Covariance matrix row by row, d² numbers, in place of `deviation`."),
+         .doc("Covariance matrix row by row, d² numbers, in place of `deviation`; one number stands for that "
+              "multiple of the identity matrix, from which a learned covariance starts."),
      variform::flag("learned", false)
          .doc("Whether mean and covariance are trained, starting at the values given; the covariance stays "
               "diagonal "

@@ -22,11 +22,18 @@ Tensor listed(const variform::Build& build, const char* key, int64_t count) {
   return at::tensor(values, at::kDouble).expand({count}).contiguous();
 }
 
-/// p(z) = Σ_k w_k N(z; m_k, diag s_k²), or with `factorized` ∏_i Σ_k w_ki N(z_i; m_ki, s_ki²). State (parameters when
-/// learned, buffers when not): `logits` [K, 1] ([K, d] when factorized), `means` [K, d], `log_deviations` [K, d].
+/// p(z) = Σ_k w_k N(z; m_k, Σ_k), or with `factorized` ∏_i Σ_k w_ki N(z_i; m_ki, s_ki²). Σ_k = diag s_k², or when full
+/// (I + B_k)⁻¹ diag s_k² (I + B_k)⁻ᵀ with B_k lower triangular: s_ki then is the deviation of z_i given z_1 … z_{i−1}.
+/// State (parameters when learned, buffers when not): `logits` [K, 1] ([K, d] when factorized), `means` [K, d],
+/// `log_deviations` [K, d], and `below` [K, d, d], of which the part below the diagonal is B_k, when full.
 class Mixture final : public variform::Prior {
  public:
-  explicit Mixture(const variform::Build& build) : factorized_(build.flag("factorized")) {
+  explicit Mixture(const variform::Build& build)
+      : factorized_(build.flag("factorized")), full_(build.text("covariance") == "full") {
+    if (factorized_ && full_)
+      throw variform::Error(
+          "a mixture for every latent by itself has no full covariance; set factorized = false or "
+          "covariance = \"diagonal\"");
     const int64_t d = build.latent;
     int64_t K = build.integer("components");
     Tensor means;
@@ -51,10 +58,13 @@ class Mixture final : public variform::Prior {
     logits_ = keep("logits", weights.log().to(build.options));
     means_ = keep("means", means);
     log_deviations_ = keep("log_deviations", deviations.log().to(build.options));
+    if (full_) below_ = keep("below", at::zeros({K, d, d}, build.options));
   }
 
   Tensor log_prob(const Tensor& z) override {
-    const Tensor e = (z.unsqueeze(-2) - means_) * (-log_deviations_).exp();  // [..., K, d]
+    Tensor off = z.unsqueeze(-2) - means_;  // [..., K, d]
+    if (full_) off = off + at::einsum("kij,...kj->...ki", {below_.tril(-1), off});
+    const Tensor e = off * (-log_deviations_).exp();
     const Tensor parts = -0.5 * (e.square() + kLogTwoPi) - log_deviations_;  // [..., K, d]
     const Tensor log_weights = logits_.log_softmax(0);
     if (factorized_) return (parts + log_weights).logsumexp(-2).sum(-1);
@@ -68,13 +78,20 @@ class Mixture final : public variform::Prior {
     const Tensor chosen = (logits_ + noise).argmax(1, true).expand({n, 1, d});
     const auto of = [&](const Tensor& all) { return all.expand({n, K, d}).gather(1, chosen).squeeze(1); };
     const Tensor normal = at::randn({n, d}, rng, means_.options().requires_grad(false));
-    return of(means_) + of(log_deviations_).exp() * normal;
+    Tensor off = of(log_deviations_).exp() * normal;
+    if (full_) {  // (I + B_k)⁻¹ of each draw's own k
+      const Tensor solve = at::linalg_solve_triangular(
+          below_.tril(-1), at::eye(d, normal.options()).expand({K, d, d}), /*upper=*/false, /*left=*/true,
+          /*unitriangular=*/true);
+      off = at::matmul(solve.index_select(0, chosen.select(2, 0).squeeze(1)), off.unsqueeze(-1)).squeeze(-1);
+    }
+    return of(means_) + off;
   }
   int moments_needed() const override { return 2; }
 
  private:
-  bool factorized_;
-  Tensor logits_, means_, log_deviations_;
+  bool factorized_, full_;
+  Tensor logits_, means_, log_deviations_, below_;
 };
 
 }  // namespace
@@ -99,6 +116,10 @@ VARIFORM_COMPONENTS(variform::component<Mixture>(
      variform::numbers("weights", {1.0})
          .above(0)
          .doc("Weights of the components, up to a factor: one number for all, or one each."),
+     variform::text("covariance", "diagonal")
+         .one_of({"diagonal", "full"})
+         .doc("Covariance of the components: independent latents, or any matrix (which starts as the "
+              "diagonal one)."),
      variform::flag("factorized", false)
          .doc("A mixture for every latent by itself, instead of one over all."),
      variform::flag("learned", true).doc("Whether weights, means and deviations are trained.")}))
