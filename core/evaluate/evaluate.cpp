@@ -406,7 +406,13 @@ class Evaluator {
     add("geometry", geometry_section(gathered_, model_, blocks_, tally_.values("contrast"),
                                      tally_.entry("hessian", "").value("undefined", "")));
     add("covariance",
-        covariance_section(gathered_, tally_.entry("loss_beta_optimal", "").value("undefined", "")));
+        covariance_section(gathered_, no_ratio_to_optimum()));
+  }
+
+  // Empty: q's covariance was compared with the optimal one.
+  std::string no_ratio_to_optimum() const {
+    const std::string none = tally_.entry("loss_beta_optimal", "").value("undefined", "");
+    return none.empty() ? tally_.entry("half_trace", "").value("undefined", "") : none;
   }
 
   // β_eff, and the constant of a Gaussian likelihood (§2, §10).

@@ -30,7 +30,7 @@ using nlohmann::json;
 
 // The protocol of a fit; part of what a kept one is known by.
 constexpr int64_t kSteps = 3000, kBatch = 500, kMostRows = 60000, kMostDraws = 16, kRowsAtATime = 250;
-constexpr double kFirstRate = 1e-2, kLastRate = 1e-4;
+constexpr double kFirstRate = 2e-2, kLastRate = 1e-4;
 constexpr int kProtocol = 1;
 
 std::string with_thousands(int64_t number) {

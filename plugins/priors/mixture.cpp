@@ -109,7 +109,7 @@ VARIFORM_COMPONENTS(variform::component<Mixture>(
          .above(0)
          .in("latent units")
          .doc("Standard deviation of the means that are drawn."),
-     variform::numbers("deviation", {0.5})
+     variform::numbers("deviation", {1.0})
          .above(0)
          .in("latent units")
          .doc("Standard deviation of the components: one number for all, or one each."),
