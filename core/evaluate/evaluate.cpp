@@ -405,8 +405,7 @@ class Evaluator {
     seed("pairs", 0);
     add("geometry", geometry_section(gathered_, model_, blocks_, tally_.values("contrast"),
                                      tally_.entry("hessian", "").value("undefined", "")));
-    add("covariance",
-        covariance_section(gathered_, no_ratio_to_optimum()));
+    add("covariance", covariance_section(gathered_, no_ratio_to_optimum()));
   }
 
   // Empty: q's covariance was compared with the optimal one.

@@ -45,8 +45,9 @@ struct EvaluateOptions {
 /// the family has such a structure), diagonal_bound, isotropic_bound, grae_approx, contrast and off_diagonal (§8: how far
 /// H is from diagonal), is_nll, is_effective_samples, objective (the trained loss itself);
 /// with "_optimal" added, the same at the Gaussian posterior N(h, Σ*) whose covariance is §4's optimum within the
-/// family's own structure: at β = 1 for elbo and is_nll, at the training β for loss_beta (§5, the posterior of a GRAE
-/// model).
+/// family's own structure (of a family without covariance: that of the objective, or full): at β = 1 for elbo and is_nll,
+/// at the training β for loss_beta (§5, the posterior of a GRAE model). With a prior fitted ex post that is not Gaussian,
+/// Σ* is the optimum under the prior of the training.
 /// Further sections, each NAME -> { value, se, what } (see table_of_section; `quartiles` over data where it is one value
 /// a datum), with arrays for figures in SECTION_arrays:
 ///   information: active_units, active_directions, mutual_information, aggregate_kl, latent_kl; arrays variance_of_codes
