@@ -64,10 +64,9 @@ std::vector<std::string> encode(train::Session& session, const std::filesystem::
     keep(parts, "h", h);
     keep(parts, "index", batch.index);
     keep(parts, "labels", batch.labels);
-    if (const data::Dataset* dataset = rows.dataset()) {
+    if (const data::Dataset* dataset = rows.dataset())
       keep(parts, "factors", dataset->gather_column(dataset->factors(), batch.index));
-      keep(parts, "latents", dataset->gather_column(dataset->latents(), batch.index));
-    }
+    keep(parts, "latents", rows.true_latents(first, h.size(0)));
     const std::optional<Covariance> covariance = posterior->covariance();
     has_covariance = covariance.has_value();
     if (covariance) keep(parts, "variances", covariance->variances().to(h.scalar_type()));

@@ -54,9 +54,9 @@ class Disentanglement(reference.DspritesTest):
 
 
 TOY = [
-    "data={dataset={type='model', latent=2, size=500, test=400, shape=[6], decoder={type='linear'}, "
+    "data={dataset={type='model', latent=2, fresh=true, test=400, shape=[6], decoder={type='linear'}, "
     "prior={type='gaussian'}, likelihood={type='gaussian', variance=0.1}}}",
-    "model.latent=2", "model.encoder={type='mlp', hidden=[16]}", "model.decoder={type='linear'}",
+    "data.limit=0", "model.latent=2", "model.encoder={type='mlp', hidden=[16]}", "model.decoder={type='linear'}",
     "model.likelihood.variance=0.1", "objective.beta=1.0", "train.steps=150", "train.optimizer.lr=1e-2",
 ]  # fmt: skip
 
