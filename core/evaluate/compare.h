@@ -29,7 +29,7 @@ struct ComparedRun {
 /// runs on): mcc and mcc_spearman (mean |correlation| after optimal matching), udr and udr_lasso (Duan et al. 2020), angle
 /// (theory §8, d = 2), and against the data's true latents mcc_truth, mcc_truth_spearman, angle_truth; and
 /// agreement_arrays: the same for every pair [R][R] (the diagonal null) and run [R], and informative, the number of latents
-/// whose KL exceeds 0.01 nats.
+/// whose KL exceeds 0.01 nats (order_of_latents in figures.h: the variance of the location where q has no covariance).
 /// Throws std::invalid_argument for less than two runs, and for runs that differ in their data or number of latents.
 nlohmann::json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options = {});
 
