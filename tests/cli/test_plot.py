@@ -61,7 +61,8 @@ class Plot(ProgramTest):
         (row,) = [row for row in self.rows("bars.csv") if row["panel"] == "contrast" and row["series"] == "family diagonal"]
         self.assertEqual((float(row["y"]), float(row["error"])), (values["contrast"]["mean"], values["contrast"]["se"]))
         wrong = self.plot(self.full, "--evaluation", "contrats", code=1)
-        self.assertIn("it has: contrast, diagonal_bound", wrong.stderr)
+        self.assertIn("it has: active_directions, ", wrong.stderr)
+        self.assertIn(", contrast, data, diagonal_bound, ", wrong.stderr)
 
     def test_what_is_missing_is_said(self):
         wrong = self.plot(self.full, "--value", "elbow", code=1)

@@ -28,7 +28,8 @@ nn::LayerPtr up(const Build& build) {
   network->append(nn::make_linear(build, block, build.latent, 4 * height * width));
   network->append(std::make_shared<nn::Unflatten>(variform::Shape{4, height, width}));
   nn::append_block(*network, build, block, {4, height, width});
-  network->append(nn::make_conv_transpose2d(build, block, 4, build.outputs * build.data[0], nn::Convolution{4, 2, 1},
+  network->append(nn::make_conv_transpose2d(build, block, 4, build.outputs * build.data[0],
+                                            nn::Convolution{4, 2, 1},
                                             {build.data[1] % 2, build.data[2] % 2}));
   return network;
 }
@@ -65,8 +66,12 @@ class Affine final : public nn::NetworkDecoder {
 }  // namespace
 
 VARIFORM_PLUGIN("org.example.source-1-1", "1.0.0",
-                variform::component<Halving>("source-halving", "One convolution and one linear map.", "Miyato et al. 2018",
+                variform::component<Halving>("source-halving", "One convolution and one linear map.",
+                                             "Miyato et al. 2018",
                                              {nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups}),
-                variform::component<Doubling>("source-doubling", "One linear map and one transposed convolution.", "Miyato et al. 2018",
+                variform::component<Doubling>("source-doubling",
+                                              "One linear map and one transposed convolution.",
+                                              "Miyato et al. 2018",
                                               {nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups}),
-                variform::component<Affine>("source-short", "An affine map of spectral norm 1.", "Miyato et al. 2018"))
+                variform::component<Affine>("source-short", "An affine map of spectral norm 1.",
+                                            "Miyato et al. 2018"))
