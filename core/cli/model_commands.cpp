@@ -15,6 +15,7 @@
 #include "evaluate/export.h"
 #include "evaluate/figures.h"
 #include "evaluate/quality.h"
+#include "evaluate/linear_reference.h"
 #include "train/checkpoints.h"
 #include "train/run_folder.h"
 
@@ -23,7 +24,8 @@ namespace fs = std::filesystem;
 namespace {
 
 // Parts of an evaluation's result, each a table of its own (evaluate.h, table_of_section).
-constexpr const char* kSections[] = {"information", "geometry", "covariance", "disentanglement", "quality"};
+constexpr const char* kSections[] = {"information",     "geometry", "covariance",
+                                     "disentanglement", "quality",  "linear"};
 
 struct ModelOptions {
   std::string run, which = "last", on, out, only, curvature = "hessian", prior;
@@ -34,7 +36,7 @@ struct ModelOptions {
   std::int64_t quality_images = 0;  // 0: no sample quality
   double beta = -1;
   int64_t n = 0, datum = 0, latents = 16, columns = 11;
-  bool noise = false;
+  bool noise = false, linear = false;
 };
 
 struct Opened {
@@ -162,6 +164,8 @@ int evaluate_command(const Common& common, ModelOptions options) {
   if (options.quality_images > 0) quality = quality_of(common, options, opened);
   nlohmann::json result = evaluate::evaluate(opened.session(), options.evaluate);
   if (!quality.is_null()) result["quality"] = quality;
+  if (options.linear)
+    result["linear"] = evaluate::linear_reference(opened.session(), options.evaluate, result);
   if (opened.ex_post) {
     result["ex_post"] = opened.ex_post->json();
     result["ex_post"]["sentence"] = opened.ex_post->sentence();
@@ -248,6 +252,8 @@ void add_model_commands(CLI::App& app, Common& common, Action& action) {
       ->check(CLI::PositiveNumber);
   evaluate->add_option("--only", options->only, "One section of it: disentanglement (fast on many rows)")
       ->check(CLI::IsMember({"disentanglement"}));
+  evaluate->add_flag("--linear", options->linear,
+                     "Also the closed form of the linear beta-VAE on the same data");
   evaluate->add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-datum terms")
       ->type_name("FILE");
   evaluate

@@ -1,0 +1,130 @@
+// See linear_reference.h.
+
+#include "evaluate/linear_reference.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "evaluate/rows.h"
+#include "train/session.h"
+
+namespace variform::evaluate {
+namespace {
+
+using nlohmann::json;
+constexpr int64_t kLargest = 4096;  // data values: the covariance is that times that
+
+struct Spectrum {
+  Tensor values, directions;  // λ decreasing [P], columns [P, P]
+  Tensor mean_code;           // [d]
+};
+
+Spectrum spectrum_of(train::Session& session, const EvaluateOptions& options) {
+  Rows rows(session, options.split);
+  Model& model = session.assembly->model();
+  const int64_t count = options.limit > 0 ? std::min(options.limit, rows.size()) : rows.size();
+  Tensor squares, sum, codes;
+  for (int64_t first = 0; first < count; first += options.batch) {
+    const Batch batch = rows.range(first, std::min(options.batch, count - first));
+    const Tensor x = batch.x.flatten(1).to(at::kDouble);  // [B, P]
+    const Tensor h = model.posterior(batch.x)->location().to(at::kDouble).sum(0);
+    squares = squares.defined() ? squares + x.t().mm(x) : x.t().mm(x);
+    sum = sum.defined() ? sum + x.sum(0) : x.sum(0);
+    codes = codes.defined() ? codes + h : h;
+  }
+  const auto n = static_cast<double>(count);
+  const Tensor mean = sum / n;
+  const auto [values, directions] = at::linalg_eigh(squares / n - at::outer(mean, mean));
+  return {values.flip(0).clamp_min(0), directions.flip(1), codes / n};
+}
+
+std::string why_not(train::Session& session, const json& result) {
+  const Model& model = session.assembly->model();
+  int64_t size = 1;
+  for (const int64_t side : model.data) size *= side;
+  if (!result.at("beta").is_number() || !result.at("beta_eff").is_number() ||
+      result.at("beta").get<double>() <= 0)
+    return "not defined: there is no β above 0 against a Gaussian likelihood.";
+  if (!result.contains("constant") || model.likelihood().outputs() != 1)
+    return "not defined: the closed form is for a Gaussian likelihood with one variance.";
+  if (size > kLargest)
+    return "not defined: the data have " + std::to_string(size) + " values, more than the " +
+           std::to_string(kLargest) + " whose covariance is taken.";
+  return {};
+}
+
+// Columns of J at the mean code, those above a thousandth of the longest, against the k principal directions.
+void add_directions(json& section, Model& model, const Spectrum& spectrum, int64_t k) {
+  const char* const what =
+      "mean over the decoder's columns of the largest |cosine| with one of the k principal directions of the "
+      "data; 1 "
+      "where every column is one of them (a diagonal family), less where they are rotated (a full one)";
+  const char* const subspace =
+      "smallest cosine of the principal angles between the span of the decoder's columns and that of the k "
+      "principal "
+      "directions; 1 where they agree";
+  const auto undefined = [&](const std::string& reason) {
+    section["principal_columns"] = {{"undefined", reason}, {"what", what}};
+    section["principal_subspace"] = {{"undefined", reason}, {"what", subspace}};
+  };
+  if (!model.decoder().samplewise() || k == 0)
+    return undefined("not defined: no active latents, or rows are mixed.");
+  const Tensor z = spectrum.mean_code.to(model.options).unsqueeze(0);
+  const Tensor j = model.pushforward(z, model.unit_tangents(1)).jv.flatten(1).to(at::kDouble).t();  // [P, d]
+  const Tensor lengths = j.norm(2, 0);
+  const Tensor longest = std::get<1>(lengths.topk(std::min<int64_t>(k, lengths.size(0))));
+  const Tensor active = j.index_select(1, longest);
+  const Tensor unit = active / active.norm(2, 0).clamp_min(1e-300);
+  const Tensor principal = spectrum.directions.narrow(1, 0, k);
+  const Tensor cosines = principal.t().mm(unit);
+  section["principal_columns"] = {
+      {"value", std::get<0>(cosines.abs().max(0)).mean().item<double>()}, {"se", nullptr}, {"what", what}};
+  const Tensor q = std::get<0>(at::linalg_qr(active));
+  section["principal_subspace"] = {{"value", at::linalg_svdvals(principal.t().mm(q)).min().item<double>()},
+                                   {"se", nullptr},
+                                   {"what", subspace}};
+}
+
+}  // namespace
+
+json linear_reference(train::Session& session, const EvaluateOptions& options, const json& result) {
+  json section = json::object();
+  if (const std::string reason = why_not(session, result); !reason.empty()) {
+    section["linear_loss"] = {{"undefined", reason}, {"what", "L*, the optimal loss of a linear β-VAE (§4)"}};
+    return section;
+  }
+  const at::NoGradGuard no_grad;
+  const EvaluationMode mode(*session.assembly);
+  Model& model = session.assembly->model();
+  const double beta = result.at("beta").get<double>(), effective = result.at("beta_eff").get<double>(),
+               variance = effective / beta, constant = result.at("constant").get<double>();
+  const Spectrum spectrum = spectrum_of(session, options);
+  const Tensor above = spectrum.values.narrow(0, 0, std::min<int64_t>(model.latent, spectrum.values.size(0)));
+  const int64_t k = (above > effective).sum().item<int64_t>();
+  const Tensor active = above.narrow(0, 0, k);
+  const double loss = (0.5 * spectrum.values.narrow(0, k, spectrum.values.size(0) - k).sum().item<double>() +
+                       0.5 * effective * (1 + (active / effective).log()).sum().item<double>()) /
+                      variance;
+  const auto add = [&](const char* name, double value, const char* what) {
+    section[name] = {{"value", value}, {"se", nullptr}, {"what", what}};
+  };
+  add("linear_loss", loss + constant,
+      "L*, the optimal loss at β of a linear β-VAE on these data (§4), nats a datum");
+  add("linear_loss_no_constant", loss, "the same without the likelihood's constant");
+  add("linear_active", static_cast<double>(k), "latents that the optimal linear β-VAE uses: λ_i > β_eff");
+  const json& trained = result.at("values").at("loss_beta");
+  if (trained.contains("mean")) {
+    const double excess = trained.at("mean").get<double>() - constant - loss;
+    add("above_linear", excess, "loss_beta − L*, nats a datum");
+    add("above_linear_percent", 100 * excess / std::abs(loss),
+        "the same in per cent of L* without the constant");
+  }
+  add_directions(section, model, spectrum, k);
+  return section;
+}
+
+}  // namespace variform::evaluate
