@@ -44,6 +44,7 @@ void add_model_commands(CLI::App& app, Common& common,
 void add_runs_commands(CLI::App& app, Common& common, Action& action);    // runs list|table|diff|plot
 void add_compare_command(CLI::App& app, Common& common, Action& action);  // compare
 void add_new_command(CLI::App& app, Common& common, Action& action);      // new
+void add_study_commands(CLI::App& app, Common& common, Action& action);   // study, report
 
 /// True after Ctrl-C; the second one ends the process at once. Installs the handlers on first use.
 bool interrupted();

@@ -97,6 +97,9 @@ Loaded load_config(const ConfigArguments& arguments, const Common& common) {
   config::Diagnostics diagnostics;
   std::vector<config::Dropped> dropped;
   const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics, dropped);
+  if (root.find("study"))
+    throw config::Error("error: " + arguments.files.back() + " describes a study; run: variform study " +
+                        arguments.files.back());
   loaded.registry = common.registry(config::plugin_paths(root));
   loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
   if (common.quiet) return loaded;

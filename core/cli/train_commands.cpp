@@ -5,6 +5,7 @@
 #include <torch/version.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -26,6 +27,8 @@ namespace {
 struct TrainOptions {
   std::vector<std::string> arguments;
   int64_t stop_at = std::numeric_limits<int64_t>::max();
+  double stop_at_epoch = -1;  // negative: not asked for
+  std::string folder;         // instead of <runs>/<name>-<hash>-<seed>
   bool resume = false, overwrite = false, accept_changed_plugins = false, no_figures = false;
 };
 
@@ -123,6 +126,13 @@ int finish(Console& console, train::RunFolder& folder, train::Session& session, 
   return kDone;
 }
 
+int64_t stop_at_of(const TrainOptions& options, const train::Session& session) {
+  if (options.stop_at_epoch < 0) return options.stop_at;
+  const double batches =
+      static_cast<double>(session.batches->size()) / static_cast<double>(session.experiment.train.batch);
+  return std::min(options.stop_at, static_cast<int64_t>(std::llround(options.stop_at_epoch * batches)));
+}
+
 // From an open folder to the end of the training.
 int run_training(const Common& common, const TrainOptions& options, const plugins::Registry& registry,
                  Composed composed, train::RunFolder folder) {
@@ -153,11 +163,12 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
                     (session->options.device().is_cpu() ? "" : "; on a GPU this is not bit for bit"));
     snapshot.reset();
   }
+  const int64_t stop_at = stop_at_of(options, *session);
   console.message("training: steps " + std::to_string(trainer.step()) + " to " +
-                  std::to_string(std::min(options.stop_at, session->horizon)));
+                  std::to_string(std::min(stop_at, session->horizon)));
   try {
     const int code =
-        finish(console, folder, *session, trainer.run(options.stop_at, interrupted), !options.no_figures);
+        finish(console, folder, *session, trainer.run(stop_at, interrupted), !options.no_figures);
     write_result(folder.path().string());
     return code;
   } catch (const std::exception& error) {
@@ -182,8 +193,11 @@ int train_command(const Common& common, const TrainOptions& options) {
     throw config::Error("train needs a config file; try: variform train configs/quickstart.toml");
   Loaded loaded = load_config(arguments, common);
   config::Experiment& experiment = loaded.experiment;
-  const fs::path path = fs::path(common.runs) / (experiment.name + "-" + config::experiment_hash(experiment) +
-                                                 "-" + std::to_string(experiment.seed));
+  const fs::path path =
+      !options.folder.empty()
+          ? fs::path(options.folder)
+          : fs::path(common.runs) / (experiment.name + "-" + config::experiment_hash(experiment) + "-" +
+                                     std::to_string(experiment.seed));
   const train::IfPresent if_present = options.resume      ? train::IfPresent::kResume
                                       : options.overwrite ? train::IfPresent::kOverwrite
                                                           : train::IfPresent::kRefuse;
@@ -230,6 +244,8 @@ void add_train_commands(CLI::App& app, Common& common, Action& action) {
   const auto shared_options = [options](CLI::App* command) {
     command->add_option("--stop-at", options->stop_at, "Stop after this step; schedules keep their horizon")
         ->check(CLI::NonNegativeNumber);
+    command->add_option("--stop-at-epoch", options->stop_at_epoch, "The same, counted in epochs")
+        ->check(CLI::NonNegativeNumber);
     command->add_flag("--accept-changed-plugins", options->accept_changed_plugins,
                       "Go on although a plugin has changed");
     command->add_flag("--no-figures", options->no_figures, "Draw no pictures at the end");
@@ -239,6 +255,8 @@ void add_train_commands(CLI::App& app, Common& common, Action& action) {
   train->add_flag("--resume", options->resume, "Go on if the run folder is there");
   train->add_flag("--overwrite", options->overwrite, "Replace the run folder if it is there")
       ->excludes("--resume");
+  train->add_option("--folder", options->folder, "Run folder instead of RUNS/NAME-HASH-SEED")
+      ->type_name("DIR");
   shared_options(train);
   train->callback([&common, &action, options] {
     action = [&common, options] { return train_command(common, *options); };

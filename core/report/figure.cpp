@@ -151,16 +151,29 @@ class Script {
     return 10 * power;
   }
 
+  static std::string x_tics(const Panel& panel) {
+    if (panel.log_x) return "autofreq";
+    if (panel.x_names.empty()) return number(tick_step(panel));
+    std::string names;
+    for (std::size_t i = 0; i < panel.x_names.size(); ++i)
+      names += (i ? ", " : "") + quoted(panel.x_names[i]) + " " + std::to_string(i + 1);
+    return "(" + names + ")";
+  }
+
   void curves(const Panel& panel) {
     text_ +=
-        "  set xtics nomirror out " + number(tick_step(panel)) +
+        std::string(panel.log_x ? "  set logscale x\n" : "  unset logscale x\n") +
+        (panel.log_y ? "  set logscale y\n" : "  unset logscale y\n") + "  set xtics nomirror out " +
+        x_tics(panel) +
         "\n  set autoscale\n  set autoscale xfix\n  set offsets graph 0.03, graph 0.03, 0, 0\n  plot \\\n";
     for (std::size_t s = 0; s < panel.series.size(); ++s) {
       const Series& series = panel.series[s];
       const bool errors = !series.error.empty();
       text_ += "    " + next_rows(series) + " using 3:4" + (errors ? ":5" : "") +
-               (errors ? " with yerrorlines ls " : " with linespoints ls ") + style(series.label) +
-               " pointnumber 10" + (s + 1 < panel.series.size() ? ", \\\n" : "\n");
+               (series.marks_only ? " with points ls " + style(series.label) + " ps 0.35 pt 6"
+                                  : (errors ? " with yerrorlines ls " : " with linespoints ls ") +
+                                        style(series.label) + " pointnumber 10") +
+               (s + 1 < panel.series.size() ? ", \\\n" : "\n");
     }
   }
 

@@ -13,13 +13,16 @@ namespace variform::report {
 struct Series {
   std::string label;
   std::vector<double> x, y;
-  std::vector<double> error{};  ///< standard errors of y; empty: none
+  std::vector<double> error{};  ///< half lengths of the error bars of y; empty: none
+  bool marks_only = false;      ///< small open marks without a line: single values beside their mean
 };
 
 /// One diagram; series of one label look alike in all panels of a figure.
 struct Panel {
   std::string title, x_label, y_label;
   std::vector<Series> series;
+  bool log_x = false, log_y = false;
+  std::vector<std::string> x_names{};  ///< what stands at x = 1, 2, … of curves instead of numbers
 };
 
 enum class FigureKind { kCurves, kBars };

@@ -14,7 +14,7 @@ BINARY = os.environ["VARIFORM_BINARY"]
 
 class Configs(unittest.TestCase):
     def test_each(self):
-        configs = sorted((SOURCE / "configs").rglob("*.toml"))
+        configs = sorted(config for config in (SOURCE / "configs").rglob("*.toml") if config.parent.name != "studies")
         self.assertGreater(len(configs), 20)
         checked = 0
         for config in configs:
@@ -27,6 +27,17 @@ class Configs(unittest.TestCase):
                 self.assertIn("one step on two rows ran", done.stdout)
                 checked += 1
         self.assertGreater(checked, 15)
+
+
+class Studies(ProgramTest):
+    def test_each(self):
+        studies = sorted((SOURCE / "configs" / "studies").glob("*.toml"))
+        self.assertGreater(len(studies), 1)
+        for study in studies:
+            with self.subTest(study.name):
+                self.assertIn("to do", self.run_program("study", study, "--list").stdout)
+                as_config = self.run_program("train", study, code=2)
+                self.assertIn("describes a study; run: variform study", as_config.stderr)
 
 
 class Refusals(ProgramTest):

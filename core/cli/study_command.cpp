@@ -1,0 +1,207 @@
+// study: trains and evaluates a grid of runs, then draws its figures and tables. report: draws them again.
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <mutex>
+#include <set>
+
+#include "cli/commands.h"
+#include "config/load.h"
+#include "report/study_figures.h"
+#include "study/plan.h"
+#include "study/runner.h"
+#include "train/run_folder.h"
+
+namespace variform::cli {
+namespace fs = std::filesystem;
+namespace {
+
+struct StudyOptions {
+  std::vector<std::string> arguments;
+  std::string studies = "studies";
+  int jobs = 1;
+  std::size_t only = 0;
+  bool list = false;
+};
+
+// A study's file read, and all that is wrong with it, its cells' configs included, reported at once.
+struct Study {
+  std::unique_ptr<plugins::Registry> registry;
+  study::Plan plan;
+  std::vector<study::Cell> cells;
+  std::vector<report::FigureSpec> figures;
+  std::vector<report::TableSpec> tables;
+};
+
+std::vector<std::string> axes_of(const study::Plan& plan) {
+  std::vector<std::string> axes;
+  for (const study::Stage& stage : plan.stages)
+    for (const study::Axis& axis : stage.axes)
+      if (std::find(axes.begin(), axes.end(), axis.name) == axes.end()) axes.push_back(axis.name);
+  return axes;
+}
+
+study::Resolved resolve(const config::Node& node, const Study& study, const Common& common,
+                        config::Diagnostics& diagnostics) {
+  const config::Experiment experiment =
+      train::resolve_experiment(node, *study.registry, common.places(), diagnostics);
+  return {config::print(experiment.resolved), experiment.name, config::experiment_hash(experiment),
+          experiment.seed};
+}
+
+Study load_study(const Common& common, const StudyOptions& options) {
+  const ConfigArguments arguments = split_arguments(options.arguments);
+  if (arguments.files.empty())
+    throw config::Error(
+        "error: a study needs its file; try: variform study configs/studies/linear-quick.toml");
+  config::Diagnostics diagnostics;
+  const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics);
+  Study study;
+  study.registry = common.registry(config::plugin_paths(root));
+  study.plan = study::read_plan(root, diagnostics);
+  study.cells = study::cells_of(study.plan, diagnostics);
+  const std::vector<std::string> axes = axes_of(study.plan);
+  study.figures = report::read_figures(study.plan.figures, axes, diagnostics);
+  study.tables = report::read_tables(study.plan.tables, axes, diagnostics);
+  diagnostics.throw_if_any();
+  return study;
+}
+
+// Every kind of cell resolved and run for one step on two rows, before the first training: cells that differ only in
+// axes of numbers (seeds, β) count as one kind. What builds on runs that are not there yet is judged in its turn.
+void preflight(const Common& common, const Study& study) {
+  const auto is_number = [](const std::string& label) {
+    return !label.empty() && label.find_first_not_of("0123456789.+-e") == std::string::npos;
+  };
+  std::set<std::string> seen;
+  for (const study::Cell& cell : study.cells) {
+    if (!cell.needs.empty()) continue;
+    config::Diagnostics diagnostics;
+    config::Experiment experiment =
+        train::resolve_experiment(cell.config, *study.registry, common.places(), diagnostics);
+    diagnostics.throw_if_any();
+    std::string kind = std::to_string(cell.stage);
+    for (const auto& [axis, label] : cell.labels)
+      kind += "\n" + (is_number(label) ? axis : axis + "=" + label);
+    if (!seen.insert(kind).second) continue;
+    try {
+      compose(std::move(experiment), *study.registry, common.places());
+    } catch (const std::exception& error) {
+      throw config::Error(std::string(error.what()) + "\n(the cell " + study::text_of(cell) + ")");
+    }
+  }
+}
+
+study::RunnerOptions runner_options(const Common& common, const StudyOptions& options, const Study& study) {
+  study::RunnerOptions runner;
+  runner.program = fs::read_symlink("/proc/self/exe");
+  runner.runs = fs::absolute(common.runs);
+  runner.folder = fs::absolute(fs::path(options.studies) / study.plan.name);
+  for (const std::string& folder : common.data)
+    runner.arguments.insert(runner.arguments.end(), {"--data", folder});
+  for (const std::string& plugin : common.plugins)
+    runner.arguments.insert(runner.arguments.end(), {"--plugin", plugin});
+  runner.jobs = options.jobs;
+  runner.threads = common.threads;
+  if (options.only > 0) runner.only = options.only - 1;
+  runner.resolve = [&common, &study, mutex = std::make_shared<std::mutex>()](const config::Node& node) {
+    const std::lock_guard lock(*mutex);
+    config::Diagnostics diagnostics;
+    study::Resolved resolved = resolve(node, study, common, diagnostics);
+    diagnostics.throw_if_any();
+    return resolved;
+  };
+  runner.interrupted = interrupted;
+  runner.say = [quiet = common.quiet](const std::string& line) {
+    if (!quiet) std::fprintf(stderr, "%s\n", line.c_str());
+  };
+  return runner;
+}
+
+int list(study::Runner& runner, const Study& study) {
+  report::Table table({{"cell", report::Align::kRight}, {"stage"}, {"what"}, {"state"}, {"run"}});
+  const std::vector<study::State> states = runner.states();
+  for (std::size_t i = 0; i < study.cells.size(); ++i) {
+    constexpr const char* kStates[] = {"waits for others", "to do", "begun", "done"};
+    table.add({std::to_string(i + 1), study.plan.stages[study.cells[i].stage].name,
+               study::text_of(study.cells[i]), kStates[static_cast<int>(states[i].stage)],
+               states[i].run.filename().string()});
+  }
+  write_result(table.text());
+  return kDone;
+}
+
+// Tables, figures and the numbers behind them, below the study's folder.
+void draw(const Common& common, const fs::path& folder, const Study& study) {
+  const report::StudyResults results = report::read_study(folder, common.runs);
+  train::write_text_file(folder / "results.csv", report::csv_of(results));
+  write_result((folder / "results.csv").string());
+  for (const report::TableSpec& spec : study.tables) {
+    const report::StudyTable table = report::table_of(results, spec);
+    const fs::path stem = folder / "tables" / spec.name;
+    fs::create_directories(stem.parent_path());
+    train::write_text_file(stem.string() + ".md", table.markdown);
+    train::write_text_file(stem.string() + ".csv", table.csv);
+    train::write_text_file(stem.string() + ".tex", table.latex);
+    write_result("\n" + (spec.caption.empty() ? spec.name : spec.caption) + "\n" + table.text);
+  }
+  for (const report::FigureSpec& spec : study.figures) {
+    fs::create_directories(folder / "figures");
+    write_result(report::draw(report::figure_of(results, spec), folder / "figures" / spec.name).svg.string());
+  }
+}
+
+int study_command(const Common& common, const StudyOptions& options) {
+  const Study study = load_study(common, options);
+  if (options.only > study.cells.size())
+    throw config::Error("error: --only takes a cell from 1 to " + std::to_string(study.cells.size()) +
+                        " (see --list).");
+  const study::RunnerOptions runner_settings = runner_options(common, options, study);
+  study::Runner runner(study.plan, study.cells, runner_settings);
+  if (options.list) return list(runner, study);
+  preflight(common, study);
+  watch_signals();
+  const std::vector<std::string> failures = runner.run();
+  if (interrupted()) {
+    std::fprintf(stderr, "interrupted; the same command goes on where it was.\n");
+    return kInterrupted;
+  }
+  for (const std::string& failure : failures) std::fprintf(stderr, "failed: %s\n", failure.c_str());
+  if (!runner_settings.only) draw(common, runner_settings.folder, study);
+  return failures.empty() ? kDone : kFailed;
+}
+
+int report_command(const Common& common, const StudyOptions& options) {
+  const Study study = load_study(common, options);
+  draw(common, fs::absolute(fs::path(options.studies) / study.plan.name), study);
+  return kDone;
+}
+
+}  // namespace
+
+void add_study_commands(CLI::App& app, Common& common, Action& action) {
+  auto options = std::make_shared<StudyOptions>();
+  const auto add = [&](const char* name, const char* description, auto run) {
+    CLI::App* command = app.add_subcommand(name, description);
+    command->add_option("study", options->arguments, "STUDY.toml [a.b=VALUE...]")->required();
+    command->add_option("--studies", options->studies, "Where the folders of studies are")
+        ->type_name("DIR")
+        ->capture_default_str();
+    command->callback([&common, &action, options, run] {
+      action = [&common, options, run] { return run(common, *options); };
+    });
+    return command;
+  };
+  CLI::App* study =
+      add("study", "Train and evaluate a grid of runs; what is done already is skipped", study_command);
+  study->add_option("--jobs", options->jobs, "Runs at once; more than one: one thread each")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  study->add_option("--only", options->only, "This cell alone (its number in --list), for job arrays")
+      ->check(CLI::PositiveNumber);
+  study->add_flag("--list", options->list, "Say what the cells are, and where they stand");
+  add("report", "Draw a study's tables and figures again, without training", report_command);
+}
+
+}  // namespace variform::cli

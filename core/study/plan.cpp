@@ -1,0 +1,270 @@
+// See plan.h.
+
+#include "study/plan.h"
+
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "config/load.h"
+#include "config/reader.h"
+#include "config/text.h"
+
+namespace variform::study {
+namespace {
+
+using config::Diagnostics;
+using config::Node;
+using config::Position;
+using config::Reader;
+using Settings = std::vector<std::pair<std::string, Node>>;
+
+// "model.family.type" with a value -> { model = { family = { type = … } } }.
+Node nested(const std::string& key, const Node& value) {
+  const std::size_t dot = key.find('.');
+  Node table = Node::table(value.where());
+  if (dot == std::string::npos) table.set(key, value, value.where());
+  else table.set(key.substr(0, dot), nested(key.substr(dot + 1), value), value.where());
+  return table;
+}
+
+// All at once: merged one by one, a `type` would drop the parameters that stand before it.
+void apply(Node& config, const Settings& settings) {
+  Node all;
+  for (const auto& [key, value] : settings) config::merge(all, nested(key, value));
+  config::merge(config, all);
+}
+
+std::string label_of(const Node& value) {
+  if (const std::string* text = value.if_text()) return *text;
+  if (const double* number = value.if_number()) return config::format_plain(*number);
+  return config::print_value(value);
+}
+
+// The members of a table as settings: keys may be dotted, in quotes, or tables in tables, which merge() understands.
+Settings settings_of(const Node* table) {
+  Settings settings;
+  if (table)
+    for (const auto& member : table->members()) settings.emplace_back(member.key, member.value);
+  return settings;
+}
+
+AxisValue labelled(const Node& node, Diagnostics& diagnostics, const std::string& path) {
+  Reader reader(node, diagnostics, path);
+  AxisValue value{reader.text("label"), {}};
+  Reader set = reader.table("set", /*required=*/true);
+  value.settings = settings_of(&set.source());
+  reader.finish();
+  return value;
+}
+
+// An axis is an array: of { label, set } tables, of tables that are components with a label of their own, or of values.
+Axis read_axis(const Node::Member& member, Diagnostics& diagnostics, const std::string& path) {
+  Axis axis{member.key, {}};
+  const Node::Array* array = member.value.if_array();
+  if (!array || array->empty()) {
+    diagnostics.error(member.value.where(),
+                      "An axis is a list of values, found " + member.value.describe() + ".",
+                      "write " + config::quote_key(member.key) + " = [" +
+                          (array ? "1" : config::shorten(config::print_value(member.value))) + ", …]");
+    return axis;
+  }
+  std::set<std::string> labels;
+  for (const Node& element : *array) {
+    AxisValue value = element.find("set") ? labelled(element, diagnostics, path + "." + member.key)
+                                          : AxisValue{label_of(element), {{member.key, element}}};
+    if (!labels.insert(value.label).second)
+      diagnostics.error(element.where(),
+                        "Two values of this axis are called " + config::quote(value.label) + ".");
+    axis.values.push_back(std::move(value));
+  }
+  return axis;
+}
+
+std::vector<Axis> read_axes(Reader& parent) {
+  Reader table = parent.table("axes");
+  std::vector<Axis> axes;
+  for (const auto& member : table.source().members())
+    axes.push_back(read_axis(member, parent.diagnostics(), table.path()));
+  return axes;
+}
+
+// { limit = 2000, disentanglement = true, metric = ["a", "b"] } -> --limit 2000 --disentanglement --metric a --metric b
+std::vector<std::string> command_options(const Reader& reader, const std::set<std::string>& own) {
+  std::vector<std::string> options;
+  const auto add = [&](const std::string& key, const Node& value) {
+    if (const bool* flag = value.if_flag()) {
+      if (*flag) options.push_back("--" + key);
+      return;
+    }
+    options.push_back("--" + key);
+    options.push_back(value.if_text() ? *value.if_text() : label_of(value));
+  };
+  for (const auto& member : reader.source().members()) {
+    if (own.contains(member.key)) continue;
+    std::string key = member.key;
+    std::replace(key.begin(), key.end(), '_', '-');
+    if (const Node::Array* array = member.value.if_array())
+      for (const Node& element : *array) add(key, element);
+    else add(key, member.value);
+  }
+  return options;
+}
+
+std::vector<std::string> read_stages(Reader& reader, const Plan& plan) {
+  const std::vector<std::string> stages = reader.texts("stages", {.fallback = std::vector<std::string>{}});
+  for (const std::string& name : stages)
+    if (std::none_of(plan.stages.begin(), plan.stages.end(), [&](const Stage& s) { return s.name == name; }))
+      reader.error("stages", "@ names " + config::quote(name) + ", which is no stage of this study.");
+  return stages;
+}
+
+void read_evaluations(Reader& study, Plan& plan) {
+  Reader table = study.table("evaluate");
+  for (const auto& member : table.source().members()) {
+    Reader reader(member.value, study.diagnostics(), table.path() + "." + member.key);
+    Evaluation evaluation{member.key, command_options(reader, {"epochs", "at_end", "stages"}), {}, true, {}};
+    evaluation.epochs = reader.numbers("epochs", {.fallback = std::vector<double>{}, .low = 0});
+    evaluation.at_end = reader.flag("at_end", {.fallback = true});
+    evaluation.stages = read_stages(reader, plan);
+    if (!std::is_sorted(evaluation.epochs.begin(), evaluation.epochs.end()))
+      reader.error("epochs", "@ must increase.");
+    plan.evaluations.push_back(std::move(evaluation));
+  }
+}
+
+void read_comparisons(Reader& study, Plan& plan) {
+  Reader table = study.table("compare");
+  for (const auto& member : table.source().members()) {
+    Reader reader(member.value, study.diagnostics(), table.path() + "." + member.key);
+    Comparison comparison{member.key, "seed", command_options(reader, {"over", "stages"}), {}};
+    comparison.over = reader.text("over", {.fallback = "seed"});
+    comparison.stages = read_stages(reader, plan);
+    plan.comparisons.push_back(std::move(comparison));
+  }
+}
+
+// [study.stages.NAME]; without any, the study itself is the one stage.
+void read_all_stages(Reader& study, Plan& plan) {
+  Reader table = study.table("stages");
+  const Settings shared = settings_of(study.node("set"));
+  const std::vector<Axis> axes = read_axes(study);
+  for (const auto& member : table.source().members()) {
+    Reader reader(member.value, study.diagnostics(), table.path() + "." + member.key);
+    Stage stage{member.key, shared, axes};
+    for (auto& setting : settings_of(reader.node("set"))) stage.settings.push_back(std::move(setting));
+    for (Axis& axis : read_axes(reader)) stage.axes.push_back(std::move(axis));
+    reader.finish();
+    plan.stages.push_back(std::move(stage));
+  }
+  if (plan.stages.empty()) plan.stages.push_back({"main", shared, axes});
+}
+
+// Which part of a config an axis changes decides when it is applied (see cells_of).
+int turn_of(const Axis& axis, const AxisValue& value) {
+  if (value.settings.size() != 1 || value.settings[0].first != axis.name) return 0;
+  return axis.name.ends_with(".type") || axis.name == "type" || value.settings[0].second.is_table() ? 1 : 2;
+}
+
+Cell make_cell(const Plan& plan, std::size_t stage, const std::vector<std::size_t>& choice) {
+  Cell cell;
+  cell.stage = stage;
+  cell.config = plan.base;
+  apply(cell.config, plan.stages[stage].settings);
+  const std::vector<Axis>& axes = plan.stages[stage].axes;
+  for (int turn = 0; turn < 3; ++turn)
+    for (std::size_t a = 0; a < axes.size(); ++a)
+      if (const AxisValue& value = axes[a].values[choice[a]]; turn_of(axes[a], value) == turn)
+        apply(cell.config, value.settings);
+  for (std::size_t a = 0; a < axes.size(); ++a)
+    cell.labels.emplace_back(axes[a].name, axes[a].values[choice[a]].label);
+  return cell;
+}
+
+// Counts through the grid, the last axis fastest.
+bool advance(std::vector<std::size_t>& choice, const std::vector<Axis>& axes) {
+  for (std::size_t a = axes.size(); a-- > 0;) {
+    if (++choice[a] < axes[a].values.size()) return true;
+    choice[a] = 0;
+  }
+  return false;
+}
+
+void find_needs(const Plan& plan, std::vector<Cell>& cells, std::size_t index, Diagnostics& diagnostics) {
+  Cell& cell = cells[index];
+  visit_texts(cell.config, [&](Node& text) {
+    if (!text.if_text()->starts_with('@')) return;
+    const std::string stage = text.if_text()->substr(1);
+    const auto meant = referred(plan, cells, cell, stage);
+    if (meant && cells[*meant].stage < cell.stage) cell.needs.push_back(*meant);
+    else
+      diagnostics.error(text.where(), config::quote(*text.if_text()) +
+                                          " stands for the run of an earlier stage " + config::quote(stage) +
+                                          " that has the labels of [" + text_of(cell) +
+                                          "]; there is not exactly one.");
+  });
+}
+
+}  // namespace
+
+Plan read_plan(const Node& root, Diagnostics& diagnostics) {
+  Plan plan;
+  plan.base = root;
+  plan.base.erase("study");
+  if (diagnostics.incomplete()) return plan;
+  Reader reader(root, diagnostics, "");
+  plan.name = reader.text("name");
+  Reader study = reader.table("study", /*required=*/true);
+  plan.title = study.text("title", {.fallback = plan.name});
+  read_all_stages(study, plan);
+  read_evaluations(study, plan);
+  read_comparisons(study, plan);
+  if (const Node* figures = study.node("figures")) plan.figures = *figures;
+  if (const Node* tables = study.node("tables")) plan.tables = *tables;
+  study.finish("a study");
+  return plan;
+}
+
+std::vector<Cell> cells_of(const Plan& plan, Diagnostics& diagnostics) {
+  std::vector<Cell> cells;
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const std::vector<Axis>& axes = plan.stages[s].axes;
+    if (std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.values.empty(); })) continue;
+    std::vector<std::size_t> choice(axes.size(), 0);
+    do cells.push_back(make_cell(plan, s, choice));
+    while (advance(choice, axes));
+  }
+  for (std::size_t i = 0; i < cells.size(); ++i) find_needs(plan, cells, i, diagnostics);
+  return cells;
+}
+
+std::optional<std::string> label_of(const Cell& cell, const std::string& axis) {
+  for (const auto& [name, label] : cell.labels)
+    if (name == axis) return label;
+  return {};
+}
+
+std::string text_of(const Cell& cell) {
+  std::string text;
+  for (const auto& [name, label] : cell.labels)
+    text += (text.empty() ? "" : " ") + name.substr(name.rfind('.') + 1) + "=" + label;
+  return text;
+}
+
+std::optional<std::size_t> referred(const Plan& plan, const std::vector<Cell>& cells, const Cell& cell,
+                                    const std::string& stage) {
+  std::optional<std::size_t> found;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (plan.stages[cells[i].stage].name != stage) continue;
+    const bool same = std::all_of(cells[i].labels.begin(), cells[i].labels.end(), [&](const auto& label) {
+      const auto mine = label_of(cell, label.first);
+      return !mine || *mine == label.second;
+    });
+    if (!same) continue;
+    if (found) return {};
+    found = i;
+  }
+  return found;
+}
+
+}  // namespace variform::study

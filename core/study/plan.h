@@ -1,0 +1,121 @@
+#pragma once
+// What a study consists of: the cells of its grid and what is to be evaluated, read from the table [study] of a config.
+// The rest of that config is what all cells have in common.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/node.h"
+
+namespace variform::study {
+
+/// One point of an axis: its name in tables and figures, and what it sets in the config, by dotted key.
+struct AxisValue {
+  std::string label;
+  std::vector<std::pair<std::string, config::Node>> settings;
+};
+
+/// One dimension of the grid. `name` is the dotted key that it sets, or a name of the author's for an axis whose values
+/// are { label, set } tables.
+struct Axis {
+  std::string name;
+  std::vector<AxisValue> values;
+};
+
+/// Runs that share what they are built on. A text "@STAGE" in a cell's config stands for the run of that earlier stage
+/// with the same labels on the axes that both have.
+struct Stage {
+  std::string name;
+  std::vector<std::pair<std::string, config::Node>> settings;
+  std::vector<Axis> axes;
+};
+
+/// One evaluation of every run of some stages: options of `variform evaluate`, at the end or along the training.
+struct Evaluation {
+  std::string name;
+  std::vector<std::string> options;  ///< "--limit", "2000"
+  std::vector<double> epochs;        ///< when, besides the end; increasing
+  bool at_end = true;
+  std::vector<std::string> stages;  ///< none: all
+};
+
+/// Agreement between runs that differ along one axis only: options of `variform compare`.
+struct Comparison {
+  std::string name;
+  std::string over = "seed";
+  std::vector<std::string> options;
+  std::vector<std::string> stages;  ///< none: all
+};
+
+struct Plan {
+  std::string name, title;
+  config::Node base;  ///< the config without [study]
+  std::vector<Stage> stages;
+  std::vector<Evaluation> evaluations;
+  std::vector<Comparison> comparisons;
+  config::Node figures, tables;  ///< arrays, for the report
+};
+
+/// Reads a merged config with its table [study]. All that is wrong with the table goes to `diagnostics`; what the
+/// cells' configs say is judged when they are resolved.
+Plan read_plan(const config::Node& root, config::Diagnostics& diagnostics);
+
+/// One run of a study.
+struct Cell {
+  std::size_t stage = 0;
+  std::vector<std::pair<std::string, std::string>> labels;  ///< axis and label, in the axes' order
+  config::Node config;                                      ///< "@STAGE" still in place
+  std::vector<std::size_t> needs;                           ///< cells whose runs it refers to
+};
+
+/// All cells, stage by stage, the last axis fastest. Settings apply in this order: the stage's, axes of tables, axes
+/// that name a `type`, the other axes; so a parameter survives the choice of its component. What refers to a stage or
+/// a cell that is not there goes to `diagnostics`.
+std::vector<Cell> cells_of(const Plan& plan, config::Diagnostics& diagnostics);
+
+/// The cell's config with "@STAGE" replaced by folder(cell) of the cell meant.
+template <class Folder>
+config::Node with_runs(const Plan& plan, const std::vector<Cell>& cells, std::size_t cell,
+                       const Folder& folder);
+
+/// The label of a cell on an axis, if it has that axis.
+std::optional<std::string> label_of(const Cell& cell, const std::string& axis);
+/// "β 0.1, seed 2"-like text of all labels: "objective.beta=0.1 seed=2".
+std::string text_of(const Cell& cell);
+
+/// The cell of `stage` that "@STAGE" means in `cell`: equal labels on all axes that both have; nothing unless there is
+/// exactly one.
+std::optional<std::size_t> referred(const Plan& plan, const std::vector<Cell>& cells, const Cell& cell,
+                                    const std::string& stage);
+
+/// Calls visit(text node) for every text in the tree.
+template <class Visit>
+void visit_texts(config::Node& node, const Visit& visit) {
+  if (node.if_text()) return visit(node);
+  if (node.is_table()) {
+    std::vector<std::string> keys;
+    for (const auto& member : node.members()) keys.push_back(member.key);
+    for (const std::string& key : keys) visit_texts(*node.find(key), visit);
+  } else if (const config::Node::Array* array = node.if_array()) {
+    config::Node::Array changed = *array;
+    for (config::Node& element : changed) visit_texts(element, visit);
+    node = config::Node(std::move(changed), node.where());
+  }
+}
+
+template <class Folder>
+config::Node with_runs(const Plan& plan, const std::vector<Cell>& cells, std::size_t cell,
+                       const Folder& folder) {
+  config::Node result = cells[cell].config;
+  visit_texts(result, [&](config::Node& text) {
+    if (!text.if_text()->starts_with('@')) return;
+    if (const auto meant = referred(plan, cells, cells[cell], text.if_text()->substr(1)))
+      text = config::Node(folder(*meant), text.where());
+  });
+  return result;
+}
+
+}  // namespace variform::study

@@ -1,0 +1,65 @@
+// fork and exec; between the two only what is safe in a process with threads.
+
+#include "study/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <thread>
+
+namespace variform::study {
+namespace {
+
+[[noreturn]] void be_child(char* const* arguments, int log, pid_t parent) {
+  ::setpgid(0, 0);  // Ctrl-C reaches it through the parent, once
+  ::prctl(PR_SET_PDEATHSIG, SIGINT);
+  if (::getppid() != parent) ::_exit(127);
+  if (const int nothing = ::open("/dev/null", O_RDONLY); nothing >= 0) ::dup2(nothing, STDIN_FILENO);
+  ::dup2(log, STDOUT_FILENO);
+  ::dup2(log, STDERR_FILENO);
+  ::execv(arguments[0], arguments);
+  ::_exit(127);
+}
+
+int code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+}  // namespace
+
+Exit execute(const std::vector<std::string>& arguments, const std::filesystem::path& log,
+             const std::function<bool()>& interrupted) {
+  std::vector<char*> pointers;
+  for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
+  pointers.push_back(nullptr);
+  const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0) throw std::system_error(errno, std::generic_category(), "cannot write " + log.string());
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child == 0) be_child(pointers.data(), file, parent);
+  const int error = errno;
+  ::close(file);
+  if (child < 0) throw std::system_error(error, std::generic_category(), "cannot start " + arguments[0]);
+
+  Exit exit;
+  for (int status = 0;;) {
+    const pid_t ended = ::waitpid(child, &status, WNOHANG);
+    if (ended == child) {
+      exit.code = code_of(status);
+      return exit;
+    }
+    if (ended < 0 && errno != EINTR)
+      throw std::system_error(errno, std::generic_category(), "lost " + arguments[0]);
+    if (!exit.interrupted && interrupted && interrupted()) {
+      ::kill(child, SIGINT);
+      exit.interrupted = true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+}  // namespace variform::study

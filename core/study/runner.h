@@ -1,0 +1,89 @@
+#pragma once
+// Trains and evaluates the cells of a study, each by the program itself in processes of their own. All that is done is
+// on disk (run folders, evaluations in them), so that a study that was killed goes on where it was: nothing is trained
+// or evaluated twice, and runs that several studies share are trained once.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "study/plan.h"
+
+namespace variform::study {
+
+/// What a cell's config means: its text with all defaults, and the run that it describes.
+struct Resolved {
+  std::string config;  ///< TOML, re-runnable by itself
+  std::string name;    ///< of the experiment
+  std::string hash;    ///< identity but for the seed
+  std::uint64_t seed = 0;
+};
+
+struct RunnerOptions {
+  std::filesystem::path program;       ///< the executable that trains and evaluates
+  std::filesystem::path runs;          ///< where run folders are
+  std::filesystem::path folder;        ///< of this study: cells, logs, study.json
+  std::vector<std::string> arguments;  ///< for every command: --data, --plugin
+  int jobs = 1;                        ///< cells at once; more than one: one thread each
+  std::int64_t threads = 0;            ///< of a cell's processes with one job; 0: as its config says
+  std::optional<std::size_t> only;     ///< this cell alone (with what it needs, which must be done)
+  std::function<Resolved(const config::Node&)> resolve;  ///< throws config::Error
+  std::function<bool()> interrupted;
+  std::function<void(const std::string&)> say;  ///< one line of progress
+};
+
+/// Where a cell stands.
+struct State {
+  enum class Stage { kWaiting, kUntrained, kPartly, kDone } stage = Stage::kUntrained;
+  std::filesystem::path run;  ///< empty while it waits for the runs that it needs
+};
+
+class Runner {
+ public:
+  Runner(const Plan& plan, const std::vector<Cell>& cells, RunnerOptions options);
+
+  /// Where every cell stands, from disk alone.
+  std::vector<State> states();
+  /// Does what is missing. Returns one sentence for each cell that failed; the others are done, unless interrupted.
+  /// Then compares runs, and writes study.json.
+  std::vector<std::string> run();
+
+ private:
+  struct Step {
+    const Evaluation* evaluation;
+    std::optional<double> epoch;  ///< nothing: at the end
+  };
+
+  /// Runs that are compared with each other.
+  struct Group {
+    const Comparison* comparison;
+    std::size_t stage;
+    std::vector<std::pair<std::string, std::string>> labels;  ///< that all of them have
+    std::vector<std::string> runs;
+    std::filesystem::path file;  ///< of the result, below the study's folder
+    std::size_t first;           ///< a cell of the group
+  };
+
+  std::optional<Resolved> resolved(std::size_t cell);
+  std::filesystem::path run_of(const Resolved& resolved) const;
+  std::vector<Step> steps_of(const Cell& cell) const;
+  std::filesystem::path file_of(const std::filesystem::path& run, const Step& step) const;
+  bool done(const Cell& cell, const std::filesystem::path& run) const;
+
+  std::string work(std::size_t cell);
+  void train(std::size_t cell, const std::filesystem::path& run, const std::vector<std::string>& more);
+  void evaluate(std::size_t cell, const std::filesystem::path& run, const Step& step);
+  void execute(std::size_t cell, const std::vector<std::string>& arguments);
+  std::vector<Group> groups();
+  std::vector<std::string> compare();
+  void write_summary();
+
+  const Plan& plan_;
+  const std::vector<Cell>& cells_;
+  RunnerOptions options_;
+};
+
+}  // namespace variform::study
