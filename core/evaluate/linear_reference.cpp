@@ -57,36 +57,37 @@ std::string why_not(train::Session& session, const json& result) {
   return {};
 }
 
-// Columns of J at the mean code, those above a thousandth of the longest, against the k principal directions.
+// The decoder's Jacobian J at the mean code against the k principal directions.
 void add_directions(json& section, Model& model, const Spectrum& spectrum, int64_t k) {
-  const char* const what =
-      "mean over the decoder's columns of the largest |cosine| with one of the k principal directions of the "
-      "data; 1 "
-      "where every column is one of them (a diagonal family), less where they are rotated (a full one)";
+  const char* const columns =
+      "largest |cosine| of a decoder's column with one of the k principal directions of the data, mean over "
+      "columns "
+      "weighted by their squared lengths; 1 where every column is one of them (a diagonal family), less "
+      "where they "
+      "are rotated (a full one)";
   const char* const subspace =
-      "smallest cosine of the principal angles between the span of the decoder's columns and that of the k "
-      "principal "
-      "directions; 1 where they agree";
-  const auto undefined = [&](const std::string& reason) {
-    section["principal_columns"] = {{"undefined", reason}, {"what", what}};
+      "smallest cosine of the principal angles between the k leading left singular vectors of the decoder's "
+      "Jacobian "
+      "and the k principal directions; 1 where they span the same space";
+  if (!model.decoder().samplewise() || k == 0) {
+    const char* const reason = "not defined: no active latents, or rows are mixed.";
+    section["principal_columns"] = {{"undefined", reason}, {"what", columns}};
     section["principal_subspace"] = {{"undefined", reason}, {"what", subspace}};
-  };
-  if (!model.decoder().samplewise() || k == 0)
-    return undefined("not defined: no active latents, or rows are mixed.");
+    return;
+  }
   const Tensor z = spectrum.mean_code.to(model.options).unsqueeze(0);
   const Tensor j = model.pushforward(z, model.unit_tangents(1)).jv.flatten(1).to(at::kDouble).t();  // [P, d]
-  const Tensor lengths = j.norm(2, 0);
-  const Tensor longest = std::get<1>(lengths.topk(std::min<int64_t>(k, lengths.size(0))));
-  const Tensor active = j.index_select(1, longest);
-  const Tensor unit = active / active.norm(2, 0).clamp_min(1e-300);
   const Tensor principal = spectrum.directions.narrow(1, 0, k);
-  const Tensor cosines = principal.t().mm(unit);
+  const Tensor lengths = j.norm(2, 0);
+  const Tensor cosines = std::get<0>(principal.t().mm(j / lengths.clamp_min(1e-300)).abs().max(0));
+  const Tensor weights = lengths.square() / lengths.square().sum().clamp_min(1e-300);
+  const Tensor leading = std::get<0>(at::linalg_svd(j, /*full_matrices=*/false)).narrow(1, 0, k);
   section["principal_columns"] = {
-      {"value", std::get<0>(cosines.abs().max(0)).mean().item<double>()}, {"se", nullptr}, {"what", what}};
-  const Tensor q = std::get<0>(at::linalg_qr(active));
-  section["principal_subspace"] = {{"value", at::linalg_svdvals(principal.t().mm(q)).min().item<double>()},
-                                   {"se", nullptr},
-                                   {"what", subspace}};
+      {"value", (weights * cosines).sum().item<double>()}, {"se", nullptr}, {"what", columns}};
+  section["principal_subspace"] = {
+      {"value", at::linalg_svdvals(principal.t().mm(leading)).min().item<double>()},
+      {"se", nullptr},
+      {"what", subspace}};
 }
 
 }  // namespace
