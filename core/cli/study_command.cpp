@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <mutex>
 #include <set>
 
 #include "cli/commands.h"
 #include "config/load.h"
+#include "report/html.h"
 #include "report/study_figures.h"
 #include "study/plan.h"
 #include "study/runner.h"
@@ -32,6 +34,8 @@ struct Study {
   std::vector<study::Cell> cells;
   std::vector<report::FigureSpec> figures;
   std::vector<report::TableSpec> tables;
+  std::string files;  // as given
+  std::string text;   // of [study]
 };
 
 std::vector<std::string> axes_of(const study::Plan& plan) {
@@ -65,6 +69,9 @@ Study load_study(const Common& common, const StudyOptions& options) {
   study.figures = report::read_figures(study.plan.figures, axes, diagnostics);
   study.tables = report::read_tables(study.plan.tables, axes, diagnostics);
   diagnostics.throw_if_any();
+  for (const std::string& argument : options.arguments)
+    study.files += (study.files.empty() ? "" : " ") + argument;
+  if (const config::Node* section = root.find("study")) study.text = config::print(*section);
   return study;
 }
 
@@ -132,24 +139,61 @@ int list(study::Runner& runner, const Study& study) {
   return kDone;
 }
 
-// Tables, figures and the numbers behind them, below the study's folder.
+std::string caption_of(const std::string& name, const std::string& caption) {
+  return caption.empty() ? name : caption;
+}
+
+// Every cell, and the run that it is.
+report::Table cells_of(const report::StudyResults& results) {
+  std::vector<report::Table::Column> columns{{"run"}, {"stage"}};
+  for (const std::string& axis : results.axes) columns.push_back({axis});
+  report::Table table(columns);
+  std::set<std::string> seen;
+  for (const auto& file : results.files) {
+    if (file.run.empty() || !seen.insert(file.run.string()).second) continue;
+    std::vector<std::string> row{file.run.filename().string(), file.stage};
+    for (const std::string& axis : results.axes) row.push_back(report::label_of(file.labels, axis));
+    table.add(row);
+  }
+  return table;
+}
+
+std::string contents_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Tables, figures, the numbers behind them, and the page that shows them all, below the study's folder.
 void draw(const Common& common, const fs::path& folder, const Study& study) {
   const report::StudyResults results = report::read_study(folder, common.runs);
+  report::HtmlPage page(results.title);
   train::write_text_file(folder / "results.csv", report::csv_of(results));
   write_result((folder / "results.csv").string());
   for (const report::TableSpec& spec : study.tables) {
     const report::StudyTable table = report::table_of(results, spec);
+    const std::string caption = caption_of(spec.name, spec.caption);
     const fs::path stem = folder / "tables" / spec.name;
     fs::create_directories(stem.parent_path());
-    train::write_text_file(stem.string() + ".md", table.markdown);
+    train::write_text_file(stem.string() + ".md", table.table.markdown());
     train::write_text_file(stem.string() + ".csv", table.csv);
     train::write_text_file(stem.string() + ".tex", table.latex);
-    write_result("\n" + (spec.caption.empty() ? spec.name : spec.caption) + "\n" + table.text);
+    write_result("\n" + caption + "\n" + table.table.text());
+    page.table(caption, table.table);
   }
   for (const report::FigureSpec& spec : study.figures) {
     fs::create_directories(folder / "figures");
-    write_result(report::draw(report::figure_of(results, spec), folder / "figures" / spec.name).svg.string());
+    const report::Drawn drawn =
+        report::draw(report::figure_of(results, spec), folder / "figures" / spec.name);
+    write_result(drawn.svg.string());
+    page.figure(contents_of(drawn.svg), caption_of(spec.name, spec.caption));
   }
+  page.heading("How it was made");
+  page.details("The command", "variform study " + study.files + "\n");
+  page.details("The config that all runs share", config::print(study.plan.base));
+  page.details("What the study varies, evaluates and shows", study.text);
+  page.table("Runs", cells_of(results));
+  train::write_text_file(folder / "report.html", page.text());
+  write_result((folder / "report.html").string());
 }
 
 int study_command(const Common& common, const StudyOptions& options) {

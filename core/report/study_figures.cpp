@@ -238,7 +238,7 @@ StudyTable table_of(const StudyResults& results, const TableSpec& spec) {
     if (std::find(keys.begin(), keys.end(), key_of(*row)) == keys.end()) keys.push_back(key_of(*row));
 
   std::vector<Table::Column> columns;
-  StudyTable out;
+  StudyTable out{Table({}), {}, {}};
   std::string heads;
   for (const std::string& axis : spec.rows) {
     columns.push_back({axis.substr(axis.rfind('.') + 1)});
@@ -287,8 +287,7 @@ StudyTable table_of(const StudyResults& results, const TableSpec& spec) {
     out.latex += tex + " \\\\\n";
   }
   out.latex += "\\hline\n\\end{tabular}\n";
-  out.markdown = table.markdown();
-  out.text = table.text();
+  out.table = std::move(table);
   return out;
 }
 

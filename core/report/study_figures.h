@@ -42,9 +42,10 @@ std::vector<TableSpec> read_tables(const config::Node& tables, const std::vector
 /// The numbers of a figure. Throws Error when the study has none of them.
 Figure figure_of(const StudyResults& results, const FigureSpec& spec);
 
-/// A table in four forms.
+/// A table, and what Table does not write by itself.
 struct StudyTable {
-  std::string markdown, csv, latex, text;
+  Table table;
+  std::string csv, latex;
 };
 StudyTable table_of(const StudyResults& results, const TableSpec& spec);
 

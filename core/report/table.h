@@ -20,6 +20,8 @@ class Table {
   /// Missing cells are empty. Throws Error (png_grid.h) when there are more cells than columns.
   void add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
+  const std::vector<Column>& columns() const { return columns_; }
+  const std::vector<std::vector<std::string>>& rows() const { return rows_; }
 
   /// Two spaces between columns, a line under the headings, no spaces at the ends of lines.
   std::string text() const;

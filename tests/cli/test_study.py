@@ -1,8 +1,11 @@
 """`variform study` and `report`: a grid of runs that can be killed and goes on, its tables and figures."""
 
+import base64
 import csv
+import html.parser
 import json
 import pathlib
+import re
 import signal
 import time
 
@@ -116,6 +119,17 @@ class Study(ProgramTest):
         points = [row for row in drawn if row["panel"] == "loss_beta" and row["series"] == "full" and row["x"] == "2"]
         self.assertEqual(len(points), 3)  # the mean, and two single values
         self.assertTrue((self.folder / "studies/grid/figures/loss-along.png").exists())
+
+        # The page holds everything: nothing is fetched, and the figures are the files.
+        page = (self.folder / "studies/grid/report.html").read_text()
+        html.parser.HTMLParser().feed(page)
+        self.assertNotIn("http", re.sub(r"base64,[^\"]*", "", page))
+        pictures = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', page)
+        self.assertEqual([base64.b64decode(picture) for picture in pictures],
+                         [(self.folder / f"studies/grid/figures/{name}.svg").read_bytes()
+                          for name in ("loss-against-beta", "loss-along")])
+        self.assertIn(f"<td>{cell['run']}</td>", page)
+        self.assertIn("A small grid", page)
 
         # Nothing is done twice, and figures come back without training.
         before = self.stamps()
