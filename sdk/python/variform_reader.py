@@ -53,7 +53,8 @@ def _quantile(freedom):
     if freedom <= len(_STUDENT):
         return _STUDENT[freedom - 1]
     z = 1.9599639845
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    return (z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+            + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3))
 
 
 class Run:
