@@ -14,8 +14,8 @@
 #include "evaluate/ex_post.h"
 #include "evaluate/export.h"
 #include "evaluate/figures.h"
-#include "evaluate/quality.h"
 #include "evaluate/linear_reference.h"
+#include "evaluate/quality.h"
 #include "train/checkpoints.h"
 #include "train/run_folder.h"
 

@@ -139,12 +139,7 @@ std::string experiment_hash(const Experiment& experiment) {
   if (Node* train = identity.find("train"))
     for (const char* key : {"device", "threads"}) train->erase(key);
   forget_places(identity);
-  std::uint64_t hash = 14695981039346656037ull;  // FNV-1a
-  for (const char c : print(identity)) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  hash ^= hash >> 32;
-  std::string out;
-  for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[(hash >> shift) & 15];
-  return out;
+  return short_hash(print(identity));
 }
 
 }  // namespace variform::config

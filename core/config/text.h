@@ -18,6 +18,8 @@ std::string quote(std::string_view text);
 std::string quote_key(std::string_view key);
 /// Long texts cut to a message's size, at a character's end.
 std::string shorten(std::string_view text, std::size_t characters = 60);
+/// Eight hexadecimal digits that stand for a text in names of files and runs (FNV-1a).
+std::string short_hash(std::string_view text);
 /// "a, b, c"
 std::string join(const std::vector<std::string>& parts, std::string_view separator = ", ");
 /// `"a", "b"`

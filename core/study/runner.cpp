@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "config/text.h"
 #include "study/process.h"
 
 namespace variform::study {
@@ -26,12 +27,9 @@ class Interrupted : public std::runtime_error {
 };
 
 std::string hash_of(const std::vector<std::string>& texts) {
-  std::uint64_t hash = 14695981039346656037ull;  // FNV-1a
-  for (const std::string& text : texts)
-    for (const char c : text + '\n') hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  char out[9];
-  std::snprintf(out, sizeof out, "%08x", static_cast<unsigned>(hash ^ hash >> 32));
-  return out;
+  std::string lines;
+  for (const std::string& text : texts) lines += text + '\n';
+  return config::short_hash(lines);
 }
 
 // Whole or not at all.
@@ -167,15 +165,20 @@ void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std:
   execute(cell, arguments);
 }
 
-void Runner::evaluate(std::size_t cell, const fs::path& run, const Step& step) {
-  const fs::path file = file_of(run, step);
+// Has a command write `file`, whole or not at all.
+void Runner::produce(std::size_t cell, const fs::path& file, std::vector<std::string> arguments) {
   fs::path fresh = file;
   fresh += ".new";
   fs::create_directories(file.parent_path());
-  std::vector<std::string> arguments{"evaluate", run.string(), "--out", fresh.string(), "--quiet"};
-  for (const std::string& option : step.evaluation->options) arguments.push_back(option);
+  arguments.insert(arguments.end(), {"--out", fresh.string(), "--quiet"});
   execute(cell, arguments);
   fs::rename(fresh, file);
+}
+
+void Runner::evaluate(std::size_t cell, const fs::path& run, const Step& step) {
+  std::vector<std::string> arguments{"evaluate", run.string()};
+  arguments.insert(arguments.end(), step.evaluation->options.begin(), step.evaluation->options.end());
+  produce(cell, file_of(run, step), std::move(arguments));
 }
 
 // Trains as far as the next evaluation asks, evaluates, and so on; returns what it did.
@@ -306,16 +309,11 @@ std::vector<std::string> Runner::compare() {
   for (const Group& group : groups()) {
     const fs::path file = options_.folder / group.file;
     if (fs::exists(file)) continue;
-    fs::create_directories(file.parent_path());
-    fs::path fresh = file;
-    fresh += ".new";
     std::vector<std::string> arguments{"compare"};
     arguments.insert(arguments.end(), group.runs.begin(), group.runs.end());
-    arguments.insert(arguments.end(), {"--out", fresh.string(), "--quiet"});
     arguments.insert(arguments.end(), group.comparison->options.begin(), group.comparison->options.end());
     try {
-      execute(group.first, arguments);
-      fs::rename(fresh, file);
+      produce(group.first, file, std::move(arguments));
     } catch (const std::exception& error) {
       failures.push_back("comparison " + group.comparison->name + " of " + text_of(cells_[group.first]) +
                          " and its like: " + error.what());
