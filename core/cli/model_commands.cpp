@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/revision.h"
 #include "config/load.h"
 #include "evaluate/disentanglement/section.h"
 #include "evaluate/encode.h"
@@ -14,6 +15,7 @@
 #include "evaluate/ex_post.h"
 #include "evaluate/export.h"
 #include "evaluate/figures.h"
+#include "evaluate/gradient_noise.h"
 #include "evaluate/linear_reference.h"
 #include "evaluate/quality.h"
 #include "train/checkpoints.h"
@@ -24,8 +26,8 @@ namespace fs = std::filesystem;
 namespace {
 
 // Parts of an evaluation's result, each a table of its own (evaluate.h, table_of_section).
-constexpr const char* kSections[] = {"information",     "geometry", "covariance",
-                                     "disentanglement", "quality",  "linear"};
+constexpr const char* kSections[] = {"information", "geometry", "covariance", "disentanglement",
+                                     "quality",     "linear",   "gradient"};
 
 struct ModelOptions {
   std::string run, which = "last", on, out, only, curvature = "hessian", prior;
@@ -34,6 +36,7 @@ struct ModelOptions {
   evaluate::EncodeOptions encode;
   std::string split, dump, features;
   std::int64_t quality_images = 0;  // 0: no sample quality
+  std::int64_t gradient_draws = 0;  // 0: none
   double beta = -1;
   int64_t n = 0, datum = 0, latents = 16, columns = 11;
   bool noise = false, linear = false;
@@ -137,6 +140,7 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
                      nlohmann::json result, const std::string& text) {
   result["run"] = options.run;
   result["checkpoint"] = options.which;
+  result["commit"] = revision();
   const std::string name = options.only.empty() ? "evaluation-" : options.only + "-";
   const fs::path file = options.out.empty()
                             ? opened.folder / (named(opened, name + options.evaluate.split) + ".json")
@@ -166,6 +170,8 @@ int evaluate_command(const Common& common, ModelOptions options) {
   if (!quality.is_null()) result["quality"] = quality;
   if (options.linear)
     result["linear"] = evaluate::linear_reference(opened.session(), options.evaluate, result);
+  if (options.gradient_draws > 0)
+    result["gradient"] = evaluate::gradient_noise(opened.session(), options.gradient_draws);
   if (opened.ex_post) {
     result["ex_post"] = opened.ex_post->json();
     result["ex_post"]["sentence"] = opened.ex_post->sentence();
@@ -250,6 +256,17 @@ void add_model_commands(CLI::App& app, Common& common, Action& action) {
       ->add_option("--block", options->evaluate.block,
                    "Size of latent blocks for block_bound and geometry, for a family without blocks")
       ->check(CLI::PositiveNumber);
+  evaluate
+      ->add_option(
+          "--structure", options->evaluate.structure,
+          "Of the covariance of the values at the optimum (full, diagonal, isotropic; block with --block), "
+          "instead of the family's own")
+      ->check(CLI::IsMember({"full", "diagonal", "isotropic", "block"}));
+  evaluate
+      ->add_option(
+          "--gradient-draws", options->gradient_draws,
+          "Also the noise of the objective's gradient, from as many draws of each of 8 training batches")
+      ->check(CLI::Range(2, 1000));
   evaluate->add_option("--only", options->only, "One section of it: disentanglement (fast on many rows)")
       ->check(CLI::IsMember({"disentanglement"}));
   evaluate->add_flag("--linear", options->linear,

@@ -14,6 +14,7 @@
 #include "checkpoint/file.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/revision.h"
 #include "config/load.h"
 #include "evaluate/figures.h"
 #include "train/checkpoints.h"
@@ -29,7 +30,8 @@ struct TrainOptions {
   int64_t stop_at = std::numeric_limits<int64_t>::max();
   double stop_at_epoch = -1;  // negative: not asked for
   std::string folder;         // instead of <runs>/<name>-<hash>-<seed>
-  bool resume = false, overwrite = false, accept_changed_plugins = false, no_figures = false;
+  bool resume = false, overwrite = false, accept_changed_plugins = false, no_figures = false,
+       model_only = false;
 };
 
 int64_t set_threads(int64_t wanted) {
@@ -43,6 +45,7 @@ int64_t set_threads(int64_t wanted) {
 json environment(const Common& common, const train::Session& session, const plugins::Registry& registry) {
   return {{"command", common.arguments},
           {"program", VARIFORM_VERSION},
+          {"commit", revision()},
           {"libtorch", TORCH_VERSION},
           {"device", session.options.device().str()},
           {"threads", at::get_num_threads()},
@@ -98,8 +101,17 @@ void introduce(Console& console, const train::Session& session, const train::Pre
   }
 }
 
+// What is left of a run that is not to go on: one checkpoint of the model alone.
+void keep_model_only(const train::RunFolder& folder) {
+  checkpoint::Snapshot snapshot = checkpoint::read(folder.last());
+  std::erase_if(snapshot.tensors, [](const auto& entry) { return entry.first.starts_with("optimizer/"); });
+  snapshot.attributes[train::kModelOnly] = "true";
+  checkpoint::write(snapshot, folder.last());
+  fs::remove(folder.best());
+}
+
 int finish(Console& console, train::RunFolder& folder, train::Session& session, const train::Outcome& outcome,
-           bool figures) {
+           const TrainOptions& options) {
   const std::string at = "at step " + std::to_string(outcome.step) + " of " + std::to_string(session.horizon);
   if (outcome.ending == train::Ending::kInterrupted) {
     console.message("interrupted " + at + "; the checkpoint is written. Go on with: variform resume " +
@@ -112,7 +124,7 @@ int finish(Console& console, train::RunFolder& folder, train::Session& session, 
   }
   if (outcome.ending == train::Ending::kStoppedEarly)
     console.message("no more improvement: stopped early " + at);
-  if (figures) {
+  if (!options.no_figures) {
     session.assembly->set_training(false);
     const std::string why_not = evaluate::write_figures(session, folder.figures());
     console.message(why_not.empty() ? "pictures: " + folder.figures().string() +
@@ -123,6 +135,7 @@ int finish(Console& console, train::RunFolder& folder, train::Session& session, 
                   {"ending", outcome.ending == train::Ending::kStoppedEarly ? "stopped early" : "finished"}};
   for (const auto& [name, value] : outcome.evaluation) summary["evaluation"][name] = value;
   folder.mark_done(summary);
+  if (options.model_only) keep_model_only(folder);
   return kDone;
 }
 
@@ -142,6 +155,12 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   checkpoint::clean_temporaries(folder.path() / "checkpoints");
   std::optional<checkpoint::Snapshot> snapshot;
   if (fs::exists(folder.last())) snapshot = checkpoint::read(folder.last());
+  if (snapshot && snapshot->attributes.contains(train::kModelOnly))
+    throw std::runtime_error(
+        "the training " + folder.path().string() +
+        " cannot go on: its checkpoint keeps the model alone, without the optimizer's state, "
+        "as finished runs of a study do. Train it again from the start: variform train " +
+        folder.config().string() + " --overwrite --folder " + folder.path().string());
   if (snapshot) {
     const std::string changes = train::changed_plugins(*snapshot, registry);
     if (!changes.empty() && !options.accept_changed_plugins)
@@ -167,8 +186,7 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   console.message("training: steps " + std::to_string(trainer.step()) + " to " +
                   std::to_string(std::min(stop_at, session->horizon)));
   try {
-    const int code =
-        finish(console, folder, *session, trainer.run(stop_at, interrupted), !options.no_figures);
+    const int code = finish(console, folder, *session, trainer.run(stop_at, interrupted), options);
     write_result(folder.path().string());
     return code;
   } catch (const std::exception& error) {
@@ -249,6 +267,10 @@ void add_train_commands(CLI::App& app, Common& common, Action& action) {
     command->add_flag("--accept-changed-plugins", options->accept_changed_plugins,
                       "Go on although a plugin has changed");
     command->add_flag("--no-figures", options->no_figures, "Draw no pictures at the end");
+    command->add_flag(
+        "--model-only", options->model_only,
+        "At the end keep one checkpoint of the model alone, a sixth of the space; such a run cannot be "
+        "extended");
   };
   CLI::App* train = app.add_subcommand("train", "Train a model from config files");
   train->add_option("config", options->arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]")->required();

@@ -268,9 +268,9 @@ class Evaluator {
                              "is_effective_samples_optimal"};
     if (!optimum_precision_.defined()) return tally_.undefined(names, not_gaussian());
     if (!here.hessian.defined()) return;
-    if (!structure_) structure_ = structure_of_objective();
+    if (!optimum_) optimum_ = structure_of_optimum();
     const auto optimum = [&](double beta) {
-      return optimal_covariance(*structure_, here.hessian, at::full({}, beta, here.hessian.options()),
+      return optimal_covariance(*optimum_, here.hessian, at::full({}, beta, here.hessian.options()),
                                 optimum_precision_);
     };
     const auto loss = [&](const Posterior& posterior, double beta) {
@@ -301,6 +301,14 @@ class Evaluator {
     gathered_.variance_ratios.push_back((own.variances() / best.variances()).to(at::kCPU));
     const Tensor trace = own.trace(best.precision()) - static_cast<double>(model_.latent);
     gathered_.to_optimum.push_back(0.5 * (trace - own.log_det() + best.log_det()).to(at::kCPU));
+  }
+
+  Structure structure_of_optimum() {
+    if (!options_.structure.empty()) {
+      structure_source_ = "as asked";
+      return Structure::named(options_.structure, model_.latent, options_.block);
+    }
+    return structure_ ? *structure_ : structure_of_objective();
   }
 
   // What the covariance of a deterministic model may be (its family has none to tell): what the objective's parameter
@@ -368,11 +376,11 @@ class Evaluator {
     for (Kind kind : session_.assembly->kinds()) result["model"][to_string(kind)] = model_.label(kind);
     result["kl"] = closed_kl_ ? json(*closed_kl_ ? "closed" : "Monte Carlo") : json(nullptr);
     result["beta"] = beta_ ? json(*beta_) : json(no_beta());
-    if (structure_) {
-      result["structure"] = structure_->name();
+    if (optimum_) {
+      result["structure"] = optimum_->name();
       result["posterior_optimal"] =
           "Gaussian at the family's location with the covariance that is optimal for the decoder (" +
-          structure_->name() + (structure_source_.empty() ? "" : ": " + structure_source_) +
+          optimum_->name() + (structure_source_.empty() ? "" : ": " + structure_source_) +
           "; β = 1 for elbo and is_nll, the training β for loss_beta)";
     }
     add_reference(result);
@@ -507,7 +515,8 @@ class Evaluator {
   std::optional<Gaussian> prior_;  // float64
   Tensor precision_;               // Q [d, d]
   Tensor optimum_precision_;  // the same; beside a fitted prior that is not Gaussian, that of the former one
-  std::optional<Structure> structure_;  // of the family's covariance, or of what stands for it
+  std::optional<Structure> structure_;  // of the family's covariance
+  std::optional<Structure> optimum_;    // of the optimal covariances: the same, or what stands for it
   std::string structure_source_;        // where it is from, when not from the family
   std::vector<int64_t> blocks_;         // the family's, or the option's; empty: none
   std::optional<bool> closed_kl_;

@@ -28,6 +28,8 @@ struct EvaluateOptions {
   std::int64_t hessian_rows =
       512;                 ///< data of taylor_full, unless the decoder is piecewise linear; 0: leave it out
   std::int64_t block = 0;  ///< size of the blocks to look for; 0: those of the family, if it has any
+  std::string
+      structure;  ///< of the "_optimal" values' covariance (full, diagonal, isotropic, block); empty: the family's
   std::filesystem::path dump;  ///< HDF5 file with x, draws and per-datum terms; empty: none
 };
 

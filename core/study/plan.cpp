@@ -133,6 +133,18 @@ void read_evaluations(Reader& study, Plan& plan) {
   }
 }
 
+void read_drawings(Reader& study, Plan& plan) {
+  Reader table = study.table("draw");
+  for (const auto& member : table.source().members()) {
+    Reader reader(member.value, study.diagnostics(), table.path() + "." + member.key);
+    Drawing drawing{member.key, {}, command_options(reader, {"command", "stages"}), {}};
+    drawing.command =
+        reader.text("command", {.choices = {"sample", "reconstruct", "traverse", "interpolate"}});
+    drawing.stages = read_stages(reader, plan);
+    plan.drawings.push_back(std::move(drawing));
+  }
+}
+
 void read_comparisons(Reader& study, Plan& plan) {
   Reader table = study.table("compare");
   for (const auto& member : table.source().members()) {
@@ -218,6 +230,7 @@ Plan read_plan(const Node& root, Diagnostics& diagnostics) {
   plan.title = study.text("title", {.fallback = plan.name});
   read_all_stages(study, plan);
   read_evaluations(study, plan);
+  read_drawings(study, plan);
   read_comparisons(study, plan);
   if (const Node* figures = study.node("figures")) plan.figures = *figures;
   if (const Node* tables = study.node("tables")) plan.tables = *tables;

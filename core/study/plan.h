@@ -42,6 +42,13 @@ struct Evaluation {
   std::vector<std::string> stages;  ///< none: all
 };
 
+/// A picture of every run of some stages: a command such as `variform sample` and its options.
+struct Drawing {
+  std::string name, command;
+  std::vector<std::string> options;
+  std::vector<std::string> stages;  ///< none: all
+};
+
 /// Agreement between runs that differ along one axis only: options of `variform compare`.
 struct Comparison {
   std::string name;
@@ -55,6 +62,7 @@ struct Plan {
   config::Node base;  ///< the config without [study]
   std::vector<Stage> stages;
   std::vector<Evaluation> evaluations;
+  std::vector<Drawing> drawings;
   std::vector<Comparison> comparisons;
   config::Node figures, tables;  ///< arrays, for the report
 };

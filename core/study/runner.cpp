@@ -74,13 +74,16 @@ Runner::Runner(const Plan& plan, const std::vector<Cell>& cells, RunnerOptions o
 
 // Nothing while a run that the cell builds on is not there.
 std::optional<Resolved> Runner::resolved(std::size_t cell) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = resolved_.find(cell); known != resolved_.end()) return known->second;
   for (const std::size_t need : cells_[cell].needs) {
     const auto before = resolved(need);
     if (!before || !fs::exists(run_of(*before) / "DONE")) return {};
   }
-  return options_.resolve(with_runs(plan_, cells_, cell, [&](std::size_t other) {
+  const config::Node config = with_runs(plan_, cells_, cell, [&](std::size_t other) {
     return fs::absolute(run_of(*resolved(other))).lexically_normal().string();
-  }));
+  });
+  return resolved_.emplace(cell, options_.resolve(config)).first->second;
 }
 
 // Another study's run of the same config and seed will do, whatever it is called.
@@ -97,11 +100,20 @@ fs::path Runner::run_of(const Resolved& resolved) const {
 }
 
 std::vector<Runner::Step> Runner::steps_of(const Cell& cell) const {
+  const std::string& stage = plan_.stages[cell.stage].name;
   std::vector<Step> steps;
   for (const Evaluation& evaluation : plan_.evaluations) {
-    if (!wanted(evaluation.stages, plan_.stages[cell.stage].name)) continue;
-    for (const double epoch : evaluation.epochs) steps.push_back({&evaluation, epoch});
-    if (evaluation.at_end) steps.push_back({&evaluation, {}});
+    if (!wanted(evaluation.stages, stage)) continue;
+    std::vector<std::string> command{"evaluate"};
+    command.insert(command.end(), evaluation.options.begin(), evaluation.options.end());
+    for (const double epoch : evaluation.epochs) steps.push_back({evaluation.name, false, command, epoch});
+    if (evaluation.at_end) steps.push_back({evaluation.name, false, command, {}});
+  }
+  for (const Drawing& drawing : plan_.drawings) {
+    if (!wanted(drawing.stages, stage)) continue;
+    std::vector<std::string> command{drawing.command};
+    command.insert(command.end(), drawing.options.begin(), drawing.options.end());
+    steps.push_back({drawing.name, true, std::move(command), {}});
   }
   static constexpr double kEnd = HUGE_VAL;
   std::stable_sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) {
@@ -112,8 +124,8 @@ std::vector<Runner::Step> Runner::steps_of(const Cell& cell) const {
 
 fs::path Runner::file_of(const fs::path& run, const Step& step) const {
   return run / "evaluations" /
-         (hash_of(step.evaluation->options) + "-" +
-          (step.epoch ? "epoch-" + plain(*step.epoch) : std::string("end")) + ".json");
+         (hash_of(step.command) + "-" + (step.epoch ? "epoch-" + plain(*step.epoch) : std::string("end")) +
+          (step.picture ? ".png" : ".json"));
 }
 
 bool Runner::done(const Cell& cell, const fs::path& run) const {
@@ -175,9 +187,9 @@ void Runner::produce(std::size_t cell, const fs::path& file, std::vector<std::st
   fs::rename(fresh, file);
 }
 
-void Runner::evaluate(std::size_t cell, const fs::path& run, const Step& step) {
-  std::vector<std::string> arguments{"evaluate", run.string()};
-  arguments.insert(arguments.end(), step.evaluation->options.begin(), step.evaluation->options.end());
+void Runner::execute(std::size_t cell, const fs::path& run, const Step& step) {
+  std::vector<std::string> arguments = step.command;
+  arguments.insert(arguments.begin() + 1, run.string());
   produce(cell, file_of(run, step), std::move(arguments));
 }
 
@@ -197,10 +209,10 @@ std::string Runner::work(std::size_t cell) {
   for (const Step& step : steps) {
     if (fs::exists(file_of(run, step))) continue;
     if (step.epoch) train(cell, run, {"--resume", "--stop-at-epoch", plain(*step.epoch)});
-    else if (!fs::exists(run / "DONE")) train(cell, run, {"--resume"});
-    evaluate(cell, run, step);
+    else if (!fs::exists(run / "DONE")) train(cell, run, {"--resume", "--model-only"});
+    execute(cell, run, step);
   }
-  if (!fs::exists(run / "DONE")) train(cell, run, {"--resume"});
+  if (!fs::exists(run / "DONE")) train(cell, run, {"--resume", "--model-only"});
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   return "done in " + plain(std::round(took.count())) + " s";
 }
@@ -334,11 +346,12 @@ void Runner::write_summary() {
       cell["run"] = run.filename().string();
       cell["hash"] = found->hash;
       cell["seed"] = found->seed;
-      cell["evaluations"] = json::array();
-      for (const Step& step : steps_of(cells_[i]))
-        cell["evaluations"].push_back({{"name", step.evaluation->name},
-                                       {"epoch", step.epoch ? json(*step.epoch) : json("end")},
-                                       {"file", file_of(run, step).lexically_relative(run).string()}});
+      cell["evaluations"] = cell["pictures"] = json::array();
+      for (const Step& step : steps_of(cells_[i])) {
+        json entry = {{"name", step.name}, {"file", file_of(run, step).lexically_relative(run).string()}};
+        if (!step.picture) entry["epoch"] = step.epoch ? json(*step.epoch) : json("end");
+        cell[step.picture ? "pictures" : "evaluations"].push_back(std::move(entry));
+      }
     }
     summary["cells"].push_back(std::move(cell));
   }

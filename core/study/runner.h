@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,9 +54,12 @@ class Runner {
   std::vector<std::string> run();
 
  private:
+  /// A command on a run, and the file that it writes.
   struct Step {
-    const Evaluation* evaluation;
-    std::optional<double> epoch;  ///< nothing: at the end
+    std::string name;
+    bool picture = false;
+    std::vector<std::string> command;  ///< without the run: "evaluate", its options
+    std::optional<double> epoch;       ///< nothing: at the end
   };
 
   /// Runs that are compared with each other.
@@ -75,7 +80,7 @@ class Runner {
 
   std::string work(std::size_t cell);
   void train(std::size_t cell, const std::filesystem::path& run, const std::vector<std::string>& more);
-  void evaluate(std::size_t cell, const std::filesystem::path& run, const Step& step);
+  void execute(std::size_t cell, const std::filesystem::path& run, const Step& step);
   void produce(std::size_t cell, const std::filesystem::path& file, std::vector<std::string> arguments);
   void execute(std::size_t cell, const std::vector<std::string>& arguments);
   std::vector<Group> groups();
@@ -85,6 +90,8 @@ class Runner {
   const Plan& plan_;
   const std::vector<Cell>& cells_;
   RunnerOptions options_;
+  std::map<std::size_t, Resolved> resolved_;  ///< cells that have been asked for
+  std::recursive_mutex mutex_;                ///< guards resolved_
 };
 
 }  // namespace variform::study

@@ -13,6 +13,9 @@
 
 namespace variform::train {
 
+/// Attribute of a checkpoint that holds the model alone: no training goes on from it.
+constexpr const char* kModelOnly = "model_only";
+
 /// The checkpoint that a path means: the file itself, or checkpoints/<which>.h5 of a run folder.
 /// Throws std::runtime_error when there is none.
 std::filesystem::path checkpoint_of(const std::filesystem::path& run_or_file,

@@ -19,10 +19,22 @@ void start_at_mean(const nn::Linear& layer, const variform::Build& build) {
   layer.bias().slice(0, 0, build.data_size()).copy_(mean);
 }
 
+// W row by row, one row for each output.
+void start_at(const nn::Linear& layer, const std::vector<double>& matrix) {
+  const at::Tensor& weight = layer.weight();
+  if (static_cast<int64_t>(matrix.size()) != weight.numel())
+    throw variform::Error("matrix expects " + std::to_string(weight.size(0)) + " rows of " +
+                          std::to_string(weight.size(1)) + " numbers, one row for each data value; found " +
+                          std::to_string(matrix.size()) + " numbers in all");
+  const at::NoGradGuard no_grad;
+  weight.copy_(at::tensor(matrix, at::kDouble).view_as(weight));
+}
+
 nn::LayerPtr layers_of(const variform::Build& build) {
   const int64_t values = build.outputs * build.data_size();
   const auto layer = std::make_shared<nn::Linear>(build, build.latent, values, build.flag("bias"));
   if (build.text("init_bias") == "data-mean") start_at_mean(*layer, build);
+  if (const std::vector<double> matrix = build.numbers("matrix"); !matrix.empty()) start_at(*layer, matrix);
   auto layers = std::make_shared<nn::Sequential>();
   layers->append(layer);
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Unflatten>(nn::decoded_shape(build)));
@@ -50,4 +62,8 @@ VARIFORM_COMPONENTS(variform::component<Linear>(
          .at_least(1)
          .in("data")
          .doc("How many training data the mean is taken of."),
+     variform::numbers("matrix", {})
+         .doc("W row by row, a row of d numbers for each data value: where its training starts, or what it "
+              "is as a "
+              "generator of data; left out, it is drawn."),
      nn::kOutput}))

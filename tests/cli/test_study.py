@@ -9,7 +9,7 @@ import re
 import signal
 import time
 
-from program import ProgramTest, main, metrics
+from program import ProgramTest, checkpoint, main, metrics
 
 STUDY = """
 include = ["small.toml"]
@@ -31,6 +31,9 @@ at_end = false
 samples = 2
 importance_samples = 0
 limit = 32
+[study.draw.samples]
+command = "sample"
+n = 4
 [[study.tables]]
 name = "losses"
 rows = ["model.family.type", "objective.beta"]
@@ -100,7 +103,20 @@ class Study(ProgramTest):
         straight = self.train("model.family.type=full", "objective.beta=2", "seed=2", "train.checkpoint_every=4",
                               runs="straight")
         self.assertEqual(metrics(run), metrics(straight))
-        self.assert_same_checkpoint(run / "checkpoints/last.h5", straight / "checkpoints/last.h5", attributes=False)
+        kept, whole = checkpoint(run), checkpoint(straight)
+        self.assertEqual({name: values.tobytes() for name, values in whole.of("model/").items()},
+                         {name: values.tobytes() for name, values in kept.of("model/").items()})
+
+        # One checkpoint is left, of the model alone; nothing goes on from it, and it says what to do.
+        self.assertEqual([file.name for file in (run / "checkpoints").iterdir()], ["last.h5"])
+        self.assertFalse(kept.of("optimizer/"))
+        refused = self.run_program("resume", run, "train.steps=30", code=1)
+        self.assertIn("keeps the model alone, without the optimizer's state", refused.stderr)
+        self.assertTrue((run / "DONE").exists())
+
+        (picture,) = cell["pictures"]
+        self.assertEqual(picture["name"], "samples")
+        self.assertEqual((run / picture["file"]).read_bytes()[:4], b"\x89PNG")
 
         # Mean and interval of two seeds: t(0.975, 1) = 12.7062.
         with open(self.folder / "studies/grid/tables/losses.csv", newline="") as file:

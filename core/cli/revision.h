@@ -1,0 +1,11 @@
+#pragma once
+// Which source this program was built from: numbers that are published carry it.
+
+#include <string>
+
+namespace variform::cli {
+
+/// The commit, twelve digits, with "-changed" when files differed from it; "unknown" outside of a Git checkout.
+std::string revision();
+
+}  // namespace variform::cli
