@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "config/load.h"
+#include "config/text.h"
 #include "report/html.h"
 #include "report/study_figures.h"
 #include "study/plan.h"
@@ -166,7 +167,9 @@ std::string contents_of(const fs::path& path) {
 // Tables, figures, the numbers behind them, and the page that shows them all, below the study's folder.
 void draw(const Common& common, const fs::path& folder, const Study& study) {
   const report::StudyResults results = report::read_study(folder, common.runs);
+  const std::string command = "variform study " + study.files;
   report::HtmlPage page(results.title);
+  train::write_text_file(folder / "study.toml", "command = " + config::quote(command) + "\n" + study.text);
   train::write_text_file(folder / "results.csv", report::csv_of(results));
   write_result((folder / "results.csv").string());
   for (const report::TableSpec& spec : study.tables) {
@@ -188,7 +191,7 @@ void draw(const Common& common, const fs::path& folder, const Study& study) {
     page.figure(contents_of(drawn.svg), caption_of(spec.name, spec.caption));
   }
   page.heading("How it was made");
-  page.details("The command", "variform study " + study.files + "\n");
+  page.details("The command", command + "\n");
   page.details("The config that all runs share", config::print(study.plan.base));
   page.details("What the study varies, evaluates and shows", study.text);
   page.table("Runs", cells_of(results));

@@ -154,6 +154,12 @@ Interval interval_of(std::vector<double> values) {
   const auto n = static_cast<double>(interval.values.size());
   interval.mean = std::accumulate(interval.values.begin(), interval.values.end(), 0.0) / n;
   if (interval.values.size() < 2) return interval;
+  const auto [low, high] = std::minmax_element(interval.values.begin(), interval.values.end());
+  if (*low == *high) {  // what depends on no seed: no rounding of a sum in mean and width
+    interval.mean = *low;
+    interval.half = 0;
+    return interval;
+  }
   double squares = 0;
   for (const double value : interval.values) squares += (value - interval.mean) * (value - interval.mean);
   const boost::math::students_t distribution(n - 1);
