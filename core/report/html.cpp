@@ -3,19 +3,30 @@
 #include "report/html.h"
 
 #include <cstdint>
+#include <cstdlib>
 
 namespace variform::report {
 namespace {
 
+// Tables and wide figures scroll in boxes of their own, so that the page never becomes wider than the window; a figure
+// shrinks to three fifths of its size, at which its letters can still be read. On paper nothing scrolls or is folded.
 constexpr const char* kStyle =
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 "
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 "
     "1rem;color:#222;background:#fff}"
-    "h1,h2{line-height:1.2}table{border-collapse:collapse;font-size:14px;display:block;overflow-x:auto;"
-    "margin:.5rem 0 2rem}"
-    "caption{text-align:left;padding:.3rem 0}th,td{padding:.2rem .7rem;border-bottom:1px solid "
-    "#ddd;text-align:left}"
-    ".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}figure{margin:1rem 0 2rem}"
-    "img{max-width:100%;height:auto}pre{background:#f5f5f5;padding:.8rem;overflow-x:auto;font-size:13px}";
+    "h1,h2{line-height:1.2;overflow-wrap:anywhere}figure{margin:1.5rem 0 2rem}figcaption{font-size:15px;"
+    "overflow-wrap:anywhere}.scroll{overflow-x:auto}"
+    "table{border-collapse:collapse;font-size:14px;margin:.3rem 0}th,td{padding:.2rem "
+    ".7rem;border-bottom:1px "
+    "solid "
+    "#ddd;text-align:left;white-space:nowrap}th{white-space:normal;vertical-align:bottom;border-bottom:2px "
+    "solid #888}.n{text-align:right;font-variant-numeric:tabular-nums}"
+    "img{display:block;max-width:100%;height:auto}summary{cursor:pointer}"
+    "pre{background:#f5f5f5;padding:.8rem;overflow-x:auto;font-size:13px}"
+    "@media print{body{max-width:none;margin:0;padding:0;font-size:11pt}.scroll{overflow:visible}"
+    "figure,tr{break-inside:avoid}h2,figcaption{break-after:avoid}table{font-size:8pt}th,td{padding:.1rem "
+    ".2rem;white-space:normal}img{min-width:0!important}pre{white-space:pre-wrap;font-size:8pt}"
+    "details::details-content{content-visibility:visible;block-size:auto}}";
+constexpr double kSmallest = 0.6;  // of a figure's own width
 
 std::string escaped(const std::string& text) {
   std::string out;
@@ -42,6 +53,21 @@ std::string base64(const std::string& bytes) {
   return out;
 }
 
+// Long names of metrics may be broken after their underscores.
+std::string breakable(const std::string& text) {
+  std::string out;
+  for (const char c : escaped(text)) out += c == '_' ? std::string("_<wbr>") : std::string(1, c);
+  return out;
+}
+
+// The width in pixels that an SVG file asks for; 0 if it does not say.
+int width_of(const std::string& svg) {
+  const std::size_t begin = svg.find("<svg"), end = svg.find('>', begin);
+  const std::size_t at = svg.find(" width=\"", begin);
+  return begin == std::string::npos || at == std::string::npos || at > end ? 0
+                                                                           : std::atoi(svg.c_str() + at + 8);
+}
+
 std::string element(const char* name, const std::string& text) {
   return std::string("<") + name + ">" + escaped(text) + "</" + name + ">\n";
 }
@@ -55,22 +81,25 @@ void HtmlPage::paragraph(const std::string& text) { body_ += element("p", text);
 void HtmlPage::table(const std::string& caption, const Table& table) {
   const auto cell = [&](const char* name, std::size_t column, const std::string& text) {
     const bool number = table.columns()[column].align == Align::kRight;
-    return std::string("<") + name + (number ? " class=\"n\">" : ">") + escaped(text) + "</" + name + ">";
+    return std::string("<") + name + (number ? " class=\"n\">" : ">") + text + "</" + name + ">";
   };
-  body_ += "<table>\n" + element("caption", caption) + "<tr>";
-  for (std::size_t c = 0; c < table.columns().size(); ++c) body_ += cell("th", c, table.columns()[c].heading);
-  body_ += "</tr>\n";
+  body_ += "<figure>\n" + element("figcaption", caption) + "<div class=\"scroll\"><table>\n<thead><tr>";
+  for (std::size_t c = 0; c < table.columns().size(); ++c)
+    body_ += cell("th", c, breakable(table.columns()[c].heading));
+  body_ += "</tr></thead>\n<tbody>\n";
   for (const auto& row : table.rows()) {
     body_ += "<tr>";
-    for (std::size_t c = 0; c < row.size(); ++c) body_ += cell("td", c, row[c]);
+    for (std::size_t c = 0; c < row.size(); ++c) body_ += cell("td", c, escaped(row[c]));
     body_ += "</tr>\n";
   }
-  body_ += "</table>\n";
+  body_ += "</tbody></table></div></figure>\n";
 }
 
 void HtmlPage::figure(const std::string& svg, const std::string& caption) {
-  body_ += "<figure><img alt=\"" + escaped(caption) + "\" src=\"data:image/svg+xml;base64," + base64(svg) +
-           "\">\n" + element("figcaption", caption) + "</figure>\n";
+  const int smallest = static_cast<int>(kSmallest * width_of(svg));
+  body_ += "<figure><div class=\"scroll\"><img alt=\"" + escaped(caption) +
+           "\" style=\"min-width:" + std::to_string(smallest) + "px\" src=\"data:image/svg+xml;base64," +
+           base64(svg) + "\"></div>\n" + element("figcaption", caption) + "</figure>\n";
 }
 
 void HtmlPage::details(const std::string& summary, const std::string& text) {
