@@ -202,7 +202,7 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
 // A run that has a checkpoint holds the tensors that its slots took from other runs.
 void drop_sources(config::Experiment& experiment, const fs::path& run) {
   if (!fs::exists(run / "checkpoints" / "last.h5")) return;
-  for (auto& [kind, slot] : experiment.slots) slot.from.reset();
+  train::forget_sources(experiment);
 }
 
 int train_command(const Common& common, const TrainOptions& options) {

@@ -83,9 +83,17 @@ std::vector<std::string> read_plugin_paths(Reader& root) {
   return paths;
 }
 
+std::vector<std::string> keys_of(const Node& table) {
+  std::vector<std::string> keys;
+  for (const Node::Member& member : table.members()) keys.push_back(member.key);
+  return keys;
+}
+
 /// The part of a run's path that names the run, and the file if it is one of its checkpoints.
 void keep_name(Node* table) {
-  const Node* from = table ? table->find("from") : nullptr;
+  if (!table || !table->is_table()) return;
+  for (const std::string& key : keys_of(*table)) keep_name(table->find(key));
+  const Node* from = table->find("from");
   if (!from || !from->if_text()) return;
   const std::filesystem::path path =
       std::filesystem::path(*from->if_text() + "/").lexically_normal().parent_path();

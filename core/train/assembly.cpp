@@ -9,7 +9,7 @@
 
 #include <variform/random.h>
 
-#include <mutex>
+#include "train/checkpoints.h"
 
 namespace variform::train {
 
@@ -19,6 +19,57 @@ Generator make_generator(const at::Device& device, uint64_t seed) {
   generator.set_current_seed(seed);
   return generator;
 }
+
+namespace {
+
+// Parameters and buffers by their paths in a checkpoint; live tensors.
+std::map<std::string, Tensor> state_of(const Component& component, Kind kind) {
+  std::map<std::string, Tensor> state;
+  const std::string slot = std::string("model/") + to_string(kind);
+  for (const auto& item : component.named_parameters())
+    state[slot + "/parameters/" + item.key()] = item.value();
+  for (const auto& item : component.named_buffers()) state[slot + "/buffers/" + item.key()] = item.value();
+  return state;
+}
+
+// Everything in which a checkpoint's slot is not what a component expects; empty when it fits.
+std::string misfit(const std::map<std::string, Tensor>& expected,
+                   const std::map<std::string, Tensor>& tensors, Kind kind) {
+  std::string problems;
+  for (const auto& [key, tensor] : expected) {
+    const auto found = tensors.find(key);
+    if (found == tensors.end()) problems += "\n  missing: " + key + " " + to_text(tensor.sizes());
+    else if (found->second.sizes() != tensor.sizes())
+      problems += "\n  another shape: " + key + " is " + to_text(found->second.sizes()) + "; expected " +
+                  to_text(tensor.sizes());
+  }
+  const std::string prefix = std::string("model/") + to_string(kind) + "/";
+  for (auto it = tensors.lower_bound(prefix); it != tensors.end() && it->first.starts_with(prefix); ++it)
+    if (!expected.contains(it->first))
+      problems += "\n  unexpected: " + it->first + " " + to_text(it->second.sizes());
+  return problems;
+}
+
+void refuse(const std::string& problems) {
+  if (!problems.empty())
+    throw std::runtime_error("the checkpoint does not fit the model of this config:" + problems +
+                             "\nUse the config that the checkpoint was written with.");
+}
+
+void copy(const std::map<std::string, Tensor>& tensors, const std::map<std::string, Tensor>& state) {
+  const at::NoGradGuard no_grad;
+  for (const auto& [key, tensor] : state) Tensor(tensor).copy_(tensors.at(key));
+}
+
+// A component inside another one, with the values of the run that it is taken from.
+void load_nested(const Component& component, const config::ComponentSpec& spec) {
+  const auto tensors = checkpoint::read(checkpoint_of(*spec.from)).tensors;
+  const auto state = state_of(component, spec.kind);
+  refuse(misfit(state, tensors, spec.kind));
+  copy(tensors, state);
+}
+
+}  // namespace
 
 // Gives a component its parameters. Shared with Build, so it may outlive the constructor call; holds no Assembly.
 struct Assembly::Source final : ParameterSource {
@@ -75,8 +126,10 @@ struct Assembly::Source final : ParameterSource {
     if (!nested || (*nested)->kind != kind) wrong(key, to_string(kind));
     auto source = std::make_shared<Source>(*this);
     source->spec = **nested;
-    return registry->create(registry->offer(source->spec.kind, source->spec.type, source->spec.plugin),
-                            build.with(source));
+    std::shared_ptr<Component> made = registry->create(
+        registry->offer(source->spec.kind, source->spec.type, source->spec.plugin), build.with(source));
+    if (source->spec.from) load_nested(*made, source->spec);
+    return made;
   }
   Tensor examples(int64_t n) const override {
     if (!examples_of)
@@ -151,42 +204,17 @@ std::vector<Kind> Assembly::kinds() const {
 
 std::map<std::string, Tensor> Assembly::state() const {
   std::map<std::string, Tensor> state;
-  for (Kind kind : kinds()) {
-    const std::string slot = std::string("model/") + to_string(kind);
-    for (const auto& item : model_->component(kind)->named_parameters())
-      state[slot + "/parameters/" + item.key()] = item.value();
-    for (const auto& item : model_->component(kind)->named_buffers())
-      state[slot + "/buffers/" + item.key()] = item.value();
-  }
+  for (Kind kind : kinds()) state.merge(state_of(*model_->component(kind), kind));
   return state;
 }
 
 void Assembly::load(const std::map<std::string, Tensor>& tensors, const std::vector<Kind>& slots) {
-  at::NoGradGuard no_grad;
-  const std::map<std::string, Tensor> expected = state();
   std::string problems;
-  for (Kind kind : slots) {
-    const std::string prefix = std::string("model/") + to_string(kind) + "/";
-    for (const auto& [key, tensor] : expected) {
-      if (!key.starts_with(prefix)) continue;
-      const auto found = tensors.find(key);
-      if (found == tensors.end()) problems += "\n  missing: " + key + " " + to_text(tensor.sizes());
-      else if (found->second.sizes() != tensor.sizes())
-        problems += "\n  another shape: " + key + " is " + to_text(found->second.sizes()) + "; expected " +
-                    to_text(tensor.sizes());
-    }
-    for (auto it = tensors.lower_bound(prefix); it != tensors.end() && it->first.starts_with(prefix); ++it)
-      if (!expected.contains(it->first))
-        problems += "\n  unexpected: " + it->first + " " + to_text(it->second.sizes());
-  }
-  if (!problems.empty())
-    throw std::runtime_error("the checkpoint does not fit the model of this config:" + problems +
-                             "\nUse the config that the checkpoint was written with.");
-  for (Kind kind : slots) {
-    const std::string prefix = std::string("model/") + to_string(kind) + "/";
-    for (const auto& [key, tensor] : expected)
-      if (key.starts_with(prefix)) Tensor(tensor).copy_(tensors.at(key));
-  }
+  for (Kind kind : slots)
+    if (model_->component(kind)) problems += misfit(state_of(*model_->component(kind), kind), tensors, kind);
+  refuse(problems);
+  for (Kind kind : slots)
+    if (model_->component(kind)) copy(tensors, state_of(*model_->component(kind), kind));
 }
 
 std::vector<ParameterGroup> Assembly::parameter_groups(const config::OptimizerSpec& common) const {

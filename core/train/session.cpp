@@ -16,22 +16,45 @@ namespace variform::train {
 namespace fs = std::filesystem;
 namespace {
 
-// Writes type and parameters of slots that name a run instead into the resolved config, from that run's: a run's own
+// The table of a slot in a resolved config.
+config::Node& slot_of(config::Node& resolved, Kind kind) {
+  config::Node& parent = kind == Kind::kObjective ? resolved : *resolved.find("model");
+  return *parent.find(to_string(kind));
+}
+
+// A component that was taken from a run holds its tensors itself.
+void erase_sources(config::Node& component) {
+  component.erase("from");
+  std::vector<std::string> inner;
+  for (const config::Node::Member& member : component.members())
+    if (member.value.is_table()) inner.push_back(member.key);
+  for (const std::string& key : inner) erase_sources(*component.find(key));
+}
+
+// Calls visit(component, its table) for a component and for those among its parameters.
+template <class Spec, class Visit>
+void visit_components(Spec& spec, config::Node& table, const Visit& visit) {
+  visit(spec, table);
+  for (auto& [name, value] : spec.parameters)
+    if (auto* nested = std::get_if<std::shared_ptr<config::ComponentSpec>>(&value))
+      visit_components(**nested, *table.find(name), visit);
+}
+
+// Writes type and parameters of components that name a run instead into the resolved config, from that run's: a run's own
 // copy of its config must not need the other run. Returns whether there were any.
-bool complete_slots(config::Experiment& experiment, const plugins::Registry& registry) {
+bool complete_components(config::Experiment& experiment, const plugins::Registry& registry) {
   bool any = false;
-  for (const auto& [kind, slot] : experiment.slots) {
-    if (!slot.from || !slot.type.empty()) continue;
-    config::Experiment source = experiment_of(checkpoint::read(checkpoint_of(*slot.from)), registry);
-    const auto table_of = [kind = kind](config::Node& resolved) {
-      config::Node* parent = kind == Kind::kObjective ? &resolved : resolved.find("model");
-      return parent->find(to_string(kind));
-    };
-    for (const config::Node::Member& member : table_of(source.resolved)->members())
-      if (member.key != "from" && member.key != "frozen" && member.key != "optimizer")
-        table_of(experiment.resolved)->set(member.key, member.value);
+  const auto complete = [&](config::ComponentSpec& spec, config::Node& table) {
+    if (!spec.from || !spec.type.empty()) return;
+    config::Experiment source = experiment_of(checkpoint::read(checkpoint_of(*spec.from)), registry);
+    config::Node& theirs = slot_of(source.resolved, spec.kind);
+    erase_sources(theirs);
+    for (const config::Node::Member& member : theirs.members())
+      if (member.key != "frozen" && member.key != "optimizer") table.set(member.key, member.value);
     any = true;
-  }
+  };
+  for (auto& [kind, slot] : experiment.slots)
+    visit_components(slot, slot_of(experiment.resolved, kind), complete);
   return any;
 }
 
@@ -47,22 +70,21 @@ std::string settled(const std::string& run, const config::Position& where) {
 // The resolved config is kept in the run's folder and its checkpoints, so no path in it may depend on where the
 // config was written or the program was started.
 void settle_paths(config::Experiment& experiment) {
-  const auto settle = [](config::Node* table, std::optional<std::string>& from) {
-    const config::Node* node = table ? table->find("from") : nullptr;
+  const auto settle = [](config::Node& table, std::optional<std::string>& from) {
+    const config::Node* node = table.find("from");
     if (!node || !from) return;
     const config::Position where = node->where();
     from = settled(*from, where);
-    table->set("from", config::Node(*from, where));
+    table.set("from", config::Node(*from, where));
   };
   config::Node& resolved = experiment.resolved;
   config::Node& data = *resolved.find("data");
-  if (experiment.data.model) settle(data.find("dataset"), experiment.data.model->from);
+  if (experiment.data.model) settle(*data.find("dataset"), experiment.data.model->from);
   else data.set("dataset", data::portable(experiment.data.dataset), experiment.data.dataset.where());
   experiment.data.dataset = *data.find("dataset");
-  for (auto& [kind, slot] : experiment.slots) {
-    config::Node& parent = kind == Kind::kObjective ? resolved : *resolved.find("model");
-    settle(parent.find(to_string(kind)), slot.from);
-  }
+  for (auto& [kind, slot] : experiment.slots)
+    visit_components(slot, slot_of(resolved, kind),
+                     [&](config::ComponentSpec& spec, config::Node& table) { settle(table, spec.from); });
 }
 
 ModelSpec model_spec(const Session& session, at::TensorOptions options, bool mixed) {
@@ -98,7 +120,7 @@ config::Experiment resolve_experiment(const config::Node& root, const plugins::R
   config::Experiment experiment = config::resolve(root, registry, diagnostics, check_dataset);
   diagnostics.throw_if_any();
   settle_paths(experiment);
-  if (complete_slots(experiment, registry)) {
+  if (complete_components(experiment, registry)) {
     experiment = config::resolve(config::Node(experiment.resolved), registry, diagnostics, check_dataset);
     diagnostics.throw_if_any();
   }
@@ -120,6 +142,12 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
   }
   return at::TensorOptions().device(device).dtype(spec.precision == config::Precision::kFloat64 ? at::kDouble
                                                                                                 : at::kFloat);
+}
+
+void forget_sources(config::Experiment& experiment) {
+  for (auto& [kind, slot] : experiment.slots)
+    visit_components(slot, slot_of(experiment.resolved, kind),
+                     [](config::ComponentSpec& spec, config::Node&) { spec.from.reset(); });
 }
 
 Batch Session::rows(int64_t n) {
@@ -171,7 +199,7 @@ Trained open_trained(const std::filesystem::path& checkpoint, const std::vector<
       config::parse(trained.snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
   config::merge(root, config::parse_overrides(overrides, diagnostics));
   config::Experiment experiment = resolve_experiment(root, registry, places, diagnostics);
-  for (auto& [kind, slot] : experiment.slots) slot.from.reset();  // its tensors are in this checkpoint
+  forget_sources(experiment);  // the tensors are in this checkpoint
   trained.session = open_session(std::move(experiment), registry, places);
   trained.session->assembly->load(trained.snapshot.tensors, trained.session->assembly->kinds());
   if (trained.snapshot.tensors.contains("progress/step"))

@@ -48,8 +48,11 @@ struct Session {
   Preflight preflight(const plugins::Registry& registry);
 };
 
-/// Loads the data, builds the model (slots `from` other runs loaded), checks the composition. Drop the slots' `from`
-/// before when the tensors of a checkpoint follow: the other run may be gone by then.
+/// Drops every `from` of a slot, or of a component inside one: the tensors of a checkpoint follow, and the other run may
+/// be gone by then.
+void forget_sources(config::Experiment& experiment);
+
+/// Loads the data, builds the model (components `from` other runs loaded), checks the composition.
 std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry,
                                       const Places& places);
 

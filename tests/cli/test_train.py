@@ -356,6 +356,29 @@ class FromARun(ProgramTest):
         self.assert_same_run(run, orphan)
         self.run_program("evaluate", orphan, "--limit", 4, "--samples", 2, "--importance-samples", 0)
 
+    def test_inside_another_component(self):
+        first = self.train()
+        decoder = checkpoint(first).of("model/decoder/")
+        inside = lambda run: {name: values.tobytes() for name, values in checkpoint(run).of("model/decoder/").items()}
+        same = {name.replace("parameters/", "parameters/of."): values.tobytes() for name, values in decoder.items()}
+        turned = 'model.decoder={ type = "rotated", angle = 30, frozen = true, of = { from = "runs/small-%s" } }'
+        taken = turned % first.name.removeprefix("small-")
+        run = self.train(taken, "name=second", "seed=9")
+        self.assertEqual(inside(run), same)
+        cut = self.train(taken, "name=second", "seed=9", "--stop-at", 10, runs="pieces")
+        # One that is taken from this run in turn needs neither of them once it has begun.
+        third = self.train(f'model.decoder={{ from = "{run}", frozen = true }}', "name=third", "--stop-at", 4)
+        self.assertEqual(inside(third), same)
+        first.rename(self.folder / "gone")
+        self.resume(cut)
+        self.assert_same_run(run, cut)
+        self.run_program("evaluate", run, "--limit", 4, "--samples", 2, "--importance-samples", 0)
+        run.rename(self.folder / "gone too")
+        self.resume(third)
+        missing = self.run_program("train", "small.toml", taken, "seed=10", code=None)
+        self.assertIn(missing.code, (1, 2))
+        self.assertIn(first.name, missing.stderr)
+
     def test_what_does_not_fit(self):
         first = self.train("--stop-at", 0)
         result = self.run_program("train", "small.toml", f'model.decoder={{ from = "{first}" }}', "model.latent=3", code=1)
