@@ -56,6 +56,7 @@ class Temporary {
   }
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
+  const fs::path& path() const { return path_; }
   void keep() { kept_ = true; }
 
  private:
@@ -134,29 +135,44 @@ void write_all(const Descriptor& file, std::span<const std::byte> bytes, const f
   }
 }
 
-}  // namespace
-
-void commit(std::span<const std::byte> bytes, const fs::path& path) {
-  const std::size_t size = bytes.size();
-  const fs::path temporary_path = unused_temporary(path);
-  Descriptor file(temporary_path, O_WRONLY | O_CREAT | O_EXCL);
-  if (!file.open()) fail(path, "no temporary file can be created beside it", errno, size);
-  {
-    Temporary temporary(temporary_path);
-    write_all(file, bytes, path);
-    if (retried([&] { return ::fsync(file.get()); }) != 0) fail(path, "flushing to disk failed", errno, size);
-    if (!file.close()) fail(path, "closing the temporary file failed", errno, size);
-    if (::rename(temporary_path.c_str(), path.c_str()) != 0) {
-      fail(path, "renaming the temporary file failed", errno, size);
-    }
-    temporary.keep();
-  }
+// Makes a finished temporary file durable, then the real one.
+void publish(Descriptor& file, Temporary& temporary, const fs::path& path, std::uintmax_t size) {
+  if (retried([&] { return ::fsync(file.get()); }) != 0) fail(path, "flushing to disk failed", errno, size);
+  if (!file.close()) fail(path, "closing the temporary file failed", errno, size);
+  if (::rename(temporary.path().c_str(), path.c_str()) != 0)
+    fail(path, "renaming the temporary file failed", errno, size);
+  temporary.keep();
   const Descriptor folder(folder_of(path), O_RDONLY | O_DIRECTORY);
   const bool synced = folder.open() && retried([&] { return ::fsync(folder.get()); }) == 0;
   // EINVAL: a file system that cannot sync folders; EACCES: a folder that may be written but not listed.
-  if (!synced && errno != EINVAL && errno != EACCES) {
+  if (!synced && errno != EINVAL && errno != EACCES)
     fail(path, "flushing the folder to disk failed", errno, size, true);
-  }
+}
+
+}  // namespace
+
+void commit(std::span<const std::byte> bytes, const fs::path& path) {
+  const fs::path temporary_path = unused_temporary(path);
+  Descriptor file(temporary_path, O_WRONLY | O_CREAT | O_EXCL);
+  if (!file.open()) fail(path, "no temporary file can be created beside it", errno, bytes.size());
+  Temporary temporary(temporary_path);
+  write_all(file, bytes, path);
+  publish(file, temporary, path, bytes.size());
+}
+
+bool commit(const std::function<bool(const fs::path&)>& fill, const fs::path& path) {
+  Temporary temporary(unused_temporary(path));
+  if (!fill(temporary.path())) return false;
+  std::error_code ignored;
+  const std::uintmax_t size = fs::file_size(temporary.path(), ignored);
+  Descriptor file(temporary.path(), O_RDONLY);
+  if (!file.open()) fail(path, "the temporary file cannot be opened again", errno, size);
+  publish(file, temporary, path, size);
+  return true;
+}
+
+void fail_to_write(const fs::path& path, const std::string& what, int reason, std::uintmax_t needed) {
+  fail(path, what, reason, needed);
 }
 
 int clean_temporaries(const fs::path& folder) {

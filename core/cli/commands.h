@@ -43,6 +43,7 @@ void add_model_commands(CLI::App& app, Common& common,
                         Action& action);  // evaluate, sample, reconstruct, traverse, encode, export
 void add_runs_commands(CLI::App& app, Common& common, Action& action);    // runs list|table|diff|plot
 void add_compare_command(CLI::App& app, Common& common, Action& action);  // compare
+void add_data_commands(CLI::App& app, Common& common, Action& action);    // data import
 void add_new_command(CLI::App& app, Common& common, Action& action);      // new
 void add_study_commands(CLI::App& app, Common& common, Action& action);   // study, report
 

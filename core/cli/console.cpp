@@ -31,6 +31,27 @@ std::string duration_text(double seconds) {
   return text;
 }
 
+std::string bar_text(int64_t done, int64_t total, int64_t made, double seconds, const char* unit) {
+  constexpr int kCells = 20;
+  const double share = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(total, 1));
+  const double rate = static_cast<double>(made) / std::max(seconds, 1e-9);
+  const std::string left = rate > 0 ? duration_text(static_cast<double>(total - done) / rate) : "?";
+  const int full = static_cast<int>(share * kCells);
+  char text[128];
+  std::snprintf(text, sizeof text, "%3d%% [%s%s] %lld/%lld, %.0f %s/s, %s left",
+                static_cast<int>(share * 100), std::string(static_cast<size_t>(full), '#').c_str(),
+                std::string(static_cast<size_t>(kCells - full), '.').c_str(), static_cast<long long>(done),
+                static_cast<long long>(total), rate, unit, left.c_str());
+  return text;
+}
+
+void show_bar(const std::string& text) {
+  std::fprintf(stderr, "\r%s\x1b[K", text.substr(0, static_cast<size_t>(terminal_width() - 1)).c_str());
+  std::fflush(stderr);
+}
+
+void clear_bar_line() { std::fputs("\r\x1b[K", stderr); }
+
 std::string values_text(const std::map<std::string, double>& values) {
   std::string text;
   const auto add = [&](const std::string& name, double value) {
@@ -55,7 +76,7 @@ Console::Console(train::RunFolder* folder, bool quiet)
 Console::~Console() { clear_bar(); }
 
 void Console::clear_bar() {
-  if (bar_shown_) std::fputs("\r\x1b[K", stderr);
+  if (bar_shown_) clear_bar_line();
   bar_shown_ = false;
 }
 
@@ -69,20 +90,8 @@ void Console::print(const std::string& line) {
 void Console::message(const std::string& text) { print(text); }
 
 void Console::draw_bar(int64_t step, int64_t horizon) {
-  const double done = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(horizon, 1));
-  const double rate = static_cast<double>(step - first_step_) / std::max(seconds_since(started_), 1e-9);
-  const std::string left = rate > 0 ? duration_text(static_cast<double>(horizon - step) / rate) : "?";
-  constexpr int kCells = 20;
-  const int full = static_cast<int>(done * kCells);
-  char head[128];
-  std::snprintf(head, sizeof head, "%3d%% [%s%s] %lld/%lld, %.0f steps/s, %s left",
-                static_cast<int>(done * 100), std::string(static_cast<size_t>(full), '#').c_str(),
-                std::string(static_cast<size_t>(kCells - full), '.').c_str(), static_cast<long long>(step),
-                static_cast<long long>(horizon), rate, left.c_str());
-  std::string line = std::string(head) + (latest_.empty() ? "" : "  " + values_text(latest_));
-  line.resize(std::min(line.size(), static_cast<size_t>(terminal_width() - 1)));
-  std::fprintf(stderr, "\r%s\x1b[K", line.c_str());
-  std::fflush(stderr);
+  const std::string bar = bar_text(step, horizon, step - first_step_, seconds_since(started_), "steps");
+  show_bar(bar + (latest_.empty() ? "" : "  " + values_text(latest_)));
   bar_shown_ = true;
 }
 

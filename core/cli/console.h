@@ -33,6 +33,11 @@ class Console final : public train::Observer {
   std::map<std::string, double> latest_;
 };
 
+/// " 40% [########............] 400/1000, 52 UNIT/s, 12 s left"; `seconds`: what `made` of the `done` took.
+std::string bar_text(int64_t done, int64_t total, int64_t made, double seconds, const char* unit);
+/// Puts it on the terminal's line, cut to its width.
+void show_bar(const std::string& text);
+void clear_bar_line();
 /// "1 h 02 min", "3 min 20 s", "12 s".
 std::string duration_text(double seconds);
 /// "loss 103.4, kl 12.1": parts in order, four significant digits.

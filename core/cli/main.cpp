@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   variform::cli::add_compare_command(app, common, action);
   variform::cli::add_runs_commands(app, common, action);
   variform::cli::add_study_commands(app, common, action);
+  variform::cli::add_data_commands(app, common, action);
   variform::cli::add_config_commands(app, common, action);
   variform::cli::add_check_command(app, common, action);
   variform::cli::add_plugin_commands(app, common, action);

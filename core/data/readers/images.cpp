@@ -22,12 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Size {
-  std::int64_t width = 0, height = 0;
-  bool is_colour = false;
-  bool operator==(const Size&) const = default;
-};
-
 using Message = std::array<char, 256>;
 using Line = std::vector<std::uint8_t>;
 
@@ -63,7 +57,7 @@ struct PngReader {
   PngReader& operator=(const PngReader&) = delete;
 };
 
-bool png_header(PngReader& reader, std::FILE* file, Size& size) {
+bool png_header(PngReader& reader, std::FILE* file, ImageSize& size) {
   if (reader.info == nullptr || setjmp(png_jmpbuf(reader.png)) != 0) return false;
   png_init_io(reader.png, file);
   png_read_info(reader.png, reader.info);
@@ -123,7 +117,7 @@ struct JpegReader {
   JpegReader& operator=(const JpegReader&) = delete;
 };
 
-bool jpeg_header(JpegReader& reader, std::FILE* file, Size& size) {
+bool jpeg_header(JpegReader& reader, std::FILE* file, ImageSize& size) {
   if (setjmp(reader.error.jump) != 0) return false;
   jpeg_create_decompress(&reader.info);
   jpeg_stdio_src(&reader.info, file);
@@ -152,18 +146,13 @@ std::string extension(const fs::path& path) {
   return text;
 }
 
-bool is_image(const fs::path& path) {
-  const std::string type = extension(path);
-  return type == ".png" || type == ".jpg" || type == ".jpeg";
-}
-
 ReadError bad_image(const fs::path& path, const Message& message) {
   return ReadError(path.string() + ": expected an intact " + (extension(path) == ".png" ? "PNG" : "JPEG") +
                    " image, found one that cannot be decoded (" + message.data() + ").");
 }
 
 /// Compression packs no more than about 8,000 pixels into a byte, whatever a damaged header says.
-Size check_size(const fs::path& path, const Size& size) {
+ImageSize check_size(const fs::path& path, const ImageSize& size) {
   constexpr std::uint64_t kPixelsPerByte = 8 * 1040;
   const std::uint64_t pixels =
       static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
@@ -172,43 +161,6 @@ Size check_size(const fs::path& path, const Size& size) {
                     std::to_string(size.height) +
                     " pixels, more than a file of its length can hold; it is damaged.");
   return size;
-}
-
-Size read_size(const fs::path& path) {
-  const File file = open(path);
-  Size size;
-  if (extension(path) == ".png") {
-    Message message{};
-    PngReader reader(message);
-    if (!png_header(reader, file.get(), size)) throw bad_image(path, message);
-  } else {
-    JpegReader reader;
-    if (!jpeg_header(reader, file.get(), size)) throw bad_image(path, reader.error.message);
-  }
-  return check_size(path, size);
-}
-
-/// Decodes into `interleaved`, height rows of width · channels bytes.
-void read_pixels(const fs::path& path, const Size& expected, bool as_colour, Line& interleaved) {
-  const std::size_t row_bytes = static_cast<std::size_t>(expected.width) * (as_colour ? 3 : 1);
-  interleaved.resize(row_bytes * static_cast<std::size_t>(expected.height));
-  std::vector<std::uint8_t*> rows;
-  for (std::size_t y = 0; y < static_cast<std::size_t>(expected.height); ++y)
-    rows.push_back(interleaved.data() + y * row_bytes);
-  const File file = open(path);
-  Size size;
-  if (extension(path) == ".png") {
-    Message message{};
-    PngReader reader(message);
-    if (!png_header(reader, file.get(), size) || size != expected ||
-        !png_pixels(reader, as_colour, rows.data(), row_bytes))
-      throw bad_image(path, message);
-  } else {
-    JpegReader reader;
-    if (!jpeg_header(reader, file.get(), size) || size != expected ||
-        !jpeg_pixels(reader, as_colour, rows.data()))
-      throw bad_image(path, reader.error.message);
-  }
 }
 
 std::vector<fs::path> sorted_entries(const fs::path& folder, bool folders) {
@@ -248,10 +200,10 @@ Listing list(const fs::path& folder) {
 }
 
 /// Every image's size, which must be one; colour when any is.
-Size common_size(const std::vector<fs::path>& files, std::vector<Size>& sizes) {
-  Size common;
+ImageSize common_size(const std::vector<fs::path>& files, std::vector<ImageSize>& sizes) {
+  ImageSize common;
   for (const fs::path& path : files) {
-    const Size size = read_size(path);
+    const ImageSize size = read_image_size(path);
     if (sizes.empty()) common = size;
     if (size.width != common.width || size.height != common.height)
       throw ReadError(path.string() + ": expected " + std::to_string(common.width) + " x " +
@@ -266,10 +218,51 @@ Size common_size(const std::vector<fs::path>& files, std::vector<Size>& sizes) {
 
 }  // namespace
 
+bool is_image(const fs::path& path) {
+  const std::string type = extension(path);
+  return type == ".png" || type == ".jpg" || type == ".jpeg";
+}
+
+ImageSize read_image_size(const fs::path& path) {
+  const File file = open(path);
+  ImageSize size;
+  if (extension(path) == ".png") {
+    Message message{};
+    PngReader reader(message);
+    if (!png_header(reader, file.get(), size)) throw bad_image(path, message);
+  } else {
+    JpegReader reader;
+    if (!jpeg_header(reader, file.get(), size)) throw bad_image(path, reader.error.message);
+  }
+  return check_size(path, size);
+}
+
+void read_image(const fs::path& path, const ImageSize& expected, bool as_colour, Line& interleaved) {
+  const std::size_t row_bytes = static_cast<std::size_t>(expected.width) * (as_colour ? 3 : 1);
+  interleaved.resize(row_bytes * static_cast<std::size_t>(expected.height));
+  std::vector<std::uint8_t*> rows;
+  for (std::size_t y = 0; y < static_cast<std::size_t>(expected.height); ++y)
+    rows.push_back(interleaved.data() + y * row_bytes);
+  const File file = open(path);
+  ImageSize size;
+  if (extension(path) == ".png") {
+    Message message{};
+    PngReader reader(message);
+    if (!png_header(reader, file.get(), size) || size != expected ||
+        !png_pixels(reader, as_colour, rows.data(), row_bytes))
+      throw bad_image(path, message);
+  } else {
+    JpegReader reader;
+    if (!jpeg_header(reader, file.get(), size) || size != expected ||
+        !jpeg_pixels(reader, as_colour, rows.data()))
+      throw bad_image(path, reader.error.message);
+  }
+}
+
 ImageFolder read_images(const fs::path& folder) {
   Listing listing = list(folder);
-  std::vector<Size> sizes;
-  const Size common = common_size(listing.files, sizes);
+  std::vector<ImageSize> sizes;
+  const ImageSize common = common_size(listing.files, sizes);
   const std::int64_t channels = common.is_colour ? 3 : 1, n = static_cast<std::int64_t>(listing.files.size());
   ImageFolder result;
   result.classes = std::move(listing.classes);
@@ -279,7 +272,7 @@ ImageFolder read_images(const fs::path& folder) {
   std::uint8_t* out = result.x.bytes.data();
   Line interleaved;
   for (std::size_t i = 0; i < listing.files.size(); ++i) {
-    read_pixels(listing.files[i], sizes[i], common.is_colour, interleaved);
+    read_image(listing.files[i], sizes[i], common.is_colour, interleaved);
     for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c)
       for (std::size_t p = 0; p < pixels; ++p)
         *out++ = interleaved[p * static_cast<std::size_t>(channels) + c];

@@ -1,0 +1,165 @@
+// data import: a folder of images becomes a data set.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "config/node.h"
+#include "data/import.h"
+
+namespace variform::cli {
+namespace {
+namespace fs = std::filesystem;
+
+struct ImportCommand {
+  data::ImportOptions import;
+  std::string folder, out, labels = "none";
+};
+
+// The bar on a terminal, a line every 10 s elsewhere.
+class Progress {
+ public:
+  explicit Progress(bool quiet) : quiet_(quiet) {}
+  ~Progress() {
+    if (shown_) clear_bar_line();
+  }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void show(int64_t done, int64_t total) {
+    const auto now = std::chrono::steady_clock::now();
+    if (quiet_ || now - drawn_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10)))
+      return;
+    drawn_ = now;
+    const double seconds = std::chrono::duration<double>(now - started_).count();
+    const std::string text = bar_text(done, total, done, seconds, "images");
+    if (terminal_) show_bar(text);
+    else std::fprintf(stderr, "%s\n", text.c_str());
+    shown_ = terminal_;
+  }
+
+ private:
+  bool quiet_, shown_ = false;
+  const bool terminal_ = ::isatty(STDERR_FILENO) != 0;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point drawn_ = started_;
+};
+
+nlohmann::json to_json(const data::Imported& made) {
+  return {{"description", made.description.string()},
+          {"file", made.file.string()},
+          {"shape", made.shape},
+          {"train", made.train},
+          {"test", made.test},
+          {"class_names", made.class_names},
+          {"bytes", made.bytes},
+          {"sha256", made.sha256},
+          {"damaged", made.damaged},
+          {"other_files", made.other_files}};
+}
+
+void report(const data::Imported& made) {
+  constexpr size_t kShown = 10;
+  for (size_t i = 0; i < std::min(kShown, made.damaged.size()); ++i)
+    std::fprintf(stderr, "left out: %s\n", made.damaged[i].c_str());
+  if (made.damaged.size() > kShown)
+    std::fprintf(stderr, "left out: %zu more (--json names all)\n", made.damaged.size() - kShown);
+  if (made.other_files > 0)
+    std::fprintf(stderr, "passed over: %lld files that are no .png, .jpg or .jpeg\n",
+                 static_cast<long long>(made.other_files));
+  std::string classes;
+  if (!made.class_names.empty()) classes = ", " + std::to_string(made.class_names.size()) + " classes";
+  std::fprintf(stderr,
+               "%s: %lld images for training, %lld for testing, of shape [%lld, %lld, %lld]%s; %.3g MB\n",
+               made.file.c_str(), static_cast<long long>(made.train), static_cast<long long>(made.test),
+               static_cast<long long>(made.shape[0]), static_cast<long long>(made.shape[1]),
+               static_cast<long long>(made.shape[2]), classes.c_str(), static_cast<double>(made.bytes) / 1e6);
+}
+
+// "faces/" and size 64 -> "faces-64.h5" in the working folder.
+fs::path output_of(const ImportCommand& command) {
+  if (!command.out.empty()) return command.out;
+  const fs::path name = (fs::absolute(command.folder) / "").lexically_normal().parent_path().filename();
+  return name.string() + "-" + std::to_string(command.import.size) + ".h5";
+}
+
+int import_command(const Common& common, ImportCommand command) {
+  command.import.folder = command.folder;
+  command.import.file = output_of(command);
+  command.import.labels = command.labels == "folders";
+  if (command.import.file.extension() != ".h5")
+    throw config::Error("error: --out must end with .h5, found " + command.import.file.string());
+  watch_signals();
+  std::optional<data::Imported> made;
+  int64_t done = 0;
+  {
+    Progress progress(common.quiet);
+    made = data::import_images(command.import, [&](int64_t images, int64_t total) {
+      progress.show(done = images, total);
+      return !interrupted();
+    });
+  }
+  if (!made) {
+    std::fprintf(stderr, "interrupted after %lld images; nothing was written\n",
+                 static_cast<long long>(done));
+    return kInterrupted;
+  }
+  if (!common.quiet) report(*made);
+  write_result(common.json ? to_json(*made).dump(2) : made->description.string());
+  return kDone;
+}
+
+}  // namespace
+
+void add_data_commands(CLI::App& app, Common& common, Action& action) {
+  auto options = std::make_shared<ImportCommand>();
+  CLI::App* data = app.add_subcommand("data", "Make data sets");
+  data->require_subcommand(1);
+  CLI::App* import = data->add_subcommand(
+      "import", "A folder of PNG or JPEG images, cropped and resized, as one HDF5 file with its description");
+  import
+      ->add_option("folder", options->folder,
+                   "Images, also in sub-folders; their order is that of their paths")
+      ->required()
+      ->type_name("DIR");
+  import
+      ->add_option("--out", options->out,
+                   "NAME.h5 to write; NAME.toml goes beside it (default: FOLDER-SIZE.h5)")
+      ->type_name("FILE");
+  import->add_option("--size", options->import.size, "Width and height of the result, in pixels")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  import
+      ->add_option("--crop", options->import.crop,
+                   "Width and height of the square cut from the middle; 0: the largest that fits")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  import
+      ->add_option("--channels", options->import.channels,
+                   "grey, colour, or as-stored: as the first image is")
+      ->check(CLI::IsMember({"as-stored", "grey", "colour"}))
+      ->capture_default_str();
+  import->add_option("--labels", options->labels, "folders: each sub-folder is a class; none: no labels")
+      ->check(CLI::IsMember({"none", "folders"}))
+      ->capture_default_str();
+  import
+      ->add_option("--test", options->import.test,
+                   "Images for testing, the last ones (of each class): a number, or a share below 1")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  import->add_flag("--skip-damaged", options->import.skip_damaged,
+                   "Leave out images that cannot be read or are too small, and say which");
+  import->add_flag("--overwrite", options->import.overwrite, "Replace the files if they are there");
+  import->callback(
+      [&common, &action, options] { action = [&common, options] { return import_command(common, *options);
+};
+}  // namespace variform::cli
+);
+}
+
+}  // namespace variform::cli

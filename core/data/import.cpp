@@ -1,0 +1,289 @@
+// See import.h.
+
+#include "data/import.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <span>
+#include <stdexcept>
+#include <system_error>
+
+#include "checkpoint/file.h"
+#include "checkpoint/sha256.h"
+#include "config/text.h"
+#include "data/image_file.h"
+#include "data/readers/images.h"
+#include "data/resample.h"
+
+namespace variform::data {
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::vector<std::uint8_t>;
+
+// ---- What there is
+
+struct Found {
+  std::vector<fs::path> images;  // below the folder, sorted
+  std::int64_t other_files = 0;
+};
+
+bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
+Found find_images(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error))
+    throw ReadError(folder.string() + ": expected a folder of images, found none.");
+  Found found;
+  fs::recursive_directory_iterator entry(folder, error), end;
+  for (; !error && entry != end; entry.increment(error)) {
+    if (is_hidden(entry->path())) {
+      entry.disable_recursion_pending();
+    } else if (std::error_code gone; entry->is_regular_file(gone)) {
+      if (is_image(entry->path())) found.images.push_back(entry->path().lexically_relative(folder));
+      else ++found.other_files;
+    }
+  }
+  if (error) throw ReadError(folder.string() + ": cannot be listed: " + error.message() + ".");
+  if (found.images.empty())
+    throw ReadError(folder.string() + ": expected .png, .jpg or .jpeg files in it or below it, found none.");
+  std::sort(found.images.begin(), found.images.end());
+  return found;
+}
+
+// ---- Which split and which class
+
+struct Plan {
+  std::vector<std::size_t> train, test;  // places in the list of images
+  std::vector<std::int64_t> labels;      // of every image; empty without classes
+  std::vector<std::string> class_names;
+};
+
+std::int64_t test_count(double wanted, std::int64_t images) {
+  const double exact = wanted < 1 ? wanted * static_cast<double>(images) : wanted;
+  const auto count = static_cast<std::int64_t>(std::llround(exact));
+  if (wanted >= 1 && exact != static_cast<double>(count))
+    throw std::invalid_argument("--test is a whole number of images or a share below 1, found " +
+                                config::format_plain(wanted) + ".");
+  if (count >= images)
+    throw std::invalid_argument("--test " + config::format_plain(wanted) +
+                                " leaves nothing to train on: there are " + std::to_string(images) +
+                                " images.");
+  return count;
+}
+
+/// The first part of each path names the class.
+void read_classes(const fs::path& folder, const std::vector<fs::path>& images, Plan& plan) {
+  for (const fs::path& image : images) {
+    if (!image.has_parent_path())
+      throw ReadError(
+          (folder / image).string() +
+          ": expected every image in a sub-folder that names its class (--labels folders), found one "
+          "outside of them.");
+    std::string name = image.begin()->string();
+    if (plan.class_names.empty() || plan.class_names.back() != name)
+      plan.class_names.push_back(std::move(name));
+    plan.labels.push_back(static_cast<std::int64_t>(plan.class_names.size()) - 1);
+  }
+}
+
+/// Of each group of images that follow each other its last share is for testing; the shares add up to `count`.
+Plan make_plan(const ImportOptions& options, const std::vector<fs::path>& images) {
+  Plan plan;
+  if (options.labels) read_classes(options.folder, images, plan);
+  const std::size_t n = images.size();
+  const auto count = static_cast<std::size_t>(test_count(options.test, static_cast<std::int64_t>(n)));
+  for (std::size_t begin = 0, end = 0; begin < n; begin = end) {
+    end = begin + 1;
+    while (end < n && (plan.labels.empty() || plan.labels[end] == plan.labels[begin])) ++end;
+    const std::size_t held_out = end * count / n - begin * count / n;
+    for (std::size_t i = begin; i < end; ++i) (i < end - held_out ? plan.train : plan.test).push_back(i);
+  }
+  return plan;
+}
+
+// ---- One image
+
+/// Rec. 601 luma, as in load.cpp.
+void to_grey(Bytes& interleaved) {
+  for (std::size_t p = 0; p < interleaved.size() / 3; ++p) {
+    const std::uint8_t* pixel = interleaved.data() + 3 * p;
+    interleaved[p] = static_cast<std::uint8_t>(0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2] + 0.5);
+  }
+  interleaved.resize(interleaved.size() / 3);
+}
+
+class Converter {
+ public:
+  Converter(const ImportOptions& options, std::int64_t channels) : options_(options), channels_(channels) {}
+
+  /// [channels, size, size]
+  const Bytes& convert(const fs::path& path) {
+    const ImageSize size = read_image_size(path);
+    const std::int64_t shorter = std::min(size.width, size.height);
+    const std::int64_t side = options_.crop > 0 ? options_.crop : shorter;
+    if (side > shorter)
+      throw ReadError(path.string() + ": expected at least " + std::to_string(side) + " x " +
+                      std::to_string(side) + " pixels (--crop), found " + std::to_string(size.width) + " x " +
+                      std::to_string(size.height) + ".");
+    if (channels_ == 1 && size.is_colour && options_.channels == "as-stored")
+      throw std::invalid_argument(
+          path.string() +
+          " is in colour, but the first image is grey; say --channels colour or --channels "
+          "grey for all of them.");
+    read_image(path, size, channels_ == 3 || size.is_colour, interleaved_);
+    if (channels_ == 1 && size.is_colour) to_grey(interleaved_);
+    const auto row_bytes = static_cast<std::size_t>(size.width * channels_);
+    const std::int64_t left = (size.width - side) / 2, top = (size.height - side) / 2;
+    const std::uint8_t* corner = interleaved_.data() + static_cast<std::size_t>(top) * row_bytes +
+                                 static_cast<std::size_t>(left * channels_);
+    const Bytes square = resample({corner, side, row_bytes}, options_.size, channels_);
+    planes_.resize(square.size());
+    const auto channels = static_cast<std::size_t>(channels_);
+    const std::size_t pixels = square.size() / channels;
+    for (std::size_t c = 0; c < channels; ++c)
+      for (std::size_t p = 0; p < pixels; ++p) planes_[c * pixels + p] = square[p * channels + c];
+    return planes_;
+  }
+
+ private:
+  const ImportOptions& options_;
+  std::int64_t channels_;
+  Bytes interleaved_, planes_;
+};
+
+// ---- The files
+
+class Import {
+ public:
+  Import(const ImportOptions& options, const std::function<bool(std::int64_t, std::int64_t)>& go_on)
+      : options_(options),
+        go_on_(go_on),
+        found_(find_images(options.folder)),
+        plan_(make_plan(options, found_.images)) {
+    result_.file = options.file;
+    result_.description = fs::path(options.file).replace_extension(".toml");
+    result_.class_names = plan_.class_names;
+    result_.other_files = found_.other_files;
+    for (const fs::path& path : {result_.file, result_.description})
+      if (std::error_code error; !options.overwrite && fs::exists(path, error))
+        throw std::invalid_argument(
+            path.string() + " is there already; replace it with --overwrite, or choose another with --out.");
+    const std::int64_t channels = channels_of();
+    result_.shape = {channels, options.size, options.size};
+  }
+
+  std::optional<Imported> run() {
+    const auto fill = [&](const fs::path& temporary) { return write_images(temporary); };
+    if (!checkpoint::commit(fill, result_.file)) return {};
+    try {
+      result_.bytes = fs::file_size(result_.file);
+      result_.sha256 = checkpoint::sha256_file(result_.file);
+      const std::string text = description();
+      checkpoint::commit(std::as_bytes(std::span(text)), result_.description);
+    } catch (...) {
+      std::error_code error;
+      fs::remove(result_.file, error);
+      throw;
+    }
+    return std::move(result_);
+  }
+
+ private:
+  std::int64_t channels_of() const {
+    if (options_.channels == "colour") return 3;
+    if (options_.channels == "grey") return 1;
+    for (const fs::path& image : found_.images) {
+      try {
+        return read_image_size(options_.folder / image).is_colour ? 3 : 1;
+      } catch (const ReadError&) {
+        if (!options_.skip_damaged) throw;
+      }
+    }
+    throw nothing_intact();
+  }
+
+  ReadError nothing_intact() const {
+    return ReadError(options_.folder.string() + ": expected images, found " +
+                     std::to_string(found_.images.size()) +
+                     " files, none of which can be used for training.");
+  }
+
+  std::string command() const {
+    const std::string folder =
+        (fs::absolute(options_.folder) / "").lexically_normal().parent_path().filename();
+    std::string text = "variform data import " + folder + " --size " + std::to_string(options_.size);
+    if (options_.crop > 0) text += " --crop " + std::to_string(options_.crop);
+    if (options_.channels != "as-stored") text += " --channels " + options_.channels;
+    if (options_.labels) text += " --labels folders";
+    return text + " --test " + config::format_plain(options_.test) +
+           (options_.skip_damaged ? " --skip-damaged" : "");
+  }
+
+  bool write_images(const fs::path& temporary) {
+    ImageFile file(temporary, result_.file, result_.shape, static_cast<std::int64_t>(found_.images.size()));
+    if (!write_split(file, "train", plan_.train, result_.train)) return false;
+    if (result_.train == 0) throw nothing_intact();
+    if (!plan_.test.empty() && !write_split(file, "test", plan_.test, result_.test)) return false;
+    file.note("command", command());
+    file.close();
+    return true;
+  }
+
+  bool write_split(ImageFile& file, const std::string& name, const std::vector<std::size_t>& places,
+                   std::int64_t& count) {
+    Converter converter(options_, result_.shape[0]);
+    std::vector<std::int64_t> labels;
+    file.begin(name, static_cast<std::int64_t>(places.size()));
+    for (std::size_t place : places) {
+      try {
+        file.add(converter.convert(options_.folder / found_.images[place]));
+        if (!plan_.labels.empty()) labels.push_back(plan_.labels[place]);
+      } catch (const ReadError& error) {
+        if (!options_.skip_damaged) throw;
+        result_.damaged.emplace_back(error.what());
+      }
+      if (!go_on_(++done_, static_cast<std::int64_t>(found_.images.size()))) return false;
+    }
+    count = file.end(labels);
+    return true;
+  }
+
+  std::string description() const {
+    using config::quote;
+    const std::string file = result_.file.filename().string(), name = result_.file.stem().string();
+    const auto split = [&](const std::string& part, std::int64_t count) {
+      std::string text = "\n[splits." + part + "]\nx = " + quote(file + ":/" + part + "/x") + "\n";
+      if (!result_.class_names.empty()) text += "labels = " + quote(file + ":/" + part + "/labels") + "\n";
+      return text + "count = " + std::to_string(count) + "\n";
+    };
+    std::string text =
+        "# Written by `variform data import`. In a config: dataset = the path of this file.\nname = " +
+        quote(name) + "\nobtain = " + quote("make " + file + " again: " + command() + ".") +
+        "\ndomain = \"unit interval\"\nshape = [" + std::to_string(result_.shape[0]) + ", " +
+        std::to_string(result_.shape[1]) + ", " + std::to_string(result_.shape[2]) + "]\n";
+    if (!result_.class_names.empty())
+      text += "class_names = [" + config::join_quoted(result_.class_names) + "]\n";
+    text += split("train", result_.train);
+    if (result_.test > 0) text += split("test", result_.test);
+    return text + "\n[files]\n" + quote(file) + " = { bytes = " + std::to_string(result_.bytes) +
+           ", sha256 = \"" + result_.sha256 + "\" }\n";
+  }
+
+  const ImportOptions& options_;
+  const std::function<bool(std::int64_t, std::int64_t)>& go_on_;
+  Found found_;
+  Plan plan_;
+  Imported result_;
+  std::int64_t done_ = 0;
+};
+
+}  // namespace
+
+std::optional<Imported> import_images(const ImportOptions& options,
+                                      const std::function<bool(std::int64_t, std::int64_t)>& go_on) {
+  return Import(options, go_on).run();
+}
+
+}  // namespace variform::data
