@@ -58,8 +58,8 @@ std::vector<std::int64_t> first_labels(const Dataset& data, std::int64_t n) {
 
 TEST_CASE("every description in datasets/ is free of mistakes") {
   const auto names = descriptor_names({source("datasets")});
-  CHECK(names ==
-        std::vector<std::string>{"cifar10", "dsprites-subset", "fashion-mnist", "frey-faces", "mnist"});
+  CHECK(names == std::vector<std::string>{"celeba-64", "cifar10", "dsprites-subset", "fashion-mnist",
+                                          "frey-faces", "mnist"});
   for (const auto& name : names) {
     variform::config::Diagnostics diagnostics;
     const Descriptor d = resolve_descriptor(Node(name), {source("datasets")}, diagnostics);
