@@ -11,7 +11,10 @@
 #include "config/load.h"
 #include "config/text.h"
 #include "report/html.h"
+#include "report/png_grid.h"
 #include "report/study_figures.h"
+#include "report/study_metrics.h"
+#include "report/study_tables.h"
 #include "study/plan.h"
 #include "study/runner.h"
 #include "train/run_folder.h"
@@ -33,6 +36,7 @@ struct Study {
   std::unique_ptr<plugins::Registry> registry;
   study::Plan plan;
   std::vector<study::Cell> cells;
+  std::vector<report::MetricSpec> metrics;
   std::vector<report::FigureSpec> figures;
   std::vector<report::TableSpec> tables;
   std::string files;  // as given
@@ -67,6 +71,7 @@ Study load_study(const Common& common, const StudyOptions& options) {
   study.plan = study::read_plan(root, diagnostics);
   study.cells = study::cells_of(study.plan, diagnostics);
   const std::vector<std::string> axes = axes_of(study.plan);
+  study.metrics = report::read_metrics(study.plan.metrics, axes, diagnostics);
   study.figures = report::read_figures(study.plan.figures, axes, diagnostics);
   study.tables = report::read_tables(study.plan.tables, axes, diagnostics);
   diagnostics.throw_if_any();
@@ -164,31 +169,53 @@ std::string contents_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// Tables, figures, the numbers behind them, and the page that shows them all, below the study's folder.
-void draw(const Common& common, const fs::path& folder, const Study& study) {
-  const report::StudyResults results = report::read_study(folder, common.runs);
+// What a table or figure lacks does not keep the others away; draw(…) may throw report::Error.
+template <class Specs, class Draw>
+void draw_each(const Specs& specs, std::vector<std::string>& problems, const Draw& draw) {
+  for (const auto& spec : specs) try {
+      draw(spec);
+    } catch (const report::Error& error) {
+      problems.push_back(error.what());
+    }
+}
+
+void draw_table(const report::StudyResults& results, const report::TableSpec& spec, const fs::path& folder,
+                report::HtmlPage& page) {
+  const report::StudyTable table = report::table_of(results, spec);
+  const std::string caption = caption_of(spec.name, spec.caption);
+  const fs::path stem = folder / "tables" / spec.name;
+  fs::create_directories(stem.parent_path());
+  train::write_text_file(stem.string() + ".md", table.table.markdown());
+  train::write_text_file(stem.string() + ".csv", table.csv);
+  train::write_text_file(stem.string() + ".tex", table.latex);
+  write_result("\n" + caption + "\n" + table.table.text());
+  page.table(caption, table.table);
+}
+
+void draw_figure(const report::StudyResults& results, const report::FigureSpec& spec, const fs::path& folder,
+                 report::HtmlPage& page) {
+  const report::StudyFigure shown = report::figure_of(results, spec);
+  fs::create_directories(folder / "figures");
+  const report::Drawn drawn = report::draw(shown.figure, folder / "figures" / spec.name);
+  write_result(drawn.svg.string());
+  page.figure(contents_of(drawn.svg), caption_of(spec.name, spec.caption));
+}
+
+// Tables, figures, the numbers behind them, and the page that shows them all, below the study's folder. Returns a
+// sentence for everything that could not be made.
+std::vector<std::string> draw(const Common& common, const fs::path& folder, const Study& study) {
+  report::StudyResults results = report::read_study(folder, common.runs);
+  std::vector<std::string> problems = report::add_metrics(results, study.metrics);
   const std::string command = "variform study " + study.files;
   report::HtmlPage page(results.title);
   train::write_text_file(folder / "study.toml", "command = " + config::quote(command) + "\n" + study.text);
   train::write_text_file(folder / "results.csv", report::csv_of(results));
   write_result((folder / "results.csv").string());
-  for (const report::TableSpec& spec : study.tables) {
-    const report::StudyTable table = report::table_of(results, spec);
-    const std::string caption = caption_of(spec.name, spec.caption);
-    const fs::path stem = folder / "tables" / spec.name;
-    fs::create_directories(stem.parent_path());
-    train::write_text_file(stem.string() + ".md", table.table.markdown());
-    train::write_text_file(stem.string() + ".csv", table.csv);
-    train::write_text_file(stem.string() + ".tex", table.latex);
-    write_result("\n" + caption + "\n" + table.table.text());
-    page.table(caption, table.table);
-  }
-  for (const report::FigureSpec& spec : study.figures) {
-    fs::create_directories(folder / "figures");
-    const report::Drawn drawn =
-        report::draw(report::figure_of(results, spec), folder / "figures" / spec.name);
-    write_result(drawn.svg.string());
-    page.figure(contents_of(drawn.svg), caption_of(spec.name, spec.caption));
+  draw_each(study.tables, problems, [&](const auto& spec) { draw_table(results, spec, folder, page); });
+  draw_each(study.figures, problems, [&](const auto& spec) { draw_figure(results, spec, folder, page); });
+  if (!problems.empty()) {
+    page.heading("What is missing");
+    for (const std::string& problem : problems) page.paragraph(problem);
   }
   page.heading("How it was made");
   page.details("The command", command + "\n");
@@ -197,6 +224,12 @@ void draw(const Common& common, const fs::path& folder, const Study& study) {
   page.table("Runs", cells_of(results));
   train::write_text_file(folder / "report.html", page.text());
   write_result((folder / "report.html").string());
+  return problems;
+}
+
+int say_what_failed(const std::vector<std::string>& failures) {
+  for (const std::string& failure : failures) std::fprintf(stderr, "failed: %s\n", failure.c_str());
+  return failures.empty() ? kDone : kFailed;
 }
 
 int study_command(const Common& common, const StudyOptions& options) {
@@ -214,15 +247,14 @@ int study_command(const Common& common, const StudyOptions& options) {
     std::fprintf(stderr, "interrupted; the same command goes on where it was.\n");
     return kInterrupted;
   }
-  for (const std::string& failure : failures) std::fprintf(stderr, "failed: %s\n", failure.c_str());
-  if (!runner_settings.only) draw(common, runner_settings.folder, study);
-  return failures.empty() ? kDone : kFailed;
+  const int code = say_what_failed(failures);
+  if (runner_settings.only) return code;
+  return std::max(code, say_what_failed(draw(common, runner_settings.folder, study)));
 }
 
 int report_command(const Common& common, const StudyOptions& options) {
   const Study study = load_study(common, options);
-  draw(common, fs::absolute(fs::path(options.studies) / study.plan.name), study);
-  return kDone;
+  return say_what_failed(draw(common, fs::absolute(fs::path(options.studies) / study.plan.name), study));
 }
 
 }  // namespace

@@ -287,20 +287,13 @@ class Evaluator {
     else {
       const Covariance best = optimum(*beta_);
       tally_.add("loss_beta_optimal", loss(GaussianPosterior(here.h, best), *beta_));
-      if (here.covariance) add_distance(*here.covariance, best);
+      if (here.covariance) gathered_.add(*here.covariance, best);
     }
     if (options_.importance_samples == 0) return;
     seed("importance optimal", first);
     const Importance found = importance_weighted(model_, one, here.x, options_.importance_samples);
     tally_.add("is_nll_optimal", found.nll);
     tally_.add("is_effective_samples_optimal", found.effective);
-  }
-
-  // How far q's covariance is from the optimum.
-  void add_distance(const Covariance& own, const Covariance& best) {
-    gathered_.variance_ratios.push_back((own.variances() / best.variances()).to(at::kCPU));
-    const Tensor trace = own.trace(best.precision()) - static_cast<double>(model_.latent);
-    gathered_.to_optimum.push_back(0.5 * (trace - own.log_det() + best.log_det()).to(at::kCPU));
   }
 
   Structure structure_of_optimum() {

@@ -57,8 +57,10 @@ struct EvaluateOptions {
 ///   geometry (§8; of the first data, as many as `data` says): metric_… and hessian_off_diagonal, …_within_blocks,
 ///   …_across_blocks, each also with _active, largest_singular_value, log_volume, condition_number,
 ///   straight_length, geodesic_length, geodesic_ratio; arrays metric and hessian (normalized, { mean, quartiles } of
-///   [d, d]), singular_values ({ mean, quartiles } of [d], falling), contrast ({ mean, quartiles }), active [d];
-///   covariance: variance_ratio, variance_ratio_active, kl_to_optimum; array variance_ratio ({ mean, quartiles } of [d]);
+///   [d, d]), singular_values ({ mean, quartiles } of [d], falling), contrast ({ mean, quartiles }), active [d],
+///   blocks [d] (the block of each latent, from 0; of a family with blocks, or with the option);
+///   covariance: variance_ratio, variance_ratio_active, kl_to_optimum; arrays variance_ratio ({ mean, quartiles } of [d]),
+///   learned_variances and optimal_variances (Σ_ii and Σ*_ii of the first 64 data, [64, d]);
 ///   disentanglement, for data with known factors: see disentanglement/section.h.
 /// Deterministic. Throws std::runtime_error for a split without data.
 nlohmann::json evaluate(train::Session& session, const EvaluateOptions& options = {});

@@ -29,6 +29,14 @@ Tensor same_block(const std::vector<int64_t>& blocks, const Tensor& like) {
   return mask;
 }
 
+// The block that each latent is in, counted from 0, [d].
+Tensor block_indices(const std::vector<int64_t>& blocks) {
+  std::vector<int64_t> indices;
+  for (std::size_t b = 0; b < blocks.size(); ++b)
+    indices.insert(indices.end(), static_cast<std::size_t>(blocks[b]), static_cast<int64_t>(b));
+  return at::tensor(indices, at::kLong);
+}
+
 void add_shares(Section& section, const std::string& name, const std::string& symbol, const Tensor& matrices,
                 const Manifold& manifold) {
   const auto add = [&](const Tensor& kept, const std::string& suffix, const std::string& whose) {
@@ -65,6 +73,7 @@ Shares shares(const Tensor& matrices, const Tensor& kept, const std::vector<int6
 
 void add_local_geometry(Section& section, const Manifold& manifold) {
   section.array("active", manifold.active);
+  if (!manifold.blocks.empty()) section.array("blocks", block_indices(manifold.blocks));
   add_shares(section, "metric", "G = JᵀJ", manifold.metric, manifold);
   if (manifold.hessian.defined()) add_shares(section, "hessian", "H = JᵀH_ℓJ", manifold.hessian, manifold);
 

@@ -30,7 +30,7 @@ struct Manifold {
   std::vector<int64_t> blocks;  ///< sizes of the family's blocks; empty when it has none
 };
 /// Off-diagonal shares, singular values of J, log-volume, condition number; arrays metric and hessian (normalized: for
-/// heat maps), singular_values.
+/// heat maps), singular_values, active, and blocks where there are any.
 void add_local_geometry(Section& section, const Manifold& manifold);
 
 /// Lengths of paths between two codes, on the manifold: of the decoder's output, [n] each.

@@ -35,6 +35,22 @@ void Gathered::add(Model& model, std::unique_ptr<Posterior> posterior, const Dra
   aggregate.add(std::move(posterior), draw.z[0]);
 }
 
+void Gathered::add(const Covariance& own, const Covariance& best) {
+  const Tensor optimal = best.variances().to(at::kCPU);  // [B, d]
+  const Tensor learned = own.variances().to(at::kCPU).expand_as(optimal);
+  variance_ratios.push_back(learned / optimal);
+  const auto d = static_cast<double>(optimal.size(1));
+  to_optimum.push_back(
+      (0.5 * (own.trace(best.precision()) - d - own.log_det() + best.log_det())).to(at::kCPU));
+  const auto keep = [](Tensor& kept, const Tensor& more) {
+    kept =
+        kept.defined() ? at::cat({kept, more}).slice(0, 0, kVariances) : more.slice(0, 0, kVariances).clone();
+  };
+  if (learned_variances.defined() && learned_variances.size(0) == kVariances) return;
+  keep(learned_variances, learned);
+  keep(optimal_variances, optimal);
+}
+
 Section information_section(const Gathered& gathered, Model& model, const std::optional<double>& beta) {
   Section section;
   const Tensor codes = at::cat(gathered.codes);
@@ -106,6 +122,8 @@ Section covariance_section(const Gathered& gathered, const std::string& no_optim
                    ratio + "data and active latents");
   section.values("kl_to_optimum", at::cat(gathered.to_optimum), distance);
   section.spread("variance_ratio", ratios);
+  section.array("learned_variances", gathered.learned_variances);
+  section.array("optimal_variances", gathered.optimal_variances);
   return section;
 }
 

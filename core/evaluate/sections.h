@@ -20,12 +20,18 @@ struct Gathered {
   Tensor hessian_sum;  ///< Σ H over all data, [d, d]; undefined: none
   std::vector<Tensor> variance_ratios;  ///< Σ_ii / Σ*_ii, [B, d]
   std::vector<Tensor> to_optimum;       ///< KL(N(h, Σ) ‖ N(h, Σ*)), [B]
-  std::vector<Tensor> latent_kl;        ///< [B, d]
-  bool latent_kl_closed = false;        ///< not by Monte Carlo
-  std::string no_latent_kl;             ///< why there is none
-  AggregatePosterior aggregate;         ///< empty where q has no draws
+  Tensor learned_variances,
+      optimal_variances;          ///< Σ_ii and Σ*_ii of the first data, kVariances at most, [·, d]
+  std::vector<Tensor> latent_kl;  ///< [B, d]
+  bool latent_kl_closed = false;  ///< not by Monte Carlo
+  std::string no_latent_kl;       ///< why there is none
+  AggregatePosterior aggregate;   ///< empty where q has no draws
+
+  static constexpr int64_t kVariances = 64;
 
   void add(const LocalDerivatives& local);
+  /// A batch's own covariance Σ and the optimal one Σ*.
+  void add(const Covariance& own, const Covariance& best);
   void add(Model& model, std::unique_ptr<Posterior> posterior, const Draw& draw,
            const std::optional<Gaussian>& prior);
 };

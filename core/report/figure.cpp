@@ -152,12 +152,11 @@ class Script {
   }
 
   static std::string x_tics(const Panel& panel) {
-    if (panel.log_x) return "autofreq";
-    if (panel.x_names.empty()) return number(tick_step(panel));
-    std::string names;
-    for (std::size_t i = 0; i < panel.x_names.size(); ++i)
-      names += (i ? ", " : "") + quoted(panel.x_names[i]) + " " + std::to_string(i + 1);
-    return "(" + names + ")";
+    if (panel.x_ticks.empty()) return panel.log_x ? "autofreq" : number(tick_step(panel));
+    std::string ticks;
+    for (const Tick& tick : panel.x_ticks)
+      ticks += (ticks.empty() ? "" : ", ") + quoted(tick.text) + " " + number(tick.at);
+    return "(" + ticks + ")";
   }
 
   void curves(const Panel& panel) {
@@ -170,9 +169,10 @@ class Script {
       const Series& series = panel.series[s];
       const bool errors = !series.error.empty();
       text_ += "    " + next_rows(series) + " using 3:4" + (errors ? ":5" : "") +
-               (series.marks_only ? " with points ls " + style(series.label) + " ps 0.35 pt 6"
-                                  : (errors ? " with yerrorlines ls " : " with linespoints ls ") +
-                                        style(series.label) + " pointnumber 10") +
+               (series.style == Series::Style::kSingles
+                    ? " with points ls " + style(series.label) + " ps 0.35 pt 6"
+                    : (errors ? " with yerrorlines ls " : " with linespoints ls ") + style(series.label) +
+                          " pointnumber 10") +
                (s + 1 < panel.series.size() ? ", \\\n" : "\n");
     }
   }

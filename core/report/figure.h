@@ -14,7 +14,17 @@ struct Series {
   std::string label;
   std::vector<double> x, y;
   std::vector<double> error{};  ///< half lengths of the error bars of y; empty: none
-  bool marks_only = false;      ///< small open marks without a line: single values beside their mean
+  enum class Style {
+    kLine,     ///< with marks and error bars
+    kSingles,  ///< small open marks: single values beside their mean
+  } style = Style::kLine;
+  std::vector<std::string> names{};  ///< texts beside the points; empty: none
+};
+
+/// A tick of an axis, and what stands there.
+struct Tick {
+  double at = 0;
+  std::string text;
 };
 
 /// One diagram; series of one label look alike in all panels of a figure.
@@ -22,7 +32,7 @@ struct Panel {
   std::string title, x_label, y_label;
   std::vector<Series> series;
   bool log_x = false, log_y = false;
-  std::vector<std::string> x_names{};  ///< what stands at x = 1, 2, … of curves instead of numbers
+  std::vector<Tick> x_ticks{};  ///< of curves; empty: some are chosen
 };
 
 enum class FigureKind { kCurves, kBars };

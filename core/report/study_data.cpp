@@ -10,6 +10,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 
 #include "report/png_grid.h"
 
@@ -25,37 +26,38 @@ json read_json(const fs::path& file, const std::string& otherwise) {
   return found;
 }
 
-std::vector<std::pair<std::string, std::string>> labels_of(const json& entry) {
-  std::vector<std::pair<std::string, std::string>> labels;
+Labels labels_of(const json& entry) {
+  Labels labels;
   for (const json& label : entry.at("labels"))
     labels.emplace_back(label.at(0).get<std::string>(), label.at(1).get<std::string>());
   return labels;
 }
 
-// Adds one row for each number of an evaluation: { mean, se } in `values`, { value, se } in the other sections.
+// Adds one row for each number of an evaluation: at the top, { mean, se } in `values`, { value, se } in other sections.
+// Of two numbers with one name the second goes by its section's name, too.
 class Flatten {
  public:
   Flatten(StudyRow like, std::vector<StudyRow>& rows) : like_(std::move(like)), rows_(rows) {}
 
   void all(const json& result) {
-    for (const auto& [name, entry] : result.items()) {
-      if (entry.is_number()) add(name, entry, nullptr);
-      if (entry.is_object()) section(entry);
-    }
+    for (const auto& [name, entry] : result.items())
+      if (entry.is_number()) add("", name, entry, nullptr);
+    for (const auto& [name, entry] : result.items())
+      if (entry.is_object()) section(name, entry);
   }
 
  private:
-  void section(const json& section) {
-    for (const auto& [name, entry] : section.items()) {
+  void section(const std::string& section, const json& entries) {
+    for (const auto& [name, entry] : entries.items()) {
       if (!entry.is_object()) continue;
       const char* key = entry.contains("mean") ? "mean" : "value";
-      if (entry.contains(key)) add(name, entry.at(key), entry.value("se", json()));
+      if (entry.contains(key)) add(section, name, entry.at(key), entry.value("se", json()));
     }
   }
-  void add(const std::string& metric, const json& value, const json& error) {
+  void add(const std::string& section, const std::string& name, const json& value, const json& error) {
     if (!value.is_number()) return;
     StudyRow row = like_;
-    row.metric = metric;
+    row.metric = names_.insert(name).second ? name : section + "." + name;
     row.value = value.get<double>();
     if (error.is_number()) row.error = error.get<double>();
     rows_.push_back(std::move(row));
@@ -63,27 +65,48 @@ class Flatten {
 
   const StudyRow like_;
   std::vector<StudyRow>& rows_;
+  std::set<std::string> names_;
 };
 
+void add_evaluation(StudyResults& results, const json& cell, const json& evaluation, const fs::path& run) {
+  const fs::path file = run / evaluation.at("file").get<std::string>();
+  const json found =
+      read_json(file, "the evaluation " + file.string() +
+                          " is gone or damaged; run the study again, it makes what is missing.");
+  StudyRow row;
+  row.stage = cell.at("stage").get<std::string>();
+  row.evaluation = evaluation.at("name").get<std::string>();
+  row.labels = labels_of(cell);
+  if (evaluation.at("epoch").is_number()) row.epoch = evaluation.at("epoch").get<double>();
+  if (found.contains("step")) row.step = found.at("step").get<std::int64_t>();
+  row.hash = cell.at("hash").get<std::string>();
+  row.seed = cell.at("seed").get<std::uint64_t>();
+  row.commit = found.value("commit", "");
+  results.files.push_back({row.stage, row.evaluation, row.labels, row.epoch, file, run});
+  Flatten(row, results.rows).all(found);
+}
+
 void add_cell(StudyResults& results, const json& cell, const fs::path& runs) {
-  if (!cell.contains("run")) return;  // not done yet
-  const fs::path run = runs / cell.at("run").get<std::string>();
-  for (const json& evaluation : cell.at("evaluations")) {
-    const fs::path file = run / evaluation.at("file").get<std::string>();
-    const json found =
-        read_json(file, "the evaluation " + file.string() +
-                            " is gone or damaged; run the study again, it makes what is missing.");
-    StudyRow row;
-    row.stage = cell.at("stage").get<std::string>();
-    row.evaluation = evaluation.at("name").get<std::string>();
-    row.labels = labels_of(cell);
-    if (evaluation.at("epoch").is_number()) row.epoch = evaluation.at("epoch").get<double>();
-    if (found.contains("step")) row.step = found.at("step").get<std::int64_t>();
-    row.hash = cell.at("hash").get<std::string>();
-    row.seed = cell.at("seed").get<std::uint64_t>();
-    results.files.push_back({row.stage, row.evaluation, row.labels, file, run});
-    Flatten(row, results.rows).all(found);
+  StudyResults::Cell entry{cell.at("stage").get<std::string>(), labels_of(cell), {}, {}, {}};
+  for (const auto& [axis, label] : entry.labels) {
+    const auto place = std::find(results.axes.begin(), results.axes.end(), axis) - results.axes.begin();
+    if (place == std::ssize(results.axes)) {
+      results.axes.push_back(axis);
+      results.axis_labels.emplace_back();
+    }
+    std::vector<std::string>& labels = results.axis_labels[static_cast<std::size_t>(place)];
+    if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
   }
+  if (cell.contains("run")) {  // else it is not done yet
+    entry.run = runs / cell.at("run").get<std::string>();
+    entry.seed = cell.at("seed").get<std::uint64_t>();
+    for (const json& picture : cell.value("pictures", json::array()))
+      entry.pictures.push_back(
+          {picture.at("name").get<std::string>(), entry.run / picture.at("file").get<std::string>()});
+    for (const json& evaluation : cell.at("evaluations"))
+      add_evaluation(results, cell, evaluation, entry.run);
+  }
+  results.cells.push_back(std::move(entry));
 }
 
 std::string number(double value) {
@@ -92,20 +115,47 @@ std::string number(double value) {
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
-std::string field(const std::string& text) {
+}  // namespace
+
+std::string csv_field(const std::string& text) {
   if (text.find_first_of("\",\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + "\"";
 }
 
-}  // namespace
-
-std::string label_of(const std::vector<std::pair<std::string, std::string>>& labels,
-                     const std::string& axis) {
+std::string label_of(const Labels& labels, const std::string& axis) {
   for (const auto& [name, label] : labels)
     if (name == axis) return label;
   return {};
+}
+
+void StudyResults::sort_labels(const std::string& axis, std::vector<std::string>& texts) const {
+  const auto place = std::find(axes.begin(), axes.end(), axis) - axes.begin();
+  if (place == std::ssize(axes)) return;
+  const std::vector<std::string>& order = axis_labels[static_cast<std::size_t>(place)];
+  const auto rank = [&](const std::string& text) { return std::find(order.begin(), order.end(), text); };
+  std::stable_sort(texts.begin(), texts.end(),
+                   [&](const std::string& a, const std::string& b) { return rank(a) < rank(b); });
+}
+
+std::vector<std::size_t> StudyResults::cells_of(const std::string& stage, const Labels& of_cell) const {
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < cells.size(); ++i)
+    if (cells[i].stage == stage && std::all_of(of_cell.begin(), of_cell.end(), [&](const auto& label) {
+          return label_of(cells[i].labels, label.first) == label.second;
+        }))
+      found.push_back(i);
+  return found;
+}
+
+std::vector<std::size_t> StudyResults::cells_of(const std::vector<const StudyRow*>& shown) const {
+  std::set<std::pair<std::string, Labels>> seen;
+  std::set<std::size_t> found;
+  for (const StudyRow* row : shown)
+    if (seen.emplace(row->stage, row->labels).second)
+      for (const std::size_t cell : cells_of(row->stage, row->labels)) found.insert(cell);
+  return {found.begin(), found.end()};
 }
 
 StudyResults read_study(const fs::path& folder, const fs::path& runs) {
@@ -114,36 +164,32 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) {
   StudyResults results;
   results.name = study.at("name").get<std::string>();
   results.title = study.at("title").get<std::string>();
-  for (const json& cell : study.at("cells")) {
-    for (const auto& [axis, label] : labels_of(cell))
-      if (std::find(results.axes.begin(), results.axes.end(), axis) == results.axes.end())
-        results.axes.push_back(axis);
-    add_cell(results, cell, runs);
-  }
+  for (const json& cell : study.at("cells")) add_cell(results, cell, runs);
   for (const json& comparison : study.at("comparisons")) {
     StudyRow row;
     row.stage = comparison.at("stage").get<std::string>();
     row.evaluation = comparison.at("name").get<std::string>();
     row.labels = labels_of(comparison);
     const fs::path file = folder / comparison.at("file").get<std::string>();
-    Flatten(row, results.rows)
-        .all(read_json(file, "the comparison " + file.string() + " is gone or damaged."));
-    results.files.push_back({row.stage, row.evaluation, row.labels, file, {}});
+    const json found = read_json(file, "the comparison " + file.string() + " is gone or damaged.");
+    row.commit = found.value("commit", "");
+    Flatten(row, results.rows).all(found);
+    results.files.push_back({row.stage, row.evaluation, row.labels, {}, file, {}});
   }
   return results;
 }
 
 std::string csv_of(const StudyResults& results) {
   std::string text = "stage";
-  for (const std::string& axis : results.axes) text += "," + field(axis);
-  text += ",evaluation,epoch,step,metric,value,se,hash,run_seed\n";
+  for (const std::string& axis : results.axes) text += "," + csv_field(axis);
+  text += ",evaluation,epoch,step,metric,value,se,hash,run_seed,commit\n";
   for (const StudyRow& row : results.rows) {
-    text += field(row.stage);
-    for (const std::string& axis : results.axes) text += "," + field(label_of(row.labels, axis));
-    text += "," + field(row.evaluation) + "," + (row.epoch ? number(*row.epoch) : "end") + "," +
-            (row.step ? std::to_string(*row.step) : "") + "," + field(row.metric) + "," + number(row.value) +
-            "," + (row.error ? number(*row.error) : "") + "," + row.hash + "," +
-            (row.seed ? std::to_string(*row.seed) : "") + "\n";
+    text += csv_field(row.stage);
+    for (const std::string& axis : results.axes) text += "," + csv_field(label_of(row.labels, axis));
+    text += "," + csv_field(row.evaluation) + "," + (row.epoch ? number(*row.epoch) : "end") + "," +
+            (row.step ? std::to_string(*row.step) : "") + "," + csv_field(row.metric) + "," +
+            number(row.value) + "," + (row.error ? number(*row.error) : "") + "," + row.hash + "," +
+            (row.seed ? std::to_string(*row.seed) : "") + "," + csv_field(row.commit) + "\n";
   }
   return text;
 }
@@ -165,21 +211,6 @@ Interval interval_of(std::vector<double> values) {
   const boost::math::students_t distribution(n - 1);
   interval.half = boost::math::quantile(distribution, 0.975) * std::sqrt(squares / (n - 1) / n);
   return interval;
-}
-
-std::vector<const StudyRow*> select(const StudyResults& results, const Selection& selection) {
-  std::vector<const StudyRow*> rows;
-  for (const StudyRow& row : results.rows) {
-    if (row.metric != selection.metric || row.epoch.has_value() != selection.along) continue;
-    if (!selection.evaluation.empty() && row.evaluation != selection.evaluation) continue;
-    if (!selection.stage.empty() && row.stage != selection.stage) continue;
-    const bool fits = std::all_of(selection.where.begin(), selection.where.end(), [&](const auto& condition) {
-      const std::string label = label_of(row.labels, condition.first);
-      return std::find(condition.second.begin(), condition.second.end(), label) != condition.second.end();
-    });
-    if (fits) rows.push_back(&row);
-  }
-  return rows;
 }
 
 }  // namespace variform::report

@@ -4,8 +4,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,40 +11,72 @@
 
 namespace variform::report {
 
+using Labels = std::vector<std::pair<std::string, std::string>>;  ///< axis and label
+
 /// One number of one run, or of a comparison of runs (then without hash and seed).
 struct StudyRow {
   std::string stage, evaluation, metric;
-  std::vector<std::pair<std::string, std::string>> labels;  ///< axis and label
-  std::optional<double> epoch;                              ///< nothing: at the end of the training
+  Labels labels;
+  std::optional<double> epoch;  ///< nothing: at the end of the training
   std::optional<std::int64_t> step;
   double value = 0;
   std::optional<double> error;  ///< standard error over data
   std::string hash;
   std::optional<std::uint64_t> seed;
+  std::string commit;  ///< of the program that evaluated; empty: not known
 };
 
 struct StudyResults {
   std::string name, title;
-  std::vector<std::string> axes;  ///< of all stages, in order
+  std::vector<std::string> axes;                      ///< of all stages, in order
+  std::vector<std::vector<std::string>> axis_labels;  ///< of each axis, in order
   std::vector<StudyRow> rows;
-  /// Evaluations whole, for arrays: which cell (its labels), evaluation, file.
+
+  /// The points of the grid.
+  struct Cell {
+    std::string stage;
+    Labels labels;
+    std::filesystem::path run;  ///< its folder; empty: not done yet
+    std::optional<std::uint64_t> seed;
+    struct Picture {
+      std::string name;
+      std::filesystem::path file;
+    };
+    std::vector<Picture> pictures;
+  };
+  std::vector<Cell> cells;
+
+  /// Evaluations and comparisons whole, for arrays.
   struct File {
     std::string stage, evaluation;
-    std::vector<std::pair<std::string, std::string>> labels;
-    std::filesystem::path file, run;
+    Labels labels;
+    std::optional<double> epoch;
+    std::filesystem::path file, run;  ///< of comparisons without run
   };
   std::vector<File> files;
+
+  /// Brings labels of an axis into their order; texts of "metric" and the like stay as they are.
+  void sort_labels(const std::string& axis, std::vector<std::string>& texts) const;
+
+  /// Indices of the cells that rows are of: of the row's stage, with its labels.
+  std::vector<std::size_t> cells_of(const std::vector<const StudyRow*>& shown) const;
+  std::vector<std::size_t> cells_of(const std::string& stage, const Labels& of_cell) const;
 };
 
 /// The value of a label; empty when there is no such axis.
-std::string label_of(const std::vector<std::pair<std::string, std::string>>& labels, const std::string& axis);
+std::string label_of(const Labels& labels, const std::string& axis);
 
 /// Reads STUDY/study.json and what it names; `runs` is where the run folders are. A metric of a section goes by its own
-/// name too ("mutual_information"). Throws Error for a folder without study.json, and for an evaluation that is gone.
+/// name ("mutual_information"), where two have one name by SECTION.NAME too. Throws Error for a folder without
+/// study.json, and for an evaluation that is gone.
 StudyResults read_study(const std::filesystem::path& folder, const std::filesystem::path& runs);
 
-/// All rows: stage, the axes, evaluation, epoch, step, metric, value, standard error, hash, seed. Numbers round-trip.
+/// All rows: stage, the axes, evaluation, epoch, step, metric, value, standard error, hash, seed, commit. Numbers
+/// round-trip.
 std::string csv_of(const StudyResults& results);
+
+/// A text as a field of a CSV file: in quotes where it must be.
+std::string csv_field(const std::string& text);
 
 /// Mean of some values with the half width of its 95 % interval by Student's t (none for one value).
 struct Interval {
@@ -55,14 +85,5 @@ struct Interval {
   std::vector<double> values;
 };
 Interval interval_of(std::vector<double> values);
-
-/// Rows of one metric (and evaluation, and labels) that fit, in groups: see study_figures.h.
-struct Selection {
-  std::string metric, evaluation;
-  std::string stage;                                      ///< empty: any
-  std::map<std::string, std::vector<std::string>> where;  ///< axis: labels that are wanted
-  bool along = false;                                     ///< rows along the training, instead of at its end
-};
-std::vector<const StudyRow*> select(const StudyResults& results, const Selection& selection);
 
 }  // namespace variform::report

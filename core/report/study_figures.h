@@ -1,52 +1,28 @@
 #pragma once
-// Figures and tables of a study, described in its config under [[study.figures]] and [[study.tables]]: which numbers,
-// and which axis goes where. What no axis of the figure names (seeds, as a rule) is averaged: the mean with its 95 %
-// interval by Student's t, and the single values as small marks.
+// Figures of a study. Curves and bars are of means over what no axis of the figure names (seeds, as a rule), with their
+// 95 % intervals by Student's t and the single values as small marks.
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
-#include "config/node.h"
 #include "report/figure.h"
 #include "report/study_data.h"
-#include "report/table.h"
+#include "report/study_specs.h"
 
 namespace variform::report {
 
-/// One figure. An axis is named by its key in [study.axes]; "metric" stands for the list of metrics.
-struct FigureSpec {
-  std::string name, caption;
-  std::string kind = "curves";       ///< curves or bars
-  std::string x;                     ///< of curves: an axis, "epoch" or "step"
-  std::vector<std::string> metrics;  ///< of the evaluations
-  std::string panel, series;         ///< an axis or "metric"; empty: one for all
-  std::string x_label, y_label;
-  bool log_x = false, log_y = false;
-  Selection selection;
+struct StudyFigure {
+  Figure figure;
+  std::vector<std::size_t> cells;  ///< of the results: the runs that it shows
+  std::string note;                ///< a sentence that its caption needs; may be empty
 };
 
-/// One table: a row for each combination of labels of `rows`, a column for each metric.
-struct TableSpec {
-  std::string name, caption;
-  std::vector<std::string> rows, metrics;
-  Selection selection;
-};
+/// The numbers of a figure. Throws Error when the study has none of them, and where what is not comparable would be
+/// averaged.
+StudyFigure figure_of(const StudyResults& results, const FigureSpec& spec);
 
-/// Reads the two arrays; what is wrong goes to `diagnostics`. `axes`: those of the study.
-std::vector<FigureSpec> read_figures(const config::Node& figures, const std::vector<std::string>& axes,
-                                     config::Diagnostics& diagnostics);
-std::vector<TableSpec> read_tables(const config::Node& tables, const std::vector<std::string>& axes,
-                                   config::Diagnostics& diagnostics);
-
-/// The numbers of a figure. Throws Error when the study has none of them.
-Figure figure_of(const StudyResults& results, const FigureSpec& spec);
-
-/// A table, and what Table does not write by itself.
-struct StudyTable {
-  Table table;
-  std::string csv, latex;
-};
-StudyTable table_of(const StudyResults& results, const TableSpec& spec);
+/// The same, by kind.
+StudyFigure curves_of(const StudyResults& results, const FigureSpec& spec);
+StudyFigure bars_of(const StudyResults& results, const FigureSpec& spec);
 
 }  // namespace variform::report

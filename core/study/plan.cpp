@@ -232,6 +232,7 @@ Plan read_plan(const Node& root, Diagnostics& diagnostics) {
   read_evaluations(study, plan);
   read_drawings(study, plan);
   read_comparisons(study, plan);
+  if (const Node* metrics = study.node("metrics")) plan.metrics = *metrics;
   if (const Node* figures = study.node("figures")) plan.figures = *figures;
   if (const Node* tables = study.node("tables")) plan.tables = *tables;
   study.finish("a study");

@@ -64,7 +64,7 @@ struct Plan {
   std::vector<Evaluation> evaluations;
   std::vector<Drawing> drawings;
   std::vector<Comparison> comparisons;
-  config::Node figures, tables;  ///< arrays, for the report
+  config::Node metrics, figures, tables;  ///< arrays, for the report
 };
 
 /// Reads a merged config with its table [study]. All that is wrong with the table goes to `diagnostics`; what the

@@ -34,6 +34,13 @@ limit = 32
 [study.draw.samples]
 command = "sample"
 n = 4
+[[study.metrics]]
+name = "rate_share"
+value = "beta * kl / loss_beta"
+[[study.metrics]]
+name = "above_full"
+value = "loss_beta"
+against = { "model.family.type" = "full" }
 [[study.tables]]
 name = "losses"
 rows = ["model.family.type", "objective.beta"]
@@ -99,6 +106,15 @@ class Study(ProgramTest):
                  and row["evaluation"] == "along" and row["metric"] == "loss_beta"]
         self.assertEqual([(row["epoch"], row["step"]) for row in along], [("0", "0"), ("1", "10")])
 
+        # Derived metrics: of one run, and the difference from the run with the same β and seed.
+        def of(metric, family):
+            (found,) = [float(row["value"]) for row in rows if row["metric"] == metric and row["evaluation"] == "final"
+                        and (row["model.family.type"], row["objective.beta"], row["seed"]) == (family, "2", "2")]
+            return found
+
+        self.assertEqual(of("rate_share", "full"), 2 * of("kl", "full") / of("loss_beta", "full"))
+        self.assertEqual(of("above_full", "diagonal"), of("loss_beta", "diagonal") - of("loss_beta", "full"))
+
         # A stop for an evaluation leaves no trace in the training.
         straight = self.train("model.family.type=full", "objective.beta=2", "seed=2", "train.checkpoint_every=4",
                               runs="straight")
@@ -154,6 +170,27 @@ class Study(ProgramTest):
         (self.folder / "studies/grid/figures/loss-along.svg").unlink()
         self.run_program("report", "grid.toml")
         self.assertTrue((self.folder / "studies/grid/figures/loss-along.svg").exists())
+
+    def test_what_lacks_its_data_is_said_and_the_rest_is_drawn(self):
+        (self.folder / "lack.toml").write_text(
+            (self.folder / self.other("seed = [1]")).read_text()
+            + '[[study.metrics]]\nname = "gap"\nvalue = "fid - kl"\n'
+            + "".join(f'[[study.{what}]]\nname = "{metric}"\nmetrics = ["{metric}"]\n{more}\n'
+                      for metric in ("gap", "kl")
+                      for what, more in (("figures", 'kind = "bars"'), ("tables", 'rows = ["seed"]'))))
+        result = self.run_program("study", "lack.toml", code=1)
+        expected = ["the metric gap has no value: no run has fid.",
+                    "the table gap has nothing to show: no run of the study has gap.",
+                    "the figure gap: nothing to show: no run of the study has gap."]
+        self.assertEqual([line for line in result.stderr.splitlines() if line.startswith("failed")],
+                         [f"failed: {line}" for line in expected])
+        again = self.run_program("report", "lack.toml", code=1)
+        self.assertEqual(again.stderr.splitlines(), [f"failed: {line}" for line in expected])
+        page = (self.folder / "studies/grid/report.html").read_text()
+        for line in expected:
+            self.assertIn(f"<p>{line}</p>", page)
+        self.assertTrue((self.folder / "studies/grid/figures/kl.svg").exists())
+        self.assertTrue((self.folder / "studies/grid/tables/kl.md").exists())
 
     def test_another_study_shares_the_runs(self):
         self.study("--only", 1)

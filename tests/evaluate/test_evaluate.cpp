@@ -156,6 +156,13 @@ TEST_CASE("the learned covariance is held against the optimum for the training's
       CHECK(arrays.at("quartiles").at(quartile).at(i).get<double>() ==
             testing::Approx(ratios[i].item<double>()));
   }
+  for (const auto& [name, expected] :
+       {std::pair{"learned_variances", learned}, {"optimal_variances", optimal}}) {
+    const json variances = half.at("covariance_arrays").at(name);
+    CHECK(variances.size() == 64);  // of 100
+    for (int64_t i = 0; i < 3; ++i)
+      CHECK(variances.back().at(i).get<double>() == testing::Approx(expected.diagonal()[i].item<double>()));
+  }
   CHECK(value(half, "covariance", "variance_ratio") == testing::Approx(ratios.median().item<double>()));
   const at::Tensor product = learned.mm(at::linalg_inv(optimal));
   CHECK(value(half, "covariance", "kl_to_optimum") ==

@@ -53,6 +53,7 @@ TEST_CASE("the image of a linear decoder is a plane: its metric is known and str
 
   CHECK(value("data") == 100);
   CHECK(arrays.at("active") == json({1.0, 1.0, 1.0}));
+  CHECK(arrays.at("blocks") == json({0.0, 0.0, 1.0}));
   for (int64_t i = 0; i < 3; ++i) {
     CHECK(arrays.at("singular_values").at("mean").at(i).get<double>() ==
           testing::Approx(singular[i].item<double>()));

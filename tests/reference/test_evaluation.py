@@ -245,6 +245,8 @@ class Sections:
                 self.add("geometry", f"{name}_within_blocks{suffix}", share(inside))
                 self.add("geometry", f"{name}_across_blocks{suffix}", share(1 - torch.eye(d) - inside))
         self.arrays["geometry_arrays"][name] = squares.sqrt()
+        if sizes:
+            self.arrays["geometry_arrays"]["blocks"] = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
 
     def geometry(self):
         e = self.e
@@ -311,6 +313,8 @@ class Sections:
         distance = torch.distributions.kl_divergence(normal(e.h, learned), normal(e.h, best))
         self.add("covariance", "kl_to_optimum", distance, self.d)  # 0 where the learned covariance is the optimum
         self.arrays["covariance_arrays"]["variance_ratio"] = ratios
+        for name, matrices in (("learned", learned), ("optimal", best)):
+            self.arrays["covariance_arrays"][f"{name}_variances"] = matrices.diagonal(dim1=1, dim2=2)[:64]
 
 
 # Weights exponentiate a log-likelihood of hundreds of nats: float32 leaves three digits of them.

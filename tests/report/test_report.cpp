@@ -5,37 +5,16 @@
 #include "report/run_data.h"
 #include "report/table.h"
 
-#include <unistd.h>
-
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 
-#include "catch.h"
+#include "fake_study.h"
 
 namespace variform::report {
 namespace {
 
 using testing::ContainsSubstring;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "variform-report-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 Image ramp(int width, int height, int channels, int start) {
   Image image{width, height, channels, {}};
@@ -142,11 +121,6 @@ TEST_CASE("a value is shown with the digits that its standard error vouches for"
   CHECK(with_error(0.5, 0) == "0.5");
   CHECK(with_error(NAN, 1) == "–");
   CHECK(significant(0.000123456, 3) == "0.000123");
-}
-
-std::string content(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 // Whether a pixel of the picture has about this colour.

@@ -1,0 +1,172 @@
+// Curves and bars of studies: see study_figures.h.
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "config/text.h"
+#include "report/png_grid.h"
+#include "report/study_figures.h"
+#include "report/study_groups.h"
+
+namespace variform::report {
+namespace {
+
+Rows some_rows(const StudyResults& results, const FigureSpec& spec) {
+  Rows rows = rows_of(results, spec.selection, spec.metrics);
+  if (rows.empty())
+    throw Error("nothing to show: no run of the study has " + config::join(spec.metrics) +
+                (spec.selection.along ? " along the training." : "."));
+  return rows;
+}
+
+// Places on the x axis: numbers where all labels are numbers, else one after another with their names.
+struct Abscissa {
+  std::string axis;
+  std::vector<Tick> ticks;  ///< empty: gnuplot's own
+
+  Abscissa(const StudyResults& results, const Rows& rows, const FigureSpec& spec) : axis(spec.x) {
+    if (axis == "epoch" || axis == "step") return;
+    const std::vector<std::string> labels = distinct(results, rows, axis);
+    const bool numbers = std::all_of(labels.begin(), labels.end(),
+                                     [](const std::string& label) { return as_number(label).has_value(); });
+    if (numbers && !spec.log_x) return;
+    for (const std::string& label : labels)
+      ticks.push_back({numbers ? *as_number(label) : static_cast<double>(ticks.size() + 1), label});
+  }
+  double operator()(const StudyRow& row) const {
+    if (axis == "epoch") return row.epoch.value_or(0);
+    if (axis == "step") return static_cast<double>(row.step.value_or(0));
+    const std::string label = coordinate(row, axis);
+    for (const Tick& tick : ticks)
+      if (tick.text == label) return tick.at;
+    return as_number(label).value_or(std::nan(""));
+  }
+};
+
+void drop_empty_errors(Series& line) {
+  if (std::none_of(line.error.begin(), line.error.end(), [](double e) { return std::isfinite(e); }))
+    line.error.clear();
+}
+
+// One line with its intervals, and its single values.
+void add_series(Panel& panel, const std::string& label, const Rows& rows, const Abscissa& x) {
+  std::map<double, Rows> at;
+  for (const StudyRow* row : rows) at[x(*row)].push_back(row);
+  Series line{label, {}, {}}, single{label, {}, {}};
+  single.style = Series::Style::kSingles;
+  for (const auto& [place, here] : at) {
+    const Interval interval = interval_of(here);
+    line.x.push_back(place);
+    line.y.push_back(interval.mean);
+    line.error.push_back(interval.half.value_or(std::nan("")));
+    if (here.size() < 2) continue;
+    for (const double value : interval.values) {
+      single.x.push_back(place);
+      single.y.push_back(value);
+    }
+  }
+  drop_empty_errors(line);
+  panel.series.push_back(std::move(line));
+  if (!single.x.empty()) panel.series.push_back(std::move(single));
+}
+
+// One line through the means of two metrics at each label of spec.points.
+void add_pairs(Panel& panel, const std::string& label, const Rows& rows, const std::map<Place, double>& x,
+               const StudyResults& results, const FigureSpec& spec) {
+  Series line{label, {}, {}}, single{label, {}, {}};
+  single.style = Series::Style::kSingles;
+  std::map<double, Rows> epochs;
+  std::vector<std::pair<std::string, Rows>> points;
+  if (spec.points == "epoch") {
+    for (const StudyRow* row : rows) epochs[row->epoch.value_or(0)].push_back(row);
+    for (const auto& [epoch, here] : epochs) points.emplace_back(config::format_plain(epoch), here);
+  } else {
+    for (const std::string& text : distinct(results, rows, spec.points))
+      points.emplace_back(text, only(rows, spec.points, text));
+  }
+  for (const auto& [text, all] : points) {
+    Rows here;
+    std::vector<double> places;
+    for (const StudyRow* row : all)
+      if (const auto found = x.find(place_of(*row)); found != x.end()) {
+        here.push_back(row);
+        places.push_back(found->second);
+      }
+    if (here.empty()) continue;
+    const Interval interval = interval_of(here);
+    line.x.push_back(interval_of(places).mean);
+    line.y.push_back(interval.mean);
+    line.error.push_back(interval.half.value_or(std::nan("")));
+    line.names.push_back(spec.point_labels ? text : "");
+    if (here.size() < 2) continue;
+    single.x.insert(single.x.end(), places.begin(), places.end());
+    single.y.insert(single.y.end(), interval.values.begin(), interval.values.end());
+  }
+  if (line.x.empty()) return;
+  if (!spec.point_labels) line.names.clear();
+  drop_empty_errors(line);
+  panel.series.push_back(std::move(line));
+  if (!single.x.empty()) panel.series.push_back(std::move(single));
+}
+
+void add_bar(Panel& panel, const std::string& label, const Rows& rows) {
+  const Interval interval = interval_of(rows);
+  panel.series.push_back(
+      {label, {}, {interval.mean}, interval.half ? std::vector{*interval.half} : std::vector<double>{}});
+}
+
+// add(panel, label, rows) for each panel and series.
+template <class Add>
+StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec, const Rows& rows, const Add& add) {
+  StudyFigure shown;
+  for (const std::string& title : distinct(results, rows, spec.panel)) {
+    const Rows here = only(rows, spec.panel, title);
+    Panel panel;
+    panel.title = spec.panel.empty()       ? config::join(spec.metrics)
+                  : spec.panel == "metric" ? title
+                                           : title_of(spec.panel_label, title);
+    panel.x_label = spec.x_label;
+    panel.y_label = spec.y_label;
+    panel.log_x = spec.log_x;
+    panel.log_y = spec.log_y;
+    for (const std::string& label : distinct(results, rows, spec.series))
+      if (const Rows one = only(here, spec.series, label); !one.empty())
+        add(panel, label.empty() ? spec.metrics[0] : label, one);
+    if (!panel.series.empty()) shown.figure.panels.push_back(std::move(panel));
+  }
+  shown.cells = results.cells_of(rows);
+  return shown;
+}
+
+}  // namespace
+
+StudyFigure curves_of(const StudyResults& results, const FigureSpec& spec) {
+  const Rows rows = some_rows(results, spec);
+  if (spec.x_metric.empty()) {
+    const Abscissa x(results, rows, spec);
+    return panels_of(results, spec, rows, [&](Panel& panel, const std::string& label, const Rows& one) {
+      panel.x_ticks = x.ticks;
+      add_series(panel, label, one, x);
+    });
+  }
+  std::map<Place, double> x;
+  for (const StudyRow* row : rows_of(results, spec.selection, {spec.x_metric}))
+    x[place_of(*row)] = row->value;
+  if (x.empty()) throw Error("nothing to show: no run of the study has " + spec.x_metric + ".");
+  StudyFigure shown =
+      panels_of(results, spec, rows, [&](Panel& panel, const std::string& label, const Rows& one) {
+        add_pairs(panel, label, one, x, results, spec);
+      });
+  if (shown.figure.panels.empty())
+    throw Error("nothing to show: no run has both " + spec.x_metric + " and " + spec.metrics[0] + ".");
+  return shown;
+}
+
+StudyFigure bars_of(const StudyResults& results, const FigureSpec& spec) {
+  StudyFigure shown = panels_of(results, spec, some_rows(results, spec), add_bar);
+  shown.figure.kind = FigureKind::kBars;
+  return shown;
+}
+
+}  // namespace variform::report

@@ -1,0 +1,76 @@
+// See study_groups.h.
+
+#include "report/study_groups.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "report/png_grid.h"
+
+namespace variform::report {
+
+Place place_of(const StudyRow& row) { return {row.stage, row.evaluation, row.epoch, row.labels}; }
+
+Rows rows_of(const StudyResults& results, const Selection& selection,
+             const std::vector<std::string>& metrics) {
+  Rows rows;
+  for (const std::string& metric : metrics)
+    for (const StudyRow& row : results.rows)
+      if (row.metric == metric && row.epoch.has_value() == selection.along &&
+          selection.fits(row.stage, row.evaluation, row.labels))
+        rows.push_back(&row);
+  return rows;
+}
+
+std::string coordinate(const StudyRow& row, const std::string& axis) {
+  if (axis.empty()) return {};
+  if (axis == "metric") return row.metric;
+  if (axis == "evaluation") return row.evaluation;
+  if (axis == "stage") return row.stage;
+  return label_of(row.labels, axis);
+}
+
+std::vector<std::string> distinct(const StudyResults& results, const Rows& rows, const std::string& axis) {
+  std::vector<std::string> found;
+  for (const StudyRow* row : rows)
+    if (const std::string text = coordinate(*row, axis);
+        std::find(found.begin(), found.end(), text) == found.end())
+      found.push_back(text);
+  results.sort_labels(axis, found);
+  return found;
+}
+
+Rows only(const Rows& rows, const std::string& axis, const std::string& text) {
+  Rows found;
+  for (const StudyRow* row : rows)
+    if (coordinate(*row, axis) == text) found.push_back(row);
+  return found;
+}
+
+Interval interval_of(const Rows& rows) {
+  std::vector<double> values;
+  const auto differs = [&](const char* what, const std::string& a, const std::string& b) {
+    if (a != b)
+      throw Error(rows[0]->metric + " of the " + what + "s " + a + " and " + b +
+                  " would be averaged: choose one by " + what + " = \"" + a + "\".");
+  };
+  for (const StudyRow* row : rows) {
+    differs("evaluation", rows[0]->evaluation, row->evaluation);
+    differs("stage", rows[0]->stage, row->stage);
+    values.push_back(row->value);
+  }
+  return interval_of(std::move(values));
+}
+
+std::optional<double> as_number(const std::string& label) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), value);
+  if (error != std::errc() || end != label.data() + label.size()) return {};
+  return value;
+}
+
+std::string title_of(const std::string& name, const std::string& label) {
+  return name.empty() || label.empty() ? label : name + " " + label;
+}
+
+}  // namespace variform::report

@@ -1,0 +1,22 @@
+#pragma once
+// Tables of a study: means with their 95 % intervals by Student's t, as text, CSV and LaTeX.
+
+#include <string>
+
+#include "report/study_data.h"
+#include "report/study_specs.h"
+#include "report/table.h"
+
+namespace variform::report {
+
+/// A table, and what Table does not write by itself.
+struct StudyTable {
+  Table table;
+  std::string csv, latex;
+  std::vector<std::size_t> cells;  ///< of the results: whose numbers are in it
+};
+
+/// Throws Error when no run has any of its metrics, and where evaluations or stages would be mixed.
+StudyTable table_of(const StudyResults& results, const TableSpec& spec);
+
+}  // namespace variform::report
