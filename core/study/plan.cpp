@@ -119,14 +119,43 @@ std::vector<std::string> read_stages(Reader& reader, const Plan& plan) {
   return stages;
 }
 
+// One axis of the plan, and labels that it has.
+std::pair<std::string, std::vector<std::string>> read_condition(const Node::Member& member, const Plan& plan,
+                                                                Reader& reader) {
+  std::vector<std::string> wanted, known;
+  if (const Node::Array* several = member.value.if_array())
+    for (const Node& value : *several) wanted.push_back(label_of(value));
+  else wanted.push_back(label_of(member.value));
+  for (const Stage& stage : plan.stages)
+    for (const Axis& axis : stage.axes)
+      if (axis.name == member.key)
+        for (const AxisValue& value : axis.values) known.push_back(value.label);
+  if (known.empty()) reader.error(member.key, "@ is no axis of this study.");
+  for (const std::string& label : wanted)
+    if (!known.empty() && std::find(known.begin(), known.end(), label) == known.end())
+      reader.error(member.key, "@ has no value " + config::quote(label) + ".",
+                   config::did_you_mean(label, known));
+  return {member.key, std::move(wanted)};
+}
+
+Where read_where(const Node& table, const Plan& plan, Diagnostics& diagnostics, const std::string& path) {
+  Reader reader(table, diagnostics, path);
+  Where where;
+  for (const auto& member : reader.source().members()) where.push_back(read_condition(member, plan, reader));
+  return where;
+}
+
 void read_evaluations(Reader& study, Plan& plan) {
   Reader table = study.table("evaluate");
   for (const auto& member : table.source().members()) {
     Reader reader(member.value, study.diagnostics(), table.path() + "." + member.key);
-    Evaluation evaluation{member.key, command_options(reader, {"epochs", "at_end", "stages"}), {}, true, {}};
+    Evaluation evaluation{
+        member.key, command_options(reader, {"epochs", "at_end", "stages", "where"}), {}, true, {}, {}};
     evaluation.epochs = reader.numbers("epochs", {.fallback = std::vector<double>{}, .low = 0});
     evaluation.at_end = reader.flag("at_end", {.fallback = true});
     evaluation.stages = read_stages(reader, plan);
+    if (const Node* where = reader.node("where"))
+      evaluation.where = read_where(*where, plan, study.diagnostics(), reader.path() + ".where");
     if (!std::is_sorted(evaluation.epochs.begin(), evaluation.epochs.end()))
       reader.error("epochs", "@ must increase.");
     plan.evaluations.push_back(std::move(evaluation));
@@ -137,10 +166,12 @@ void read_drawings(Reader& study, Plan& plan) {
   Reader table = study.table("draw");
   for (const auto& member : table.source().members()) {
     Reader reader(member.value, study.diagnostics(), table.path() + "." + member.key);
-    Drawing drawing{member.key, {}, command_options(reader, {"command", "stages"}), {}};
+    Drawing drawing{member.key, {}, command_options(reader, {"command", "stages", "where"}), {}, {}};
     drawing.command =
         reader.text("command", {.choices = {"sample", "reconstruct", "traverse", "interpolate"}});
     drawing.stages = read_stages(reader, plan);
+    if (const Node* where = reader.node("where"))
+      drawing.where = read_where(*where, plan, study.diagnostics(), reader.path() + ".where");
     plan.drawings.push_back(std::move(drawing));
   }
 }
@@ -170,6 +201,17 @@ void read_all_stages(Reader& study, Plan& plan) {
     plan.stages.push_back(std::move(stage));
   }
   if (plan.stages.empty()) plan.stages.push_back({"main", shared, axes});
+}
+
+// [[study.skip]]: axis = label or list of labels.
+void read_skips(Reader& study, Plan& plan) {
+  const Node* array = study.node("skip");
+  if (!array) return;
+  if (!array->if_array())
+    return study.error("skip", "@ is a list of tables, found " + array->describe() + ".",
+                       "write [[study.skip]]");
+  for (const Node& element : *array->if_array())
+    plan.skips.push_back(read_where(element, plan, study.diagnostics(), "study.skip"));
 }
 
 // Which part of a config an axis changes decides when it is applied (see cells_of).
@@ -229,6 +271,7 @@ Plan read_plan(const Node& root, Diagnostics& diagnostics) {
   Reader study = reader.table("study", /*required=*/true);
   plan.title = study.text("title", {.fallback = plan.name});
   read_all_stages(study, plan);
+  read_skips(study, plan);
   read_evaluations(study, plan);
   read_drawings(study, plan);
   read_comparisons(study, plan);
@@ -245,8 +288,11 @@ std::vector<Cell> cells_of(const Plan& plan, Diagnostics& diagnostics) {
     const std::vector<Axis>& axes = plan.stages[s].axes;
     if (std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.values.empty(); })) continue;
     std::vector<std::size_t> choice(axes.size(), 0);
-    do cells.push_back(make_cell(plan, s, choice));
-    while (advance(choice, axes));
+    do {
+      Cell cell = make_cell(plan, s, choice);
+      const auto skips = [&](const Where& where) { return fits(cell, where); };
+      if (std::none_of(plan.skips.begin(), plan.skips.end(), skips)) cells.push_back(std::move(cell));
+    } while (advance(choice, axes));
   }
   for (std::size_t i = 0; i < cells.size(); ++i) find_needs(plan, cells, i, diagnostics);
   return cells;
@@ -256,6 +302,14 @@ std::optional<std::string> label_of(const Cell& cell, const std::string& axis) {
   for (const auto& [name, label] : cell.labels)
     if (name == axis) return label;
   return {};
+}
+
+bool fits(const Cell& cell, const Where& where) {
+  return std::all_of(where.begin(), where.end(), [&](const auto& condition) {
+    const auto label = label_of(cell, condition.first);
+    return label &&
+           std::find(condition.second.begin(), condition.second.end(), *label) != condition.second.end();
+  });
 }
 
 std::string text_of(const Cell& cell) {

@@ -33,20 +33,25 @@ struct Stage {
   std::vector<Axis> axes;
 };
 
-/// One evaluation of every run of some stages: options of `variform evaluate`, at the end or along the training.
+/// Cells whose label on each of these axes is among the ones given; without any, all cells.
+using Where = std::vector<std::pair<std::string, std::vector<std::string>>>;
+
+/// One evaluation of every run of some stages, or of some labels: options of `variform evaluate`, at the end or along the training.
 struct Evaluation {
   std::string name;
   std::vector<std::string> options;  ///< "--limit", "2000"
   std::vector<double> epochs;        ///< when, besides the end; increasing
   bool at_end = true;
   std::vector<std::string> stages;  ///< none: all
+  Where where;
 };
 
-/// A picture of every run of some stages: a command such as `variform sample` and its options.
+/// A picture of every run of some stages, or of some labels: a command such as `variform sample` and its options.
 struct Drawing {
   std::string name, command;
   std::vector<std::string> options;
   std::vector<std::string> stages;  ///< none: all
+  Where where;
 };
 
 /// Agreement between runs that differ along one axis only: options of `variform compare`.
@@ -61,6 +66,7 @@ struct Plan {
   std::string name, title;
   config::Node base;  ///< the config without [study]
   std::vector<Stage> stages;
+  std::vector<Where> skips;  ///< cells to leave out
   std::vector<Evaluation> evaluations;
   std::vector<Drawing> drawings;
   std::vector<Comparison> comparisons;
@@ -79,7 +85,7 @@ struct Cell {
   std::vector<std::size_t> needs;                           ///< cells whose runs it refers to
 };
 
-/// All cells, stage by stage, the last axis fastest. Settings apply in this order: the stage's, axes of tables, axes
+/// All cells but those to skip, stage by stage, the last axis fastest. Settings apply in this order: the stage's, axes of tables, axes
 /// that name a `type`, the other axes; so a parameter survives the choice of its component. What refers to a stage or
 /// a cell that is not there goes to `diagnostics`.
 std::vector<Cell> cells_of(const Plan& plan, config::Diagnostics& diagnostics);
@@ -91,6 +97,7 @@ config::Node with_runs(const Plan& plan, const std::vector<Cell>& cells, std::si
 
 /// The label of a cell on an axis, if it has that axis.
 std::optional<std::string> label_of(const Cell& cell, const std::string& axis);
+bool fits(const Cell& cell, const Where& where);
 /// "β 0.1, seed 2"-like text of all labels: "objective.beta=0.1 seed=2".
 std::string text_of(const Cell& cell);
 

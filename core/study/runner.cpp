@@ -103,14 +103,14 @@ std::vector<Runner::Step> Runner::steps_of(const Cell& cell) const {
   const std::string& stage = plan_.stages[cell.stage].name;
   std::vector<Step> steps;
   for (const Evaluation& evaluation : plan_.evaluations) {
-    if (!wanted(evaluation.stages, stage)) continue;
+    if (!wanted(evaluation.stages, stage) || !fits(cell, evaluation.where)) continue;
     std::vector<std::string> command{"evaluate"};
     command.insert(command.end(), evaluation.options.begin(), evaluation.options.end());
     for (const double epoch : evaluation.epochs) steps.push_back({evaluation.name, false, command, epoch});
     if (evaluation.at_end) steps.push_back({evaluation.name, false, command, {}});
   }
   for (const Drawing& drawing : plan_.drawings) {
-    if (!wanted(drawing.stages, stage)) continue;
+    if (!wanted(drawing.stages, stage) || !fits(cell, drawing.where)) continue;
     std::vector<std::string> command{drawing.command};
     command.insert(command.end(), drawing.options.begin(), drawing.options.end());
     steps.push_back({drawing.name, true, std::move(command), {}});

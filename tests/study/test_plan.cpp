@@ -63,6 +63,38 @@ seed = [1, 2, 3]
   CHECK(*found.cells[4].config.find("objective")->find("samples")->if_integer() == 2);
 }
 
+TEST_CASE("cells may be left out, and an evaluation asked of some cells only") {
+  const Read found = read(R"(
+[study.axes]
+"objective.beta" = [0.5, 2]
+seed = [1, 2, 3]
+[[study.skip]]
+"objective.beta" = 2
+seed = [2, 3]
+[study.evaluate.some]
+where = { seed = 1 }
+limit = 5
+)");
+  REQUIRE(found.errors.empty());
+  REQUIRE(found.cells.size() == 4);
+  CHECK(text_of(found.cells[2]) == "beta=0.5 seed=3");
+  CHECK(text_of(found.cells[3]) == "beta=2 seed=1");
+  CHECK(found.plan.evaluations[0].options == std::vector<std::string>{"--limit", "5"});
+  CHECK(fits(found.cells[3], found.plan.evaluations[0].where));
+  CHECK_FALSE(fits(found.cells[2], found.plan.evaluations[0].where));
+
+  const Read wrong = read(R"(
+[study.axes]
+seed = [1, 2]
+[[study.skip]]
+sed = 1
+[study.evaluate.some]
+where = { seed = 7 }
+)");
+  CHECK(wrong.errors.find("sed is no axis of this study") != std::string::npos);
+  CHECK(wrong.errors.find("has no value \"7\"") != std::string::npos);
+}
+
 TEST_CASE("a choice of type comes before other values, whatever the axes' order") {
   const Read found = read(R"(
 [study.axes]
