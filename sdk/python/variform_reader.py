@@ -12,6 +12,7 @@ the path; needs Python 3.11 and numpy, h5py for tensors, and makes pandas tables
     for row in study.rows(metric="above_linear_percent"):
         print(row["objective.beta"], row["value"])
     mean, half, values = study.interval("loss_beta", {"model.family.type": "full", "objective.beta": 2})
+    metric = study.array("geometry_arrays.metric.mean", {"objective.beta": 2})     # [runs, d, d]
 """
 
 import csv
@@ -159,12 +160,18 @@ class Study:
     def _of(labels, axis):
         return next((label for name, label in labels.items() if axis in (name, name.replace(".", "_"))), None)
 
+    @staticmethod
+    def _fits(labels, where):
+        """Whether labels (a dictionary) are as `where` asks: a label for each axis, or a list of them."""
+        return all(labels.get(axis, "") in [str(label) for label in (asked if isinstance(asked, (list, tuple)) else [asked])]
+                   for axis, asked in (where or {}).items())
+
     def rows(self, metric=None, where=None, evaluation=None, epoch="end"):
-        """Rows of results.csv as dictionaries; `where` maps axes to labels; epoch None: all along the training."""
-        where = {axis: str(label) for axis, label in (where or {}).items()}
+        """Rows of results.csv as dictionaries, metrics that the study derives among them; `where` maps axes (and "stage")
+        to a label or a list of labels; epoch None: all along the training."""
         return [row for row in self._rows
                 if (metric is None or row["metric"] == metric) and (evaluation is None or row["evaluation"] == evaluation)
-                and (epoch is None or row["epoch"] == str(epoch)) and all(row[axis] == label for axis, label in where.items())]
+                and (epoch is None or row["epoch"] == _epoch(epoch)) and self._fits(row, where)]
 
     def interval(self, metric, where=None, evaluation=None, epoch="end"):
         """interval() over all runs that fit."""
@@ -173,6 +180,59 @@ class Study:
     def table(self, **selection):
         """rows() as a pandas table where pandas is there."""
         return table(self.rows(**selection))
+
+    def evaluations(self, where=None, evaluation=None, epoch="end"):
+        """[(labels, what `variform evaluate` wrote)] of the runs that fit; `evaluation` may also be the name of a
+        comparison, whose labels lack the axis that it compares over."""
+        found = []
+        for cell in self.summary["cells"]:
+            labels = dict(cell["labels"])
+            for entry in cell.get("evaluations", []):
+                if evaluation in (None, entry["name"]) and (epoch is None or _epoch(epoch) == _epoch(entry["epoch"])) \
+                        and self._fits(labels | {"stage": cell["stage"]}, where):
+                    found.append((labels | {"evaluation": entry["name"], "epoch": _epoch(entry["epoch"])},
+                                  json.loads((self.runs_folder / cell["run"] / entry["file"]).read_text())))
+        for entry in self.summary["comparisons"]:
+            labels = dict(entry["labels"])
+            if evaluation == entry["name"] and self._fits(labels | {"stage": entry["stage"]}, where):
+                found.append((labels, json.loads((self.folder / entry["file"]).read_text())))
+        return found
+
+    def arrays(self, path, where=None, evaluation=None, epoch="end"):
+        """[(labels, array)] of a place in the evaluations, "geometry_arrays.metric.mean"; those without it are left out."""
+        found = []
+        for labels, result in self.evaluations(where, evaluation, epoch):
+            for key in path.split("."):
+                result = result.get(key) if isinstance(result, dict) else None
+            if result is not None:
+                found.append((labels, numpy.array(result, dtype=float)))  # null becomes nan
+        return found
+
+    def array(self, path, where=None, evaluation=None, epoch="end"):
+        """arrays() on top of each other: [runs, …], in the order of the study's cells."""
+        found = self.arrays(path, where, evaluation, epoch)
+        if not found:
+            raise KeyError(f"no evaluation of {self.folder} that fits has {path!r}")
+        for what, different in (("evaluations", {labels.get("evaluation") for labels, _ in found}),
+                                ("shapes", {array.shape for _, array in found})):
+            if len(different) > 1:
+                raise ValueError(f"{path!r} has different {what}: {sorted(different)}; choose some, or use arrays()")
+        return numpy.stack([array for _, array in found])
+
+    def pictures(self, name, where=None):
+        """[(labels, path of a PNG file)] of a picture that the study draws of its runs (its table [study.draw])."""
+        found = []
+        for cell in self.summary["cells"]:
+            labels = dict(cell["labels"])
+            if self._fits(labels | {"stage": cell["stage"]}, where):
+                found += [(labels, self.runs_folder / cell["run"] / entry["file"]) for entry in cell.get("pictures", [])
+                          if entry["name"] == name]
+        return found
+
+
+def _epoch(value):
+    """As results.csv writes it: "end", "0", "0.5"."""
+    return value if value == "end" else f"{float(value):g}"
 
 
 def _tensors(file):

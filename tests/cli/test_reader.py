@@ -1,5 +1,6 @@
 """sdk/python/variform_reader.py reads what the program wrote; its Student quantiles against scipy's."""
 
+import json
 import os
 import pathlib
 import sys
@@ -21,6 +22,16 @@ seed = [1, 2]
 [study.evaluate.final]
 samples = 2
 importance_samples = 0
+[study.evaluate.along]
+epochs = [0, 1]
+at_end = false
+samples = 2
+importance_samples = 0
+[study.compare.seeds]
+over = "seed"
+[study.draw.samples]
+command = "sample"
+n = 4
 """
 
 
@@ -59,6 +70,32 @@ class Reader(ProgramTest):
         low, high = scipy.stats.t.interval(0.95, 1, mean, scipy.stats.sem(values))
         self.assertAlmostEqual(mean + half, high, delta=1e-6 * abs(high - low))
         self.assertEqual(len(study.table(metric="kl")), 4)
+
+        self.assertEqual({row["seed"] for row in study.rows("kl", {"seed": [1, 2], "stage": "main"})}, {"1", "2"})
+        self.check_arrays(study)
+
+    def check_arrays(self, study):
+        metric = study.array("geometry_arrays.metric.mean", {"model.family.type": "full"}, evaluation="final")
+        self.assertEqual(metric.shape, (2, 4, 4))
+        for (labels, run), expected in zip(study.runs(model_family_type="full"), metric):
+            (entry,) = [entry for cell in study.summary["cells"] if dict(cell["labels"]) == labels
+                        for entry in cell["evaluations"] if entry["epoch"] == "end"]
+            written = json.loads((run.folder / entry["file"]).read_text())["geometry_arrays"]["metric"]["mean"]
+            self.assertEqual(expected.tolist(), written)
+        self.assertEqual(study.array("values.kl.mean", epoch=1, evaluation="along").shape, (4,))
+        along = study.arrays("information_arrays.latent_kl", {"seed": 2, "model.family.type": "full"}, epoch=None)
+        self.assertEqual([(labels["epoch"], array.shape) for labels, array in along], [("0", (4,)), ("1", (4,)), ("end", (4,))])
+        with self.assertRaisesRegex(ValueError, "different evaluations: .'along', 'final'"):
+            study.array("values.kl.mean", epoch=None)
+        with self.assertRaisesRegex(KeyError, "has 'geometry_arrays.metrics'"):
+            study.array("geometry_arrays.metrics")
+        self.assertEqual([labels for labels, _ in study.evaluations(evaluation="seeds")],
+                         [{"model.family.type": "diagonal"}, {"model.family.type": "full"}])
+        self.assertEqual(study.array("agreement_arrays.subspace_angle", {"model.family.type": "full"}, "seeds").shape[0], 1)
+        pictures = study.pictures("samples", {"seed": 1})
+        self.assertEqual([labels["model.family.type"] for labels, _ in pictures], ["diagonal", "full"])
+        for _, file in pictures:
+            self.assertEqual(file.read_bytes()[:4], b"\x89PNG")
 
     def test_intervals(self):
         for n in (2, 3, 10, 31, 32, 60, 200):
