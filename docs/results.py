@@ -344,7 +344,7 @@ def uses_of_text(text, study):
 
 
 def names_of_comparisons(summary, rows):
-    """Hash, seeds and commit of rows that compare several runs: those of the runs."""
+    """Hash, seeds and, where it is not known, commit of rows that compare several runs: those of the runs."""
     of_runs = {(row["hash"], row["run_seed"]): row["commit"] for row in rows if row["hash"]}
     for comparison in summary["comparisons"]:
         labels = dict(comparison["labels"])
@@ -355,7 +355,8 @@ def names_of_comparisons(summary, rows):
         for row in rows:
             if not row["hash"] and row["evaluation"] == comparison["name"] and row["stage"] == comparison["stage"] \
                     and all(row[axis] == label for axis, label in labels.items()):
-                row.update({column: " ".join(sorted(values, key=lambda v: (len(v), v))) for column, values in named.items()})
+                row.update({column: " ".join(sorted(values, key=lambda v: (len(v), v))) for column, values in named.items()
+                            if not row[column]})
 
 
 def read_results(folder, commit):
@@ -363,13 +364,9 @@ def read_results(folder, commit):
     with open(folder / "results.csv", newline="") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
-    header = list(reader.fieldnames)
-    if "commit" not in header:
-        if not commit:
-            raise Wrong(f"{folder}/results.csv has no column commit: name the commit that the study was run with by --commit")
-        header.append("commit")
-        for row in rows:
-            row["commit"] = commit if row["hash"] else ""
+    header = [*(name for name in reader.fieldnames if name != "commit"), "commit"]
+    for row in rows:
+        row["commit"] = row.get("commit") or (commit if row["hash"] else "") or ""
     summary = json.loads((folder / "study.json").read_text())
     unfinished = [cell["cell"] for cell in summary["cells"] if "run" not in cell]
     if unfinished:
@@ -378,7 +375,8 @@ def read_results(folder, commit):
     for row in rows:
         if not (row["hash"] and row["run_seed"] and re.fullmatch(r"[0-9a-f]{7,40}( [0-9a-f]{7,40})*", row["commit"])):
             raise Wrong(f"{folder}/results.csv: a row of {row['metric']} lacks hash, seed or a commit ({row['commit']!r}); "
-                        "numbers of a changed checkout are not for the documents")
+                        "numbers of a changed checkout are not for the documents (--commit names one that the program did "
+                        "not know)")
     return header, rows
 
 
@@ -408,6 +406,8 @@ def figure_file(folder, name):
 
 
 def copy(source, folder):
+    if not source.is_file():
+        raise Wrong(f"{source} is not there; run: variform report, and see what it says is missing")
     if source.suffix not in (".png", ".svg"):
         path = re.search(r"(?<![\w.:/<])/[\w.-]+/[\w.-]+", source.read_text())
         if path:

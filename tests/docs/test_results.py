@@ -124,7 +124,8 @@ class Committed(unittest.TestCase):
                 found = [row for row in rows if row["metric"] == metric and row["epoch"] == "end"
                          and all(row[axis] == entry[axis] for axis in spec["rows"])
                          and all(row[column] == spec[column] for column in ("evaluation", "stage") if column in spec)
-                         and all(row[axis] in ([labels] if isinstance(labels, str) else labels)
+                         and all(row[axis] in [label if isinstance(label, str) else f"{label:g}" for label in
+                                               (labels if isinstance(labels, list) else [labels])]
                                  for axis, labels in spec.get("where", {}).items())]
                 if not found:
                     self.assertIn(cell, ("–", ""))
@@ -294,7 +295,7 @@ class Import(unittest.TestCase):
             "names a path of this machine": ("figures/loss.gp", lambda text: "plot '/somewhere/on/disk.csv'\n"),
             "is not in the project": ("study.toml", lambda text: text.replace("configs/studies/linear", "mine")),
             "1 of 6 runs are not done": ("study.json", lambda text: text.replace('"run": "tiny-0a0a0a0a-1", ', "")),
-            "has no column commit": ("results.csv", lambda text: text.replace(",commit", "").replace(",1234567", "")),
+            "(--commit names one": ("results.csv", lambda text: text.replace(",commit", "").replace(",1234567", "")),
             "run: variform report": ("study.toml", None)}
         for said, (name, change) in changes.items():
             file = self.study / name
