@@ -91,7 +91,7 @@ class Reader(ProgramTest):
             study.array("geometry_arrays.metrics")
         self.assertEqual([labels for labels, _ in study.evaluations(evaluation="seeds")],
                          [{"model.family.type": "diagonal"}, {"model.family.type": "full"}])
-        self.assertEqual(study.array("agreement_arrays.subspace_angle", {"model.family.type": "full"}, "seeds").shape[0], 1)
+        self.assertEqual(study.array("agreement_arrays.mcc", {"model.family.type": "full"}, "seeds").shape[0], 1)
         pictures = study.pictures("samples", {"seed": 1})
         self.assertEqual([labels["model.family.type"] for labels, _ in pictures], ["diagonal", "full"])
         for _, file in pictures:
