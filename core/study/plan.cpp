@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <set>
 
 #include "config/load.h"
@@ -89,16 +90,15 @@ std::vector<Axis> read_axes(Reader& parent) {
   return axes;
 }
 
-// { limit = 2000, disentanglement = true, metric = ["a", "b"] } -> --limit 2000 --disentanglement --metric a --metric b
+// { quality = 2000, linear = true, metric = ["a", "b"] } -> --linear --metric=a --metric=b --quality=2000; in the order of
+// the keys, so that studies that write them in another order share what they make.
 std::vector<std::string> command_options(const Reader& reader, const std::set<std::string>& own) {
-  std::vector<std::string> options;
+  std::map<std::string, std::vector<std::string>> options;
   const auto add = [&](const std::string& key, const Node& value) {
-    if (const bool* flag = value.if_flag()) {
-      if (*flag) options.push_back("--" + key);
-      return;
-    }
-    options.push_back("--" + key);
-    options.push_back(value.if_text() ? *value.if_text() : label_of(value));
+    const bool* flag = value.if_flag();
+    if (flag && !*flag) return;
+    const std::string given = flag ? "" : "=" + (value.if_text() ? *value.if_text() : label_of(value));
+    options[key].push_back("--" + key + given);
   };
   for (const auto& member : reader.source().members()) {
     if (own.contains(member.key)) continue;
@@ -108,7 +108,9 @@ std::vector<std::string> command_options(const Reader& reader, const std::set<st
       for (const Node& element : *array) add(key, element);
     else add(key, member.value);
   }
-  return options;
+  std::vector<std::string> all;
+  for (auto& [key, several] : options) all.insert(all.end(), several.begin(), several.end());
+  return all;
 }
 
 std::vector<std::string> read_stages(Reader& reader, const Plan& plan) {

@@ -39,7 +39,7 @@ using Where = std::vector<std::pair<std::string, std::vector<std::string>>>;
 /// One evaluation of every run of some stages, or of some labels: options of `variform evaluate`, at the end or along the training.
 struct Evaluation {
   std::string name;
-  std::vector<std::string> options;  ///< "--limit", "2000"
+  std::vector<std::string> options;  ///< "--limit=2000"
   std::vector<double> epochs;        ///< when, besides the end; increasing
   bool at_end = true;
   std::vector<std::string> stages;  ///< none: all

@@ -79,7 +79,7 @@ limit = 5
   REQUIRE(found.cells.size() == 4);
   CHECK(text_of(found.cells[2]) == "beta=0.5 seed=3");
   CHECK(text_of(found.cells[3]) == "beta=2 seed=1");
-  CHECK(found.plan.evaluations[0].options == std::vector<std::string>{"--limit", "5"});
+  CHECK(found.plan.evaluations[0].options == std::vector<std::string>{"--limit=5"});
   CHECK(fits(found.cells[3], found.plan.evaluations[0].where));
   CHECK_FALSE(fits(found.cells[2], found.plan.evaluations[0].where));
 
@@ -154,7 +154,7 @@ linear = false
   REQUIRE(found.plan.evaluations.size() == 1);
   const Evaluation& along = found.plan.evaluations[0];
   CHECK(along.options ==
-        std::vector<std::string>{"--limit", "2000", "--importance-samples", "0", "--disentanglement"});
+        std::vector<std::string>{"--disentanglement", "--importance-samples=0", "--limit=2000"});
   CHECK(along.epochs == std::vector<double>{0, 1, 2.5});
   CHECK_FALSE(along.at_end);
 }
