@@ -43,7 +43,7 @@ void add_model_commands(CLI::App& app, Common& common,
                         Action& action);  // evaluate, sample, reconstruct, traverse, encode, export
 void add_runs_commands(CLI::App& app, Common& common, Action& action);    // runs list|table|diff|plot
 void add_compare_command(CLI::App& app, Common& common, Action& action);  // compare
-void add_data_commands(CLI::App& app, Common& common, Action& action);    // data import
+void add_data_commands(CLI::App& app, Common& common, Action& action);    // data import|list
 void add_new_command(CLI::App& app, Common& common, Action& action);      // new
 void add_study_commands(CLI::App& app, Common& common, Action& action);   // study, report
 
@@ -82,6 +82,9 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
 
 /// A run's folder, given as a path or as its name below --runs.
 std::filesystem::path run_path(const Common& common, const std::string& run);
+
+/// What the config of a run's folder says of plugins; nothing for a checkpoint by itself.
+std::vector<std::string> plugin_paths_of(const std::filesystem::path& run);
 
 /// Text, or JSON, on stdout.
 void write_result(const std::string& text);

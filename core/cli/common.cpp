@@ -126,6 +126,12 @@ fs::path run_path(const Common& common, const std::string& run) {
   return fs::exists(below) ? below : fs::path(run);
 }
 
+std::vector<std::string> plugin_paths_of(const fs::path& run) {
+  if (!fs::is_directory(run)) return {};
+  config::Diagnostics diagnostics;
+  return config::plugin_paths(config::parse_file((run / "config.resolved.toml").string(), diagnostics));
+}
+
 void write_result(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   if (text.empty() || text.back() != '\n') std::fputc('\n', stdout);

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "config/load.h"
 #include "evaluate/compare.h"
 #include "evaluate/evaluate.h"
 #include "train/checkpoints.h"
@@ -21,12 +20,6 @@ struct CompareCommand {
   std::string which = "last", out;
   evaluate::CompareOptions compare;
 };
-
-std::vector<std::string> plugin_paths_of(const fs::path& run) {
-  if (!fs::is_directory(run)) return {};
-  config::Diagnostics diagnostics;
-  return config::plugin_paths(config::parse_file((run / "config.resolved.toml").string(), diagnostics));
-}
 
 int compare(const Common& common, const CompareCommand& options) {
   std::vector<fs::path> folders;

@@ -61,10 +61,7 @@ Opened open(const Common& common, const ModelOptions& options) {
   }
   Opened opened;
   config::Diagnostics diagnostics;
-  const config::Node root = fs::is_directory(run)
-                                ? config::parse_file((run / "config.resolved.toml").string(), diagnostics)
-                                : config::Node();
-  opened.registry = common.registry(config::plugin_paths(root));
+  opened.registry = common.registry(plugin_paths_of(run));
   if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
   if (!options.prior.empty()) {
     opened.prior =

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
@@ -55,26 +56,67 @@ std::vector<bool> informative_latents(train::Session& session, const std::string
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
-void require_same(const std::vector<ComparedRun>& runs) {
+void require_runs(const std::vector<ComparedRun>& runs) {
   if (runs.size() < 2)
     throw std::invalid_argument("a comparison needs two runs or more, found " + std::to_string(runs.size()) +
                                 ".");
   const train::Session& first = *runs[0].session;
   for (const ComparedRun& run : runs) {
     const train::Session& other = *run.session;
-    if (other.splits.name != first.splits.name ||
-        other.assembly->model().data != first.assembly->model().data)
-      throw std::invalid_argument("runs are compared on the same data, but " + quoted(runs[0].name) +
-                                  " was trained on " + quoted(first.splits.name) + " " +
-                                  to_text(first.assembly->model().data) + " and " + quoted(run.name) +
-                                  " on " + quoted(other.splits.name) + " " +
-                                  to_text(other.assembly->model().data) + ".");
     if (other.assembly->model().latent != first.assembly->model().latent)
       throw std::invalid_argument("runs of equally many latents are compared, but " + quoted(runs[0].name) +
                                   " has " + std::to_string(first.assembly->model().latent) + " and " +
                                   quoted(run.name) + " " + std::to_string(other.assembly->model().latent) +
                                   ".");
   }
+}
+
+// How many of the first `count` rows differ: in what is stored where every look at them draws noise, otherwise in what
+// the models see (to the rounding of another precision).
+std::int64_t rows_that_differ(Rows& rows, Rows& others, std::int64_t count) {
+  const auto of = [&](Rows& from, bool stored, std::int64_t first, std::int64_t n) {
+    const Tensor x = stored ? from.dataset()->stored().narrow(0, first, n) : from.range(first, n).x;
+    return x.to(at::kCPU, at::kDouble).flatten(1);
+  };
+  const auto is_noisy = [](Rows& from) { return from.dataset() && from.dataset()->needs_generator(); };
+  const bool noisy = is_noisy(rows);
+  if (noisy != is_noisy(others)) return count;
+  constexpr std::int64_t kAtOnce = 1024;
+  constexpr double kRounding = 1e-6;
+  std::int64_t different = 0;
+  for (std::int64_t first = 0; first < count; first += kAtOnce) {
+    const std::int64_t n = std::min(kAtOnce, count - first);
+    const Tensor same =
+        at::isclose(of(rows, noisy, first, n), of(others, noisy, first, n), kRounding, kRounding);
+    different += n - same.all(1).sum().item<std::int64_t>();
+  }
+  return different;
+}
+
+// The data are the same if their values are, whatever they are called.
+void require_same_data(const ComparedRun& first, Rows& rows, const ComparedRun& run, std::int64_t count) {
+  const auto refuse = [&](const std::string& difference) {
+    const auto described = [](const ComparedRun& one) {
+      const std::string& data = one.session->splits.name;
+      return quoted(one.name) + " was trained on " + quoted(data) + " " +
+             to_text(one.session->assembly->model().data);
+    };
+    throw std::invalid_argument("runs are compared on the same data, but " + described(first) + " and " +
+                                described(run) + difference + "; compare runs with one and the same [data].");
+  };
+  if (run.session->assembly->model().data != first.session->assembly->model().data) refuse("");
+  std::unique_ptr<Rows> others;
+  try {
+    others = std::make_unique<Rows>(*run.session, rows.split());
+  } catch (const std::runtime_error&) {
+    refuse(", which has no split '" + rows.split() + "'");
+  }
+  if (others->size() < count)
+    refuse(", where the split '" + rows.split() + "' has " + std::to_string(others->size()) + " rows, not " +
+           std::to_string(count));
+  if (const std::int64_t different = rows_that_differ(rows, *others, count))
+    refuse(", whose values differ in " + std::to_string(different) + " of the first " +
+           std::to_string(count) + " rows of split '" + rows.split() + "'");
 }
 
 Pairs for_pairs(std::size_t count, const std::function<Value(std::size_t, std::size_t)>& value) {
@@ -272,7 +314,7 @@ class Comparison {
 }  // namespace
 
 json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options) {
-  require_same(runs);
+  require_runs(runs);
   const at::NoGradGuard no_grad;
   train::Session& first = *runs[0].session;
   Rows rows(first, options.split);
@@ -281,6 +323,7 @@ json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options
     throw std::invalid_argument("a comparison needs two rows or more, found " + std::to_string(count) + ".");
   Codes codes;
   for (const ComparedRun& run : runs) {
+    require_same_data(runs[0], rows, run, count);
     codes.of_run.push_back(codes_of(*run.session, rows, count));
     codes.informative.push_back(informative_latents(*run.session, rows.split()));
   }

@@ -209,6 +209,27 @@ class Models(ProgramTest):
         self.assertEqual(json.loads((self.folder / "pairs.json").read_text())["rows"], 20)
         self.run_program("compare", run, code=2)
 
+    def test_compare_looks_at_the_data(self):
+        """The same values under another name are the same data; others under the same name are not."""
+        numpy.save(self.folder / "again.npy", numpy.load(self.folder / "images.npy"))
+        copied = [f'data.dataset.splits.{split}.x=again.npy' for split in ("train", "test")]
+        same = self.train("data.dataset.name=copy", *copied, "train.steps=1", runs="same")
+        self.run_program("compare", self.run_folder, same)
+        changed = numpy.load(self.folder / "images.npy")
+        changed[[200, 201, 255]] //= 2
+        numpy.save(self.folder / "again.npy", changed)
+        for run, limit, code, text in ((same, 0, 1, "differ in 3 of the first 64 rows of split 'test'"), (same, 8, 0, "")):
+            result = self.run_program("compare", self.run_folder, run, "--limit", limit, code=code)
+            self.assertIn(text, result.stderr)
+        scaled = self.train("data.scale=standardise", "train.steps=1", runs="scaled")
+        self.assertIn("differ in 64 of", self.run_program("compare", self.run_folder, scaled, code=1).stderr)
+        noisy = [self.train("data.dequantise=true", f"seed={seed}", "train.steps=1", runs="noisy") for seed in (1, 2)]
+        self.run_program("compare", *noisy)
+        self.assertIn("differ in 64 of", self.run_program("compare", self.run_folder, noisy[0], code=1).stderr)
+        short = self.train("data.dataset.splits.test.rows=[192, 200]", "train.steps=1", runs="short")
+        refused = self.run_program("compare", self.run_folder, short, code=1).stderr
+        self.assertIn("where the split 'test' has 8 rows, not 64; compare runs with one and the same [data]", refused)
+
     def test_commands_without_data_take_no_split(self):
         for command in ("export", "sample"):
             self.assertIn("--split", self.run_program(command, self.run_folder, "--split", "test", code=2).stderr)

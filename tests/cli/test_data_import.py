@@ -1,4 +1,4 @@
-"""`data import`: a folder of images becomes a data set. Files are written here byte by byte, pixels are held against
+"""`data import`: a folder of images becomes a data set; `data list`: which are there. Files are written here byte by byte, pixels are held against
 numpy's own crop and resize, and the config for CelebA trains on what came out."""
 
 import os
@@ -275,6 +275,38 @@ class Training(Import):
             file.write(b"more")
         refused = self.run_program("check", SOURCE / "configs/quickstart.toml", "data.dataset=images-8.toml", code=1)
         self.assertIn("the file is truncated or another one", refused.stderr)
+
+
+class List(Import):
+    def state(self, *arguments, **options):
+        result = self.run_program("data", "list", "made.toml", "--json", *arguments, **options)
+        (entry,) = result.json
+        return entry["complete"], entry["files"][0]["state"], entry["files"][0]["problem"]
+
+    def test_states(self):
+        for i in range(2):
+            write_png(self.images / f"{i}.png", noise(8, 8))
+        self.make("--size", 8, "--test", 1, "--out", "made.h5")
+        file = self.folder / "made.h5"
+        self.assertEqual(self.state(), (True, "found", ""))
+        self.assertEqual(self.state("--verify"), (True, "verified", ""))
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        self.assertEqual(self.state()[1], "found")
+        self.assertRegex(self.state("--verify", code=1)[2], "made.h5: expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}")
+        file.write_bytes(whole[:-1])
+        self.assertRegex(self.state(code=1)[2], rf"made.h5: expected {len(whole)} bytes, found {len(whole) - 1}\.")
+        file.unlink()
+        self.assertEqual(self.state(), (False, "missing", ""))
+
+    def test_all(self):
+        listed = self.run_program("data", "list", "--data", self.folder).stdout
+        self.assertRegex(listed, r"(?m)^celeba-64 +\[3, 64, 64\]  missing ")
+        self.assertRegex(listed, r"(?m)^celeba-64: accept the terms of CelebA .* run variform data import img_align_celeba ")
+        self.assertIn(f"looked for in: {self.folder}", listed)
+        self.assertIn('did you mean "mnist"?', self.run_program("data", "list", "mnits", code=1).stderr)
+        (self.folder / "bad.toml").write_text("x = 3")
+        self.assertIn("bad.toml", self.run_program("data", "list", "./bad.toml", code=1).stdout)
 
 
 if __name__ == "__main__":
