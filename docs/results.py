@@ -405,7 +405,7 @@ def figure_file(folder, name):
     return png
 
 
-def copy(source, folder):
+def copy(source, folder, name=None):
     if not source.is_file():
         raise Wrong(f"{source} is not there; run: variform report, and see what it says is missing")
     if source.suffix not in (".png", ".svg"):
@@ -413,7 +413,7 @@ def copy(source, folder):
         if path:
             raise Wrong(f"{source} names a path of this machine: {path[0]}")
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, folder / source.name)
+    shutil.copyfile(source, folder / (name or source.name))
 
 
 def write_rows(file, header, rows):
@@ -442,7 +442,9 @@ def import_study(folder, arguments):
     for spec in described.get("figures", []):
         along = spec.get("x") in ("epoch", "step")
         uses |= {(metric, along, spec.get("evaluation") or None) for metric in metrics_of(spec, known)}
-        figures[spec["name"]] = {"caption": spec.get("caption", ""), "file": figure_file(folder, spec["name"]).name}
+        # Named after the study, too: the documents as HTML have all pictures in one folder.
+        picture = figure_file(folder, spec["name"])
+        figures[spec["name"]] = {"caption": spec.get("caption", ""), "file": f"{name}-{picture.name}"}
     kept = [row for row in rows if any(row["metric"] == metric and (row["epoch"] != "end") == along
                                        and evaluation in (None, row["evaluation"]) for metric, along, evaluation in uses)]
     summary = {"name": name, "title": described.get("title", name), "command": command_of_study(described),
@@ -456,7 +458,7 @@ def import_study(folder, arguments):
         for suffix in ("md", "csv", "tex"):
             copy(folder / "tables" / f"{table}.{suffix}", into / "tables")
     for figure, spec in figures.items():
-        copy(folder / "figures" / spec["file"], into / "figures")
+        copy(figure_file(folder, figure), into / "figures", spec["file"])
         for suffix in ("csv", "gp"):
             if (folder / "figures" / f"{figure}.{suffix}").is_file():
                 copy(folder / "figures" / f"{figure}.{suffix}", into / "figures")

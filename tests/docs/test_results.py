@@ -98,8 +98,12 @@ class Committed(unittest.TestCase):
         for folder in FOLDERS:
             self.assertRegex(text, rf"<!--(= |table |figure |command ){folder.name}\b", folder.name)
             summary = json.loads((folder / "study.json").read_text())
-            names = {file.stem for part in ("tables", "figures") for file in (folder / part).glob("*")}
-            self.assertEqual(names, {*summary["tables"], *summary["figures"]}, folder.name)
+            names = {str(file.relative_to(folder)) for part in ("tables", "figures") for file in (folder / part).glob("*")}
+            known = {f"tables/{name}.{suffix}" for name in summary["tables"] for suffix in ("md", "csv", "tex")}
+            known |= {f"figures/{name}.{suffix}" for name in summary["figures"] for suffix in ("csv", "gp")}
+            pictures = {f"figures/{figure['file']}" for figure in summary["figures"].values()}
+            self.assertLessEqual(names, known | pictures, folder.name)
+            self.assertLessEqual(pictures, names, folder.name)
 
     def test_no_paths_of_a_machine(self):
         for folder in FOLDERS:
@@ -275,9 +279,9 @@ class Import(unittest.TestCase):
         self.assertEqual((angle["hash"], angle["run_seed"], angle["commit"]), ("0b0b0b0b", "1 2 3", "1234567"))
         summary = json.loads((into / "study.json").read_text())
         self.assertEqual(summary["command"], "./variform study configs/studies/linear.toml")
-        self.assertEqual(summary["figures"], {"loss": {"caption": "Loss.", "file": "loss.png"}})
+        self.assertEqual(summary["figures"], {"loss": {"caption": "Loss.", "file": "tiny-loss.png"}})
         self.assertEqual(sorted(file.name for file in into.rglob("*.*")),
-                         ["loss.gp", "loss.png", "losses.csv", "losses.md", "losses.tex", "results.csv", "study.json"])
+                         ["loss.gp", "losses.csv", "losses.md", "losses.tex", "results.csv", "study.json", "tiny-loss.png"])
         self.run_script("fill", "--check")
         (self.folder / "text.md").write_text("\n<!--= tiny angle {beta=2} %.0f -->4<!--/-->\n")
         said = self.run_script("fill", "--check", code=1)
