@@ -9,7 +9,8 @@ Marked places, which are comments that no reader of the page sees; `fill` replac
 
     <!--= STUDY METRIC {axis=label, …} WORDS %.2f -->0.12 ± 0.03<!--/-->
     <!--= STUDY METRIC {…} / METRIC {…} %.2f -->1.08 ± 0.01<!--/-->            also with - for a difference
-    <!--table STUDY/TABLE--> … <!--/table-->             also with {axis=label|label} and [column, column = heading, …]
+    <!--table STUDY/TABLE--> … <!--/table-->             also with {axis=label|label} and [column, column = heading, …];
+                                                         names and labels with spaces or commas in double quotes
     <!--figure STUDY/FIGURE--> … <!--/figure-->
     <!--command STUDY--> … <!--/command-->
 
@@ -106,7 +107,7 @@ def described(where):
 
 # ------------------------------------------------------------------------------------------------------------- values
 
-TERM = r"[^\s{}%]+(?:\s*\{[^}]*\})?"
+TERM = r'(?:"[^"]*"|[^\s{}%"]+)(?:\s*\{[^}]*\})?'
 VALUE = re.compile(rf"=\s*(?P<study>\S+)\s+(?P<first>{TERM})(?:\s+(?P<operation>[-/])\s+(?P<second>{TERM}))?"
                    r"(?P<words>(?:\s+[a-z]+)*)\s+(?P<format>%\+?(?:\.\d+)?[efgd])\s*")
 WORDS = ("mean", "min", "max", "range", "half", "se", "count", "values")
@@ -125,9 +126,12 @@ def read_where(study, text):
     return where
 
 
+def name_of_term(text):
+    return text.partition("{")[0].strip().strip('"')
+
+
 def read_term(study, text):
-    name, _, where = text.partition("{")
-    return name.strip(), read_where(study, where.rstrip().removesuffix("}"))
+    return name_of_term(text), read_where(study, text.partition("{")[2].rstrip().removesuffix("}"))
 
 
 def paired(study, first, second, operation):
@@ -223,8 +227,8 @@ def table_text(study, name, where, columns):
     if not rows:
         raise Wrong(f"no row of the table {name} is left by {{{where}}}")
     keep = []
-    for column in re.findall(r"[^,]+", columns):
-        head, _, heading = (part.strip() for part in column.partition("="))
+    for head, heading in re.findall(r'\s*("[^"]*"|[^,="]+)\s*(?:=\s*("[^"]*"|[^,]*))?(?:,|$)', columns):
+        head, heading = (part.strip().strip('"') for part in (head, heading))
         if head not in heads:
             raise Wrong(f"the table {name} has no column {head!r}; it has: {', '.join(heads)}")
         keep.append((heads.index(head), heading or head))
@@ -340,7 +344,7 @@ def uses_of_text(text, study):
         match = VALUE.fullmatch(mark)
         if match and match["study"] == study:
             for term in filter(None, (match["first"], match["second"])):
-                yield term.partition("{")[0].strip(), re.search(r"\bepoch\s*=\s*(?!end)", term) is not None
+                yield name_of_term(term), re.search(r"\bepoch\s*=\s*(?!end)", term) is not None
 
 
 def names_of_comparisons(summary, rows):

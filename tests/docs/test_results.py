@@ -160,6 +160,7 @@ main,mnist,2,1,final,end,9,loss,6,0.25,0b0b0b0b,1,1234567
 main,mnist,2,2,final,end,9,loss,5,0.25,0b0b0b0b,2,1234567
 main,mnist,2,3,final,end,9,loss,9,0.25,0b0b0b0b,3,1234567
 main,mnist,2,1,along,5,5,loss,7.25,0.5,0b0b0b0b,1,1234567
+main,mnist,2,1,final,end,9,"a, b of c",0.75,,0b0b0b0b,1,1234567
 main,mnist,2,1,final,end,9,share,0.25,,0b0b0b0b,1,1234567
 main,mnist,2,1,other,end,9,share,0.5,,0b0b0b0b,1,1234567
 """
@@ -176,7 +177,7 @@ class Places(unittest.TestCase):
             "name": "tiny", "command": "./variform study configs/studies/tiny.toml", "tables": {
                 "losses": {"rows": ["objective.beta"], "metrics": ["loss", "share"]}},
             "figures": {"loss": {"caption": "Loss [nats].", "file": "loss.svg"}}}))
-        (study / "tables" / "losses.md").write_text("| beta | loss | share |\n|--|--:|--:|\n| 0.1 | 2.7 | – |\n| 2 | 6.7 | 0.4 |\n")
+        (study / "tables" / "losses.md").write_text("| beta | loss | a, share |\n|--|--:|--:|\n| 0.1 | 2.7 | – |\n| 2 | 6.7 | 0.4 |\n")
         self.results = results.Results(self.folder)
 
     def value(self, mark):
@@ -197,6 +198,8 @@ class Places(unittest.TestCase):
         self.assertEqual(self.value("loss count %d"), "6")
         self.assertEqual(self.value("loss {beta=2, epoch=5} %.2f"), "7.25")
         self.assertEqual(self.value("share {evaluation=other} percent %.0f"), "50 %")
+        self.assertEqual(self.value('"a, b of c" {beta=2} %.2f'), "0.75")
+        self.assertEqual(self.value('share {evaluation=other} - "a, b of c" %.2f'), "-0.25")
 
     def test_pairs(self):
         differences = numpy.array([6 - 1.5, 5 - 2.5, 9 - 4])
@@ -208,6 +211,8 @@ class Places(unittest.TestCase):
     def test_parts(self):
         self.assertEqual(self.results.text_of("table tiny/losses {objective.beta=2} [loss = loss (nats)]"),
                          "\n\n| loss (nats) |\n|--:|\n| 6.7 |\n\n")
+        self.assertEqual(self.results.text_of('table tiny/losses {beta=2} ["a, share" = "a, s", beta]'),
+                         "\n\n| a, s | beta |\n|--:|--|\n| 0.4 | 2 |\n\n")
         self.assertIn("| 0.1 | 2.7 | – |\n", self.results.text_of("table tiny/losses"))
         self.assertIn(r"![Loss \[nats\].](results/tiny/figures/loss.svg)", self.results.text_of("figure tiny/loss"))
         self.assertIn("./variform study configs/studies/tiny.toml", self.results.text_of("command tiny"))
