@@ -133,6 +133,18 @@ class Pixels(Import):
                     self.assertLess(abs(found - expected).max(), 0.51)
                 file.close()
 
+    def test_many_chunks(self):
+        """More images than go to the disk at once, one of them damaged, the last chunk not full."""
+        pixels = noise(21, 200, 200, 3)
+        for i, image in enumerate(pixels):
+            write_png(self.images / f"{i:02}.png", image)
+        (self.images / "09.png").write_bytes(b"")
+        file, _ = self.imported("--size", 200, "--test", 1, "--skip-damaged")
+        self.assertEqual(file["train/x"].chunks, (8, 3, 200, 200))
+        kept = numpy.delete(numpy.arange(20), 9)
+        numpy.testing.assert_array_equal(file["train/x"][()], pixels[kept].transpose(0, 3, 1, 2))
+        numpy.testing.assert_array_equal(file["test/x"][()], pixels[20:].transpose(0, 3, 1, 2))
+
     def test_jpeg(self):
         levels = noise(4, 6)
         write_jpeg(self.images / "a.jpeg", levels)
