@@ -15,9 +15,10 @@ Marked places, which are comments that no reader of the page sees; `fill` replac
     <!--command STUDY--> … <!--/command-->
 
 A value is the mean over the seeds with the half width of its 95 % interval by Student's t, or the one value. WORDS may
-ask for something else (mean, min, max, range, half, se, count, values), which may be taken over other axes too, and for
-`percent`. Axes go by their full name or its end (beta for objective.beta); stage, evaluation, epoch and step are chosen
-the same way. A ratio or difference pairs values that agree in all axes that neither side names: runs of one seed.
+ask for something else: mean, min, max, range, half, se, count, values; error, which is one value ± the standard error that
+its evaluation gives; and percent. All but half and se may be taken over other axes than seeds, too. Axes go by their full
+name or its end (beta for objective.beta); stage, evaluation, epoch and step are chosen the same way. A ratio or difference
+pairs values that agree in all axes that neither side names: runs of one seed.
 """
 
 import argparse
@@ -110,7 +111,7 @@ def described(where):
 TERM = r'(?:"[^"]*"|[^\s{}%"]+)(?:\s*\{[^}]*\})?'
 VALUE = re.compile(rf"=\s*(?P<study>\S+)\s+(?P<first>{TERM})(?:\s+(?P<operation>[-/])\s+(?P<second>{TERM}))?"
                    r"(?P<words>(?:\s+[a-z]+)*)\s+(?P<format>%\+?(?:\.\d+)?[efgd])\s*")
-WORDS = ("mean", "min", "max", "range", "half", "se", "count", "values")
+WORDS = ("mean", "min", "max", "range", "half", "se", "error", "count", "values")
 
 
 def read_where(study, text):
@@ -193,6 +194,10 @@ def shown(show, numbers, errors, form, varying, ending):
         if len(numbers) == 1 and not errors:
             raise Wrong("this value has no standard error")
         return unsigned % (errors[0] if len(numbers) == 1 else statistics.stdev(numbers) / math.sqrt(len(numbers))) + ending
+    if show == "error":
+        if len(numbers) > 1 or not errors:
+            raise Wrong(f"expected one value with a standard error, found {len(numbers)}")
+        return form % numbers[0] + f" ± {unsigned % errors[0]}" + ending
     mean, half, _ = variform_reader.interval(numbers)
     if show == "half":
         return unsigned % half + ending

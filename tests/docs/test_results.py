@@ -192,6 +192,7 @@ class Places(unittest.TestCase):
         self.assertEqual(self.value("loss {beta=0.1} se %.4f"), f"{scipy.stats.sem(values):.4f}")
         self.assertEqual(self.value("loss {beta=0.1, seed=2} se %.2f"), "0.25")
         self.assertEqual(self.value("loss {beta=0.1, seed=2} %.2f"), "2.50")
+        self.assertEqual(self.value("loss {beta=0.1, seed=2} error %.2f"), "2.50 ± 0.25")
         self.assertEqual(self.value("loss {beta=0.1} values %g"), "1.5, 2.5, 4")
         self.assertEqual(self.value("loss range %.1f"), "1.5 to 9.0")
         self.assertEqual(self.value("loss {beta=0.1|2} max %.1f"), "9.0")
