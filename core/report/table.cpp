@@ -102,7 +102,7 @@ std::string significant(double value, int digits) {
 
 std::string with_error(double value, double error) {
   if (!std::isfinite(value)) return "–";
-  if (!std::isfinite(error) || !(error > 0)) return significant(value, 6);
+  if (!std::isfinite(error) || !(error > 1e-9 * std::abs(value))) return significant(value, 6);  // rounding's is none
   // Two digits of the error decide where both end.
   const int decimals = std::clamp(1 - static_cast<int>(std::floor(std::log10(error))), 0, 12);
   return fixed(value, decimals) + " ± " + fixed(error, decimals);
