@@ -12,6 +12,7 @@
 #include "config/text.h"
 #include "report/html.h"
 #include "report/png_grid.h"
+#include "report/study_captions.h"
 #include "report/study_figures.h"
 #include "report/study_metrics.h"
 #include "report/study_tables.h"
@@ -179,27 +180,44 @@ void draw_each(const Specs& specs, std::vector<std::string>& problems, const Dra
     }
 }
 
-void draw_table(const report::StudyResults& results, const report::TableSpec& spec, const fs::path& folder,
-                report::HtmlPage& page) {
-  const report::StudyTable table = report::table_of(results, spec);
-  const std::string caption = caption_of(spec.name, spec.caption);
-  const fs::path stem = folder / "tables" / spec.name;
-  fs::create_directories(stem.parent_path());
-  train::write_text_file(stem.string() + ".md", table.table.markdown());
-  train::write_text_file(stem.string() + ".csv", table.csv);
-  train::write_text_file(stem.string() + ".tex", table.latex);
-  write_result("\n" + caption + "\n" + table.table.text());
-  page.table(caption, table.table);
-}
+// What is made of a study's results, and where it goes.
+struct Report {
+  const report::StudyResults& results;
+  report::SharedSettings settings;
+  fs::path folder;
+  report::HtmlPage page;
 
-void draw_figure(const report::StudyResults& results, const report::FigureSpec& spec, const fs::path& folder,
-                 report::HtmlPage& page) {
-  const report::StudyFigure shown = report::figure_of(results, spec);
-  fs::create_directories(folder / "figures");
-  const report::Drawn drawn = report::draw(shown.figure, folder / "figures" / spec.name);
-  write_result(drawn.svg.string());
-  page.figure(contents_of(drawn.svg), caption_of(spec.name, spec.caption));
-}
+  // NAME.txt beside a table or figure: what it shows, and of which runs.
+  void write_caption(const fs::path& stem, const std::string& caption, const std::string& detail) const {
+    train::write_text_file(stem.string() + ".txt", caption + "\n" + (detail.empty() ? "" : detail + "\n"));
+  }
+
+  void draw(const report::TableSpec& spec) {
+    const report::StudyTable table = report::table_of(results, spec);
+    const std::string caption = caption_of(spec.name, spec.caption), detail = settings.of(table.cells);
+    const fs::path stem = folder / "tables" / spec.name;
+    fs::create_directories(stem.parent_path());
+    train::write_text_file(stem.string() + ".md", table.table.markdown());
+    train::write_text_file(stem.string() + ".csv", table.csv);
+    train::write_text_file(stem.string() + ".tex", table.latex);
+    write_caption(stem, caption, detail);
+    write_result("\n" + caption + "\n" + table.table.text());
+    page.table(caption, table.table, detail);
+  }
+
+  void draw(const report::FigureSpec& spec) {
+    const report::StudyFigure shown = report::figure_of(results, spec);
+    std::string caption = caption_of(spec.name, spec.caption);
+    if (!shown.note.empty()) caption += (caption.ends_with('.') ? " " : ". ") + shown.note;
+    const std::string detail = settings.of(shown.cells);
+    const fs::path stem = folder / "figures" / spec.name;
+    fs::create_directories(stem.parent_path());
+    write_caption(stem, caption, detail);
+    const report::Drawn drawn = report::draw(shown.figure, stem);
+    write_result(drawn.svg.string());
+    page.figure(contents_of(drawn.svg), caption, detail);
+  }
+};
 
 // Tables, figures, the numbers behind them, and the page that shows them all, below the study's folder. Returns a
 // sentence for everything that could not be made.
@@ -207,12 +225,13 @@ std::vector<std::string> draw(const Common& common, const fs::path& folder, cons
   report::StudyResults results = report::read_study(folder, common.runs);
   std::vector<std::string> problems = report::add_metrics(results, study.metrics);
   const std::string command = "variform study " + study.files;
-  report::HtmlPage page(results.title);
+  Report report{results, report::SharedSettings(results), folder, report::HtmlPage(results.title)};
+  report::HtmlPage& page = report.page;
   train::write_text_file(folder / "study.toml", "command = " + config::quote(command) + "\n" + study.text);
   train::write_text_file(folder / "results.csv", report::csv_of(results));
   write_result((folder / "results.csv").string());
-  draw_each(study.tables, problems, [&](const auto& spec) { draw_table(results, spec, folder, page); });
-  draw_each(study.figures, problems, [&](const auto& spec) { draw_figure(results, spec, folder, page); });
+  draw_each(study.tables, problems, [&](const auto& spec) { report.draw(spec); });
+  draw_each(study.figures, problems, [&](const auto& spec) { report.draw(spec); });
   if (!problems.empty()) {
     page.heading("What is missing");
     for (const std::string& problem : problems) page.paragraph(problem);

@@ -72,18 +72,23 @@ std::string element(const char* name, const std::string& text) {
   return std::string("<") + name + ">" + escaped(text) + "</" + name + ">\n";
 }
 
+std::string captioned(const std::string& caption, const std::string& detail) {
+  return "<figcaption>" + escaped(caption) +
+         (detail.empty() ? "" : "<br><small>" + escaped(detail) + "</small>") + "</figcaption>\n";
+}
+
 }  // namespace
 
 void HtmlPage::heading(const std::string& text) { body_ += element("h2", text); }
 
 void HtmlPage::paragraph(const std::string& text) { body_ += element("p", text); }
 
-void HtmlPage::table(const std::string& caption, const Table& table) {
+void HtmlPage::table(const std::string& caption, const Table& table, const std::string& detail) {
   const auto cell = [&](const char* name, std::size_t column, const std::string& text) {
     const bool number = table.columns()[column].align == Align::kRight;
     return std::string("<") + name + (number ? " class=\"n\">" : ">") + text + "</" + name + ">";
   };
-  body_ += "<figure>\n" + element("figcaption", caption) + "<div class=\"scroll\"><table>\n<thead><tr>";
+  body_ += "<figure>\n" + captioned(caption, detail) + "<div class=\"scroll\"><table>\n<thead><tr>";
   for (std::size_t c = 0; c < table.columns().size(); ++c)
     body_ += cell("th", c, breakable(table.columns()[c].heading));
   body_ += "</tr></thead>\n<tbody>\n";
@@ -95,11 +100,11 @@ void HtmlPage::table(const std::string& caption, const Table& table) {
   body_ += "</tbody></table></div></figure>\n";
 }
 
-void HtmlPage::figure(const std::string& svg, const std::string& caption) {
+void HtmlPage::figure(const std::string& svg, const std::string& caption, const std::string& detail) {
   const int smallest = static_cast<int>(kSmallest * width_of(svg));
   body_ += "<figure><div class=\"scroll\"><img alt=\"" + escaped(caption) +
            "\" style=\"min-width:" + std::to_string(smallest) + "px\" src=\"data:image/svg+xml;base64," +
-           base64(svg) + "\"></div>\n" + element("figcaption", caption) + "</figure>\n";
+           base64(svg) + "\"></div>\n" + captioned(caption, detail) + "</figure>\n";
 }
 
 void HtmlPage::details(const std::string& summary, const std::string& text) {

@@ -14,10 +14,10 @@ class HtmlPage {
 
   void heading(const std::string& text);
   void paragraph(const std::string& text);
-  /// A table under its caption.
-  void table(const std::string& caption, const Table& table);
+  /// A table under its caption; `detail` is a line in small print.
+  void table(const std::string& caption, const Table& table, const std::string& detail = "");
   /// A figure from the text of its SVG file, above its caption.
-  void figure(const std::string& svg, const std::string& caption);
+  void figure(const std::string& svg, const std::string& caption, const std::string& detail = "");
   /// Text as it stands, folded away under a summary: configs, commands.
   void details(const std::string& summary, const std::string& text);
 

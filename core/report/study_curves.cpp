@@ -123,9 +123,13 @@ StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec, const
   for (const std::string& title : distinct(results, rows, spec.panel)) {
     const Rows here = only(rows, spec.panel, title);
     Panel panel;
-    panel.title = spec.panel.empty()       ? config::join(spec.metrics)
+    // One metric and no panels: the y axis says it.
+    const std::string whole = spec.metrics.size() > 1 || spec.kind == FigureSpec::Kind::kBars
+                                  ? config::join(spec.metrics)
+                                  : std::string();
+    panel.title = spec.panel.empty()       ? whole
                   : spec.panel == "metric" ? title
-                                           : title_of(spec.panel_label, title);
+                                           : title_of(spec.panel_label, spec.panel, title);
     panel.x_label = spec.x_label;
     panel.y_label = spec.y_label;
     panel.log_x = spec.log_x;
@@ -158,6 +162,10 @@ StudyFigure curves_of(const StudyResults& results, const FigureSpec& spec) {
       panels_of(results, spec, rows, [&](Panel& panel, const std::string& label, const Rows& one) {
         add_pairs(panel, label, one, x, results, spec);
       });
+  // Beside more than two lines texts would hide each other; the first line has them.
+  for (Panel& panel : shown.figure.panels)
+    for (std::size_t s = 1; s < panel.series.size(); ++s)
+      if (panel.series.size() > 4) panel.series[s].names.clear();
   if (shown.figure.panels.empty())
     throw Error("nothing to show: no run has both " + spec.x_metric + " and " + spec.metrics[0] + ".");
   return shown;

@@ -2,16 +2,63 @@
 
 #include "report/study_figures.h"
 
+#include <algorithm>
+
 #include "report/png_grid.h"
 
 namespace variform::report {
+namespace {
+
+StudyFigure by_kind(const StudyResults& results, const FigureSpec& spec) {
+  switch (spec.kind) {
+    case FigureSpec::Kind::kBars: return bars_of(results, spec);
+    case FigureSpec::Kind::kHeatMap: return heat_maps_of(results, spec);
+    case FigureSpec::Kind::kScatter: return scatter_of(results, spec);
+    case FigureSpec::Kind::kHistogram: return histograms_of(results, spec);
+    case FigureSpec::Kind::kImages: return images_of(results, spec);
+    default: return curves_of(results, spec);
+  }
+}
+
+bool has_something(const Panel& panel) { return panel.map || panel.picture; }
+
+}  // namespace
 
 StudyFigure figure_of(const StudyResults& results, const FigureSpec& spec) {
   try {
-    return spec.kind == FigureSpec::Kind::kBars ? bars_of(results, spec) : curves_of(results, spec);
+    return by_kind(results, spec);
   } catch (const Error& error) {
     throw Error("the figure " + spec.name + ": " + error.what());
   }
+}
+
+void drop_empty(Figure& figure) {
+  const std::size_t columns = figure.columns, rows = figure.panels.size() / columns;
+  const auto column_has = [&](std::size_t c) {
+    for (std::size_t r = 0; r < rows; ++r)
+      if (has_something(figure.panels[r * columns + c])) return true;
+    return false;
+  };
+  const auto row_has = [&](std::size_t r) {
+    return std::any_of(figure.panels.begin() + static_cast<std::ptrdiff_t>(r * columns),
+                       figure.panels.begin() + static_cast<std::ptrdiff_t>((r + 1) * columns), has_something);
+  };
+  std::vector<Panel> kept;
+  std::size_t kept_rows = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    if (!row_has(r)) continue;
+    ++kept_rows;
+    for (std::size_t c = 0; c < columns; ++c)
+      if (column_has(c)) kept.push_back(figure.panels[r * columns + c]);
+  }
+  figure.panels = std::move(kept);
+  figure.columns = kept_rows == 0 ? 0 : figure.panels.size() / kept_rows;
+}
+
+std::string note_of_seeds(const std::set<std::string>& seeds) {
+  std::string text;
+  for (const std::string& seed : seeds) text += (text.empty() ? "" : ", ") + seed;
+  return text.empty() ? "" : "Of the first seed (" + text + ").";
 }
 
 }  // namespace variform::report

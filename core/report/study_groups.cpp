@@ -4,12 +4,17 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 #include "report/png_grid.h"
 
 namespace variform::report {
 
-Place place_of(const StudyRow& row) { return {row.stage, row.evaluation, row.epoch, row.labels}; }
+Place place_of(const StudyRow& row) {
+  Place place{row.stage, row.evaluation, row.epoch, row.labels};
+  std::sort(place.labels.begin(), place.labels.end());
+  return place;
+}
 
 Rows rows_of(const StudyResults& results, const Selection& selection,
              const std::vector<std::string>& metrics) {
@@ -49,14 +54,15 @@ Rows only(const Rows& rows, const std::string& axis, const std::string& text) {
 
 Interval interval_of(const Rows& rows) {
   std::vector<double> values;
-  const auto differs = [&](const char* what, const std::string& a, const std::string& b) {
-    if (a != b)
-      throw Error(rows[0]->metric + " of the " + what + "s " + a + " and " + b +
-                  " would be averaged: choose one by " + what + " = \"" + a + "\".");
+  std::map<Labels, const StudyRow*> seen;
+  const auto mixed = [&](const char* what, const std::string& a, const std::string& b) {
+    throw Error(rows[0]->metric + " of the " + what + "s " + a + " and " + b +
+                " would be averaged: choose one by " + what + " = \"" + a + "\".");
   };
   for (const StudyRow* row : rows) {
-    differs("evaluation", rows[0]->evaluation, row->evaluation);
-    differs("stage", rows[0]->stage, row->stage);
+    if (row->evaluation != rows[0]->evaluation) mixed("evaluation", rows[0]->evaluation, row->evaluation);
+    const auto [other, fresh] = seen.emplace(row->labels, row);
+    if (!fresh && other->second->stage != row->stage) mixed("stage", other->second->stage, row->stage);
     values.push_back(row->value);
   }
   return interval_of(std::move(values));
@@ -69,8 +75,10 @@ std::optional<double> as_number(const std::string& label) {
   return value;
 }
 
-std::string title_of(const std::string& name, const std::string& label) {
-  return name.empty() || label.empty() ? label : name + " " + label;
+std::string title_of(const std::optional<std::string>& name, const std::string& axis,
+                     const std::string& label) {
+  const std::string before = name ? *name : as_number(label) ? short_name(axis) : std::string();
+  return before.empty() || label.empty() ? label : before + " " + label;
 }
 
 }  // namespace variform::report

@@ -16,7 +16,7 @@ using Rows = std::vector<const StudyRow*>;
 struct Place {
   std::string stage, evaluation;
   std::optional<double> epoch;
-  Labels labels;
+  Labels labels;  ///< by the axes' names
   auto operator<=>(const Place&) const = default;
 };
 Place place_of(const StudyRow& row);
@@ -34,14 +34,15 @@ std::vector<std::string> distinct(const StudyResults& results, const Rows& rows,
 /// Those with this coordinate.
 Rows only(const Rows& rows, const std::string& axis, const std::string& text);
 
-/// Mean and interval of what one place of a figure or table shows. Throws Error where rows of different evaluations or
-/// stages would be averaged.
+/// Mean and interval of what one place of a figure or table shows. Throws Error where rows of different evaluations, or
+/// of different stages with the same labels, would be averaged.
 Interval interval_of(const Rows& rows);
 
 /// The number that a label is, if it is one.
 std::optional<double> as_number(const std::string& label);
 
-/// "beta 0.1": a label with the name of its axis before it.
-std::string title_of(const std::string& name, const std::string& label);
+/// A label with `name` before it: "β = 0.1". Without a name, numbers have that of their axis: "beta 0.1".
+std::string title_of(const std::optional<std::string>& name, const std::string& axis,
+                     const std::string& label);
 
 }  // namespace variform::report

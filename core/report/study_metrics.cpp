@@ -68,27 +68,32 @@ std::optional<double> value_at(const StudyResults& results, const Values& values
   });
 }
 
-// Nothing for a place that has not all of those axes.
-std::optional<Place> reference_of(Place place, const std::map<std::string, std::string>& against) {
+// The value at the run that is like that of `place` but for the labels of `against`: of the same stage, or else of the
+// only other stage that has it. Nothing for a place that has not all of those axes.
+std::optional<double> reference_value(const StudyResults& results, const Values& values, Place place,
+                                      const std::vector<std::string>& stages, const MetricSpec& spec) {
   std::size_t found = 0;
   for (auto& [axis, label] : place.labels)
-    if (const auto given = against.find(axis); given != against.end()) {
+    if (const auto given = spec.against.find(axis); given != spec.against.end()) {
       label = given->second;
       ++found;
     }
-  if (found < against.size()) return {};
-  return place;
+  if (found < spec.against.size()) return {};
+  if (const auto same = value_at(results, values, place, spec.value)) return same;
+  std::optional<double> reference;
+  for (const std::string& stage : stages) {
+    place.stage = stage;
+    const auto value = value_at(results, values, place, spec.value);
+    if (value && reference) return {};
+    if (value) reference = value;
+  }
+  return reference;
 }
 
-// The metric of one place, with all that is asked for.
-std::optional<double> value_at(const StudyResults& results, const Values& values, const Place& place,
-                               const MetricSpec& spec) {
-  const auto own = value_at(results, values, place, spec.value);
-  if (!own || spec.against.empty()) return own;
-  const auto reference = reference_of(place, spec.against);
-  const auto other = reference ? value_at(results, values, *reference, spec.value) : std::nullopt;
-  if (!other) return {};
-  return *own - *other;
+std::vector<std::string> stages_of(const StudyResults& results) {
+  std::set<std::string> stages;
+  for (const StudyRow& row : results.rows) stages.insert(row.stage);
+  return {stages.begin(), stages.end()};
 }
 
 std::string missing(const StudyResults& results, const MetricSpec& spec) {
@@ -142,6 +147,7 @@ std::vector<std::string> add_metrics(StudyResults& results, const std::vector<Me
     if (metrics.empty()) places.push_back(place_of(results.rows[i]));
     metrics.try_emplace(results.rows[i].metric, i);
   }
+  const std::vector<std::string> stages = stages_of(results);
   for (const MetricSpec& spec : specs) {
     if (std::any_of(results.rows.begin(), results.rows.end(),
                     [&](const StudyRow& row) { return row.metric == spec.name; })) {
@@ -151,7 +157,11 @@ std::vector<std::string> add_metrics(StudyResults& results, const std::vector<Me
     }
     const std::size_t before = results.rows.size();
     for (const Place& place : places) {
-      const auto value = value_at(results, values, place, spec);
+      auto value = value_at(results, values, place, spec.value);
+      if (value && !spec.against.empty()) {
+        const auto reference = reference_value(results, values, place, stages, spec);
+        value = reference ? std::optional(*value - *reference) : std::nullopt;
+      }
       if (!value) continue;
       std::map<std::string, std::size_t>& metrics = values[place];
       StudyRow row = results.rows[metrics.begin()->second];

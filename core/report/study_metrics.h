@@ -13,7 +13,8 @@
 namespace variform::report {
 
 /// One derived metric: `value` of a row; less the value of the row whose labels on the axes of `against` are those given
-/// and which is of the same stage, evaluation, epoch and otherwise equal labels (the seed among them).
+/// and which is of the same evaluation, epoch and otherwise equal labels (the seed among them), and of the same stage; or
+/// of the only other stage that has one.
 struct MetricSpec {
   std::string name;
   Expression value;

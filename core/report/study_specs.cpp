@@ -113,15 +113,23 @@ void read_heat_map(Reader& reader, FigureSpec& spec) {
   read_range(reader, spec);
 }
 
+// "learned variances" of "covariance_arrays.learned_variances".
+std::string words_of(const std::string& path) {
+  std::string words = short_name(path);
+  std::replace(words.begin(), words.end(), '_', ' ');
+  return words;
+}
+
 void read_scatter(Reader& reader, FigureSpec& spec) {
   spec.x_array = reader.text("x_array");
   spec.y_array = reader.text("y_array");
   spec.identity = reader.flag("identity", {.fallback = false});
   spec.medians = reader.flag("medians", {.fallback = false});
-  const auto last = [](const std::string& path) { return path.substr(path.rfind('.') + 1); };
-  spec.x_label = reader.text("x_label", {.fallback = last(spec.x_array)});
-  spec.y_label = reader.text("y_label", {.fallback = last(spec.y_array)});
+  spec.x_label = reader.text("x_label", {.fallback = words_of(spec.x_array)});
+  spec.y_label = reader.text("y_label", {.fallback = words_of(spec.y_array)});
   read_scales(reader, spec);
+  if (spec.identity && spec.log_x != spec.log_y)
+    reader.error("identity", "@ needs two axes of one kind: log_x and log_y, or neither.");
 }
 
 void read_histogram(Reader& reader, FigureSpec& spec) {
@@ -131,16 +139,17 @@ void read_histogram(Reader& reader, FigureSpec& spec) {
     reader.error("metrics", "A histogram is of either @ or an array.");
   spec.bins = static_cast<int>(reader.integer("bins", {.fallback = 20, .low = 1, .high = 1000}));
   read_range(reader, spec);
-  const std::string what = !spec.array.empty() ? spec.array : spec.metrics.size() == 1 ? spec.metrics[0] : "";
-  spec.x_label = reader.text("x_label", {.fallback = what.substr(what.rfind('.') + 1)});
+  const std::string metric = spec.metrics.size() == 1 ? spec.metrics[0] : "";
+  spec.x_label = reader.text("x_label", {.fallback = spec.array.empty() ? metric : words_of(spec.array)});
   spec.y_label = reader.text("y_label", {.fallback = "number"});
 }
 
 void read_figure(Reader& reader, const Axes& axes, FigureSpec& spec) {
-  const std::vector<std::string> kinds{"curves", "bars"};
+  const std::vector<std::string> kinds{"curves", "bars", "heat-map", "scatter", "histogram", "images"};
   const std::string kind = reader.text("kind", {.fallback = "curves", .choices = kinds});
   spec.kind = static_cast<Kind>(std::find(kinds.begin(), kinds.end(), kind) - kinds.begin());
-  const Axes runs = with(axes, {"evaluation", "stage"}), all = with(runs, {"metric"});
+  const Axes runs = spec.kind == Kind::kImages ? with(axes, {"stage"}) : with(axes, {"evaluation", "stage"}),
+             all = with(runs, {"metric"});
   switch (spec.kind) {
     case Kind::kCurves:
     case Kind::kBars: read_curves(reader, axes, spec); break;
@@ -152,15 +161,17 @@ void read_figure(Reader& reader, const Axes& axes, FigureSpec& spec) {
   const bool has_metrics = !spec.metrics.empty();
   const bool grid = spec.kind == Kind::kHeatMap || spec.kind == Kind::kImages;
   spec.panel = read_axis(reader, spec.kind == Kind::kImages ? "columns" : "panel", has_metrics ? all : runs);
-  spec.panel_label = reader.text("panel_label", {.fallback = short_name(spec.panel)});
+  if (reader.has("panel_label")) spec.panel_label = reader.text("panel_label");
   if (grid) {
     spec.rows = read_axis(reader, "rows", runs);
-    spec.row_label = reader.text("row_label", {.fallback = short_name(spec.rows)});
+    if (reader.has("row_label")) spec.row_label = reader.text("row_label");
   } else {
     spec.series = read_axis(reader, "series", has_metrics ? all : runs);
   }
   const bool along = spec.selection.along;
   spec.selection = read_selection(reader, axes);
+  if (spec.kind == Kind::kImages && !spec.selection.evaluation.empty())
+    reader.error("evaluation", "@ chooses no pictures: they are of runs.");
   spec.selection.along = along;
 }
 

@@ -33,8 +33,8 @@ struct FigureSpec {
   std::string x_metric,
       points;                 ///< of curves instead of x: a metric, and the axis that makes points of a line
   bool point_labels = false;  ///< those points with their labels
-  std::string panel, rows, series;     ///< empty: one for all; rows of heat maps and images
-  std::string panel_label, row_label;  ///< what stands before their labels
+  std::string panel, rows, series;                    ///< empty: one for all; rows of heat maps and images
+  std::optional<std::string> panel_label, row_label;  ///< before their labels; nothing: see title_of
   std::string x_label, y_label;
   bool log_x = false, log_y = false;
   std::string array;                               ///< path into an evaluation: of heat maps and histograms

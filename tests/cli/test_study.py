@@ -59,6 +59,38 @@ x = "epoch"
 metrics = ["loss_beta"]
 panel = "objective.beta"
 series = "model.family.type"
+[[study.figures]]
+name = "metric"
+caption = "Normalized metric."
+kind = "heat-map"
+array = "geometry_arrays.metric.mean"
+sort = "information_arrays.variance_of_codes"
+active = "geometry_arrays.active"
+panel = "objective.beta"
+rows = "model.family.type"
+evaluation = "final"
+[[study.figures]]
+name = "variances"
+kind = "scatter"
+x_array = "covariance_arrays.optimal_variances"
+y_array = "covariance_arrays.learned_variances"
+series = "model.family.type"
+log_x = true
+log_y = true
+identity = true
+medians = true
+[[study.figures]]
+name = "losses-counted"
+kind = "histogram"
+metrics = ["loss_beta"]
+series = "model.family.type"
+evaluation = "final"
+[[study.figures]]
+name = "samples"
+kind = "images"
+picture = "samples"
+columns = "objective.beta"
+rows = "model.family.type"
 """
 
 
@@ -159,9 +191,27 @@ class Study(ProgramTest):
         pictures = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', page)
         self.assertEqual([base64.b64decode(picture) for picture in pictures],
                          [(self.folder / f"studies/grid/figures/{name}.svg").read_bytes()
-                          for name in ("loss-against-beta", "loss-along")])
+                          for name in ("loss-against-beta", "loss-along", "metric", "variances", "losses-counted", "samples")])
         self.assertIn(f"<td>{cell['run']}</td>", page)
         self.assertIn("A small grid", page)
+
+        # A heat map is the array of one run; pictures are the runs' own; captions say what is shown.
+        arrays = json.loads((run.parent / self.first_run(summary) / ending["file"]).read_text())
+        matrix, codes = arrays["geometry_arrays"]["metric"]["mean"], arrays["information_arrays"]["variance_of_codes"]
+        with open(self.folder / "studies/grid/figures/metric.csv", newline="") as file:
+            cells = [row for row in csv.DictReader(file) if (row["panel"], row["row"]) == ("beta 0.5", "diagonal")]
+        for point in cells:
+            i, j = int(point["name_y"]) - 1, int(point["name_x"]) - 1
+            self.assertEqual(float(point["value"]), matrix[i][j])
+            self.assertEqual(codes[j], sorted(codes, reverse=True)[int(point["x"]) - 1])
+        self.assertEqual(len(cells), len(codes) ** 2)
+        self.assertEqual((self.folder / "studies/grid/figures/samples-1.png").read_bytes(),
+                         (run.parent / self.first_run(summary) / summary["cells"][0]["pictures"][0]["file"]).read_bytes())
+        detail = "Data set blobs; 4 latents; encoder mlp; decoder mlp; prior gaussian; likelihood gaussian; objective " \
+                 "beta-vae; 22 steps; batches of 20; adam; learning rate 0.001; 1 seed; 4 runs."
+        self.assertEqual((self.folder / "studies/grid/figures/metric.txt").read_text(),
+                         f"Normalized metric. Of the first seed (1).\n{detail}\n")
+        self.assertIn(f"<small>{detail}</small>", page)
 
         # Nothing is done twice, and figures come back without training.
         before = self.stamps()
@@ -170,6 +220,9 @@ class Study(ProgramTest):
         (self.folder / "studies/grid/figures/loss-along.svg").unlink()
         self.run_program("report", "grid.toml")
         self.assertTrue((self.folder / "studies/grid/figures/loss-along.svg").exists())
+
+    def first_run(self, summary):
+        return summary["cells"][0]["run"]
 
     def test_what_lacks_its_data_is_said_and_the_rest_is_drawn(self):
         (self.folder / "lack.toml").write_text(

@@ -91,9 +91,9 @@ TEST_CASE("what is not comparable is not averaged") {
   const StudyFigure bars = figure_of(
       results, figure("kind = \"bars\"\nmetrics = [\"kl\"]\npanel = \"stage\"\nseries = \"evaluation\""));
   REQUIRE(bars.figure.panels.size() == 2);
-  CHECK((bars.figure.panels[0].title == "stage train" && bars.figure.panels[0].series.size() == 2));
+  CHECK((bars.figure.panels[0].title == "train" && bars.figure.panels[0].series.size() == 2));
   CHECK(bars.figure.panels[0].series[0].y == Numbers{2});
-  CHECK((bars.figure.panels[1].title == "stage refit" && bars.figure.panels[1].series.size() == 1));
+  CHECK((bars.figure.panels[1].title == "refit" && bars.figure.panels[1].series.size() == 1));
 }
 
 TEST_CASE("labels stand in the order of the study, whichever runs are done") {

@@ -1,0 +1,46 @@
+#pragma once
+// What gnuplot scripts are made of. Lengths are pixels of the SVG, from the top left; the PNG has two for each.
+
+#include <array>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "report/figure.h"
+
+namespace variform::report::gnuplot {
+
+inline constexpr std::array kColours{"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                     "#E69F00", "#56B4E9", "#000000"};
+
+/// The shortest text that reads back to the same number; NaN.
+std::string number(double value);
+/// A text of the script: in single quotes nothing but the quote itself is special.
+std::string quoted(const std::string& text);
+/// About how wide a text is.
+int width_of(const std::string& text);
+/// The text in lines of about that many pixels, broken at spaces.
+std::vector<std::string> wrapped(const std::string& text, double place);
+/// Lines as one text of the script.
+std::string quoted_lines(const std::vector<std::string>& lines);
+/// "font ',9'" for a text that is too wide for its place, else empty.
+std::string font_for(const std::string& text, double place);
+/// Whole numbers of page pixels as gnuplot's screen coordinates.
+std::string share(double part, double whole);
+
+/// The whole script: what `head` sets up, then `body` once for each of the two files, on a page of this size.
+std::string page(const std::string& name, int width, int height, const std::string& head,
+                 const std::string& body);
+
+/// The scripts by kind of figure.
+std::string diagrams(const Figure& figure, const std::string& name);  ///< curves and bars
+std::string heat_maps(const Figure& figure, const std::string& name);
+std::string pictures(const Figure& figure, const std::string& name);
+/// The file of a panel's picture beside the script.
+std::string picture_name(const std::string& name, std::size_t panel);
+
+/// Runs `script` in its folder: what it printed, and how it ended (127: there is no gnuplot).
+std::pair<std::string, int> run(const std::filesystem::path& script);
+
+}  // namespace variform::report::gnuplot
