@@ -102,7 +102,9 @@ std::string significant(double value, int digits) {
 
 std::string with_error(double value, double error) {
   if (!std::isfinite(value)) return "–";
-  if (!std::isfinite(error) || !(error > 1e-9 * std::abs(value))) return significant(value, 6);  // rounding's is none
+  constexpr double kRounding = 1e-12;  // sums of float64 of order 1 differ by less
+  if (!std::isfinite(error) || !(error > kRounding * std::max(1.0, std::abs(value))))
+    return significant(std::abs(value) < kRounding ? 0.0 : value, 6);
   // Two digits of the error decide where both end.
   const int decimals = std::clamp(1 - static_cast<int>(std::floor(std::log10(error))), 0, 12);
   return fixed(value, decimals) + " ± " + fixed(error, decimals);

@@ -120,6 +120,7 @@ TEST_CASE("a value is shown with the digits that its standard error vouches for"
   CHECK(with_error(-1234.5, 12) == "-1234 ± 12");
   CHECK(with_error(0.5, 0) == "0.5");
   CHECK(with_error(0.670647058164, 1e-13) == "0.670647");
+  CHECK(with_error(-2e-16, 1e-16) == "0");
   CHECK(with_error(NAN, 1) == "–");
   CHECK(significant(0.000123456, 3) == "0.000123");
 }
