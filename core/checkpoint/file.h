@@ -20,12 +20,13 @@ namespace variform::checkpoint {
 // the system ends the process.
 void commit(std::span<const std::byte> bytes, const std::filesystem::path& path);
 
-// The same for a file that is too large for memory: `fill` writes it under the name of the temporary file, which it
-// creates; when it returns false or throws, `path` is left as it was. Returns what `fill` returned.
+// The same for a file that is too large for memory: `fill` writes it under the name of the temporary file,
+// which it creates; when it returns false or throws, `path` is left as it was. Returns what `fill` returned.
 bool commit(const std::function<bool(const std::filesystem::path& temporary)>& fill,
             const std::filesystem::path& path);
 
-// What commit() throws when the system's `reason` (errno) stopped the writing of `path`, which needs so many bytes.
+// What commit() throws when the system's `reason` (errno) stopped the writing of `path`, which needs so many
+// bytes.
 [[noreturn]] void fail_to_write(const std::filesystem::path& path, const std::string& what, int reason,
                                 std::uintmax_t needed);
 

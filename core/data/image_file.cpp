@@ -78,8 +78,9 @@ ImageFile::ImageFile(std::filesystem::path path, std::filesystem::path final_pat
                      std::vector<std::int64_t> shape, std::int64_t images)
     : path_(std::move(path)), final_path_(std::move(final_path)), shape_(std::move(shape)), images_(images) {
   for (std::int64_t side : shape_) image_bytes_ *= static_cast<std::size_t>(side);
-  // A file that could not be closed, since the disk is full, stays in HDF5's lists; its clean-up at the process's end
-  // would then run into memory that is gone. Nothing is left to that clean-up: handles are closed by their owners.
+  // A file that could not be closed, since the disk is full, stays in HDF5's lists; its clean-up at the
+  // process's end would then run into memory that is gone. Nothing is left to that clean-up: handles are
+  // closed by their owners.
   H5dont_atexit();
   guarded("creating it", [&] { open_ = std::make_unique<Open>(path_); });
 }
@@ -107,8 +108,8 @@ void ImageFile::add(std::span<const std::uint8_t> image) {
   if (pending_.size() == static_cast<std::size_t>(chunk_) * image_bytes_) write_rows();
 }
 
-// Compressed here and handed over as it shall lie in the file: a chunk that HDF5 compresses stays in its cache when the
-// disk does not take it, and then neither the file nor the library can be closed.
+// Compressed here and handed over as it shall lie in the file: a chunk that HDF5 compresses stays in its
+// cache when the disk does not take it, and then neither the file nor the library can be closed.
 void ImageFile::write_rows() {
   if (pending_.empty()) return;
   const auto first = static_cast<hsize_t>((count_ - 1) / chunk_ * chunk_);

@@ -1,6 +1,7 @@
 #pragma once
-// The HDF5 file that `data import` makes: /SPLIT/x, uint8 [N, channels, height, width] in compressed chunks, and
-// /SPLIT/labels, int64 [N]. Images go to the disk as they come, so that memory does not depend on their number.
+// The HDF5 file that `data import` makes: /SPLIT/x, uint8 [N, channels, height, width] in compressed chunks,
+// and /SPLIT/labels, int64 [N]. Images go to the disk as they come, so that memory does not depend on their
+// number.
 
 #include <cstdint>
 #include <filesystem>
@@ -13,8 +14,8 @@ namespace variform::data {
 
 class ImageFile {
  public:
-  /// Creates the file `path`; messages speak of `final_path`, which it will become, and of the room that so many images
-  /// of this shape need. Every member throws checkpoint::Error when the disk does not take it.
+  /// Creates the file `path`; messages speak of `final_path`, which it will become, and of the room that so
+  /// many images of this shape need. Every member throws checkpoint::Error when the disk does not take it.
   ImageFile(std::filesystem::path path, std::filesystem::path final_path, std::vector<std::int64_t> shape,
             std::int64_t images);
   ~ImageFile();

@@ -88,7 +88,8 @@ void read_classes(const fs::path& folder, const std::vector<fs::path>& images, P
   }
 }
 
-/// Of each group of images that follow each other its last share is for testing; the shares add up to `count`.
+/// Of each group of images that follow each other its last share is for testing; the shares add up to
+/// `count`.
 Plan make_plan(const ImportOptions& options, const std::vector<fs::path>& images) {
   Plan plan;
   if (options.labels) read_classes(options.folder, images, plan);

@@ -33,12 +33,13 @@ struct Imported {
   std::int64_t other_files = 0;          ///< that are no images by their names
 };
 
-/// Images in the order of their paths below the folder, part by part and byte by byte; names that begin with a dot are
-/// passed over, and links to folders are not followed. Those for testing are the last, with labels the last of each class.
-/// Colour becomes grey by Rec. 601's luma; resize: see resample.h. Both files are there whole or not at all. `go_on` is
-/// asked after each image, with the numbers of those done and of all; where it says no, nothing is written and the result
-/// is empty. Throws ReadError for a folder or image that cannot be used, std::invalid_argument for options that do not fit
-/// it or files that are there already, checkpoint::Error when the disk does not take the result.
+/// Images in the order of their paths below the folder, part by part and byte by byte; names that begin with
+/// a dot are passed over, and links to folders are not followed. Those for testing are the last, with labels
+/// the last of each class. Colour becomes grey by Rec. 601's luma; resize: see resample.h. Both files are
+/// there whole or not at all. `go_on` is asked after each image, with the numbers of those done and of all;
+/// where it says no, nothing is written and the result is empty. Throws ReadError for a folder or image that
+/// cannot be used, std::invalid_argument for options that do not fit it or files that are there already,
+/// checkpoint::Error when the disk does not take the result.
 std::optional<Imported> import_images(const ImportOptions& options,
                                       const std::function<bool(std::int64_t, std::int64_t)>& go_on);
 

@@ -14,9 +14,10 @@ struct Square {
   std::size_t row_bytes = 0;  ///< from one row to the next
 };
 
-/// The square in side · side pixels, interleaved. Separable triangle filter of the stored values (no gamma), as wide as
-/// a pixel of the smaller of both grids on each side: bilinear interpolation where the square grows, averages where it
-/// shrinks, without aliasing. The same side gives the same bytes. Throws std::bad_alloc.
+/// The square in side · side pixels, interleaved. Separable triangle filter of the stored values (no gamma),
+/// as wide as a pixel of the smaller of both grids on each side: bilinear interpolation where the square
+/// grows, averages where it shrinks, without aliasing. The same side gives the same bytes. Throws
+/// std::bad_alloc.
 std::vector<std::uint8_t> resample(const Square& square, std::int64_t side, std::int64_t channels);
 
 }  // namespace variform::data

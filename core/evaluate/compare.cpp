@@ -71,8 +71,8 @@ void require_runs(const std::vector<ComparedRun>& runs) {
   }
 }
 
-// How many of the first `count` rows differ: in what is stored where every look at them draws noise, otherwise in what
-// the models see (to the rounding of another precision).
+// How many of the first `count` rows differ: in what is stored where every look at them draws noise,
+// otherwise in what the models see (to the rounding of another precision).
 std::int64_t rows_that_differ(Rows& rows, Rows& others, std::int64_t count) {
   const auto of = [&](Rows& from, bool stored, std::int64_t first, std::int64_t n) {
     const Tensor x = stored ? from.dataset()->stored().narrow(0, first, n) : from.range(first, n).x;

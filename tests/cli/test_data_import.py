@@ -1,5 +1,5 @@
-"""`data import`: a folder of images becomes a data set; `data list`: which are there. Files are written here byte by byte, pixels are held against
-numpy's own crop and resize, and the config for CelebA trains on what came out."""
+"""`data import`: a folder of images becomes a data set; `data list`: which are there. Files are written here byte by byte,
+pixels are held against numpy's own crop and resize, and the config for CelebA trains on what came out."""
 
 import os
 import resource

@@ -1,4 +1,5 @@
-// What tests/cli/test_data_import.py, which has no libjpeg, leaves open: photographs, and the resizing by itself.
+// What tests/cli/test_data_import.py, which has no libjpeg, leaves open: photographs, and the resizing by
+// itself.
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 #pragma once
-// PNG and JPEG images: one, or a folder of them. Transparency is dropped, 16 bits become 8; gamma and the orientation
-// that a camera may have noted are left alone.
+// PNG and JPEG images: one, or a folder of them. Transparency is dropped, 16 bits become 8; gamma and the
+// orientation that a camera may have noted are left alone.
 
 #include <filesystem>
 #include <string>
@@ -19,11 +19,12 @@ struct ImageSize {
 /// By the name: .png, .jpg or .jpeg, in any case.
 bool is_image(const std::filesystem::path& path);
 
-/// Reads the header only. Throws ReadError for a file that is no image, or claims more pixels than it can hold.
+/// Reads the header only. Throws ReadError for a file that is no image, or claims more pixels than it can
+/// hold.
 ImageSize read_image_size(const std::filesystem::path& path);
 
-/// Decodes an image of that size into `interleaved`, [height, width, 3 or 1]; a grey image becomes colour if it is to,
-/// a colour image has to. Throws ReadError for a damaged file.
+/// Decodes an image of that size into `interleaved`, [height, width, 3 or 1]; a grey image becomes colour if
+/// it is to, a colour image has to. Throws ReadError for a damaged file.
 void read_image(const std::filesystem::path& path, const ImageSize& expected, bool as_colour,
                 std::vector<std::uint8_t>& interleaved);
 
@@ -34,8 +35,8 @@ struct ImageFolder {
 };
 
 /// Reads every .png, .jpg and .jpeg in the folder in the order of their names or, if it holds none, in its
-/// sub-folders, whose place in the order of names is the label. All must have one size. One colour image makes all
-/// three channels. Throws ReadError otherwise.
+/// sub-folders, whose place in the order of names is the label. All must have one size. One colour image
+/// makes all three channels. Throws ReadError otherwise.
 ImageFolder read_images(const std::filesystem::path& folder);
 
 }  // namespace variform::data
