@@ -223,7 +223,9 @@ struct Report {
 // sentence for everything that could not be made.
 std::vector<std::string> draw(const Common& common, const fs::path& folder, const Study& study) {
   report::StudyResults results = report::read_study(folder, common.runs);
-  std::vector<std::string> problems = report::add_metrics(results, study.metrics);
+  std::vector<std::string> problems = results.problems;
+  for (std::string& problem : report::add_metrics(results, study.metrics))
+    problems.push_back(std::move(problem));
   const std::string command = "variform study " + study.files;
   Report report{results, report::SharedSettings(results), folder, report::HtmlPage(results.title)};
   report::HtmlPage& page = report.page;

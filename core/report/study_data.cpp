@@ -19,11 +19,19 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
 
-json read_json(const fs::path& file, const std::string& otherwise) {
+// Nothing if there is no such file, or no JSON object in it.
+std::optional<json> read_json(const fs::path& file) {
   std::ifstream stream(file);
   json found = json::parse(stream, nullptr, /*allow_exceptions=*/false);
-  if (!found.is_object()) throw Error(otherwise);
+  if (!found.is_object()) return {};
   return found;
+}
+
+std::string gone(const std::vector<fs::path>& files) {
+  const std::size_t more = files.size() - 1;
+  return "the result " + files[0].string() +
+         (more == 0 ? " is" : " and " + std::to_string(more) + " more are") +
+         " gone or damaged; run the study again, it makes what is missing.";
 }
 
 Labels labels_of(const json& entry) {
@@ -68,11 +76,12 @@ class Flatten {
   std::set<std::string> names_;
 };
 
-void add_evaluation(StudyResults& results, const json& cell, const json& evaluation, const fs::path& run) {
+void add_evaluation(StudyResults& results, const json& cell, const json& evaluation, const fs::path& run,
+                    std::vector<fs::path>& lost) {
   const fs::path file = run / evaluation.at("file").get<std::string>();
-  const json found =
-      read_json(file, "the evaluation " + file.string() +
-                          " is gone or damaged; run the study again, it makes what is missing.");
+  const std::optional<json> result = read_json(file);
+  if (!result) return lost.push_back(file);
+  const json& found = *result;
   StudyRow row;
   row.stage = cell.at("stage").get<std::string>();
   row.evaluation = evaluation.at("name").get<std::string>();
@@ -86,7 +95,7 @@ void add_evaluation(StudyResults& results, const json& cell, const json& evaluat
   Flatten(row, results.rows).all(found);
 }
 
-void add_cell(StudyResults& results, const json& cell, const fs::path& runs) {
+void add_cell(StudyResults& results, const json& cell, const fs::path& runs, std::vector<fs::path>& lost) {
   StudyResults::Cell entry{cell.at("stage").get<std::string>(), labels_of(cell), {}, {}, {}};
   for (const auto& [axis, label] : entry.labels) {
     const auto place = std::find(results.axes.begin(), results.axes.end(), axis) - results.axes.begin();
@@ -104,7 +113,7 @@ void add_cell(StudyResults& results, const json& cell, const fs::path& runs) {
       entry.pictures.push_back(
           {picture.at("name").get<std::string>(), entry.run / picture.at("file").get<std::string>()});
     for (const json& evaluation : cell.at("evaluations"))
-      add_evaluation(results, cell, evaluation, entry.run);
+      add_evaluation(results, cell, evaluation, entry.run, lost);
   }
   results.cells.push_back(std::move(entry));
 }
@@ -159,23 +168,32 @@ std::vector<std::size_t> StudyResults::cells_of(const std::vector<const StudyRow
 }
 
 StudyResults read_study(const fs::path& folder, const fs::path& runs) {
-  const json study = read_json(folder / "study.json", "there is no study in " + folder.string() +
-                                                          " (no study.json); run: variform study STUDY.toml");
+  const std::optional<json> summary = read_json(folder / "study.json");
+  if (!summary)
+    throw Error("there is no study in " + folder.string() +
+                " (no study.json); run: variform study STUDY.toml");
+  const json& study = *summary;
+  std::vector<fs::path> lost;
   StudyResults results;
   results.name = study.at("name").get<std::string>();
   results.title = study.at("title").get<std::string>();
-  for (const json& cell : study.at("cells")) add_cell(results, cell, runs);
+  for (const json& cell : study.at("cells")) add_cell(results, cell, runs, lost);
   for (const json& comparison : study.at("comparisons")) {
     StudyRow row;
     row.stage = comparison.at("stage").get<std::string>();
     row.evaluation = comparison.at("name").get<std::string>();
     row.labels = labels_of(comparison);
     const fs::path file = folder / comparison.at("file").get<std::string>();
-    const json found = read_json(file, "the comparison " + file.string() + " is gone or damaged.");
-    row.commit = found.value("commit", "");
-    Flatten(row, results.rows).all(found);
+    const std::optional<json> found = read_json(file);
+    if (!found) {
+      lost.push_back(file);
+      continue;
+    }
+    row.commit = found->value("commit", "");
+    Flatten(row, results.rows).all(*found);
     results.files.push_back({row.stage, row.evaluation, row.labels, {}, file, {}});
   }
+  if (!lost.empty()) results.problems.push_back(gone(lost));
   return results;
 }
 

@@ -55,6 +55,8 @@ struct StudyResults {
   };
   std::vector<File> files;
 
+  std::vector<std::string> problems;  ///< sentences: evaluations and comparisons that could not be read
+
   /// Brings labels of an axis into their order; texts of "metric" and the like stay as they are.
   void sort_labels(const std::string& axis, std::vector<std::string>& texts) const;
 
@@ -67,8 +69,8 @@ struct StudyResults {
 std::string label_of(const Labels& labels, const std::string& axis);
 
 /// Reads STUDY/study.json and what it names; `runs` is where the run folders are. A metric of a section goes by its own
-/// name ("mutual_information"), where two have one name by SECTION.NAME too. Throws Error for a folder without
-/// study.json, and for an evaluation that is gone.
+/// name ("mutual_information"), where two have one name by SECTION.NAME too. What is gone or damaged is a
+/// problem of the results. Throws Error for a folder without study.json.
 StudyResults read_study(const std::filesystem::path& folder, const std::filesystem::path& runs);
 
 /// All rows: stage, the axes, evaluation, epoch, step, metric, value, standard error, hash, seed, commit. Numbers

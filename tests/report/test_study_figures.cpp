@@ -112,6 +112,21 @@ TEST_CASE("labels stand in the order of the study, whichever runs are done") {
   CHECK(found.cells == std::vector<std::size_t>{1, 2, 3});
 }
 
+TEST_CASE("results that are gone do not keep the others away") {
+  FakeStudy study = grid();
+  StudyResults results = study.read();
+  CHECK(results.problems.empty());
+  const std::size_t rows = results.rows.size();
+  for (const std::size_t cell : {1, 2}) std::filesystem::remove(results.files[cell].file);
+  const std::string first = results.files[1].file.string();
+  results = study.read();
+  CHECK(results.rows.size() == rows - 4);
+  CHECK(results.problems ==
+        std::vector<std::string>{"the result " + first +
+                                 " and 1 more are gone or damaged; run the study again, it makes "
+                                 "what is missing."});
+}
+
 TEST_CASE("numbers may be labels in `where`") {
   const FakeStudy study = grid();
   const StudyFigure found = figure_of(
