@@ -72,7 +72,7 @@ class Study:
 
     def select(self, metric, where):
         """The rows of a metric; `where` maps columns to lists of labels."""
-        rows = [row for row in self.rows if row["metric"] == metric]
+        rows = [row for row in self.rows if is_metric(row["metric"], metric)]
         if not rows:
             near = difflib.get_close_matches(metric, {row["metric"] for row in self.rows}, n=3)
             raise Wrong(f"the study {self.name} has no metric {metric!r} in docs/results"
@@ -93,6 +93,11 @@ class Study:
                 raise Wrong(f"{metric} with {described(where)} is there several times, with different {', '.join(differ)}: name one")
             found[key] = row
         return found
+
+
+def is_metric(metric, asked):
+    """"frechet_samples" means any "frechet_samples[PROTOCOL]"."""
+    return metric == asked or metric.startswith(asked + "[")
 
 
 def same(one, other):
@@ -454,7 +459,7 @@ def import_study(folder, arguments):
         # Named after the study, too: the documents as HTML have all pictures in one folder.
         picture = figure_file(folder, spec["name"])
         figures[spec["name"]] = {"caption": spec.get("caption", ""), "file": f"{name}-{picture.name}"}
-    kept = [row for row in rows if any(row["metric"] == metric and (row["epoch"] != "end") == along
+    kept = [row for row in rows if any(is_metric(row["metric"], metric) and (row["epoch"] != "end") == along
                                        and evaluation in (None, row["evaluation"]) for metric, along, evaluation in uses)]
     summary = {"name": name, "title": described.get("title", name), "command": command_of_study(described),
                "tables": tables, "figures": figures}

@@ -20,13 +20,29 @@ StudyFigure by_kind(const StudyResults& results, const FigureSpec& spec) {
   }
 }
 
+// Panels of their own, one figure.
+StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec) {
+  StudyFigure whole;
+  std::set<std::size_t> cells;
+  for (const FigureSpec& one : spec.panels) {
+    StudyFigure shown = by_kind(results, one);
+    for (Panel& panel : shown.figure.panels) {
+      if (!one.caption.empty()) panel.title = one.caption;
+      whole.figure.panels.push_back(std::move(panel));
+    }
+    cells.insert(shown.cells.begin(), shown.cells.end());
+  }
+  whole.cells.assign(cells.begin(), cells.end());
+  return whole;
+}
+
 bool has_something(const Panel& panel) { return panel.map || panel.picture; }
 
 }  // namespace
 
 StudyFigure figure_of(const StudyResults& results, const FigureSpec& spec) {
   try {
-    return by_kind(results, spec);
+    return spec.panels.empty() ? by_kind(results, spec) : panels_of(results, spec);
   } catch (const Error& error) {
     throw Error("the figure " + spec.name + ": " + error.what());
   }

@@ -16,12 +16,16 @@ Place place_of(const StudyRow& row) {
   return place;
 }
 
+bool is_metric(const std::string& metric, const std::string& asked) {
+  return metric == asked || (metric.starts_with(asked) && metric[asked.size()] == '[');
+}
+
 Rows rows_of(const StudyResults& results, const Selection& selection,
              const std::vector<std::string>& metrics) {
   Rows rows;
   for (const std::string& metric : metrics)
     for (const StudyRow& row : results.rows)
-      if (row.metric == metric && row.epoch.has_value() == selection.along &&
+      if (is_metric(row.metric, metric) && row.epoch.has_value() == selection.along &&
           selection.fits(row.stage, row.evaluation, row.labels))
         rows.push_back(&row);
   return rows;
@@ -29,6 +33,11 @@ Rows rows_of(const StudyResults& results, const Selection& selection,
 
 std::string coordinate(const StudyRow& row, const std::string& axis) {
   if (axis.empty()) return {};
+  if (const std::size_t end = axis.find(kAxisSeparator); end != std::string::npos) {
+    const std::string first = coordinate(row, axis.substr(0, end)),
+                      rest = coordinate(row, axis.substr(end + 1));
+    return first + (first.empty() || rest.empty() ? "" : ", ") + rest;
+  }
   if (axis == "metric") return row.metric;
   if (axis == "evaluation") return row.evaluation;
   if (axis == "stage") return row.stage;
@@ -60,6 +69,10 @@ Interval interval_of(const Rows& rows) {
                 " would be averaged: choose one by " + what + " = \"" + a + "\".");
   };
   for (const StudyRow* row : rows) {
+    if (row->metric != rows[0]->metric)
+      throw Error(
+          rows[0]->metric + " and " + row->metric +
+          " would be averaged, which are of different protocols: choose one, or give their axis a place.");
     if (row->evaluation != rows[0]->evaluation) mixed("evaluation", rows[0]->evaluation, row->evaluation);
     const auto [other, fresh] = seen.emplace(row->labels, row);
     if (!fresh && other->second->stage != row->stage) mixed("stage", other->second->stage, row->stage);

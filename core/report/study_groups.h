@@ -21,11 +21,15 @@ struct Place {
 };
 Place place_of(const StudyRow& row);
 
+/// Whether a row's metric is the one asked for: "frechet_samples" is any "frechet_samples[PROTOCOL]".
+bool is_metric(const std::string& metric, const std::string& asked);
+
 /// The rows of these metrics that fit, metric by metric.
 Rows rows_of(const StudyResults& results, const Selection& selection,
              const std::vector<std::string>& metrics);
 
-/// A row's label on an axis, "metric", "evaluation" or "stage"; empty for an empty axis.
+/// A row's label on an axis, "metric", "evaluation" or "stage"; empty for an empty axis. Of several axes (see join_axes):
+/// their labels, with commas between.
 std::string coordinate(const StudyRow& row, const std::string& axis);
 
 /// All coordinates on an axis: labels in the order of the study's cells, others in that of first sight.

@@ -121,8 +121,11 @@ std::vector<MetricSpec> read_metrics(const config::Node& metrics, const std::vec
   std::vector<std::string> names;
   for (const config::Node& element : *metrics.if_array()) {
     Reader reader(element, diagnostics, "study.metrics");
-    MetricSpec spec{reader.text("name"), read_value(reader), read_against(reader, axes)};
-    if (std::find(names.begin(), names.end(), spec.name) != names.end())
+    MetricSpec spec{reader.text("name"), read_value(reader), read_against(reader, axes), {}};
+    spec.where = read_selection(reader, axes);
+    const bool chooses =
+        !spec.where.where.empty() || !spec.where.evaluation.empty() || !spec.where.stage.empty();
+    if (!chooses && std::find(names.begin(), names.end(), spec.name) != names.end())
       reader.error("name", "@ is taken already.");
     names.push_back(spec.name);
     reader.finish();
@@ -130,7 +133,9 @@ std::vector<MetricSpec> read_metrics(const config::Node& metrics, const std::vec
   }
   for (std::size_t i = 0; i < specs.size(); ++i)
     for (const std::string& name : specs[i].value.names())
-      if (std::find(names.begin() + static_cast<std::ptrdiff_t>(i), names.end(), name) != names.end()) {
+      if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), name) ==
+              names.begin() + static_cast<std::ptrdiff_t>(i) &&
+          std::find(names.begin(), names.end(), name) != names.end()) {
         Reader reader((*metrics.if_array())[i], diagnostics, "study.metrics");
         reader.error("value", "@ uses " + config::quote(name) + ", which is not defined before it.",
                      "metrics are made in the order of the file");
@@ -147,16 +152,19 @@ std::vector<std::string> add_metrics(StudyResults& results, const std::vector<Me
     if (metrics.empty()) places.push_back(place_of(results.rows[i]));
     metrics.try_emplace(results.rows[i].metric, i);
   }
+  std::set<std::string> evaluated;
+  for (const StudyRow& row : results.rows) evaluated.insert(row.metric);
   const std::vector<std::string> stages = stages_of(results);
   for (const MetricSpec& spec : specs) {
-    if (std::any_of(results.rows.begin(), results.rows.end(),
-                    [&](const StudyRow& row) { return row.metric == spec.name; })) {
+    if (evaluated.contains(spec.name)) {
       problems.push_back("the metric " + spec.name +
                          " is one of the evaluations already; give it another name.");
       continue;
     }
     const std::size_t before = results.rows.size();
     for (const Place& place : places) {
+      if (!spec.where.fits(place.stage, place.evaluation, place.labels) || values[place].contains(spec.name))
+        continue;
       auto value = value_at(results, values, place, spec.value);
       if (value && !spec.against.empty()) {
         const auto reference = reference_value(results, values, place, stages, spec);

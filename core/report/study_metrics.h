@@ -9,6 +9,7 @@
 #include "config/node.h"
 #include "report/expression.h"
 #include "report/study_data.h"
+#include "report/study_specs.h"
 
 namespace variform::report {
 
@@ -19,6 +20,7 @@ struct MetricSpec {
   std::string name;
   Expression value;
   std::map<std::string, std::string> against;  ///< axis, label
+  Selection where;                             ///< which rows have it
 };
 
 /// Reads [[study.metrics]]; what is wrong goes to `diagnostics`. `axes`: those of the study.

@@ -35,20 +35,6 @@ std::vector<std::string> labels_of(Reader& reader, const std::string& key) {
   return labels;
 }
 
-// What figures and tables share: which rows.
-Selection read_selection(Reader& reader, const Axes& axes) {
-  Selection selection;
-  selection.evaluation = reader.text("evaluation", {.fallback = ""});
-  selection.stage = reader.text("stage", {.fallback = ""});
-  Reader where = reader.table("where");
-  for (const auto& member : where.source().members()) {
-    if (std::find(axes.begin(), axes.end(), member.key) == axes.end())
-      where.error(member.key, "@ is no axis of this study.", config::did_you_mean(member.key, axes));
-    selection.where[member.key] = labels_of(where, member.key);
-  }
-  return selection;
-}
-
 Axes with(Axes axes, std::initializer_list<const char*> more) {
   axes.insert(axes.end(), more.begin(), more.end());
   return axes;
@@ -60,6 +46,14 @@ std::string read_axis(Reader& reader, const char* key, const Axes& known) {
     reader.error(key, "@ names \"" + axis + "\", which is no axis of this study.",
                  config::did_you_mean(axis, known));
   return axis;
+}
+
+// One axis, or a list of them.
+std::string read_axes(Reader& reader, const char* key, const Axes& known) {
+  const Node* node = reader.node(key);
+  if (!node || !node->if_array()) return read_axis(reader, key, known);
+  return config::join(reader.texts(key, {.fallback = {}, .choices = known, .least = 1}),
+                      std::string(1, kAxisSeparator));
 }
 
 void read_range(Reader& reader, FigureSpec& spec) {
@@ -166,13 +160,34 @@ void read_figure(Reader& reader, const Axes& axes, FigureSpec& spec) {
     spec.rows = read_axis(reader, "rows", runs);
     if (reader.has("row_label")) spec.row_label = reader.text("row_label");
   } else {
-    spec.series = read_axis(reader, "series", has_metrics ? all : runs);
+    spec.series = read_axes(reader, "series", has_metrics ? all : runs);
   }
   const bool along = spec.selection.along;
   spec.selection = read_selection(reader, axes);
   if (spec.kind == Kind::kImages && !spec.selection.evaluation.empty())
     reader.error("evaluation", "@ chooses no pictures: they are of runs.");
   spec.selection.along = along;
+}
+
+// [[study.figures.panels]]: what a panel says itself, in place of what the figure says.
+void read_panels(Reader& reader, const Axes& axes, FigureSpec& spec, const Node& figure) {
+  const Node* array = reader.node("panels");
+  if (!array) return;
+  if (!array->if_array() || !spec.panel.empty() || spec.kind != Kind::kCurves)
+    return reader.error("panels", "@ is a list of tables, in a figure of curves without `panel`.");
+  for (const Node& element : *array->if_array()) {
+    Node merged = figure;
+    merged.erase("panels");
+    config::merge(merged, element);
+    Reader panel(merged, reader.diagnostics(), "study.figures.panels");
+    FigureSpec one;
+    one.name = panel.text("name");
+    one.caption = panel.text("title", {.fallback = ""});
+    panel.text("caption", {.fallback = ""});
+    read_figure(panel, axes, one);
+    panel.finish();
+    spec.panels.push_back(std::move(one));
+  }
 }
 
 template <class Spec, class Read>
@@ -196,6 +211,19 @@ std::vector<Spec> read_array(const Node& node, const char* path, config::Diagnos
 
 }  // namespace
 
+Selection read_selection(Reader& reader, const Axes& axes) {
+  Selection selection;
+  selection.evaluation = reader.text("evaluation", {.fallback = ""});
+  selection.stage = reader.text("stage", {.fallback = ""});
+  Reader where = reader.table("where");
+  for (const auto& member : where.source().members()) {
+    if (std::find(axes.begin(), axes.end(), member.key) == axes.end())
+      where.error(member.key, "@ is no axis of this study.", config::did_you_mean(member.key, axes));
+    selection.where[member.key] = labels_of(where, member.key);
+  }
+  return selection;
+}
+
 bool Selection::fits(const std::string& row_stage, const std::string& row_evaluation,
                      const std::vector<std::pair<std::string, std::string>>& labels) const {
   if (!evaluation.empty() && row_evaluation != evaluation) return false;
@@ -210,8 +238,11 @@ bool Selection::fits(const std::string& row_stage, const std::string& row_evalua
 
 std::vector<FigureSpec> read_figures(const Node& figures, const Axes& axes,
                                      config::Diagnostics& diagnostics) {
-  return read_array<FigureSpec>(figures, "study.figures", diagnostics,
-                                [&](Reader& reader, FigureSpec& spec) { read_figure(reader, axes, spec); });
+  return read_array<FigureSpec>(figures, "study.figures", diagnostics, [&](Reader& reader, FigureSpec& spec) {
+    const Node figure = reader.source();
+    read_figure(reader, axes, spec);
+    read_panels(reader, axes, spec, figure);
+  });
 }
 
 std::vector<TableSpec> read_tables(const Node& tables, const Axes& axes, config::Diagnostics& diagnostics) {

@@ -46,7 +46,11 @@ struct FigureSpec {
   int bins = 20;
   std::string picture;  ///< of images
   Selection selection;
+  std::vector<FigureSpec> panels;  ///< of curves: panels that differ in what they show, in place of `panel`
 };
+
+/// Several axes as one: the combinations of their labels.
+constexpr char kAxisSeparator = '\n';
 
 /// One table: a row for each combination of labels of `rows`, a column for each metric.
 struct TableSpec {
@@ -60,6 +64,9 @@ std::vector<FigureSpec> read_figures(const config::Node& figures, const std::vec
                                      config::Diagnostics& diagnostics);
 std::vector<TableSpec> read_tables(const config::Node& tables, const std::vector<std::string>& axes,
                                    config::Diagnostics& diagnostics);
+
+/// Which rows: keys `evaluation`, `stage` and `where`.
+Selection read_selection(config::Reader& reader, const std::vector<std::string>& axes);
 
 /// The label that a value of the config stands for: texts as they are, numbers as axes write them.
 std::string label_text(config::Reader& reader, const std::string& key);

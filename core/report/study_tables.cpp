@@ -98,7 +98,10 @@ StudyTable table_of(const StudyResults& results, const TableSpec& spec) {
     std::vector<std::string> key;
     for (const std::string& axis : spec.rows) key.push_back(coordinate(*row, axis));
     if (!groups.contains(key)) keys.push_back(key);
-    groups[key][row->metric].push_back(row);
+    const auto asked = std::find_if(spec.metrics.begin(), spec.metrics.end(), [&](const std::string& metric) {
+      return is_metric(row->metric, metric);
+    });
+    groups[key][*asked].push_back(row);
   }
   Builder builder(spec);
   try {
