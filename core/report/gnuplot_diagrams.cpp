@@ -53,16 +53,20 @@ struct Range {
   }
 };
 
-// A round number that puts three to six ticks on the axis: gnuplot's own choice lets long numbers run together.
-double tick_step(const Panel& panel) {
-  Range range;
-  for (const Series& series : panel.series)
-    for (double x : series.x) range.add(x);
+// A round number that puts three to six ticks on an axis: gnuplot's own choice lets long numbers run together.
+double tick_step(const Range& range) {
   if (!(range.high > range.low)) return 1;
   const double least = (range.high - range.low) / 5, power = std::pow(10, std::floor(std::log10(least)));
   for (double factor : {1.0, 2.0, 5.0})
     if (factor * power >= least) return factor * power;
   return 10 * power;
+}
+
+Range x_range(const Panel& panel) {
+  Range range;
+  for (const Series& series : panel.series)
+    for (double x : series.x) range.add(x);
+  return range;
 }
 
 // Texts that would run into others go, first those between the ends; the ticks stay.
@@ -88,7 +92,7 @@ struct XTics {
 
   XTics(const Panel& panel, int panel_width) {
     if (panel.x_ticks.empty()) {
-      text = panel.log_x ? "autofreq" : number(tick_step(panel));
+      text = panel.log_x ? "autofreq" : number(tick_step(x_range(panel)));
       return;
     }
     const double place = panel_width - 90, each = 0.9 * place / static_cast<double>(panel.x_ticks.size());
@@ -200,13 +204,20 @@ class Script {
     text_ += "  plot \\\n" + plots + "\n";
   }
 
-  // The axis of a histogram ends with its bins.
+  // The axis of a histogram ends with its bins; its counts are whole numbers.
   void bins(const Panel& panel) {
-    Range range;
-    for (const Series& series : panel.series)
-      if (series.style == Style::kSteps)
-        for (double x : series.x) range.add(x);
-    text_ += "  set xrange [" + number(range.low) + ":" + number(range.high) + "]\n";
+    Range range, counts;
+    counts.add(0);
+    beside_ = 0;
+    for (const Series& series : panel.series) {
+      if (series.style != Style::kSteps) continue;
+      for (double x : series.x) range.add(x);
+      for (double y : series.y) counts.add(y);
+      ++beside_;
+    }
+    place_ = 0;
+    text_ += "  set xrange [" + number(range.low) + ":" + number(range.high) +
+             "]\n  set ytics nomirror out " + number(std::max(1.0, tick_step(counts))) + "\n";
   }
 
   // y = x across a square: both axes span all values.
@@ -261,15 +272,16 @@ class Script {
     }
   }
 
-  // Alone as an outline, with others side by side in each bin.
-  std::string steps(const Series& series, std::size_t label) const {
+  // Alone as an outline, with others of its panel side by side in each bin.
+  std::string steps(const Series& series, std::size_t label) {
     const std::string lines = " lc rgb '" + colour(label) + "'";
-    if (labels_.size() == 1)
+    if (beside_ == 1)
       return " using 3:4 with fillsteps fs solid 1 noborder lc rgb '" + colour(label, "C0") +
              "', '' skip 1 " + last_rows_ + " using 3:4 with steps lw 2" + lines;
-    const double bin = series.x[2] - series.x[1], each = 0.88 * bin / static_cast<double>(labels_.size());
-    return " using ($3 + " + number(0.06 * bin + (static_cast<double>(label) + 0.5) * each) + "):4:(" +
-           number(each) + ") with boxes fs solid 0.9 noborder" + lines;
+    const double bin = series.x[2] - series.x[1], each = 0.88 * bin / static_cast<double>(beside_);
+    const double middle = 0.06 * bin + (static_cast<double>(place_++) + 0.5) * each;
+    return " using ($3 + " + number(middle) + "):4:(" + number(each) + ") with boxes fs solid 0.9 noborder" +
+           lines;
   }
 
   void bars(const Panel& panel) {
@@ -336,7 +348,8 @@ class Script {
   const std::string name_;
   const std::vector<std::string> labels_;
   const Layout layout_;
-  std::size_t row_ = 0;  // rows of the CSV that the panels so far have drawn
+  std::size_t row_ = 0;                 // rows of the CSV that the panels so far have drawn
+  std::size_t beside_ = 0, place_ = 0;  // histograms of the panel in hand, and how many of them are drawn
   std::string last_rows_, text_;
 };
 

@@ -74,7 +74,8 @@ std::string SharedSettings::of(const std::vector<std::size_t>& cells) {
     });
     if (same && !first.empty()) parts.push_back(before + first + after);
   };
-  add("data.dataset", "data set ", "");
+  const Node* data = configs.empty() ? nullptr : at_path(*configs[0], "data.dataset");
+  add("data.dataset", data && data->find("type") && !data->find("name") ? "data of type " : "data set ", "");
   add("model.latent", "", " latents");
   if (const Node* model = configs.empty() ? nullptr : configs[0]->find("model"))
     for (const auto& member : model->members())

@@ -167,6 +167,35 @@ TEST_CASE("ticks of the horizontal axis are few and round") {
   CHECK_THAT(script_of(point, "f"), ContainsSubstring("set xtics nomirror out 1\n"));
 }
 
+TEST_CASE("histograms of one panel stand side by side in their bins, and their counts are whole") {
+  const auto steps = [](const char* label, double count) {
+    Series series{label, {0, 0, 10, 20}, {0, count, 1, 0}};
+    series.style = Series::Style::kSteps;
+    return series;
+  };
+  const Figure figure{
+      FigureKind::kCurves,
+      {{"two", "x", "number", {steps("a", 3), steps("c", 2)}}, {"one", "x", "number", {steps("b", 70)}}}};
+  const std::string script = script_of(figure, "f");
+  const std::size_t second = script.find("set title 'one'");
+  const std::string two = script.substr(0, second), one = script.substr(second);
+  CHECK_THAT(two, ContainsSubstring("using ($3 + 2.8000000000000003):4:(4.4) with boxes"));
+  CHECK_THAT(two, ContainsSubstring("using ($3 + 7.2):4:(4.4) with boxes"));
+  CHECK_THAT(two, ContainsSubstring("set ytics nomirror out 1\n"));
+  CHECK_THAT(one, ContainsSubstring("with steps"));
+  CHECK_THAT(one, ContainsSubstring("set ytics nomirror out 20\n"));
+}
+
+TEST_CASE("texts of ticks have lines, and leave out what has no room") {
+  Figure figure{FigureKind::kCurves, {{"", "β", "nats", {{"a", {1, 2}, {3, 4}}}}}};
+  figure.panels[0].x_ticks = {{1, "a rather long name of something that stands there"}, {2, "b \"c\""}};
+  const std::string words = script_of(figure, "f");
+  CHECK_THAT(words, ContainsSubstring("name of\\nsomething that stands there\" 1, \"b \\\"c\\\"\" 2) font ',11'"));
+  figure.panels[0].log_x = true;
+  figure.panels[0].x_ticks = {{0.1, "0.1"}, {0.4, "0.4"}, {0.98, "0.98"}, {1, "1"}};
+  CHECK_THAT(script_of(figure, "f"), ContainsSubstring("(\"0.1\" 0.1, \"0.4\" 0.4, \"\" 0.98, \"1\" 1)"));
+}
+
 TEST_CASE("bars begin at zero, and marks stand for values that are nearly equal") {
   const Figure bars{FigureKind::kBars,
                     {{"contrast", "", "nats", {{"a", {}, {0.5}, {0.1}}, {"b", {}, {2}, {0.2}}}},
