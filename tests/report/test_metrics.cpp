@@ -170,6 +170,30 @@ TEST_CASE("along the training derived metrics stay with their epoch and evaluati
             "it otherwise."});
 }
 
+TEST_CASE("a run is held against its like of the same stage, or of the only other stage that has one") {
+  const auto values = [](double kl) { return json{{"values", values_of({{"kl", kl}})}}; };
+  const auto difference = [](const FakeStudy& study) {
+    StudyResults results = study.read();
+    add_metrics(results, read_from("[[study.metrics]]\nname = \"d\"\nvalue = \"kl\"\n"
+                                   "against = { \"model.family.type\" = \"full\" }\n",
+                                   "metrics", read_metrics));
+    std::vector<double> found;
+    for (const StudyRow& row : of(results, "d"))
+      if (label_of(row.labels, "model.family.type") == "optimal") found.push_back(row.value);
+    return found;
+  };
+  FakeStudy study;
+  study.add({{"seed", "1"}, {"model.family.type", "optimal"}}, values(10), "", "grae");
+  study.add({{"model.family.type", "full"}, {"seed", "2"}}, values(1), "", "trained");
+  CHECK(difference(study).empty());  // another seed's
+  study.add({{"model.family.type", "full"}, {"seed", "1"}}, values(2), "", "trained");
+  CHECK(difference(study) == std::vector<double>{8});
+  study.add({{"model.family.type", "full"}, {"seed", "1"}}, values(3), "", "refit");
+  CHECK(difference(study).empty());  // which of the two?
+  study.add({{"model.family.type", "full"}, {"seed", "1"}}, values(4), "", "grae");
+  CHECK(difference(study) == std::vector<double>{6});
+}
+
 TEST_CASE("all that is wrong with the metrics of a study is said at once, and where") {
   const std::string said = errors_of(R"toml(
 [[study.metrics]]

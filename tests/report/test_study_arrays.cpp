@@ -141,7 +141,9 @@ TEST_CASE("a scatter plot has every pair of numbers, and the medians of each run
       "the figure f: nothing to show: no evaluation has both a.x and a.z.");
   const Folder folder;
   const Image image = read_png(draw(found.figure, folder / "f").png);
-  CHECK(shows(image, 0x22, 0x22, 0x22));  // y = x
+  CHECK((shows(image, 0x00, 0x72, 0xB2) && shows(image, 0x22, 0x22, 0x22)));
+  CHECK_THAT(script_of(found.figure, "f"),
+             ContainsSubstring("nohead front lw 1.5 lc rgb '#222222' dt 2"));  // y = x
 }
 
 TEST_CASE("of many points two thousand are shown, evenly chosen") {

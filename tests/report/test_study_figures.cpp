@@ -96,6 +96,19 @@ TEST_CASE("what is not comparable is not averaged") {
   CHECK((bars.figure.panels[1].title == "refit" && bars.figure.panels[1].series.size() == 1));
 }
 
+TEST_CASE("stages are averaged where they add seeds, not where they repeat them") {
+  FakeStudy study;
+  study.add({{"seed", "1"}}, {{"values", values_of({{"kl", 1}})}}, "", "first");
+  study.add({{"seed", "2"}}, {{"values", values_of({{"kl", 3}})}}, "", "more-seeds");
+  const std::string bars = "kind = \"bars\"\nmetrics = [\"kl\"]";
+  CHECK(figure_of(study.read(), figure(bars)).figure.panels[0].series[0].y == Numbers{2});
+  study.add({{"seed", "2"}}, {{"values", values_of({{"kl", 5}})}}, "", "again");
+  CHECK_THROWS_WITH(
+      figure_of(study.read(), figure(bars)),
+      "the figure f: kl of the stages more-seeds and again would be averaged: choose one by stage = "
+      "\"more-seeds\".");
+}
+
 TEST_CASE("labels stand in the order of the study, whichever runs are done") {
   FakeStudy study;
   for (const char* family : {"diagonal", "full"})
