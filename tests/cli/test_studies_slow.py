@@ -92,11 +92,11 @@ class QuickStudies(ProgramTest):
         self.assertEqual({labels[-2] for labels in found[names[0]]}, {"prior", "ex-post-gaussian", "ex-post-mixture"})
         for values in found[names[0]].values():
             self.assertGreater(values[0], 0)
-        self.assertIn("samples-mnist-small", self.figures("samples-quick"))
+        self.assertTrue({"samples", "ex-post-mixture", "reconstructions", "frechet"} <= self.figures("samples-quick"))
 
     def test_frey_samples(self):
         self.assertEqual(len(self.results("frey_samples_quick")["is_nll"]), 4)
-        self.assertEqual(self.figures("frey-samples-quick"), {"samples", "ex-post-gaussian", "reconstructions"})
+        self.assertTrue({"samples", "ex-post-gaussian", "reconstructions"} <= self.figures("frey-samples-quick"))
 
     def test_autoencoders(self):
         found = self.results("autoencoders_quick")
