@@ -134,6 +134,7 @@ class Study(ProgramTest):
                   and row["evaluation"] == "final" and row["metric"] == "loss_beta"]
         self.assertEqual((float(row["value"]), float(row["se"])), (values["loss_beta"]["mean"], values["loss_beta"]["se"]))
         self.assertEqual((row["objective.beta"], row["epoch"], row["step"]), ("2", "end", "22"))
+        self.assertRegex(row["commit"], "^([0-9a-f]{12}(-changed)?|unknown)$")
         along = [row for row in rows if row["hash"] == cell["hash"] and row["run_seed"] == "2"
                  and row["evaluation"] == "along" and row["metric"] == "loss_beta"]
         self.assertEqual([(row["epoch"], row["step"]) for row in along], [("0", "0"), ("1", "10")])

@@ -135,6 +135,31 @@ TEST_CASE("derived metrics are made of the same run's, or of its like's with ano
                                "main,diagonal,0.5,1,final,end,7,constant,4,,hrun-1,1,abc1234\n"));
 }
 
+TEST_CASE("a metric may be of some runs only, and of others by another entry of its name") {
+  const FakeStudy study = grid();
+  StudyResults results = study.read();
+  CHECK(add_metrics(results, read_from(R"toml(
+[[study.metrics]]
+name = "m"
+value = "loss_beta"
+where = { "model.family.type" = "full" }
+[[study.metrics]]
+name = "m"
+value = "-loss_beta"
+where = { "model.family.type" = "diagonal", "objective.beta" = 2 }
+[[study.metrics]]
+name = "twice"
+value = "2 * m"
+)toml",
+                                       "metrics", read_metrics))
+            .empty());
+  const std::vector<StudyRow> losses = of(results, "loss_beta"), found = of(results, "m");
+  REQUIRE(found.size() == 6);
+  CHECK((found[0].value == losses[4].value && found[3].value == losses[7].value));
+  CHECK((found[4].value == -losses[2].value && found[5].value == -losses[3].value));
+  CHECK(of(results, "twice").size() == 6);
+}
+
 TEST_CASE("along the training derived metrics stay with their epoch and evaluation") {
   FakeStudy study;
   for (const char* family : {"diagonal", "full"}) {

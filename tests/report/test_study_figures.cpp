@@ -148,6 +148,67 @@ TEST_CASE("numbers may be labels in `where`") {
   CHECK(found.figure.panels[0].series[0].y == Numbers{6});  // of 4 and 8
 }
 
+TEST_CASE("lines may be combinations of axes, and panels may say themselves what they show") {
+  const FakeStudy study = grid();
+  const StudyFigure combined =
+      figure_of(study.read(), figure("x = \"objective.beta\"\nmetrics = [\"kl\", \"loss\"]\n"
+                                     "series = [\"model.family.type\", \"metric\"]\nwhere = { seed = 1 }"));
+  std::vector<std::string> labels;
+  for (const Series& series : combined.figure.panels.at(0).series) labels.push_back(series.label);
+  CHECK(labels == std::vector<std::string>{"diagonal, kl", "full, kl", "diagonal, loss", "full, loss"});
+  CHECK(combined.figure.panels[0].series[3].y == Numbers{51, 75});  // at β 0.5 and 2
+
+  const StudyFigure panels = figure_of(study.read(), figure(R"toml(
+x = "objective.beta"
+metrics = ["kl"]
+series = "model.family.type"
+[[study.figures.panels]]
+title = "one"
+y_label = "nats"
+[[study.figures.panels]]
+title = "two"
+metrics = ["loss"]
+series = "seed"
+where = { "model.family.type" = "full" }
+)toml"));
+  REQUIRE(panels.figure.panels.size() == 2);
+  const Panel &one = panels.figure.panels[0], &two = panels.figure.panels[1];
+  CHECK((one.title == "one" && one.y_label == "nats" && one.series[0].label == "diagonal"));
+  CHECK((two.title == "two" && two.y_label == "loss" && two.series.size() == 2));
+  CHECK(two.series[1].y == Numbers{36, 64});  // seed 2
+  CHECK(panels.cells.size() == 8);
+
+  const std::string wrong = "[[study.figures]]\nname = \"f\"\nx = \"seed\"\nmetrics = [\"kl\"]\n";
+  CHECK_THAT(
+      errors_of(wrong + "panel = \"seed\"\n[[study.figures.panels]]\ntitle = \"a\"\n", "figures",
+                read_figures),
+      ContainsSubstring("study.figures.panels is a list of tables, in a figure of curves without `panel`."));
+  CHECK_THAT(errors_of(wrong + "[[study.figures.panels]]\ntitel = \"a\"\n", "figures", read_figures),
+             ContainsSubstring("Unknown key \"titel\""));
+}
+
+TEST_CASE("a metric that carries a protocol goes by its name, and two protocols are not averaged") {
+  FakeStudy study;
+  for (const std::string seed : {"1", "2"}) {
+    study.add({{"model.family.type", "a"}, {"seed", seed}},
+              {{"values", values_of({{"d[net-1]", 3}, {"d_real[net-1]", 9}})}});
+    study.add({{"model.family.type", "b"}, {"seed", seed}}, {{"values", values_of({{"d[net-2]", 5}})}});
+  }
+  const StudyFigure found =
+      figure_of(study.read(), figure("kind = \"bars\"\nmetrics = [\"d\"]\nseries = \"model.family.type\""));
+  REQUIRE(found.figure.panels.at(0).series.size() == 2);
+  CHECK(
+      (found.figure.panels[0].series[0].y == Numbers{3} && found.figure.panels[0].series[1].y == Numbers{5}));
+  CHECK_THROWS_WITH(
+      figure_of(study.read(), figure("kind = \"bars\"\nmetrics = [\"d\"]")),
+      ContainsSubstring("d[net-1] and d[net-2] would be averaged, which are of different protocols"));
+  const TableSpec table =
+      read_from("[[study.tables]]\nname = \"t\"\nrows = [\"model.family.type\"]\nmetrics = [\"d\"]", "tables",
+                read_tables)
+          .at(0);
+  CHECK_THAT(table_of(study.read(), table).csv, ContainsSubstring("a,3,0,2\nb,5,0,2\n"));
+}
+
 TEST_CASE("all that is wrong with figures is said at once, and where") {
   const std::string said = errors_of(R"toml(
 [[study.figures]]
