@@ -119,7 +119,7 @@ class QuickStudies(ProgramTest):
         for labels, (gap,) in found["trained"].items():
             family = next(label for label in labels if label in closed or label == "full")
             expected = found[closed[family]][labels][0] if family in closed else 0
-            self.assertAlmostEqual(gap, expected, delta=0.02, msg=str(labels))
+            self.assertAlmostEqual(gap, expected, delta=0.06, msg=str(labels))
             compared += 1
         self.assertEqual(compared, 20)
         largest = max(value for labels, (value,) in found["closed form, mean-field"].items() if "A ∝ I" not in str(labels))
