@@ -38,7 +38,7 @@ class QuickStudies(ProgramTest):
             reader = csv.DictReader(rows)
             axes = reader.fieldnames[1:reader.fieldnames.index("evaluation")]
             for row in reader:
-                self.assertTrue(row["commit"], row)
+                self.assertTrue(row["commit"] or not row["hash"], row)  # comparisons are of several runs
                 labels = (row["stage"], *(row[axis] for axis in axes if axis != "seed"), row["evaluation"], row["epoch"])
                 values[row["metric"]][labels].append(float(row["value"]))
         return values
@@ -105,7 +105,7 @@ class QuickStudies(ProgramTest):
 
     def test_uniqueness(self):
         found = self.results("uniqueness_quick")
-        self.assertEqual(len(found["angle_truth"]), 29)
+        self.assertEqual(len(found["angle_truth"]), 16)
         for values in found["angle_truth"].values():
             self.assertGreaterEqual(values[0], 0)
             self.assertLessEqual(values[0], 45)
@@ -138,7 +138,7 @@ class QuickStudies(ProgramTest):
         found = self.results("disentanglement_quick")
         for metric in ("mig", "sap", "dci_disentanglement", "factor_vae_score"):
             scores = {labels: values for labels, values in found[metric].items() if "scores" in labels}
-            self.assertEqual(len(scores), 4)
+            self.assertEqual(len(scores), 2)
             for values in scores.values():
                 self.assertGreaterEqual(values[0], 0)
                 self.assertLessEqual(values[0], 1)
