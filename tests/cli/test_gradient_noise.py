@@ -21,6 +21,9 @@ class GradientNoise(ProgramTest):
         self.assertLess(exact["gradient_noise"], 1e-6 * exact["gradient_norm"])
         self.assertGreater(one["gradient_noise"], 1e-3 * one["gradient_norm"])
         self.assertAlmostEqual((one["gradient_noise"] / two["gradient_noise"]) ** 2, 3, delta=0.25)  # 16·¾ over 8·½
+        few = self.section("objective={type=\"grae-approx\", beta=0.5, columns=1}", "train.steps=1", "train.optimizer.lr=0",
+                           "train.batch=64", "name=few", draws=4)
+        self.assertAlmostEqual(few["gradient_norm"] / exact["gradient_norm"], 1, delta=0.01)  # 2 % with the noise left in
         for found in (one, two):
             self.assertAlmostEqual(found["gradient_norm"] / exact["gradient_norm"], 1, delta=0.01)
             self.assertAlmostEqual(found["gradient_noise_of_batches"] / exact["gradient_noise_of_batches"], 1, delta=0.05)
