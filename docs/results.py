@@ -343,7 +343,7 @@ def fill(text, results):
 def metrics_of(spec, known):
     """Every text in the description of a table or figure that names a metric."""
     if isinstance(spec, str):
-        return {spec} & known
+        return {spec} if any(is_metric(metric, spec) for metric in known) else set()
     inside = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else []
     return set().union(*(metrics_of(part, known) for part in inside))
 

@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "config/file.h"
 #include "evaluate/compare.h"
 #include "evaluate/evaluate.h"
 #include "train/checkpoints.h"
-#include "train/run_folder.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -42,7 +42,7 @@ int compare(const Common& common, const CompareCommand& options) {
   }
   const nlohmann::json result = evaluate::compare(compared, options.compare);
   if (!options.out.empty()) {
-    train::write_text_file(options.out, result.dump(2) + "\n");
+    config::write_text_file(options.out, result.dump(2) + "\n");
     if (!common.quiet) std::fprintf(stderr, "written: %s\n", options.out.c_str());
   }
   write_result(common.json ? result.dump(2)

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/revision.h"
+#include "config/file.h"
 #include "config/load.h"
 #include "evaluate/disentanglement/section.h"
 #include "evaluate/encode.h"
@@ -19,7 +20,6 @@
 #include "evaluate/linear_reference.h"
 #include "evaluate/quality.h"
 #include "train/checkpoints.h"
-#include "train/run_folder.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -142,7 +142,7 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   const fs::path file = options.out.empty()
                             ? opened.folder / (named(opened, name + options.evaluate.split) + ".json")
                             : fs::path(options.out);
-  train::write_text_file(file, result.dump(2) + "\n");
+  config::write_text_file(file, result.dump(2) + "\n");
   write_result(common.json ? result.dump(2) : text);
   if (!common.quiet) std::fprintf(stderr, "written: %s\n", file.string().c_str());
   return kDone;

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
-#include <mutex>
 #include <set>
 
 #include "cli/commands.h"
+#include "config/file.h"
 #include "config/load.h"
 #include "config/text.h"
 #include "report/html.h"
@@ -18,7 +18,6 @@
 #include "report/study_tables.h"
 #include "study/plan.h"
 #include "study/runner.h"
-#include "train/run_folder.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -64,7 +63,7 @@ Study load_study(const Common& common, const StudyOptions& options) {
   const ConfigArguments arguments = split_arguments(options.arguments);
   if (arguments.files.empty())
     throw config::Error(
-        "error: a study needs its file; try: variform study configs/studies/linear-quick.toml");
+        "error: a study needs its file; try: variform study configs/studies/linear_quick.toml");
   config::Diagnostics diagnostics;
   const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics);
   Study study;
@@ -119,8 +118,7 @@ study::RunnerOptions runner_options(const Common& common, const StudyOptions& op
   runner.jobs = options.jobs;
   runner.threads = common.threads;
   if (options.only > 0) runner.only = options.only - 1;
-  runner.resolve = [&common, &study, mutex = std::make_shared<std::mutex>()](const config::Node& node) {
-    const std::lock_guard lock(*mutex);
+  runner.resolve = [&common, &study](const config::Node& node) {
     config::Diagnostics diagnostics;
     study::Resolved resolved = resolve(node, study, common, diagnostics);
     diagnostics.throw_if_any();
@@ -189,7 +187,7 @@ struct Report {
 
   // NAME.txt beside a table or figure: what it shows, and of which runs.
   void write_caption(const fs::path& stem, const std::string& caption, const std::string& detail) const {
-    train::write_text_file(stem.string() + ".txt", caption + "\n" + (detail.empty() ? "" : detail + "\n"));
+    config::write_text_file(stem.string() + ".txt", caption + "\n" + (detail.empty() ? "" : detail + "\n"));
   }
 
   void draw(const report::TableSpec& spec) {
@@ -197,9 +195,9 @@ struct Report {
     const std::string caption = caption_of(spec.name, spec.caption), detail = settings.of(table.cells);
     const fs::path stem = folder / "tables" / spec.name;
     fs::create_directories(stem.parent_path());
-    train::write_text_file(stem.string() + ".md", table.table.markdown());
-    train::write_text_file(stem.string() + ".csv", table.csv);
-    train::write_text_file(stem.string() + ".tex", table.latex);
+    config::write_text_file(stem.string() + ".md", table.table.markdown());
+    config::write_text_file(stem.string() + ".csv", table.csv);
+    config::write_text_file(stem.string() + ".tex", table.latex);
     write_caption(stem, caption, detail);
     write_result("\n" + caption + "\n" + table.table.text());
     page.table(caption, table.table, detail);
@@ -229,8 +227,8 @@ std::vector<std::string> draw(const Common& common, const fs::path& folder, cons
   const std::string command = "variform study " + study.files;
   Report report{results, report::SharedSettings(results), folder, report::HtmlPage(results.title)};
   report::HtmlPage& page = report.page;
-  train::write_text_file(folder / "study.toml", "command = " + config::quote(command) + "\n" + study.text);
-  train::write_text_file(folder / "results.csv", report::csv_of(results));
+  config::write_text_file(folder / "study.toml", "command = " + config::quote(command) + "\n" + study.text);
+  config::write_text_file(folder / "results.csv", report::csv_of(results));
   write_result((folder / "results.csv").string());
   draw_each(study.tables, problems, [&](const auto& spec) { report.draw(spec); });
   draw_each(study.figures, problems, [&](const auto& spec) { report.draw(spec); });
@@ -243,7 +241,7 @@ std::vector<std::string> draw(const Common& common, const fs::path& folder, cons
   page.details("The config that all runs share", config::print(study.plan.base));
   page.details("What the study varies, evaluates and shows", study.text);
   page.table("Runs", cells_of(results));
-  train::write_text_file(folder / "report.html", page.text());
+  config::write_text_file(folder / "report.html", page.text());
   write_result((folder / "report.html").string());
   return problems;
 }

@@ -50,5 +50,7 @@ void merge(Node& base, const Node& later);
 std::string print(const Node& root, bool origin = false);
 /// One value as TOML in one line: `[512, 512]`, `{ type = "mlp" }`.
 std::string print_value(const Node& value);
+/// The same as a person writes it, such as the label of an axis: texts without quotes, numbers without a needless ".0".
+std::string plain_value(const Node& value);
 
 }  // namespace variform::config

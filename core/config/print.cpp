@@ -80,6 +80,12 @@ class Printer {
 
 }  // namespace
 
+std::string plain_value(const Node& value) {
+  if (const std::string* text = value.if_text()) return *text;
+  if (const double* number = value.if_number()) return format_plain(*number);
+  return print_value(value);
+}
+
 std::string print_value(const Node& value) { return inline_value(value); }
 
 std::string print(const Node& root, bool origin) {

@@ -65,30 +65,6 @@ Files files_of(const StudyResults& results, const Selection& selection) {
   return files;
 }
 
-std::string coordinate(const StudyResults::File& file, const std::string& axis) {
-  if (axis.empty()) return {};
-  if (axis == "evaluation") return file.evaluation;
-  if (axis == "stage") return file.stage;
-  return label_of(file.labels, axis);
-}
-
-std::vector<std::string> distinct(const StudyResults& results, const Files& files, const std::string& axis) {
-  std::vector<std::string> found;
-  for (const StudyResults::File* file : files)
-    if (const std::string text = coordinate(*file, axis);
-        std::find(found.begin(), found.end(), text) == found.end())
-      found.push_back(text);
-  results.sort_labels(axis, found);
-  return found;
-}
-
-Files only(const Files& files, const std::string& axis, const std::string& text) {
-  Files found;
-  for (const StudyResults::File* file : files)
-    if (coordinate(*file, axis) == text) found.push_back(file);
-  return found;
-}
-
 void require_seeds_only(const std::string& what, const std::vector<const Labels*>& labels) {
   for (const Labels* other : labels)
     for (const auto& [axis, label] : *other)

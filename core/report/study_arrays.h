@@ -25,10 +25,6 @@ using Files = std::vector<const StudyResults::File*>;
 
 /// Evaluations at the end of trainings and comparisons that fit.
 Files files_of(const StudyResults& results, const Selection& selection);
-/// As of rows (study_groups.h).
-std::string coordinate(const StudyResults::File& file, const std::string& axis);
-std::vector<std::string> distinct(const StudyResults& results, const Files& files, const std::string& axis);
-Files only(const Files& files, const std::string& axis, const std::string& text);
 
 /// Throws Error where two files or cells that stand in one place of a figure differ in more than the seed, so that
 /// showing the first would be arbitrary. `what`: "a heat map".

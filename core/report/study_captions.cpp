@@ -30,9 +30,7 @@ std::string text_of(const Node* value) {
     const Node* name = value->find("name");
     return text_of(name ? name : value->find("type"));
   }
-  if (const std::string* text = value->if_text()) return *text;
-  if (const double* number = value->if_number()) return config::format_plain(*number);
-  return config::print_value(*value);
+  return config::plain_value(*value);
 }
 
 std::string number_of(std::size_t count, const std::string& what) {

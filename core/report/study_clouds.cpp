@@ -24,19 +24,6 @@ double median_of(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
-Panel empty_panel(const FigureSpec& spec, const std::string& label, const std::string& whole) {
-  Panel panel;
-  panel.title = spec.panel.empty()       ? whole
-                : spec.panel == "metric" ? label
-                                         : title_of(spec.panel_label, spec.panel, label);
-  panel.x_label = spec.x_label;
-  panel.y_label = spec.y_label;
-  panel.log_x = spec.log_x;
-  panel.log_y = spec.log_y;
-  panel.identity = spec.identity;
-  return panel;
-}
-
 std::vector<std::size_t> cells_of(const StudyResults& results,
                                   const std::set<const StudyResults::File*>& files) {
   std::set<std::size_t> cells;
@@ -249,9 +236,9 @@ StudyFigure histograms_of(const StudyResults& results, const FigureSpec& spec) {
     }
     steps.x.push_back(high);
     steps.y.push_back(0);
-    const std::string title = empty_panel(spec, sample.panel, "").title;
-    if (shown.figure.panels.empty() || shown.figure.panels.back().title != title)
-      shown.figure.panels.push_back(empty_panel(spec, sample.panel, ""));
+    if (Panel panel = empty_panel(spec, sample.panel, "");
+        shown.figure.panels.empty() || shown.figure.panels.back().title != panel.title)
+      shown.figure.panels.push_back(std::move(panel));
     Panel& panel = shown.figure.panels.back();
     panel.series.push_back(std::move(steps));
     if (inside.empty()) continue;

@@ -119,21 +119,14 @@ void add_bar(Panel& panel, const std::string& label, const Rows& rows) {
 // add(panel, label, rows) for each panel and series.
 template <class Add>
 StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec, const Rows& rows, const Add& add) {
+  // One metric and no panels: the y axis says it.
+  const std::string whole = spec.metrics.size() > 1 || spec.kind == FigureSpec::Kind::kBars
+                                ? config::join(spec.metrics)
+                                : std::string();
   StudyFigure shown;
   for (const std::string& title : distinct(results, rows, spec.panel)) {
     const Rows here = only(rows, spec.panel, title);
-    Panel panel;
-    // One metric and no panels: the y axis says it.
-    const std::string whole = spec.metrics.size() > 1 || spec.kind == FigureSpec::Kind::kBars
-                                  ? config::join(spec.metrics)
-                                  : std::string();
-    panel.title = spec.panel.empty()       ? whole
-                  : spec.panel == "metric" ? title
-                                           : title_of(spec.panel_label, spec.panel, title);
-    panel.x_label = spec.x_label;
-    panel.y_label = spec.y_label;
-    panel.log_x = spec.log_x;
-    panel.log_y = spec.log_y;
+    Panel panel = empty_panel(spec, title, whole);
     for (const std::string& label : distinct(results, rows, spec.series))
       if (const Rows one = only(here, spec.series, label); !one.empty())
         add(panel, label.empty() ? spec.metrics[0] : label, one);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <boost/math/distributions/students_t.hpp>
-#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -12,6 +11,7 @@
 #include <numeric>
 #include <set>
 
+#include "config/text.h"
 #include "report/png_grid.h"
 
 namespace variform::report {
@@ -118,11 +118,7 @@ void add_cell(StudyResults& results, const json& cell, const fs::path& runs, std
   results.cells.push_back(std::move(entry));
 }
 
-std::string number(double value) {
-  if (!std::isfinite(value)) return "nan";
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
+std::string number(double value) { return std::isfinite(value) ? config::format_plain(value) : "nan"; }
 
 }  // namespace
 

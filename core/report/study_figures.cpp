@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "report/png_grid.h"
+#include "report/study_groups.h"
 
 namespace variform::report {
 namespace {
@@ -46,6 +47,19 @@ StudyFigure figure_of(const StudyResults& results, const FigureSpec& spec) {
   } catch (const Error& error) {
     throw Error("the figure " + spec.name + ": " + error.what());
   }
+}
+
+Panel empty_panel(const FigureSpec& spec, const std::string& label, const std::string& whole) {
+  Panel panel;
+  panel.title = spec.panel.empty()       ? whole
+                : spec.panel == "metric" ? label
+                                         : title_of(spec.panel_label, spec.panel, label);
+  panel.x_label = spec.x_label;
+  panel.y_label = spec.y_label;
+  panel.log_x = spec.log_x;
+  panel.log_y = spec.log_y;
+  panel.identity = spec.identity;
+  return panel;
 }
 
 void drop_empty(Figure& figure) {

@@ -31,6 +31,9 @@ StudyFigure scatter_of(const StudyResults& results, const FigureSpec& spec);
 StudyFigure histograms_of(const StudyResults& results, const FigureSpec& spec);
 StudyFigure images_of(const StudyResults& results, const FigureSpec& spec);
 
+/// A panel of curves, bars, points or counts with the titles and scales of its figure; `whole`: its title where the
+/// figure has one panel only.
+Panel empty_panel(const FigureSpec& spec, const std::string& label, const std::string& whole);
 /// Takes those rows and columns out of a grid that have nothing in any panel.
 void drop_empty(Figure& figure);
 /// "Of the first seed (1)."; empty without seeds.

@@ -31,34 +31,21 @@ Rows rows_of(const StudyResults& results, const Selection& selection,
   return rows;
 }
 
-std::string coordinate(const StudyRow& row, const std::string& axis) {
-  if (axis.empty()) return {};
-  if (const std::size_t end = axis.find(kAxisSeparator); end != std::string::npos) {
-    const std::string first = coordinate(row, axis.substr(0, end)),
-                      rest = coordinate(row, axis.substr(end + 1));
-    return first + (first.empty() || rest.empty() ? "" : ", ") + rest;
-  }
+std::string label_on(const StudyRow& row, const std::string& axis) {
   if (axis == "metric") return row.metric;
   if (axis == "evaluation") return row.evaluation;
   if (axis == "stage") return row.stage;
   return label_of(row.labels, axis);
 }
 
-std::vector<std::string> distinct(const StudyResults& results, const Rows& rows, const std::string& axis) {
-  std::vector<std::string> found;
-  for (const StudyRow* row : rows)
-    if (const std::string text = coordinate(*row, axis);
-        std::find(found.begin(), found.end(), text) == found.end())
-      found.push_back(text);
-  results.sort_labels(axis, found);
-  return found;
+std::string label_on(const StudyResults::File& file, const std::string& axis) {
+  if (axis == "evaluation") return file.evaluation;
+  if (axis == "stage") return file.stage;
+  return label_of(file.labels, axis);
 }
 
-Rows only(const Rows& rows, const std::string& axis, const std::string& text) {
-  Rows found;
-  for (const StudyRow* row : rows)
-    if (coordinate(*row, axis) == text) found.push_back(row);
-  return found;
+std::string label_on(const StudyResults::Cell& cell, const std::string& axis) {
+  return axis == "stage" ? cell.stage : label_of(cell.labels, axis);
 }
 
 Interval interval_of(const Rows& rows) {

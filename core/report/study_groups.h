@@ -1,6 +1,8 @@
 #pragma once
-// Rows of a study's results in groups: by the axes that a figure or table names. What no axis names is averaged.
+// A study's rows, evaluations and cells in groups: by the axes that a figure or table names. What no axis names is
+// averaged.
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,15 +30,46 @@ bool is_metric(const std::string& metric, const std::string& asked);
 Rows rows_of(const StudyResults& results, const Selection& selection,
              const std::vector<std::string>& metrics);
 
-/// A row's label on an axis, "metric", "evaluation" or "stage"; empty for an empty axis. Of several axes (see join_axes):
-/// their labels, with commas between.
-std::string coordinate(const StudyRow& row, const std::string& axis);
+/// The label on one axis; "stage", "evaluation" and "metric" count as axes of what has one. Empty for an empty axis.
+std::string label_on(const StudyRow& row, const std::string& axis);
+std::string label_on(const StudyResults::File& file, const std::string& axis);
+std::string label_on(const StudyResults::Cell& cell, const std::string& axis);
 
-/// All coordinates on an axis: labels in the order of the study's cells, others in that of first sight.
-std::vector<std::string> distinct(const StudyResults& results, const Rows& rows, const std::string& axis);
+/// The same for several axes in one (kAxisSeparator): their labels, with commas between.
+template <class Item>
+std::string coordinate(const Item& item, const std::string& axes) {
+  std::string text;
+  for (std::size_t start = 0; start <= axes.size();) {
+    const std::size_t end = std::min(axes.find(kAxisSeparator, start), axes.size());
+    const std::string label = label_on(item, axes.substr(start, end - start));
+    text += (text.empty() || label.empty() ? "" : ", ") + label;
+    start = end + 1;
+  }
+  return text;
+}
+
+/// All coordinates of rows, files or cells: labels in the order of the study's cells, others in that of first sight.
+template <class Item>
+std::vector<std::string> distinct(const StudyResults& results, const std::vector<const Item*>& items,
+                                  const std::string& axes) {
+  std::vector<std::string> found;
+  for (const Item* item : items)
+    if (const std::string text = coordinate(*item, axes);
+        std::find(found.begin(), found.end(), text) == found.end())
+      found.push_back(text);
+  results.sort_labels(axes, found);
+  return found;
+}
 
 /// Those with this coordinate.
-Rows only(const Rows& rows, const std::string& axis, const std::string& text);
+template <class Item>
+std::vector<const Item*> only(const std::vector<const Item*>& items, const std::string& axes,
+                              const std::string& text) {
+  std::vector<const Item*> found;
+  for (const Item* item : items)
+    if (coordinate(*item, axes) == text) found.push_back(item);
+  return found;
+}
 
 /// Mean and interval of what one place of a figure or table shows. Throws Error where rows of different evaluations, or
 /// of different stages with the same labels, would be averaged.

@@ -88,7 +88,7 @@ StudyFigure heat_maps_of(const StudyResults& results, const FigureSpec& spec) {
   shown.figure.kind = FigureKind::kHeatMaps;
   shown.figure.range = spec.range;
   shown.figure.scale_label = spec.scale_label;
-  std::set<std::string> seeds, full_columns, full_rows;
+  std::set<std::string> seeds;
   std::set<std::size_t> cells;
   for (const std::string& row : distinct(results, files, spec.rows))
     for (const std::string& column : columns) {

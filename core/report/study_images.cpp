@@ -1,6 +1,5 @@
 // Pictures that runs hold, side by side: see study_figures.h.
 
-#include <algorithm>
 #include <set>
 
 #include "report/png_grid.h"
@@ -11,65 +10,50 @@
 namespace variform::report {
 namespace {
 
-struct Found {
-  std::size_t cell = 0;
-  std::filesystem::path file;
-};
+using Cells = std::vector<const StudyResults::Cell*>;
 
-std::string coordinate(const StudyResults::Cell& cell, const std::string& axis) {
-  return axis == "stage" ? cell.stage : label_of(cell.labels, axis);
+// The cell's picture of that name, if it has one.
+const std::filesystem::path* picture_of(const StudyResults::Cell& cell, const std::string& name) {
+  for (const auto& picture : cell.pictures)
+    if (picture.name == name) return &picture.file;
+  return nullptr;
 }
 
-// All pictures of that name that fit, in the order of the cells.
-std::vector<Found> pictures_of(const StudyResults& results, const FigureSpec& spec) {
-  std::vector<Found> found;
-  for (std::size_t i = 0; i < results.cells.size(); ++i) {
-    const StudyResults::Cell& cell = results.cells[i];
-    if (!spec.selection.fits(cell.stage, spec.selection.evaluation, cell.labels)) continue;
-    for (const auto& picture : cell.pictures)
-      if (picture.name == spec.picture) found.push_back({i, picture.file});
-  }
+// The cells that fit and have the picture.
+Cells cells_of(const StudyResults& results, const FigureSpec& spec) {
+  Cells found;
+  for (const StudyResults::Cell& cell : results.cells)
+    if (spec.selection.fits(cell.stage, spec.selection.evaluation, cell.labels) &&
+        picture_of(cell, spec.picture))
+      found.push_back(&cell);
   if (found.empty()) throw Error("nothing to show: no run of the study has a picture " + spec.picture + ".");
   return found;
-}
-
-std::vector<std::string> distinct(const StudyResults& results, const std::vector<Found>& pictures,
-                                  const std::string& axis) {
-  std::vector<std::string> texts;
-  for (const Found& picture : pictures)
-    if (const std::string text = coordinate(results.cells[picture.cell], axis);
-        std::find(texts.begin(), texts.end(), text) == texts.end())
-      texts.push_back(text);
-  results.sort_labels(axis, texts);
-  return texts;
 }
 
 }  // namespace
 
 StudyFigure images_of(const StudyResults& results, const FigureSpec& spec) {
-  const std::vector<Found> pictures = pictures_of(results, spec);
-  const std::vector<std::string> columns = distinct(results, pictures, spec.panel);
+  const Cells cells = cells_of(results, spec);
+  const std::vector<std::string> columns = distinct(results, cells, spec.panel);
   StudyFigure shown;
   shown.figure.kind = FigureKind::kPictures;
   shown.figure.columns = columns.size();
   std::set<std::string> seeds;
-  for (const std::string& row : distinct(results, pictures, spec.rows))
+  for (const std::string& row : distinct(results, cells, spec.rows))
     for (const std::string& column : columns) {
       Panel panel;
       panel.title = title_of(spec.panel_label, spec.panel, column);
       panel.row = title_of(spec.row_label, spec.rows, row);
-      std::vector<const Labels*> labels;
-      for (const Found& picture : pictures) {
-        const StudyResults::Cell& cell = results.cells[picture.cell];
-        if (coordinate(cell, spec.panel) != column || coordinate(cell, spec.rows) != row) continue;
-        labels.push_back(&cell.labels);
-        if (panel.picture) continue;
-        const Image image = read_png(picture.file);
-        panel.picture = Picture{picture.file, image.width, image.height};
-        shown.cells.push_back(picture.cell);
-        if (const std::string seed = label_of(cell.labels, "seed"); !seed.empty()) seeds.insert(seed);
+      if (const Cells here = only(only(cells, spec.rows, row), spec.panel, column); !here.empty()) {
+        std::vector<const Labels*> labels;
+        for (const StudyResults::Cell* cell : here) labels.push_back(&cell->labels);
+        require_seeds_only("a picture", labels);
+        const std::filesystem::path& file = *picture_of(*here[0], spec.picture);
+        const Image image = read_png(file);
+        panel.picture = Picture{file, image.width, image.height};
+        shown.cells.push_back(static_cast<std::size_t>(here[0] - results.cells.data()));
+        if (const std::string seed = label_of(here[0]->labels, "seed"); !seed.empty()) seeds.insert(seed);
       }
-      if (!labels.empty()) require_seeds_only("a picture", labels);
       shown.figure.panels.push_back(std::move(panel));
     }
   shown.note = note_of_seeds(seeds);

@@ -133,9 +133,8 @@ std::vector<MetricSpec> read_metrics(const config::Node& metrics, const std::vec
   }
   for (std::size_t i = 0; i < specs.size(); ++i)
     for (const std::string& name : specs[i].value.names())
-      if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), name) ==
-              names.begin() + static_cast<std::ptrdiff_t>(i) &&
-          std::find(names.begin(), names.end(), name) != names.end()) {
+      if (const auto first = std::find(names.begin(), names.end(), name);
+          first != names.end() && first - names.begin() >= static_cast<std::ptrdiff_t>(i)) {
         Reader reader((*metrics.if_array())[i], diagnostics, "study.metrics");
         reader.error("value", "@ uses " + config::quote(name) + ", which is not defined before it.",
                      "metrics are made in the order of the file");

@@ -17,9 +17,8 @@ using Axes = std::vector<std::string>;
 using Kind = FigureSpec::Kind;
 
 std::optional<std::string> label_of(const Node& value) {
-  if (const std::string* text = value.if_text()) return *text;
-  if (const double* number = value.if_number()) return config::format_plain(*number);
-  if (value.if_integer() || value.if_flag()) return config::print_value(value);
+  if (value.if_text() || value.if_number() || value.if_integer() || value.if_flag())
+    return config::plain_value(value);
   return {};
 }
 

@@ -36,12 +36,6 @@ void apply(Node& config, const Settings& settings) {
   config::merge(config, all);
 }
 
-std::string label_of(const Node& value) {
-  if (const std::string* text = value.if_text()) return *text;
-  if (const double* number = value.if_number()) return config::format_plain(*number);
-  return config::print_value(value);
-}
-
 // The members of a table as settings: keys may be dotted, in quotes, or tables in tables, which merge() understands.
 Settings settings_of(const Node* table) {
   Settings settings;
@@ -73,7 +67,7 @@ Axis read_axis(const Node::Member& member, Diagnostics& diagnostics, const std::
   std::set<std::string> labels;
   for (const Node& element : *array) {
     AxisValue value = element.find("set") ? labelled(element, diagnostics, path + "." + member.key)
-                                          : AxisValue{label_of(element), {{member.key, element}}};
+                                          : AxisValue{config::plain_value(element), {{member.key, element}}};
     if (!labels.insert(value.label).second)
       diagnostics.error(element.where(),
                         "Two values of this axis are called " + config::quote(value.label) + ".");
@@ -97,7 +91,7 @@ std::vector<std::string> command_options(const Reader& reader, const std::set<st
   const auto add = [&](const std::string& key, const Node& value) {
     const bool* flag = value.if_flag();
     if (flag && !*flag) return;
-    const std::string given = flag ? "" : "=" + (value.if_text() ? *value.if_text() : label_of(value));
+    const std::string given = flag ? "" : "=" + config::plain_value(value);
     options[key].push_back("--" + key + given);
   };
   for (const auto& member : reader.source().members()) {
@@ -126,8 +120,8 @@ std::pair<std::string, std::vector<std::string>> read_condition(const Node::Memb
                                                                 Reader& reader) {
   std::vector<std::string> wanted, known;
   if (const Node::Array* several = member.value.if_array())
-    for (const Node& value : *several) wanted.push_back(label_of(value));
-  else wanted.push_back(label_of(member.value));
+    for (const Node& value : *several) wanted.push_back(config::plain_value(value));
+  else wanted.push_back(config::plain_value(member.value));
   for (const Stage& stage : plan.stages)
     for (const Axis& axis : stage.axes)
       if (axis.name == member.key)
@@ -147,17 +141,25 @@ Where read_where(const Node& table, const Plan& plan, Diagnostics& diagnostics, 
   return where;
 }
 
+// What all tasks have; `own`: keys that are no options of the command.
+void read_task(Reader& reader, const Node::Member& member, const Plan& plan, std::set<std::string> own,
+               Task& task) {
+  own.insert({"stages", "where"});
+  task.name = member.key;
+  task.options = command_options(reader, own);
+  task.stages = read_stages(reader, plan);
+  if (const Node* where = reader.node("where"))
+    task.where = read_where(*where, plan, reader.diagnostics(), reader.path() + ".where");
+}
+
 void read_evaluations(Reader& study, Plan& plan) {
   Reader table = study.table("evaluate");
   for (const auto& member : table.source().members()) {
     Reader reader(member.value, study.diagnostics(), table.path() + "." + member.key);
-    Evaluation evaluation{
-        member.key, command_options(reader, {"epochs", "at_end", "stages", "where"}), {}, true, {}, {}};
+    Evaluation evaluation;
+    read_task(reader, member, plan, {"epochs", "at_end"}, evaluation);
     evaluation.epochs = reader.numbers("epochs", {.fallback = std::vector<double>{}, .low = 0});
     evaluation.at_end = reader.flag("at_end", {.fallback = true});
-    evaluation.stages = read_stages(reader, plan);
-    if (const Node* where = reader.node("where"))
-      evaluation.where = read_where(*where, plan, study.diagnostics(), reader.path() + ".where");
     if (!std::is_sorted(evaluation.epochs.begin(), evaluation.epochs.end()))
       reader.error("epochs", "@ must increase.");
     plan.evaluations.push_back(std::move(evaluation));
@@ -168,12 +170,10 @@ void read_drawings(Reader& study, Plan& plan) {
   Reader table = study.table("draw");
   for (const auto& member : table.source().members()) {
     Reader reader(member.value, study.diagnostics(), table.path() + "." + member.key);
-    Drawing drawing{member.key, {}, command_options(reader, {"command", "stages", "where"}), {}, {}};
+    Drawing drawing;
+    read_task(reader, member, plan, {"command"}, drawing);
     drawing.command =
         reader.text("command", {.choices = {"sample", "reconstruct", "traverse", "interpolate"}});
-    drawing.stages = read_stages(reader, plan);
-    if (const Node* where = reader.node("where"))
-      drawing.where = read_where(*where, plan, study.diagnostics(), reader.path() + ".where");
     plan.drawings.push_back(std::move(drawing));
   }
 }
@@ -182,9 +182,9 @@ void read_comparisons(Reader& study, Plan& plan) {
   Reader table = study.table("compare");
   for (const auto& member : table.source().members()) {
     Reader reader(member.value, study.diagnostics(), table.path() + "." + member.key);
-    Comparison comparison{member.key, "seed", command_options(reader, {"over", "stages"}), {}};
+    Comparison comparison;
+    read_task(reader, member, plan, {"over"}, comparison);
     comparison.over = reader.text("over", {.fallback = "seed"});
-    comparison.stages = read_stages(reader, plan);
     plan.comparisons.push_back(std::move(comparison));
   }
 }
@@ -312,6 +312,13 @@ bool fits(const Cell& cell, const Where& where) {
     return label &&
            std::find(condition.second.begin(), condition.second.end(), *label) != condition.second.end();
   });
+}
+
+bool is_for(const Task& task, const Cell& cell, const Plan& plan) {
+  const std::string& stage = plan.stages[cell.stage].name;
+  const bool in_stage =
+      task.stages.empty() || std::find(task.stages.begin(), task.stages.end(), stage) != task.stages.end();
+  return in_stage && fits(cell, task.where);
 }
 
 std::string text_of(const Cell& cell) {

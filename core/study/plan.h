@@ -36,30 +36,28 @@ struct Stage {
 /// Cells whose label on each of these axes is among the ones given; without any, all cells.
 using Where = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
-/// One evaluation of every run of some stages, or of some labels: options of `variform evaluate`, at the end or along the training.
-struct Evaluation {
+/// What is done with the runs of some stages, or of some labels: options of a command.
+struct Task {
   std::string name;
   std::vector<std::string> options;  ///< "--limit=2000"
-  std::vector<double> epochs;        ///< when, besides the end; increasing
+  std::vector<std::string> stages;   ///< none: all
+  Where where;
+};
+
+/// `variform evaluate`, at the end or along the training.
+struct Evaluation : Task {
+  std::vector<double> epochs;  ///< when, besides the end; increasing
   bool at_end = true;
-  std::vector<std::string> stages;  ///< none: all
-  Where where;
 };
 
-/// A picture of every run of some stages, or of some labels: a command such as `variform sample` and its options.
-struct Drawing {
-  std::string name, command;
-  std::vector<std::string> options;
-  std::vector<std::string> stages;  ///< none: all
-  Where where;
+/// A picture, by a command such as `variform sample`.
+struct Drawing : Task {
+  std::string command;
 };
 
-/// Agreement between runs that differ along one axis only: options of `variform compare`.
-struct Comparison {
-  std::string name;
+/// `variform compare`: agreement between runs that differ along one axis only.
+struct Comparison : Task {
   std::string over = "seed";
-  std::vector<std::string> options;
-  std::vector<std::string> stages;  ///< none: all
 };
 
 struct Plan {
@@ -98,6 +96,8 @@ config::Node with_runs(const Plan& plan, const std::vector<Cell>& cells, std::si
 /// The label of a cell on an axis, if it has that axis.
 std::optional<std::string> label_of(const Cell& cell, const std::string& axis);
 bool fits(const Cell& cell, const Where& where);
+/// Whether a task is for a cell.
+bool is_for(const Task& task, const Cell& cell, const Plan& plan);
 /// "β 0.1, seed 2"-like text of all labels: "objective.beta=0.1 seed=2".
 std::string text_of(const Cell& cell);
 

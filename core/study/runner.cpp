@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "config/file.h"
 #include "config/text.h"
 #include "study/process.h"
 
@@ -32,18 +33,6 @@ std::string hash_of(const std::vector<std::string>& texts) {
   return config::short_hash(lines);
 }
 
-// Whole or not at all.
-void write_text(const fs::path& file, const std::string& text) {
-  fs::create_directories(file.parent_path());
-  fs::path temporary = file;
-  temporary += ".tmp";
-  std::ofstream stream(temporary, std::ios::binary);
-  stream << text;
-  stream.close();
-  if (!stream) throw std::runtime_error("cannot write " + temporary.string());
-  fs::rename(temporary, file);
-}
-
 std::string plain(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.10g", value);
@@ -59,10 +48,6 @@ std::string last_lines(const fs::path& file, std::size_t bytes) {
 std::string number_of(std::size_t cell) {
   std::string text = std::to_string(cell + 1);
   return std::string(text.size() < 3 ? 3 - text.size() : 0, '0') + text;
-}
-
-bool wanted(const std::vector<std::string>& stages, const std::string& stage) {
-  return stages.empty() || std::find(stages.begin(), stages.end(), stage) != stages.end();
 }
 
 }  // namespace
@@ -100,17 +85,16 @@ fs::path Runner::run_of(const Resolved& resolved) const {
 }
 
 std::vector<Runner::Step> Runner::steps_of(const Cell& cell) const {
-  const std::string& stage = plan_.stages[cell.stage].name;
   std::vector<Step> steps;
   for (const Evaluation& evaluation : plan_.evaluations) {
-    if (!wanted(evaluation.stages, stage) || !fits(cell, evaluation.where)) continue;
+    if (!is_for(evaluation, cell, plan_)) continue;
     std::vector<std::string> command{"evaluate"};
     command.insert(command.end(), evaluation.options.begin(), evaluation.options.end());
     for (const double epoch : evaluation.epochs) steps.push_back({evaluation.name, false, command, epoch});
     if (evaluation.at_end) steps.push_back({evaluation.name, false, command, {}});
   }
   for (const Drawing& drawing : plan_.drawings) {
-    if (!wanted(drawing.stages, stage) || !fits(cell, drawing.where)) continue;
+    if (!is_for(drawing, cell, plan_)) continue;
     std::vector<std::string> command{drawing.command};
     command.insert(command.end(), drawing.options.begin(), drawing.options.end());
     steps.push_back({drawing.name, true, std::move(command), {}});
@@ -199,7 +183,9 @@ std::string Runner::work(std::size_t cell) {
   if (!found) throw std::runtime_error("a run that it builds on is missing");
   const fs::path run = run_of(*found);
   if (done(cells_[cell], run)) return "was done";
-  write_text(options_.folder / "cells" / (number_of(cell) + ".toml"), found->config);
+  const fs::path config = options_.folder / "cells" / (number_of(cell) + ".toml");
+  fs::create_directories(config.parent_path());
+  config::write_text_file(config, found->config);
   const auto start = std::chrono::steady_clock::now();
   const std::vector<Step> steps = steps_of(cells_[cell]);
   // Evaluations along the training that a finished run lacks need the training again: it is the same bit for bit.
@@ -292,8 +278,7 @@ std::vector<Runner::Group> Runner::groups() {
     std::map<std::string, Group> by_labels;
     for (std::size_t i = 0; i < cells_.size(); ++i) {
       const Cell& cell = cells_[i];
-      if (!wanted(comparison.stages, plan_.stages[cell.stage].name) || !label_of(cell, comparison.over))
-        continue;
+      if (!is_for(comparison, cell, plan_) || !label_of(cell, comparison.over)) continue;
       const auto found = resolved(i);
       if (!found || !done(cell, run_of(*found))) continue;
       Group group{&comparison, cell.stage, {}, {}, {}, i};
@@ -365,7 +350,8 @@ void Runner::write_summary() {
     for (const auto& [axis, label] : group.labels) entry["labels"].push_back({axis, label});
     if (fs::exists(options_.folder / group.file)) summary["comparisons"].push_back(std::move(entry));
   }
-  write_text(options_.folder / "study.json", summary.dump(1) + "\n");
+  fs::create_directories(options_.folder);
+  config::write_text_file(options_.folder / "study.json", summary.dump(1) + "\n");
 }
 
 }  // namespace variform::study

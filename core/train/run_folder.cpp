@@ -1,4 +1,4 @@
-// See run_folder.h. Plain POSIX calls where the C++ streams would hide the reason of a failure.
+// See run_folder.h.
 
 #include "train/run_folder.h"
 
@@ -9,45 +9,21 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <vector>
 
+#include "config/file.h"
+
 namespace variform::train {
 namespace fs = std::filesystem;
 namespace {
 
-[[noreturn]] void fail(const std::string& what, const fs::path& path, int error) {
-  throw std::runtime_error("cannot " + what + " " + path.string() + ": " + std::strerror(error) +
-                           (error == ENOSPC ? "; free some space or choose another folder with --runs" : ""));
-}
-
-void write_all(int file, std::string_view text, const fs::path& path) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(file, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const int error = errno;
-      ::close(file);
-      fail("write", path, error);
-    }
-    text.remove_prefix(static_cast<size_t>(n));
-  }
-}
-
-void append(const fs::path& path, std::string_view text) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (file < 0) fail("open", path, errno);
-  write_all(file, text, path);
-  ::close(file);
-}
-
 void make_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) fail("create the folder", path, error.value());
+  if (error) config::fail_on_file("create the folder", path, error.value());
 }
 
 // A name beside a run's folder for what must not be seen as a run: hidden, and with the process that it belongs to.
@@ -74,15 +50,6 @@ void remove_left_over(const fs::path& folder) {
 
 }  // namespace
 
-void write_text_file(const fs::path& path, std::string_view text) {
-  const fs::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
-  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) fail("create", temporary, errno);
-  write_all(file, text, temporary);
-  if (::fsync(file) != 0 || ::close(file) != 0) fail("write", temporary, errno);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("rename to", path, errno);
-}
-
 RunFolder RunFolder::create(const fs::path& folder, const std::string& resolved_config,
                             IfPresent if_present) {
   if (fs::exists(folder)) {
@@ -101,15 +68,15 @@ RunFolder RunFolder::create(const fs::path& folder, const std::string& resolved_
                                "is not replaced.");
     // Out of the way in one step: half a folder, left by a kill, would be neither a run nor free for one.
     const fs::path former = beside(folder, "old");
-    if (::rename(folder.c_str(), former.c_str()) != 0) fail("rename", folder, errno);
+    if (::rename(folder.c_str(), former.c_str()) != 0) config::fail_on_file("rename", folder, errno);
   }
   if (folder.has_parent_path()) make_folder(folder.parent_path());
   remove_left_over(folder);
   const fs::path temporary = beside(folder, "new");
   make_folder(temporary / "checkpoints");
   make_folder(temporary / "figures");
-  write_text_file(temporary / "config.resolved.toml", resolved_config);
-  if (::rename(temporary.c_str(), folder.c_str()) != 0) fail("rename to", folder, errno);
+  config::write_text_file(temporary / "config.resolved.toml", resolved_config);
+  if (::rename(temporary.c_str(), folder.c_str()) != 0) config::fail_on_file("rename to", folder, errno);
   RunFolder created(folder);
   created.lock();
   return created;
@@ -137,7 +104,7 @@ RunFolder::~RunFolder() {
 void RunFolder::lock() {
   const fs::path file = path_ / ".lock";
   lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_ < 0) fail("lock", file, errno);
+  if (lock_ < 0) config::fail_on_file("lock", file, errno);
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
     throw std::runtime_error("the run folder " + path_.string() +
                              " is in use by another process; wait for it, or stop it.");
@@ -146,7 +113,7 @@ void RunFolder::lock() {
 }
 
 uint64_t RunFolder::append_metrics(const nlohmann::json& line) {
-  append(path_ / "metrics.jsonl", line.dump() + "\n");
+  config::append_text(path_ / "metrics.jsonl", line.dump() + "\n");
   return metrics_bytes();
 }
 
@@ -170,28 +137,30 @@ void RunFolder::sync_metrics() const {
   if (file < 0) return;  // nothing was appended yet
   const int failed = ::fsync(file) != 0 ? errno : 0;
   ::close(file);
-  if (failed) fail("write", path, failed);
+  if (failed) config::fail_on_file("write", path, failed);
 }
 
 void RunFolder::append_timing(const nlohmann::json& line) {
-  append(path_ / "timing.jsonl", line.dump() + "\n");
+  config::append_text(path_ / "timing.jsonl", line.dump() + "\n");
 }
-void RunFolder::append_log(std::string_view line) { append(path_ / "log.txt", std::string(line) + "\n"); }
+void RunFolder::append_log(std::string_view line) {
+  config::append_text(path_ / "log.txt", std::string(line) + "\n");
+}
 void RunFolder::write_environment(const nlohmann::json& environment) {
-  write_text_file(path_ / "environment.json", environment.dump(2) + "\n");
+  config::write_text_file(path_ / "environment.json", environment.dump(2) + "\n");
 }
 void RunFolder::mark_done(const nlohmann::json& summary) {
   clear_marks();
-  write_text_file(path_ / "DONE", summary.dump(2) + "\n");
+  config::write_text_file(path_ / "DONE", summary.dump(2) + "\n");
 }
 void RunFolder::mark_failed(std::string_view reason) {
   clear_marks();
-  write_text_file(path_ / "FAILED", std::string(reason) + "\n");
+  config::write_text_file(path_ / "FAILED", std::string(reason) + "\n");
 }
 void RunFolder::clear_marks() {
   fs::remove(path_ / "DONE");
   fs::remove(path_ / "FAILED");
 }
-void RunFolder::write_config(const std::string& text) { write_text_file(config(), text); }
+void RunFolder::write_config(const std::string& text) { config::write_text_file(config(), text); }
 
 }  // namespace variform::train

@@ -58,7 +58,4 @@ class RunFolder {
   int lock_ = -1;
 };
 
-/// Writes a whole small file through a temporary and rename; throws std::runtime_error with the reason.
-void write_text_file(const std::filesystem::path& path, std::string_view text);
-
 }  // namespace variform::train

@@ -125,7 +125,7 @@ class Committed(unittest.TestCase):
         self.assertEqual(len(lines), 2 + len(table))
         for entry, cells in zip(table, lines[2:]):
             for metric, cell in zip(spec["metrics"], cells[len(spec["rows"]):]):
-                found = [row for row in rows if row["metric"] == metric and row["epoch"] == "end"
+                found = [row for row in rows if results.is_metric(row["metric"], metric) and row["epoch"] == "end"
                          and all(row[axis] == entry[axis] for axis in spec["rows"])
                          and all(row[column] == spec[column] for column in ("evaluation", "stage") if column in spec)
                          and all(row[axis] in [label if isinstance(label, str) else f"{label:g}" for label in
@@ -298,6 +298,17 @@ class Import(unittest.TestCase):
     def test_metrics_that_nothing_uses_can_be_kept(self):
         self.run_script("import", self.study, "--metric", "share")
         self.assertEqual(sum(row["metric"] == "share" for row in read(self.folder / "results/tiny/results.csv")), 2)
+
+    def test_metrics_that_carry_a_protocol(self):
+        """A figure that names the metric without its protocol keeps the rows with it."""
+        with open(self.study / "results.csv", "a") as file:
+            file.write("main,mnist,2,1,final,end,9,distance[net-1],7,,0b0b0b0b,1,1234567\n")
+        described = (self.study / "study.toml").read_text()
+        (self.study / "study.toml").write_text(described.replace('x = "objective.beta", metrics = ["loss"]',
+                                                                 'x = "objective.beta", metrics = ["loss", "distance"]'))
+        self.run_script("import", self.study)
+        kept = {row["metric"] for row in read(self.folder / "results/tiny/results.csv")}
+        self.assertEqual(kept, {"loss", "angle", "distance[net-1]"})
 
     def test_what_must_not_be_committed(self):
         changes = {

@@ -189,6 +189,20 @@ TEST_CASE("histograms count metrics of runs, or numbers of arrays, each pair of 
                     "agreement_arrays.none.");
 }
 
+TEST_CASE("series of arrays may be combinations of axes, as those of metrics") {
+  FakeStudy study;
+  for (const std::string family : {"a", "b"})
+    for (const std::string beta : {"1", "2"})
+      study.add({{"model.family.type", family}, {"objective.beta", beta}}, {{"numbers", {std::stod(beta)}}});
+  const StudyFigure found =
+      figure_of(study.read(), figure("kind = \"histogram\"\narray = \"numbers\"\n"
+                                     "series = [\"model.family.type\", \"objective.beta\"]"));
+  std::vector<std::string> labels;
+  for (const Series& series : found.figure.panels.at(0).series)
+    if (series.style == Series::Style::kSteps) labels.push_back(series.label);
+  CHECK(labels == std::vector<std::string>{"a, 1", "a, 2", "b, 1", "b, 2"});
+}
+
 Image plain(int width, int height, int red, int green, int blue) {
   Image image{width, height, 3, {}};
   for (int i = 0; i < width * height; ++i)
