@@ -165,8 +165,11 @@ int evaluate_command(const Common& common, ModelOptions options) {
   if (options.quality_images > 0) quality = quality_of(common, options, opened);
   nlohmann::json result = evaluate::evaluate(opened.session(), options.evaluate);
   if (!quality.is_null()) result["quality"] = quality;
-  if (options.linear)
-    result["linear"] = evaluate::linear_reference(opened.session(), options.evaluate, result);
+  if (options.linear) {
+    const evaluate::Section section = evaluate::linear_reference(opened.session(), options.evaluate, result);
+    result["linear"] = section.entries();
+    if (!section.arrays().empty()) result["linear_arrays"] = section.arrays();
+  }
   if (options.gradient_draws > 0)
     result["gradient"] = evaluate::gradient_noise(opened.session(), options.gradient_draws);
   if (opened.ex_post) {

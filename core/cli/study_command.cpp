@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "cli/commands.h"
@@ -81,6 +82,25 @@ Study load_study(const Common& common, const StudyOptions& options) {
   return study;
 }
 
+// What cells lost when an axis gave them another component: once each, with the cells that it is true of.
+class Notes {
+ public:
+  void add(const study::Cell& cell, const config::Node& resolved) {
+    for (const std::string& note : config::notes_of(cell.dropped, resolved)) {
+      auto [entry, is_new] = cells_.try_emplace(note, 0, study::text_of(cell));
+      ++entry->second.first;
+    }
+  }
+  void print() const {
+    for (const auto& [note, cells] : cells_)
+      std::fprintf(stderr, "note: %s (%zu of the cells, such as %s)\n", note.c_str(), cells.first,
+                   cells.second.c_str());
+  }
+
+ private:
+  std::map<std::string, std::pair<std::size_t, std::string>> cells_;
+};
+
 // Every kind of cell resolved and run for one step on two rows, before the first training: cells that differ only in
 // axes of numbers (seeds, β) count as one kind. What builds on runs that are not there yet is judged in its turn.
 void preflight(const Common& common, const Study& study) {
@@ -88,12 +108,14 @@ void preflight(const Common& common, const Study& study) {
     return !label.empty() && label.find_first_not_of("0123456789.+-e") == std::string::npos;
   };
   std::set<std::string> seen;
+  Notes notes;
   for (const study::Cell& cell : study.cells) {
     if (!cell.needs.empty()) continue;
     config::Diagnostics diagnostics;
     config::Experiment experiment =
         train::resolve_experiment(cell.config, *study.registry, common.places(), diagnostics);
     diagnostics.throw_if_any();
+    notes.add(cell, experiment.resolved);
     std::string kind = std::to_string(cell.stage);
     for (const auto& [axis, label] : cell.labels)
       kind += "\n" + (is_number(label) ? axis : axis + "=" + label);
@@ -104,6 +126,7 @@ void preflight(const Common& common, const Study& study) {
       throw config::Error(std::string(error.what()) + "\n(the cell " + study::text_of(cell) + ")");
     }
   }
+  if (!common.quiet) notes.print();
 }
 
 study::RunnerOptions runner_options(const Common& common, const StudyOptions& options, const Study& study) {

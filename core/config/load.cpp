@@ -290,14 +290,14 @@ void find_dropped(const Node& base, const Node& later, const std::string& path,
   }
 }
 
+}  // namespace
+
 const Node* at_path(const Node& root, const std::string& path) {
   const Node* node = &root;
   std::istringstream keys(path);
   for (std::string key; node && std::getline(keys, key, '.');) node = node->find(key);
   return node;
 }
-
-}  // namespace
 
 Node parse(std::string_view text, const std::string& name, Diagnostics& diagnostics) {
   diagnostics.add_source(name, text);
@@ -345,8 +345,7 @@ Node load(const std::vector<std::string>& files, const std::vector<std::string>&
   if (const Node::Member* include = changes.member("include"))
     diagnostics.error(include->where, "include has its place in files.",
                       "give the file as one more argument");
-  find_dropped(root, changes, "", dropped);
-  merge(root, changes);
+  merge(root, changes, dropped);
   root.erase("include");
   return root;
 }
@@ -370,5 +369,10 @@ std::vector<std::string> notes_of(const std::vector<Dropped>& dropped, const Nod
 }
 
 void merge(Node& base, const Node& later) { merge_below(base, later, Level::kRoot); }
+
+void merge(Node& base, const Node& later, std::vector<Dropped>& dropped) {
+  find_dropped(base, later, "", dropped);
+  merge(base, later);
+}
 
 }  // namespace variform::config

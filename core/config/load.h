@@ -16,14 +16,18 @@ namespace variform::config {
 /// names the last file.
 Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
           Diagnostics& diagnostics);
-/// The same; `dropped` collects the files' parameters that an override's other `type` took away.
+/// A parameter that another `type` took away.
 struct Dropped {
   std::string key;    ///< "objective.beta"
   Node value;         ///< with the place where it was written
   std::string owner;  ///< "objective 'beta-vae'"
 };
+/// The same; `dropped` collects the files' parameters that an override's other `type` took away.
 Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
           Diagnostics& diagnostics, std::vector<Dropped>& dropped);
+
+/// What stands at a dotted path, "objective.beta"; null when nothing does.
+const Node* at_path(const Node& root, const std::string& path);
 
 /// A sentence for each dropped parameter that the new component has too, with another value now: whoever overrides
 /// a `type` may have meant to keep it.
@@ -44,6 +48,8 @@ Node parse_overrides(const std::vector<std::string>& overrides, Diagnostics& dia
 /// nothing to the new one. So does a slot (`objective`, `model.<kind>`) that is now taken `from` a run
 /// instead of having a type, or the other way round.
 void merge(Node& base, const Node& later);
+/// The same; what a component's parameters lost by it is appended to `dropped`.
+void merge(Node& base, const Node& later, std::vector<Dropped>& dropped);
 
 /// Deterministic TOML that load() reads back to an equal tree. With `origin` each line ends with a comment
 /// that says where its value came from: `# exp.toml:3`, `# command line`, `# default`.

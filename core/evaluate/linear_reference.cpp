@@ -21,25 +21,30 @@ constexpr int64_t kLargest = 4096;  // data values: the covariance is that times
 struct Spectrum {
   Tensor values, directions;  // λ decreasing [P], columns [P, P]
   Tensor mean_code;           // [d]
+  Tensor variances;  // eigenvalues of the posterior's mean covariance, increasing [d]; may be undefined
 };
 
 Spectrum spectrum_of(train::Session& session, const EvaluateOptions& options) {
   Rows rows(session, options.split);
   Model& model = session.assembly->model();
   const int64_t count = options.limit > 0 ? std::min(options.limit, rows.size()) : rows.size();
-  Tensor squares, sum, codes;
+  Tensor squares, sum, codes, covariances;
+  const auto add = [](Tensor& total, const Tensor& part) { total = total.defined() ? total + part : part; };
   for (int64_t first = 0; first < count; first += options.batch) {
     const Batch batch = rows.range(first, std::min(options.batch, count - first));
     const Tensor x = batch.x.flatten(1).to(at::kDouble);  // [B, P]
-    const Tensor h = model.posterior(batch.x)->location().to(at::kDouble).sum(0);
-    squares = squares.defined() ? squares + x.t().mm(x) : x.t().mm(x);
-    sum = sum.defined() ? sum + x.sum(0) : x.sum(0);
-    codes = codes.defined() ? codes + h : h;
+    const auto posterior = model.posterior(batch.x);
+    add(squares, x.t().mm(x));
+    add(sum, x.sum(0));
+    add(codes, posterior->location().to(at::kDouble).sum(0));
+    if (const auto covariance = posterior->covariance())
+      add(covariances, covariance->dense().to(at::kDouble).expand({x.size(0), -1, -1}).sum(0));
   }
   const auto n = static_cast<double>(count);
   const Tensor mean = sum / n;
   const auto [values, directions] = at::linalg_eigh(squares / n - at::outer(mean, mean));
-  return {values.flip(0).clamp_min(0), directions.flip(1), codes / n};
+  return {values.flip(0).clamp_min(0), directions.flip(1), codes / n,
+          covariances.defined() ? at::linalg_eigvalsh(covariances / n) : Tensor()};
 }
 
 std::string why_not(train::Session& session, const json& result) {
@@ -58,7 +63,7 @@ std::string why_not(train::Session& session, const json& result) {
 }
 
 // The decoder's Jacobian J at the mean code against the k principal directions.
-void add_directions(json& section, Model& model, const Spectrum& spectrum, int64_t k) {
+void add_directions(Section& section, Model& model, const Spectrum& spectrum, int64_t k) {
   const char* const columns =
       "largest |cosine| of a decoder's column with one of the k principal directions of the data, mean over "
       "columns "
@@ -71,8 +76,8 @@ void add_directions(json& section, Model& model, const Spectrum& spectrum, int64
       "and the k principal directions; 1 where they span the same space";
   if (!model.decoder().samplewise() || k == 0) {
     const char* const reason = "not defined: no active latents, or rows are mixed.";
-    section["principal_columns"] = {{"undefined", reason}, {"what", columns}};
-    section["principal_subspace"] = {{"undefined", reason}, {"what", subspace}};
+    section.undefined("principal_columns", reason, columns);
+    section.undefined("principal_subspace", reason, subspace);
     return;
   }
   const Tensor z = spectrum.mean_code.to(model.options).unsqueeze(0);
@@ -82,20 +87,27 @@ void add_directions(json& section, Model& model, const Spectrum& spectrum, int64
   const Tensor cosines = std::get<0>(principal.t().mm(j / lengths.clamp_min(1e-300)).abs().max(0));
   const Tensor weights = lengths.square() / lengths.square().sum().clamp_min(1e-300);
   const Tensor leading = std::get<0>(at::linalg_svd(j, /*full_matrices=*/false)).narrow(1, 0, k);
-  section["principal_columns"] = {
-      {"value", (weights * cosines).sum().item<double>()}, {"se", nullptr}, {"what", columns}};
-  section["principal_subspace"] = {
-      {"value", at::linalg_svdvals(principal.t().mm(leading)).min().item<double>()},
-      {"se", nullptr},
-      {"what", subspace}};
+  section.number("principal_columns", (weights * cosines).sum().item<double>(), columns);
+  section.number("principal_subspace", at::linalg_svdvals(principal.t().mm(leading)).min().item<double>(),
+                 subspace);
+}
+
+// The optimal posterior has the variances β/λ_i along the k active directions, and 1 along the others.
+void add_variances(Section& section, const Spectrum& spectrum, double effective, int64_t d) {
+  if (!spectrum.variances.defined()) return;
+  const Tensor expected = at::ones({d}, at::kDouble);
+  const int64_t known = std::min(d, spectrum.values.size(0));
+  expected.narrow(0, 0, known).copy_((effective / spectrum.values.narrow(0, 0, known)).clamp_max(1));
+  section.array("optimal_variances", expected);
+  section.array("learned_variances", spectrum.variances);
 }
 
 }  // namespace
 
-json linear_reference(train::Session& session, const EvaluateOptions& options, const json& result) {
-  json section = json::object();
+Section linear_reference(train::Session& session, const EvaluateOptions& options, const json& result) {
+  Section section;
   if (const std::string reason = why_not(session, result); !reason.empty()) {
-    section["linear_loss"] = {{"undefined", reason}, {"what", "L*, the optimal loss of a linear β-VAE (§4)"}};
+    section.undefined("linear_loss", reason, "L*, the optimal loss of a linear β-VAE (§4)");
     return section;
   }
   const at::NoGradGuard no_grad;
@@ -110,21 +122,20 @@ json linear_reference(train::Session& session, const EvaluateOptions& options, c
   const double loss = (0.5 * spectrum.values.narrow(0, k, spectrum.values.size(0) - k).sum().item<double>() +
                        0.5 * effective * (1 + (active / effective).log()).sum().item<double>()) /
                       variance;
-  const auto add = [&](const char* name, double value, const char* what) {
-    section[name] = {{"value", value}, {"se", nullptr}, {"what", what}};
-  };
-  add("linear_loss", loss + constant,
-      "L*, the optimal loss at β of a linear β-VAE on these data (§4), nats a datum");
-  add("linear_loss_no_constant", loss, "the same without the likelihood's constant");
-  add("linear_active", static_cast<double>(k), "latents that the optimal linear β-VAE uses: λ_i > β_eff");
+  section.number("linear_loss", loss + constant,
+                 "L*, the optimal loss at β of a linear β-VAE on these data (§4), nats a datum");
+  section.number("linear_loss_no_constant", loss, "the same without the likelihood's constant");
+  section.number("linear_active", static_cast<double>(k),
+                 "latents that the optimal linear β-VAE uses: λ_i > β_eff");
   const json& trained = result.at("values").at("loss_beta");
   if (trained.contains("mean")) {
     const double excess = trained.at("mean").get<double>() - constant - loss;
-    add("above_linear", excess, "loss_beta − L*, nats a datum");
-    add("above_linear_percent", 100 * excess / std::abs(loss),
-        "the same in per cent of L* without the constant");
+    section.number("above_linear", excess, "loss_beta − L*, nats a datum");
+    section.number("above_linear_percent", 100 * excess / std::abs(loss),
+                   "the same in per cent of L* without the constant");
   }
   add_directions(section, model, spectrum, k);
+  add_variances(section, spectrum, effective, model.latent);
   return section;
 }
 

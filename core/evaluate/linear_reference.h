@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "evaluate/evaluate.h"
+#include "evaluate/section.h"
 
 namespace variform::evaluate {
 
@@ -13,8 +14,9 @@ namespace variform::evaluate {
 /// and, from the decoder's Jacobian at the mean code, how its columns lie to the principal directions. With λ the
 /// eigenvalues of the data's covariance and β_eff = βσ²: σ² L* = ½ Σ_{i>k} λ_i + (β_eff/2) Σ_{i≤k} [1 + log(λ_i/β_eff)],
 /// k = min(d, #{λ_i > β_eff}). Undefined, with a sentence, without a β, for likelihoods that are not Gaussian with one
-/// variance, and beyond 4096 data values.
-nlohmann::json linear_reference(train::Session& session, const EvaluateOptions& options,
-                                const nlohmann::json& result);
+/// variance, and beyond 4096 data values. Arrays [d]: `optimal_variances`, min(1, β_eff/λ_i) increasing, and, for a
+/// posterior with a covariance, `learned_variances`, the eigenvalues of its mean over the data.
+Section linear_reference(train::Session& session, const EvaluateOptions& options,
+                         const nlohmann::json& result);
 
 }  // namespace variform::evaluate

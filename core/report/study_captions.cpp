@@ -13,16 +13,6 @@ namespace {
 
 using config::Node;
 
-const Node* at_path(const Node& root, const std::string& path) {
-  const Node* here = &root;
-  for (std::size_t start = 0; here && start <= path.size();) {
-    const std::size_t dot = std::min(path.find('.', start), path.size());
-    here = here->find(path.substr(start, dot - start));
-    start = dot + 1;
-  }
-  return here;
-}
-
 // A component, or a data set described in place, goes by its name or type.
 std::string text_of(const Node* value) {
   if (!value) return {};
@@ -66,13 +56,13 @@ std::string SharedSettings::of(const std::vector<std::size_t>& cells) {
   std::vector<std::string> parts;
   const auto add = [&](const std::string& key, const std::string& before, const std::string& after) {
     if (configs.empty() || configs.size() < runs.size()) return;
-    const std::string first = text_of(at_path(*configs[0], key));
+    const std::string first = text_of(config::at_path(*configs[0], key));
     const bool same = std::all_of(configs.begin(), configs.end(), [&](const Node* config) {
-      return text_of(at_path(*config, key)) == first;
+      return text_of(config::at_path(*config, key)) == first;
     });
     if (same && !first.empty()) parts.push_back(before + first + after);
   };
-  const Node* data = configs.empty() ? nullptr : at_path(*configs[0], "data.dataset");
+  const Node* data = configs.empty() ? nullptr : config::at_path(*configs[0], "data.dataset");
   add("data.dataset", data && data->find("type") && !data->find("name") ? "data of type " : "data set ", "");
   add("model.latent", "", " latents");
   if (const Node* model = configs.empty() ? nullptr : configs[0]->find("model"))

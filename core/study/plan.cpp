@@ -30,10 +30,10 @@ Node nested(const std::string& key, const Node& value) {
 }
 
 // All at once: merged one by one, a `type` would drop the parameters that stand before it.
-void apply(Node& config, const Settings& settings) {
+void apply(Cell& cell, const Settings& settings) {
   Node all;
   for (const auto& [key, value] : settings) config::merge(all, nested(key, value));
-  config::merge(config, all);
+  config::merge(cell.config, all, cell.dropped);
 }
 
 // The members of a table as settings: keys may be dotted, in quotes, or tables in tables, which merge() understands.
@@ -226,12 +226,15 @@ Cell make_cell(const Plan& plan, std::size_t stage, const std::vector<std::size_
   Cell cell;
   cell.stage = stage;
   cell.config = plan.base;
-  apply(cell.config, plan.stages[stage].settings);
+  apply(cell, plan.stages[stage].settings);
   const std::vector<Axis>& axes = plan.stages[stage].axes;
   for (int turn = 0; turn < 3; ++turn)
     for (std::size_t a = 0; a < axes.size(); ++a)
       if (const AxisValue& value = axes[a].values[choice[a]]; turn_of(axes[a], value) == turn)
-        apply(cell.config, value.settings);
+        apply(cell, value.settings);
+  std::erase_if(cell.dropped, [&](const config::Dropped& dropped) {
+    return config::at_path(cell.config, dropped.key) != nullptr;
+  });
   for (std::size_t a = 0; a < axes.size(); ++a)
     cell.labels.emplace_back(axes[a].name, axes[a].values[choice[a]].label);
   return cell;

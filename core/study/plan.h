@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/load.h"
 #include "config/node.h"
 
 namespace variform::study {
@@ -80,7 +81,8 @@ struct Cell {
   std::size_t stage = 0;
   std::vector<std::pair<std::string, std::string>> labels;  ///< axis and label, in the axes' order
   config::Node config;                                      ///< "@STAGE" still in place
-  std::vector<std::size_t> needs;                           ///< cells whose runs it refers to
+  std::vector<config::Dropped> dropped;  ///< of the base, by another `type`, and not given again
+  std::vector<std::size_t> needs;        ///< cells whose runs it refers to
 };
 
 /// All cells but those to skip, stage by stage, the last axis fastest. Settings apply in this order: the stage's, axes of tables, axes

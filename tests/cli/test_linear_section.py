@@ -51,6 +51,17 @@ class LinearSection(ProgramTest):
         self.assertAlmostEqual(section["principal_subspace"]["value"], angles.min(), delta=1e-8)
         self.assertGreater(section["principal_subspace"]["value"], 0.999)
 
+    def test_variances(self):
+        # A full family on a linear model: in the optimum its covariance has the eigenvalues β/λ, whatever the rotation.
+        run, found = self.evaluated("model.family.type=full", "objective.beta=0.2", "train.steps=4000", "train.evaluate_every=0",
+                                    "train.checkpoint_every=0",
+                                    "train.optimizer.lr={schedule=\"cosine\", from=1e-2, to=1e-5}")
+        values = numpy.linalg.eigvalsh(numpy.cov(self.x.T, bias=True))[::-1]
+        expected = numpy.minimum(1, 0.2 / values[:4])
+        arrays = found["linear_arrays"]
+        numpy.testing.assert_allclose(arrays["optimal_variances"], expected, rtol=1e-9)
+        numpy.testing.assert_allclose(arrays["learned_variances"], expected, rtol=0.05)
+
     def test_another_variance_is_another_beta(self):
         _, found = self.evaluated("train.steps=5", "model.likelihood.variance=0.25")
         loss, k, _ = self.optimum(0.02, 0.25)

@@ -114,6 +114,29 @@ class Study(ProgramTest):
         files = [*self.folder.glob("runs/*/checkpoints/last.h5"), *self.folder.glob("runs/*/evaluations/*.json")]
         return {str(file): file.stat().st_mtime_ns for file in files}
 
+    def test_what_an_axis_takes_away_is_said(self):
+        axis = """
+            include = ["small.toml"]
+            name = "grid"
+            [train]
+            steps = 1
+            [study.axes]
+            seed = [1, 2]
+            [[study.axes.objective]]
+            label = "plain"
+            set = { "objective.beta" = 0.7 }
+            [[study.axes.objective]]
+            label = "GRAE"
+            set = { "objective.type" = "grae"%s }
+            """
+        (self.folder / "grid.toml").write_text(axis % "")
+        noted = self.study("objective.beta=0.7").stderr
+        self.assertRegex(noted, r"note: objective\.beta = 0\.7 .* belonged to objective 'beta-vae' and was dropped; it is now 1\.0")
+        self.assertIn("(2 of the cells, such as seed=1 objective=GRAE)", noted)
+        self.assertEqual(noted.count("note: "), 1)
+        (self.folder / "grid.toml").write_text(axis % ', "objective.beta" = 0.7')
+        self.assertNotIn("note: ", self.study("objective.beta=0.7").stderr)
+
     def test_from_nothing_to_tables_and_figures(self):
         listed = self.study("--list").stdout
         self.assertEqual(listed.count("to do"), 8)
