@@ -97,7 +97,8 @@ class QuickStudies(ProgramTest):
 
     def test_frey_samples(self):
         self.assertEqual(len(self.results("frey_samples_quick")["is_nll"]), 4)
-        self.assertTrue({"samples", "ex-post-gaussian", "reconstructions"} <= self.figures("frey-samples-quick"))
+        names = {f"{name}-{size}" for name in ("samples", "ex-post-gaussian", "reconstructions") for size in ("small", "large")}
+        self.assertTrue(names <= self.figures("frey-samples-quick"))
 
     def test_autoencoders(self):
         found = self.results("autoencoders_quick")
