@@ -136,6 +136,9 @@ class Study(ProgramTest):
         self.assertEqual(noted.count("note: "), 1)
         (self.folder / "grid.toml").write_text(axis % ', "objective.beta" = 0.7')
         self.assertNotIn("note: ", self.study("objective.beta=0.7").stderr)
+        # Given again by another axis: nothing is lost.
+        (self.folder / "grid.toml").write_text((axis % "").replace("seed = [1, 2]", '"objective.beta" = [0.9]'))
+        self.assertNotIn("note: ", self.study("objective.beta=0.7").stderr)
 
     def test_from_nothing_to_tables_and_figures(self):
         listed = self.study("--list").stdout
