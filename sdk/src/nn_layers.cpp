@@ -2,6 +2,7 @@
 
 #include <variform/nn/layers.h>
 
+#include "nn_linear.h"
 #include "nn_support.h"
 
 #include <variform/model.h>
@@ -82,7 +83,7 @@ Linear::Linear(const Build& build, int64_t in, int64_t out, bool bias) {
 }
 
 Tensor Linear::apply(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return at::linear(x, weight, bias);
+  return dense_linear(x, weight, bias);
 }
 
 Tensor Linear::forward(const Tensor& x) const { return apply(x, weight_, bias_); }

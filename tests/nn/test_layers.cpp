@@ -247,6 +247,41 @@ TEST_CASE("values are those of LibTorch's own layers") {
   }
 }
 
+TEST_CASE("large float32 products are right, with their first and second derivatives") {
+  variform::testing::Sizes sizes;
+  sizes.dtype = at::kFloat;
+  nn::Linear layer(fake_build(sizes), 300, 200);
+  const Tensor weight = layer.parameters()[0], bias = layer.parameters()[1];
+  const auto doubled = [](const Tensor& t) { return t.detach().to(at::kDouble).set_requires_grad(true); };
+  const auto close = [](const Tensor& found, const Tensor& expected) {
+    CHECK(found.sizes() == expected.sizes());
+    CHECK(((found - expected).norm() / expected.norm()).item<double>() < 1e-5);
+  };
+  // Sum of squares, its gradients, and the gradients of a function of those.
+  const auto all = [](const Tensor& y, const std::vector<Tensor>& of) {
+    const std::vector<Tensor> first = torch::autograd::grad({y.square().sum()}, of, {}, true, true);
+    std::vector<Tensor> found = first;
+    const std::vector<Tensor> second =
+        torch::autograd::grad({first[0].pow(3).sum() + first[1].pow(3).sum() + first[2].pow(3).sum()}, of);
+    found.insert(found.end(), second.begin(), second.end());
+    return found;
+  };
+  const std::vector<Tensor> rows{normal({64, 300}), normal({300, 64}).t(), normal({8, 8, 300})};
+  for (const Tensor& given : rows) {
+    const Tensor x = given.to(at::kFloat).set_requires_grad(true);
+    const Tensor wide_x = doubled(x), wide_weight = doubled(weight), wide_bias = doubled(bias);
+    const Tensor y = layer.forward(x), wide = at::linear(wide_x, wide_weight, wide_bias);
+    close(y, wide);
+    const std::vector<Tensor> found = all(y, {x, weight, bias}),
+                              expected = all(wide, {wide_x, wide_weight, wide_bias});
+    for (size_t i = 0; i < found.size(); ++i) close(found[i], expected[i]);
+  }
+  const Tensor x = rows[0].to(at::kFloat), v = normal({5, 64, 300}).to(at::kFloat);
+  close(layer.push(x, v).jv, at::linear(v.to(at::kDouble), weight.to(at::kDouble), {}));
+  const at::NoGradGuard no_grad;
+  close(layer.forward(x), at::linear(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble)));
+}
+
 TEST_CASE("initialisation is PyTorch's, from Build::rng alone, and alike in both precisions") {
   const Tensor before = global_generator_state();
   const auto widest = [](const Tensor& tensor) { return tensor.detach().abs().max().item<double>(); };

@@ -1,0 +1,88 @@
+// See nn_linear.h.
+
+#include "nn_linear.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace variform {
+inline namespace v1 {
+namespace nn {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+using Scalars = c10::List<std::optional<at::Scalar>>;
+using Pointwise = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view,
+                         Scalars, std::optional<c10::string_view>);
+
+// LibTorch's way to oneDNN for dense float32 matrices, if this build of it has one.
+const std::optional<c10::TypedOperatorHandle<Pointwise>>& pointwise() {
+  static const auto found = []() -> std::optional<c10::TypedOperatorHandle<Pointwise>> {
+    const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
+    if (!schema || !schema->hasKernelForDispatchKey(c10::DispatchKey::CPU)) return {};
+    return schema->typed<Pointwise>();
+  }();
+  return found;
+}
+
+bool mkl_leaves_avx512_unused() {
+#if defined(__x86_64__)
+  static const bool unused = __builtin_cpu_supports("avx512f") && !__builtin_cpu_is("intel") && at::hasMKL();
+  return unused;
+#else
+  return false;
+#endif
+}
+
+// Below, the call costs more than the faster product saves.
+constexpr int64_t kLeastMultiplications = 1'500'000;
+
+bool by_onednn(const Tensor& x, const Tensor& weight) {
+  const auto fits = [](const Tensor& tensor) {
+    return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided;
+  };
+  return mkl_leaves_avx512_unused() && fits(x) && fits(weight) &&
+         x.numel() * weight.size(0) >= kLeastMultiplications && at::globalContext().userEnabledMkldnn() &&
+         !at::autocast::is_autocast_enabled(at::kCPU) && !x._fw_grad(0).defined() &&
+         !weight._fw_grad(0).defined() && pointwise();
+}
+
+// a [n, k] times b [m, k]ᵀ, plus bias [m].
+class Product final : public torch::autograd::Function<Product> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& a, const Tensor& b,
+                        const std::optional<Tensor>& bias) {
+    context->save_for_backward({a, b});
+    context->saved_data["bias"] = bias.has_value();
+    return pointwise()->call(a, b, bias, "none", Scalars(), "");
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const Tensor& gradient = gradients[0];
+    variable_list found(3);
+    if (context->needs_input_grad(0)) found[0] = dense_linear(gradient, saved[1].t(), {});
+    if (context->needs_input_grad(1)) found[1] = dense_linear(gradient.t(), saved[0].t(), {});
+    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) found[2] = gradient.sum(0);
+    return found;
+  }
+};
+
+}  // namespace
+
+Tensor dense_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (!by_onednn(x, weight)) return at::linear(x, weight, bias);
+  Shape shape(x.sizes().begin(), x.sizes().end() - 1);
+  shape.push_back(weight.size(0));
+  const std::optional<Tensor> shift = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
+  return Product::apply(x.reshape({-1, x.size(-1)}), weight, shift).view(shape);
+}
+
+}  // namespace nn
+}  // namespace v1
+}  // namespace variform
