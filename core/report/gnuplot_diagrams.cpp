@@ -137,7 +137,7 @@ class Script {
   std::string head() const {
     std::string head =
         "set style fill solid 0.85 noborder\n"
-        "set boxwidth 0.7\n";
+        "set boxwidth 0.7\nset pointintervalbox 0\n";
     for (std::size_t i = 0; i < labels_.size(); ++i)
       head += "set style line " + std::to_string(i + 1) + " lw 2 lc rgb '" + colour(i) + "' pt " +
               std::to_string(kMarks[i % kMarks.size()]) + " ps 0.8 dt " +
@@ -266,9 +266,12 @@ class Script {
                " using 3:4 with points" + mark + " ps 0.9 lc rgb '" + colour(label) + "'";
       }
       case Style::kSteps: return rows + steps(series, label);
-      default:
-        return rows + " using 3:4" + (errors ? ":5 with yerrorlines ls " : " with linespoints ls ") + line +
-               " pointnumber 10";
+      default: {
+        const std::string drawn = " using 3:4 with linespoints ls " + line + " pointnumber 10";
+        if (!errors) return rows + drawn;
+        // Bars apart from the line, on which a point without one stands, too.
+        return rows + " using 3:4:5 with yerrorbars ls " + line + " pt 0, '' skip 1 " + last_rows_ + drawn;
+      }
     }
   }
 

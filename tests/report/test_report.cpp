@@ -158,6 +158,27 @@ TEST_CASE("a figure is drawn as SVG and PNG beside its data and script, each ser
   CHECK_FALSE(shows(image, 0x00, 0x9E, 0x73));  // there is no third series
 }
 
+TEST_CASE("a point without an interval is drawn beside others that have one") {
+  const Folder folder;
+  const Figure figure{FigureKind::kCurves,
+                      {{"loss",
+                        "step",
+                        "nats",
+                        {{"three runs", {1, 2}, {3, 4}, {0.1, 0.2}}, {"one run", {1.5}, {3.5}, {NAN}}}}}};
+  Figure without = figure;
+  without.panels[0].series[1].y[0] = NAN;
+  const auto drawn = [&](const Figure& which, const char* name) {
+    return read_png(draw(which, folder / name).png);
+  };
+  const auto points = [](const Image& image) {  // of the second colour; the legend has some, too
+    int count = 0;
+    for (std::size_t i = 0; i + 2 < image.pixels.size(); i += 3)
+      count += image.pixels[i] == 0xD5 && image.pixels[i + 1] == 0x5E && image.pixels[i + 2] == 0x00;
+    return count;
+  };
+  CHECK(points(drawn(figure, "with")) > points(drawn(without, "without")) + 20);
+}
+
 TEST_CASE("ticks of the horizontal axis are few and round") {
   for (const auto& [end, step] : {std::pair{2000.0, "500"}, {20000.0, "5000"}, {8.0, "2"}, {0.9, "0.2"}}) {
     const Figure one{FigureKind::kCurves, {{"loss", "step", "nats", {{"a", {end / 10, end}, {1, 2}}}}}};
