@@ -137,7 +137,7 @@ class Script {
   std::string head() const {
     std::string head =
         "set style fill solid 0.85 noborder\n"
-        "set boxwidth 0.7\nset pointintervalbox 0\n";
+        "set boxwidth 0.7\n";
     for (std::size_t i = 0; i < labels_.size(); ++i)
       head += "set style line " + std::to_string(i + 1) + " lw 2 lc rgb '" + colour(i) + "' pt " +
               std::to_string(kMarks[i % kMarks.size()]) + " ps 0.8 dt " +
@@ -269,8 +269,10 @@ class Script {
       default: {
         const std::string drawn = " using 3:4 with linespoints ls " + line + " pointnumber 10";
         if (!errors) return rows + drawn;
-        // Bars apart from the line, on which a point without one stands, too.
-        return rows + " using 3:4:5 with yerrorbars ls " + line + " pt 0, '' skip 1 " + last_rows_ + drawn;
+        // Bars apart from the line, on which a point without one stands, too; yerrorbars would wipe out a disc around
+        // each point, whatever is below it.
+        return rows + " using 3:4:(0):5 with xyerrorbars ls " + line + " pt 0, '' skip 1 " + last_rows_ +
+               drawn;
       }
     }
   }

@@ -4,7 +4,6 @@ set datafile separator comma
 set datafile missing NaN
 set style fill solid 0.85 noborder
 set boxwidth 0.7
-set pointintervalbox 0
 set style line 1 lw 2 lc rgb '#0072B2' pt 7 ps 0.8 dt 1
 set style line 2 lw 2 lc rgb '#D55E00' pt 5 ps 0.8 dt 1
 set style line 3 lw 2 lc rgb '#009E73' pt 9 ps 0.8 dt 1
@@ -58,17 +57,17 @@ do for [format in 'svg png'] {
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
-    'along-grae.csv' skip 1 every ::30::34 using 3:4:5 with yerrorbars ls 1 pt 0, '' skip 1 every ::30::34 using 3:4 with linespoints ls 1 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::30::34 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::30::34 using 3:4 with linespoints ls 1 pointnumber 10, \
     'along-grae.csv' skip 1 every ::35::49 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'along-grae.csv' skip 1 every ::50::54 using 3:4:5 with yerrorbars ls 2 pt 0, '' skip 1 every ::50::54 using 3:4 with linespoints ls 2 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::50::54 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::50::54 using 3:4 with linespoints ls 2 pointnumber 10, \
     'along-grae.csv' skip 1 every ::55::69 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'along-grae.csv' skip 1 every ::70::74 using 3:4:5 with yerrorbars ls 3 pt 0, '' skip 1 every ::70::74 using 3:4 with linespoints ls 3 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::70::74 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::70::74 using 3:4 with linespoints ls 3 pointnumber 10, \
     'along-grae.csv' skip 1 every ::75::89 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'along-grae.csv' skip 1 every ::90::94 using 3:4:5 with yerrorbars ls 4 pt 0, '' skip 1 every ::90::94 using 3:4 with linespoints ls 4 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::90::94 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::90::94 using 3:4 with linespoints ls 4 pointnumber 10, \
     'along-grae.csv' skip 1 every ::95::109 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'along-grae.csv' skip 1 every ::110::114 using 3:4:5 with yerrorbars ls 5 pt 0, '' skip 1 every ::110::114 using 3:4 with linespoints ls 5 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::110::114 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::110::114 using 3:4 with linespoints ls 5 pointnumber 10, \
     'along-grae.csv' skip 1 every ::115::129 using 3:4 with points ls 5 ps 0.35 pt 6, \
-    'along-grae.csv' skip 1 every ::130::134 using 3:4:5 with yerrorbars ls 6 pt 0, '' skip 1 every ::130::134 using 3:4 with linespoints ls 6 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::130::134 using 3:4:(0):5 with xyerrorbars ls 6 pt 0, '' skip 1 every ::130::134 using 3:4 with linespoints ls 6 pointnumber 10, \
     'along-grae.csv' skip 1 every ::135::149 using 3:4 with points ls 6 ps 0.35 pt 6
   set origin 0.6666666666666666, 0.5283018867924528; set size 0.3333333333333333, 0.4716981132075472
   set title 'β = 0.1' font ',13'
@@ -136,17 +135,17 @@ do for [format in 'svg png'] {
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
-    'along-grae.csv' skip 1 every ::210::214 using 3:4:5 with yerrorbars ls 1 pt 0, '' skip 1 every ::210::214 using 3:4 with linespoints ls 1 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::210::214 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::210::214 using 3:4 with linespoints ls 1 pointnumber 10, \
     'along-grae.csv' skip 1 every ::215::229 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'along-grae.csv' skip 1 every ::230::234 using 3:4:5 with yerrorbars ls 2 pt 0, '' skip 1 every ::230::234 using 3:4 with linespoints ls 2 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::230::234 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::230::234 using 3:4 with linespoints ls 2 pointnumber 10, \
     'along-grae.csv' skip 1 every ::235::249 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'along-grae.csv' skip 1 every ::250::254 using 3:4:5 with yerrorbars ls 3 pt 0, '' skip 1 every ::250::254 using 3:4 with linespoints ls 3 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::250::254 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::250::254 using 3:4 with linespoints ls 3 pointnumber 10, \
     'along-grae.csv' skip 1 every ::255::269 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'along-grae.csv' skip 1 every ::270::274 using 3:4:5 with yerrorbars ls 4 pt 0, '' skip 1 every ::270::274 using 3:4 with linespoints ls 4 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::270::274 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::270::274 using 3:4 with linespoints ls 4 pointnumber 10, \
     'along-grae.csv' skip 1 every ::275::289 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'along-grae.csv' skip 1 every ::290::294 using 3:4:5 with yerrorbars ls 5 pt 0, '' skip 1 every ::290::294 using 3:4 with linespoints ls 5 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::290::294 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::290::294 using 3:4 with linespoints ls 5 pointnumber 10, \
     'along-grae.csv' skip 1 every ::295::309 using 3:4 with points ls 5 ps 0.35 pt 6, \
-    'along-grae.csv' skip 1 every ::310::314 using 3:4:5 with yerrorbars ls 6 pt 0, '' skip 1 every ::310::314 using 3:4 with linespoints ls 6 pointnumber 10, \
+    'along-grae.csv' skip 1 every ::310::314 using 3:4:(0):5 with xyerrorbars ls 6 pt 0, '' skip 1 every ::310::314 using 3:4 with linespoints ls 6 pointnumber 10, \
     'along-grae.csv' skip 1 every ::315::329 using 3:4 with points ls 6 ps 0.35 pt 6
   set origin 0.6666666666666666, 0.05660377358490565; set size 0.3333333333333333, 0.4716981132075472
   set title 'β = 0.8' font ',13'

@@ -4,7 +4,6 @@ set datafile separator comma
 set datafile missing NaN
 set style fill solid 0.85 noborder
 set boxwidth 0.7
-set pointintervalbox 0
 set style line 1 lw 2 lc rgb '#0072B2' pt 7 ps 0.8 dt 1
 set style line 2 lw 2 lc rgb '#D55E00' pt 5 ps 0.8 dt 1
 set style line 3 lw 2 lc rgb '#009E73' pt 9 ps 0.8 dt 1
@@ -33,15 +32,15 @@ do for [format in 'svg png'] {
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
-    'rate-distortion.csv' skip 1 every ::0::5 using 3:4:5 with yerrorbars ls 1 pt 0, '' skip 1 every ::0::5 using 3:4 with linespoints ls 1 pointnumber 10, \
+    'rate-distortion.csv' skip 1 every ::0::5 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::0::5 using 3:4 with linespoints ls 1 pointnumber 10, \
     'rate-distortion.csv' skip 1 every ::6::23 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'rate-distortion.csv' skip 1 every ::24::29 using 3:4:5 with yerrorbars ls 2 pt 0, '' skip 1 every ::24::29 using 3:4 with linespoints ls 2 pointnumber 10, \
+    'rate-distortion.csv' skip 1 every ::24::29 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::24::29 using 3:4 with linespoints ls 2 pointnumber 10, \
     'rate-distortion.csv' skip 1 every ::30::47 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'rate-distortion.csv' skip 1 every ::48::53 using 3:4:5 with yerrorbars ls 3 pt 0, '' skip 1 every ::48::53 using 3:4 with linespoints ls 3 pointnumber 10, \
+    'rate-distortion.csv' skip 1 every ::48::53 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::48::53 using 3:4 with linespoints ls 3 pointnumber 10, \
     'rate-distortion.csv' skip 1 every ::54::71 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'rate-distortion.csv' skip 1 every ::72::77 using 3:4:5 with yerrorbars ls 4 pt 0, '' skip 1 every ::72::77 using 3:4 with linespoints ls 4 pointnumber 10, \
+    'rate-distortion.csv' skip 1 every ::72::77 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::72::77 using 3:4 with linespoints ls 4 pointnumber 10, \
     'rate-distortion.csv' skip 1 every ::78::95 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'rate-distortion.csv' skip 1 every ::96::101 using 3:4:5 with yerrorbars ls 5 pt 0, '' skip 1 every ::96::101 using 3:4 with linespoints ls 5 pointnumber 10, \
+    'rate-distortion.csv' skip 1 every ::96::101 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::96::101 using 3:4 with linespoints ls 5 pointnumber 10, \
     'rate-distortion.csv' skip 1 every ::102::107 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0, 0; set size 1, 0.2578125
   unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; unset arrow; unset label

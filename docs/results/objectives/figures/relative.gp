@@ -4,7 +4,6 @@ set datafile separator comma
 set datafile missing NaN
 set style fill solid 0.85 noborder
 set boxwidth 0.7
-set pointintervalbox 0
 set style line 1 lw 2 lc rgb '#0072B2' pt 7 ps 0.8 dt 1
 set style line 2 lw 2 lc rgb '#D55E00' pt 5 ps 0.8 dt 1
 set style line 3 lw 2 lc rgb '#009E73' pt 9 ps 0.8 dt 1
@@ -33,15 +32,15 @@ do for [format in 'svg png'] {
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
-    'relative.csv' skip 1 every ::0::5 using 3:4:5 with yerrorbars ls 1 pt 0, '' skip 1 every ::0::5 using 3:4 with linespoints ls 1 pointnumber 10, \
+    'relative.csv' skip 1 every ::0::5 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::0::5 using 3:4 with linespoints ls 1 pointnumber 10, \
     'relative.csv' skip 1 every ::6::23 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::24::29 using 3:4:5 with yerrorbars ls 2 pt 0, '' skip 1 every ::24::29 using 3:4 with linespoints ls 2 pointnumber 10, \
+    'relative.csv' skip 1 every ::24::29 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::24::29 using 3:4 with linespoints ls 2 pointnumber 10, \
     'relative.csv' skip 1 every ::30::47 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::48::53 using 3:4:5 with yerrorbars ls 3 pt 0, '' skip 1 every ::48::53 using 3:4 with linespoints ls 3 pointnumber 10, \
+    'relative.csv' skip 1 every ::48::53 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::48::53 using 3:4 with linespoints ls 3 pointnumber 10, \
     'relative.csv' skip 1 every ::54::71 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::72::77 using 3:4:5 with yerrorbars ls 4 pt 0, '' skip 1 every ::72::77 using 3:4 with linespoints ls 4 pointnumber 10, \
+    'relative.csv' skip 1 every ::72::77 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::72::77 using 3:4 with linespoints ls 4 pointnumber 10, \
     'relative.csv' skip 1 every ::78::95 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::96::101 using 3:4:5 with yerrorbars ls 5 pt 0, '' skip 1 every ::96::101 using 3:4 with linespoints ls 5 pointnumber 10, \
+    'relative.csv' skip 1 every ::96::101 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::96::101 using 3:4 with linespoints ls 5 pointnumber 10, \
     'relative.csv' skip 1 every ::102::119 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0.3333333333333333, 0.5454545454545454; set size 0.3333333333333333, 0.45454545454545453
   set title 'trained by β-VAE, full' font ',13'
@@ -61,15 +60,15 @@ do for [format in 'svg png'] {
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
-    'relative.csv' skip 1 every ::120::125 using 3:4:5 with yerrorbars ls 1 pt 0, '' skip 1 every ::120::125 using 3:4 with linespoints ls 1 pointnumber 10, \
+    'relative.csv' skip 1 every ::120::125 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::120::125 using 3:4 with linespoints ls 1 pointnumber 10, \
     'relative.csv' skip 1 every ::126::143 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::144::149 using 3:4:5 with yerrorbars ls 2 pt 0, '' skip 1 every ::144::149 using 3:4 with linespoints ls 2 pointnumber 10, \
+    'relative.csv' skip 1 every ::144::149 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::144::149 using 3:4 with linespoints ls 2 pointnumber 10, \
     'relative.csv' skip 1 every ::150::167 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::168::173 using 3:4:5 with yerrorbars ls 3 pt 0, '' skip 1 every ::168::173 using 3:4 with linespoints ls 3 pointnumber 10, \
+    'relative.csv' skip 1 every ::168::173 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::168::173 using 3:4 with linespoints ls 3 pointnumber 10, \
     'relative.csv' skip 1 every ::174::191 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::192::197 using 3:4:5 with yerrorbars ls 4 pt 0, '' skip 1 every ::192::197 using 3:4 with linespoints ls 4 pointnumber 10, \
+    'relative.csv' skip 1 every ::192::197 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::192::197 using 3:4 with linespoints ls 4 pointnumber 10, \
     'relative.csv' skip 1 every ::198::215 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::216::221 using 3:4:5 with yerrorbars ls 5 pt 0, '' skip 1 every ::216::221 using 3:4 with linespoints ls 5 pointnumber 10, \
+    'relative.csv' skip 1 every ::216::221 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::216::221 using 3:4 with linespoints ls 5 pointnumber 10, \
     'relative.csv' skip 1 every ::222::239 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0.6666666666666666, 0.5454545454545454; set size 0.3333333333333333, 0.45454545454545453
   set title 'trained by GRAE≈' font ',13'
@@ -89,15 +88,15 @@ do for [format in 'svg png'] {
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
-    'relative.csv' skip 1 every ::240::245 using 3:4:5 with yerrorbars ls 1 pt 0, '' skip 1 every ::240::245 using 3:4 with linespoints ls 1 pointnumber 10, \
+    'relative.csv' skip 1 every ::240::245 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::240::245 using 3:4 with linespoints ls 1 pointnumber 10, \
     'relative.csv' skip 1 every ::246::263 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::264::269 using 3:4:5 with yerrorbars ls 2 pt 0, '' skip 1 every ::264::269 using 3:4 with linespoints ls 2 pointnumber 10, \
+    'relative.csv' skip 1 every ::264::269 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::264::269 using 3:4 with linespoints ls 2 pointnumber 10, \
     'relative.csv' skip 1 every ::270::287 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::288::293 using 3:4:5 with yerrorbars ls 3 pt 0, '' skip 1 every ::288::293 using 3:4 with linespoints ls 3 pointnumber 10, \
+    'relative.csv' skip 1 every ::288::293 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::288::293 using 3:4 with linespoints ls 3 pointnumber 10, \
     'relative.csv' skip 1 every ::294::311 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::312::317 using 3:4:5 with yerrorbars ls 4 pt 0, '' skip 1 every ::312::317 using 3:4 with linespoints ls 4 pointnumber 10, \
+    'relative.csv' skip 1 every ::312::317 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::312::317 using 3:4 with linespoints ls 4 pointnumber 10, \
     'relative.csv' skip 1 every ::318::335 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::336::341 using 3:4:5 with yerrorbars ls 5 pt 0, '' skip 1 every ::336::341 using 3:4 with linespoints ls 5 pointnumber 10, \
+    'relative.csv' skip 1 every ::336::341 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::336::341 using 3:4 with linespoints ls 5 pointnumber 10, \
     'relative.csv' skip 1 every ::342::359 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0, 0.09090909090909094; set size 0.3333333333333333, 0.45454545454545453
   set title 'trained by GRAE≈, a column per sample' font ',13'
@@ -117,15 +116,15 @@ do for [format in 'svg png'] {
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
-    'relative.csv' skip 1 every ::360::365 using 3:4:5 with yerrorbars ls 1 pt 0, '' skip 1 every ::360::365 using 3:4 with linespoints ls 1 pointnumber 10, \
+    'relative.csv' skip 1 every ::360::365 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::360::365 using 3:4 with linespoints ls 1 pointnumber 10, \
     'relative.csv' skip 1 every ::366::383 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::384::389 using 3:4:5 with yerrorbars ls 2 pt 0, '' skip 1 every ::384::389 using 3:4 with linespoints ls 2 pointnumber 10, \
+    'relative.csv' skip 1 every ::384::389 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::384::389 using 3:4 with linespoints ls 2 pointnumber 10, \
     'relative.csv' skip 1 every ::390::407 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::408::413 using 3:4:5 with yerrorbars ls 3 pt 0, '' skip 1 every ::408::413 using 3:4 with linespoints ls 3 pointnumber 10, \
+    'relative.csv' skip 1 every ::408::413 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::408::413 using 3:4 with linespoints ls 3 pointnumber 10, \
     'relative.csv' skip 1 every ::414::431 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::432::437 using 3:4:5 with yerrorbars ls 4 pt 0, '' skip 1 every ::432::437 using 3:4 with linespoints ls 4 pointnumber 10, \
+    'relative.csv' skip 1 every ::432::437 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::432::437 using 3:4 with linespoints ls 4 pointnumber 10, \
     'relative.csv' skip 1 every ::438::455 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::456::461 using 3:4:5 with yerrorbars ls 5 pt 0, '' skip 1 every ::456::461 using 3:4 with linespoints ls 5 pointnumber 10, \
+    'relative.csv' skip 1 every ::456::461 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::456::461 using 3:4 with linespoints ls 5 pointnumber 10, \
     'relative.csv' skip 1 every ::462::479 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0.3333333333333333, 0.09090909090909094; set size 0.3333333333333333, 0.45454545454545453
   set title 'trained by GRAE' font ',13'
@@ -145,15 +144,15 @@ do for [format in 'svg png'] {
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
-    'relative.csv' skip 1 every ::480::485 using 3:4:5 with yerrorbars ls 1 pt 0, '' skip 1 every ::480::485 using 3:4 with linespoints ls 1 pointnumber 10, \
+    'relative.csv' skip 1 every ::480::485 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::480::485 using 3:4 with linespoints ls 1 pointnumber 10, \
     'relative.csv' skip 1 every ::486::491 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::492::497 using 3:4:5 with yerrorbars ls 2 pt 0, '' skip 1 every ::492::497 using 3:4 with linespoints ls 2 pointnumber 10, \
+    'relative.csv' skip 1 every ::492::497 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::492::497 using 3:4 with linespoints ls 2 pointnumber 10, \
     'relative.csv' skip 1 every ::498::503 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::504::509 using 3:4:5 with yerrorbars ls 3 pt 0, '' skip 1 every ::504::509 using 3:4 with linespoints ls 3 pointnumber 10, \
+    'relative.csv' skip 1 every ::504::509 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::504::509 using 3:4 with linespoints ls 3 pointnumber 10, \
     'relative.csv' skip 1 every ::510::515 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::516::521 using 3:4:5 with yerrorbars ls 4 pt 0, '' skip 1 every ::516::521 using 3:4 with linespoints ls 4 pointnumber 10, \
+    'relative.csv' skip 1 every ::516::521 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::516::521 using 3:4 with linespoints ls 4 pointnumber 10, \
     'relative.csv' skip 1 every ::522::527 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'relative.csv' skip 1 every ::528::533 using 3:4:5 with yerrorbars ls 5 pt 0, '' skip 1 every ::528::533 using 3:4 with linespoints ls 5 pointnumber 10, \
+    'relative.csv' skip 1 every ::528::533 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::528::533 using 3:4 with linespoints ls 5 pointnumber 10, \
     'relative.csv' skip 1 every ::534::539 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0, 0; set size 1, 0.09090909090909091
   unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; unset arrow; unset label

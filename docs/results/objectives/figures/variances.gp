@@ -4,7 +4,6 @@ set datafile separator comma
 set datafile missing NaN
 set style fill solid 0.85 noborder
 set boxwidth 0.7
-set pointintervalbox 0
 set style line 1 lw 2 lc rgb '#0072B2' pt 7 ps 0.8 dt 1
 do for [format in 'svg png'] {
   if (format eq 'svg') { set terminal svg size 1200,600 noenhanced font 'Arial,13' background 'white' }

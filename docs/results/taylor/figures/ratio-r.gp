@@ -4,7 +4,6 @@ set datafile separator comma
 set datafile missing NaN
 set style fill solid 0.85 noborder
 set boxwidth 0.7
-set pointintervalbox 0
 set style line 1 lw 2 lc rgb '#0072B2' pt 7 ps 0.8 dt 1
 set style line 2 lw 2 lc rgb '#D55E00' pt 5 ps 0.8 dt 1
 do for [format in 'svg png'] {
@@ -30,9 +29,9 @@ do for [format in 'svg png'] {
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
-    'ratio-r.csv' skip 1 every ::0::5 using 3:4:5 with yerrorbars ls 1 pt 0, '' skip 1 every ::0::5 using 3:4 with linespoints ls 1 pointnumber 10, \
+    'ratio-r.csv' skip 1 every ::0::5 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::0::5 using 3:4 with linespoints ls 1 pointnumber 10, \
     'ratio-r.csv' skip 1 every ::6::23 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'ratio-r.csv' skip 1 every ::24::29 using 3:4:5 with yerrorbars ls 2 pt 0, '' skip 1 every ::24::29 using 3:4 with linespoints ls 2 pointnumber 10, \
+    'ratio-r.csv' skip 1 every ::24::29 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::24::29 using 3:4 with linespoints ls 2 pointnumber 10, \
     'ratio-r.csv' skip 1 every ::30::47 using 3:4 with points ls 2 ps 0.35 pt 6
   set origin 0, 0; set size 1, 0.08653846153846154
   unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; unset arrow; unset label
