@@ -53,6 +53,10 @@ class Gaussian final : public variform::Likelihood {
   Tensor gram(const Tensor&, const Tensor&, const Tensor& t, variform::Curvature) override {
     return variform::diagonal_gram(t, (-log_variance_.to(t.scalar_type())).exp());
   }
+  std::optional<Tensor> isotropic_curvature() const override {
+    if (per_value_) return {};
+    return (-log_variance_).exp();
+  }
   Tensor mean(const Tensor& g) override { return g.squeeze(-dimensions_ - 1); }
   Tensor sample(const Tensor& g, variform::Generator& rng) override {
     const Tensor location = mean(g);

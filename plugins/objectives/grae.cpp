@@ -95,7 +95,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
   }
 
   // What §4 needs of the prior at h: `norm` [B] stands for its distance from the mode, and its curvature is Q [d, d] of
-  // a Gaussian prior, or `excess` V − I [B, d, d] of any other.
+  // a Gaussian prior (its diagonal [d], where there is no more), or `excess` V − I [B, d, d] of any other.
   struct PriorPart {
     Tensor norm, precision, excess;
   };
@@ -104,7 +104,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
     if (const std::optional<variform::Gaussian> prior = model.prior().gaussian()) {
       const variform::Covariance covariance = prior->covariance.to(at::kDouble);
       const Tensor away = covariance.whiten((h - prior->mean).to(at::kDouble));
-      return {0.5 * away.square().sum(-1), covariance.precision()[0], {}};
+      return {0.5 * away.square().sum(-1), precision_of(covariance), {}};
     }
     if (!laplace_)
       throw variform::Unsupported(
@@ -113,6 +113,11 @@ class OptimalCovarianceLoss final : public variform::Objective {
           " is none; use prior 'gaussian', objective 'beta-vae', or prior_curvature = \"laplace\" for §4's "
           "approximation");
     return laplace_part(model, h);
+  }
+
+  // Q [d, d], or its diagonal [d] where that is all of it.
+  static Tensor precision_of(const variform::Covariance& covariance) {
+    return covariance.is_diagonal() ? covariance.variances()[0].reciprocal() : covariance.precision()[0];
   }
 
   // §4's last row: −log p(h) − (d/2) log 2π, and V = −∇² log p(h), differentiable where the loss is.
@@ -164,10 +169,12 @@ class OptimalCovarianceLoss final : public variform::Objective {
       const Tensor total = (curvature + beta_ * excess).diag_embed();
       return {local.g, scale * variform::curvature_penalty(diagonal, total, beta_)};
     }
-    const Tensor own =
-        prior.precision.diagonal().index_select(0, chosen.flatten()).reshape_as(chosen);  // Q_ii
+    const bool narrow = prior.precision.dim() == 1;
+    const Tensor all = narrow ? prior.precision : prior.precision.diagonal();
+    const Tensor own = all.index_select(0, chosen.flatten()).reshape_as(chosen);  // Q_ii
     const Tensor estimate =
         scale * variform::curvature_penalty(diagonal, (curvature / own).diag_embed(), beta_);
+    if (narrow) return {local.g, estimate};
     // What the diagonal row holds beside that sum when Q is not diagonal: exact, it needs no Jacobian.
     const Tensor constant = variform::curvature_penalty(
         *structure_, at::zeros({1, d, d}, prior.precision.options()), beta_, prior.precision);

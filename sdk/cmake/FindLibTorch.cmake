@@ -9,6 +9,8 @@
 #   LibTorch::LibTorch   headers, torch_cpu and c10: for libraries and plugins
 #   LibTorch::Runtime    the same and the CUDA libraries, if there are any: for executables only
 #   LibTorch_VERSION, LibTorch_ROOT, LibTorch_LIBDIR, LibTorch_CUDA, LibTorch_CXX11_ABI
+#   LibTorch_CUDA_INCLUDE  CUDA's own headers, of the toolkit or of the wheels beside a CUDA build; empty without either.
+#                          Only sources that include LibTorch's CUDA headers need them.
 
 set(LIBTORCH "$ENV{LIBTORCH}" CACHE PATH "LibTorch: a folder with include/ and lib/")
 set(LIBTORCH_PYTHON "python3" CACHE STRING "The Python whose torch package is taken when LIBTORCH is empty")
@@ -68,6 +70,16 @@ set(LibTorch_LIBDIR "${LibTorch_ROOT}/lib")
 set(LibTorch_CUDA FALSE)
 if(EXISTS "${LibTorch_LIBDIR}/libtorch_cuda.so" AND EXISTS "${LibTorch_LIBDIR}/libc10_cuda.so")
   set(LibTorch_CUDA TRUE)
+endif()
+set(LibTorch_CUDA_INCLUDE "")
+if(LibTorch_CUDA)
+  file(GLOB _libtorch_beside "${LibTorch_ROOT}/../nvidia/*/include")
+  # The runtime's header needs those of crt/, which not every wheel has.
+  find_path(_libtorch_cuda_include crt/host_config.h NO_CACHE
+    HINTS ${_libtorch_beside} ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES include)
+  if(_libtorch_cuda_include)
+    set(LibTorch_CUDA_INCLUDE "${_libtorch_cuda_include}")
+  endif()
 endif()
 
 if(NOT TARGET LibTorch::LibTorch)

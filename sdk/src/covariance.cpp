@@ -6,6 +6,8 @@
 #include <variform/covariance.h>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <cmath>
@@ -348,12 +350,15 @@ Tensor beta_column(const Tensor& beta, const Tensor& h) {  // [B or 1]
 
 Tensor checked_precision(const Tensor& precision, const Tensor& h) {
   const int64_t d = h.size(1);
-  if (precision.dim() != 2 || precision.size(0) != d || precision.size(1) != d)
-    throw Error("a prior precision has the shape " + to_text({d, d}) + "; found " +
-                to_text(precision.sizes()));
+  const Shape square = {d, d}, diagonal = {d};
+  if (precision.sizes() != at::IntArrayRef(square) && precision.sizes() != at::IntArrayRef(diagonal))
+    throw Error("a prior precision has the shape " + to_text(square) + ", or of its diagonal " +
+                to_text(diagonal) + "; found " + to_text(precision.sizes()));
   const Tensor q = precision.to(h.device(), at::kDouble);
-  return 0.5 * (q + q.t());
+  return q.dim() == 1 ? q : 0.5 * (q + q.t());
 }
+
+Tensor whole(const Tensor& q) { return q.dim() == 1 ? q.diag_embed() : q; }
 
 // Neighbouring blocks of one size: they are handled as one batch.
 struct Run {
@@ -390,16 +395,30 @@ Tensor log_diagonal(const Tensor& factor) { return factor.diagonal(0, -2, -1).lo
 // log(1 + x), NaN for x ≤ −1 (log1p would say −∞ at −1).
 Tensor log_one_plus(const Tensor& x) { return at::where(x > -1, x, kNaN).log1p(); }
 
-// log det(I + m), m [..., n, n]. The i-th pivot of I + m is 1 + s_i with s_i = m_ii − Σ_{k<i} L_ik², which loses
-// nothing when m is small (large β), where log L_ii² has an absolute error of 1e-16 that β would multiply.
-// The gradient is that of the plain form.
-Tensor log_det_one_plus(const Tensor& m) {
-  const Tensor factor = lower_factor(m + at::eye(m.size(-1), m.options()));
-  const Tensor plain = 2 * log_diagonal(factor);
-  const Tensor pivot = m.diagonal(0, -2, -1) - factor.tril(-1).square().sum(-1);
-  const Tensor exact = at::where(pivot < 1, pivot.log1p(), plain);
-  return (plain + (exact - plain).detach()).sum(-1);
-}
+// log det(I + m), m [..., n, n] symmetric. The i-th pivot of I + m is 1 + s_i with s_i = m_ii − Σ_{k<i} L_ik², which
+// loses nothing when m is small (large β), where log L_ii² has an absolute error of 1e-16 that β would multiply.
+// The gradient is (I + m)⁻¹, so that nothing is differentiated through the factor.
+class LogDetOnePlus final : public torch::autograd::Function<LogDetOnePlus> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& m) {
+    const Tensor factor = lower_factor(m + at::eye(m.size(-1), m.options()));
+    context->save_for_backward({m, factor});
+    const Tensor pivot = m.diagonal(0, -2, -1) - factor.tril(-1).square().sum(-1);
+    return at::where(pivot < 1, pivot.log1p(), 2 * log_diagonal(factor)).sum(-1);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const Tensor &m = saved[0], eye = at::eye(m.size(-1), m.options());
+    // The factor that was kept knows no gradient of its own; a second derivative asks for one.
+    const Tensor factor = at::GradMode::is_enabled() ? lower_factor(m + eye) : saved[1];
+    const Tensor root = at::linalg_solve_triangular(factor, eye, /*upper=*/false);
+    return {gradients[0].unsqueeze(-1).unsqueeze(-1) * root.transpose(-2, -1).matmul(root)};
+  }
+};
+
+Tensor log_det_one_plus(const Tensor& m) { return LogDetOnePlus::apply(m); }
 
 // Low rank: Σ log of the r smallest + (d − r) log of the mean of the rest. The mean comes from trace − sum: only
 // small numbers are subtracted, and the gradient needs no eigenvectors of the rest.
@@ -451,6 +470,13 @@ Tensor left_over(const Structure& structure, const Tensor& m, const Tensor& q) {
   return sum;
 }
 
+// With a diagonal Q, given as [d] or not: m in coordinates in which Q is I, unless the structure depends on them.
+Tensor left_over_general(const Structure& structure, const Tensor& m, const Tensor& q) {
+  if (q.dim() != 1 || structure.tied || structure.rank >= 0) return left_over(structure, m, whole(q));
+  const Tensor scale = q.rsqrt();
+  return left_over(structure, m * (scale.unsqueeze(1) * scale));
+}
+
 // Lower-triangular factors of the inverses of a [..., n, n]: with the rows and columns of a in reverse order
 // a = U Uᵀ, U upper triangular, and a⁻¹ = (U⁻ᵀ)(U⁻ᵀ)ᵀ.
 Tensor inverse_factor(const Tensor& a) {
@@ -465,7 +491,8 @@ Covariance optimal_covariance(const Structure& structure, const Tensor& h, const
                               const Tensor& precision) {
   const Tensor wide = symmetric_float64(structure, h);
   const int64_t d = wide.size(1);
-  const Tensor q = precision.defined() ? checked_precision(precision, wide) : at::eye(d, wide.options());
+  const Tensor q =
+      precision.defined() ? whole(checked_precision(precision, wide)) : at::eye(d, wide.options());
   const Tensor a = q + wide / beta_column(beta, wide).unsqueeze(-1).unsqueeze(-1);  // [B, d, d]
   const Tensor diagonal = a.diagonal(0, 1, 2);
   if (structure.rank >= 0) {
@@ -490,8 +517,9 @@ Tensor curvature_penalty(const Structure& structure, const Tensor& h, const Tens
   // β = 0: the limit is 0, and the branch that is not taken must have finite values and gradients.
   const Tensor zero = b == 0, safe = at::where(zero, 1.0, b);
   const Tensor m = at::where(zero.unsqueeze(-1).unsqueeze(-1), 0.0, wide / safe.unsqueeze(-1).unsqueeze(-1));
-  const Tensor left = precision.defined() ? left_over(structure, m, checked_precision(precision, wide))
-                                          : left_over(structure, m);
+  const Tensor left = !precision.defined()
+                          ? left_over(structure, m)
+                          : left_over_general(structure, m, checked_precision(precision, wide));
   return at::where(zero, 0.0, 0.5 * safe * left);
 }
 

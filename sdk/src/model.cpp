@@ -269,11 +269,15 @@ bool Model::has_closed_kl(const Posterior& posterior) {
          in(Kind::kPrior, "cross_entropy", [&] { return prior().cross_entropy(posterior).has_value(); });
 }
 
-Pushed Model::pushforward(const Tensor& z, const Tensor& v) {
+void Model::require_samplewise() const {
   if (!decoder().samplewise())
     throw Unsupported(
         "decoder " + label(Kind::kDecoder) +
         " mixes the rows of a batch, so that there is no Jacobian per sample; use another normalisation");
+}
+
+Pushed Model::pushforward(const Tensor& z, const Tensor& v) {
+  require_samplewise();
   const int64_t batch = z.size(0), tangents = v.size(0);
   const at::ScalarType dtype = options.dtype().toScalarType();
   const Pushed pushed = in(Kind::kDecoder, "pushforward", [&] {
@@ -288,7 +292,27 @@ Pushed Model::pushforward(const Tensor& z, const Tensor& v) {
           pushed.jv.to(dtype).reshape(natural_shape(*this, {tangents, batch}))};
 }
 
+// Where gradients are recorded JᵀJ is formed in the network's precision, as all of the step is; evaluations form it in
+// float64, since they look at its small eigenvalues. bfloat16 would be too little for it.
+std::optional<Local> Model::short_latent_hessian(const Tensor& z, const Tensor& v) {
+  if (reference || mixed_precision || !at::GradMode::is_enabled()) return {};
+  const std::optional<Tensor> curvature =
+      in(Kind::kLikelihood, "isotropic_curvature", [&] { return likelihood().isotropic_curvature(); });
+  if (!curvature) return {};
+  const int64_t batch = z.size(0), tangents = v.size(0);
+  const PushedGram pushed = in(Kind::kDecoder, "pushforward_gram", [&] {
+    PushedGram found = decoder().pushforward_gram(z, v);
+    expect(found.g, decoded_shape(*this, batch), options, "pushforward_gram (g)");
+    expect(found.gram, {batch, tangents, tangents}, options, "pushforward_gram (gram)");
+    return found;
+  });
+  return Local{pushed.g.to(options.dtype().toScalarType()).reshape(natural_shape(*this, {batch})),
+               *curvature * pushed.gram.to(at::kDouble)};
+}
+
 Local Model::latent_hessian(const Tensor& x, const Tensor& z, const Tensor& v, Curvature curvature) {
+  require_samplewise();
+  if (std::optional<Local> local = short_latent_hessian(z, v)) return *local;
   const Pushed pushed = pushforward(z, v);
   const int64_t batch = z.size(0), tangents = v.size(0);
   const Tensor jv = pushed.jv.to(at::kDouble);

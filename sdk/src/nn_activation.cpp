@@ -62,6 +62,9 @@ class Activation final : public Layer {
     const Tensor y = function_.value(x);
     return {y, v * function_.slope(x, y)};
   }
+  std::optional<Tensor> slope(const Tensor& x, const Tensor& y) const override {
+    return function_.slope(x, y);
+  }
   Shape output_shape(const Shape& in) const override { return in; }
   bool piecewise_linear() const override { return function_.piecewise_linear; }
   std::string python() const override { return function_.python; }
@@ -74,6 +77,7 @@ class Identity final : public LinearMap {
  public:
   Tensor forward(const Tensor& x) const override { return x; }
   Pushed push(const Tensor& x, const Tensor& v) const override { return {x, v}; }
+  bool isometric() const override { return true; }
   Shape output_shape(const Shape& in) const override { return in; }
   std::string python() const override { return "torch.nn.Identity()"; }
 };

@@ -2,6 +2,9 @@
 
 #include <variform/nn/layer.h>
 
+#include <variform/nn/layers.h>
+
+#include "nn_products.h"
 #include "nn_support.h"
 
 #include <algorithm>
@@ -20,6 +23,13 @@ Tensor unfold(const Tensor& folded, int64_t tangents) {
   shape[0] /= tangents;
   shape.insert(shape.begin(), tangents);
   return folded.reshape(shape);
+}
+
+std::optional<Tensor> Layer::slope(const Tensor&, const Tensor&) const { return {}; }
+
+PushedGram Layer::push_gram(const Tensor& x, const Tensor& v) const {
+  const Pushed pushed = push(x, v);
+  return {pushed.g, inner_products(pushed.jv)};
 }
 
 Pushed LinearMap::push(const Tensor& x, const Tensor& v) const {
@@ -49,6 +59,44 @@ Pushed Sequential::push(const Tensor& x, const Tensor& v) const {
   Pushed pushed{x, v};
   for (const LayerPtr& layer : layers_) pushed = layer->push(pushed.g, pushed.jv);
   return pushed;
+}
+
+namespace {
+
+// As the layers' push() one after another. Directions that are the same for all data are still so after the first
+// linear layer; the nonlinearity behind it gives them a factor for each datum, with which the next linear layer
+// multiplies the more cheaply for not having them as one tensor.
+template <class Iterator>
+Pushed push_through(Iterator layer, Iterator end, const Tensor& x, const Tensor& v) {
+  Pushed pushed{x, v};
+  for (; layer != end; ++layer) {
+    const bool common = pushed.jv.dim() == 3 && pushed.jv.size(1) > 1 && pushed.jv.stride(1) == 0;
+    const Linear* const next =
+        common && layer + 1 != end ? dynamic_cast<const Linear*>((layer + 1)->get()) : nullptr;
+    const Tensor y = next ? (*layer)->forward(pushed.g) : Tensor();
+    const std::optional<Tensor> slope = next ? (*layer)->slope(pushed.g, y) : std::nullopt;
+    if (!slope) {
+      pushed = (*layer)->push(pushed.g, pushed.jv);
+      continue;
+    }
+    pushed = {next->forward(y), scaled_product(*slope, pushed.jv.select(1, 0), next->weight())};
+    ++layer;
+  }
+  return pushed;
+}
+
+}  // namespace
+
+// Layers after the last one that changes inner products take part in g alone.
+PushedGram Sequential::push_gram(const Tensor& x, const Tensor& v) const {
+  const auto end = std::find_if(layers_.rbegin(), layers_.rend(), [](const LayerPtr& layer) {
+                     return !layer->isometric();
+                   }).base();
+  if (end == layers_.begin()) return {forward(x), inner_products(v)};
+  const Pushed pushed = push_through(layers_.begin(), end - 1, x, v);
+  PushedGram result = (*(end - 1))->push_gram(pushed.g, pushed.jv);
+  for (auto layer = end; layer != layers_.end(); ++layer) result.g = (*layer)->forward(result.g);
+  return result;
 }
 
 Shape Sequential::output_shape(const Shape& in) const {

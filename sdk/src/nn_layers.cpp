@@ -3,6 +3,7 @@
 #include <variform/nn/layers.h>
 
 #include "nn_linear.h"
+#include "nn_products.h"
 #include "nn_support.h"
 
 #include <variform/model.h>
@@ -30,6 +31,13 @@ Tensor initial(const Build& build, at::IntArrayRef shape, int64_t fan_in) {
 void expect_positive(const char* layer, const char* what, int64_t value) {
   if (value < 1)
     throw Error(std::string(layer) + " expects " + what + " of at least 1; found " + std::to_string(value));
+}
+
+// Kernels of convolutions as the device likes them: a GPU's tensor cores read channels together, and the order of a
+// kernel's memory is what LibTorch's convolutions go by. A CPU's gain nothing that is worth their conversions.
+Tensor initial_kernel(const Build& build, at::IntArrayRef shape, int64_t fan_in) {
+  const Tensor made = initial(build, shape, fan_in);
+  return made.is_cuda() ? made.contiguous(at::MemoryFormat::ChannelsLast) : made;
 }
 
 int64_t product(const Shape& shape) {
@@ -92,6 +100,11 @@ Pushed Linear::push(const Tensor& x, const Tensor& v) const {
   return {forward(x), push_linear(v, [this](const Tensor& rows) { return apply(rows, weight_, {}); })};
 }
 
+PushedGram Linear::push_gram(const Tensor& x, const Tensor& v) const {
+  if (v.dim() != 3) return Layer::push_gram(x, v);  // rows of rows
+  return {forward(x), linear_gram(v, weight_)};
+}
+
 Shape Linear::output_shape(const Shape& in) const {
   if (in.empty() || in.back() != weight_.size(1))
     throw Error("Linear expects " + std::to_string(weight_.size(1)) + " inputs; found data of shape " +
@@ -117,7 +130,8 @@ std::string python_arguments(int64_t in, int64_t out, const Convolution& options
 Conv2d::Conv2d(const Build& build, int64_t in, int64_t out, const Convolution& options) : options_(options) {
   check("Conv2d", in, out, options);
   const int64_t fan_in = in * options.kernel * options.kernel;
-  weight_ = register_parameter("weight", initial(build, {out, in, options.kernel, options.kernel}, fan_in));
+  weight_ =
+      register_parameter("weight", initial_kernel(build, {out, in, options.kernel, options.kernel}, fan_in));
   if (options.bias) bias_ = register_parameter("bias", initial(build, {out}, fan_in));
 }
 
@@ -160,7 +174,8 @@ ConvTranspose2d::ConvTranspose2d(const Build& build, int64_t in, int64_t out, co
                   std::to_string(options.stride - 1) + "; found " + std::to_string(padding));
   const int64_t fan_in =
       out * options.kernel * options.kernel;  // as PyTorch counts it for a transposed kernel
-  weight_ = register_parameter("weight", initial(build, {in, out, options.kernel, options.kernel}, fan_in));
+  weight_ =
+      register_parameter("weight", initial_kernel(build, {in, out, options.kernel, options.kernel}, fan_in));
   if (options.bias) bias_ = register_parameter("bias", initial(build, {out}, fan_in));
 }
 

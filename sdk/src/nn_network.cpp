@@ -7,6 +7,7 @@
 
 #include <variform/model.h>
 
+#include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -47,8 +48,33 @@ NetworkDecoder::NetworkDecoder(const Build& build, LayerPtr network)
 NetworkDecoder::~NetworkDecoder() = default;
 
 Pushed NetworkDecoder::pushforward(const Tensor& z, const Tensor& v) {
+  if (sample_) return *sample_;
   check_tangents(z, v);
   return network_->push(z, v);
+}
+
+PushedGram NetworkDecoder::pushforward_gram(const Tensor& z, const Tensor& v) {
+  check_tangents(z, v);
+  return pushes_layers(z, v) ? network_->push_gram(z, v) : Decoder::pushforward_gram(z, v);
+}
+
+// Whether pushforward() is the one above, or a derived class's, whose inner products are then not the layers'. The one
+// above answers with the very tensors of `sample_`; what another one makes of them is not the same ones.
+bool NetworkDecoder::pushes_layers(const Tensor& z, const Tensor& v) {
+  if (pushes_layers_) return *pushes_layers_;
+  Shape shape = network_->output_shape({z.size(1)});
+  shape.insert(shape.begin(), 1);
+  const Tensor g = at::zeros(shape, z.options().requires_grad(false)), jv = g.unsqueeze(0);
+  sample_ = {g, jv};
+  try {
+    const Pushed found = pushforward(z.narrow(0, 0, 1), v.narrow(0, 0, 1).narrow(1, 0, 1));
+    pushes_layers_ = found.g.is_same(g) && found.jv.is_same(jv);
+  } catch (...) {
+    sample_.reset();
+    throw;
+  }
+  sample_.reset();
+  return *pushes_layers_;
 }
 
 LayerPtr make_linear(const Build& build, const Block& block, int64_t in, int64_t out, bool bias) {

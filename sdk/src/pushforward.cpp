@@ -136,5 +136,15 @@ Pushed Decoder::pushforward(const Tensor& z, const Tensor& v) {
   return pushed;
 }
 
+PushedGram Decoder::pushforward_gram(const Tensor& z, const Tensor& v) {
+  const Pushed pushed = pushforward(z, v);
+  return {pushed.g, inner_products(pushed.jv)};
+}
+
+Tensor inner_products(const Tensor& jv) {
+  const Tensor rows = jv.flatten(2);  // [T, N, P]
+  return rows.transpose(0, 1).bmm(rows.permute({1, 2, 0}));
+}
+
 }  // namespace v1
 }  // namespace variform

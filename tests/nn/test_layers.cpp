@@ -187,6 +187,87 @@ TEST_CASE("every layer pushes tangents as automatic differentiation and finite d
   }
 }
 
+// Gradients of a loss on the inner products, and of a scalar product of those gradients, in z and all parameters.
+std::vector<Tensor> gradients_of(const Tensor& gram, const std::vector<Tensor>& inputs) {
+  const Tensor loss = (gram.square() * normal(gram.sizes().vec(), 5)).sum() + gram.sum();
+  std::vector<Tensor> found = torch::autograd::grad({loss}, inputs, {}, true, /*create_graph=*/true, true);
+  Tensor product = at::zeros({}, gram.options());
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (found[i].defined()) product = product + (found[i] * normal(found[i].sizes().vec(), 6 + i)).sum();
+  for (const Tensor& second : torch::autograd::grad({product}, inputs, {}, true, false, true))
+    found.push_back(second);
+  return found;
+}
+
+TEST_CASE("inner products of tangents without the tangents: values, gradients, and gradients of gradients") {
+  const Build build = fake_build();
+  const auto linear = [&](int64_t in, int64_t out) { return std::make_shared<nn::Linear>(build, in, out); };
+  const auto chain = [](std::vector<LayerPtr> layers) {
+    return std::make_shared<nn::Sequential>(std::move(layers));
+  };
+  const std::pair<const char*, LayerPtr> networks[] = {
+      {"a wide layer", linear(4, 60)},
+      {"a narrow layer", linear(4, 3)},
+      {"a network that ends in a wide layer", chain({linear(4, 6), nn::activation("tanh"), linear(6, 60),
+                                                     std::make_shared<nn::Unflatten>(Shape{3, 4, 5})})},
+      {"three layers",
+       chain({linear(4, 6), nn::activation("silu"), linear(6, 5), nn::activation("relu"), linear(5, 60)})},
+      {"a network that ends in a nonlinearity",
+       chain({linear(4, 6), nn::activation("tanh"), nn::activation("sigmoid")})},
+      {"a network of rearrangements",
+       chain({std::make_shared<nn::Unflatten>(Shape{2, 2}), nn::activation("identity")})},
+  };
+  const Tensor v = normal({5, 120, 4}, 8);  // more data than are taken at a time
+  for (const auto& [name, network] : networks)
+    for (const Tensor& directions : {v, v.narrow(1, 0, 1).expand(v.sizes())}) {
+      INFO(name);
+      Tensor z = normal({120, 4}).requires_grad_(true);
+      std::vector<Tensor> inputs = network->parameters();
+      inputs.push_back(z);
+      const variform::PushedGram found = network->push_gram(z, directions);
+      const variform::Pushed plain = network->push(z, directions);
+      CHECK(at::equal(found.g, plain.g));
+      const Tensor expected = variform::inner_products(plain.jv);
+      CHECK(found.gram.sizes() == at::IntArrayRef{120, 5, 5});
+      CHECK(difference(found.gram, expected) < 1e-12);
+      if (!expected.requires_grad()) continue;
+      const std::vector<Tensor> own = gradients_of(found.gram, inputs),
+                                plainly = gradients_of(expected, inputs);
+      for (std::size_t i = 0; i < own.size(); ++i) {
+        REQUIRE(own[i].defined() == plainly[i].defined());
+        if (own[i].defined()) CHECK(difference(own[i], plainly[i]) < 1e-10);
+      }
+    }
+}
+
+TEST_CASE("inner products follow a pushforward that a derived class has overridden") {
+  class Doubled final : public nn::NetworkDecoder {
+   public:
+    using NetworkDecoder::NetworkDecoder;
+    variform::Pushed pushforward(const Tensor& z, const Tensor& v) override {
+      const variform::Pushed pushed = NetworkDecoder::pushforward(z, v);
+      return {2 * pushed.g, 2 * pushed.jv};
+    }
+  };
+  const Build build = fake_build();
+  const auto network = [&] {
+    return std::make_shared<nn::Sequential>(std::vector<LayerPtr>{
+        std::make_shared<nn::Linear>(build, build.latent, build.outputs * build.data_size()),
+        std::make_shared<nn::Unflatten>(nn::decoded_shape(build))});
+  };
+  const Tensor z = normal({3, build.latent}), v = normal({2, 3, build.latent}, 8);
+  Doubled doubled(build, network());
+  nn::NetworkDecoder plain(build, network());
+  for (variform::Decoder* decoder :
+       {static_cast<variform::Decoder*>(&doubled), static_cast<variform::Decoder*>(&plain)})
+    for (int call = 0; call < 2; ++call) {  // the second knows already
+      const variform::PushedGram found = decoder->pushforward_gram(z, v);
+      const variform::Pushed pushed = decoder->pushforward(z, v);
+      CHECK(at::equal(found.g, pushed.g));
+      CHECK(difference(found.gram, variform::inner_products(pushed.jv)) < 1e-12);
+    }
+}
+
 TEST_CASE("the check of tangent gradients can fail") {
   // A tangent that is right in value but whose slope is held constant: the gradient in z must be seen to be
   // wrong.

@@ -65,6 +65,10 @@ TRAININGS = {"source-1.0": {
     "normalised convolutions": ['model.encoder={type="source-halving", normalisation="spectral"}',
                                 'model.decoder={type="source-doubling", normalisation="spectral"}', 'objective={type="grae"}'],
     "normalised affine map": ['model.decoder={type="source-short"}'],
+}, "source-1.2": {
+    "decoder with inner products by hand": ['model.decoder={type="source-flat"}', 'objective={type="grae"}'],
+    "layers with slopes": ['model.decoder={type="source-bent"}', 'objective={type="grae"}', 'model.likelihood={type="source-one-variance"}'],
+    "network with a pushforward of its own": ['model.decoder={type="source-doubled"}', 'objective={type="grae-approx"}'],
 }}
 
 

@@ -104,6 +104,10 @@ TEST_CASE("§4: the penalty is ½ tr(HΣ*) + β(KL − ½‖h‖²), for every s
         CHECK(error(curvature_penalty(structure, h, beta, one), standard.value, standard.scale) < 1e-10);
         const Level general = level(optimal_covariance(structure, h, beta, q), h, beta, q);
         CHECK(error(curvature_penalty(structure, h, beta, q), general.value, general.scale) < 1e-10);
+        const Tensor narrow = q.diagonal().clone();  // the same Q in two forms
+        const Level along = level(optimal_covariance(structure, h, beta, narrow), h, beta, narrow.diag());
+        CHECK(error(curvature_penalty(structure, h, beta, narrow), along.value, along.scale) < 1e-10);
+        CHECK(error(curvature_penalty(structure, h, beta, narrow.diag()), along.value, along.scale) < 1e-10);
         const Tensor single = beta[0];  // one β for all data
         const Level shared = level(optimal_covariance(structure, h, single, q), h, single, q);
         CHECK(error(curvature_penalty(structure, h, single, q), shared.value, shared.scale) < 1e-10);
@@ -562,6 +566,22 @@ TEST_CASE("§4: gradients in H, β and Q against central differences") {
                 [&] { return (probe * optimal_covariance(structure, h, beta, q).dense()).sum(); },
                 {h, beta, q}) < 1e-7);
     }
+  }
+}
+
+TEST_CASE("§4: second derivatives in H against central differences of the gradient") {
+  const int64_t B = 3, d = 5;
+  Tensor h = random_h(B, d, 7, 45).requires_grad_(true);
+  const Tensor beta = at::full({}, 0.3, h.options()), probe = normal({B, d, d}, 46);
+  for (const Structure& structure :
+       {Structure::full(d), Structure::equal_blocks(d, 2), Structure::diagonal(d)}) {
+    CAPTURE(structure.name());
+    const auto along_probe = [&] {
+      const at::AutoGradMode with_gradients(true);  // the differences are taken without
+      const Tensor penalty = curvature_penalty(structure, h, beta).sum();
+      return (torch::autograd::grad({penalty}, {h}, {}, true, /*create_graph=*/true)[0] * probe).sum();
+    };
+    CHECK(variform::test::gradient_error(along_probe, {h}) < 1e-7);
   }
 }
 

@@ -86,14 +86,16 @@ struct Gaussian {
 };
 
 /// §4, second column: the Σ inside `structure` that minimises ½ tr(HΣ) + β KL(N(h, Σ) ‖ N(h, Q⁻¹)).
-/// h = H [B, d, d] symmetric, any floating dtype; beta 0-dim or [B], > 0; precision Q [d, d], identity when undefined.
+/// h = H [B, d, d] symmetric, any floating dtype; beta 0-dim or [B], > 0; precision Q [d, d], or
+/// [d] when it is diagonal; identity when undefined.
 /// Returns float64. Throws Error when the structure does not fit d.
 VARIFORM_API Covariance optimal_covariance(const Structure& structure, const Tensor& h, const Tensor& beta,
                                            const Tensor& precision = {});
 
 /// §4, third column: what is left of ½ tr(HΣ) + β(KL − ½ (h−m)ᵀQ(h−m)) at that Σ, [B] float64, in nats. No constant
 /// dropped. Where I + H/β, restricted to the structure, is not positive definite the result is NaN (§4: unbounded
-/// below). β may be 0 here: the penalty then is 0, and so is its gradient.
+/// below). β may be 0 here: the penalty then is 0, and so is its gradient. Arguments as above; a diagonal Q given as [d]
+/// spares the factorisation of Q and two triangular solves.
 VARIFORM_API Tensor curvature_penalty(const Structure& structure, const Tensor& h, const Tensor& beta,
                                       const Tensor& precision = {});
 

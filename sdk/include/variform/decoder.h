@@ -14,6 +14,12 @@ struct Pushed {
   Tensor jv;  ///< [T, N, …]: jv[t] = J(z) v[t]
 };
 
+/// g(z) and the inner products of the pushed tangents.
+struct PushedGram {
+  Tensor g;     ///< [N, …]
+  Tensor gram;  ///< [N, T, T]: vᵀJᵀJv, the pullback metric for v = I
+};
+
 /// How a decoder computes its pushforward; the three agree to rounding.
 enum class PushforwardTier { kUndecided, kLayers, kForwardMode, kDoubleBackward };
 /// The tier's name in words, for messages.
@@ -44,9 +50,17 @@ class VARIFORM_API Decoder : public Component {
   /// almost everywhere (§3).
   virtual bool piecewise_linear() const { return false; }
 
+  /// pushforward() and the inner products of its tangents: z [N, d], v [T, N, d] -> g [N, …], gram [N, T, T], in g's
+  /// dtype and differentiable as pushforward() is. Default: from jv. A decoder made of variform/nn layers overrides it
+  /// with nn::Layer::push_gram, which need not form jv.
+  virtual PushedGram pushforward_gram(const Tensor& z, const Tensor& v);
+
  private:
   std::atomic<PushforwardTier> tier_{PushforwardTier::kUndecided};
 };
+
+/// jv [T, N, …] -> [N, T, T]: inner products of each datum's tangents, in jv's dtype.
+VARIFORM_API Tensor inner_products(const Tensor& jv);
 
 /// Pushforward by forward-mode automatic differentiation of decode(). Its level is process-global and does not nest:
 /// calls are serialised. Throws Unsupported under inference mode, where LibTorch would return zeros silently.

@@ -11,9 +11,9 @@
 #include <string_view>
 
 /// The SDK's own version: what it promises to whoever compiles against it (docs/sdk.md).
-#define VARIFORM_SDK_VERSION "1.1.0"
+#define VARIFORM_SDK_VERSION "1.2.0"
 /// The number of the binary interface. It moves when a plugin built before can no longer be loaded (docs/sdk.md).
-#define VARIFORM_SDK_ABI 1
+#define VARIFORM_SDK_ABI 2
 
 /// @cond
 // Parts of VARIFORM_FINGERPRINT.

@@ -6,6 +6,7 @@
 #include <variform/decoder.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,16 @@ class VARIFORM_API Layer : public torch::nn::Module {
   virtual std::string python() const = 0;
   /// The source of a helper class that python() refers to; empty when it names classes of torch only.
   virtual std::string python_helper() const { return {}; }
+
+  /// push() and the inner products of its tangents: x [N, …], v [T, N, …] -> g [N, …], gram [N, T, T]. Default: from
+  /// jv. A linear layer has a shorter way when tangents are many, v(WᵀW)vᵀ: the same to rounding, without jv.
+  virtual PushedGram push_gram(const Tensor& x, const Tensor& v) const;
+
+  /// f'(x) [N, …], differentiable, of a layer y = f(x) that acts on every value by itself; empty for all others.
+  virtual std::optional<Tensor> slope(const Tensor& x, const Tensor& y) const;
+
+  /// True when forward() leaves values as they are or only rearranges them, so that it keeps inner products.
+  virtual bool isometric() const { return false; }
 };
 
 /// Layers are shared: a network and whoever built it may both hold one.
@@ -72,6 +83,7 @@ class VARIFORM_API Sequential final : public Layer {
 
   Tensor forward(const Tensor& x) const override;
   Pushed push(const Tensor& x, const Tensor& v) const override;
+  PushedGram push_gram(const Tensor& x, const Tensor& v) const override;
   Shape output_shape(const Shape& in) const override;
   bool piecewise_linear() const override;
   bool samplewise() const override;

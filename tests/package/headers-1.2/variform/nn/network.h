@@ -5,6 +5,7 @@
 #include <variform/nn/activation.h>
 #include <variform/nn/layers.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,9 @@ class VARIFORM_API NetworkEncoder : public Encoder {
   LayerPtr network_;
 };
 
-/// A decoder that is `network`, registered as "network": its pushforward is the layers' own. The network
-/// takes [N, d] to [N, outputs·data[0], data[1]…].
+/// A decoder that is `network`, registered as "network": its pushforward is the layers' own, and so is
+/// pushforward_gram, unless a derived class has another pushforward. The network takes [N, d] to
+/// [N, outputs·data[0], data[1]…].
 class VARIFORM_API NetworkDecoder : public Decoder {
  public:
   /// Throws Error when the network's output shape for Build::latent is not that.
@@ -34,13 +36,18 @@ class VARIFORM_API NetworkDecoder : public Decoder {
   ~NetworkDecoder() override;
   Tensor decode(const Tensor& z) override { return network_->forward(z); }
   Pushed pushforward(const Tensor& z, const Tensor& v) override;
+  PushedGram pushforward_gram(const Tensor& z, const Tensor& v) override;
   PushforwardTier pushforward_tier() const override { return PushforwardTier::kLayers; }
   bool samplewise() const override { return network_->samplewise(); }
   bool piecewise_linear() const override { return network_->piecewise_linear(); }
   const Layer* network() const override { return network_.get(); }
 
  private:
+  bool pushes_layers(const Tensor& z, const Tensor& v);
+
   LayerPtr network_;
+  std::optional<Pushed> sample_;       // while pushes_layers() asks: what pushforward() here answers
+  std::optional<bool> pushes_layers_;  // known after the first question
 };
 
 /// What the stock networks put between their linear maps: `activation` a name of activation(),

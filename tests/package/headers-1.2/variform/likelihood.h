@@ -39,6 +39,9 @@ class VARIFORM_API Likelihood : public Component {
   virtual Tensor mean(const Tensor& g) = 0;
   /// One draw of x for each g, [..., B, data…], from `rng` only.
   virtual Tensor sample(const Tensor& g, Generator& rng) = 0;
+  /// c when ∂²ℓ/∂g² is c times the identity, whatever x and g are (a Gaussian of one variance: 1/σ²): a number without
+  /// dimensions, differentiable; empty otherwise. gram() is then c times the tangents' inner products.
+  virtual std::optional<Tensor> isotropic_curvature() const { return {}; }
 };
 
 /// Sum of products over the data of weighted tangents: [T, B, n, data…] with weight broadcastable to [B, n, data…]

@@ -43,6 +43,7 @@ class VARIFORM_API Model {
   const at::TensorOptions options;  ///< dtype and device outside the networks (float32 or float64)
   Generator rng;                    ///< the only source of randomness inside a step
   bool mixed_precision = false;     ///< bfloat16 autocast around encode, decode and pushforward
+  bool reference = false;           ///< every sum the plain way, without the short ones of the same value
   int64_t step = -1;                ///< of the training, for messages and nn::SpectralNorm; −1: outside one
 
   /// Fills a slot. `label` is what messages call it: "mlp (org.variform.decoders 1.0.0)".
@@ -93,6 +94,8 @@ class VARIFORM_API Model {
 
  private:
   friend class CheckedPosterior;
+  void require_samplewise() const;
+  std::optional<Local> short_latent_hessian(const Tensor& z, const Tensor& v);
   template <class Call>
   auto in(Kind kind, const char* method, const Call& call) const;
 

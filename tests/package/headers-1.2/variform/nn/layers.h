@@ -20,6 +20,7 @@ class VARIFORM_API Linear final : public Layer {
 
   Tensor forward(const Tensor& x) const override;
   Pushed push(const Tensor& x, const Tensor& v) const override;
+  PushedGram push_gram(const Tensor& x, const Tensor& v) const override;
   Shape output_shape(const Shape& in) const override;
   bool piecewise_linear() const override { return true; }
   std::string python() const override;
@@ -170,6 +171,7 @@ class VARIFORM_API Flatten final : public LinearMap {
  public:
   Tensor forward(const Tensor& x) const override;
   Shape output_shape(const Shape& in) const override;
+  bool isometric() const override { return true; }
   std::string python() const override;
 };
 
@@ -180,6 +182,7 @@ class VARIFORM_API Unflatten final : public LinearMap {
   explicit Unflatten(Shape shape);
   Tensor forward(const Tensor& x) const override;
   Shape output_shape(const Shape& in) const override;
+  bool isometric() const override { return true; }
   std::string python() const override;
 
  private:
