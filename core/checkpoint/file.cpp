@@ -121,17 +121,26 @@ fs::path unused_temporary(const fs::path& path) {
   }
 }
 
-void write_all(const Descriptor& file, std::span<const std::byte> bytes, const fs::path& path) {
-  constexpr std::size_t kPiece = std::size_t{1} << 26;
-  const std::size_t total = bytes.size();
-  while (!bytes.empty()) {
-    const ssize_t written =
-        retried([&] { return ::write(file.get(), bytes.data(), std::min(bytes.size(), kPiece)); });
-    if (written <= 0) {  // 0 is no progress on a regular file
-      const int reason = written == 0 ? EIO : errno;
-      fail(path, "writing stopped after " + readable(total - bytes.size()), reason, total);
+std::size_t size_of(Pieces pieces) {
+  std::size_t size = 0;
+  for (const std::span<const std::byte> bytes : pieces) size += bytes.size();
+  return size;
+}
+
+void write_all(const Descriptor& file, Pieces pieces, const fs::path& path) {
+  constexpr std::size_t kMost = std::size_t{1} << 26;
+  std::size_t done = 0;
+  for (std::span<const std::byte> bytes : pieces) {
+    while (!bytes.empty()) {
+      const ssize_t written =
+          retried([&] { return ::write(file.get(), bytes.data(), std::min(bytes.size(), kMost)); });
+      if (written <= 0) {  // 0 is no progress on a regular file
+        const int reason = written == 0 ? EIO : errno;
+        fail(path, "writing stopped after " + readable(done), reason, size_of(pieces));
+      }
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+      done += static_cast<std::size_t>(written);
     }
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
 }
 
@@ -151,13 +160,16 @@ void publish(Descriptor& file, Temporary& temporary, const fs::path& path, std::
 
 }  // namespace
 
-void commit(std::span<const std::byte> bytes, const fs::path& path) {
+void commit(std::span<const std::byte> bytes, const fs::path& path) { commit(Pieces(&bytes, 1), path); }
+
+void commit(Pieces pieces, const fs::path& path) {
+  const std::size_t size = size_of(pieces);
   const fs::path temporary_path = unused_temporary(path);
   Descriptor file(temporary_path, O_WRONLY | O_CREAT | O_EXCL);
-  if (!file.open()) fail(path, "no temporary file can be created beside it", errno, bytes.size());
+  if (!file.open()) fail(path, "no temporary file can be created beside it", errno, size);
   Temporary temporary(temporary_path);
-  write_all(file, bytes, path);
-  publish(file, temporary, path, bytes.size());
+  write_all(file, pieces, path);
+  publish(file, temporary, path, size);
 }
 
 bool commit(const std::function<bool(const fs::path&)>& fill, const fs::path& path) {

@@ -13,12 +13,16 @@
 
 namespace variform::checkpoint {
 
+// The bytes of a file one after the other, in memory of somebody else.
+using Pieces = std::span<const std::span<const std::byte>>;
+
 // Makes `path` hold exactly `bytes`, durably: temporary file in the same folder, write, fsync, rename, fsync
 // of the folder. At every moment `path` is either what it was before or the whole of `bytes`. On failure
 // throws Error (path, what failed, the system's reason, free space, what to do) with the temporary file
 // removed. A file-size limit (ulimit -f) is such an error only in a process that ignores SIGXFSZ; otherwise
 // the system ends the process.
 void commit(std::span<const std::byte> bytes, const std::filesystem::path& path);
+void commit(Pieces pieces, const std::filesystem::path& path);
 
 // The same for a file that is too large for memory: `fill` writes it under the name of the temporary file,
 // which it creates; when it returns false or throws, `path` is left as it was. Returns what `fill` returned.

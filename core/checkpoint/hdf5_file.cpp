@@ -44,21 +44,6 @@ void fail(const std::string& what) {
   throw Error(reason.empty() ? what : what + " (HDF5: " + reason + ")");
 }
 
-Handle create_file(std::size_t expected_bytes) {
-  const Handle access = memory_access(expected_bytes + (std::size_t{1} << 16));
-  const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "file creation list");
-  check(H5Pset_obj_track_times(creation, false), "file without times");
-  return {H5Fcreate("checkpoint", H5F_ACC_TRUNC, creation, access), H5Fclose, "file in memory"};
-}
-
-std::vector<std::byte> image(const Handle& file, std::size_t room_before) {
-  check(H5Fflush(file, H5F_SCOPE_GLOBAL), "flush");
-  const auto size = static_cast<std::size_t>(check(H5Fget_file_image(file, nullptr, 0), "file image"));
-  std::vector<std::byte> bytes(room_before + size);
-  check(H5Fget_file_image(file, bytes.data() + room_before, size), "file image");
-  return bytes;
-}
-
 Handle open_file(std::span<const std::byte> image) {
   const Handle access = memory_access(1 << 16);
   // Opened read-only: HDF5 asks for a writable pointer and does not write through it.

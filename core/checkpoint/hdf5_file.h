@@ -47,11 +47,8 @@ class Handle {
   Close close_;
 };
 
-// Files that live in memory.
-Handle create_file(std::size_t expected_bytes);
-std::vector<std::byte> image(const Handle& file,
-                             std::size_t room_before);  // `room_before` zero bytes, then the file
-Handle open_file(std::span<const std::byte> image);     // `image` must outlive the handle
+// A file that lives in memory; for one to be written see hdf5_image.h.
+Handle open_file(std::span<const std::byte> image);  // `image` must outlive the handle
 
 Handle text_type();
 void write_text(hid_t object, const std::string& name, const std::string& value);

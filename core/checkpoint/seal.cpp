@@ -48,8 +48,24 @@ std::array<std::byte, kSealBytes> to_bytes(const Seal& seal) {
   return block;
 }
 
-Seal seal_of(std::span<const std::byte> body, int format) {
-  return {format, body.size(), crc32_of(body.data(), body.size())};
+KnownPieces checksums_of(Pieces pieces) {
+  KnownPieces known;
+  for (const std::span<const std::byte> bytes : pieces)
+    known[{bytes.data(), bytes.size()}] = crc32_of(bytes.data(), bytes.size());
+  return known;
+}
+
+Seal seal_of(Pieces body, int format, const KnownPieces& known) {
+  Seal seal{format, 0, 0};
+  uLong crc = 0;
+  for (const std::span<const std::byte> bytes : body) {
+    const auto found = known.find({bytes.data(), bytes.size()});
+    const std::uint32_t own = found != known.end() ? found->second : crc32_of(bytes.data(), bytes.size());
+    crc = ::crc32_combine(crc, own, static_cast<z_off_t>(bytes.size()));
+    seal.bytes += bytes.size();
+  }
+  seal.crc32 = static_cast<std::uint32_t>(crc);
+  return seal;
 }
 
 Seal read_seal(std::span<const std::byte> file, int newest, const std::string& name) {

@@ -7,10 +7,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
+#include <utility>
 
-#include "error.h"
+#include "file.h"
 
 namespace variform::checkpoint {
 
@@ -23,7 +25,11 @@ struct Seal {
 constexpr std::size_t kSealBytes = 512;
 
 std::array<std::byte, kSealBytes> to_bytes(const Seal& seal);
-Seal seal_of(std::span<const std::byte> body, int format);
+// `known` spares looking at pieces again whose checksums somebody has computed meanwhile.
+using KnownPieces =
+    std::map<std::pair<const std::byte*, std::size_t>, std::uint32_t>;  // CRC-32 by begin and size
+KnownPieces checksums_of(Pieces pieces);
+Seal seal_of(Pieces body, int format, const KnownPieces& known = {});
 
 // Reads the seal at the beginning of `file` (its first kSealBytes suffice). Throws Error, with `name` in it,
 // if this is no checkpoint, if the seal is damaged, or if its format is newer than `newest`.

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,10 +31,18 @@ struct Snapshot {
   std::map<std::string, at::Tensor> tensors;
 };
 
-// The two halves of write(): the first needs the tensors, the second only the disk (and may run in another
-// thread). The same snapshot gives the same bytes. Throws Error for a snapshot that the format cannot hold.
-std::vector<std::byte> compose(const Snapshot& snapshot);
-// The second half is commit() in file.h.
+// A checkpoint file as pieces of memory, one after the other; most of them are the tensors' own.
+struct Composed {
+  std::vector<std::span<const std::byte>> pieces;
+  std::shared_ptr<const void> owner;  // of what the pieces point to
+};
+
+// The two halves of write(): the first needs the tensors, the second, commit() of file.h, only the disk. The same snapshot
+// gives the same bytes. Throws Error for a snapshot that the format cannot hold. While the result lives, contiguous CPU
+// tensors of the snapshot must stay as they are.
+Composed compose(const Snapshot& snapshot);
+// The pieces joined.
+std::vector<std::byte> compose_bytes(const Snapshot& snapshot);
 
 // compose(), then commit().
 void write(const Snapshot& snapshot, const std::filesystem::path& path);

@@ -297,7 +297,7 @@ void state(const Case& test) {
   checkpoint::Snapshot snapshot;
   for (const auto& [name, tensor] : state_of(trained.component()))
     snapshot.tensors[name] = tensor.detach().clone();
-  std::vector<std::byte> bytes = checkpoint::compose(snapshot);
+  std::vector<std::byte> bytes = checkpoint::compose_bytes(snapshot);
   load(loaded.component(), checkpoint::parse(bytes, "the checkpoint"));
   // The surroundings differ by their initialisation, too.
   for (Kind kind : kAllKinds)

@@ -51,7 +51,7 @@ int on_a_full_disk(const fs::path& folder) {
   if (::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=256k") != 0) return kSkipped;
   const fs::path path = folder / "last.h5";
   checkpoint::write(sample(1), path);
-  return must_keep_former(path, checkpoint::compose(large(2)), sample(1), "No space left on device");
+  return must_keep_former(path, checkpoint::compose_bytes(large(2)), sample(1), "No space left on device");
 }
 
 }  // namespace
@@ -71,7 +71,7 @@ TEST_CASE("a file that may not grow is a clean error and keeps the former checkp
   const Folder folder;
   const fs::path path = folder / "last.h5";
   checkpoint::write(sample(1), path);
-  const Bytes bad = checkpoint::compose(large(2));
+  const Bytes bad = checkpoint::compose_bytes(large(2));
   CHECK(in_child([&] {
           ::signal(SIGXFSZ, SIG_IGN);
           const rlimit limit = {100000, 100000};
@@ -82,7 +82,7 @@ TEST_CASE("a file that may not grow is a clean error and keeps the former checkp
 
 TEST_CASE("a folder that cannot be written is named, with what to do", "[checkpoint][commit]") {
   const Folder folder;
-  const Bytes bytes = checkpoint::compose(sample());
+  const Bytes bytes = checkpoint::compose_bytes(sample());
   const auto writing = [&](const fs::path& path) {
     return message_of([&] { checkpoint::commit(bytes, path); });
   };
@@ -104,7 +104,7 @@ TEST_CASE("a folder without write permission is a clean error and keeps the form
   const Folder folder;
   const fs::path path = folder / "last.h5";
   checkpoint::write(sample(1), path);
-  const Bytes bytes = checkpoint::compose(sample(2));
+  const Bytes bytes = checkpoint::compose_bytes(sample(2));
   fs::permissions(folder.path(), fs::perms(0555));
   CHECK(in_child([&] {
           if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setuid(65534) != 0)) return kSkipped;
@@ -136,7 +136,7 @@ TEST_CASE("kill -9 at any moment leaves a whole checkpoint, and its litter is sw
   const Folder folder;
   const fs::path path = folder / "last.h5";
   const Snapshot a = large(1), b = large(2);
-  const Bytes first = checkpoint::compose(a), second = checkpoint::compose(b);
+  const Bytes first = checkpoint::compose_bytes(a), second = checkpoint::compose_bytes(b);
   std::mt19937 random(7);
   int littered = 0;
   for (int round = 0; round < 20; ++round) {

@@ -29,8 +29,8 @@ std::string reading(const fs::path& path) {
 }
 
 void seal_again(Bytes& file, int format) {
-  const auto body = std::span(file).subspan(checkpoint::kSealBytes);
-  const auto seal = checkpoint::to_bytes(checkpoint::seal_of(body, format));
+  const std::span<const std::byte> body = std::span(file).subspan(checkpoint::kSealBytes);
+  const auto seal = checkpoint::to_bytes(checkpoint::seal_of({&body, 1}, format));
   std::copy(seal.begin(), seal.end(), file.begin());
 }
 
@@ -40,7 +40,7 @@ TEST_CASE("3000 mutations: each is refused with an Error or reads as the origina
   const Folder folder;
   const fs::path path = folder / "last.h5";
   const Snapshot original = sample();
-  const Bytes good = checkpoint::compose(original);
+  const Bytes good = checkpoint::compose_bytes(original);
   std::mt19937 random(20240229);
   const auto below = [&random](std::size_t n) {
     return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
@@ -68,7 +68,7 @@ TEST_CASE("every single flipped byte is noticed", "[checkpoint][damage]") {
   Snapshot small;
   small.attributes["config"] = "seed = 1";
   small.tensors["model/encoder/parameters/w"] = pattern({3}, at::kFloat);
-  Bytes file = checkpoint::compose(small);
+  Bytes file = checkpoint::compose_bytes(small);
   std::size_t unnoticed = 0;
   for (std::byte& byte : file) {
     byte ^= std::byte{0x10};
@@ -83,7 +83,7 @@ TEST_CASE("truncated, lengthened and empty files say what they have and should h
           "[checkpoint][damage]") {
   const Folder folder;
   const fs::path path = folder / "last.h5";
-  Bytes file = checkpoint::compose(sample());
+  Bytes file = checkpoint::compose_bytes(sample());
   const std::string size = std::to_string(file.size());
   put(path, std::span(file).first(file.size() - 1));
   CHECK(contains(reading(path),
@@ -102,7 +102,7 @@ TEST_CASE("truncated, lengthened and empty files say what they have and should h
 
 TEST_CASE("a huge sparse file costs no memory", "[checkpoint][damage]") {
   const Folder folder;
-  put(folder / "last.h5", checkpoint::compose(sample()));
+  put(folder / "last.h5", checkpoint::compose_bytes(sample()));
   fs::resize_file(folder / "last.h5", std::uintmax_t{1} << 42);
   CHECK(contains(reading(folder / "last.h5"), "damaged"));
 }
@@ -121,7 +121,7 @@ TEST_CASE("foreign files are told apart from damaged ones", "[checkpoint][damage
 }
 
 TEST_CASE("a newer format is refused by its number, whatever its content", "[checkpoint][damage]") {
-  Bytes file = checkpoint::compose(sample());
+  Bytes file = checkpoint::compose_bytes(sample());
   seal_again(file, checkpoint::kFormatVersion + 1);
   const std::string message = message_of([&] { checkpoint::parse(file, "future.h5"); });
   CHECK(contains(message,
@@ -136,7 +136,7 @@ TEST_CASE("changes beneath a valid seal are noticed", "[checkpoint][damage]") {
   Snapshot snapshot;
   snapshot.attributes["config"] = "learning_rate = 0.001";
   snapshot.tensors["model/encoder/parameters/w"] = at::full({4}, 1.5f);
-  const Bytes good = checkpoint::compose(snapshot);
+  const Bytes good = checkpoint::compose_bytes(snapshot);
   const auto replaced = [&good](std::string_view from, std::string_view to) {
     Bytes file = good;
     const auto bytes = std::as_bytes(std::span(from));

@@ -18,7 +18,7 @@ TEST_CASE("every type, scalar and empty tensors and all texts come back bit for 
   const Snapshot read = checkpoint::read(folder / "last.h5");
   CHECK(same(written, read));
   CHECK(read.tensors.size() == 4 * types().size() + 1);
-  CHECK(same(Snapshot(), checkpoint::parse(checkpoint::compose(Snapshot()), "empty")));
+  CHECK(same(Snapshot(), checkpoint::parse(checkpoint::compose_bytes(Snapshot()), "empty")));
 }
 
 TEST_CASE("NaN payloads, infinities and negative zero keep their bits", "[checkpoint][snapshot]") {
@@ -26,7 +26,7 @@ TEST_CASE("NaN payloads, infinities and negative zero keep their bits", "[checkp
   snapshot.tensors["model/decoder/parameters/w"] =
       at::tensor({0.0, -0.0, std::numeric_limits<double>::infinity(),
                   std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::denorm_min()});
-  CHECK(same(snapshot, checkpoint::parse(checkpoint::compose(snapshot), "bits")));
+  CHECK(same(snapshot, checkpoint::parse(checkpoint::compose_bytes(snapshot), "bits")));
 }
 
 TEST_CASE("tensors that are views, need gradients or are not contiguous are stored by value",
@@ -37,17 +37,17 @@ TEST_CASE("tensors that are views, need gradients or are not contiguous are stor
   snapshot.tensors["a/slice"] = base.slice(1, 1, 6, 2);
   snapshot.tensors["a/expanded"] = base.select(0, 1).expand({3, 6});
   snapshot.tensors["a/leaf"] = base.clone().set_requires_grad(true);
-  const Snapshot read = checkpoint::parse(checkpoint::compose(snapshot), "views");
+  const Snapshot read = checkpoint::parse(checkpoint::compose_bytes(snapshot), "views");
   CHECK(same(snapshot, read));
   CHECK_FALSE(read.tensors.at("a/leaf").requires_grad());
   CHECK(read.tensors.at("a/transposed").is_contiguous());
 }
 
 TEST_CASE("the same snapshot gives the same bytes, another one does not", "[checkpoint][snapshot]") {
-  const std::vector<std::byte> once = checkpoint::compose(sample());
+  const std::vector<std::byte> once = checkpoint::compose_bytes(sample());
   ::sleep(1);  // HDF5 keeps times in seconds, if it keeps any
-  CHECK((once == checkpoint::compose(sample())));
-  CHECK((once != checkpoint::compose(sample(2))));
+  CHECK((once == checkpoint::compose_bytes(sample())));
+  CHECK((once != checkpoint::compose_bytes(sample(2))));
 }
 
 TEST_CASE("texts longer than HDF5's 64 KB header limit, and many of them", "[checkpoint][snapshot]") {
@@ -56,7 +56,7 @@ TEST_CASE("texts longer than HDF5's 64 KB header limit, and many of them", "[che
   for (int i = 0; i < 300; ++i) snapshot.attributes["plugin " + std::to_string(i)] = std::string(1000, 'p');
   for (int i = 0; i < 1000; ++i)
     snapshot.tensors["model/encoder/parameters/p" + std::to_string(i)] = at::ones({2});
-  CHECK(same(snapshot, checkpoint::parse(checkpoint::compose(snapshot), "long")));
+  CHECK(same(snapshot, checkpoint::parse(checkpoint::compose_bytes(snapshot), "long")));
 }
 
 TEST_CASE("what the format cannot hold is refused with its name", "[checkpoint][snapshot]") {
@@ -65,7 +65,7 @@ TEST_CASE("what the format cannot hold is refused with its name", "[checkpoint][
     snapshot.tensors["model/a"] = at::ones({1});
     snapshot.tensors[path] = tensor;
     if (!attribute.empty()) snapshot.attributes[attribute] = "x";
-    return message_of([&] { checkpoint::compose(snapshot); });
+    return message_of([&] { checkpoint::compose_bytes(snapshot); });
   };
   const at::Tensor one = at::ones({1});
   CHECK(refusal("fine", one, "fine").empty());
@@ -81,7 +81,8 @@ TEST_CASE("what the format cannot hold is refused with its name", "[checkpoint][
   CHECK(contains(refusal("b", one, "a/b"), "\"a/b\""));
   Snapshot zero_byte;
   zero_byte.attributes["config"] = std::string("a\0b", 3);
-  CHECK(contains(message_of([&] { checkpoint::compose(zero_byte); }), "\"config\" contains a zero byte"));
+  CHECK(
+      contains(message_of([&] { checkpoint::compose_bytes(zero_byte); }), "\"config\" contains a zero byte"));
 }
 
 TEST_CASE("compare tells everything at once", "[checkpoint][snapshot]") {
