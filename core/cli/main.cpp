@@ -7,8 +7,10 @@
 
 #include "cli/commands.h"
 #include "config/node.h"
+#include "train/memory.h"
 
 int main(int argc, char** argv) {
+  variform::train::keep_freed_memory();
   CLI::App app{"Variform: how does the variational family of a beta-VAE shape the model that it learns?",
                "variform"};
   app.require_subcommand(1);

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <c10/util/accumulate.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -12,15 +13,29 @@
 namespace variform::evaluate {
 
 LocalDerivatives local_derivatives(Model& model, const Tensor& x, const Tensor& z, Curvature curvature) {
-  const Pushed pushed = model.pushforward(z, model.unit_tangents(z.size(0)));
-  const Tensor jv = pushed.jv.to(at::kDouble);  // [d, B, n, data…]
+  // J of so many data that it, widened, is still in the processor's cache when the products read it.
+  constexpr int64_t kNumbers = int64_t{1} << 19;
+  const int64_t each = model.latent * c10::multiply_integers(model.data) * model.likelihood().outputs();
+  const int64_t rows = z.is_cpu() ? std::clamp<int64_t>(kNumbers / each, 1, z.size(0)) : z.size(0);
+  const std::optional<Tensor> constant = model.likelihood().isotropic_curvature();  // H_ℓ = constant I
+  std::vector<Tensor> metrics, hessians;
   LocalDerivatives found;
-  found.jacobian = jv.flatten(2).permute({1, 2, 0});
-  try {
-    found.hessian = model.likelihood().gram(x, pushed.g, jv, curvature);
-  } catch (const Unsupported& error) {
-    found.why = "likelihood " + model.label(Kind::kLikelihood) + ", in gram: " + error.what();
+  for (int64_t first = 0; first < z.size(0); first += rows) {
+    const Tensor some = z.slice(0, first, first + rows);
+    const Pushed pushed = model.pushforward(some, model.unit_tangents(some.size(0)));
+    const Tensor jv = pushed.jv.to(at::kDouble);  // [d, B, n, data…]
+    const Tensor columns = jv.flatten(2).transpose(0, 1);
+    metrics.push_back(columns.bmm(columns.transpose(1, 2)));
+    if (constant || !found.why.empty()) continue;
+    try {
+      hessians.push_back(model.likelihood().gram(x.slice(0, first, first + rows), pushed.g, jv, curvature));
+    } catch (const Unsupported& error) {
+      found.why = "likelihood " + model.label(Kind::kLikelihood) + ", in gram: " + error.what();
+    }
   }
+  found.metric = at::cat(metrics);
+  if (constant) found.hessian = constant->to(at::kDouble) * found.metric;
+  else if (found.why.empty()) found.hessian = at::cat(hessians);
   return found;
 }
 

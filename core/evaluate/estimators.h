@@ -9,11 +9,11 @@
 
 namespace variform::evaluate {
 
-/// J at z [B, d] -> [B, P, d] float64, P counting the decoder's outputs, and H = JᵀH_ℓJ [B, d, d] float64 from the same
-/// pushforward: undefined where the likelihood lacks this curvature, and then `why` says so. Throws Unsupported when the
+/// G = JᵀJ at z [B, d] -> [B, d, d] float64, J taken over the decoder's outputs, and H = JᵀH_ℓJ likewise from the same
+/// pushforward, of a few data at a time. H is undefined where the likelihood lacks this curvature, and then `why` says so. Throws Unsupported when the
 /// decoder mixes rows.
 struct LocalDerivatives {
-  Tensor jacobian, hessian;
+  Tensor metric, hessian;
   std::string why;
 };
 LocalDerivatives local_derivatives(Model& model, const Tensor& x, const Tensor& z, Curvature curvature);

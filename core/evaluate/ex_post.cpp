@@ -160,7 +160,8 @@ void fit(FittedPrior& prior, const Tensor& z, uint64_t seed) {
     const Tensor some = z[(pass - 1) % z.size(0)].index_select(0, order.narrow(0, at, batch));
     last = -prior.log_prob(some).mean();
     last.backward();
-    optimizer.step(step, kSteps);
+    optimizer.set_rates(step, kSteps);
+    optimizer.update();
     optimizer.zero_grad();
   }
   if (!std::isfinite(last.item<double>()))

@@ -77,7 +77,8 @@ void add_local_geometry(Section& section, const Manifold& manifold) {
   add_shares(section, "metric", "G = JᵀJ", manifold.metric, manifold);
   if (manifold.hessian.defined()) add_shares(section, "hessian", "H = JᵀH_ℓJ", manifold.hessian, manifold);
 
-  const Tensor singular = at::linalg_eigvalsh(manifold.metric).clamp_min(0).sqrt().flip(1);  // falling
+  const Tensor spectrum = at::linalg_eigvalsh(manifold.metric);  // rising
+  const Tensor singular = spectrum.clamp_min(0).sqrt().flip(1);  // falling
   section.spread("singular_values", singular);
   section.values("largest_singular_value", singular.select(1, 0),
                  "of J: how fast the decoder's output moves at most, per unit of z");
@@ -89,7 +90,8 @@ void add_local_geometry(Section& section, const Manifold& manifold) {
     section.undefined("log_volume", "not defined: no latent is active.", volume);
     return section.undefined("condition_number", "not defined: no latent is active.", condition);
   }
-  const Tensor eigenvalues = at::linalg_eigvalsh(among_active(manifold));  // rising
+  const bool all = active == manifold.metric.size(1);
+  const Tensor eigenvalues = all ? spectrum : at::linalg_eigvalsh(among_active(manifold));
   section.values("log_volume", 0.5 * eigenvalues.log().sum(1), volume);
   const Tensor ratio = (eigenvalues.select(1, active - 1) / eigenvalues.select(1, 0)).log();
   section.geometric("condition_number", ratio, condition);

@@ -26,7 +26,7 @@ void AggregatePosterior::add(std::unique_ptr<Posterior> posterior, const Tensor&
 }
 
 AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_t draws) const {
-  constexpr int64_t kNumbers = int64_t{1} << 22;  // of z's coordinates against a batch of posteriors
+  constexpr int64_t kNumbers = int64_t{1} << 18;  // of z's coordinates against a batch of posteriors
   const int64_t count = std::min(draws, size_);
   const Tensor index = at::floor_divide(at::arange(count) * size_, count);
   std::vector<Tensor> all;

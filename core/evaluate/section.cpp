@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <span>
 #include <vector>
 
 #include "evaluate/tally.h"
@@ -20,20 +22,41 @@ nlohmann::json nested(const Tensor& values) {
   return list;
 }
 
+// Reorders `values`: all up to a quartile are no larger than all after it, which leaves less for the next.
+void quartiles_of(std::span<double> values, double* found) {
+  const std::size_t last = values.size() - 1;
+  std::size_t done = 0;
+  for (std::size_t quarter : {1, 2, 3}) {
+    const std::size_t below = quarter * last / 4, above = std::min(below + 1, last);
+    const auto at = [&](std::size_t index) { return values.begin() + static_cast<std::ptrdiff_t>(index); };
+    if (below >= done) std::nth_element(at(done), at(below), values.end());
+    const double low = values[below];
+    // The next one is the least of what is above.
+    const double high = above == below ? low : *std::min_element(at(above), values.end());
+    *found++ = low + 0.25 * static_cast<double>(quarter * last % 4) * (high - low);
+    done = below;
+  }
+}
+
 nlohmann::json wide(const Tensor& values) { return nested(values.to(at::kCPU, at::kDouble)); }
 
 }  // namespace
 
 Tensor quartiles(const Tensor& values) {
-  const Tensor sorted = std::get<0>(values.to(at::kCPU, at::kDouble).sort(0));
-  const int64_t last = sorted.size(0) - 1;
-  std::vector<Tensor> found;
-  for (int64_t quarter : {1, 2, 3}) {
-    const int64_t below = quarter * last / 4;
-    const double rest = 0.25 * static_cast<double>(quarter * last % 4);
-    found.push_back(sorted[below] + rest * (sorted[std::min(below + 1, last)] - sorted[below]));
-  }
-  return at::stack(found);
+  Shape shape = values.sizes().vec();
+  shape[0] = 3;
+  // One series after the other, to be reordered; what is not a number comes last.
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const Tensor series = values.to(at::kCPU, at::kDouble)
+                            .reshape({values.size(0), -1})
+                            .t()
+                            .nan_to_num(kInfinity, kInfinity, -kInfinity)
+                            .clone(at::MemoryFormat::Contiguous);
+  const Tensor found = at::empty({series.size(0), 3}, at::kDouble);
+  for (int64_t i = 0; i < series.size(0); ++i)
+    quartiles_of({series[i].mutable_data_ptr<double>(), static_cast<std::size_t>(series.size(1))},
+                 found[i].mutable_data_ptr<double>());
+  return found.t().reshape(shape);
 }
 
 void Section::number(const std::string& name, double value, const std::string& what) {

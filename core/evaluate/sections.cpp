@@ -12,7 +12,7 @@ namespace variform::evaluate {
 
 void Gathered::add(const LocalDerivatives& local) {
   constexpr int64_t kNumbers = int64_t{1} << 23;
-  const Tensor metric = local.jacobian.transpose(1, 2).bmm(local.jacobian);
+  const Tensor& metric = local.metric;
   if (metric.numel() * static_cast<int64_t>(metrics.size() + 1) <= kNumbers || metrics.empty()) {
     metrics.push_back(metric.to(at::kCPU));
     if (local.hessian.defined()) hessians.push_back(local.hessian.to(at::kCPU));
