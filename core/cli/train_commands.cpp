@@ -31,7 +31,7 @@ struct TrainOptions {
   double stop_at_epoch = -1;  // negative: not asked for
   std::string folder;         // instead of <runs>/<name>-<hash>-<seed>
   bool resume = false, overwrite = false, accept_changed_plugins = false, no_figures = false,
-       model_only = false;
+       model_only = false, reference = false;
 };
 
 int64_t set_threads(int64_t wanted) {
@@ -49,6 +49,7 @@ json environment(const Common& common, const train::Session& session, const plug
           {"libtorch", TORCH_VERSION},
           {"device", session.options.device().str()},
           {"threads", at::get_num_threads()},
+          {"reference", session.assembly->model().reference},
           {"cpu", at::get_cpu_capability()},
           {"plugins", json::parse(train::plugins_json(registry))}};
 }
@@ -150,6 +151,9 @@ int64_t stop_at_of(const TrainOptions& options, const train::Session& session) {
 int run_training(const Common& common, const TrainOptions& options, const plugins::Registry& registry,
                  Composed composed, train::RunFolder folder) {
   const auto& [session, preflight] = composed;
+  session->assembly->model().reference = options.reference;
+  if (options.reference)
+    at::globalContext().setUserEnabledMkldnn(false);  // products of layers by LibTorch's own choice
   Console console(&folder, common.quiet);
   console.message("run: " + folder.path().string());
   checkpoint::clean_temporaries(folder.path() / "checkpoints");
@@ -267,6 +271,9 @@ void add_train_commands(CLI::App& app, Common& common, Action& action) {
     command->add_flag("--accept-changed-plugins", options->accept_changed_plugins,
                       "Go on although a plugin has changed");
     command->add_flag("--no-figures", options->no_figures, "Draw no pictures at the end");
+    command->add_flag(
+        "--reference", options->reference,
+        "Compute everything the plain way, to hold the short ways against it (docs/performance.md)");
     command->add_flag(
         "--model-only", options->model_only,
         "At the end keep one checkpoint of the model alone, a sixth of the space; such a run cannot be "

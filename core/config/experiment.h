@@ -65,7 +65,7 @@ struct EarlyStopping {
   double min_delta = 0;
 };
 
-enum class Precision { kFloat64, kFloat32, kBfloat16 };
+enum class Precision { kFloat64, kFloat32, kTf32, kBfloat16 };
 const char* to_string(Precision precision);
 
 struct TrainSpec {

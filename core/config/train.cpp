@@ -89,9 +89,10 @@ void read_early_stopping(Reader& reader, TrainSpec& spec) {
 }
 
 void read_device(Reader& reader, TrainSpec& spec) {
-  const std::string precision =
-      reader.text("precision", {.fallback = "float32", .choices = {"float64", "float32", "bfloat16"}});
-  for (const Precision candidate : {Precision::kFloat64, Precision::kFloat32, Precision::kBfloat16})
+  const std::string precision = reader.text(
+      "precision", {.fallback = "float32", .choices = {"float64", "float32", "tf32", "bfloat16"}});
+  for (const Precision candidate :
+       {Precision::kFloat64, Precision::kFloat32, Precision::kTf32, Precision::kBfloat16})
     if (precision == to_string(candidate)) spec.precision = candidate;
   spec.device = reader.text("device", {.fallback = "auto"});
   const std::string_view device = spec.device;
@@ -139,6 +140,7 @@ const char* to_string(Precision precision) {
   switch (precision) {
     case Precision::kFloat64: return "float64";
     case Precision::kFloat32: return "float32";
+    case Precision::kTf32: return "tf32";
     case Precision::kBfloat16: return "bfloat16";
   }
   return "";

@@ -28,7 +28,17 @@ at::Tensor moved(const at::Tensor& tensor, at::Device device) {
   }
 }
 
+/// Rows of a column on the device: selected there, or on the host where the device's memory does not hold the column.
+at::Tensor selected(const at::Tensor& column, const at::Tensor& index, at::Device device) {
+  return sent(column.index_select(0, sent(index, column.device())), device);
+}
+
 }  // namespace
+
+at::Tensor sent(const at::Tensor& tensor, at::Device device) {
+  if (!tensor.is_cpu() || !device.is_cuda()) return tensor.to(device);
+  return tensor.pin_memory().to(device, /*non_blocking=*/true);
+}
 
 Dataset::Dataset(Columns columns, Transform transform, std::string domain, at::Device device,
                  at::ScalarType type)
@@ -62,9 +72,7 @@ Shape Dataset::shape() const {
 at::Tensor Dataset::gather(const at::Tensor& index, at::Generator* generator) const {
   if (needs_generator() && generator == nullptr)
     throw std::invalid_argument("dequantised or dynamically binarised data need a generator.");
-  const at::Tensor& stored = columns_.x;
-  at::Tensor rows =
-      stored.index_select(0, index.to(stored.device())).to(device_, type_);  // [B, data…], a copy
+  at::Tensor rows = selected(columns_.x, index, device_).to(type_);  // [B, data…], a copy
   const auto uniform = [&] { return at::rand(rows.sizes(), *generator, rows.options()); };
   if (transform_.dequantise) rows.add_(uniform()).div_(256);
   else if (transform_.divide_by_255) rows.div_(255);
@@ -75,7 +83,7 @@ at::Tensor Dataset::gather(const at::Tensor& index, at::Generator* generator) co
 
 at::Tensor Dataset::gather_column(const at::Tensor& column, const at::Tensor& index) const {
   if (!column.defined()) return {};
-  return column.index_select(0, index.to(column.device())).to(device_);
+  return selected(column, index, device_);
 }
 
 Dataset Dataset::slice(std::int64_t first, std::int64_t count) const {

@@ -25,6 +25,9 @@ struct Columns {
   at::Tensor latents;  ///< [N, d]: the true latents of data drawn from a model
 };
 
+/// The tensor on the device; the host does not wait for a GPU to have it (by way of pinned memory).
+at::Tensor sent(const at::Tensor& tensor, at::Device device);
+
 /// What gather() does to stored values, in this order.
 struct Transform {
   bool divide_by_255 = false;  ///< bytes to [0, 1]

@@ -24,7 +24,8 @@ class StoredBatches final : public Batches {
   int64_t size() const override { return splits_.train.size(); }
   std::string domain() const override { return splits_.train.domain(); }
   Batch training(int64_t step) override {
-    return gather(splits_.train, order_.indices(step), hash(seed_, "data", static_cast<uint64_t>(step)));
+    const Tensor index = data::sent(order_.indices(step), generator_.device());
+    return gather(splits_.train, index, hash(seed_, "data", static_cast<uint64_t>(step)));
   }
   std::string evaluation_split() const override {
     return splits_.validation.size() > 0 ? "validation" : "test";

@@ -17,7 +17,7 @@ struct Lists {
   std::map<std::string, std::vector<Tensor>> states;
 };
 
-void rmsprop(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
+void rmsprop(const Lists& lists, const config::OptimizerSpec& spec, const Tensor& lr) {
   for (size_t i = 0; i < lists.parameters.size(); ++i) {
     Tensor gradient = lists.gradients[i];
     if (spec.weight_decay != 0) gradient = gradient.add(lists.parameters[i], spec.weight_decay);
@@ -28,15 +28,15 @@ void rmsprop(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
     if (spec.momentum > 0) {
       Tensor momentum = lists.states.at("momentum")[i];
       momentum.mul_(spec.momentum).add_(update);
-      parameter.add_(momentum, -lr);
+      parameter.sub_(lr * momentum);
     } else {
-      parameter.add_(update, -lr);
+      parameter.sub_(lr * update);
     }
   }
 }
 
-void adam(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
-  for (Tensor count : lists.states.at("step")) count.add_(1);
+void adam(const Lists& lists, const config::OptimizerSpec& spec, const Tensor& lr) {
+  at::_foreach_add_(lists.states.at("step"), 1);
   const auto update = [&](auto&& fused) {
     fused(lists.parameters, lists.gradients, lists.states.at("exp_avg"), lists.states.at("exp_avg_sq"),
           at::TensorList(), lists.states.at("step"), lr, spec.beta1, spec.beta2, spec.weight_decay, spec.eps,
@@ -46,7 +46,7 @@ void adam(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
   else update([](auto&&... arguments) { at::_fused_adam_(arguments...); });
 }
 
-void sgd(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
+void sgd(const Lists& lists, const config::OptimizerSpec& spec, const Tensor& lr) {
   // Momentum starts at zero, so the first step needs no special case: 0·m + g = g.
   at::_fused_sgd_(lists.parameters, lists.gradients,
                   spec.momentum > 0 ? at::TensorList(lists.states.at("momentum")) : at::TensorList(),
@@ -57,8 +57,14 @@ void sgd(const Lists& lists, const config::OptimizerSpec& spec, double lr) {
 }  // namespace
 
 Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(groups)) {
-  for (const ParameterGroup& group : groups_)
+  for (const ParameterGroup& group : groups_) {
     for (const NamedParameter& parameter : group.parameters) state_of(group, parameter);
+    // The fused kernels of a GPU read a float32.
+    const bool on_cpu = group.parameters.empty() || group.parameters[0].tensor.is_cpu();
+    const at::TensorOptions options =
+        on_cpu ? at::TensorOptions(at::kDouble) : group.parameters[0].tensor.options().dtype(at::kFloat);
+    rates_.push_back(at::zeros({}, options.requires_grad(false)));
+  }
 }
 
 Optimizer::State& Optimizer::state_of(const ParameterGroup& group, const NamedParameter& parameter) {
@@ -77,9 +83,14 @@ Optimizer::State& Optimizer::state_of(const ParameterGroup& group, const NamedPa
   return state;
 }
 
-void Optimizer::step(int64_t step, int64_t horizon) {
+void Optimizer::set_rates(int64_t step, int64_t horizon) {
+  for (size_t i = 0; i < groups_.size(); ++i) rates_[i].fill_(groups_[i].spec.lr.at(step, horizon));
+}
+
+void Optimizer::update() {
   at::NoGradGuard no_grad;
-  for (const ParameterGroup& group : groups_) {
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    const ParameterGroup& group = groups_[i];
     Lists lists;
     for (const NamedParameter& parameter : group.parameters) {
       if (!parameter.tensor.grad().defined()) continue;
@@ -89,7 +100,7 @@ void Optimizer::step(int64_t step, int64_t horizon) {
         lists.states[what].push_back(tensor);
     }
     if (lists.parameters.empty()) continue;
-    const double lr = group.spec.lr.at(step, horizon);
+    const Tensor& lr = rates_[i];
     if (group.spec.type == "rmsprop") rmsprop(lists, group.spec, lr);
     else if (group.spec.type == "sgd") sgd(lists, group.spec, lr);
     else adam(lists, group.spec, lr);

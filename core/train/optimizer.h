@@ -33,8 +33,10 @@ class Optimizer {
  public:
   explicit Optimizer(std::vector<ParameterGroup> groups);
 
-  /// One update with the learning rates of step `step` of a training of `horizon` steps. Not recorded by autograd.
-  void step(int64_t step, int64_t horizon);
+  /// The learning rates of step `step` of a training of `horizon` steps hold from now on.
+  void set_rates(int64_t step, int64_t horizon);
+  /// One update. Not recorded by autograd. On a GPU it reads nothing but tensors, so that it may be replayed.
+  void update();
   /// Drops all gradients.
   void zero_grad();
   /// Scales all gradients so that their joint norm is at most `limit`; returns the norm before (0-dim).
@@ -54,6 +56,7 @@ class Optimizer {
   State& state_of(const ParameterGroup& group, const NamedParameter& parameter);
 
   std::vector<ParameterGroup> groups_;
+  std::vector<Tensor> rates_;  // [] of each group, float64 on the CPU, else float32 where its parameters are
   std::map<std::string, State> states_;
 };
 

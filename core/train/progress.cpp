@@ -25,11 +25,11 @@ std::map<std::string, at::Tensor> Progress::tensors() const {
   integer("progress/best_step", best_step);
   integer("progress/evaluations_since_best", evaluations_since_best);
   integer("progress/summed", summed);
-  for (const auto& [name, value] : sums) number(kSums + name, value);
+  for (const auto& [name, sum] : sums) tensors[kSums + name] = sum;
   return tensors;
 }
 
-Progress Progress::from(const std::map<std::string, at::Tensor>& tensors) {
+Progress Progress::from(const std::map<std::string, at::Tensor>& tensors, at::Device device) {
   const auto at = [&](const char* name) {
     const auto found = tensors.find(name);
     if (found == tensors.end())
@@ -45,7 +45,8 @@ Progress Progress::from(const std::map<std::string, at::Tensor>& tensors) {
   progress.evaluations_since_best = at("progress/evaluations_since_best").item<int64_t>();
   progress.summed = at("progress/summed").item<int64_t>();
   for (auto it = tensors.lower_bound(kSums); it != tensors.end() && it->first.starts_with(kSums); ++it)
-    progress.sums[it->first.substr(std::string_view(kSums).size())] = it->second.item<double>();
+    progress.sums[it->first.substr(std::string_view(kSums).size())] =
+        it->second.to(device, at::kDouble, /*non_blocking=*/false, /*copy=*/true);
   return progress;
 }
 

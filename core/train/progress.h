@@ -17,12 +17,13 @@ struct Progress {
   double best = std::numeric_limits<double>::infinity();  ///< least value of the part that decides
   int64_t best_step = -1;
   int64_t evaluations_since_best = 0;
-  int64_t summed = 0;                  ///< steps in `sums`
-  std::map<std::string, double> sums;  ///< loss and parts since the last log line
+  int64_t summed = 0;  ///< steps in `sums`
+  std::map<std::string, at::Tensor>
+      sums;  ///< loss and parts since the last log line, [] each, where the model is
 
-  /// As "progress/…" tensors, and back. Throws std::runtime_error when one is missing.
+  /// As "progress/…" tensors, and back, with the sums on `device`. Throws std::runtime_error when one is missing.
   std::map<std::string, at::Tensor> tensors() const;
-  static Progress from(const std::map<std::string, at::Tensor>& tensors);
+  static Progress from(const std::map<std::string, at::Tensor>& tensors, at::Device device);
 };
 
 }  // namespace variform::train

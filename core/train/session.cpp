@@ -183,6 +183,9 @@ std::unique_ptr<Session> open_session(config::Experiment experiment, const plugi
   session->horizon = horizon_of(experiment.train, session->batches->size());
   session->experiment = std::move(experiment);
   const bool mixed = session->experiment.train.precision == config::Precision::kBfloat16;
+  const bool tf32 = session->experiment.train.precision == config::Precision::kTf32;
+  at::globalContext().setAllowTF32CuBLAS(tf32);  // LibTorch's own settings are of the whole process
+  at::globalContext().setAllowTF32CuDNN(tf32);
   session->assembly = std::make_unique<Assembly>(model_spec(*session, session->options, mixed), registry);
   for (const auto& [kind, slot] : session->experiment.slots)
     if (slot.from) session->assembly->load(checkpoint::read(checkpoint_of(*slot.from)).tensors, {kind});

@@ -12,15 +12,34 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "train/cuda_graph.h"
+
 namespace variform::train {
 namespace {
 
 using Values = std::map<std::string, double>;
+using Sums = std::map<std::string, Tensor>;
 
-void add(Values& sums, const Terms& terms, double weight) {
-  sums["loss"] += terms.loss.detach().to(at::kDouble).mean().item<double>() * weight;
-  for (const auto& [name, part] : terms.parts)
-    sums[name] += part.detach().to(at::kDouble).mean().item<double>() * weight;
+// Sums stay where the model is: a GPU is not waited for.
+void add(Sums& sums, const Terms& terms, double weight) {
+  const auto add_one = [&](const std::string& name, const Tensor& part) {
+    const Tensor mean = part.detach().to(at::kDouble).mean();
+    if (Tensor& sum = sums[name]; sum.defined()) sum.add_(mean, weight);
+    else sum = mean * weight;
+  };
+  add_one("loss", terms.loss);
+  for (const auto& [name, part] : terms.parts) add_one(name, part);
+}
+
+// The sums over `count`, in one transfer.
+Values means(const Sums& sums, int64_t count) {
+  std::vector<Tensor> all;
+  for (const auto& [name, sum] : sums) all.push_back(sum);
+  const Tensor together = at::stack(all).cpu() / static_cast<double>(count);
+  Values values;
+  int64_t i = 0;
+  for (const auto& [name, sum] : sums) values[name] = together[i++].item<double>();
+  return values;
 }
 
 bool finite(const Tensor& tensor) { return tensor.isfinite().all().item<bool>(); }
@@ -78,7 +97,7 @@ Values evaluate_objective(Assembly& assembly, Batches& batches, const config::Tr
   assembly.set_training(false);
   const int64_t rows = spec.evaluation_limit > 0 ? std::min(spec.evaluation_limit, batches.evaluation_size())
                                                  : batches.evaluation_size();
-  Values sums;
+  Sums sums;
   int64_t number = 0;
   for (int64_t first = 0; first < rows; first += spec.evaluation_batch, ++number) {
     const Batch batch = batches.evaluation(first, std::min(spec.evaluation_batch, rows - first));
@@ -88,9 +107,8 @@ Values evaluate_objective(Assembly& assembly, Batches& batches, const config::Tr
       add(sums, assembly.model().evaluate(batch), static_cast<double>(batch.x.size(0)));
     }
   }
-  for (auto& [name, sum] : sums) sum /= static_cast<double>(rows * spec.evaluation_samples);
   assembly.set_training(true);
-  return sums;
+  return means(sums, rows * spec.evaluation_samples);
 }
 
 Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
@@ -103,14 +121,22 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
       batches_(batches),
       folder_(folder),
       observer_(observer),
-      optimizer_(assembly.parameter_groups(spec.optimizer)) {}
+      optimizer_(assembly.parameter_groups(spec.optimizer)) {
+  if (!assembly.model().reference)
+    record_with(graph_recorder(assembly.spec().options.device(), assembly.model().rng));
+}
+
+void Trainer::record_with(RepeatedStep::MakeRecorder make) {
+  repeated_ = RepeatedStep(std::move(make), [this](const std::string& text) { observer_.message(text); });
+}
 
 void Trainer::restore(const checkpoint::Snapshot& snapshot) {
   assembly_.load(snapshot.tensors, assembly_.kinds());
   optimizer_.load(snapshot.tensors);
-  progress_ = Progress::from(snapshot.tensors);
+  progress_ = Progress::from(snapshot.tensors, assembly_.spec().options.device());
   folder_.truncate_metrics(progress_.metrics_bytes);
-  saved_at_ = evaluated_at_ = progress_.step;
+  evaluated_at_ = progress_.step;
+  restored_ = true;
 }
 
 double Trainer::epoch() const {
@@ -127,40 +153,50 @@ bool Trainer::due(const config::Every& every) const {
   return periods(progress_.step) > periods(progress_.step - 1);
 }
 
-Values Trainer::train_step() {
-  assembly_.set_step(progress_.step);
-  const Batch batch = batches_.training(progress_.step);
-  const Terms terms = assembly_.model().evaluate(batch);
+// All that is done on the device; a recording of it is replayed (RepeatedStep).
+Terms Trainer::update(const Batch& batch) {
+  Terms terms = assembly_.model().evaluate(batch);
   const Tensor loss = terms.loss.mean();
   // A step without host synchronisation matters on a GPU only; there, the log lines and checkpoints look instead.
   if (loss.is_cpu() && !std::isfinite(loss.item<double>())) fail_not_finite(terms, batch);
   // Whose operation failed is not recorded in the graph.
   naming(assembly_.model(), "the backward pass of the loss", [&] { loss.backward(); });
   if (spec_.clip_norm > 0) optimizer_.clip(spec_.clip_norm);
-  optimizer_.step(progress_.step, horizon_);
+  optimizer_.update();
   optimizer_.zero_grad();
+  terms.loss = terms.loss.detach();
+  for (auto& [name, part] : terms.parts) part = part.detach();
   add(progress_.sums, terms, 1);
+  return terms;
+}
+
+Values Trainer::train_step() {
+  assembly_.set_step(progress_.step);
+  optimizer_.set_rates(progress_.step, horizon_);
+  const Batch batch = batches_.training(progress_.step);
+  const Terms terms = repeated_.run(batch, [this](const Batch& rows) { return update(rows); });
   ++progress_.summed;
   ++progress_.step;
   if (spec_.log_every <= 0 || progress_.step % spec_.log_every != 0) return {};
-  if (!std::isfinite(progress_.sums.at("loss"))) fail_not_finite(terms, batch);
-  write_log_line();
-  return std::exchange(progress_.sums, {});
+  const Values values = means(progress_.sums, progress_.summed);
+  if (!std::isfinite(values.at("loss"))) fail_not_finite(terms, batch);
+  for (auto& [name, sum] : progress_.sums) sum.zero_();
+  progress_.summed = 0;
+  return write_log_line(values);
 }
 
-void Trainer::write_log_line() {
-  Values& values = progress_.sums;
-  for (auto& [name, value] : values) value /= static_cast<double>(progress_.summed);
-  progress_.summed = 0;
+Values Trainer::write_log_line(Values values) {
   Model& model = assembly_.model();
   if (const std::optional<double> beta = beta_of(model)) values["beta"] = *beta;
   if (const std::optional<double> beta = effective_beta(model)) values["beta_eff"] = *beta;
   values["lr"] = spec_.optimizer.lr.at(progress_.step - 1, horizon_);
   progress_.metrics_bytes = folder_.append_metrics(line(progress_.step, epoch(), "train", values));
+  return values;
 }
 
-void Trainer::evaluate_now(Outcome& outcome) {
-  if (batches_.evaluation_size() == 0 || evaluated_at_ == progress_.step) return;
+// Whether it was the best one so far.
+bool Trainer::evaluate_now(Outcome& outcome) {
+  if (batches_.evaluation_size() == 0 || evaluated_at_ == progress_.step) return false;
   outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
   evaluated_at_ = progress_.step;
   progress_.metrics_bytes =
@@ -178,11 +214,11 @@ void Trainer::evaluate_now(Outcome& outcome) {
     progress_.best = value;
     progress_.best_step = progress_.step;
     progress_.evaluations_since_best = 0;
-    write_checkpoint(folder_.best());
   } else {
     ++progress_.evaluations_since_best;
   }
   observer_.evaluated(progress_.step, batches_.evaluation_split(), outcome.evaluation, best);
+  return best;
 }
 
 void Trainer::check_parameters() const {
@@ -194,22 +230,22 @@ void Trainer::check_parameters() const {
           "set train.clip_norm.");
 }
 
-void Trainer::write_checkpoint(const std::filesystem::path& path) {
+void Trainer::write_checkpoint(std::vector<std::filesystem::path> paths) {
   check_parameters();
   checkpoint::Snapshot snapshot;
   snapshot.attributes = attributes_;
   snapshot.tensors = assembly_.state();
   snapshot.tensors.merge(optimizer_.state());
   snapshot.tensors.merge(progress_.tensors());
-  folder_.sync_metrics();  // before something vouches for their length
-  checkpoint::write(snapshot, path);
+  writer_.write(snapshot, std::move(paths),
+                [this] { folder_.sync_metrics(); });  // before something vouches for their length
 }
 
 Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) {
   Outcome outcome;
+  const OwnStream stream(assembly_.spec().options.device());
   assembly_.set_training(true);
-  if (progress_.step == 0 && saved_at_ < 0) write_checkpoint(folder_.last());
-  saved_at_ = progress_.step;
+  if (progress_.step == 0 && !restored_) write_checkpoint({folder_.last()});
   const int64_t end = std::min(stop_at, horizon_);
   const auto started = std::chrono::steady_clock::now();
   const int64_t first = progress_.step;
@@ -222,11 +258,14 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
     const Values logged = train_step();
     observer_.stepped(progress_.step, horizon_, logged);
     const bool last = progress_.step == end, stop = interrupted();
-    if (due(spec_.evaluate_every) || (last && end == horizon_)) evaluate_now(outcome);
-    const bool early = stopped_early();
-    if (due(spec_.checkpoint_every) || last || stop || early) {
-      write_checkpoint(folder_.last());
-      saved_at_ = progress_.step;
+    const bool best = (due(spec_.evaluate_every) || (last && end == horizon_)) && evaluate_now(outcome);
+    const bool early = stopped_early(), save = due(spec_.checkpoint_every) || last || stop || early;
+    writer_.check();
+    std::vector<std::filesystem::path> files;
+    if (best) files.push_back(folder_.best());
+    if (save) files.push_back(folder_.last());
+    if (!files.empty()) write_checkpoint(std::move(files));
+    if (save) {
       const double seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
       folder_.append_timing(
@@ -235,6 +274,7 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
     if (stop && !(last && end == horizon_)) outcome.ending = Ending::kInterrupted;
     else if (early) outcome.ending = Ending::kStoppedEarly;
     else continue;
+    writer_.finish();
     outcome.step = progress_.step;
     return outcome;
   }
@@ -245,6 +285,7 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
   outcome.ending = progress_.step >= horizon_ ? Ending::kFinished
                    : stopped_early()          ? Ending::kStoppedEarly
                                               : Ending::kStopAt;
+  writer_.finish();
   outcome.step = progress_.step;
   return outcome;
 }

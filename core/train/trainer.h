@@ -9,10 +9,12 @@
 #include <string>
 
 #include "checkpoint/snapshot.h"
+#include "checkpoint/writer.h"
 #include "train/assembly.h"
 #include "train/batches.h"
 #include "train/optimizer.h"
 #include "train/progress.h"
+#include "train/repeated_step.h"
 #include "train/run_folder.h"
 
 namespace variform::train {
@@ -55,13 +57,17 @@ class Trainer {
   /// 0 before the first step, and one at every end but an exception.
   Outcome run(int64_t stop_at, const std::function<bool()>& interrupted);
 
+  /// Steps are recorded with what `make` makes instead of the device's own way; empty: they are run as they are.
+  void record_with(RepeatedStep::MakeRecorder make);
+
   int64_t step() const { return progress_.step; }
 
  private:
   std::map<std::string, double> train_step();
-  void write_log_line();
-  void evaluate_now(Outcome& outcome);
-  void write_checkpoint(const std::filesystem::path& path);
+  Terms update(const Batch& batch);
+  std::map<std::string, double> write_log_line(std::map<std::string, double> values);
+  bool evaluate_now(Outcome& outcome);
+  void write_checkpoint(std::vector<std::filesystem::path> paths);
   bool due(const config::Every& every) const;
   double epoch() const;
   [[noreturn]] void fail_not_finite(const Terms& terms, const Batch& batch);
@@ -76,7 +82,10 @@ class Trainer {
   Observer& observer_;
   Optimizer optimizer_;
   Progress progress_;
-  int64_t evaluated_at_ = -1, saved_at_ = -1;
+  RepeatedStep repeated_;
+  checkpoint::Writer writer_;
+  int64_t evaluated_at_ = -1;
+  bool restored_ = false;
 };
 
 /// Mean of the objective's loss and parts over the first `limit` rows (0: all) of the evaluation split, each batch

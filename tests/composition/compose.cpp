@@ -3,6 +3,7 @@
 #include "compose.h"
 
 #include <ATen/ATen.h>
+#include <ATen/record_function.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -59,7 +60,7 @@ std::string slot(const char* name, const std::string& type) {
   return std::string(name) + " = { " + described(name, type) + " }\n";
 }
 
-std::string config_of(const Combination& c) {
+std::string config_of(const Combination& c, int64_t steps) {
   return "name = \"composition\"\nseed = 3\n" + slot("objective", c.objective) +
          "[data.dataset]\ntype = \"model\"\nlatent = 2\nsize = 12\ntest = 6\nshape = [3]\n"
          "decoder = { type = \"linear\" }\nprior = { type = \"gaussian\" }\n" +
@@ -67,7 +68,8 @@ std::string config_of(const Combination& c) {
          "[model]\nlatent = 2\nencoder = { type = \"mlp\", hidden = [4], activation = \"tanh\" }\n"
          "decoder = { type = \"mlp\", hidden = [4], activation = \"tanh\" }\n" +
          slot("family", c.family) + slot("prior", c.prior) + slot("likelihood", c.likelihood) +
-         "[train]\nsteps = 3\nbatch = 4\nthreads = 1\ndevice = \"cpu\"\nevaluate_every = 0\ncheckpoint_every "
+         "[train]\nsteps = " + std::to_string(steps) +
+         "\nlog_every = 2\nbatch = 4\nthreads = 1\ndevice = \"cpu\"\nevaluate_every = 0\ncheckpoint_every "
          "= 0\n";
 }
 
@@ -97,14 +99,15 @@ class Folder {
   fs::path path_;
 };
 
-std::unique_ptr<train::Session> open(const Combination& combination) {
+std::unique_ptr<train::Session> open(const Combination& combination, int64_t steps) {
   config::Diagnostics diagnostics;
-  const config::Node root = config::parse(config_of(combination), "composition.toml", diagnostics);
+  const config::Node root = config::parse(config_of(combination, steps), "composition.toml", diagnostics);
   return train::open_session(train::resolve_experiment(root, registry(), {}, diagnostics), registry(), {});
 }
 
 // Trains to `stop_at`, on from a checkpoint if there is one in the folder; the state afterwards.
-std::map<std::string, at::Tensor> trained(train::Session& session, const fs::path& path, int64_t stop_at) {
+std::map<std::string, at::Tensor> trained(train::Session& session, const fs::path& path, int64_t stop_at,
+                                          train::RepeatedStep::MakeRecorder make = {}) {
   Silent observer;
   train::RunFolder folder =
       train::RunFolder::create(path, config::print(session.experiment.resolved), train::IfPresent::kResume);
@@ -112,6 +115,7 @@ std::map<std::string, at::Tensor> trained(train::Session& session, const fs::pat
                          train::attributes_of(session.experiment, session.assembly->model().data,
                                               session.domain, train::plugins_json(registry())),
                          *session.assembly, *session.batches, folder, observer);
+  trainer.record_with(std::move(make));
   if (fs::exists(folder.last())) trainer.restore(checkpoint::read(folder.last()));
   trainer.run(stop_at, [] { return false; });
   std::map<std::string, at::Tensor> state;
@@ -120,8 +124,8 @@ std::map<std::string, at::Tensor> trained(train::Session& session, const fs::pat
 }
 
 // Throws what a refusal throws.
-std::unique_ptr<train::Session> prepared(const Combination& combination) {
-  auto session = open(combination);
+std::unique_ptr<train::Session> prepared(const Combination& combination, int64_t steps = 3) {
+  auto session = open(combination, steps);
   session->preflight(registry());
   return session;
 }
@@ -137,6 +141,48 @@ void train_and_resume(const Combination& combination, std::unique_ptr<train::Ses
     if (!at::equal(tensor, resumed.at(name)))
       throw std::runtime_error("resumed, " + name + " has other bits");
   }
+}
+
+// As a graph would be, but that operations are asked for again: on the tensors of the recording.
+class Again final : public train::Recorder {
+ public:
+  void record(const std::function<void()>& work) override { work_ = work; }
+  void replay() override { work_(); }
+
+ private:
+  std::function<void()> work_;
+};
+
+// Operations by which the host learns what is in a tensor, among those that this thread asks for while it lives.
+class HostReads {
+ public:
+  HostReads() : handle_(at::addThreadLocalCallback(at::RecordFunctionCallback(&HostReads::seen))) {
+    found_.clear();
+  }
+  ~HostReads() { at::removeCallback(handle_); }
+  HostReads(const HostReads&) = delete;
+  HostReads& operator=(const HostReads&) = delete;
+  static std::string found() { return found_; }
+
+ private:
+  static std::unique_ptr<at::ObserverContext> seen(const at::RecordFunction& function) {
+    for (const char* name : {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select",
+                             "aten::_unique2", "aten::equal", "aten::allclose"})
+      if (function.name() == std::string_view(name)) found_ += std::string(found_.empty() ? "" : ", ") + name;
+    return nullptr;
+  }
+  static inline thread_local std::string found_;  // the callback is a plain function
+  at::CallbackHandle handle_;
+};
+
+std::string host_reads_of_a_step(const Combination& combination) {
+  const auto session = prepared(combination);
+  session->assembly->set_training(true);
+  session->assembly->set_step(0);
+  const Batch batch = session->batches->training(0);
+  const HostReads reads;
+  session->assembly->model().evaluate(batch).loss.mean().backward();
+  return HostReads::found();
 }
 
 }  // namespace
@@ -159,6 +205,25 @@ std::string refusal(const Combination& combination) {
     throw std::runtime_error("it is refused without a name: " + text);
   }
   train_and_resume(combination, std::move(session));
+  return {};
+}
+
+std::string not_recordable(const Combination& combination) {
+  try {
+    prepared(combination);
+  } catch (const Error&) {
+    return {};
+  }
+  if (const std::string reads = host_reads_of_a_step(combination); !reads.empty())
+    return "the host reads: " + reads;
+  constexpr int64_t kSteps = train::RepeatedStep::kPlainSteps + 3;
+  const Folder folder;
+  const auto longer = [&] { return prepared(combination, kSteps); };
+  const auto plain = trained(*longer(), folder.path() / "plain", kSteps);
+  const auto replayed =
+      trained(*longer(), folder.path() / "replayed", kSteps, [] { return std::make_unique<Again>(); });
+  for (const auto& [name, tensor] : plain)
+    if (!at::equal(tensor, replayed.at(name))) return "replayed, " + name + " has other bits";
   return {};
 }
 

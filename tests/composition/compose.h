@@ -25,6 +25,11 @@ const Offered& offered();
 /// step in a new process's stead gave the same tensors. Throws std::runtime_error when it did anything else.
 std::string refusal(const Combination& combination);
 
+/// What keeps a step of it from being recorded as a CUDA graph, found on the CPU: an operation by which the host reads a
+/// value of the device, or steps that differ when they are replayed on the tensors of the first. Empty: nothing does, or
+/// the combination is refused.
+std::string not_recordable(const Combination& combination);
+
 /// Few combinations in which every pair of choices of two kinds occurs.
 std::vector<Combination> pairwise();
 /// All of them.

@@ -330,10 +330,11 @@ TEST_CASE("training") {
         "command line: train.device must be \"auto\", \"cpu\", \"cuda\" or \"cuda:0\" and so on, found "
         "\"cuda:x\". | "
         "did you mean \"cuda\"?");
-  CHECK(only_error(kValid, {"train.precision=float16"}) ==
-        "command line: train.precision must be one of \"float64\", \"float32\", \"bfloat16\", found "
-        "\"float16\". | "
-        "did you mean \"bfloat16\"?");
+  CHECK(
+      only_error(kValid, {"train.precision=float16"}) ==
+      "command line: train.precision must be one of \"float64\", \"float32\", \"tf32\", \"bfloat16\", found "
+      "\"float16\". | "
+      "did you mean \"bfloat16\"?");
   CHECK(only_error(kValid, {"train.optimizer.type=adm"}) ==
         "command line: train.optimizer.type must be one of \"adam\", \"adamw\", \"sgd\", \"rmsprop\", found "
         "\"adm\". | "
