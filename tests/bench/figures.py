@@ -1,0 +1,409 @@
+"""What bench.py measures: one function a figure, which yields rows. The first line of each says what it compares."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import pty
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+from report import Row
+from turns import Participant, Rounds
+
+MODELS = {  # [model] but for family and latent; the figures' own words for the networks
+    "mlp": 'encoder = { type = "mlp", hidden = [512, 512] }\ndecoder = { type = "mlp", hidden = [512, 512] }\n',
+    "conv": 'encoder = { type = "conv", channels = [32, 64] }\ndecoder = { type = "conv", channels = [64, 32] }\n',
+    "conv-64": 'encoder = { type = "conv", channels = [32, 64, 128, 256] }\n'
+               'decoder = { type = "conv", channels = [256, 128, 64, 32] }\n',
+}
+FAMILIES = {"beta-vae": '{ type = "diagonal" }', "grae-approx": '{ type = "optimal", structure = "diagonal" }',
+            "grae": '{ type = "optimal", structure = "full" }'}
+
+
+@dataclasses.dataclass
+class Place:
+    """Where things are, and how often to measure."""
+
+    build: pathlib.Path
+    root: pathlib.Path
+    work: pathlib.Path
+    rounds: int
+
+    def environment(self):
+        return {"VARIFORM_PLUGINS": str(self.build / "plugins"), "VARIFORM_HOME": str(self.root)}
+
+
+def fashion_mnist(name):
+    """A file of Fashion-MNIST where the program finds it too: in VARIFORM_DATA, or where Debian puts it."""
+    for folder in [*os.environ.get("VARIFORM_DATA", "").split(":"), "/usr/share/datasets"]:
+        file = pathlib.Path(folder) / "fashion-mnist" / name
+        if folder and file.exists():
+            return str(file)
+    raise SystemExit(f"Fashion-MNIST's {name} is missing; install Debian's package dataset-fashion-mnist")
+
+
+@dataclasses.dataclass
+class Case:
+    """A model and how it is trained."""
+
+    network: str = "mlp"
+    objective: str = "beta-vae"
+    latent: int = 16
+    batch: int = 128
+    beta: float = 0.1
+    precision: str = "float32"
+    threads: int = 0  # all
+    device: str = "cpu"
+
+    def images(self, place):
+        """The file that both sides read, and its entry in [data]."""
+        if self.network != "conv-64":
+            return fashion_mnist("train-images-idx3-ubyte.gz"), '"fashion-mnist"'
+        file = place.work / "images-64.npy"
+        if not file.exists():
+            import numpy
+
+            generator = numpy.random.default_rng(1)
+            coarse = generator.integers(0, 256, (2048, 3, 8, 8), numpy.uint8)
+            numpy.save(file, coarse.repeat(8, 2).repeat(8, 3))
+            (place.work / "images-64.toml").write_text(
+                'name = "images-64"\ntitle = "squares"\nlicence = "none"\nobtain = "made here"\ndomain = "unit interval"\n'
+                f'shape = [3, 64, 64]\n[splits.train]\nx = "{file}"\n[splits.test]\nx = "{file}"\n')
+        return str(file), f'"{place.work / "images-64.toml"}"'
+
+    def config(self, place, steps_a_line, train=""):
+        family = FAMILIES[self.objective]
+        return (f'name = "bench"\nseed = 1\n[data]\ndataset = {self.images(place)[1]}\n[model]\nlatent = {self.latent}\n'
+                f'{MODELS[self.network]}family = {family}\nprior = {{ type = "gaussian" }}\n'
+                'likelihood = { type = "gaussian", variance = 1.0 }\n'
+                f'[objective]\ntype = "{self.objective}"\nbeta = {self.beta}\n'
+                f'[train]\nbatch = {self.batch}\nprecision = "{self.precision}"\ndevice = "{self.device}"\nlog_every = {steps_a_line}\n'
+                'optimizer = { type = "adam", lr = 1e-3 }\n' + (train or
+                'steps = 1000000\nevaluate_every = "0 steps"\ncheckpoint_every = "0 steps"\n'))
+
+
+def ours(place, name, case, steps, cores=None):
+    """Variform's participant; its folder holds what the others start from."""
+    folder = place.work / name.replace(" ", "-")
+    folder.mkdir()
+    (folder / "config.toml").write_text(case.config(place, steps))
+    return Participant(name, [place.build / "tests/bench-train", folder / "config.toml", folder, place.root / "datasets",
+                              str(case.threads)], place.environment(), cores)
+
+
+def theirs(place, name, case, mode, like):
+    """PyTorch's, from the weights and on the batches of our participant `like`."""
+    folder = place.work / like.replace(" ", "-")
+    description = {**dataclasses.asdict(case), "mode": mode, "folder": str(folder), "images": case.images(place)[0]}
+    file = folder / f"{name.replace(' ', '-')}.json"
+    file.write_text(json.dumps(description))
+    return Participant(name, [sys.executable, place.root / "tests/bench/torch_train.py", file])
+
+
+def compared(place, case, steps, modes):
+    """Variform beside PyTorch's modes; closes all of them at the end."""
+    name = f"{case.network} {case.objective} {case.latent} {case.precision}"
+    participants = [ours(place, name, case, steps)]
+    try:
+        participants += [theirs(place, mode, case, mode, name) for mode in modes]
+        rounds = Rounds(participants, steps, place.rounds)
+    finally:
+        for each in participants:
+            each.__exit__()
+    return name, rounds
+
+
+def detail(rounds, one, other):
+    text = f"{rounds.milliseconds(other):.2f} ms against {rounds.milliseconds(one):.2f} ms"
+    losses = [rounds.last[each]["loss"] for each in (other, one)]
+    return text + (f"; loss {losses[0]:.3f} and {losses[1]:.3f}" if all(losses) else "")
+
+
+def step(place):
+    """A training step of the β-VAE: MLP 784-512-512-16, batch 128, beside PyTorch and beside its own matrix products."""
+    name, rounds = compared(place, Case(), 40, ["eager", "fused", "compile", "products", "products-onednn"])
+    yield Row("MLP step: PyTorch eager, default Adam", rounds.ratio("eager", name), 1.7, "higher", detail(rounds, "eager", name))
+    yield Row("MLP step: PyTorch eager, fused Adam", rounds.ratio("fused", name), 1.3, "higher", detail(rounds, "fused", name))
+    yield Row("MLP step: torch.compile, fused Adam", rounds.ratio("compile", name), 1.05, "higher", detail(rounds, "compile", name))
+    yield Row("MLP step over its matrix products by torch.mm", rounds.ratio(name, "products"), 1.15, "lower", detail(rounds, "products", name))
+    yield Row("MLP step over its matrix products as it does them", rounds.ratio(name, "products-onednn"), 1.15, "lower",
+              detail(rounds, "products-onednn", name))
+
+
+def conv(place):
+    """A training step of convolutional networks, 1×28×28 and 3×64×64."""
+    for network, words, batch in (("conv", "conv 28×28", 128), ("conv-64", "conv 64×64", 64)):
+        name, rounds = compared(place, Case(network=network, batch=batch), 8 if network == "conv" else 4, ["fused", "compile"])
+        yield Row(f"{words} step: PyTorch eager, fused Adam", rounds.ratio("fused", name), 1.2, "higher", detail(rounds, "fused", name))
+        yield Row(f"{words} step: torch.compile, fused Adam", rounds.ratio("compile", name), 1.0, "higher", detail(rounds, "compile", name))
+
+
+def bfloat16(place):
+    """precision = "bfloat16" beside float32, and beside PyTorch's autocast."""
+    full, half = Case(), Case(precision="bfloat16")
+    participants = [ours(place, "float32", full, 40), ours(place, "bfloat16", half, 40)]
+    try:
+        participants.append(theirs(place, "autocast", half, "fused", "bfloat16"))
+        rounds = Rounds(participants, 40, place.rounds)
+    finally:
+        for each in participants:
+            each.__exit__()
+    yield Row("MLP step in bfloat16: our float32", rounds.ratio("float32", "bfloat16"), 2.2, "higher", detail(rounds, "float32", "bfloat16"))
+    yield Row("MLP step in bfloat16: PyTorch eager, autocast, fused Adam", rounds.ratio("autocast", "bfloat16"), 1.5, "higher",
+              detail(rounds, "autocast", "bfloat16"))
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        run = trained(place, f"elbo-{precision}", Case(precision=precision), "epochs = 5\n")
+        found[precision] = evaluated(place, run)["elbo"]
+    difference = 100 * abs(found["bfloat16"] / found["float32"] - 1)
+    yield Row("test ELBO in bfloat16, % from float32's, 5 epochs", difference, 0.5, "lower",
+              f"{found['bfloat16']:.2f} and {found['float32']:.2f} nats")
+
+
+def program(place, *arguments, **options):
+    """Runs the program itself; its output."""
+    return subprocess.run([str(part) for part in (place.build / "variform", *arguments)], check=True, text=True, capture_output=True,
+                          env={**os.environ, **place.environment()}, **options).stdout
+
+
+def trained(place, name, case, train):
+    folder = place.work / name
+    config = place.work / f"{name}.toml"
+    config.write_text(case.config(place, 100, train))
+    program(place, "train", config, "--folder", folder, "--no-figures")
+    return folder
+
+
+def epochs(place):
+    """Whole epochs through the program, progress bar and logs included, beside pythae's trainer with its own MLP."""
+    images = Case().images(place)[0]
+    config = place.work / "epochs.toml"
+    config.write_text(
+        'name = "epochs"\n[data]\ndataset = "fashion-mnist"\nlimit = 20000\n[model]\nlatent = 16\n'
+        'encoder = { type = "mlp", hidden = [512] }\ndecoder = { type = "mlp", hidden = [512], output = "sigmoid" }\n'
+        'family = { type = "diagonal" }\nprior = { type = "gaussian" }\nlikelihood = { type = "gaussian" }\n'
+        '[objective]\ntype = "beta-vae"\n[train]\nepochs = 3\nbatch = 128\nevaluate_every = "0 steps"\n'
+        'checkpoint_every = "1 epochs"\noptimizer = { type = "adam", lr = 1e-4 }\n')
+    times = {"ours": [], "pythae": []}
+    for number in range(place.rounds):
+        run = place.work / f"epochs-{number}"
+        on_a_terminal([place.build / "variform", "train", config, "--folder", run, "--no-figures"], place.environment())
+        lines = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
+        times["ours"].append(lines[-1]["seconds"] - lines[0]["seconds"])  # between the ends of the first epoch and the last
+        done = subprocess.run([sys.executable, place.root / "tests/bench/pythae_epochs.py", images, "20000", "3", str(place.work)],
+                              check=True, text=True, capture_output=True)
+        times["pythae"].append(json.loads(done.stdout.splitlines()[-1])["seconds"])
+    ratio = statistics.median(b / a for a, b in zip(times["ours"], times["pythae"]))
+    yield Row("epochs of 20,000 images: pythae's trainer", ratio, 1.7, "higher",
+              f"{statistics.median(times['ours']) / 2:.2f} s against {statistics.median(times['pythae']) / 2:.2f} s an epoch")
+
+
+def on_a_terminal(command, environment):
+    """Runs a program whose output is a terminal, so that it draws what it draws for people."""
+    master, slave = pty.openpty()
+    reader = threading.Thread(target=drain, args=(master,), daemon=True)
+    reader.start()
+    try:
+        subprocess.run([str(part) for part in command], check=True, stdin=slave, stdout=slave, stderr=slave,
+                       env={**os.environ, **environment, "TERM": "xterm"})
+    finally:
+        os.close(slave)
+        reader.join()
+
+
+def drain(master):
+    try:
+        while os.read(master, 65536):
+            pass
+    except OSError:  # the other side was closed
+        pass
+    os.close(master)
+
+
+def products_of(case):
+    """Floating-point operations of a step's matrix products, without and with one tangent of the decoder (theory §5)."""
+    hidden, data = [512, 512], 784
+    encoder, decoder = [data, *hidden, 2 * case.latent], [case.latent, *hidden, data]
+    sizes = [list(zip(widths, widths[1:])) for widths in (encoder, decoder)]
+    forward = [2 * case.batch * a * b for a, b in sizes[0] + sizes[1]]
+    plain = 3 * sum(forward) - forward[0]  # the data need no gradient
+    # A tangent is one row more for each datum in every layer but the first, where a unit vector picks a column.
+    tangent = 3 * sum(2 * case.batch * a * b for a, b in sizes[1][1:])
+    code = 3 * 2 * case.batch * 512 * case.latent  # the point family's encoder has no variances
+    return plain, plain + tangent - code
+
+
+def grae_approx(place):
+    """A training step of GRAE≈ beside the β-VAE's, and beside PyTorch with torch.func.jvp."""
+    case = Case(objective="grae-approx")
+    participants = [ours(place, "beta-vae", Case(), 40), ours(place, "grae-approx", case, 40)]
+    try:
+        participants.append(theirs(place, "jvp", case, "fused", "grae-approx"))
+        rounds = Rounds(participants, 40, place.rounds)
+    finally:
+        for each in participants:
+            each.__exit__()
+    plain, with_tangent = products_of(case)
+    work = with_tangent / plain
+    yield Row("GRAE≈ step over the β-VAE's times the ratio of its work", rounds.ratio("grae-approx", "beta-vae") / work, 1.08, "lower",
+              f"{rounds.milliseconds('grae-approx'):.2f} ms against {rounds.milliseconds('beta-vae'):.2f} ms, work {work:.2f} times")
+    yield Row("GRAE≈ step: PyTorch, torch.func.jvp, fused Adam", rounds.ratio("jvp", "grae-approx"), 2.0, "higher", detail(rounds, "jvp", "grae-approx"))
+
+
+def grae(place):
+    """A training step of exact GRAE, d = 16 and d = 64, beside PyTorch with vmap(jacfwd), and its memory."""
+    for latent, bar in ((16, 1.8), (64, 2.5)):
+        case, steps = Case(objective="grae", latent=latent), 4 if latent == 16 else 2
+        name = f"grae-{latent}"
+        participants = [ours(place, name, case, steps)]
+        try:
+            participants.append(theirs(place, f"jacfwd-{latent}", case, "fused", name))
+            rounds = Rounds(participants, steps, place.rounds)
+            grown = [rounds.last[each.name]["peak_kib"] - each.ready["rss_kib"] for each in participants]
+        finally:
+            for each in participants:
+                each.__exit__()
+        yield Row(f"exact GRAE step, d = {latent}: PyTorch, vmap(jacfwd), fused Adam", rounds.ratio(f"jacfwd-{latent}", name), bar, "higher",
+                  detail(rounds, f"jacfwd-{latent}", name))
+        if latent == 64:
+            yield Row("exact GRAE, d = 64, memory over PyTorch's", grown[0] / grown[1], 0.5, "lower",
+                      f"{grown[0] / 1024:.0f} MiB against {grown[1] / 1024:.0f} MiB more than before the first step")
+
+
+def seconds_of(command, environment=None):
+    """How long a program takes, and what it writes to its output."""
+    start = time.perf_counter()
+    done = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env={**os.environ, **(environment or {})})
+    return time.perf_counter() - start, done.stdout
+
+
+def evaluate(place):
+    """`variform evaluate` with geometry on 10,000 images beside the same sums in PyTorch with torch.func."""
+    run = trained(place, "evaluated", Case(), "epochs = 1\n")
+    program(place, "export", run, "--out", place.work / "evaluated.pt")
+    images = Case().images(place)[0].replace("train", "t10k")
+    pairs = []
+    for _ in range(place.rounds):
+        a, _ = seconds_of([place.build / "variform", "evaluate", run, "--samples", "1", "--importance-samples", "0"], place.environment())
+        b, said = seconds_of([sys.executable, place.root / "tests/bench/torch_evaluate.py", place.work / "evaluated.py", images, str(Case().beta)])
+        pairs.append((a, b))
+    ours = json.loads((run / "evaluation-test.json").read_text())["values"]
+    same = [f"{name} {ours[name]['mean']:.2f} and {json.loads(said)[name]:.2f}" for name in ("loss_beta", "grae")]
+    yield Row("evaluate, 10,000 images: PyTorch, vmap(jacfwd)", statistics.median(b / a for a, b in pairs), 3.0, "higher",
+              f"{statistics.median(a for a, _ in pairs):.1f} s against {statistics.median(b for _, b in pairs):.1f} s, start included; {'; '.join(same)}")
+
+
+def start(place):
+    """From the program's start to the end of its first training step, beside loading LibTorch."""
+    config = place.work / "start.toml"
+    config.write_text(Case().config(place, 1, "steps = 1\n"))
+    pairs = []
+    for number in range(place.rounds + 1):
+        a, _ = seconds_of([place.build / "variform", "train", config, "--folder", place.work / f"start-{number}", "--no-figures",
+                           "data.limit=1000"], place.environment())
+        b, _ = seconds_of([place.build / "tests/bench-load"])
+        if number > 0:  # the first fills the page cache
+            pairs.append((a, b))
+    yield Row("start to the end of a training of one step over LibTorch's load", statistics.median(a / b for a, b in pairs), 4.0, "lower",
+              f"{statistics.median(a for a, _ in pairs):.2f} s against {statistics.median(b for _, b in pairs):.2f} s, the whole process")
+
+
+def checkpoint(place):
+    """A checkpoint of 100 million parameters with Adam's state beside writing as many bytes; how long the training waits."""
+    file = place.work / "checkpoint.h5"
+    participants = [Participant(mode, [place.build / "tests/bench-checkpoint", mode, file]) for mode in ("bytes", "checkpoint", "stall")]
+    try:
+        rounds = Rounds(participants, 1, place.rounds)
+    finally:
+        for each in participants:
+            each.__exit__()
+    yield Row("checkpoint of 100 M parameters with Adam over the same bytes with fsync", rounds.ratio("checkpoint", "bytes"), 2.0, "lower",
+              f"{rounds.milliseconds('checkpoint') / 1000:.2f} s against {rounds.milliseconds('bytes') / 1000:.2f} s, 1.2 GB")
+    yield Row("what a training waits for it, over writing it", rounds.ratio("stall", "checkpoint"), 0.1, "lower",
+              f"{rounds.milliseconds('stall') / 1000:.2f} s against {rounds.milliseconds('checkpoint') / 1000:.2f} s")
+
+
+def pair(place):
+    """Two trainings at once on two cores, one thread each, beside one after the other."""
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    each = [ours(place, f"pair-{core}", Case(threads=1), 40, {core}) for core in cores]
+    ratios, seconds = [], []
+    try:
+        for number in range(-2, place.rounds):
+            alone = sum(one.ask({"steps": 40})["seconds"] for one in each)
+            start = time.perf_counter()
+            for one in each:
+                one.send({"steps": 40})
+            for one in each:
+                one.read()
+            together = time.perf_counter() - start
+            if number >= 0:
+                ratios.append(alone / together)
+                seconds.append((alone / 80, together / 80))
+    finally:
+        for one in each:
+            one.__exit__()
+    yield Row("two trainings at once, throughput over one after the other", statistics.median(ratios), 1.8, "higher",
+              f"{1000 * statistics.median(b for _, b in seconds):.2f} ms against {1000 * statistics.median(a for a, _ in seconds):.2f} ms a step")
+
+
+def evaluated(place, run, *options):
+    program(place, "evaluate", run, "--importance-samples", "0", *options)
+    values = json.loads((run / "evaluation-test.json").read_text())["values"]
+    return {name: value["mean"] for name, value in values.items() if "mean" in value}
+
+
+def gpu_step(place):
+    """On a GPU: a training step of the β-VAE's MLP beside PyTorch eager and torch.compile(mode="reduce-overhead")."""
+    name, rounds = compared(place, Case(device="cuda"), 400, ["eager", "fused", "reduce-overhead"])
+    yield Row("GPU, MLP step: PyTorch eager, default Adam", rounds.ratio("eager", name), 8.0, "higher", detail(rounds, "eager", name))
+    yield Row("GPU, MLP step: torch.compile, reduce-overhead", rounds.ratio("reduce-overhead", name), 1.2, "higher",
+              detail(rounds, "reduce-overhead", name))
+
+
+def gpu_grae(place):
+    """On a GPU: a step of GRAE≈ beside the β-VAE's, and of exact GRAE, d = 16, beside its own matrix products."""
+    participants = [ours(place, f"gpu-{objective}", Case(objective=objective, device="cuda"), 200)
+                    for objective in ("beta-vae", "grae-approx", "grae")]
+    try:
+        participants.append(theirs(place, "gpu-products", Case(objective="grae", device="cuda"), "products", "gpu-grae"))
+        rounds = Rounds(participants, 200, place.rounds)
+    finally:
+        for each in participants:
+            each.__exit__()
+    yield Row("GPU, GRAE≈ step over the β-VAE's", rounds.ratio("gpu-grae-approx", "gpu-beta-vae"), 1.5, "lower",
+              detail(rounds, "gpu-beta-vae", "gpu-grae-approx"))
+    yield Row("GPU, exact GRAE step, d = 16, over its matrix products", rounds.ratio("gpu-grae", "gpu-products"), 1.3, "lower",
+              detail(rounds, "gpu-products", "gpu-grae"))
+
+
+def gpu_precision(place):
+    """On a GPU: a training step of the β-VAE's MLP at batch 4096 in TF32 and in bfloat16 beside float32."""
+    cases = {name: Case(precision=name, device="cuda", batch=4096) for name in ("float32", "tf32", "bfloat16")}
+    participants = [ours(place, f"gpu-{name}", case, 100) for name, case in cases.items()]
+    try:
+        rounds = Rounds(participants, 100, place.rounds)
+    finally:
+        for each in participants:
+            each.__exit__()
+    for name in ("tf32", "bfloat16"):
+        yield Row(f"GPU, MLP step, batch 4096, in {name}: our float32", rounds.ratio("gpu-float32", f"gpu-{name}"), 1.0, "higher",
+                  detail(rounds, "gpu-float32", f"gpu-{name}"))
+
+
+def gpu_conv(place):
+    """On a GPU: a training step of convolutional networks, 3×64×64."""
+    name, rounds = compared(place, Case(network="conv-64", batch=64, device="cuda"), 100, ["fused", "reduce-overhead"])
+    yield Row("GPU, conv 64×64 step: PyTorch eager, fused Adam", rounds.ratio("fused", name), 1.2, "higher", detail(rounds, "fused", name))
+    yield Row("GPU, conv 64×64 step: torch.compile, reduce-overhead", rounds.ratio("reduce-overhead", name), 1.0, "higher",
+              detail(rounds, "reduce-overhead", name))
+
+
+GPU = {"gpu-step": gpu_step, "gpu-grae": gpu_grae, "gpu-precision": gpu_precision, "gpu-conv": gpu_conv}
+ALL = {"step": step, "epochs": epochs, "conv": conv, "bfloat16": bfloat16, "grae-approx": grae_approx, "grae": grae,
+       "evaluate": evaluate, "start": start, "checkpoint": checkpoint, "pair": pair}
