@@ -10,8 +10,8 @@
 namespace variform::evaluate {
 
 /// G = JᵀJ at z [B, d] -> [B, d, d] float64, J taken over the decoder's outputs, and H = JᵀH_ℓJ likewise from the same
-/// pushforward, of a few data at a time. H is undefined where the likelihood lacks this curvature, and then `why` says so. Throws Unsupported when the
-/// decoder mixes rows.
+/// pushforward, of a few data at a time. H is undefined where the likelihood lacks this curvature, and then `why` says
+/// so. Throws Unsupported when the decoder mixes rows.
 struct LocalDerivatives {
   Tensor metric, hessian;
   std::string why;
