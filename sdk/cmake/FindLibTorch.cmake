@@ -10,7 +10,8 @@
 #   LibTorch::Runtime    the same and the CUDA libraries, if there are any: for executables only
 #   LibTorch_VERSION, LibTorch_ROOT, LibTorch_LIBDIR, LibTorch_CUDA, LibTorch_CXX11_ABI
 #   LibTorch_CUDA_INCLUDE  CUDA's own headers, of the toolkit or of the wheels beside a CUDA build; empty without either.
-#                          Only sources that include LibTorch's CUDA headers need them.
+#                          Only sources that include LibTorch's CUDA headers need them. LibTorch::Runtime then has
+#                          CUDA's runtime library too.
 
 set(LIBTORCH "$ENV{LIBTORCH}" CACHE PATH "LibTorch: a folder with include/ and lib/")
 set(LIBTORCH_PYTHON "python3" CACHE STRING "The Python whose torch package is taken when LIBTORCH is empty")
@@ -77,7 +78,13 @@ if(LibTorch_CUDA)
   # The runtime's header needs those of crt/, which not every wheel has.
   find_path(_libtorch_cuda_include crt/host_config.h NO_CACHE
     HINTS ${_libtorch_beside} ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES include)
-  if(_libtorch_cuda_include)
+  # CUDA's runtime: the very one that libtorch_cuda loads, which a wheel has beside it, by its full name.
+  file(GLOB _libtorch_cudart "${LibTorch_ROOT}/../nvidia/*/lib/libcudart.so.*" "${LibTorch_LIBDIR}/libcudart*.so*")
+  if(NOT _libtorch_cudart)
+    find_library(_libtorch_cudart cudart NO_CACHE HINTS ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES lib64)
+  endif()
+  if(_libtorch_cuda_include AND _libtorch_cudart)
+    list(GET _libtorch_cudart 0 LibTorch_CUDA_RUNTIME)
     set(LibTorch_CUDA_INCLUDE "${_libtorch_cuda_include}")
   endif()
 endif()
@@ -111,7 +118,7 @@ if(NOT TARGET LibTorch::LibTorch)
     # Nothing refers to the CUDA libraries by a symbol: they register themselves when they are loaded.
     target_link_libraries(LibTorch::Runtime INTERFACE
       "-Wl,--push-state,--no-as-needed" "${LibTorch_LIBDIR}/libtorch_cuda.so" "${LibTorch_LIBDIR}/libc10_cuda.so"
-      "-Wl,--pop-state")
+      "-Wl,--pop-state" ${LibTorch_CUDA_RUNTIME})
   endif()
   if(NOT LibTorch_FIND_QUIETLY)
     message(STATUS "LibTorch ${LibTorch_VERSION} at ${LibTorch_ROOT} (CUDA build: ${LibTorch_CUDA})")
