@@ -170,8 +170,7 @@ constexpr Key kKeys[] = {
      "The part of the evaluated loss whose least value decides checkpoints/best.h5."},
     {"train", "precision", "\"float64\", \"float32\", \"tf32\" or \"bfloat16\"", "\"float32\"", "",
      "Of networks. bfloat16 is mixed: only networks compute in it. tf32 is float32 whose products a GPU may "
-     "round "
-     "to 10 bits on the way in; on a CPU it is float32. Algebra of d×d matrices is always float64."},
+     "round to 10 bits on the way in; on a CPU it is float32. Algebra of d×d matrices is always float64."},
     {"train", "device", "text", "\"auto\"", "", "auto, cpu, cuda or cuda:N."},
     {"train", "threads", "integer, at least 0", "0", "", "Of LibTorch; 0: as many as the machine has."},
     {"train", "optimizer", "an optimizer", "(Adam)", "", "See train.optimizer."},

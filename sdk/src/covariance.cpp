@@ -446,7 +446,13 @@ Tensor left_over(const Structure& structure, const Tensor& m) {
 }
 
 // The same for A = Q + m, less log det Q. Within the structure: log det A_S = log det Q_S + log det(I + Q_S⁻¹ m_S).
+// A diagonal Q [d] is the identity in other coordinates, which only some structures may be seen in.
 Tensor left_over(const Structure& structure, const Tensor& m, const Tensor& q) {
+  if (q.dim() == 1) {
+    if (structure.tied || structure.rank >= 0) return left_over(structure, m, whole(q));
+    const Tensor scale = q.rsqrt();
+    return left_over(structure, m * (scale.unsqueeze(1) * scale));
+  }
   const int64_t d = m.size(1);
   const Tensor log_det_q = 2 * log_diagonal(lower_factor(q)).sum();
   const Tensor diagonal = m.diagonal(0, 1, 2), q_diagonal = q.diagonal();
@@ -468,13 +474,6 @@ Tensor left_over(const Structure& structure, const Tensor& m, const Tensor& q) {
     sum = sum + 2 * log_diagonal(c).sum() + log_det_one_plus(both).sum(-1);
   }
   return sum;
-}
-
-// With a diagonal Q, given as [d] or not: m in coordinates in which Q is I, unless the structure depends on them.
-Tensor left_over_general(const Structure& structure, const Tensor& m, const Tensor& q) {
-  if (q.dim() != 1 || structure.tied || structure.rank >= 0) return left_over(structure, m, whole(q));
-  const Tensor scale = q.rsqrt();
-  return left_over(structure, m * (scale.unsqueeze(1) * scale));
 }
 
 // Lower-triangular factors of the inverses of a [..., n, n]: with the rows and columns of a in reverse order
@@ -517,9 +516,8 @@ Tensor curvature_penalty(const Structure& structure, const Tensor& h, const Tens
   // β = 0: the limit is 0, and the branch that is not taken must have finite values and gradients.
   const Tensor zero = b == 0, safe = at::where(zero, 1.0, b);
   const Tensor m = at::where(zero.unsqueeze(-1).unsqueeze(-1), 0.0, wide / safe.unsqueeze(-1).unsqueeze(-1));
-  const Tensor left = !precision.defined()
-                          ? left_over(structure, m)
-                          : left_over_general(structure, m, checked_precision(precision, wide));
+  const Tensor left = precision.defined() ? left_over(structure, m, checked_precision(precision, wide))
+                                          : left_over(structure, m);
   return at::where(zero, 0.0, 0.5 * safe * left);
 }
 
