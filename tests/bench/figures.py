@@ -1,6 +1,8 @@
 """What bench.py measures: one function a figure, which yields rows. The first line of each says what it compares."""
 
+import contextlib
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -104,17 +106,17 @@ def theirs(place, name, case, mode, like):
     return Participant(name, [sys.executable, place.root / "tests/bench/torch_train.py", file])
 
 
+def in_turn(place, steps, *makers):
+    """Rounds of the participants that `makers` make, one after the other: theirs read what ours has left."""
+    with contextlib.ExitStack() as stack:
+        return Rounds([stack.enter_context(make()) for make in makers], steps, place.rounds)
+
+
 def compared(place, case, steps, modes):
-    """Variform beside PyTorch's modes; closes all of them at the end."""
+    """Variform beside PyTorch's modes."""
     name = f"{case.network} {case.objective} {case.latent} {case.precision}"
-    participants = [ours(place, name, case, steps)]
-    try:
-        participants += [theirs(place, mode, case, mode, name) for mode in modes]
-        rounds = Rounds(participants, steps, place.rounds)
-    finally:
-        for each in participants:
-            each.__exit__()
-    return name, rounds
+    others = [functools.partial(theirs, place, mode, case, mode, name) for mode in modes]
+    return name, in_turn(place, steps, functools.partial(ours, place, name, case, steps), *others)
 
 
 def detail(rounds, one, other):
@@ -145,13 +147,8 @@ def conv(place):
 def bfloat16(place):
     """precision = "bfloat16" beside float32, and beside PyTorch's autocast."""
     full, half = Case(), Case(precision="bfloat16")
-    participants = [ours(place, "float32", full, 40), ours(place, "bfloat16", half, 40)]
-    try:
-        participants.append(theirs(place, "autocast", half, "fused", "bfloat16"))
-        rounds = Rounds(participants, 40, place.rounds)
-    finally:
-        for each in participants:
-            each.__exit__()
+    rounds = in_turn(place, 40, lambda: ours(place, "float32", full, 40), lambda: ours(place, "bfloat16", half, 40),
+                     lambda: theirs(place, "autocast", half, "fused", "bfloat16"))
     yield Row("MLP step in bfloat16: our float32", rounds.ratio("float32", "bfloat16"), 2.2, "higher", detail(rounds, "float32", "bfloat16"))
     yield Row("MLP step in bfloat16: PyTorch eager, autocast, fused Adam", rounds.ratio("autocast", "bfloat16"), 1.5, "higher",
               detail(rounds, "autocast", "bfloat16"))
@@ -240,13 +237,8 @@ def products_of(case):
 def grae_approx(place):
     """A training step of GRAE≈ beside the β-VAE's, and beside PyTorch with torch.func.jvp."""
     case = Case(objective="grae-approx")
-    participants = [ours(place, "beta-vae", Case(), 40), ours(place, "grae-approx", case, 40)]
-    try:
-        participants.append(theirs(place, "jvp", case, "fused", "grae-approx"))
-        rounds = Rounds(participants, 40, place.rounds)
-    finally:
-        for each in participants:
-            each.__exit__()
+    rounds = in_turn(place, 40, lambda: ours(place, "beta-vae", Case(), 40), lambda: ours(place, "grae-approx", case, 40),
+                     lambda: theirs(place, "jvp", case, "fused", "grae-approx"))
     plain, with_tangent = products_of(case)
     work = with_tangent / plain
     yield Row("GRAE≈ step over the β-VAE's times the ratio of its work", rounds.ratio("grae-approx", "beta-vae") / work, 1.08, "lower",
@@ -259,14 +251,9 @@ def grae(place):
     for latent, bar in ((16, 1.8), (64, 2.5)):
         case, steps = Case(objective="grae", latent=latent), 4 if latent == 16 else 2
         name = f"grae-{latent}"
-        participants = [ours(place, name, case, steps)]
-        try:
-            participants.append(theirs(place, f"jacfwd-{latent}", case, "fused", name))
-            rounds = Rounds(participants, steps, place.rounds)
-            grown = [rounds.last[each.name]["peak_kib"] - each.ready["rss_kib"] for each in participants]
-        finally:
-            for each in participants:
-                each.__exit__()
+        other = f"jacfwd-{latent}"
+        rounds = in_turn(place, steps, lambda: ours(place, name, case, steps), lambda: theirs(place, other, case, "fused", name))
+        grown = [rounds.last[each]["peak_kib"] - rounds.ready[each]["rss_kib"] for each in (name, other)]
         yield Row(f"exact GRAE step, d = {latent}: PyTorch, vmap(jacfwd), fused Adam", rounds.ratio(f"jacfwd-{latent}", name), bar, "higher",
                   detail(rounds, f"jacfwd-{latent}", name))
         if latent == 64:
@@ -316,12 +303,8 @@ def start(place):
 def checkpoint(place):
     """A checkpoint of 100 million parameters with Adam's state beside writing as many bytes; how long the training waits."""
     file = place.work / "checkpoint.h5"
-    participants = [Participant(mode, [place.build / "tests/bench-checkpoint", mode, file]) for mode in ("bytes", "checkpoint", "stall")]
-    try:
-        rounds = Rounds(participants, 1, place.rounds)
-    finally:
-        for each in participants:
-            each.__exit__()
+    command = [place.build / "tests/bench-checkpoint"]
+    rounds = in_turn(place, 1, *(functools.partial(Participant, mode, [*command, mode, file]) for mode in ("bytes", "checkpoint", "stall")))
     yield Row("checkpoint of 100 M parameters with Adam over the same bytes with fsync", rounds.ratio("checkpoint", "bytes"), 2.0, "lower",
               f"{rounds.milliseconds('checkpoint') / 1000:.2f} s against {rounds.milliseconds('bytes') / 1000:.2f} s, 1.2 GB")
     yield Row("what a training waits for it, over writing it", rounds.ratio("stall", "checkpoint"), 0.1, "lower",
@@ -331,9 +314,9 @@ def checkpoint(place):
 def pair(place):
     """Two trainings at once on two cores, one thread each, beside one after the other."""
     cores = sorted(os.sched_getaffinity(0))[:2]
-    each = [ours(place, f"pair-{core}", Case(threads=1), 40, {core}) for core in cores]
     ratios, seconds = [], []
-    try:
+    with contextlib.ExitStack() as stack:
+        each = [stack.enter_context(ours(place, f"pair-{core}", Case(threads=1), 40, {core})) for core in cores]
         for number in range(-2, place.rounds):
             alone = sum(one.ask({"steps": 40})["seconds"] for one in each)
             start = time.perf_counter()
@@ -345,9 +328,6 @@ def pair(place):
             if number >= 0:
                 ratios.append(alone / together)
                 seconds.append((alone / 80, together / 80))
-    finally:
-        for one in each:
-            one.__exit__()
     yield Row("two trainings at once, throughput over one after the other", statistics.median(ratios), 1.8, "higher",
               f"{1000 * statistics.median(b for _, b in seconds):.2f} ms against {1000 * statistics.median(a for a, _ in seconds):.2f} ms a step")
 
@@ -368,14 +348,9 @@ def gpu_step(place):
 
 def gpu_grae(place):
     """On a GPU: a step of GRAE≈ beside the β-VAE's, and of exact GRAE, d = 16, beside its own matrix products."""
-    participants = [ours(place, f"gpu-{objective}", Case(objective=objective, device="cuda"), 200)
-                    for objective in ("beta-vae", "grae-approx", "grae")]
-    try:
-        participants.append(theirs(place, "gpu-products", Case(objective="grae", device="cuda"), "products", "gpu-grae"))
-        rounds = Rounds(participants, 200, place.rounds)
-    finally:
-        for each in participants:
-            each.__exit__()
+    cases = {objective: Case(objective=objective, device="cuda") for objective in ("beta-vae", "grae-approx", "grae")}
+    rounds = in_turn(place, 200, *(functools.partial(ours, place, f"gpu-{name}", case, 200) for name, case in cases.items()),
+                     lambda: theirs(place, "gpu-products", cases["grae"], "products", "gpu-grae"))
     yield Row("GPU, GRAE≈ step over the β-VAE's", rounds.ratio("gpu-grae-approx", "gpu-beta-vae"), 1.5, "lower",
               detail(rounds, "gpu-beta-vae", "gpu-grae-approx"))
     yield Row("GPU, exact GRAE step, d = 16, over its matrix products", rounds.ratio("gpu-grae", "gpu-products"), 1.3, "lower",
@@ -385,12 +360,7 @@ def gpu_grae(place):
 def gpu_precision(place):
     """On a GPU: a training step of the β-VAE's MLP at batch 4096 in TF32 and in bfloat16 beside float32."""
     cases = {name: Case(precision=name, device="cuda", batch=4096) for name in ("float32", "tf32", "bfloat16")}
-    participants = [ours(place, f"gpu-{name}", case, 100) for name, case in cases.items()]
-    try:
-        rounds = Rounds(participants, 100, place.rounds)
-    finally:
-        for each in participants:
-            each.__exit__()
+    rounds = in_turn(place, 100, *(functools.partial(ours, place, f"gpu-{name}", case, 100) for name, case in cases.items()))
     for name in ("tf32", "bfloat16"):
         yield Row(f"GPU, MLP step, batch 4096, in {name}: our float32", rounds.ratio("gpu-float32", f"gpu-{name}"), 1.0, "higher",
                   detail(rounds, "gpu-float32", f"gpu-{name}"))

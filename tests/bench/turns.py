@@ -46,7 +46,7 @@ class Rounds:
 
     def __init__(self, participants, steps, rounds):
         self.seconds = {each.name: [] for each in participants}
-        self.last = {}
+        self.ready, self.last = {each.name: each.ready for each in participants}, {}
         for number in range(-WARM_UP, rounds):
             for each in participants:
                 # Threads of the one before, which wait for work by spinning, have gone to sleep by then.
