@@ -17,6 +17,19 @@ struct Lists {
   std::map<std::string, std::vector<Tensor>> states;
 };
 
+// What is dense in memory, as one row in the order of its memory.
+Tensor row(const Tensor& tensor) {
+  return tensor.is_contiguous() ? tensor : tensor.as_strided({tensor.numel()}, {1});
+}
+
+// The gradient in the order of its parameter's memory. LibTorch's fused kernels for the CPU go through memory and are
+// silently wrong for two different orders; for two equal ones that are not rows they first copy each tensor.
+Tensor in_order_of(const Tensor& parameter, const Tensor& gradient) {
+  if (gradient.strides() == parameter.strides() || (gradient.is_contiguous() && parameter.is_contiguous()))
+    return gradient;
+  return at::empty_like(parameter).copy_(gradient);
+}
+
 void rmsprop(const Lists& lists, const config::OptimizerSpec& spec, const Tensor& lr) {
   for (size_t i = 0; i < lists.parameters.size(); ++i) {
     Tensor gradient = lists.gradients[i];
@@ -70,6 +83,10 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(gro
 Optimizer::State& Optimizer::state_of(const ParameterGroup& group, const NamedParameter& parameter) {
   State& state = states_[parameter.name];
   if (!state.tensors.empty()) return state;
+  if (!parameter.tensor.is_non_overlapping_and_dense())
+    throw std::runtime_error("parameter " + parameter.name +
+                             " is a view with gaps or overlaps in its memory, which optimizers cannot update; "
+                             "register a tensor of its own: view.contiguous()");
   const auto zeros = [&] { return at::zeros_like(parameter.tensor, at::MemoryFormat::Preserve).detach(); };
   const std::string& type = group.spec.type;
   if (type == "adam" || type == "adamw") {
@@ -94,10 +111,10 @@ void Optimizer::update() {
     Lists lists;
     for (const NamedParameter& parameter : group.parameters) {
       if (!parameter.tensor.grad().defined()) continue;
-      lists.parameters.push_back(parameter.tensor);
-      lists.gradients.push_back(parameter.tensor.grad());
+      lists.parameters.push_back(row(parameter.tensor));
+      lists.gradients.push_back(row(in_order_of(parameter.tensor, parameter.tensor.grad())));
       for (const auto& [what, tensor] : states_.at(parameter.name).tensors)
-        lists.states[what].push_back(tensor);
+        lists.states[what].push_back(row(tensor));
     }
     if (lists.parameters.empty()) continue;
     const Tensor& lr = rates_[i];

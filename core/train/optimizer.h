@@ -31,6 +31,7 @@ struct ParameterGroup {
 /// Updates parameters from their gradients. State is tensors by name; a parameter without gradient is left alone.
 class Optimizer {
  public:
+  /// Throws std::runtime_error naming a parameter whose memory has gaps or overlaps.
   explicit Optimizer(std::vector<ParameterGroup> groups);
 
   /// The learning rates of step `step` of a training of `horizon` steps hold from now on.

@@ -4,6 +4,7 @@
 
 #include <variform/nn/layers.h>
 
+#include "nn_convolution.h"
 #include "nn_products.h"
 #include "nn_support.h"
 
@@ -52,13 +53,13 @@ void Sequential::append(LayerPtr layer) {
 Tensor Sequential::forward(const Tensor& x) const {
   Tensor y = x;
   for (const LayerPtr& layer : layers_) y = layer->forward(y);
-  return y;
+  return ordered_like(x, y);
 }
 
 Pushed Sequential::push(const Tensor& x, const Tensor& v) const {
   Pushed pushed{x, v};
   for (const LayerPtr& layer : layers_) pushed = layer->push(pushed.g, pushed.jv);
-  return pushed;
+  return {ordered_like(x, pushed.g), ordered_like(v, pushed.jv)};
 }
 
 namespace {
@@ -96,6 +97,7 @@ PushedGram Sequential::push_gram(const Tensor& x, const Tensor& v) const {
   const Pushed pushed = push_through(layers_.begin(), end - 1, x, v);
   PushedGram result = (*(end - 1))->push_gram(pushed.g, pushed.jv);
   for (auto layer = end; layer != layers_.end(); ++layer) result.g = (*layer)->forward(result.g);
+  result.g = ordered_like(x, result.g);
   return result;
 }
 

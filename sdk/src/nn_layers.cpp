@@ -2,6 +2,7 @@
 
 #include <variform/nn/layers.h>
 
+#include "nn_convolution.h"
 #include "nn_linear.h"
 #include "nn_products.h"
 #include "nn_support.h"
@@ -31,13 +32,6 @@ Tensor initial(const Build& build, at::IntArrayRef shape, int64_t fan_in) {
 void expect_positive(const char* layer, const char* what, int64_t value) {
   if (value < 1)
     throw Error(std::string(layer) + " expects " + what + " of at least 1; found " + std::to_string(value));
-}
-
-// Kernels of convolutions as the device likes them: a GPU's tensor cores read channels together, and the order of a
-// kernel's memory is what LibTorch's convolutions go by. A CPU's gain nothing that is worth their conversions.
-Tensor initial_kernel(const Build& build, at::IntArrayRef shape, int64_t fan_in) {
-  const Tensor made = initial(build, shape, fan_in);
-  return made.is_cuda() ? made.contiguous(at::MemoryFormat::ChannelsLast) : made;
 }
 
 int64_t product(const Shape& shape) {
@@ -131,12 +125,12 @@ Conv2d::Conv2d(const Build& build, int64_t in, int64_t out, const Convolution& o
   check("Conv2d", in, out, options);
   const int64_t fan_in = in * options.kernel * options.kernel;
   weight_ =
-      register_parameter("weight", initial_kernel(build, {out, in, options.kernel, options.kernel}, fan_in));
+      register_parameter("weight", as_kernel(initial(build, {out, in, options.kernel, options.kernel}, fan_in)));
   if (options.bias) bias_ = register_parameter("bias", initial(build, {out}, fan_in));
 }
 
 Tensor Conv2d::apply(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
-  return at::conv2d(x, weight, bias, options_.stride, options_.padding);
+  return convolution(x, weight, bias, options_.stride, options_.padding);
 }
 
 Tensor Conv2d::apply(const Tensor& x, const Tensor& bias) const { return apply(x, weight_, bias); }
@@ -175,12 +169,12 @@ ConvTranspose2d::ConvTranspose2d(const Build& build, int64_t in, int64_t out, co
   const int64_t fan_in =
       out * options.kernel * options.kernel;  // as PyTorch counts it for a transposed kernel
   weight_ =
-      register_parameter("weight", initial_kernel(build, {in, out, options.kernel, options.kernel}, fan_in));
+      register_parameter("weight", as_kernel(initial(build, {in, out, options.kernel, options.kernel}, fan_in)));
   if (options.bias) bias_ = register_parameter("bias", initial(build, {out}, fan_in));
 }
 
 Tensor ConvTranspose2d::apply(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
-  return at::conv_transpose2d(x, weight, bias, options_.stride, options_.padding, output_padding_);
+  return transposed_convolution(x, weight, bias, options_.stride, options_.padding, output_padding_);
 }
 
 Tensor ConvTranspose2d::apply(const Tensor& x, const Tensor& bias) const { return apply(x, weight_, bias); }
@@ -393,7 +387,7 @@ std::string GroupNorm::python() const {
   return "torch.nn.GroupNorm(" + std::to_string(groups_) + ", " + std::to_string(weight_.size(0)) + ")";
 }
 
-Tensor Flatten::forward(const Tensor& x) const { return x.flatten(1); }
+Tensor Flatten::forward(const Tensor& x) const { return in_rows(x).flatten(1); }
 Shape Flatten::output_shape(const Shape& in) const { return {product(in)}; }
 std::string Flatten::python() const { return "torch.nn.Flatten()"; }
 

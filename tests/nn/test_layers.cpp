@@ -27,6 +27,7 @@ using variform::test::forward_mode;
 using variform::test::FunctionDecoder;
 using variform::test::generator;
 using variform::test::global_generator_state;
+using variform::test::LayerDecoder;
 using variform::test::own;
 using variform::test::Push;
 using variform::test::pushed_by_differences;
@@ -328,39 +329,112 @@ TEST_CASE("values are those of LibTorch's own layers") {
   }
 }
 
+// The gradients of Σy², and those of a function of them.
+std::vector<Tensor> two_derivatives(const Tensor& y, const std::vector<Tensor>& of) {
+  std::vector<Tensor> found = torch::autograd::grad({y.square().sum()}, of, {}, true, true);
+  Tensor cubes = found[0].pow(3).sum();
+  for (size_t i = 1; i < found.size(); ++i) cubes = cubes + found[i].pow(3).sum();
+  const std::vector<Tensor> second = torch::autograd::grad({cubes}, of);
+  found.insert(found.end(), second.begin(), second.end());
+  return found;
+}
+
+Tensor widened(const Tensor& t) { return t.detach().to(at::kDouble).contiguous().set_requires_grad(true); }
+
+void check_close(const Tensor& found, const Tensor& expected) {
+  CHECK(found.sizes() == expected.sizes());
+  CHECK(((found - expected).norm() / expected.norm()).item<double>() < 1e-5);
+}
+
 TEST_CASE("large float32 products are right, with their first and second derivatives") {
   variform::testing::Sizes sizes;
   sizes.dtype = at::kFloat;
   nn::Linear layer(fake_build(sizes), 300, 200);
   const Tensor weight = layer.parameters()[0], bias = layer.parameters()[1];
-  const auto doubled = [](const Tensor& t) { return t.detach().to(at::kDouble).set_requires_grad(true); };
-  const auto close = [](const Tensor& found, const Tensor& expected) {
-    CHECK(found.sizes() == expected.sizes());
-    CHECK(((found - expected).norm() / expected.norm()).item<double>() < 1e-5);
-  };
-  // Sum of squares, its gradients, and the gradients of a function of those.
-  const auto all = [](const Tensor& y, const std::vector<Tensor>& of) {
-    const std::vector<Tensor> first = torch::autograd::grad({y.square().sum()}, of, {}, true, true);
-    std::vector<Tensor> found = first;
-    const std::vector<Tensor> second =
-        torch::autograd::grad({first[0].pow(3).sum() + first[1].pow(3).sum() + first[2].pow(3).sum()}, of);
-    found.insert(found.end(), second.begin(), second.end());
-    return found;
-  };
   const std::vector<Tensor> rows{normal({64, 300}), normal({300, 64}).t(), normal({8, 8, 300})};
   for (const Tensor& given : rows) {
     const Tensor x = given.to(at::kFloat).set_requires_grad(true);
-    const Tensor wide_x = doubled(x), wide_weight = doubled(weight), wide_bias = doubled(bias);
+    const Tensor wide_x = widened(x), wide_weight = widened(weight), wide_bias = widened(bias);
     const Tensor y = layer.forward(x), wide = at::linear(wide_x, wide_weight, wide_bias);
-    close(y, wide);
-    const std::vector<Tensor> found = all(y, {x, weight, bias}),
-                              expected = all(wide, {wide_x, wide_weight, wide_bias});
-    for (size_t i = 0; i < found.size(); ++i) close(found[i], expected[i]);
+    check_close(y, wide);
+    const std::vector<Tensor> found = two_derivatives(y, {x, weight, bias}),
+                              expected = two_derivatives(wide, {wide_x, wide_weight, wide_bias});
+    for (size_t i = 0; i < found.size(); ++i) check_close(found[i], expected[i]);
   }
   const Tensor x = rows[0].to(at::kFloat), v = normal({5, 64, 300}).to(at::kFloat);
-  close(layer.push(x, v).jv, at::linear(v.to(at::kDouble), weight.to(at::kDouble), {}));
+  check_close(layer.push(x, v).jv, at::linear(v.to(at::kDouble), weight.to(at::kDouble), {}));
   const at::NoGradGuard no_grad;
-  close(layer.forward(x), at::linear(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble)));
+  check_close(layer.forward(x), at::linear(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble)));
+}
+
+TEST_CASE("float32 convolutions are right in every order of memory, with their first and second derivatives") {
+  struct Sizes {
+    bool transposed;
+    int64_t in, out;
+    nn::Convolution options;
+    int64_t output_padding;
+  };
+  const Sizes sizes = GENERATE(
+      Sizes{false, 3, 8, {4, 2, 1}, 0}, Sizes{false, 1, 4, {3, 1, 1}, 0}, Sizes{true, 8, 20, {4, 2, 1}, 0},
+      Sizes{true, 8, 3, {4, 2, 1}, 0}, Sizes{true, 8, 1, {3, 3, 0}, 0}, Sizes{true, 5, 2, {6, 2, 2}, 0},
+      Sizes{true, 5, 2, {4, 2, 1, false}, 0}, Sizes{true, 5, 2, {3, 2, 1}, 1}, Sizes{true, 4, 1, {5, 3, 1}, 0});
+  const bool by_channels = GENERATE(false, true);
+  CAPTURE(sizes.transposed, sizes.in, sizes.out, sizes.options.kernel, by_channels);
+  variform::testing::Sizes in_float;
+  in_float.dtype = at::kFloat;
+  const Build build = fake_build(in_float);
+  const LayerPtr layer =
+      sizes.transposed
+          ? LayerPtr(std::make_shared<nn::ConvTranspose2d>(
+                build, sizes.in, sizes.out, sizes.options,
+                std::array<int64_t, 2>{sizes.output_padding, sizes.output_padding}))
+          : LayerPtr(std::make_shared<nn::Conv2d>(build, sizes.in, sizes.out, sizes.options));
+  perturb(*layer);
+  const auto function = [&](const Tensor& x, const std::vector<Tensor>& of) {
+    const Tensor bias = of.size() > 1 ? of[1] : Tensor();
+    return sizes.transposed ? at::conv_transpose2d(x, of[0], bias, sizes.options.stride, sizes.options.padding,
+                                                   sizes.output_padding)
+                            : at::conv2d(x, of[0], bias, sizes.options.stride, sizes.options.padding);
+  };
+  const auto given = [&](Shape shape) {
+    const Tensor x = normal(shape).to(at::kFloat);
+    return by_channels && x.dim() == 4 ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
+  };
+  const Tensor x = given({4, sizes.in, 6, 8}).set_requires_grad(true);
+  std::vector<Tensor> of{x}, wide_of{widened(x)};
+  for (const Tensor& parameter : layer->parameters()) {
+    of.push_back(parameter);
+    wide_of.push_back(widened(parameter));
+  }
+  const std::vector<Tensor> wide(wide_of.begin() + 1, wide_of.end());
+  const Tensor y = layer->forward(x), right = function(wide_of[0], wide);
+  check_close(y, right);
+  CHECK(Shape(y.sizes().begin() + 1, y.sizes().end()) == layer->output_shape({sizes.in, 6, 8}));
+  const std::vector<Tensor> found = two_derivatives(y, of), expected = two_derivatives(right, wide_of);
+  for (size_t i = 0; i < found.size(); ++i) check_close(found[i], expected[i]);
+
+  const Tensor v = given({3, 4, sizes.in, 6, 8}), jv = layer->push(x, v).jv;
+  check_close(jv.flatten(0, 1), function(v.flatten(0, 1).to(at::kDouble), {wide[0]}));
+  const Tensor common = v.narrow(1, 0, 1).expand_as(v);
+  check_close(layer->push(x, common).jv, jv.narrow(1, 0, 1).expand_as(jv));
+  LayerDecoder decoder(layer, {sizes.in, 6, 8});
+  check_close(forward_mode()(decoder, x.detach().flatten(1), v.flatten(2)).jv.reshape(jv.sizes()), jv);
+}
+
+TEST_CASE("a network of convolutions takes and gives rows, and so do its derivatives") {
+  variform::testing::Sizes in_float;
+  in_float.dtype = at::kFloat;
+  const Build build = fake_build(in_float);
+  nn::Sequential network({std::make_shared<nn::Conv2d>(build, 3, 6, nn::Convolution{4, 2, 1}),
+                          nn::activation("relu"),
+                          std::make_shared<nn::ConvTranspose2d>(build, 6, 5, nn::Convolution{4, 2, 1})});
+  const Tensor x = normal({2, 3, 8, 8}).to(at::kFloat).set_requires_grad(true);
+  const Tensor v = normal({2, 2, 3, 8, 8}).to(at::kFloat);
+  const variform::Pushed pushed = network.push(x, v);
+  CHECK(network.forward(x).is_contiguous());
+  CHECK(pushed.g.is_contiguous());
+  CHECK(pushed.jv.is_contiguous());
+  CHECK(torch::autograd::grad({pushed.jv.square().sum() + pushed.g.square().sum()}, {x})[0].is_contiguous());
 }
 
 TEST_CASE("initialisation is PyTorch's, from Build::rng alone, and alike in both precisions") {

@@ -1,0 +1,164 @@
+// See nn_convolution.h.
+
+#include "nn_convolution.h"
+
+#include "nn_support.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace variform {
+inline namespace v1 {
+namespace nn {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr at::MemoryFormat kRows = at::MemoryFormat::Contiguous, kChannels = at::MemoryFormat::ChannelsLast;
+
+bool channels_next_to_each_other(const Tensor& x) {
+  return x.dim() >= 4 && x.size(-3) > 1 && x.stride(-3) == 1 &&
+         (x.size(-1) == 1 || x.stride(-1) == x.size(-3)) &&
+         (x.size(-2) == 1 || x.stride(-2) == x.size(-3) * x.size(-1));
+}
+
+Tensor ordered(const Tensor& x, at::MemoryFormat format);
+
+class Ordered final : public torch::autograd::Function<Ordered> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& x, bool by_channels) {
+    context->saved_data["by_channels"] = by_channels;
+    return x.contiguous(by_channels ? kChannels : kRows);
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    return {ordered(gradients[0], context->saved_data["by_channels"].toBool() ? kRows : kChannels), Tensor()};
+  }
+};
+
+Tensor ordered(const Tensor& x, at::MemoryFormat format) {
+  if (x.dim() > 4) return push_linear(x, [&](const Tensor& images) { return ordered(images, format); });
+  if (x.is_contiguous(format)) return x;
+  return x._fw_grad(0).defined() ? x.contiguous(format) : Ordered::apply(x, format == kChannels);
+}
+
+bool onednn_takes(const Tensor& tensor) {
+  return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && at::hasMKLDNN() &&
+         at::globalContext().userEnabledMkldnn();
+}
+
+// Images in the kernel's order.
+Tensor ordered_for(const Tensor& kernel, const Tensor& x) {
+  return x.dim() == 4 && kernel.suggest_memory_format() == kChannels ? ordered(x, kChannels) : x;
+}
+
+// Along one axis: output s·m + a is the sum over inputs m − reach … m + reach with the kernel's entries
+// p = s(m − i) + a + padding that there are.
+struct Blocks {
+  Blocks(int64_t kernel, int64_t stride, int64_t padding) {
+    for (int64_t a = 0; a < stride; ++a)
+      reach = std::max({reach, (a + padding) / stride, (kernel - 1 - a - padding) / stride});
+    for (int64_t a = 0; a < stride; ++a)
+      for (int64_t tap = 0; tap < taps(); ++tap) {
+        const int64_t p = stride * (reach - tap) + a + padding;
+        entries.push_back(p < 0 || p >= kernel ? kernel : p);
+      }
+  }
+  int64_t taps() const { return 2 * reach + 1; }
+
+  int64_t reach = 0;
+  std::vector<int64_t> entries;  // [stride][taps]; `kernel` where there is none
+};
+
+// at::conv_transpose2d whose output is `stride` times as large as its input, by a convolution and a change of shape.
+class BlockConvolution final : public torch::autograd::Function<BlockConvolution> {
+ public:
+  static bool pays(const Tensor& x, const Tensor& weight, int64_t stride, int64_t padding,
+                   const std::array<int64_t, 2>& output_padding) {
+    const int64_t kernel = weight.size(2), outputs = weight.size(1);
+    if (stride < 2 || output_padding != std::array<int64_t, 2>{} || kernel != stride + 2 * padding) return false;
+    if (!onednn_takes(x) || !onednn_takes(weight) || weight.suggest_memory_format() != kChannels) return false;
+    if (at::autocast::is_autocast_enabled(at::kCPU) || x._fw_grad(0).defined() || weight._fw_grad(0).defined())
+      return false;
+    const auto filled = [](int64_t channels) { return (channels + 15) / 16 * 16; };
+    const int64_t taps = Blocks(kernel, stride, padding).taps();
+    return filled(outputs * stride * stride) * taps * taps < filled(outputs) * kernel * kernel;
+  }
+
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
+                        const std::optional<Tensor>& bias, int64_t stride, int64_t padding) {
+    context->save_for_backward({x, weight});
+    context->saved_data["bias"] = bias.has_value();
+    context->saved_data["stride"] = stride;
+    context->saved_data["padding"] = padding;
+    const Blocks blocks(weight.size(2), stride, padding);
+    const int64_t in = weight.size(0), out = weight.size(1), taps = blocks.taps();
+    const Tensor entries = at::tensor(blocks.entries, at::kLong);
+    const Tensor kernel = at::constant_pad_nd(weight.contiguous(), {0, 1, 0, 1})
+                              .index_select(2, entries)
+                              .index_select(3, entries)
+                              .view({in, out, stride, taps, stride, taps})
+                              .permute({2, 4, 1, 0, 3, 5})
+                              .reshape({stride * stride * out, in, taps, taps})
+                              .contiguous(kChannels);
+    const std::optional<Tensor> biases =
+        bias ? std::optional<Tensor>(bias->repeat({stride * stride})) : std::nullopt;
+    return at::conv2d(x, kernel, biases, 1, blocks.reach)
+        .permute({0, 2, 3, 1})
+        .reshape({x.size(0), x.size(2), x.size(3), stride, stride, out})
+        .permute({0, 5, 1, 3, 2, 4})
+        .reshape({x.size(0), out, x.size(2) * stride, x.size(3) * stride});
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const Tensor &x = saved[0], &weight = saved[1];
+    const int64_t stride = context->saved_data["stride"].toInt(), padding = context->saved_data["padding"].toInt();
+    const bool bias = context->saved_data["bias"].toBool() && context->needs_input_grad(2);
+    const auto [of_x, of_weight, of_bias] = at::convolution_backward(
+        ordered(gradients[0], kChannels), x, weight, at::IntArrayRef({weight.size(1)}), {stride, stride},
+        {padding, padding}, {1, 1}, /*transposed=*/true, {0, 0}, 1,
+        {context->needs_input_grad(0), context->needs_input_grad(1), bias});
+    return {of_x, of_weight, of_bias, Tensor(), Tensor()};
+  }
+};
+
+std::optional<Tensor> if_defined(const Tensor& tensor) {
+  return tensor.defined() ? std::optional<Tensor>(tensor) : std::nullopt;
+}
+
+}  // namespace
+
+Tensor as_kernel(const Tensor& kernel) {
+  if (!kernel.is_cuda() && !onednn_takes(kernel)) return kernel;
+  // A copy, since a kernel of one channel is in both orders, and only its strides tell a convolution which is meant.
+  return at::empty(kernel.sizes(), kernel.options(), kChannels).copy_(kernel);
+}
+
+Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
+                   int64_t padding) {
+  return at::conv2d(ordered_for(weight, x), weight, bias, stride, padding);
+}
+
+Tensor transposed_convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
+                              int64_t padding, const std::array<int64_t, 2>& output_padding) {
+  const Tensor images = ordered_for(weight, x);
+  if (BlockConvolution::pays(images, weight, stride, padding, output_padding))
+    return BlockConvolution::apply(images, weight, if_defined(bias), stride, padding);
+  return at::conv_transpose2d(images, weight, bias, stride, padding, output_padding);
+}
+
+Tensor in_rows(const Tensor& x) { return channels_next_to_each_other(x) ? ordered(x, kRows) : x; }
+
+Tensor ordered_like(const Tensor& x, const Tensor& y) {
+  return channels_next_to_each_other(x) ? y : in_rows(y);
+}
+
+}  // namespace nn
+}  // namespace v1
+}  // namespace variform
