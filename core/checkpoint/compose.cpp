@@ -6,6 +6,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -80,9 +81,9 @@ void write_tensor(hid_t file, hid_t links, hid_t creation, const std::string& pa
   if (tensor.scalar_type() == at::kBFloat16) hdf5::write_text(dataset, layout::kDtypeAttribute, "bfloat16");
 }
 
-void write_content(const hdf5::Handle& file, const Snapshot& ready) {
+void write_content(const hdf5::Handle& file, const Snapshot& ready, const std::string& sha256) {
   hdf5::write_text(file, layout::kFormatAttribute, std::to_string(kFormatVersion));
-  hdf5::write_text(file, layout::kContentAttribute, layout::content_sha256(ready, kFormatVersion));
+  hdf5::write_text(file, layout::kContentAttribute, sha256);
   for (const auto& [name, value] : ready.attributes) hdf5::write_text(file, name, value);
 
   const hdf5::Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "link list");
@@ -94,47 +95,95 @@ void write_content(const hdf5::Handle& file, const Snapshot& ready) {
   for (const auto& [path, tensor] : ready.tensors) write_tensor(file, links, creation, path, tensor);
 }
 
+// The file behind its seal, in memory.
+struct Body {
+  hdf5::Image image;
+  std::vector<std::span<const std::byte>> pieces;
+
+  Body(const Snapshot& ready, const std::vector<std::span<const std::byte>>& lent, const std::string& sha256)
+      : image(lent) {
+    const hdf5::Silence silence;
+    try {
+      write_content(image.create(), ready, sha256);
+      pieces = image.pieces();
+    } catch (const Error& error) {
+      refuse(error.what());
+    }
+  }
+
+  // The pieces that are lent memory, or the others, at their places in the file.
+  std::vector<Placed> placed(bool lent) const {
+    std::vector<Placed> found;
+    std::uint64_t at = kSealBytes;
+    for (const std::span<const std::byte> bytes : pieces) {
+      if (image.borrows(bytes) == lent) found.push_back({at, bytes});
+      at += bytes.size();
+    }
+    return found;
+  }
+};
+
 }  // namespace
 
-Composed compose(const Snapshot& snapshot) {
-  struct Owned {
-    Snapshot ready;
-    std::optional<hdf5::Image> image;
-    std::array<std::byte, kSealBytes> seal;
-  };
-  const auto owned = std::make_shared<Owned>();
-  owned->ready = prepared(snapshot);
-  Composed composed{{owned->seal}, owned};
+// The body is made twice, which takes milliseconds: at once, to know every place, and again with its SHA-256.
+struct Composition::State {
+  Snapshot ready;
   std::vector<std::span<const std::byte>> lent;
-  for (const auto& [path, tensor] : owned->ready.tensors) {
-    if (tensor.nbytes() >= hdf5::Image::kLent) lent.push_back(layout::bytes_of(tensor));
+  std::future<KnownPieces> checksums;
+  std::future<std::string> sha256;
+  std::optional<Body> draft, body;
+  std::vector<Placed> tensors;
+  std::array<std::byte, kSealBytes> seal;
+};
+
+Composition::Composition(const Snapshot& snapshot) : state_(std::make_unique<State>()) {
+  State& s = *state_;
+  s.ready = prepared(snapshot);
+  for (const auto& [path, tensor] : s.ready.tensors) {
+    if (tensor.nbytes() >= hdf5::Image::kLent) s.lent.push_back(layout::bytes_of(tensor));
   }
-  // Beside the content's SHA-256: each of them takes half as long as the disk.
-  std::future<KnownPieces> checksums =
-      std::async(std::launch::async, checksums_of, std::span(std::as_const(lent)));
-  const hdf5::Silence silence;
-  try {
-    owned->image.emplace(lent);
-    write_content(owned->image->create(), owned->ready);
-    const std::vector<std::span<const std::byte>> body = owned->image->pieces();
-    owned->seal = to_bytes(seal_of(body, kFormatVersion, checksums.get()));
-    composed.pieces.insert(composed.pieces.end(), body.begin(), body.end());
-  } catch (const Error& error) {
-    refuse(error.what());
+  s.draft.emplace(s.ready, s.lent, std::string(64, '0'));
+  s.tensors = s.draft->placed(true);
+  s.checksums = std::async(std::launch::async, [&s] { return checksums_of(s.lent); });
+  s.sha256 = std::async(std::launch::async, [&s] { return layout::content_sha256(s.ready, kFormatVersion); });
+}
+
+Composition::~Composition() = default;
+
+std::uint64_t Composition::size() const { return kSealBytes + state_->draft->image.end; }
+
+const std::vector<Placed>& Composition::tensors() const { return state_->tensors; }
+
+std::vector<Placed> Composition::rest() {
+  State& s = *state_;
+  if (!s.body) {
+    s.body.emplace(s.ready, s.lent, s.sha256.get());
+    if (s.body->placed(true) != s.tensors)
+      throw std::logic_error("a checkpoint's tensors moved when its SHA-256 was filled in");
+    s.seal = to_bytes(seal_of(s.body->pieces, kFormatVersion, s.checksums.get()));
   }
-  return composed;
+  std::vector<Placed> found = s.body->placed(false);
+  found.push_back({0, s.seal});
+  return found;
 }
 
 std::vector<std::byte> compose_bytes(const Snapshot& snapshot) {
-  const Composed composed = compose(snapshot);
-  std::vector<std::byte> bytes;
-  for (const std::span<const std::byte> piece : composed.pieces)
-    bytes.insert(bytes.end(), piece.begin(), piece.end());
+  Composition composition(snapshot);
+  std::vector<std::byte> bytes(composition.size());
+  for (const std::vector<Placed>& pieces : {composition.tensors(), composition.rest()})
+    for (const auto& [at, piece] : pieces)
+      std::copy(piece.begin(), piece.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
   return bytes;
 }
 
+void write(Composition& composition, const std::filesystem::path& path) {
+  commit(
+      composition.size(), composition.tensors(), [&] { return composition.rest(); }, path);
+}
+
 void write(const Snapshot& snapshot, const std::filesystem::path& path) {
-  commit(compose(snapshot).pieces, path);
+  Composition composition(snapshot);
+  write(composition, path);
 }
 
 }  // namespace variform::checkpoint

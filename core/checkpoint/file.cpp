@@ -121,32 +121,34 @@ fs::path unused_temporary(const fs::path& path) {
   }
 }
 
-std::size_t size_of(Pieces pieces) {
-  std::size_t size = 0;
-  for (const std::span<const std::byte> bytes : pieces) size += bytes.size();
-  return size;
-}
-
-void write_all(const Descriptor& file, Pieces pieces, const fs::path& path) {
+// `done` counts, over several calls.
+void write_all(const Descriptor& file, const std::vector<Placed>& pieces, std::uint64_t size,
+               std::size_t& done, const fs::path& path) {
   constexpr std::size_t kMost = std::size_t{1} << 26;
-  std::size_t done = 0;
-  for (std::span<const std::byte> bytes : pieces) {
+  for (auto [at, bytes] : pieces) {
     while (!bytes.empty()) {
-      const ssize_t written =
-          retried([&] { return ::write(file.get(), bytes.data(), std::min(bytes.size(), kMost)); });
+      const ssize_t written = retried([&] {
+        return ::pwrite(file.get(), bytes.data(), std::min(bytes.size(), kMost), static_cast<off_t>(at));
+      });
       if (written <= 0) {  // 0 is no progress on a regular file
         const int reason = written == 0 ? EIO : errno;
-        fail(path, "writing stopped after " + readable(done), reason, size_of(pieces));
+        fail(path, "writing stopped after " + readable(done), reason, size);
       }
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-      done += static_cast<std::size_t>(written);
+      const auto count = static_cast<std::size_t>(written);
+      bytes = bytes.subspan(count);
+      at += count;
+      done += count;
     }
   }
 }
 
+void flush(const Descriptor& file, const fs::path& path, std::uintmax_t size) {
+  if (retried([&] { return ::fsync(file.get()); }) != 0) fail(path, "flushing to disk failed", errno, size);
+}
+
 // Makes a finished temporary file durable, then the real one.
 void publish(Descriptor& file, Temporary& temporary, const fs::path& path, std::uintmax_t size) {
-  if (retried([&] { return ::fsync(file.get()); }) != 0) fail(path, "flushing to disk failed", errno, size);
+  flush(file, path, size);
   if (!file.close()) fail(path, "closing the temporary file failed", errno, size);
   if (::rename(temporary.path().c_str(), path.c_str()) != 0)
     fail(path, "renaming the temporary file failed", errno, size);
@@ -160,15 +162,25 @@ void publish(Descriptor& file, Temporary& temporary, const fs::path& path, std::
 
 }  // namespace
 
-void commit(std::span<const std::byte> bytes, const fs::path& path) { commit(Pieces(&bytes, 1), path); }
+void commit(std::span<const std::byte> bytes, const fs::path& path) {
+  commit(
+      bytes.size(), {},
+      [&] {
+        return std::vector<Placed>{{0, bytes}};
+      },
+      path);
+}
 
-void commit(Pieces pieces, const fs::path& path) {
-  const std::size_t size = size_of(pieces);
+void commit(std::uint64_t size, const std::vector<Placed>& first,
+            const std::function<std::vector<Placed>()>& rest, const fs::path& path) {
   const fs::path temporary_path = unused_temporary(path);
   Descriptor file(temporary_path, O_WRONLY | O_CREAT | O_EXCL);
   if (!file.open()) fail(path, "no temporary file can be created beside it", errno, size);
   Temporary temporary(temporary_path);
-  write_all(file, pieces, path);
+  std::size_t done = 0;
+  write_all(file, first, size, done, path);
+  if (!first.empty()) flush(file, path, size);
+  write_all(file, rest(), size, done, path);
   publish(file, temporary, path, size);
 }
 

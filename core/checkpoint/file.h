@@ -22,7 +22,21 @@ using Pieces = std::span<const std::span<const std::byte>>;
 // removed. A file-size limit (ulimit -f) is such an error only in a process that ignores SIGXFSZ; otherwise
 // the system ends the process.
 void commit(std::span<const std::byte> bytes, const std::filesystem::path& path);
-void commit(Pieces pieces, const std::filesystem::path& path);
+
+// Bytes and their place in a file.
+struct Placed {
+  std::uint64_t at;
+  std::span<const std::byte> bytes;
+
+  bool operator==(const Placed& other) const {
+    return at == other.at && bytes.data() == other.bytes.data() && bytes.size() == other.bytes.size();
+  }
+};
+
+// The same for a file of `size` bytes some of which are known later than the others: `first` is written and sent to the
+// disk before `rest` is called, which gives what is missing.
+void commit(std::uint64_t size, const std::vector<Placed>& first,
+            const std::function<std::vector<Placed>()>& rest, const std::filesystem::path& path);
 
 // The same for a file that is too large for memory: `fill` writes it under the name of the temporary file,
 // which it creates; when it returns false or throws, `path` is left as it was. Returns what `fill` returned.

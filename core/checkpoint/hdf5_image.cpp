@@ -114,7 +114,7 @@ bool Image::is_lent(Bytes bytes) const {
 
 void Image::write(std::uint64_t address, Bytes bytes) {
   end = std::max(end, address + bytes.size());
-  if (bytes.size() >= kLent && is_lent(bytes)) {
+  if (borrows(bytes)) {
     borrowed_[address] = bytes;
     return;
   }

@@ -27,6 +27,8 @@ class Image {
 
   // The file from its first byte to its last. The spans point into lent memory and into this object.
   std::vector<Bytes> pieces();
+  // Whether a piece is lent memory.
+  bool borrows(Bytes piece) const { return piece.size() >= kLent && is_lent(piece); }
 
   // For the driver, in terms of addresses in the file.
   void write(std::uint64_t address, Bytes bytes);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "error.h"
+#include "file.h"
 
 namespace variform::checkpoint {
 
@@ -31,20 +32,31 @@ struct Snapshot {
   std::map<std::string, at::Tensor> tensors;
 };
 
-// A checkpoint file as pieces of memory, one after the other; most of them are the tensors' own.
-struct Composed {
-  std::vector<std::span<const std::byte>> pieces;
-  std::shared_ptr<const void> owner;  // of what the pieces point to
+// A checkpoint file in the making, whose checksums are computed beside what the caller does meanwhile. The same snapshot
+// gives the same bytes.
+class Composition {
+ public:
+  // Throws Error for a snapshot that the format cannot hold. While this lives, contiguous CPU tensors of the snapshot must
+  // stay as they are: they are not copied.
+  explicit Composition(const Snapshot& snapshot);
+  ~Composition();  // waits for the checksums
+  Composition(const Composition&) = delete;
+  Composition& operator=(const Composition&) = delete;
+
+  std::uint64_t size() const;                  // of the file
+  const std::vector<Placed>& tensors() const;  // large tensors' own memory, where it belongs in the file
+  std::vector<Placed> rest();                  // everything else; waits for the checksums
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
-// The two halves of write(): the first needs the tensors, the second, commit() of file.h, only the disk. The same snapshot
-// gives the same bytes. Throws Error for a snapshot that the format cannot hold. While the result lives, contiguous CPU
-// tensors of the snapshot must stay as they are.
-Composed compose(const Snapshot& snapshot);
-// The pieces joined.
+// The file's bytes.
 std::vector<std::byte> compose_bytes(const Snapshot& snapshot);
 
-// compose(), then commit().
+// commit() of file.h.
+void write(Composition& composition, const std::filesystem::path& path);
 void write(const Snapshot& snapshot, const std::filesystem::path& path);
 
 // The other way round. Throw Error, naming the file, if it is missing, damaged, foreign, or of a newer

@@ -39,8 +39,8 @@ void Writer::write(const Snapshot& snapshot, std::vector<std::filesystem::path> 
   for (const auto& [path, tensor] : snapshot.tensors) copy_.tensors[path] = copied(tensor, former[path]);
   pending_ = std::async(std::launch::async, [this, paths = std::move(paths), before = std::move(before)] {
     before();
-    const Composed composed = compose(copy_);
-    for (const std::filesystem::path& path : paths) commit(composed.pieces, path);
+    Composition composition(copy_);
+    for (const std::filesystem::path& path : paths) checkpoint::write(composition, path);
   });
 }
 

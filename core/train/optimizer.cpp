@@ -84,9 +84,10 @@ Optimizer::State& Optimizer::state_of(const ParameterGroup& group, const NamedPa
   State& state = states_[parameter.name];
   if (!state.tensors.empty()) return state;
   if (!parameter.tensor.is_non_overlapping_and_dense())
-    throw std::runtime_error("parameter " + parameter.name +
-                             " is a view with gaps or overlaps in its memory, which optimizers cannot update; "
-                             "register a tensor of its own: view.contiguous()");
+    throw std::runtime_error(
+        "parameter " + parameter.name +
+        " is a view with gaps or overlaps in its memory, which optimizers cannot update; "
+        "register a tensor of its own: view.contiguous()");
   const auto zeros = [&] { return at::zeros_like(parameter.tensor, at::MemoryFormat::Preserve).detach(); };
   const std::string& type = group.spec.type;
   if (type == "adam" || type == "adamw") {

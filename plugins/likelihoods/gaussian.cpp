@@ -41,7 +41,8 @@ class Gaussian final : public variform::Likelihood {
     return log_variance_.detach().exp();
   }
   Tensor nll(const Tensor& x, const Tensor& g) override {
-    const Tensor squares = at::mse_loss(g, x.unsqueeze(1), at::Reduction::None);  // one operation, one for its gradient
+    const Tensor squares =
+        at::mse_loss(g, x.unsqueeze(1), at::Reduction::None);  // one operation, one for its gradient
     const Tensor log_variance = optimal_ && is_training() ? optimum(squares) : log_variance_;
     if (!per_value_) {
       const Tensor sum = squares.flatten(-dimensions_ - 1).sum(-1);

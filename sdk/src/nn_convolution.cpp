@@ -81,9 +81,12 @@ class BlockConvolution final : public torch::autograd::Function<BlockConvolution
   static bool pays(const Tensor& x, const Tensor& weight, int64_t stride, int64_t padding,
                    const std::array<int64_t, 2>& output_padding) {
     const int64_t kernel = weight.size(2), outputs = weight.size(1);
-    if (stride < 2 || output_padding != std::array<int64_t, 2>{} || kernel != stride + 2 * padding) return false;
-    if (!onednn_takes(x) || !onednn_takes(weight) || weight.suggest_memory_format() != kChannels) return false;
-    if (at::autocast::is_autocast_enabled(at::kCPU) || x._fw_grad(0).defined() || weight._fw_grad(0).defined())
+    if (stride < 2 || output_padding != std::array<int64_t, 2>{} || kernel != stride + 2 * padding)
+      return false;
+    if (!onednn_takes(x) || !onednn_takes(weight) || weight.suggest_memory_format() != kChannels)
+      return false;
+    if (at::autocast::is_autocast_enabled(at::kCPU) || x._fw_grad(0).defined() ||
+        weight._fw_grad(0).defined())
       return false;
     const auto filled = [](int64_t channels) { return (channels + 15) / 16 * 16; };
     const int64_t taps = Blocks(kernel, stride, padding).taps();
@@ -118,7 +121,8 @@ class BlockConvolution final : public torch::autograd::Function<BlockConvolution
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1];
-    const int64_t stride = context->saved_data["stride"].toInt(), padding = context->saved_data["padding"].toInt();
+    const int64_t stride = context->saved_data["stride"].toInt(),
+                  padding = context->saved_data["padding"].toInt();
     const bool bias = context->saved_data["bias"].toBool() && context->needs_input_grad(2);
     const auto [of_x, of_weight, of_bias] = at::convolution_backward(
         ordered(gradients[0], kChannels), x, weight, at::IntArrayRef({weight.size(1)}), {stride, stride},

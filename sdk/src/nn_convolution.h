@@ -14,7 +14,8 @@ namespace nn {
 Tensor as_kernel(const Tensor& kernel);
 
 /// at::conv2d of x [N, C, H, W] with weight [out, C, k, k] and a bias [out] or none. Images come in the kernel's order.
-Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding);
+Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
+                   int64_t padding);
 
 /// at::conv_transpose2d of x [N, C, H, W] with weight [C, out, k, k] and a bias [out] or none. Images come in the kernel's
 /// order. Where oneDNN would fill up few output channels to sixteen, each of a block of `stride`² outputs becomes a

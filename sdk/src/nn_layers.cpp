@@ -124,8 +124,8 @@ std::string python_arguments(int64_t in, int64_t out, const Convolution& options
 Conv2d::Conv2d(const Build& build, int64_t in, int64_t out, const Convolution& options) : options_(options) {
   check("Conv2d", in, out, options);
   const int64_t fan_in = in * options.kernel * options.kernel;
-  weight_ =
-      register_parameter("weight", as_kernel(initial(build, {out, in, options.kernel, options.kernel}, fan_in)));
+  weight_ = register_parameter("weight",
+                               as_kernel(initial(build, {out, in, options.kernel, options.kernel}, fan_in)));
   if (options.bias) bias_ = register_parameter("bias", initial(build, {out}, fan_in));
 }
 
@@ -168,8 +168,8 @@ ConvTranspose2d::ConvTranspose2d(const Build& build, int64_t in, int64_t out, co
                   std::to_string(options.stride - 1) + "; found " + std::to_string(padding));
   const int64_t fan_in =
       out * options.kernel * options.kernel;  // as PyTorch counts it for a transposed kernel
-  weight_ =
-      register_parameter("weight", as_kernel(initial(build, {in, out, options.kernel, options.kernel}, fan_in)));
+  weight_ = register_parameter("weight",
+                               as_kernel(initial(build, {in, out, options.kernel, options.kernel}, fan_in)));
   if (options.bias) bias_ = register_parameter("bias", initial(build, {out}, fan_in));
 }
 

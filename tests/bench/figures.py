@@ -127,7 +127,7 @@ def detail(rounds, one, other):
 
 def step(place):
     """A training step of the β-VAE: MLP 784-512-512-16, batch 128, beside PyTorch and beside its own matrix products."""
-    name, rounds = compared(place, Case(), 40, ["eager", "fused", "compile", "products", "products-onednn"])
+    name, rounds = compared(place, Case(), 120, ["eager", "fused", "compile", "products", "products-onednn"])
     yield Row("MLP step: PyTorch eager, default Adam", rounds.ratio("eager", name), 1.7, "higher", detail(rounds, "eager", name))
     yield Row("MLP step: PyTorch eager, fused Adam", rounds.ratio("fused", name), 1.3, "higher", detail(rounds, "fused", name))
     yield Row("MLP step: torch.compile, fused Adam", rounds.ratio("compile", name), 1.05, "higher", detail(rounds, "compile", name))
@@ -139,7 +139,7 @@ def step(place):
 def conv(place):
     """A training step of convolutional networks, 1×28×28 and 3×64×64."""
     for network, words, batch in (("conv", "conv 28×28", 128), ("conv-64", "conv 64×64", 64)):
-        name, rounds = compared(place, Case(network=network, batch=batch), 8 if network == "conv" else 4, ["fused", "compile"])
+        name, rounds = compared(place, Case(network=network, batch=batch), 24 if network == "conv" else 8, ["fused", "compile"])
         yield Row(f"{words} step: PyTorch eager, fused Adam", rounds.ratio("fused", name), 1.2, "higher", detail(rounds, "fused", name))
         yield Row(f"{words} step: torch.compile, fused Adam", rounds.ratio("compile", name), 1.0, "higher", detail(rounds, "compile", name))
 
@@ -147,7 +147,7 @@ def conv(place):
 def bfloat16(place):
     """precision = "bfloat16" beside float32, and beside PyTorch's autocast."""
     full, half = Case(), Case(precision="bfloat16")
-    rounds = in_turn(place, 40, lambda: ours(place, "float32", full, 40), lambda: ours(place, "bfloat16", half, 40),
+    rounds = in_turn(place, 120, lambda: ours(place, "float32", full, 120), lambda: ours(place, "bfloat16", half, 120),
                      lambda: theirs(place, "autocast", half, "fused", "bfloat16"))
     yield Row("MLP step in bfloat16: our float32", rounds.ratio("float32", "bfloat16"), 2.2, "higher", detail(rounds, "float32", "bfloat16"))
     yield Row("MLP step in bfloat16: PyTorch eager, autocast, fused Adam", rounds.ratio("autocast", "bfloat16"), 1.5, "higher",
@@ -237,7 +237,7 @@ def products_of(case):
 def grae_approx(place):
     """A training step of GRAE≈ beside the β-VAE's, and beside PyTorch with torch.func.jvp."""
     case = Case(objective="grae-approx")
-    rounds = in_turn(place, 40, lambda: ours(place, "beta-vae", Case(), 40), lambda: ours(place, "grae-approx", case, 40),
+    rounds = in_turn(place, 60, lambda: ours(place, "beta-vae", Case(), 60), lambda: ours(place, "grae-approx", case, 60),
                      lambda: theirs(place, "jvp", case, "fused", "grae-approx"))
     plain, with_tangent = products_of(case)
     work = with_tangent / plain

@@ -367,33 +367,34 @@ TEST_CASE("large float32 products are right, with their first and second derivat
   check_close(layer.forward(x), at::linear(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble)));
 }
 
-TEST_CASE("float32 convolutions are right in every order of memory, with their first and second derivatives") {
+TEST_CASE(
+    "float32 convolutions are right in every order of memory, with their first and second derivatives") {
   struct Sizes {
     bool transposed;
     int64_t in, out;
     nn::Convolution options;
     int64_t output_padding;
   };
-  const Sizes sizes = GENERATE(
-      Sizes{false, 3, 8, {4, 2, 1}, 0}, Sizes{false, 1, 4, {3, 1, 1}, 0}, Sizes{true, 8, 20, {4, 2, 1}, 0},
-      Sizes{true, 8, 3, {4, 2, 1}, 0}, Sizes{true, 8, 1, {3, 3, 0}, 0}, Sizes{true, 5, 2, {6, 2, 2}, 0},
-      Sizes{true, 5, 2, {4, 2, 1, false}, 0}, Sizes{true, 5, 2, {3, 2, 1}, 1}, Sizes{true, 4, 1, {5, 3, 1}, 0});
+  const Sizes sizes = GENERATE(Sizes{false, 3, 8, {4, 2, 1}, 0}, Sizes{false, 1, 4, {3, 1, 1}, 0},
+                               Sizes{true, 8, 20, {4, 2, 1}, 0}, Sizes{true, 8, 3, {4, 2, 1}, 0},
+                               Sizes{true, 8, 1, {3, 3, 0}, 0}, Sizes{true, 5, 2, {6, 2, 2}, 0},
+                               Sizes{true, 5, 2, {4, 2, 1, false}, 0}, Sizes{true, 5, 2, {3, 2, 1}, 1},
+                               Sizes{true, 4, 1, {5, 3, 1}, 0});
   const bool by_channels = GENERATE(false, true);
   CAPTURE(sizes.transposed, sizes.in, sizes.out, sizes.options.kernel, by_channels);
   variform::testing::Sizes in_float;
   in_float.dtype = at::kFloat;
   const Build build = fake_build(in_float);
   const LayerPtr layer =
-      sizes.transposed
-          ? LayerPtr(std::make_shared<nn::ConvTranspose2d>(
-                build, sizes.in, sizes.out, sizes.options,
-                std::array<int64_t, 2>{sizes.output_padding, sizes.output_padding}))
-          : LayerPtr(std::make_shared<nn::Conv2d>(build, sizes.in, sizes.out, sizes.options));
+      sizes.transposed ? LayerPtr(std::make_shared<nn::ConvTranspose2d>(
+                             build, sizes.in, sizes.out, sizes.options,
+                             std::array<int64_t, 2>{sizes.output_padding, sizes.output_padding}))
+                       : LayerPtr(std::make_shared<nn::Conv2d>(build, sizes.in, sizes.out, sizes.options));
   perturb(*layer);
   const auto function = [&](const Tensor& x, const std::vector<Tensor>& of) {
     const Tensor bias = of.size() > 1 ? of[1] : Tensor();
-    return sizes.transposed ? at::conv_transpose2d(x, of[0], bias, sizes.options.stride, sizes.options.padding,
-                                                   sizes.output_padding)
+    return sizes.transposed ? at::conv_transpose2d(x, of[0], bias, sizes.options.stride,
+                                                   sizes.options.padding, sizes.output_padding)
                             : at::conv2d(x, of[0], bias, sizes.options.stride, sizes.options.padding);
   };
   const auto given = [&](Shape shape) {

@@ -10,11 +10,11 @@
 
 namespace {
 
+using at::Tensor;
 using variform::config::OptimizerSpec;
 using variform::config::Schedule;
 using variform::testing::ContainsSubstring;
 using variform::train::Optimizer;
-using at::Tensor;
 
 constexpr double kRate = 0.05;
 
@@ -63,12 +63,14 @@ TEST_CASE("updates are right in every order of memory") {
   const auto generator = at::make_generator<at::CPUGeneratorImpl>(5);
   const auto normal = [&] { return at::randn({6, 4, 3, 3}, generator, at::TensorOptions(at::kFloat)); };
   const Tensor start = normal();
-  const Tensor parameter = (parameter_by_channels ? by_channels(start) : start.clone()).set_requires_grad(true);
+  const Tensor parameter =
+      (parameter_by_channels ? by_channels(start) : start.clone()).set_requires_grad(true);
   Optimizer optimizer({{spec_of(type), {{"p", parameter}}}});
   std::vector<Tensor> gradients;
   for (int64_t step = 1; step <= 3; ++step) {
     gradients.push_back(normal());
-    parameter.mutable_grad() = gradient_by_channels ? by_channels(gradients.back()) : gradients.back().clone();
+    parameter.mutable_grad() =
+        gradient_by_channels ? by_channels(gradients.back()) : gradients.back().clone();
     optimizer.set_rates(step, 10);
     optimizer.update();
   }
