@@ -33,8 +33,8 @@ struct Placed {
   }
 };
 
-// The same for a file of `size` bytes some of which are known later than the others: `first` is written and sent to the
-// disk before `rest` is called, which gives what is missing.
+// The same for a file of `size` bytes some of which are known later than the others: `first` is written and on its way to
+// the disk before `rest` is called, which gives what is missing.
 void commit(std::uint64_t size, const std::vector<Placed>& first,
             const std::function<std::vector<Placed>()>& rest, const std::filesystem::path& path);
 

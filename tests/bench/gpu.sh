@@ -19,6 +19,12 @@ libtorch=$("$python" -c 'import torch; print(torch.__path__[0])') || {
   exit 1
 }
 
+# A toolkit of CUDA's, where there is one, goes before the headers that the prefix has for machines without.
+major=$("$python" -c 'import torch; print((torch.version.cuda or "none").split(".")[0])')
+if [ "$major" = 13 ] && [ ! -e /usr/local/cuda/include/crt/host_config.h ]; then
+  export CUDA_HOME=${CUDA_HOME:-$prefix/usr/cuda}
+fi
+
 build=$root/build/gpu
 libraries=$prefix/usr/lib/$("${CXX:-c++}" -dumpmachine | sed 's/-pc-/-/')
 # What the libraries of the prefix need themselves is beside them.

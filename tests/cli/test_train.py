@@ -100,8 +100,9 @@ class Interruption(ProgramTest):
         self.addCleanup(lambda: (process.poll() is None and process.kill(), process.communicate()))
         runs = self.folder / "runs"
 
-        def stepping():
-            return any(path.stat().st_size > 200 for path in runs.glob("*/metrics.jsonl"))
+        def stepping():  # and the first checkpoint, which is written beside the training, is there
+            return (any(path.stat().st_size > 200 for path in runs.glob("*/metrics.jsonl")) and
+                    any(runs.glob("*/checkpoints/last.h5")))
 
         wait_until(stepping, process)
         return process, next(path for path in runs.iterdir() if ".new-" not in path.name)
