@@ -167,11 +167,7 @@ void publish(Descriptor& file, Temporary& temporary, const fs::path& path, std::
 
 void commit(std::span<const std::byte> bytes, const fs::path& path) {
   commit(
-      bytes.size(), {},
-      [&] {
-        return std::vector<Placed>{{0, bytes}};
-      },
-      path);
+      bytes.size(), {{0, bytes}}, [] { return std::vector<Placed>(); }, path);
 }
 
 void commit(std::uint64_t size, const std::vector<Placed>& first,

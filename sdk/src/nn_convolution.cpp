@@ -2,14 +2,12 @@
 
 #include "nn_convolution.h"
 
+#include "nn_linear.h"
 #include "nn_support.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Context.h>
-#include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
 #include <vector>
 
 namespace variform {
@@ -47,35 +45,14 @@ Tensor ordered(const Tensor& x, at::MemoryFormat format) {
   return x._fw_grad(0).defined() ? x.contiguous(format) : Ordered::apply(x, format == kChannels);
 }
 
-bool onednn_takes(const Tensor& tensor) {
-  return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && at::hasMKLDNN() &&
-         at::globalContext().userEnabledMkldnn();
-}
-
 // Images in the kernel's order.
 Tensor ordered_for(const Tensor& kernel, const Tensor& x) {
   return x.dim() == 4 && kernel.suggest_memory_format() == kChannels ? ordered(x, kChannels) : x;
 }
 
-// Along one axis: output s·m + a is the sum over inputs m − reach … m + reach with the kernel's entries
+// at::conv_transpose2d whose output is `stride` times as large as its input, by a convolution and a change of shape. Along
+// one axis, output s·m + a is the sum over inputs i from m − reach to m + reach with the kernel's entries
 // p = s(m − i) + a + padding that there are.
-struct Blocks {
-  Blocks(int64_t kernel, int64_t stride, int64_t padding) {
-    for (int64_t a = 0; a < stride; ++a)
-      reach = std::max({reach, (a + padding) / stride, (kernel - 1 - a - padding) / stride});
-    for (int64_t a = 0; a < stride; ++a)
-      for (int64_t tap = 0; tap < taps(); ++tap) {
-        const int64_t p = stride * (reach - tap) + a + padding;
-        entries.push_back(p < 0 || p >= kernel ? kernel : p);
-      }
-  }
-  int64_t taps() const { return 2 * reach + 1; }
-
-  int64_t reach = 0;
-  std::vector<int64_t> entries;  // [stride][taps]; `kernel` where there is none
-};
-
-// at::conv_transpose2d whose output is `stride` times as large as its input, by a convolution and a change of shape.
 class BlockConvolution final : public torch::autograd::Function<BlockConvolution> {
  public:
   static bool pays(const Tensor& x, const Tensor& weight, int64_t stride, int64_t padding,
@@ -83,13 +60,9 @@ class BlockConvolution final : public torch::autograd::Function<BlockConvolution
     const int64_t kernel = weight.size(2), outputs = weight.size(1);
     if (stride < 2 || output_padding != std::array<int64_t, 2>{} || kernel != stride + 2 * padding)
       return false;
-    if (!onednn_takes(x) || !onednn_takes(weight) || weight.suggest_memory_format() != kChannels)
-      return false;
-    if (at::autocast::is_autocast_enabled(at::kCPU) || x._fw_grad(0).defined() ||
-        weight._fw_grad(0).defined())
-      return false;
+    if (weight.suggest_memory_format() != kChannels || !by_hand_with_onednn(x, weight)) return false;
     const auto filled = [](int64_t channels) { return (channels + 15) / 16 * 16; };
-    const int64_t taps = Blocks(kernel, stride, padding).taps();
+    const int64_t taps = 2 * reach_of(stride, padding) + 1;
     return filled(outputs * stride * stride) * taps * taps < filled(outputs) * kernel * kernel;
   }
 
@@ -99,9 +72,9 @@ class BlockConvolution final : public torch::autograd::Function<BlockConvolution
     context->saved_data["bias"] = bias.has_value();
     context->saved_data["stride"] = stride;
     context->saved_data["padding"] = padding;
-    const Blocks blocks(weight.size(2), stride, padding);
-    const int64_t in = weight.size(0), out = weight.size(1), taps = blocks.taps();
-    const Tensor entries = at::tensor(blocks.entries, at::kLong);
+    const int64_t in = weight.size(0), out = weight.size(1), reach = reach_of(stride, padding);
+    const int64_t taps = 2 * reach + 1;
+    const Tensor entries = entries_of(weight.size(2), stride, padding);
     const Tensor kernel = at::constant_pad_nd(weight.contiguous(), {0, 1, 0, 1})
                               .index_select(2, entries)
                               .index_select(3, entries)
@@ -111,7 +84,7 @@ class BlockConvolution final : public torch::autograd::Function<BlockConvolution
                               .contiguous(kChannels);
     const std::optional<Tensor> biases =
         bias ? std::optional<Tensor>(bias->repeat({stride * stride})) : std::nullopt;
-    return at::conv2d(x, kernel, biases, 1, blocks.reach)
+    return at::conv2d(x, kernel, biases, 1, reach)
         .permute({0, 2, 3, 1})
         .reshape({x.size(0), x.size(2), x.size(3), stride, stride, out})
         .permute({0, 5, 1, 3, 2, 4})
@@ -129,6 +102,22 @@ class BlockConvolution final : public torch::autograd::Function<BlockConvolution
         {padding, padding}, {1, 1}, /*transposed=*/true, {0, 0}, 1,
         {context->needs_input_grad(0), context->needs_input_grad(1), bias});
     return {of_x, of_weight, of_bias, Tensor(), Tensor()};
+  }
+
+ private:
+  // Of kernels of stride + 2·padding entries.
+  static int64_t reach_of(int64_t stride, int64_t padding) { return (stride - 1 + padding) / stride; }
+
+  // p for each a and each input, [stride · taps]; `kernel`, a zero beyond the kernel's end, where there is none.
+  static Tensor entries_of(int64_t kernel, int64_t stride, int64_t padding) {
+    const int64_t reach = reach_of(stride, padding);
+    std::vector<int64_t> entries;
+    for (int64_t a = 0; a < stride; ++a)
+      for (int64_t i = -reach; i <= reach; ++i) {
+        const int64_t p = -stride * i + a + padding;
+        entries.push_back(p < 0 || p >= kernel ? kernel : p);
+      }
+    return at::tensor(entries, at::kLong);
   }
 };
 

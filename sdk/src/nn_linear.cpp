@@ -43,13 +43,8 @@ bool mkl_leaves_avx512_unused() {
 constexpr int64_t kLeastMultiplications = 1'500'000;
 
 bool by_onednn(const Tensor& x, const Tensor& weight) {
-  const auto fits = [](const Tensor& tensor) {
-    return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided;
-  };
-  return mkl_leaves_avx512_unused() && fits(x) && fits(weight) &&
-         x.numel() * weight.size(0) >= kLeastMultiplications && at::globalContext().userEnabledMkldnn() &&
-         !at::autocast::is_autocast_enabled(at::kCPU) && !x._fw_grad(0).defined() &&
-         !weight._fw_grad(0).defined() && pointwise();
+  return mkl_leaves_avx512_unused() && by_hand_with_onednn(x, weight) &&
+         x.numel() * weight.size(0) >= kLeastMultiplications && pointwise();
 }
 
 // a [n, k] times b [m, k]ᵀ, plus bias [m].
@@ -74,6 +69,16 @@ class Product final : public torch::autograd::Function<Product> {
 };
 
 }  // namespace
+
+bool onednn_takes(const Tensor& tensor) {
+  return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided &&
+         at::hasMKLDNN() && at::globalContext().userEnabledMkldnn();
+}
+
+bool by_hand_with_onednn(const Tensor& x, const Tensor& weight) {
+  return onednn_takes(x) && onednn_takes(weight) && !at::autocast::is_autocast_enabled(at::kCPU) &&
+         !x._fw_grad(0).defined() && !weight._fw_grad(0).defined();
+}
 
 Tensor dense_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (!by_onednn(x, weight)) return at::linear(x, weight, bias);

@@ -146,8 +146,8 @@ def conv(place):
 
 def bfloat16(place):
     """precision = "bfloat16" beside float32, and beside PyTorch's autocast."""
-    full, half = Case(), Case(precision="bfloat16")
-    rounds = in_turn(place, 120, lambda: ours(place, "float32", full, 120), lambda: ours(place, "bfloat16", half, 120),
+    full, half, steps = Case(), Case(precision="bfloat16"), 120
+    rounds = in_turn(place, steps, lambda: ours(place, "float32", full, steps), lambda: ours(place, "bfloat16", half, steps),
                      lambda: theirs(place, "autocast", half, "fused", "bfloat16"))
     yield Row("MLP step in bfloat16: our float32", rounds.ratio("float32", "bfloat16"), 2.2, "higher", detail(rounds, "float32", "bfloat16"))
     yield Row("MLP step in bfloat16: PyTorch eager, autocast, fused Adam", rounds.ratio("autocast", "bfloat16"), 1.5, "higher",
@@ -236,8 +236,8 @@ def products_of(case):
 
 def grae_approx(place):
     """A training step of GRAE≈ beside the β-VAE's, and beside PyTorch with torch.func.jvp."""
-    case = Case(objective="grae-approx")
-    rounds = in_turn(place, 60, lambda: ours(place, "beta-vae", Case(), 60), lambda: ours(place, "grae-approx", case, 60),
+    case, steps = Case(objective="grae-approx"), 60
+    rounds = in_turn(place, steps, lambda: ours(place, "beta-vae", Case(), steps), lambda: ours(place, "grae-approx", case, steps),
                      lambda: theirs(place, "jvp", case, "fused", "grae-approx"))
     plain, with_tangent = products_of(case)
     work = with_tangent / plain
