@@ -170,14 +170,14 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
   };
   if (at::isFloatingType(x.scalar_type()) && !at::isfinite(x).all().item<bool>())
     throw ReadError(context.where + ": expected finite numbers, found a NaN or an infinity.");
+  if (domain == "unit interval" && is_byte) return;
   const double low = x.min().item<double>(), high = x.max().item<double>();
   if (domain == "binary") {
     if (low < 0 || high > 1) fail("zeros and ones", high > 1 ? high : low);
     if (at::isFloatingType(x.scalar_type()) && !at::logical_or(x == 0, x == 1).all().item<bool>())
       throw ReadError(context.where + ": expected zeros and ones (domain \"binary\"), found fractions.");
   }
-  if (domain == "unit interval" && !is_byte && (low < 0 || high > 1))
-    fail("values from 0 to 1", high > 1 ? high : low);
+  if (domain == "unit interval" && (low < 0 || high > 1)) fail("values from 0 to 1", high > 1 ? high : low);
   if ((domain == "count" || domain == "categorical") && low < 0) fail("no negative values", low);
 }
 

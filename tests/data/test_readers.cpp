@@ -86,6 +86,26 @@ TEST_CASE("idx files are read plain and compressed, in every element type") {
   CHECK(values_of<std::int32_t>(read_idx(write(folder / "i", idx(0x0c, {1}, integers)))) == std::vector{258});
 }
 
+TEST_CASE("a gzip file may have several members, and something else behind them") {
+  const TemporaryFolder folder;
+  const Bytes pixels = ramp(300'000), whole = idx(8, {300'000}, pixels);  // more than a buffer
+  const std::span<const std::uint8_t> all(whole);
+  for (const std::size_t cut : {std::size_t{1}, std::size_t{4}, std::size_t{150'000}, whole.size() - 1}) {
+    Bytes file = gzip(all.first(cut));
+    const Bytes rest = gzip(all.subspan(cut));
+    file.insert(file.end(), rest.begin(), rest.end());
+    CHECK(read_idx(write(folder / "members-idx.gz", file)).bytes == pixels);
+    for (const Bytes& end : {Bytes{0}, Bytes{0x1f}, Bytes{0x1f, 0}, Bytes(200'000, 0)}) {
+      Bytes longer = file;
+      longer.insert(longer.end(), end.begin(), end.end());
+      CHECK(read_idx(write(folder / "padded-idx.gz", longer)).bytes == pixels);
+    }
+    file.resize(file.size() - 3);
+    CHECK_THAT(refusal([&] { read_idx(write(folder / "short-idx.gz", file)); }),
+               ContainsSubstring("found it cut short"));
+  }
+}
+
 TEST_CASE("a wrong idx file is refused with what was expected and what was found") {
   const TemporaryFolder folder;
   const Bytes good = idx(8, {4, 3, 2}, ramp(24));

@@ -1,64 +1,66 @@
-// Plain and gzip files through zlib, which reads both.
+// Plain and gzip files, told apart by their first bytes.
 
 #include "data/readers/source.h"
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <optional>
 #include <system_error>
 
-#include <zlib.h>
-
 #include "data/readers/array.h"
+#include "data/readers/inflater.h"
 
 namespace variform::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-class GzipSource final : public ByteSource {
+class FileSource final : public ByteSource {
  public:
-  explicit GzipSource(const fs::path& path) : name_(path.string()) {
+  explicit FileSource(const fs::path& path) : name_(path.string()) {
     std::error_code error;
     if (fs::is_directory(path, error)) throw ReadError(name_ + ": expected a file, found a folder.");
-    const auto size = fs::file_size(path, error);
+    bound_ = fs::file_size(path, error);
     if (error) throw ReadError(name_ + ": cannot be read: " + error.message() + ".");
-    file_.reset(gzopen(path.c_str(), "rb"));
+    file_.reset(std::fopen(path.c_str(), "rb"));
     if (!file_) throw ReadError(name_ + ": cannot be opened: " + std::strerror(errno) + ".");
-    gzbuffer(file_.get(), 1u << 17);
-    bound_ = gzdirect(file_.get()) ? size : size * kDeflateRatio;
+    std::uint8_t magic[2] = {};
+    const bool is_gzip = plain(magic, 2) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+    std::rewind(file_.get());
+    if (!is_gzip) return;
+    bound_ *= kDeflateRatio;
+    inflater_.emplace(
+        Inflater::Format::kGzip, [this](std::uint8_t* to, std::size_t n) { return plain(to, n); }, name_);
   }
 
   std::size_t read(void* to, std::size_t n) override {
-    constexpr std::size_t kMost = 1u << 30;  // zlib counts in int
-    const int got = gzread(file_.get(), to, static_cast<unsigned>(std::min(n, kMost)));
-    int code = Z_OK;
-    const char* message = gzerror(file_.get(), &code);
-    // A gzip file cut short yields what it has, with Z_BUF_ERROR.
-    if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
-      std::string why = message;
-      if (why.starts_with(name_ + ": ")) why.erase(0, name_.size() + 2);  // zlib begins with the file's name
-      throw ReadError(name_ + ": expected intact gzip data, found it " +
-                      (code == Z_BUF_ERROR ? "cut short" : "damaged (" + why + ")") +
-                      "; the file is truncated or damaged.");
-    }
-    return static_cast<std::size_t>(got);
+    return inflater_ ? inflater_->read(static_cast<std::uint8_t*>(to), n) : plain(to, n);
   }
   std::uint64_t bound() const override { return bound_; }
   const std::string& name() const override { return name_; }
 
  private:
+  std::size_t plain(void* to, std::size_t n) {
+    const std::size_t got = std::fread(to, 1, n, file_.get());
+    if (got < n && std::ferror(file_.get()) != 0)
+      throw ReadError(name_ + ": cannot be read to its end: " + std::strerror(errno) + ".");
+    return got;
+  }
+
   struct Close {
-    void operator()(gzFile file) const { gzclose(file); }
+    void operator()(std::FILE* file) const { std::fclose(file); }
   };
   std::string name_;
-  std::unique_ptr<gzFile_s, Close> file_;
+  std::unique_ptr<std::FILE, Close> file_;
   std::uint64_t bound_ = 0;
+  std::optional<Inflater> inflater_;  // when the file is compressed
 };
 
 }  // namespace
 
-std::unique_ptr<ByteSource> open_file(const fs::path& path) { return std::make_unique<GzipSource>(path); }
+std::unique_ptr<ByteSource> open_file(const fs::path& path) { return std::make_unique<FileSource>(path); }
 
 std::vector<std::uint8_t> read_exactly(ByteSource& source, std::uint64_t n, const std::string& what) {
   auto fail = [&](const std::string& found) {
@@ -67,10 +69,14 @@ std::vector<std::uint8_t> read_exactly(ByteSource& source, std::uint64_t n, cons
   };
   if (n > source.bound())
     fail("a file that can hold no more than " + std::to_string(source.bound()) + " bytes");
+  // Pages of memory are taken when they are written to, so that what is reserved costs nothing where a damaged header
+  // asks for too much; beyond it, doubling stays within twice what has really been read.
+  constexpr std::uint64_t kReserved = std::uint64_t{1} << 28, kAtOnce = 1u << 18;
   std::vector<std::uint8_t> bytes;
+  bytes.reserve(std::min(n, kReserved));
   std::uint64_t have = 0;
-  while (have < n) {  // doubling: the memory taken stays within twice what has really been read
-    bytes.resize(std::min<std::uint64_t>(n, std::max<std::uint64_t>(1u << 16, 2 * have)));
+  while (have < n) {
+    bytes.resize(std::min(n, have + kAtOnce));  // zeros that are still in the cache when they are overwritten
     const std::size_t got = source.read(bytes.data() + have, bytes.size() - have);
     if (got == 0) fail("only " + std::to_string(have));
     have += got;

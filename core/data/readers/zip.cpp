@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <system_error>
 
-#include <zlib.h>
+#include <isa-l/crc.h>
 
 #include "data/readers/array.h"
+#include "data/readers/inflater.h"
 
 namespace variform::data {
 namespace {
@@ -81,24 +83,16 @@ class ZipFile::Source final : public ByteSource {
         file_(zip.path_, std::ios::binary),
         compressed_left_(member.compressed) {
     file_.seekg(static_cast<std::streamoff>(data_offset));
-    // -MAX_WBITS: raw deflate, without zlib's own header
-    if (member.method == 8 && inflateInit2(&stream_, -MAX_WBITS) != Z_OK)
-      throw ReadError(name_ + ": zlib could not be started.");
-  }
-  ~Source() override {
-    if (member_.method == 8) inflateEnd(&stream_);
+    if (member.method == 8)
+      inflater_.emplace(
+          Inflater::Format::kDeflate, [this](std::uint8_t* to, std::size_t n) { return stored(to, n); },
+          name_);
   }
 
   std::size_t read(void* to, std::size_t n) override {
-    auto* out = static_cast<std::uint8_t*>(to);
-    std::size_t got = 0;
-    while (got < n) {  // each round ends with data or at the end
-      const std::size_t room = std::min<std::size_t>(n - got, 1u << 30);
-      const std::size_t more = member_.method == 8 ? inflate_some(out + got, room) : stored(out + got, room);
-      if (more == 0) break;
-      crc_ = crc32(crc_, out + got, static_cast<uInt>(more));
-      got += more;
-    }
+    auto* const out = static_cast<std::uint8_t*>(to);
+    const std::size_t got = inflater_ ? inflater_->read(out, n) : stored(out, n);
+    crc_ = crc32_gzip_refl(crc_, out, got);
     produced_ += got;
     if (got < n) check_end();
     return got;
@@ -115,25 +109,6 @@ class ZipFile::Source final : public ByteSource {
     return n;
   }
 
-  std::size_t inflate_some(std::uint8_t* to, std::size_t room) {
-    stream_.next_out = to;
-    stream_.avail_out = static_cast<uInt>(room);
-    while (!ended_ && stream_.avail_out == room) {
-      if (stream_.avail_in == 0) {
-        stream_.avail_in = static_cast<uInt>(stored(buffer_.data(), buffer_.size()));
-        stream_.next_in = buffer_.data();
-        if (stream_.avail_in == 0)
-          throw ReadError(name_ + ": expected intact deflated data, found it cut short.");
-      }
-      const int code = inflate(&stream_, Z_NO_FLUSH);
-      if (code == Z_STREAM_END) ended_ = true;
-      else if (code != Z_OK && code != Z_BUF_ERROR)
-        throw ReadError(name_ + ": expected intact deflated data, found it damaged (" +
-                        (stream_.msg != nullptr ? stream_.msg : "zlib error " + std::to_string(code)) + ").");
-    }
-    return room - stream_.avail_out;
-  }
-
   void check_end() const {
     if (produced_ != member_.size)
       throw ReadError(name_ + ": expected " + std::to_string(member_.size) + " bytes, found " +
@@ -146,10 +121,8 @@ class ZipFile::Source final : public ByteSource {
   Member member_;
   std::ifstream file_;
   std::uint64_t compressed_left_ = 0, produced_ = 0;
-  std::vector<std::uint8_t> buffer_ = std::vector<std::uint8_t>(1u << 16);
-  z_stream stream_{};
-  bool ended_ = false;
-  uLong crc_ = 0;
+  std::optional<Inflater> inflater_;  // when the member is compressed
+  std::uint32_t crc_ = 0;
 };
 
 ZipFile::ZipFile(const std::filesystem::path& path) : path_(path) {
