@@ -3,14 +3,16 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 #include "cli/commands.h"
 #include "config/node.h"
 #include "train/memory.h"
 
-int main(int argc, char** argv) {
-  variform::train::keep_freed_memory();
+namespace {
+
+int run(int argc, char** argv) {
   CLI::App app{"Variform: how does the variational family of a beta-VAE shape the model that it learns?",
                "variform"};
   app.require_subcommand(1);
@@ -57,4 +59,18 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "error: a plugin threw what does not derive from std::exception.\n");
     return variform::cli::kFailed;
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  variform::train::keep_freed_memory();
+  int code = run(argc, argv);
+  const bool was_lost = std::ferror(stdout) != 0;
+  if (std::fflush(stdout) != 0 || was_lost) {
+    std::fprintf(stderr, "error: standard output could not be written to its end; is its disk full?\n");
+    if (code == variform::cli::kDone) code = variform::cli::kFailed;
+  }
+  // LibTorch would take its tables of operators apart one entry after the other, for a twentieth of a second.
+  std::_Exit(code);
 }

@@ -4,13 +4,14 @@ import json
 import pathlib
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 
 import h5py
 import numpy
 
-from program import SOURCE, ProgramTest, checkpoint, main, metrics
+from program import BINARY, SOURCE, ProgramTest, checkpoint, main, metrics
 
 
 class Plugins(ProgramTest):
@@ -50,6 +51,13 @@ class Plugins(ProgramTest):
         self.assertIn("broken.so", text)
         self.assertIn("broken.so", json.dumps(self.run_program("doctor", "--json", env=env).json))
         self.train("--stop-at", 1, env=env)   # and it is in nobody's way
+
+    def test_full_disk(self):
+        """A result that could not be written is no success."""
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([BINARY, "list"], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("is its disk full?", result.stderr)
 
     def test_no_plugins(self):
         result = self.run_program("train", "small.toml", code=None, env={"VARIFORM_PLUGINS": str(self.folder / "nowhere")})
