@@ -2,6 +2,8 @@
 
 #include <variform/nn/activation.h>
 
+#include "nn_support.h"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -32,6 +34,7 @@ Tensor gelu_slope(const Tensor& x) {
 }
 
 const Elementwise kActivations[] = {
+    // is_rectifier() goes by relu's place
     {"relu", "torch.nn.ReLU()", true, [](const Tensor& x) { return at::relu(x); },
      [](const Tensor&, const Tensor& y) { return (y > 0).to(y.scalar_type()); }},
     {"leaky-relu", "torch.nn.LeakyReLU(0.01)", true, [](const Tensor& x) { return at::leaky_relu(x, kLeak); },
@@ -68,6 +71,7 @@ class Activation final : public Layer {
   Shape output_shape(const Shape& in) const override { return in; }
   bool piecewise_linear() const override { return function_.piecewise_linear; }
   std::string python() const override { return function_.python; }
+  const Elementwise& function() const { return function_; }
 
  private:
   const Elementwise& function_;  // an entry of the table
@@ -83,6 +87,11 @@ class Identity final : public LinearMap {
 };
 
 }  // namespace
+
+bool is_rectifier(const Layer& layer) {
+  const auto* const found = dynamic_cast<const Activation*>(&layer);
+  return found && &found->function() == std::begin(kActivations);
+}
 
 LayerPtr activation(std::string_view name) {
   if (name == "identity") return std::make_shared<Identity>();

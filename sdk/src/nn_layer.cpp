@@ -5,6 +5,7 @@
 #include <variform/nn/layers.h>
 
 #include "nn_convolution.h"
+#include "nn_linear.h"
 #include "nn_products.h"
 #include "nn_support.h"
 
@@ -50,9 +51,26 @@ void Sequential::append(LayerPtr layer) {
   layers_.push_back(register_module(std::to_string(layers_.size()), std::move(layer)));
 }
 
+namespace {
+
+// relu(layer.forward(x)) without memory of its own, where layers are known to return a new tensor.
+Tensor rectified(const Layer& layer, const Tensor& x) {
+  if (const auto* linear = dynamic_cast<const Linear*>(&layer))
+    return rectified_linear(x, linear->weight(), linear->bias());
+  const bool is_new = dynamic_cast<const Conv2d*>(&layer) || dynamic_cast<const ConvTranspose2d*>(&layer);
+  const Tensor y = layer.forward(x);
+  return is_new ? y.relu_() : at::relu(y);
+}
+
+}  // namespace
+
 Tensor Sequential::forward(const Tensor& x) const {
   Tensor y = x;
-  for (const LayerPtr& layer : layers_) y = layer->forward(y);
+  for (auto layer = layers_.begin(); layer != layers_.end(); ++layer) {
+    const bool pair = layer + 1 != layers_.end() && is_rectifier(**(layer + 1));
+    y = pair ? rectified(**layer, y) : (*layer)->forward(y);
+    if (pair) ++layer;
+  }
   return ordered_like(x, y);
 }
 

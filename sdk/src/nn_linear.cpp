@@ -20,7 +20,7 @@ using Scalars = c10::List<std::optional<at::Scalar>>;
 using Pointwise = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view,
                          Scalars, std::optional<c10::string_view>);
 
-// LibTorch's way to oneDNN for dense float32 matrices, if this build of it has one.
+// LibTorch's way to oneDNN for dense matrices, bias and activation included, if this build of it has one.
 const std::optional<c10::TypedOperatorHandle<Pointwise>>& pointwise() {
   static const auto found = []() -> std::optional<c10::TypedOperatorHandle<Pointwise>> {
     const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
@@ -47,26 +47,69 @@ bool by_onednn(const Tensor& x, const Tensor& weight) {
          x.numel() * weight.size(0) >= kLeastMultiplications && pointwise();
 }
 
-// a [n, k] times b [m, k]ᵀ, plus bias [m].
+// Whether autocast would have the product in bfloat16 on a CPU that has instructions for it.
+bool in_bfloat16(const Tensor& x, const Tensor& weight) {
+#if defined(__x86_64__)
+  static const bool supported = __builtin_cpu_supports("avx512bf16");
+#else
+  static const bool supported = false;
+#endif
+  const auto taken = [](const Tensor& tensor) {
+    return tensor.is_cpu() && tensor.layout() == at::kStrided && !tensor._fw_grad(0).defined() &&
+           (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
+  };
+  return supported && at::autocast::is_autocast_enabled(at::kCPU) &&
+         at::autocast::get_autocast_dtype(at::kCPU) == at::kBFloat16 && taken(x) && taken(weight) &&
+         at::hasMKLDNN() && at::globalContext().userEnabledMkldnn() && pointwise();
+}
+
+// a [n, k] times b [m, k]ᵀ, plus bias [m]; below 0 it becomes 0 when `rectified`.
 class Product final : public torch::autograd::Function<Product> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& a, const Tensor& b,
-                        const std::optional<Tensor>& bias) {
-    context->save_for_backward({a, b});
+                        const std::optional<Tensor>& bias, bool rectified) {
+    const Tensor result = pointwise()->call(a, b, bias, rectified ? "relu" : "none", Scalars(), "");
+    context->save_for_backward({a, b, rectified ? result : Tensor()});
     context->saved_data["bias"] = bias.has_value();
-    return pointwise()->call(a, b, bias, "none", Scalars(), "");
+    return result;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
-    const Tensor& gradient = gradients[0];
-    variable_list found(3);
-    if (context->needs_input_grad(0)) found[0] = dense_linear(gradient, saved[1].t(), {});
-    if (context->needs_input_grad(1)) found[1] = dense_linear(gradient.t(), saved[0].t(), {});
+    const Tensor &a = saved[0], &b = saved[1], &result = saved[2];
+    const Tensor gradient = result.defined() ? at::threshold_backward(gradients[0], result, 0) : gradients[0];
+    variable_list found(4);
+    if (context->needs_input_grad(0)) found[0] = product(gradient, b);
+    if (context->needs_input_grad(1)) found[1] = product(gradient.t(), a);
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) found[2] = gradient.sum(0);
     return found;
   }
+
+ private:
+  // LibTorch's own products in bfloat16 are oneDNN's, and take transposed matrices as they are.
+  static Tensor product(const Tensor& a, const Tensor& b) {
+    return a.scalar_type() == at::kBFloat16 ? at::mm(a, b) : dense_linear(a, b.t(), {});
+  }
 };
+
+Tensor by_product(const Tensor& x, const Tensor& weight, const Tensor& bias, bool rectified) {
+  Shape shape(x.sizes().begin(), x.sizes().end() - 1);
+  shape.push_back(weight.size(0));
+  const std::optional<Tensor> shift = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
+  return Product::apply(x.reshape({-1, x.size(-1)}), weight, shift, rectified).view(shape);
+}
+
+// As autocast does it: cast matrices are kept for the pass.
+Tensor narrowed(const Tensor& tensor) {
+  return tensor.defined() ? at::autocast::cached_cast(at::kBFloat16, tensor, at::kCPU) : tensor;
+}
+
+Tensor dense_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool rectified) {
+  if (by_onednn(x, weight)) return by_product(x, weight, bias, rectified);
+  if (in_bfloat16(x, weight)) return by_product(narrowed(x), narrowed(weight), narrowed(bias), rectified);
+  const Tensor y = at::linear(x, weight, bias);
+  return rectified ? at::relu(y) : y;
+}
 
 }  // namespace
 
@@ -81,11 +124,11 @@ bool by_hand_with_onednn(const Tensor& x, const Tensor& weight) {
 }
 
 Tensor dense_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!by_onednn(x, weight)) return at::linear(x, weight, bias);
-  Shape shape(x.sizes().begin(), x.sizes().end() - 1);
-  shape.push_back(weight.size(0));
-  const std::optional<Tensor> shift = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
-  return Product::apply(x.reshape({-1, x.size(-1)}), weight, shift).view(shape);
+  return dense_linear(x, weight, bias, /*rectified=*/false);
+}
+
+Tensor rectified_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return dense_linear(x, weight, bias, /*rectified=*/true);
 }
 
 }  // namespace nn

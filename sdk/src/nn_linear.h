@@ -16,8 +16,12 @@ bool by_hand_with_onednn(const Tensor& x, const Tensor& weight);
 
 /// at::linear: x [..., in] times weight [out, in]ᵀ, plus bias [out] where it is defined. Large float32 products go to
 /// oneDNN on processors whose AVX-512 LibTorch's MKL leaves unused (all but Intel's): the same sums, in another order.
-/// Differentiable any number of times; forward-mode differentiation and autocast take at::linear.
+/// Under bfloat16 autocast so do all on processors with instructions for it, with bfloat16 results as autocast's.
+/// Differentiable any number of times; forward-mode differentiation takes at::linear.
 Tensor dense_linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
+
+/// at::relu of dense_linear(), by oneDNN in one operation.
+Tensor rectified_linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 }  // namespace nn
 }  // namespace v1

@@ -20,6 +20,9 @@ Tensor push_linear(const Tensor& v, const Apply& apply) {
   return once.expand(shape);
 }
 
+/// Whether the layer is activation("relu").
+bool is_rectifier(const Layer& layer);
+
 /// Continuation lines of Python code moved one level to the right.
 inline std::string indented(const std::string& code) {
   std::string text;

@@ -346,25 +346,67 @@ void check_close(const Tensor& found, const Tensor& expected) {
   CHECK(((found - expected).norm() / expected.norm()).item<double>() < 1e-5);
 }
 
+// As Sequential computes it, which takes the two together.
+LayerPtr with_relu(const LayerPtr& layer) {
+  return std::make_shared<nn::Sequential>(std::vector<LayerPtr>{layer, nn::activation("relu")});
+}
+
 TEST_CASE("large float32 products are right, with their first and second derivatives") {
   variform::testing::Sizes sizes;
   sizes.dtype = at::kFloat;
-  nn::Linear layer(fake_build(sizes), 300, 200);
-  const Tensor weight = layer.parameters()[0], bias = layer.parameters()[1];
+  const bool rectified = GENERATE(false, true);
+  const auto linear = std::make_shared<nn::Linear>(fake_build(sizes), 300, 200);
+  const LayerPtr layer = rectified ? with_relu(linear) : LayerPtr(linear);
+  const auto function = [&](const Tensor& x, const Tensor& weight, const Tensor& bias) {
+    const Tensor y = at::linear(x, weight, bias);
+    return rectified ? at::relu(y) : y;
+  };
+  const Tensor weight = linear->weight(), bias = linear->bias();
   const std::vector<Tensor> rows{normal({64, 300}), normal({300, 64}).t(), normal({8, 8, 300})};
   for (const Tensor& given : rows) {
     const Tensor x = given.to(at::kFloat).set_requires_grad(true);
     const Tensor wide_x = widened(x), wide_weight = widened(weight), wide_bias = widened(bias);
-    const Tensor y = layer.forward(x), wide = at::linear(wide_x, wide_weight, wide_bias);
+    const Tensor y = layer->forward(x), wide = function(wide_x, wide_weight, wide_bias);
     check_close(y, wide);
     const std::vector<Tensor> found = two_derivatives(y, {x, weight, bias}),
                               expected = two_derivatives(wide, {wide_x, wide_weight, wide_bias});
     for (size_t i = 0; i < found.size(); ++i) check_close(found[i], expected[i]);
   }
   const Tensor x = rows[0].to(at::kFloat), v = normal({5, 64, 300}).to(at::kFloat);
-  check_close(layer.push(x, v).jv, at::linear(v.to(at::kDouble), weight.to(at::kDouble), {}));
+  check_close(linear->push(x, v).jv, at::linear(v.to(at::kDouble), weight.to(at::kDouble), {}));
   const at::NoGradGuard no_grad;
-  check_close(layer.forward(x), at::linear(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble)));
+  check_close(layer->forward(x), function(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble)));
+}
+
+TEST_CASE("products under bfloat16 autocast are autocast's, with their gradients") {
+  variform::testing::Sizes sizes;
+  sizes.dtype = at::kFloat;
+  const bool rectified = GENERATE(false, true), biased = GENERATE(false, true);
+  CAPTURE(rectified, biased);
+  const auto linear = std::make_shared<nn::Linear>(fake_build(sizes), 48, 40, biased);
+  const LayerPtr layer = rectified ? with_relu(linear) : LayerPtr(linear);
+  for (const Shape& shape : {Shape{24, 48}, Shape{6, 4, 48}}) {
+    const Tensor x = normal(shape).to(at::kFloat).set_requires_grad(true);
+    std::vector<Tensor> of{x, linear->weight()};
+    if (biased) of.push_back(linear->bias());
+    at::autocast::set_autocast_enabled(at::kCPU, true);
+    at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+    const Tensor plain = at::linear(x, linear->weight(), linear->bias());
+    const Tensor y = layer->forward(x), expected = rectified ? at::relu(plain) : plain;
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(at::kCPU, false);
+    CHECK(y.scalar_type() == at::kBFloat16);
+    const std::vector<Tensor> found = torch::autograd::grad({y.to(at::kFloat).square().sum()}, of),
+                              right = torch::autograd::grad({expected.to(at::kFloat).square().sum()}, of);
+    const auto off = [](const Tensor& a, const Tensor& b) {
+      return ((a.to(at::kDouble) - b.to(at::kDouble)).norm() / b.to(at::kDouble).norm()).item<double>();
+    };
+    CHECK(off(y, expected) < 0.004);
+    for (size_t i = 0; i < of.size(); ++i) {
+      CHECK(found[i].scalar_type() == at::kFloat);
+      CHECK(off(found[i], right[i]) < 0.01);
+    }
+  }
 }
 
 TEST_CASE(
@@ -380,8 +422,8 @@ TEST_CASE(
                                Sizes{true, 8, 1, {3, 3, 0}, 0}, Sizes{true, 5, 2, {6, 2, 2}, 0},
                                Sizes{true, 5, 2, {4, 2, 1, false}, 0}, Sizes{true, 5, 2, {3, 2, 1}, 1},
                                Sizes{true, 4, 1, {5, 3, 1}, 0});
-  const bool by_channels = GENERATE(false, true);
-  CAPTURE(sizes.transposed, sizes.in, sizes.out, sizes.options.kernel, by_channels);
+  const bool by_channels = GENERATE(false, true), rectified = GENERATE(false, true);
+  CAPTURE(sizes.transposed, sizes.in, sizes.out, sizes.options.kernel, by_channels, rectified);
   variform::testing::Sizes in_float;
   in_float.dtype = at::kFloat;
   const Build build = fake_build(in_float);
@@ -397,6 +439,7 @@ TEST_CASE(
                                                    sizes.options.padding, sizes.output_padding)
                             : at::conv2d(x, of[0], bias, sizes.options.stride, sizes.options.padding);
   };
+  const auto activated = [&](const Tensor& y) { return rectified ? at::relu(y) : y; };
   const auto given = [&](Shape shape) {
     const Tensor x = normal(shape).to(at::kFloat);
     return by_channels && x.dim() == 4 ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
@@ -408,7 +451,8 @@ TEST_CASE(
     wide_of.push_back(widened(parameter));
   }
   const std::vector<Tensor> wide(wide_of.begin() + 1, wide_of.end());
-  const Tensor y = layer->forward(x), right = function(wide_of[0], wide);
+  const Tensor y = (rectified ? with_relu(layer) : layer)->forward(x);
+  const Tensor right = activated(function(wide_of[0], wide));
   check_close(y, right);
   CHECK(Shape(y.sizes().begin() + 1, y.sizes().end()) == layer->output_shape({sizes.in, 6, 8}));
   const std::vector<Tensor> found = two_derivatives(y, of), expected = two_derivatives(right, wide_of);
