@@ -12,20 +12,24 @@
 
 namespace variform::evaluate {
 
-LocalDerivatives local_derivatives(Model& model, const Tensor& x, const Tensor& z, Curvature curvature) {
+LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, const Tensor& x,
+                                   const Tensor& z, Curvature curvature) {
   // J of so many data that it, widened, is still in the processor's cache when the products read it.
   constexpr int64_t kNumbers = int64_t{1} << 19;
-  const int64_t each = model.latent * c10::multiply_integers(model.data) * model.likelihood().outputs();
+  const int64_t each = model.latent * short_jacobian.size();
   const int64_t rows = z.is_cpu() ? std::clamp<int64_t>(kNumbers / each, 1, z.size(0)) : z.size(0);
   const std::optional<Tensor> constant = model.likelihood().isotropic_curvature();  // H_ℓ = constant I
   std::vector<Tensor> metrics, hessians;
   LocalDerivatives found;
   for (int64_t first = 0; first < z.size(0); first += rows) {
     const Tensor some = z.slice(0, first, first + rows);
+    if (const auto tangents = constant ? short_jacobian(model, some) : std::nullopt) {
+      metrics.push_back(inner_products(tangents->to(at::kDouble)));
+      continue;
+    }
     const Pushed pushed = model.pushforward(some, model.unit_tangents(some.size(0)));
     const Tensor jv = pushed.jv.to(at::kDouble);  // [d, B, n, data…]
-    const Tensor columns = jv.flatten(2).transpose(0, 1);
-    metrics.push_back(columns.bmm(columns.transpose(1, 2)));
+    metrics.push_back(inner_products(jv));
     if (constant || !found.why.empty()) continue;
     try {
       hessians.push_back(model.likelihood().gram(x.slice(0, first, first + rows), pushed.g, jv, curvature));

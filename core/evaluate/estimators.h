@@ -7,16 +7,19 @@
 #include <memory>
 #include <string>
 
+#include "evaluate/short_jacobian.h"
+
 namespace variform::evaluate {
 
 /// G = JᵀJ at z [B, d] -> [B, d, d] float64, J taken over the decoder's outputs, and H = JᵀH_ℓJ likewise from the same
-/// pushforward, of a few data at a time. H is undefined where the likelihood lacks this curvature, and then `why` says
+/// pushforward, of a few data at a time, or H = cG from a short one where H_ℓ = c I. H is undefined where the likelihood lacks this curvature, and then `why` says
 /// so. Throws Unsupported when the decoder mixes rows.
 struct LocalDerivatives {
   Tensor metric, hessian;
   std::string why;
 };
-LocalDerivatives local_derivatives(Model& model, const Tensor& x, const Tensor& z, Curvature curvature);
+LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, const Tensor& x,
+                                   const Tensor& z, Curvature curvature);
 
 /// All of ∇²F_x(z), F_x(z) = ℓ(x, g(z)), by differentiating twice: [B, d, d] float64 (§3). Gauss–Newton's H is its first
 /// part. Throws Unsupported where it cannot be had.

@@ -76,6 +76,7 @@ class Evaluator {
     const int64_t all = rows_.size();
     const int64_t count = options_.limit > 0 ? std::min(options_.limit, all) : all;
     const int64_t batch = rows_at_a_time();
+    short_jacobian_.emplace(model_, count);
     for (int64_t first = 0; first < count; first += batch) add_batch(first, std::min(batch, count - first));
     json result = report(count);
     if (!options_.dump.empty()) write_dump(result);
@@ -153,8 +154,9 @@ class Evaluator {
                              "contrast",          "off_diagonal",    "elbo_optimal",
                              "loss_beta_optimal", "is_nll_optimal",  "is_effective_samples_optimal",
                              "gauss_newton_rest"};
-    const auto local =
-        tally_.attempt(names, [&] { return local_derivatives(model_, here.x, here.h, options_.curvature); });
+    const auto local = tally_.attempt(names, [&] {
+      return local_derivatives(model_, *short_jacobian_, here.x, here.h, options_.curvature);
+    });
     if (!local) return;
     gathered_.add(*local);
     if (!local->hessian.defined()) return tally_.undefined(names, "not defined: " + local->why);
@@ -513,6 +515,7 @@ class Evaluator {
   std::string structure_source_;        // where it is from, when not from the family
   std::vector<int64_t> blocks_;         // the family's, or the option's; empty: none
   std::optional<bool> closed_kl_;
+  std::optional<ShortJacobian> short_jacobian_;
   Tally tally_;
   Tensor column_sum_;          // Σ_n c_n, [d]
   double column_squares_ = 0;  // Σ_n ‖c_n‖²

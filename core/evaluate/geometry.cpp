@@ -6,6 +6,8 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "evaluate/parallel.h"
+
 namespace variform::evaluate {
 namespace {
 
@@ -29,6 +31,15 @@ Tensor same_block(const std::vector<int64_t>& blocks, const Tensor& like) {
   return mask;
 }
 
+Shares shares_of(const Tensor& all_squares, const Tensor& kept, const std::vector<int64_t>& blocks) {
+  const Tensor mask = kept.to(all_squares.options());
+  const Tensor squares = all_squares * mask * mask.unsqueeze(1);
+  const Tensor all = squares.sum({1, 2}), inside = (squares * same_block(blocks, squares)).sum({1, 2});
+  const auto share = [&](const Tensor& part) { return at::where(all > 0, part / all, 0.0); };
+  const Tensor off = share(all - squares.diagonal(0, 1, 2).sum(1)), across = share(all - inside);
+  return {off, off - across, across};
+}
+
 // The block that each latent is in, counted from 0, [d].
 Tensor block_indices(const std::vector<int64_t>& blocks) {
   std::vector<int64_t> indices;
@@ -39,8 +50,9 @@ Tensor block_indices(const std::vector<int64_t>& blocks) {
 
 void add_shares(Section& section, const std::string& name, const std::string& symbol, const Tensor& matrices,
                 const Manifold& manifold) {
+  const Tensor squares = squared_cosines(matrices);
   const auto add = [&](const Tensor& kept, const std::string& suffix, const std::string& whose) {
-    const Shares found = shares(matrices, kept, manifold.blocks);
+    const Shares found = shares_of(squares, kept, manifold.blocks);
     const std::string of = " of the squares of " + symbol + ", normalized" + whose;
     section.values(name + "_off_diagonal" + suffix, found.off_diagonal, "off-diagonal share" + of + " (§8)");
     if (manifold.blocks.empty()) return;
@@ -49,7 +61,20 @@ void add_shares(Section& section, const std::string& name, const std::string& sy
   };
   add(at::ones_like(manifold.active), "", "");
   add(manifold.active, "_active", ", among active latents");
-  section.spread(name, normalized(matrices));
+  section.spread(name, squares.sqrt());
+}
+
+// Rising, [R, d]. LibTorch takes one matrix after the other on a CPU.
+Tensor eigenvalues(const Tensor& matrices) {
+  constexpr int64_t kAtOnce = 512;
+  if (!matrices.is_cpu()) return at::linalg_eigvalsh(matrices);
+  const std::vector<Tensor> parts = matrices.detach().split(kAtOnce);
+  std::vector<Tensor> found(parts.size());
+  in_parallel(static_cast<int64_t>(parts.size()), [&](int64_t i) {
+    const auto part = static_cast<std::size_t>(i);
+    found[part] = at::linalg_eigvalsh(parts[part]);
+  });
+  return at::cat(found);
 }
 
 // G among the active latents, [R, a, a].
@@ -63,12 +88,7 @@ Tensor among_active(const Manifold& manifold) {
 Tensor normalized(const Tensor& matrices) { return squared_cosines(matrices).sqrt(); }
 
 Shares shares(const Tensor& matrices, const Tensor& kept, const std::vector<int64_t>& blocks) {
-  const Tensor mask = kept.to(matrices.options());
-  const Tensor squares = squared_cosines(matrices) * mask * mask.unsqueeze(1);
-  const Tensor all = squares.sum({1, 2}), inside = (squares * same_block(blocks, matrices)).sum({1, 2});
-  const auto share = [&](const Tensor& part) { return at::where(all > 0, part / all, 0.0); };
-  const Tensor off = share(all - squares.diagonal(0, 1, 2).sum(1)), across = share(all - inside);
-  return {off, off - across, across};
+  return shares_of(squared_cosines(matrices), kept, blocks);
 }
 
 void add_local_geometry(Section& section, const Manifold& manifold) {
@@ -77,7 +97,7 @@ void add_local_geometry(Section& section, const Manifold& manifold) {
   add_shares(section, "metric", "G = JᵀJ", manifold.metric, manifold);
   if (manifold.hessian.defined()) add_shares(section, "hessian", "H = JᵀH_ℓJ", manifold.hessian, manifold);
 
-  const Tensor spectrum = at::linalg_eigvalsh(manifold.metric);  // rising
+  const Tensor spectrum = eigenvalues(manifold.metric);
   const Tensor singular = spectrum.clamp_min(0).sqrt().flip(1);  // falling
   section.spread("singular_values", singular);
   section.values("largest_singular_value", singular.select(1, 0),
@@ -91,9 +111,9 @@ void add_local_geometry(Section& section, const Manifold& manifold) {
     return section.undefined("condition_number", "not defined: no latent is active.", condition);
   }
   const bool all = active == manifold.metric.size(1);
-  const Tensor eigenvalues = all ? spectrum : at::linalg_eigvalsh(among_active(manifold));
-  section.values("log_volume", 0.5 * eigenvalues.log().sum(1), volume);
-  const Tensor ratio = (eigenvalues.select(1, active - 1) / eigenvalues.select(1, 0)).log();
+  const Tensor own = all ? spectrum : eigenvalues(among_active(manifold));
+  section.values("log_volume", 0.5 * own.log().sum(1), volume);
+  const Tensor ratio = (own.select(1, active - 1) / own.select(1, 0)).log();
   section.geometric("condition_number", ratio, condition);
 }
 

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "evaluate/parallel.h"
 #include "evaluate/tally.h"
 
 namespace variform::evaluate {
@@ -53,9 +54,11 @@ Tensor quartiles(const Tensor& values) {
                             .nan_to_num(kInfinity, kInfinity, -kInfinity)
                             .clone(at::MemoryFormat::Contiguous);
   const Tensor found = at::empty({series.size(0), 3}, at::kDouble);
-  for (int64_t i = 0; i < series.size(0); ++i)
-    quartiles_of({series[i].mutable_data_ptr<double>(), static_cast<std::size_t>(series.size(1))},
-                 found[i].mutable_data_ptr<double>());
+  const int64_t length = series.size(1);
+  double *const from = series.mutable_data_ptr<double>(), *const to = found.mutable_data_ptr<double>();
+  in_parallel(series.size(0), [&](int64_t i) {
+    quartiles_of({from + i * length, static_cast<std::size_t>(length)}, to + 3 * i);
+  });
   return found.t().reshape(shape);
 }
 

@@ -2,6 +2,8 @@
 
 #include "models.h"
 
+#include <variform/nn/network.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
@@ -9,6 +11,7 @@
 #include "evaluate/evaluate.h"
 #include "evaluate/geometry.h"
 #include "evaluate/rows.h"
+#include "evaluate/short_jacobian.h"
 
 namespace variform::evaluate {
 namespace {
@@ -96,6 +99,82 @@ TEST_CASE("one latent that the encoder ignores is no part of volume and conditio
   const at::Tensor two = w.index_select(1, at::tensor({0, 2}, at::kLong));
   CHECK(result.at("geometry").at("log_volume").at("value").get<double>() ==
         testing::Approx(0.5 * at::logdet(two.t().mm(two)).item<double>()));
+}
+
+// The network's images, twice as long tangents.
+class Stretched final : public nn::NetworkDecoder {
+ public:
+  using NetworkDecoder::NetworkDecoder;
+  Pushed pushforward(const Tensor& z, const Tensor& v) override {
+    const Pushed pushed = NetworkDecoder::pushforward(z, v);
+    return {pushed.g, 2 * pushed.jv};
+  }
+};
+
+at::Tensor gram_of(const at::Tensor& tangents) { return inner_products(tangents.to(at::kDouble)); }
+
+TEST_CASE("fewer numbers have the Jacobian's inner products") {
+  const bool is_double = GENERATE(true, false);
+  auto session = test::open(
+      Setup{.shape = "[3, 14, 14]", .decoder = "mlp", .precision = is_double ? "float64" : "float32"});
+  Model& model = session->assembly->model();
+  const at::NoGradGuard no_grad;
+  const at::Tensor z = at::linspace(-2, 2, 15, model.options).reshape({5, 3});
+  const at::Tensor plain = gram_of(model.pushforward(z, model.unit_tangents(5)).jv);
+  constexpr int64_t kMany = 1'000'000;
+  ShortJacobian found(model, kMany);
+  CHECK(found.size() == 512);
+  const std::optional<Tensor> tangents = found(model, z);
+  REQUIRE(tangents);
+  CHECK(tangents->sizes() == at::IntArrayRef({3, 5, 512}));
+  CHECK(largest(gram_of(*tangents) - plain) / largest(plain) < (is_double ? 1e-12 : 1e-5));
+
+  const auto none = [&](int64_t data) {
+    ShortJacobian one(model, data);
+    return !one(model, z) && one.size() == 588;
+  };
+  CHECK(none(1));  // R would cost more than it saves
+  model.mixed_precision = true;
+  CHECK(none(kMany));
+  model.mixed_precision = false;
+  model.reference = true;
+  CHECK(none(kMany));
+  model.reference = false;
+  Build build(nullptr);
+  build.data = model.data;
+  build.latent = 3;
+  build.options = model.options;
+  build.rng = model.rng;
+  const auto made = [&](const std::vector<nn::LayerPtr>& end) {
+    std::vector<nn::LayerPtr> layers{std::make_shared<nn::Linear>(build, 3, 588)};
+    layers.insert(layers.end(), end.begin(), end.end());
+    return std::make_shared<nn::Sequential>(layers);
+  };
+  const auto image = std::make_shared<nn::Unflatten>(model.data);
+  model.set(Kind::kDecoder, std::make_shared<nn::NetworkDecoder>(build, made({image})), "linear");
+  CHECK_FALSE(none(kMany));
+  model.set(Kind::kDecoder, std::make_shared<Stretched>(build, made({image})), "stretched");
+  CHECK(none(kMany));
+  model.set(Kind::kDecoder,
+            std::make_shared<nn::NetworkDecoder>(build, made({nn::activation("sigmoid"), image})),
+            "squashed");
+  CHECK(none(kMany));
+}
+
+TEST_CASE("eigenvalues of more matrices than are taken at once are in the data's order") {
+  const at::Tensor sizes = at::arange(1, 1301, at::kDouble).reshape({-1, 1});
+  const at::Tensor metric = at::diag_embed(at::cat({2 * sizes, sizes, 3 * sizes}, 1));
+  Section section;
+  add_local_geometry(section, Manifold{metric, {}, kept({1, 1, 1}), {}});
+  const json quartiles = section.entries().at("largest_singular_value").at("quartiles");
+  const at::Tensor expected =
+      (3 * sizes.flatten()).sqrt().quantile(at::tensor({0.25, 0.5, 0.75}, at::kDouble));
+  for (int64_t i = 0; i < 3; ++i)
+    CHECK(quartiles.at(static_cast<std::size_t>(i)).get<double>() ==
+          testing::Approx(expected[i].item<double>()));
+  CHECK(section.entries().at("condition_number").at("value").get<double>() == testing::Approx(3));
+  CHECK(section.entries().at("log_volume").at("value").get<double>() ==
+        testing::Approx(0.5 * (6 * sizes.pow(3)).log().mean().item<double>()));
 }
 
 // g(z) = (z₁ cos z₂, z₁ sin z₂, z₃, 0, 0, 0, 0): flat, but in coordinates whose straight lines are spirals.
