@@ -316,18 +316,18 @@ def pair(place):
     cores = sorted(os.sched_getaffinity(0))[:2]
     ratios, seconds = [], []
     with contextlib.ExitStack() as stack:
-        each = [stack.enter_context(ours(place, f"pair-{core}", Case(threads=1), 40, {core})) for core in cores]
+        each = [stack.enter_context(ours(place, f"pair-{core}", Case(threads=1), 120, {core})) for core in cores]
         for number in range(-2, place.rounds):
-            alone = sum(one.ask({"steps": 40})["seconds"] for one in each)
+            alone = sum(one.ask({"steps": 120})["seconds"] for one in each)
             start = time.perf_counter()
             for one in each:
-                one.send({"steps": 40})
+                one.send({"steps": 120})
             for one in each:
                 one.read()
             together = time.perf_counter() - start
             if number >= 0:
                 ratios.append(alone / together)
-                seconds.append((alone / 80, together / 80))
+                seconds.append((alone / 240, together / 240))
     yield Row("two trainings at once, throughput over one after the other", statistics.median(ratios), 1.8, "higher",
               f"{1000 * statistics.median(b for _, b in seconds):.2f} ms against {1000 * statistics.median(a for a, _ in seconds):.2f} ms a step")
 
