@@ -12,8 +12,8 @@
 namespace variform::evaluate {
 
 /// G = JᵀJ at z [B, d] -> [B, d, d] float64, J taken over the decoder's outputs, and H = JᵀH_ℓJ likewise from the same
-/// pushforward, of a few data at a time, or H = cG from a short one where H_ℓ = c I. H is undefined where the likelihood lacks this curvature, and then `why` says
-/// so. Throws Unsupported when the decoder mixes rows.
+/// pushforward, of a few data at a time; where H_ℓ = c I, H = cG, from the short Jacobian if there is one. H is undefined
+/// where the likelihood lacks this curvature, and then `why` says so. Throws Unsupported when the decoder mixes rows.
 struct LocalDerivatives {
   Tensor metric, hessian;
   std::string why;

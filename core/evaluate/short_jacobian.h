@@ -22,7 +22,7 @@ class ShortJacobian {
   /// first datum it is not the decoder's pushforward, which a plugin may have written by itself.
   std::optional<Tensor> operator()(Model& model, const Tensor& z);
 
-  /// `in`; what a datum's column of J would have without: P.
+  /// Numbers in a column of it: `in`; P where there is no short way.
   int64_t size() const { return size_; }
 
  private:
