@@ -104,7 +104,7 @@ Tensor narrowed(const Tensor& tensor) {
   return tensor.defined() ? at::autocast::cached_cast(at::kBFloat16, tensor, at::kCPU) : tensor;
 }
 
-Tensor dense_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool rectified) {
+Tensor shortest(const Tensor& x, const Tensor& weight, const Tensor& bias, bool rectified) {
   if (by_onednn(x, weight)) return by_product(x, weight, bias, rectified);
   if (in_bfloat16(x, weight)) return by_product(narrowed(x), narrowed(weight), narrowed(bias), rectified);
   const Tensor y = at::linear(x, weight, bias);
@@ -124,11 +124,11 @@ bool by_hand_with_onednn(const Tensor& x, const Tensor& weight) {
 }
 
 Tensor dense_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return dense_linear(x, weight, bias, /*rectified=*/false);
+  return shortest(x, weight, bias, /*rectified=*/false);
 }
 
 Tensor rectified_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return dense_linear(x, weight, bias, /*rectified=*/true);
+  return shortest(x, weight, bias, /*rectified=*/true);
 }
 
 }  // namespace nn
