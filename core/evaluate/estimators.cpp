@@ -78,11 +78,12 @@ bool is_symmetric(const Posterior& posterior, const Tensor& z) {
 }
 
 Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z) {
-  constexpr int64_t kNumbers = int64_t{1}
-                               << 24;  // decoded at a time, about what hidden layers then need as well
+  // Decoded at a time, about what hidden layers then need as well: on a CPU so few that tensors stay in memory that the
+  // process keeps (train/memory.h), since larger ones are fetched from the system page by page.
+  const int64_t numbers = int64_t{1} << (z.is_cpu() ? 20 : 24);
   const int64_t width =
       std::max<int64_t>(512, x.numel() / std::max<int64_t>(1, x.size(0)) * model.likelihood().outputs());
-  const int64_t chunk = std::max<int64_t>(1, kNumbers / std::max<int64_t>(1, x.size(0) * width));
+  const int64_t chunk = std::max<int64_t>(1, numbers / std::max<int64_t>(1, x.size(0) * width));
   std::vector<Tensor> parts;
   for (const Tensor& some : z.split(chunk)) parts.push_back(model.nll(x, model.decode(some)).to(at::kDouble));
   return at::cat(parts);
