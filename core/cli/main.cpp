@@ -8,7 +8,7 @@
 
 #include "cli/commands.h"
 #include "config/node.h"
-#include "train/memory.h"
+#include "train/process.h"
 
 namespace {
 
@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   variform::train::keep_freed_memory();
+  variform::train::flush_denormals();
   int code = run(argc, argv);
   const bool was_lost = std::ferror(stdout) != 0;
   if (std::fflush(stdout) != 0 || was_lost) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace variform::evaluate {
 
@@ -26,7 +27,10 @@ class ShortJacobian {
   int64_t size() const { return size_; }
 
  private:
-  nn::LayerPtr network_;  // null: no short way
+  Tensor times_r(const Tensor& tangents) const;
+
+  nn::LayerPtr network_;             // up to its last map; null: no short way
+  std::vector<nn::LayerPtr> parts_;  // R's rows from the diagonal on, a few together
   bool is_checked_ = false;
   int64_t size_ = 0;
 };

@@ -29,7 +29,7 @@
 #include "evaluate/export.h"
 #include "plugins/registry.h"
 #include "plugins/search.h"
-#include "train/memory.h"
+#include "train/process.h"
 #include "train/session.h"
 #include "train/trainer.h"
 
@@ -177,6 +177,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   variform::train::keep_freed_memory();
+  variform::train::flush_denormals();
   try {
     return variform::run(argv[1], argv[2], argv[3], argc == 5 ? std::atoi(argv[4]) : 0);
   } catch (const std::exception& error) {

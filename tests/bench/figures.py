@@ -14,7 +14,7 @@ import threading
 import time
 
 from report import Row
-from turns import Participant, Rounds
+from turns import WARM_UP, Participant, Rounds
 
 MODELS = {  # [model] but for family and latent; the figures' own words for the networks
     "mlp": 'encoder = { type = "mlp", hidden = [512, 512] }\ndecoder = { type = "mlp", hidden = [512, 512] }\n',
@@ -91,7 +91,7 @@ class Case:
 def ours(place, name, case, steps, cores=None):
     """Variform's participant; its folder holds what the others start from."""
     folder = place.work / name.replace(" ", "-")
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "config.toml").write_text(case.config(place, steps))
     return Participant(name, [place.build / "tests/bench-train", folder / "config.toml", folder, place.root / "datasets",
                               str(case.threads)], place.environment(), cores)
@@ -106,10 +106,18 @@ def theirs(place, name, case, mode, like):
     return Participant(name, [sys.executable, place.root / "tests/bench/torch_train.py", file])
 
 
-def in_turn(place, steps, *makers):
+def in_turn(place, steps, *makers, rounds=None):
     """Rounds of the participants that `makers` make, one after the other: theirs read what ours has left."""
     with contextlib.ExitStack() as stack:
-        return Rounds([stack.enter_context(make()) for make in makers], steps, place.rounds)
+        return Rounds([stack.enter_context(make()) for make in makers], steps, rounds or place.rounds)
+
+
+def afresh(place, steps, *makers):
+    """in_turn, with new participants for each round: for times that differ from process to process, not from round to round."""
+    all_rounds = in_turn(place, steps, *makers, rounds=1)
+    for _ in range(place.rounds - 1):
+        all_rounds.add(in_turn(place, steps, *makers, rounds=1))
+    return all_rounds
 
 
 def compared(place, case, steps, modes):
@@ -147,8 +155,8 @@ def conv(place):
 def bfloat16(place):
     """precision = "bfloat16" beside float32, and beside PyTorch's autocast."""
     full, half, steps = Case(), Case(precision="bfloat16"), 120
-    rounds = in_turn(place, steps, lambda: ours(place, "float32", full, steps), lambda: ours(place, "bfloat16", half, steps),
-                     lambda: theirs(place, "autocast", half, "fused", "bfloat16"))
+    rounds = afresh(place, steps, lambda: ours(place, "float32", full, steps), lambda: ours(place, "bfloat16", half, steps),
+                    lambda: theirs(place, "autocast", half, "fused", "bfloat16"))
     yield Row("MLP step in bfloat16: our float32", rounds.ratio("float32", "bfloat16"), 2.2, "higher", detail(rounds, "float32", "bfloat16"))
     yield Row("MLP step in bfloat16: PyTorch eager, autocast, fused Adam", rounds.ratio("autocast", "bfloat16"), 1.5, "higher",
               detail(rounds, "autocast", "bfloat16"))
@@ -325,20 +333,21 @@ def checkpoint(place):
 def pair(place):
     """Two trainings at once on two cores, one thread each, beside one after the other."""
     cores = sorted(os.sched_getaffinity(0))[:2]
-    ratios, seconds = [], []
-    with contextlib.ExitStack() as stack:
-        each = [stack.enter_context(ours(place, f"pair-{core}", Case(threads=1), 120, {core})) for core in cores]
-        for number in range(-2, place.rounds):
-            alone = sum(one.ask({"steps": 120})["seconds"] for one in each)
-            start = time.perf_counter()
-            for one in each:
-                one.send({"steps": 120})
-            for one in each:
-                one.read()
-            together = time.perf_counter() - start
-            if number >= 0:
-                ratios.append(alone / together)
-                seconds.append((alone / 240, together / 240))
+    ratios, seconds, steps = [], [], 120
+    for _ in range(3):  # what a neighbour on the same machine takes of caches and memory changes from minute to minute
+        with contextlib.ExitStack() as stack:
+            each = [stack.enter_context(ours(place, f"pair-{core}", Case(threads=1), steps, {core})) for core in cores]
+            for number in range(-WARM_UP, place.rounds):
+                alone = sum(one.ask({"steps": steps})["seconds"] for one in each)
+                began = time.perf_counter()
+                for one in each:
+                    one.send({"steps": steps})
+                for one in each:
+                    one.read()
+                together = time.perf_counter() - began
+                if number >= 0:
+                    ratios.append(alone / together)
+                    seconds.append((alone / (2 * steps), together / (2 * steps)))
     yield Row("two trainings at once, throughput over one after the other", statistics.median(ratios), 1.8, "higher",
               f"{1000 * statistics.median(b for _, b in seconds):.2f} ms against {1000 * statistics.median(a for a, _ in seconds):.2f} ms a step")
 

@@ -56,6 +56,12 @@ class Rounds:
                 if number >= 0:
                     self.seconds[each.name].append(self.last[each.name]["seconds"] / count)
 
+    def add(self, more):
+        """Rounds of the same participants, started anew."""
+        for name, seconds in more.seconds.items():
+            self.seconds[name] += seconds
+        self.ready, self.last = more.ready, more.last
+
     def ratio(self, one, other):
         """How much longer `one` takes than `other`: the median over rounds."""
         return statistics.median(a / b for a, b in zip(self.seconds[one], self.seconds[other]))

@@ -52,17 +52,19 @@ class Plugins(ProgramTest):
         self.assertIn("broken.so", json.dumps(self.run_program("doctor", "--json", env=env).json))
         self.train("--stop-at", 1, env=env)   # and it is in nobody's way
 
+    def test_no_plugins(self):
+        result = self.run_program("train", "small.toml", code=None, env={"VARIFORM_PLUGINS": str(self.folder / "nowhere")})
+        self.assertIn(result.code, (1, 2))
+        self.assertIn("beta-vae", result.stderr)
+
+
+class Output(ProgramTest):
     def test_full_disk(self):
         """A result that could not be written is no success."""
         with open("/dev/full", "w") as full:
             result = subprocess.run([BINARY, "list"], stdout=full, stderr=subprocess.PIPE, text=True)
         self.assertEqual(result.returncode, 1)
         self.assertIn("is its disk full?", result.stderr)
-
-    def test_no_plugins(self):
-        result = self.run_program("train", "small.toml", code=None, env={"VARIFORM_PLUGINS": str(self.folder / "nowhere")})
-        self.assertIn(result.code, (1, 2))
-        self.assertIn("beta-vae", result.stderr)
 
 
 class Configs(ProgramTest):

@@ -106,6 +106,22 @@ TEST_CASE("a gzip file may have several members, and something else behind them"
   }
 }
 
+TEST_CASE("members of a gzip file may begin anywhere in what is read at once") {
+  const TemporaryFolder folder;
+  const Bytes pixels = ramp(1000), whole = idx(8, {1000}, pixels), rest = gzip(std::span(whole).subspan(500));
+  constexpr std::size_t kHeader = 10, kReadAtOnce = 1u << 17;
+  constexpr std::uint8_t kHasName = 8;
+  Bytes first = gzip(std::span(whole).first(500));
+  first[3] |= kHasName;
+  for (const std::size_t end : {kReadAtOnce - 2, kReadAtOnce - 1, kReadAtOnce, kReadAtOnce + 1}) {
+    Bytes file = first, name(end - first.size(), 'x');
+    name.back() = 0;
+    file.insert(file.begin() + kHeader, name.begin(), name.end());
+    file.insert(file.end(), rest.begin(), rest.end());
+    CHECK(read_idx(write(folder / "named-idx.gz", file)).bytes == pixels);
+  }
+}
+
 TEST_CASE("a wrong idx file is refused with what was expected and what was found") {
   const TemporaryFolder folder;
   const Bytes good = idx(8, {4, 3, 2}, ramp(24));

@@ -1,0 +1,34 @@
+// What a program that computes asks of its process: for main(), before the first thread.
+#pragma once
+
+#include <ATen/Context.h>
+
+#if defined(VARIFORM_JEMALLOC)
+#include <jemalloc/jemalloc.h>
+
+#include <sys/types.h>
+#endif
+
+namespace variform::train {
+
+// Freed memory stays with the process, up to its peak, for the next tensors. In a program linked to variform-process
+// jemalloc stands in for malloc, whose glibc kind gives a tensor of some hundred KiB back to the system and fetches it
+// again, page by page and filled with zeros, in every step (a fifth of an evaluation's time), and takes longer for small
+// pieces between large ones (a sixteenth of an MLP's step). Builds with sanitizers have their own, and keep it.
+inline void keep_freed_memory() {
+#if defined(VARIFORM_JEMALLOC)
+  ssize_t never = -1;
+  const auto set = [&](const char* when) { ::mallctl(when, nullptr, nullptr, &never, sizeof(never)); };
+  set("arenas.dirty_decay_ms");  // of those that are still to come
+  set("arenas.muzzy_decay_ms");
+  set("arena.0.dirty_decay_ms");  // of the one that is there
+  set("arena.0.muzzy_decay_ms");
+#endif
+}
+
+// Numbers too small for their exponent (below 1.2e-38 in float32) count as zero, in this thread and those that it starts
+// from now on. A processor takes many times as long for them, and Adam's averages are full of them: those of a weight whose
+// gradient has become zero, such as one of a dead unit, shrink by a tenth a step and pass that range after 700 steps.
+inline void flush_denormals() { at::Context::setFlushDenormal(true); }
+
+}  // namespace variform::train
