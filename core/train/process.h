@@ -27,8 +27,8 @@ inline void keep_freed_memory() {
 }
 
 // Numbers too small for their exponent (below 1.2e-38 in float32) count as zero, in this thread and those that it starts
-// from now on. A processor takes many times as long for them, and Adam's averages are full of them: those of a weight whose
-// gradient has become zero, such as one of a dead unit, shrink by a tenth a step and pass that range after 700 steps.
+// from now on. Processors compute more slowly with them, and Adam's averages are full of them: that of a weight whose gradient
+// has become zero, such as a dead unit's, shrinks by a tenth a step and is in that range from about the 700th to the 850th.
 inline void flush_denormals() { at::Context::setFlushDenormal(true); }
 
 }  // namespace variform::train

@@ -31,12 +31,12 @@ TEST_CASE("denormal numbers count as zero in all threads of one that asked for i
   const int threads = at::get_num_threads();
   for (const bool is_asked : {false, true}) {
     int64_t found = -1;
-    std::thread([&] {  // with which its settings end
+    std::thread other([&] {  // with which its settings end
       at::set_num_threads(4);
       if (is_asked) variform::train::flush_denormals();
       found = flushed(4);
-    })
-        .join();
+    });
+    other.join();
     CHECK(found == (is_asked ? 4 : 0));
   }
   at::set_num_threads(threads);
