@@ -49,7 +49,8 @@ void rmsprop(const Lists& lists, const config::OptimizerSpec& spec, const Tensor
 }
 
 void adam(const Lists& lists, const config::OptimizerSpec& spec, const Tensor& lr) {
-  at::_foreach_add_(lists.states.at("step"), 1);
+  const at::TensorList counts = lists.states.at("step");
+  at::_foreach_add_(counts, at::ones({}, counts[0].options()));  // a number would be made a tensor for each
   const auto update = [&](auto&& fused) {
     fused(lists.parameters, lists.gradients, lists.states.at("exp_avg"), lists.states.at("exp_avg_sq"),
           at::TensorList(), lists.states.at("step"), lr, spec.beta1, spec.beta2, spec.weight_decay, spec.eps,

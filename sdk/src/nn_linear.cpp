@@ -93,9 +93,10 @@ class Product final : public torch::autograd::Function<Product> {
 };
 
 Tensor by_product(const Tensor& x, const Tensor& weight, const Tensor& bias, bool rectified) {
+  const std::optional<Tensor> shift = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
+  if (x.dim() == 2) return Product::apply(x, weight, shift, rectified);
   Shape shape(x.sizes().begin(), x.sizes().end() - 1);
   shape.push_back(weight.size(0));
-  const std::optional<Tensor> shift = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
   return Product::apply(x.reshape({-1, x.size(-1)}), weight, shift, rectified).view(shape);
 }
 
