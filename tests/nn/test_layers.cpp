@@ -355,14 +355,14 @@ TEST_CASE("large float32 products are right, with their first and second derivat
   variform::testing::Sizes sizes;
   sizes.dtype = at::kFloat;
   const bool rectified = GENERATE(false, true);
-  const auto linear = std::make_shared<nn::Linear>(fake_build(sizes), 300, 200);
+  const auto linear = std::make_shared<nn::Linear>(fake_build(sizes), 300, 203);  // no multiple of anything
   const LayerPtr layer = rectified ? with_relu(linear) : LayerPtr(linear);
   const auto function = [&](const Tensor& x, const Tensor& weight, const Tensor& bias) {
     const Tensor y = at::linear(x, weight, bias);
     return rectified ? at::relu(y) : y;
   };
   const Tensor weight = linear->weight(), bias = linear->bias();
-  const std::vector<Tensor> rows{normal({64, 300}), normal({300, 64}).t(), normal({8, 8, 300})};
+  const std::vector<Tensor> rows{normal({67, 300}), normal({300, 67}).t(), normal({8, 8, 300})};
   for (const Tensor& given : rows) {
     const Tensor x = given.to(at::kFloat).set_requires_grad(true);
     const Tensor wide_x = widened(x), wide_weight = widened(weight), wide_bias = widened(bias);
@@ -372,7 +372,7 @@ TEST_CASE("large float32 products are right, with their first and second derivat
                               expected = two_derivatives(wide, {wide_x, wide_weight, wide_bias});
     for (size_t i = 0; i < found.size(); ++i) check_close(found[i], expected[i]);
   }
-  const Tensor x = rows[0].to(at::kFloat), v = normal({5, 64, 300}).to(at::kFloat);
+  const Tensor x = rows[0].to(at::kFloat), v = normal({5, 67, 300}).to(at::kFloat);
   check_close(linear->push(x, v).jv, at::linear(v.to(at::kDouble), weight.to(at::kDouble), {}));
   const at::NoGradGuard no_grad;
   check_close(layer->forward(x), function(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble)));
