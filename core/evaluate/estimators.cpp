@@ -23,8 +23,8 @@ LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, 
   LocalDerivatives found;
   for (int64_t first = 0; first < z.size(0); first += rows) {
     const Tensor some = z.slice(0, first, first + rows);
-    if (const auto tangents = constant ? short_jacobian(model, some) : std::nullopt) {
-      metrics.push_back(inner_products(tangents->to(at::kDouble)));
+    if (auto metric = constant ? short_jacobian(model, some) : std::nullopt) {
+      metrics.push_back(*std::move(metric));
       continue;
     }
     const Pushed pushed = model.pushforward(some, model.unit_tangents(some.size(0)));

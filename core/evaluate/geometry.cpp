@@ -123,13 +123,14 @@ namespace {
 
 struct Path {
   Tensor energy, length;  // [n] float64
+  Tensor slope;           // the energy's gradient at the interior points, [T − 1, n, d] float64
 };
 
 // Of paths z [T + 1, n, d].
 Path measured(Model& model, const Tensor& z) {
   const Tensor g = model.decode(z).flatten(2).to(at::kDouble);  // [T + 1, n, P]
   const Tensor squares = (g.slice(0, 1) - g.slice(0, 0, g.size(0) - 1)).square().sum(2);
-  return {squares.sum(0), squares.detach().sqrt().sum(0)};
+  return {squares.sum(0), squares.detach().sqrt().sum(0), {}};
 }
 
 // Points at equal steps of each segment.
@@ -142,12 +143,12 @@ Tensor refined(const Tensor& z, int64_t times) {
   return at::cat({inner, z.slice(0, z.size(0) - 1)});
 }
 
-// The energy's gradient at the interior points of z, [T − 1, n, d] float64.
-Tensor slope(Model& model, const Tensor& z) {
+Path with_slope(Model& model, const Tensor& z) {
   const at::AutoGradMode on(true);
   const Tensor path = z.detach().requires_grad_(true);
-  const Tensor energy = measured(model, path).energy.sum();
-  return torch::autograd::grad({energy}, {path})[0].slice(0, 1, z.size(0) - 1).to(at::kDouble);
+  const Path found = measured(model, path);
+  const Tensor gradient = torch::autograd::grad({found.energy.sum()}, {path})[0];
+  return {found.energy.detach(), found.length, gradient.slice(0, 1, z.size(0) - 1).to(at::kDouble)};
 }
 
 // Inverses of the two factors of the energy's Hessian 2 L ⊗ G where G is the same everywhere.
@@ -177,15 +178,16 @@ PathLengths path_lengths(Model& model, const Tensor& from, const Tensor& to, con
   const Tensor typical = metric.to(from.device(), at::kDouble);
   const Preconditioner preconditioner(segments - 1, typical);
   Tensor path = straight, step = at::ones({n, 1}, typical.options());
-  Path here = measured(model, path);
+  Path here = with_slope(model, path);
   for (int64_t i = 0; i < options.iterations; ++i) {
-    const Tensor move = (step * preconditioner(slope(model, path))).to(path.scalar_type());
+    const Tensor move = (step * preconditioner(here.slope)).to(path.scalar_type());
     const Tensor trial =
         at::cat({path.slice(0, 0, 1), path.slice(0, 1, segments) - move, path.slice(0, segments)});
-    const Path there = measured(model, trial);
-    const Tensor better = there.energy < here.energy;  // [n]
-    path = at::where(better.reshape({1, n, 1}), trial, path);
+    const Path there = with_slope(model, trial);
+    const Tensor better = there.energy < here.energy, each = better.reshape({1, n, 1});
+    path = at::where(each, trial, path);
     here.energy = at::where(better, there.energy, here.energy);
+    here.slope = at::where(each, there.slope, here.slope);
     step = at::where(better.unsqueeze(1), (2 * step).clamp_max(1), 0.5 * step);
   }
   const auto length = [&](const Tensor& z) { return measured(model, refined(z, options.refinement)).length; };

@@ -21,32 +21,33 @@ Tensor active_latents(const Tensor& codes) {
 // ------------------------------------------------------------------------------------------ aggregate posterior
 
 void AggregatePosterior::add(std::unique_ptr<Posterior> posterior, const Tensor& z) {
-  parts_.push_back({std::move(posterior), z, size_});
+  parts_.push_back({std::move(posterior), z});
   size_ += z.size(0);
 }
 
 AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_t draws) const {
   constexpr int64_t kNumbers = int64_t{1} << 18;  // of z's coordinates against a batch of posteriors
+  constexpr double kNothing = 80;  // exp(−80) adds nothing to 1; far below it, LibTorch's exp takes long
   const int64_t count = std::min(draws, size_);
-  const Tensor index = at::floor_divide(at::arange(count) * size_, count);
-  std::vector<Tensor> all;
-  for (const Part& part : parts_) all.push_back(part.z);
-  const Tensor z = at::cat(all).index_select(0, index.to(all[0].device())).unsqueeze(1);  // [S, 1, d]
-
-  Densities found{at::empty({count}, at::kDouble),
-                  at::full({count}, -std::numeric_limits<double>::infinity(), at::kDouble),
-                  model.log_prior(z.squeeze(1)).to(at::kCPU, at::kDouble)};
+  const auto wide = [](const Tensor& tensor) { return tensor.to(at::kCPU, at::kDouble); };
+  std::vector<Tensor> draw_of, log_q_of;  // of each datum, [B, d] and [B]
   for (const Part& part : parts_) {
-    const int64_t batch = part.z.size(0), chunk = std::max<int64_t>(1, kNumbers / (batch * model.latent));
+    draw_of.push_back(part.z);
+    log_q_of.push_back(wide(part.posterior->log_prob({part.z.unsqueeze(0), {}})).squeeze(0));
+  }
+  const Tensor index = at::floor_divide(at::arange(count) * size_, count);
+  const Tensor z = at::cat(draw_of).index_select(0, index.to(draw_of[0].device())).unsqueeze(1);  // [S, 1, d]
+
+  Densities found{at::cat(log_q_of).index_select(0, index),
+                  at::full({count}, -std::numeric_limits<double>::infinity(), at::kDouble),
+                  wide(model.log_prior(z.squeeze(1)))};
+  for (const Part& part : parts_) {
+    const int64_t chunk = std::max<int64_t>(1, kNumbers / (part.z.size(0) * model.latent));
     for (int64_t start = 0; start < count; start += chunk) {
-      const Tensor some = z.slice(0, start, start + chunk);
-      const Tensor log_q = part.posterior->log_prob({some, {}}).to(at::kCPU, at::kDouble);  // [s, B]
+      const Tensor log_q = part.posterior->log_prob({z.slice(0, start, start + chunk), {}});  // [s, B]
       const Tensor sum = found.aggregate.slice(0, start, start + chunk);
-      sum.copy_(at::logaddexp(sum, log_q.logsumexp(1)));
-      const Tensor place = index.slice(0, start, start + chunk) - part.first;  // of the datum's own posterior
-      const Tensor own = log_q.gather(1, place.clamp(0, batch - 1).unsqueeze(1)).squeeze(1);
-      const Tensor into = found.own.slice(0, start, start + chunk);
-      into.copy_(at::where((place >= 0).logical_and(place < batch), own, into));
+      const Tensor least = log_q.amax(1, /*keepdim=*/true) - kNothing;
+      sum.copy_(at::logaddexp(sum, wide(log_q.clamp_min(least).logsumexp(1))));
     }
   }
   found.aggregate -= std::log(static_cast<double>(size_));

@@ -39,7 +39,6 @@ class AggregatePosterior {
   struct Part {
     std::unique_ptr<Posterior> posterior;
     Tensor z;
-    int64_t first;
   };
   std::vector<Part> parts_;
   int64_t size_ = 0;

@@ -55,8 +55,6 @@ std::vector<nn::LayerPtr> parts_of(const Tensor& r) {
 // P, the numbers of a Jacobian's column.
 int64_t outputs(Model& model) { return c10::multiply_integers(model.data) * model.likelihood().outputs(); }
 
-Tensor gram(const Tensor& tangents) { return inner_products(tangents.to(at::kDouble)); }
-
 }  // namespace
 
 ShortJacobian::ShortJacobian(Model& model, int64_t data) : size_(outputs(model)) {
@@ -73,33 +71,33 @@ ShortJacobian::ShortJacobian(Model& model, int64_t data) : size_(outputs(model))
   size_ = in;
 }
 
-Tensor ShortJacobian::times_r(const Tensor& tangents) const {
-  std::vector<Tensor> products;
+Tensor ShortJacobian::metric(Model& model, const Tensor& z) const {
+  const Tensor tangents = network_->push(z, model.unit_tangents(z.size(0))).jv;
+  Tensor sum;
   int64_t first = 0;
   for (const nn::LayerPtr& part : parts_) {
-    products.push_back(part->forward(tangents.slice(-1, first)));
-    first += products.back().size(-1);
+    const Tensor rows = part->forward(tangents.slice(-1, first)),
+                 inner = inner_products(rows.to(at::kDouble));
+    sum = sum.defined() ? sum.add_(inner) : inner;
+    first += rows.size(-1);
   }
-  return at::cat(products, -1);
+  return sum;
 }
 
 std::optional<Tensor> ShortJacobian::operator()(Model& model, const Tensor& z) {
   if (!network_) return {};
-  const auto tangents = [&](const Tensor& at) {
-    return times_r(network_->push(at, model.unit_tangents(at.size(0))).jv);
-  };
   if (!std::exchange(is_checked_, true)) {
     constexpr double kRounding = 1e-3;
     const Tensor one = z.narrow(0, 0, 1);
-    const Tensor plain = gram(model.pushforward(one, model.unit_tangents(1)).jv), found = gram(tangents(one));
-    const Tensor off = (found - plain).abs().max(), most = plain.abs().max();
+    const Tensor plain = inner_products(model.pushforward(one, model.unit_tangents(1)).jv.to(at::kDouble));
+    const Tensor off = (metric(model, one) - plain).abs().max(), most = plain.abs().max();
     if (!(off <= kRounding * most).item<bool>()) {
       network_.reset();
       size_ = outputs(model);
       return {};
     }
   }
-  return tangents(z);
+  return metric(model, z);
 }
 
 }  // namespace variform::evaluate

@@ -19,15 +19,15 @@ class ShortJacobian {
   /// kind of decoder, under autocast and for a model that is to do without short ways (Model::reference).
   ShortJacobian(Model& model, int64_t data);
 
-  /// J at z [N, d] by unit tangents, [d, N, in], in the model's dtype. None when there is no short way, or when at the
-  /// first datum it is not the decoder's pushforward, which a plugin may have written by itself.
+  /// JᵀJ at z [N, d], [N, d, d] float64, of J in the model's dtype. None when there is no short way, or when at the first
+  /// datum it is not that of the decoder's pushforward, which a plugin may have written by itself.
   std::optional<Tensor> operator()(Model& model, const Tensor& z);
 
   /// Numbers in a column of it: `in`; P where there is no short way.
   int64_t size() const { return size_; }
 
  private:
-  Tensor times_r(const Tensor& tangents) const;
+  Tensor metric(Model& model, const Tensor& z) const;
 
   nn::LayerPtr network_;             // up to its last map; null: no short way
   std::vector<nn::LayerPtr> parts_;  // R's rows from the diagonal on, a few together

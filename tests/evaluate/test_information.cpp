@@ -7,6 +7,8 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numbers>
+#include <vector>
 
 #include "evaluate/evaluate.h"
 #include "evaluate/information.h"
@@ -60,6 +62,29 @@ TEST_CASE(
   };
   close(log.own - log.aggregate, information);
   close(log.aggregate - log.prior, divergence);
+}
+
+TEST_CASE("a draw's density is its own posterior's, and the mixture's is the mean of all") {
+  const at::NoGradGuard no_grad;
+  auto session = test::open(Setup{});
+  Generator rng = testing::generator(5);
+  AggregatePosterior aggregate;
+  std::vector<at::Tensor> means, deviations, draws;
+  for (int64_t batch : {4, 3}) {
+    means.push_back(at::randn({batch, 3}, rng, at::kDouble));
+    deviations.push_back(0.5 + at::rand({batch, 3}, rng, at::kDouble));
+    draws.push_back(at::randn({batch, 3}, rng, at::kDouble));
+    aggregate.add(std::make_unique<GaussianPosterior>(means.back(), Covariance::diagonal(deviations.back())),
+                  draws.back());
+  }
+  const auto log = aggregate.densities(session->assembly->model(), 4);
+  const at::Tensor index = at::tensor({0, 1, 3, 5}, at::kLong);  // evenly spread
+  const at::Tensor z = at::cat(draws).index_select(0, index), deviation = at::cat(deviations);
+  const at::Tensor scaled = (z.unsqueeze(1) - at::cat(means)) / deviation;
+  const at::Tensor all =
+      (-0.5 * scaled.square() - deviation.log() - 0.5 * std::log(2 * std::numbers::pi)).sum(2);  // [4, 7]
+  CHECK(largest(log.own - all.gather(1, index.unsqueeze(1)).squeeze(1)) < 1e-12);
+  CHECK(largest(log.aggregate - all.exp().mean(1).log()) < 1e-12);
 }
 
 TEST_CASE("codes far apart tell log N, codes all alike nothing") {
