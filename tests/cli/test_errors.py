@@ -72,6 +72,9 @@ class Errors(ProgramTest):
             with self.subTest(method):
                 self.fails(method, "throw", "the sensor fell off", runs=f"runs-{number}")
 
+    def test_denormal_numbers_are_zero_in_the_program(self):
+        self.late("train", "late.toml", "--runs", "runs", fail="objective.evaluate denormal")
+
     def test_other_exceptions(self):
         for slot in ("encoder.encode", "family.rsample", "likelihood.reference_variance", "objective.evaluate"):
             with self.subTest(slot):
