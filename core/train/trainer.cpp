@@ -23,7 +23,7 @@ using Sums = std::map<std::string, Tensor>;
 // Sums stay where the model is: a GPU is not waited for.
 void add(Sums& sums, const Terms& terms, double weight) {
   const auto add_one = [&](const std::string& name, const Tensor& part) {
-    const Tensor mean = part.detach().to(at::kDouble).mean();
+    const Tensor mean = part.detach().mean(at::kDouble);
     if (Tensor& sum = sums[name]; sum.defined()) sum.add_(mean, weight);
     else sum = mean * weight;
   };
