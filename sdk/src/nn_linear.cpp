@@ -4,12 +4,15 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorIterator.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #if defined(__x86_64__)
-#include <xmmintrin.h>
+#include <immintrin.h>
 #endif
 
 #include <algorithm>
@@ -46,7 +49,7 @@ bool mkl_leaves_avx512_unused() {
 }
 
 // Below, the call costs more than the faster product saves.
-constexpr int64_t kLeastMultiplications = 1'500'000;
+constexpr int64_t kLeastMultiplications = 1'000'000;
 
 bool by_onednn(const Tensor& x, const Tensor& weight) {
   return mkl_leaves_avx512_unused() && by_hand_with_onednn(x, weight) &&
@@ -69,48 +72,147 @@ bool in_bfloat16(const Tensor& x, const Tensor& weight) {
          at::hasMKLDNN() && at::globalContext().userEnabledMkldnn() && pointwise();
 }
 
-#if defined(__x86_64__)
-// to [columns, rows] becomes from [rows, columns]ᵀ, for four rows and four columns.
-void transpose_4x4(const float* from, int64_t columns, float* to, int64_t rows) {
-  __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + columns), c = _mm_loadu_ps(from + 2 * columns),
-         d = _mm_loadu_ps(from + 3 * columns);
-  _MM_TRANSPOSE4_PS(a, b, c, d);
-  _mm_storeu_ps(to, a);
-  _mm_storeu_ps(to + rows, b);
-  _mm_storeu_ps(to + 2 * rows, c);
-  _mm_storeu_ps(to + 3 * rows, d);
+// body(first, last) for parts of 0 … count − 1 in LibTorch's threads, each of at least `least`. (at::parallel_for would
+// need OpenMP's flags, and they a second OpenMP beside the one that LibTorch brings; an iterator over numbers that nobody
+// reads calls it in the library.)
+template <class Body>
+void in_threads(int64_t count, int64_t least, const Body& body) {
+  if (count <= least || at::get_num_threads() == 1) return body(int64_t{0}, count);
+  Tensor places = at::empty({count}, at::kByte);
+  const char* const start = static_cast<const char*>(places.const_data_ptr());
+  at::TensorIterator::nullary_op(places).for_each(
+      [&](char** data, const int64_t*, int64_t size, int64_t) {
+        body(data[0] - start, data[0] - start + size);
+      },
+      least);
 }
 
-void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
-  constexpr int64_t kTile = 16;  // numbers in a line of the cache
-  const int64_t fours_down = rows / 4 * 4, fours_across = columns / 4 * 4;
-  for (int64_t top = 0; top < fours_down; top += kTile)
-    for (int64_t left = 0; left < fours_across; left += kTile)
-      for (int64_t j = left; j < std::min(left + kTile, fours_across); j += 4)
-        for (int64_t i = top; i < std::min(top + kTile, fours_down); i += 4)
-          transpose_4x4(from + i * columns + j, columns, to + j * rows + i, rows);
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = i < fours_down ? fours_across : 0; j < columns; ++j)
-      to[j * rows + i] = from[i * columns + j];
+// What one reading of a matrix [rows, columns] does: numbers become 0 where `gate`, if it is there, is not above it; then
+// they are copied, transposed, and added up over the rows, each if there is a place for it.
+struct Pass {
+  const float *from, *gate;
+  int64_t rows, columns;
+  float *copy, *transposed, *sum;
+};
+
+constexpr int64_t kLine = 16;  // floats in a line of the cache
+
+// A number by itself, where there are no 16 rows or columns.
+void pass_over_one(const Pass& pass, int64_t i, int64_t j) {
+  const int64_t place = i * pass.columns + j;
+  const float number = pass.gate && pass.gate[place] <= 0 ? 0 : pass.from[place];
+  if (pass.copy) pass.copy[place] = number;
+  if (pass.transposed) pass.transposed[j * pass.rows + i] = number;
+  if (pass.sum) pass.sum[j] += number;
+}
+
+#if defined(__x86_64__)
+#define VARIFORM_AVX512 __attribute__((target("avx512f")))
+
+// By pairs of numbers, of pairs, of fours and of eights. (The masks let all through: without one, GCC 12 warns of its own
+// header.)
+VARIFORM_AVX512 inline void transpose_16x16(__m512 (&rows)[kLine]) {
+  constexpr __mmask16 kAll = 0xFFFF;
+  __m512 a[kLine], b[kLine];
+#pragma GCC unroll 16
+  for (int i = 0; i < 8; ++i) {
+    a[2 * i] = _mm512_maskz_unpacklo_ps(kAll, rows[2 * i], rows[2 * i + 1]);
+    a[2 * i + 1] = _mm512_maskz_unpackhi_ps(kAll, rows[2 * i], rows[2 * i + 1]);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kLine; i += 4)
+#pragma GCC unroll 16
+    for (int j = 0; j < 2; ++j) {
+      const __m512d low = _mm512_castps_pd(a[i + j]), high = _mm512_castps_pd(a[i + j + 2]);
+      b[i + 2 * j] = _mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xFF, low, high));
+      b[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xFF, low, high));
+    }
+#pragma GCC unroll 16
+  for (int i = 0; i < 4; ++i)
+#pragma GCC unroll 16
+    for (int j = 0; j < kLine; j += 8) {
+      a[i + j] = _mm512_maskz_shuffle_f32x4(kAll, b[i + j], b[i + j + 4], 0x88);
+      a[i + j + 4] = _mm512_maskz_shuffle_f32x4(kAll, b[i + j], b[i + j + 4], 0xdd);
+    }
+#pragma GCC unroll 16
+  for (int i = 0; i < 8; ++i) {
+    rows[i] = _mm512_maskz_shuffle_f32x4(kAll, a[i], a[i + 8], 0x88);
+    rows[i + 8] = _mm512_maskz_shuffle_f32x4(kAll, a[i], a[i + 8], 0xdd);
+  }
+}
+
+// kLine rows from `i` and columns from `j`.
+VARIFORM_AVX512 void pass_over_tile(const Pass& pass, int64_t i, int64_t j) {
+  __m512 rows[kLine], sum = _mm512_setzero_ps();
+#pragma GCC unroll 16
+  for (int64_t k = 0; k < kLine; ++k) {
+    const int64_t place = (i + k) * pass.columns + j;
+    rows[k] = _mm512_loadu_ps(pass.from + place);
+    if (pass.gate) {
+      const __m512 gate = _mm512_loadu_ps(pass.gate + place);
+      rows[k] = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(gate, _mm512_setzero_ps(), _CMP_NLE_UQ), rows[k]);
+    }
+    if (pass.copy) _mm512_storeu_ps(pass.copy + place, rows[k]);
+    sum = _mm512_add_ps(sum, rows[k]);
+  }
+  if (pass.sum) _mm512_storeu_ps(pass.sum + j, _mm512_add_ps(_mm512_loadu_ps(pass.sum + j), sum));
+  if (!pass.transposed) return;
+  transpose_16x16(rows);
+#pragma GCC unroll 16
+  for (int64_t k = 0; k < kLine; ++k) _mm512_storeu_ps(pass.transposed + (j + k) * pass.rows + i, rows[k]);
+}
+
+// Columns [left, right), on a processor with AVX-512.
+void pass_over_columns(const Pass& pass, int64_t left, int64_t right) {
+  if (pass.sum) std::fill(pass.sum + left, pass.sum + right, 0.0F);
+  for (int64_t j = left; j < right; j += kLine)
+    for (int64_t i = 0; i < pass.rows; i += kLine) {
+      if (i + kLine <= pass.rows && j + kLine <= right) {
+        pass_over_tile(pass, i, j);
+        continue;
+      }
+      for (int64_t row = i; row < std::min(i + kLine, pass.rows); ++row)
+        for (int64_t column = j; column < std::min(j + kLine, right); ++column)
+          pass_over_one(pass, row, column);
+    }
+}
+#else
+void pass_over_columns(const Pass& pass, int64_t left, int64_t right) {
+  if (pass.sum) std::fill(pass.sum + left, pass.sum + right, 0.0F);
+  for (int64_t i = 0; i < pass.rows; ++i)
+    for (int64_t j = left; j < right; ++j) pass_over_one(pass, i, j);
+}
+#endif
+
+void pass_over(const Pass& pass) {
+  constexpr int64_t kLeastNumbers = 16384;  // for which a thread is worth waking
+  in_threads((pass.columns + kLine - 1) / kLine,
+             std::max<int64_t>(1, kLeastNumbers / (kLine * std::max<int64_t>(1, pass.rows))),
+             [&](int64_t first, int64_t last) {
+               pass_over_columns(pass, first * kLine, std::min(last * kLine, pass.columns));
+             });
 }
 
 // The same matrix in rows, as oneDNN takes its first one. LibTorch's own copy of a transposed one takes three times as long.
 Tensor in_rows(const Tensor& a) {
   if (a.scalar_type() != at::kFloat || a.is_contiguous() || !a.t().is_contiguous()) return a;
   const Tensor rows = at::empty(a.sizes(), a.options());
-  transpose(a.const_data_ptr<float>(), a.size(1), a.size(0), rows.mutable_data_ptr<float>());
+  pass_over({a.const_data_ptr<float>(), nullptr, a.size(1), a.size(0), nullptr,
+             rows.mutable_data_ptr<float>(), nullptr});
   return rows;
 }
-#else
-Tensor in_rows(const Tensor& a) { return a; }
-#endif
 
 // a [n, k] times b [m, k]ᵀ, plus bias [m]; below 0 it becomes 0 when `rectified`.
+Tensor multiplied(const Tensor& a, const Tensor& b, const std::optional<Tensor>& bias, bool rectified) {
+  return pointwise()->call(in_rows(a), b, bias, rectified ? "relu" : "none", Scalars(), "");
+}
+
+// The same, differentiable.
 class Product final : public torch::autograd::Function<Product> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& a, const Tensor& b,
                         const std::optional<Tensor>& bias, bool rectified) {
-    const Tensor result = pointwise()->call(in_rows(a), b, bias, rectified ? "relu" : "none", Scalars(), "");
+    const Tensor result = multiplied(a, b, bias, rectified);
     context->save_for_backward({a, b, rectified ? result : Tensor()});
     context->saved_data["bias"] = bias.has_value();
     return result;
@@ -119,15 +221,36 @@ class Product final : public torch::autograd::Function<Product> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const Tensor &a = saved[0], &b = saved[1], &result = saved[2];
-    const Tensor gradient = result.defined() ? at::threshold_backward(gradients[0], result, 0) : gradients[0];
+    const bool of_a = context->needs_input_grad(0), of_b = context->needs_input_grad(1);
+    const bool of_bias = context->saved_data["bias"].toBool() && context->needs_input_grad(2);
     variable_list found(4);
-    if (context->needs_input_grad(0)) found[0] = product(gradient, b);
-    if (context->needs_input_grad(1)) found[1] = product(gradient.t(), a);
-    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) found[2] = gradient.sum(0);
+    if (a.scalar_type() == at::kFloat && !at::GradMode::is_enabled()) {
+      const Tensor gradient = gradients[0].contiguous();
+      const auto place = [&](bool asked, at::IntArrayRef shape) {
+        return asked ? at::empty(shape, gradient.options()) : Tensor();
+      };
+      const bool gated = result.defined();
+      const Tensor let_through = place(of_a && gated, gradient.sizes()),
+                   rows = place(of_b, gradient.t().sizes());
+      found[2] = place(of_bias, gradient.sizes().slice(1));
+      pass_over({gradient.const_data_ptr<float>(), gated ? result.const_data_ptr<float>() : nullptr,
+                 gradient.size(0), gradient.size(1), data_of(let_through), data_of(rows), data_of(found[2])});
+      if (of_a) found[0] = product(gated ? let_through : gradient, b);
+      if (of_b) found[1] = product(rows, a);
+      return found;
+    }
+    const Tensor gradient = result.defined() ? at::threshold_backward(gradients[0], result, 0) : gradients[0];
+    if (of_a) found[0] = product(gradient, b);
+    if (of_b) found[1] = product(gradient.t(), a);
+    if (of_bias) found[2] = gradient.sum(0);
     return found;
   }
 
  private:
+  static float* data_of(const Tensor& tensor) {
+    return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
+  }
+
   // LibTorch's own products in bfloat16 are oneDNN's, and take transposed matrices as they are.
   static Tensor product(const Tensor& a, const Tensor& b) {
     return a.scalar_type() == at::kBFloat16 ? at::mm(a, b) : dense_linear(a, b.t(), {});
@@ -136,10 +259,14 @@ class Product final : public torch::autograd::Function<Product> {
 
 Tensor by_product(const Tensor& x, const Tensor& weight, const Tensor& bias, bool rectified) {
   const std::optional<Tensor> shift = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
-  if (x.dim() == 2) return Product::apply(x, weight, shift, rectified);
+  const auto product = [&](const Tensor& rows) {
+    return at::GradMode::is_enabled() ? Product::apply(rows, weight, shift, rectified)
+                                      : multiplied(rows, weight, shift, rectified);
+  };
+  if (x.dim() == 2) return product(x);
   Shape shape(x.sizes().begin(), x.sizes().end() - 1);
   shape.push_back(weight.size(0));
-  return Product::apply(x.reshape({-1, x.size(-1)}), weight, shift, rectified).view(shape);
+  return product(x.reshape({-1, x.size(-1)})).view(shape);
 }
 
 // As autocast does it: cast matrices are kept for the pass.

@@ -157,7 +157,7 @@ class Products:
 
     def once(self):
         for a, b, out in self.products:
-            if self.onednn and a.numel() * b.shape[1] >= 1_500_000:
+            if self.onednn and a.numel() * b.shape[1] >= 1_000_000:
                 torch.ops.mkldnn._linear_pointwise(a, b.t(), None, "none", [], "")
             else:
                 torch.mm(a, b, out=out)

@@ -8,6 +8,7 @@
 #include <variform/nn/network.h>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -376,6 +377,42 @@ TEST_CASE("large float32 products are right, with their first and second derivat
   check_close(linear->push(x, v).jv, at::linear(v.to(at::kDouble), weight.to(at::kDouble), {}));
   const at::NoGradGuard no_grad;
   check_close(layer->forward(x), function(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble)));
+}
+
+TEST_CASE(
+    "first derivatives of large float32 products are right for each input by itself, by any number of "
+    "threads") {
+  variform::testing::Sizes sizes;
+  sizes.dtype = at::kFloat;
+  const bool rectified = GENERATE(false, true), biased = GENERATE(false, true);
+  const int threads = GENERATE(1, 2, 3);
+  const int64_t out = GENERATE(203, 208);  // with and without a rest of the sixteens that are taken at once
+  CAPTURE(rectified, biased, threads, out);
+  const int before = at::get_num_threads();
+  at::set_num_threads(threads);
+  const auto linear = std::make_shared<nn::Linear>(fake_build(sizes), 300, out, biased);
+  perturb(*linear);
+  const LayerPtr layer = rectified ? with_relu(linear) : LayerPtr(linear);
+  const Tensor x = normal({301, 300}).to(at::kFloat).set_requires_grad(true);
+  std::vector<Tensor> of{x, linear->weight()}, wide{widened(x), widened(linear->weight())};
+  if (biased) {
+    of.push_back(linear->bias());
+    wide.push_back(widened(linear->bias()));
+  }
+  const Tensor wide_sum = at::linear(wide[0], wide[1], biased ? wide[2] : Tensor());
+  const Tensor y = layer->forward(x), wide_y = rectified ? at::relu(wide_sum) : wide_sum;
+  const std::vector<Tensor> gradients{normal(y.sizes().vec(), 7), normal({out, 301}, 8).t(),
+                                      normal({1, out}, 9).expand({301, out})};  // in every order of memory
+  for (const Tensor& gradient : gradients)
+    for (size_t i = 0; i <= of.size(); ++i) {  // each, then all of them
+      const bool all = i == of.size();
+      const std::vector<Tensor> some = all ? of : std::vector<Tensor>{of[i]},
+                                wide_some = all ? wide : std::vector<Tensor>{wide[i]};
+      const std::vector<Tensor> found = torch::autograd::grad({y}, some, {gradient.to(at::kFloat)}, true),
+                                right = torch::autograd::grad({wide_y}, wide_some, {gradient}, true);
+      for (size_t j = 0; j < found.size(); ++j) check_close(found[j], right[j]);
+    }
+  at::set_num_threads(before);
 }
 
 TEST_CASE("products under bfloat16 autocast are autocast's, with their gradients") {
