@@ -48,9 +48,10 @@ void rmsprop(const Lists& lists, const config::OptimizerSpec& spec, const Tensor
   }
 }
 
-void adam(const Lists& lists, const config::OptimizerSpec& spec, const Tensor& lr) {
-  const at::TensorList counts = lists.states.at("step");
-  at::_foreach_add_(counts, at::ones({}, counts[0].options()));  // a number would be made a tensor for each
+// `counts` [n] holds the counters of all n parameters of the group: one addition where all are in the lists.
+void adam(const Lists& lists, const Tensor& counts, const config::OptimizerSpec& spec, const Tensor& lr) {
+  if (counts.size(0) == static_cast<int64_t>(lists.parameters.size())) counts.add_(1);
+  else at::_foreach_add_(lists.states.at("step"), 1);
   const auto update = [&](auto&& fused) {
     fused(lists.parameters, lists.gradients, lists.states.at("exp_avg"), lists.states.at("exp_avg_sq"),
           at::TensorList(), lists.states.at("step"), lr, spec.beta1, spec.beta2, spec.weight_decay, spec.eps,
@@ -72,7 +73,12 @@ void sgd(const Lists& lists, const config::OptimizerSpec& spec, const Tensor& lr
 
 Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(groups)) {
   for (const ParameterGroup& group : groups_) {
-    for (const NamedParameter& parameter : group.parameters) state_of(group, parameter);
+    const at::TensorOptions counting =
+        group.parameters.empty() ? at::TensorOptions() : group.parameters[0].tensor.options();
+    counts_.push_back(at::zeros({static_cast<int64_t>(group.parameters.size())},
+                                counting.dtype(at::kFloat).requires_grad(false)));
+    for (size_t i = 0; i < group.parameters.size(); ++i)
+      make_state(group.spec, group.parameters[i], counts_.back()[static_cast<int64_t>(i)]);
     // The fused kernels of a GPU read a float32.
     const bool on_cpu = group.parameters.empty() || group.parameters[0].tensor.is_cpu();
     const at::TensorOptions options =
@@ -81,25 +87,24 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(gro
   }
 }
 
-Optimizer::State& Optimizer::state_of(const ParameterGroup& group, const NamedParameter& parameter) {
+void Optimizer::make_state(const config::OptimizerSpec& spec, const NamedParameter& parameter,
+                           const Tensor& count) {
   State& state = states_[parameter.name];
-  if (!state.tensors.empty()) return state;
   if (!parameter.tensor.is_non_overlapping_and_dense())
     throw std::runtime_error(
         "parameter " + parameter.name +
         " is a view with gaps or overlaps in its memory, which optimizers cannot update; "
         "register a tensor of its own: view.contiguous()");
   const auto zeros = [&] { return at::zeros_like(parameter.tensor, at::MemoryFormat::Preserve).detach(); };
-  const std::string& type = group.spec.type;
+  const std::string& type = spec.type;
   if (type == "adam" || type == "adamw") {
     state.tensors["exp_avg"] = zeros();
     state.tensors["exp_avg_sq"] = zeros();
-    state.tensors["step"] = at::zeros({}, parameter.tensor.options().dtype(at::kFloat).requires_grad(false));
+    state.tensors["step"] = count;
   } else if (type == "rmsprop") {
     state.tensors["square_avg"] = zeros();
   }
-  if ((type == "sgd" || type == "rmsprop") && group.spec.momentum > 0) state.tensors["momentum"] = zeros();
-  return state;
+  if ((type == "sgd" || type == "rmsprop") && spec.momentum > 0) state.tensors["momentum"] = zeros();
 }
 
 void Optimizer::set_rates(int64_t step, int64_t horizon) {
@@ -122,7 +127,7 @@ void Optimizer::update() {
     const Tensor& lr = rates_[i];
     if (group.spec.type == "rmsprop") rmsprop(lists, group.spec, lr);
     else if (group.spec.type == "sgd") sgd(lists, group.spec, lr);
-    else adam(lists, group.spec, lr);
+    else adam(lists, counts_[i], group.spec, lr);
   }
 }
 

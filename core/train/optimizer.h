@@ -54,10 +54,11 @@ class Optimizer {
   struct State {
     std::map<std::string, Tensor> tensors;  // "exp_avg", "exp_avg_sq", "step" …
   };
-  State& state_of(const ParameterGroup& group, const NamedParameter& parameter);
+  void make_state(const config::OptimizerSpec& spec, const NamedParameter& parameter, const Tensor& count);
 
   std::vector<ParameterGroup> groups_;
-  std::vector<Tensor> rates_;  // [] of each group, float64 on the CPU, else float32 where its parameters are
+  std::vector<Tensor> rates_;   // [] of each group, float64 on the CPU, else float32 where its parameters are
+  std::vector<Tensor> counts_;  // [parameters] of each group, of which every state's "step" is a number
   std::map<std::string, State> states_;
 };
 

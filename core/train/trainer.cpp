@@ -20,12 +20,13 @@ namespace {
 using Values = std::map<std::string, double>;
 using Sums = std::map<std::string, Tensor>;
 
-// Sums stay where the model is: a GPU is not waited for.
+// Adds `weight` times the terms' means over the batch. Sums stay where the model is: a GPU is not waited for.
 void add(Sums& sums, const Terms& terms, double weight) {
   const auto add_one = [&](const std::string& name, const Tensor& part) {
-    const Tensor mean = part.detach().mean(at::kDouble);
-    if (Tensor& sum = sums[name]; sum.defined()) sum.add_(mean, weight);
-    else sum = mean * weight;
+    const Tensor whole = part.detach().sum(at::kDouble);
+    const double share = weight / static_cast<double>(part.numel());
+    if (Tensor& sum = sums[name]; sum.defined()) sum.add_(whole, share);
+    else sum = whole * share;
   };
   add_one("loss", terms.loss);
   for (const auto& [name, part] : terms.parts) add_one(name, part);

@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 namespace {
 
 using variform::Tensor;
@@ -14,16 +16,17 @@ using variform::Tensor;
 /// outputs zeros thus gives N(0, deviation² I), by default the standard normal prior itself.
 class Diagonal final : public variform::VariationalFamily {
  public:
-  explicit Diagonal(const variform::Build& build) : deviation_(build.number("deviation")) {}
+  explicit Diagonal(const variform::Build& build)
+      : log_deviation_(at::full({}, std::log(build.number("deviation")), build.options)) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
     const std::vector<Tensor> parts = params.chunk(2, -1);
     return std::make_unique<variform::GaussianPosterior>(
-        parts[0], variform::Covariance::diagonal(deviation_ * (0.5 * parts[1]).exp()));
+        parts[0], variform::Covariance::diagonal(at::add(log_deviation_, parts[1], 0.5).exp()));
   }
 
  private:
-  double deviation_;
+  Tensor log_deviation_;  // []
 };
 
 }  // namespace

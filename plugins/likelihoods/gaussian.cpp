@@ -34,6 +34,7 @@ class Gaussian final : public variform::Likelihood {
     if (optimal_) log_variance_ = register_buffer("log_variance", start);
     else if (build.flag("learned")) log_variance_ = register_parameter("log_variance", start);
     else log_variance_ = start;
+    if (!optimal_ && !build.flag("learned")) constant_ = scale_of(start);
   }
 
   std::optional<Tensor> reference_variance() const override {
@@ -43,13 +44,11 @@ class Gaussian final : public variform::Likelihood {
   Tensor nll(const Tensor& x, const Tensor& g) override {
     const Tensor squares =
         at::mse_loss(g, x.unsqueeze(1), at::Reduction::None);  // one operation, one for its gradient
-    const Tensor log_variance = optimal_ && is_training() ? optimum(squares) : log_variance_;
-    if (!per_value_) {
-      const Tensor sum = squares.flatten(-dimensions_ - 1).sum(-1);
-      return 0.5 * (sum * (-log_variance).exp() + size_ * (log_variance + kLogTwoPi));
-    }
-    return 0.5 *
-           (squares * (-log_variance).exp() + log_variance + kLogTwoPi).flatten(-dimensions_ - 1).sum(-1);
+    const Scale scale =
+        constant_ ? *constant_ : scale_of(optimal_ && is_training() ? optimum(squares) : log_variance_);
+    const auto sum = [&](const Tensor& of) { return of.flatten(-dimensions_ - 1).sum(-1); };
+    return (per_value_ ? sum(squares * scale.half_precision) : sum(squares) * scale.half_precision) +
+           scale.constant;
   }
   Tensor gram(const Tensor&, const Tensor&, const Tensor& t, variform::Curvature) override {
     return variform::diagonal_gram(t, (-log_variance_.to(t.scalar_type())).exp());
@@ -65,6 +64,14 @@ class Gaussian final : public variform::Likelihood {
   }
 
  private:
+  // ℓ = ½/σ² times the squares, [] or [data…], plus Σ ½ log 2πσ² over the data values, [].
+  struct Scale {
+    Tensor half_precision, constant;
+  };
+  Scale scale_of(const Tensor& log_variance) const {
+    const Tensor constant = 0.5 * (log_variance + kLogTwoPi);
+    return {0.5 * (-log_variance).exp(), per_value_ ? constant.sum() : size_ * constant};
+  }
   // Where ℓ is smallest, so that σ² itself needs no gradient (its derivative is zero there).
   Tensor optimum(const Tensor& squares) {
     const at::NoGradGuard no_grad;
@@ -76,7 +83,8 @@ class Gaussian final : public variform::Likelihood {
   int64_t dimensions_;  // of a datum
   double size_;         // P
   bool per_value_, optimal_;
-  Tensor log_variance_;  // [] or [data…]
+  Tensor log_variance_;            // [] or [data…]
+  std::optional<Scale> constant_;  // of a variance that nothing changes
 };
 
 }  // namespace

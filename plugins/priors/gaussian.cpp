@@ -52,29 +52,33 @@ class Gaussian final : public variform::Prior {
     mean_ = own("mean", per_latent(build, "mean", 0));
     log_deviation_ = own("log_deviation", factor.diagonal().log().contiguous());
     if (correlated_) below_ = own("below", factor.tril(-1));
-    if (!learned_) constant_ = covariance();
+    if (!learned_) constant_ = current();
   }
   Tensor log_prob(const Tensor& z) override {
-    const variform::Covariance sigma = current();
+    const Now now = current();
     // A dimension for the one covariance: z may be a single point.
-    const Tensor e = sigma.whiten((z - mean_).unsqueeze(-2)).squeeze(-2);
-    return -0.5 * (e.square().sum(-1) + normalisation(sigma));
+    const Tensor e = now.covariance.whiten((z - mean_).unsqueeze(-2)).squeeze(-2);
+    return -0.5 * e.square().sum(-1) - now.half_log_det;
   }
   Tensor sample(int64_t n, variform::Generator& rng) override {
     const Tensor noise = at::randn({n, 1, mean_.size(0)}, rng, mean_.options().requires_grad(false));
-    return mean_ + current().scale(noise).squeeze(1);
+    return mean_ + current().covariance.scale(noise).squeeze(1);
   }
   std::optional<Tensor> cross_entropy(const variform::Posterior& posterior) override {
     const std::optional<variform::Covariance> q = posterior.covariance();
     if (!q) return {};
-    const variform::Covariance sigma = current();
-    const Tensor away = sigma.whiten(posterior.location() - mean_).square().sum(-1);  // [B]
-    const Tensor spread = correlated_ ? q->trace(sigma.precision().to(q->dtype()))
-                                      : (q->variances() / sigma.variances()).sum(-1);
-    return 0.5 * (away + spread.to(away.scalar_type()) + normalisation(sigma));
+    const Now now = current();
+    const Tensor away = posterior.location() - mean_;
+    if (!correlated_) {  // ½ Σ_i ((m_i − μ_i)² + Σ_ii)/s_i², by one product
+      const Tensor squares = at::addcmul(q->variances().to(away.scalar_type()), away, away);
+      return at::addmv(now.half_log_det, squares, now.half_precision);
+    }
+    const Tensor square = now.covariance.whiten(away).square().sum(-1);  // [B]
+    const Tensor spread = q->trace(now.covariance.precision().to(q->dtype())).to(square.scalar_type());
+    return 0.5 * (square + spread) + now.half_log_det;
   }
   std::optional<variform::Gaussian> gaussian() override {
-    return variform::Gaussian{mean_.unsqueeze(0), current()};
+    return variform::Gaussian{mean_.unsqueeze(0), current().covariance};
   }
   int moments_needed() const override { return 2; }
 
@@ -87,15 +91,22 @@ class Gaussian final : public variform::Prior {
     if (!correlated_) return variform::Covariance::diagonal(deviation.unsqueeze(0));
     return variform::Covariance::cholesky({(below_.tril(-1) + deviation.diag()).unsqueeze(0)});
   }
-  variform::Covariance current() const { return constant_ ? *constant_ : covariance(); }
-  // log det 2πΛ, [].
-  Tensor normalisation(const variform::Covariance& sigma) const {
-    return sigma.log_det().squeeze(0) + static_cast<double>(mean_.size(0)) * kLogTwoPi;
+  // What of Λ is asked for; half_precision is undefined where Λ is not diagonal.
+  struct Now {
+    variform::Covariance covariance;
+    Tensor half_precision;  // 1/(2s²), [d]
+    Tensor half_log_det;    // ½ log det 2πΛ, []
+  };
+  Now current() const {
+    if (constant_) return *constant_;
+    const variform::Covariance sigma = covariance();
+    const Tensor log_det = sigma.log_det().squeeze(0) + static_cast<double>(mean_.size(0)) * kLogTwoPi;
+    return {sigma, correlated_ ? Tensor() : 0.5 * sigma.variances().squeeze(0).reciprocal(), 0.5 * log_det};
   }
 
   bool correlated_, learned_;
   Tensor mean_, log_deviation_, below_;
-  std::optional<variform::Covariance> constant_;
+  std::optional<Now> constant_;
 };
 
 }  // namespace

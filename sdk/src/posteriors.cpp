@@ -51,8 +51,10 @@ Tensor GaussianPosterior::marginals(const Draw& draw) const {
 }
 
 std::optional<Tensor> GaussianPosterior::entropy() const {
-  const Tensor log_det = covariance_.log_det() + static_cast<double>(mean_.size(1)) * (kLogTwoPi + 1);
-  return (0.5 * log_det).to(mean_.scalar_type()).expand({mean_.size(0)});
+  const Tensor log_det = covariance_.log_det();
+  const Tensor constant =
+      at::full({}, 0.5 * static_cast<double>(mean_.size(1)) * (kLogTwoPi + 1), log_det.options());
+  return at::add(constant, log_det, 0.5).to(mean_.scalar_type()).expand({mean_.size(0)});
 }
 
 LocationScalePosterior::LocationScalePosterior(Tensor location, Tensor scale)

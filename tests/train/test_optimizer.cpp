@@ -78,6 +78,31 @@ TEST_CASE("updates are right in every order of memory") {
   CHECK((parameter.detach() - right).abs().max().item<double>() < 1e-5);
 }
 
+TEST_CASE("a parameter without a gradient is left alone, and its steps are not counted") {
+  const std::string type = GENERATE("adam", "adamw");
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(6);
+  const auto normal = [&] { return at::randn({40}, generator, at::TensorOptions(at::kFloat)); };
+  const Tensor start = normal(), other_start = normal();
+  const Tensor always = start.clone().set_requires_grad(true),
+               seldom = other_start.clone().set_requires_grad(true);
+  Optimizer optimizer({{spec_of(type), {{"always", always}, {"seldom", seldom}}}});
+  std::vector<Tensor> gradients, other_gradients;
+  for (int64_t step = 1; step <= 5; ++step) {
+    optimizer.zero_grad();
+    always.mutable_grad() = gradients.emplace_back(normal()).clone();
+    if (step % 2 == 0) seldom.mutable_grad() = other_gradients.emplace_back(normal()).clone();
+    optimizer.set_rates(step, 10);
+    optimizer.update();
+  }
+  const auto off = [](const Tensor& a, const Tensor& b) {
+    return (a.detach() - b).abs().max().item<double>();
+  };
+  CHECK(off(always, expected(spec_of(type), start, gradients)) < 1e-5);
+  CHECK(off(seldom, expected(spec_of(type), other_start, other_gradients)) < 1e-5);
+  CHECK(optimizer.state().at("optimizer/always/step").item<float>() == 5);
+  CHECK(optimizer.state().at("optimizer/seldom/step").item<float>() == 2);
+}
+
 TEST_CASE("a parameter with gaps in its memory is refused by name") {
   const Tensor view = at::zeros({4, 6}).narrow(1, 0, 3).set_requires_grad(true);
   CHECK_THROWS_WITH(Optimizer({{spec_of("adam"), {{"decoder/weight", view}}}}),
