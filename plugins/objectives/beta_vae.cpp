@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+
 namespace {
 
 using variform::Tensor;
@@ -25,19 +27,23 @@ class BetaVae final : public variform::Objective {
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
     const std::unique_ptr<variform::Posterior> posterior = model.posterior(batch.x);
-    const variform::Draw draw = posterior->rsample(samples_, model.rng);  // [K, B, d]
-    const Tensor nll = model.nll(batch.x, model.decode(draw.z)).mean(0);  // [K, B] -> [B]
-    const Tensor kl = model.kl(*posterior, draw);                         // [B]
+    const variform::Draw draw = posterior->rsample(samples_, model.rng);   // [K, B, d]
+    const Tensor nll_of_draws = model.nll(batch.x, model.decode(draw.z));  // [K, B]
+    const Tensor nll = samples_ == 1 ? nll_of_draws.squeeze(0) : nll_of_draws.mean(0);
+    const Tensor kl = model.kl(*posterior, draw);  // [B]
     return {nll + beta_ * aimed(kl), {{"nll", nll}, {"kl", kl}}};
   }
   std::optional<Tensor> beta() const override { return beta_; }
   std::optional<double> final_beta() const override { return final_beta_; }
 
  private:
-  // By tensors, not by decisions on the host: both may follow schedules, and a step may be a CUDA graph.
+  // ±(KL − C), no less than a floor; without a capacity +(KL − 0), without free bits −∞. By tensors, not by decisions on
+  // the host: both may follow schedules, and a step may be a CUDA graph.
   Tensor aimed(const Tensor& kl) const {
-    const Tensor drawn = at::where(capacity_ > 0, (kl - capacity_).abs(), kl);
-    return at::where(free_ > 0, at::maximum(kl, free_.to(kl.scalar_type())), drawn);
+    const Tensor is_free = free_ > 0, capacity = at::where(is_free, 0.0, capacity_);
+    const Tensor floor = at::where(is_free, free_, -std::numeric_limits<double>::infinity());
+    const Tensor away = kl - capacity, sign = at::where(capacity > 0, away.detach().sgn(), 1.0);
+    return (sign * away).clamp_min(floor);
   }
 
   Tensor beta_;
