@@ -193,7 +193,7 @@ void pass_over(const Pass& pass) {
              });
 }
 
-// The same matrix in rows, as oneDNN takes its first one. LibTorch's own copy of a transposed one takes three times as long.
+// The same matrix in rows, as oneDNN takes its first one. LibTorch's own copy of a transposed one takes several times as long.
 Tensor in_rows(const Tensor& a) {
   if (a.scalar_type() != at::kFloat || a.is_contiguous() || !a.t().is_contiguous()) return a;
   const Tensor rows = at::empty(a.sizes(), a.options());
