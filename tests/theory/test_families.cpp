@@ -184,14 +184,14 @@ TEST_CASE("families: gradients of draws, density, entropy and KL") {
 TEST_CASE(
     "family laplace: by default of unit variance, and then below a Gaussian's entropy by ½ log π − ½ a "
     "latent") {
-  const auto start = [](const std::string& id) {
-    Assembly model = assemble(3, id);
+  Assembly of_laplace = assemble(3, "laplace"),
+           of_diagonal = assemble(3, "diagonal");  // outlive their posteriors
+  for (Assembly* model : {&of_laplace, &of_diagonal}) {
     const at::NoGradGuard guard;
-    model.encoder().c_.zero_();
-    model.encoder().e_.zero_();
-    return model->posterior(data());
-  };
-  const auto laplace = start("laplace"), diagonal = start("diagonal");
+    model->encoder().c_.zero_();
+    model->encoder().e_.zero_();
+  }
+  const auto laplace = of_laplace->posterior(data()), diagonal = of_diagonal->posterior(data());
   CHECK(error(laplace->covariance()->variances(), diagonal->covariance()->variances()) < 1e-14);
   CHECK(error(*diagonal->entropy() - *laplace->entropy(),
               at::full({kB}, 1.5 * (std::log(M_PI) - 1), at::kDouble)) < 1e-13);
