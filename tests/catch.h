@@ -1,6 +1,11 @@
 #pragma once
 // Catch2 2.x (Debian 12) and 3.x (elsewhere) under one name, and how a test says that its data is not there.
 
+#if __has_include(<c10/util/Logging.h>)
+#include <c10/util/Logging.h>
+#undef CHECK  // this one aborts the process; Catch2's is meant
+#endif
+
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 #else

@@ -49,7 +49,7 @@ void check_path(const std::string& path, const Snapshot& snapshot) {
 }
 
 // Contiguous CPU tensors, checked.
-Snapshot prepared(const Snapshot& snapshot) {
+Snapshot ready_to_store(const Snapshot& snapshot) {
   for (const auto& [name, value] : snapshot.attributes) check_attribute(name, value);
   Snapshot ready = snapshot;
   for (auto& [path, tensor] : ready.tensors) {
@@ -95,7 +95,9 @@ void write_content(const hdf5::Handle& file, const Snapshot& ready, const std::s
   for (const auto& [path, tensor] : ready.tensors) write_tensor(file, links, creation, path, tensor);
 }
 
-// The file behind its seal, in memory.
+}  // namespace
+
+// The file behind its seal, in memory. A name of this namespace, since Composition::State has one.
 struct Body {
   hdf5::Image image;
   std::vector<std::span<const std::byte>> pieces;
@@ -123,8 +125,6 @@ struct Body {
   }
 };
 
-}  // namespace
-
 // The body is made twice, which takes milliseconds: at once, to know every place, and again with its SHA-256.
 struct Composition::State {
   Snapshot ready;
@@ -138,7 +138,7 @@ struct Composition::State {
 
 Composition::Composition(const Snapshot& snapshot) : state_(std::make_unique<State>()) {
   State& s = *state_;
-  s.ready = prepared(snapshot);
+  s.ready = ready_to_store(snapshot);
   for (const auto& [path, tensor] : s.ready.tensors) {
     if (tensor.nbytes() >= hdf5::Image::kLent) s.lent.push_back(layout::bytes_of(tensor));
   }

@@ -119,7 +119,7 @@ std::string pickle_state(const NamedTensors& state, const Metadata& metadata) {
   return pickle.finish();
 }
 
-NamedTensors prepared(const NamedTensors& state) {
+NamedTensors ready_to_export(const NamedTensors& state) {
   NamedTensors ready = state;
   std::set<std::string_view> names;
   std::size_t bytes = 0;
@@ -141,7 +141,7 @@ NamedTensors prepared(const NamedTensors& state) {
 }  // namespace
 
 std::vector<std::byte> compose_torch_file(const NamedTensors& state, const Metadata& metadata) {
-  const NamedTensors ready = prepared(state);
+  const NamedTensors ready = ready_to_export(state);
   Zip archive;
   archive.add("archive/data.pkl", pickle_state(ready, metadata));
   archive.add("archive/byteorder", std::string_view("little"));

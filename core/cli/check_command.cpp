@@ -1,6 +1,5 @@
 // check: a plugin's conformance, or a config's.
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -58,33 +57,33 @@ int check_command(const Common& common, const CheckOptions& options) {
 
 }  // namespace
 
-void add_check_command(CLI::App& app, Common& common, Action& action) {
+void add_check_command(Command app, Common& common, Action& action) {
   auto options = std::make_shared<CheckOptions>();
   options->run.jobs = 2;
-  CLI::App* check = app.add_subcommand(
+  Command check = app.add_command(
       "check", "Conformance of a plugin (PLUGIN.so), or a config built and run for one step (CONFIG.toml)");
-  check->add_option("what", options->arguments,
-                    "PLUGIN.so [KIND:ID.PARAMETER=VALUE...], or CONFIG.toml [more.toml...] [a.b=VALUE...]");
+  check.add_option("what", options->arguments,
+                   "PLUGIN.so [KIND:ID.PARAMETER=VALUE...], or CONFIG.toml [more.toml...] [a.b=VALUE...]");
   const char* group = "Of a plugin";
-  check->add_option("--filter", options->run.filter, "Only tests or components whose name contains this")
-      ->group(group);
-  check->add_flag("--all", options->all, "Show also what passed and what does not apply")->group(group);
-  check->add_flag("--in-process", options->run.in_process, "No processes of their own, for a debugger")
-      ->group(group);
-  check->add_option("--jobs", options->run.jobs, "Components tested at once")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str()
-      ->group(group);
-  check->add_option("--limit", options->run.limit, "Seconds that a test may take")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str()
-      ->group(group);
-  check->add_option("--seed", options->run.seed, "Seed of everything that the tests draw")
-      ->capture_default_str()
-      ->group(group);
-  check->add_flag("--list", options->list, "Say what the tests are")->group(group);
-  check->add_flag("--markdown", options->markdown, "With --list: as a Markdown table")->group(group);
-  check->callback([&common, &action, options] {
+  check.add_option("--filter", options->run.filter, "Only tests or components whose name contains this")
+      .group(group);
+  check.add_flag("--all", options->all, "Show also what passed and what does not apply").group(group);
+  check.add_flag("--in-process", options->run.in_process, "No processes of their own, for a debugger")
+      .group(group);
+  check.add_option("--jobs", options->run.jobs, "Components tested at once")
+      .positive()
+      .shows_default()
+      .group(group);
+  check.add_option("--limit", options->run.limit, "Seconds that a test may take")
+      .positive()
+      .shows_default()
+      .group(group);
+  check.add_option("--seed", options->run.seed, "Seed of everything that the tests draw")
+      .shows_default()
+      .group(group);
+  check.add_flag("--list", options->list, "Say what the tests are").group(group);
+  check.add_flag("--markdown", options->markdown, "With --list: as a Markdown table").group(group);
+  check.on_chosen([&common, &action, options] {
     action = [&common, options] { return check_command(common, *options); };
   });
 }

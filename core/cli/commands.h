@@ -1,17 +1,14 @@
 #pragma once
-// One function a command: declares its options on the CLI11 application and stores what it does. Results go to
+// One function a command: declares its options and stores what it does. Results go to
 // stdout, everything else to stderr; a command returns the process's exit code.
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "cli/options.h"
 #include "plugins/registry.h"
 #include "train/session.h"
-
-namespace CLI {
-class App;
-}
 
 namespace variform::cli {
 
@@ -35,17 +32,17 @@ struct Common {
 /// What the chosen command does; set by its callback.
 using Action = std::function<int()>;
 
-void add_train_commands(CLI::App& app, Common& common, Action& action);   // train, resume
-void add_config_commands(CLI::App& app, Common& common, Action& action);  // config print
-void add_check_command(CLI::App& app, Common& common, Action& action);    // check
-void add_plugin_commands(CLI::App& app, Common& common, Action& action);  // list, describe, doctor
-void add_model_commands(CLI::App& app, Common& common,
+void add_train_commands(Command app, Common& common, Action& action);   // train, resume
+void add_config_commands(Command app, Common& common, Action& action);  // config print
+void add_check_command(Command app, Common& common, Action& action);    // check
+void add_plugin_commands(Command app, Common& common, Action& action);  // list, describe, doctor
+void add_model_commands(Command app, Common& common,
                         Action& action);  // evaluate, sample, reconstruct, traverse, encode, export
-void add_runs_commands(CLI::App& app, Common& common, Action& action);    // runs list|table|diff|plot
-void add_compare_command(CLI::App& app, Common& common, Action& action);  // compare
-void add_data_commands(CLI::App& app, Common& common, Action& action);    // data import|list
-void add_new_command(CLI::App& app, Common& common, Action& action);      // new
-void add_study_commands(CLI::App& app, Common& common, Action& action);   // study, report
+void add_runs_commands(Command app, Common& common, Action& action);    // runs list|table|diff|plot
+void add_compare_command(Command app, Common& common, Action& action);  // compare
+void add_data_commands(Command app, Common& common, Action& action);    // data import|list
+void add_new_command(Command app, Common& common, Action& action);      // new
+void add_study_commands(Command app, Common& common, Action& action);   // study, report
 
 /// True after Ctrl-C; the second one ends the process at once. Installs the handlers on first use.
 bool interrupted();

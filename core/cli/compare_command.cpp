@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -53,25 +52,23 @@ int compare(const Common& common, const CompareCommand& options) {
 
 }  // namespace
 
-void add_compare_command(CLI::App& app, Common& common, Action& action) {
+void add_compare_command(Command app, Common& common, Action& action) {
   auto options = std::make_shared<CompareCommand>();
-  CLI::App* command = app.add_subcommand(
+  Command command = app.add_command(
       "compare", "How far the latents of runs on the same data agree, and with the truth where it is known");
-  command->add_option("run", options->runs, "RUN RUN...: folders, or names below --runs, or checkpoint files")
-      ->required()
-      ->expected(2, 1 << 20);
-  command->add_option("--checkpoint", options->which, "last or best")
-      ->check(CLI::IsMember({"last", "best"}))
-      ->capture_default_str();
-  command->add_option("--split", options->compare.split, "train, validation or test")
-      ->check(CLI::IsMember({"train", "validation", "test"}))
-      ->capture_default_str();
-  command->add_option("--limit", options->compare.limit, "First rows only; 0: all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--out", options->out, "JSON file to write, with the values of every pair")
-      ->type_name("FILE");
-  command->callback(
+  command.add_option("run", options->runs, "RUN RUN...: folders, or names below --runs, or checkpoint files")
+      .required()
+      .takes(2, 1 << 20);
+  command.add_option("--checkpoint", options->which, "last or best").one_of({"last", "best"}).shows_default();
+  command.add_option("--split", options->compare.split, "train, validation or test")
+      .one_of({"train", "validation", "test"})
+      .shows_default();
+  command.add_option("--limit", options->compare.limit, "First rows only; 0: all")
+      .non_negative()
+      .shows_default();
+  command.add_option("--out", options->out, "JSON file to write, with the values of every pair")
+      .type_name("FILE");
+  command.on_chosen(
       [&common, &action, options] { action = [&common, options] { return compare(common, *options); }; });
 }
 

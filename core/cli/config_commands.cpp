@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -81,15 +80,15 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
   return kDone;
 }
 
-void add_config_commands(CLI::App& app, Common& common, Action& action) {
+void add_config_commands(Command app, Common& common, Action& action) {
   auto arguments = std::make_shared<std::vector<std::string>>();
   auto origin = std::make_shared<bool>(false);
-  CLI::App* config = app.add_subcommand("config", "Look at configs");
-  config->require_subcommand(1);
-  CLI::App* print = config->add_subcommand("print", "The resolved config, with all defaults");
-  print->add_option("config", *arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]")->required();
-  print->add_flag("--origin", *origin, "Say where each line came from");
-  print->callback([&common, &action, arguments, origin] {
+  Command config = app.add_command("config", "Look at configs");
+  config.require_command();
+  Command print = config.add_command("print", "The resolved config, with all defaults");
+  print.add_option("config", *arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]").required();
+  print.add_flag("--origin", *origin, "Say where each line came from");
+  print.on_chosen([&common, &action, arguments, origin] {
     action = [&common, arguments, origin] { return print_command(common, *arguments, *origin); };
   });
 }

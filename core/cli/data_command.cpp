@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -193,61 +192,60 @@ int list_command(const Common& common, const ListCommand& options) {
   return wrong ? kFailed : kDone;
 }
 
-void add_list_command(CLI::App& data, Common& common, Action& action) {
+void add_list_command(Command data, Common& common, Action& action) {
   auto options = std::make_shared<ListCommand>();
-  CLI::App* list = data.add_subcommand(
+  Command list = data.add_command(
       "list", "The data sets that are described, whether their files are there, how to get them");
-  list->add_option("dataset", options->names, "Names, or paths of descriptions, instead of all");
-  list->add_flag("--verify", options->verify,
-                 "Also compare SHA-256, where the description has it: reads every file");
-  list->callback([&common, &action, options] {
+  list.add_option("dataset", options->names, "Names, or paths of descriptions, instead of all");
+  list.add_flag("--verify", options->verify,
+                "Also compare SHA-256, where the description has it: reads every file");
+  list.on_chosen([&common, &action, options] {
     action = [&common, options] { return list_command(common, *options); };
   });
 }
 
 }  // namespace
 
-void add_data_commands(CLI::App& app, Common& common, Action& action) {
+void add_data_commands(Command app, Common& common, Action& action) {
   auto options = std::make_shared<ImportCommand>();
-  CLI::App* data = app.add_subcommand("data", "Data sets: those that are there, and new ones");
-  data->require_subcommand(1);
-  add_list_command(*data, common, action);
-  CLI::App* import = data->add_subcommand(
+  Command data = app.add_command("data", "Data sets: those that are there, and new ones");
+  data.require_command();
+  add_list_command(data, common, action);
+  Command import = data.add_command(
       "import", "A folder of PNG or JPEG images, cropped and resized, as one HDF5 file with its description");
   import
-      ->add_option("folder", options->folder,
-                   "Images, also in sub-folders; their order is that of their paths")
-      ->required()
-      ->type_name("DIR");
+      .add_option("folder", options->folder,
+                  "Images, also in sub-folders; their order is that of their paths")
+      .required()
+      .type_name("DIR");
   import
-      ->add_option("--out", options->out,
-                   "NAME.h5 to write; NAME.toml goes beside it (default: FOLDER-SIZE.h5)")
-      ->type_name("FILE");
-  import->add_option("--size", options->import.size, "Width and height of the result, in pixels")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
+      .add_option("--out", options->out,
+                  "NAME.h5 to write; NAME.toml goes beside it (default: FOLDER-SIZE.h5)")
+      .type_name("FILE");
+  import.add_option("--size", options->import.size, "Width and height of the result, in pixels")
+      .between(1, 4096)
+      .shows_default();
   import
-      ->add_option("--crop", options->import.crop,
-                   "Width and height of the square cut from the middle; 0: the largest that fits")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+      .add_option("--crop", options->import.crop,
+                  "Width and height of the square cut from the middle; 0: the largest that fits")
+      .non_negative()
+      .shows_default();
   import
-      ->add_option("--channels", options->import.channels,
-                   "grey, colour, or as-stored: as the first image is")
-      ->check(CLI::IsMember({"as-stored", "grey", "colour"}))
-      ->capture_default_str();
-  import->add_option("--labels", options->labels, "folders: each sub-folder is a class; none: no labels")
-      ->check(CLI::IsMember({"none", "folders"}))
-      ->capture_default_str();
+      .add_option("--channels", options->import.channels, "grey, colour, or as-stored: as the first image is")
+      .one_of({"as-stored", "grey", "colour"})
+      .shows_default();
+  import.add_option("--labels", options->labels, "folders: each sub-folder is a class; none: no labels")
+      .one_of({"none", "folders"})
+      .shows_default();
   import
-      ->add_option("--test", options->import.test,
-                   "Images for testing, the last ones (of each class): a number, or a share below 1")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  import->add_flag("--skip-damaged", options->import.skip_damaged,
-                   "Leave out images that cannot be read or are too small, and say which");
-  import->add_flag("--overwrite", options->import.overwrite, "Replace the files if they are there");
-  import->callback(
+      .add_option("--test", options->import.test,
+                  "Images for testing, the last ones (of each class): a number, or a share below 1")
+      .non_negative()
+      .shows_default();
+  import.add_flag("--skip-damaged", options->import.skip_damaged,
+                  "Leave out images that cannot be read or are too small, and say which");
+  import.add_flag("--overwrite", options->import.overwrite, "Replace the files if they are there");
+  import.on_chosen(
       [&common, &action, options] { action = [&common, options] { return import_command(common, *options);
 };
 }  // namespace variform::cli

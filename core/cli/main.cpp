@@ -1,32 +1,28 @@
 // The program: parses the command line, runs one command, and turns exceptions into exit codes and sentences.
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "config/node.h"
 #include "train/process.h"
 
 namespace {
 
 int run(int argc, char** argv) {
-  CLI::App app{"Variform: how does the variational family of a beta-VAE shape the model that it learns?",
-               "variform"};
-  app.require_subcommand(1);
-  app.fallthrough();
-  app.set_help_all_flag("--help-all", "Help of all commands");
+  variform::cli::Parser parser(
+      "Variform: how does the variational family of a beta-VAE shape the model that it learns?", "variform");
+  variform::cli::Command app = parser.program();
   variform::cli::Common common;
   common.arguments.assign(argv, argv + argc);
   app.add_option("--data", common.data, "Folder with data sets; may be repeated (also VARIFORM_DATA)")
-      ->type_name("DIR");
+      .type_name("DIR");
   app.add_option("--plugin", common.plugins, "Plugin file to load besides those found; may be repeated")
-      ->type_name("FILE");
-  app.add_option("--runs", common.runs, "Where run folders are")->type_name("DIR")->capture_default_str();
-  app.add_option("--threads", common.threads, "Threads of LibTorch; 0: as the config says")
-      ->check(CLI::NonNegativeNumber);
+      .type_name("FILE");
+  app.add_option("--runs", common.runs, "Where run folders are").type_name("DIR").shows_default();
+  app.add_option("--threads", common.threads, "Threads of LibTorch; 0: as the config says").non_negative();
   app.add_flag("--quiet,-q", common.quiet, "No progress on stderr");
   app.add_flag("--json", common.json, "Results as JSON");
 
@@ -41,12 +37,8 @@ int run(int argc, char** argv) {
   variform::cli::add_check_command(app, common, action);
   variform::cli::add_plugin_commands(app, common, action);
   variform::cli::add_new_command(app, common, action);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? variform::cli::kDone : variform::cli::kUsage;
-  }
+  bool usage = false;
+  if (!parser.parse(argc, argv, usage)) return usage ? variform::cli::kUsage : variform::cli::kDone;
   try {
     return action ? action() : variform::cli::kUsage;
   } catch (const variform::config::Error& error) {

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -210,139 +209,128 @@ int export_command(const Common& common, const ModelOptions& options) {
 
 }  // namespace
 
-void add_model_commands(CLI::App& app, Common& common, Action& action) {
+void add_model_commands(Command app, Common& common, Action& action) {
   auto options = std::make_shared<ModelOptions>();
   const auto add = [&](const char* name, const char* description, auto run) {
-    CLI::App* command = app.add_subcommand(name, description);
-    command->add_option("run", options->run, "Run folder, its name below --runs, or a checkpoint file")
-        ->required();
-    command->add_option("overrides", options->overrides, "[a.b=VALUE...]: device, data ...");
-    command->add_option("--checkpoint", options->which, "last or best")
-        ->check(CLI::IsMember({"last", "best"}))
-        ->capture_default_str();
-    command->add_option("--out", options->out, "File to write instead of one in the run folder")
-        ->type_name("FILE");
-    command->callback([&common, &action, options, run] {
+    Command command = app.add_command(name, description);
+    command.add_option("run", options->run, "Run folder, its name below --runs, or a checkpoint file")
+        .required();
+    command.add_option("overrides", options->overrides, "[a.b=VALUE...]: device, data ...");
+    command.add_option("--checkpoint", options->which, "last or best")
+        .one_of({"last", "best"})
+        .shows_default();
+    command.add_option("--out", options->out, "File to write instead of one in the run folder")
+        .type_name("FILE");
+    command.on_chosen([&common, &action, options, run] {
       action = [&common, options, run] { return run(common, *options); };
     });
     return command;
   };
-  CLI::App* evaluate =
+  Command evaluate =
       add("evaluate", "All objective values with standard errors, to a table and JSON", evaluate_command);
-  evaluate->add_option("--samples", options->evaluate.samples, "Latent draws a datum")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  evaluate.add_option("--samples", options->evaluate.samples, "Latent draws a datum")
+      .positive()
+      .shows_default();
   evaluate
-      ->add_option("--importance-samples", options->evaluate.importance_samples,
-                   "Of the importance-weighted NLL; 0: none")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  evaluate->add_option("--batch", options->evaluate.batch, "Rows at a time")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  evaluate->add_option("--limit", options->evaluate.limit, "First rows only; 0: all")
-      ->check(CLI::NonNegativeNumber);
-  evaluate->add_option("--beta", options->beta, "Instead of the training's final beta")
-      ->check(CLI::PositiveNumber);
-  evaluate->add_option("--curvature", options->curvature, "hessian or fisher")
-      ->check(CLI::IsMember({"hessian", "fisher"}))
-      ->capture_default_str();
+      .add_option("--importance-samples", options->evaluate.importance_samples,
+                  "Of the importance-weighted NLL; 0: none")
+      .non_negative()
+      .shows_default();
+  evaluate.add_option("--batch", options->evaluate.batch, "Rows at a time").positive().shows_default();
+  evaluate.add_option("--limit", options->evaluate.limit, "First rows only; 0: all").non_negative();
+  evaluate.add_option("--beta", options->beta, "Instead of the training's final beta").positive();
+  evaluate.add_option("--curvature", options->curvature, "hessian or fisher")
+      .one_of({"hessian", "fisher"})
+      .shows_default();
   evaluate
-      ->add_option("--hessian-rows", options->evaluate.hessian_rows,
-                   "First rows that taylor_full differentiates twice; 0: none")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+      .add_option("--hessian-rows", options->evaluate.hessian_rows,
+                  "First rows that taylor_full differentiates twice; 0: none")
+      .non_negative()
+      .shows_default();
   evaluate
-      ->add_option("--block", options->evaluate.block,
-                   "Size of latent blocks for block_bound and geometry, for a family without blocks")
-      ->check(CLI::PositiveNumber);
+      .add_option("--block", options->evaluate.block,
+                  "Size of latent blocks for block_bound and geometry, for a family without blocks")
+      .positive();
   evaluate
-      ->add_option(
+      .add_option(
           "--structure", options->evaluate.structure,
           "Of the covariance of the values at the optimum (full, diagonal, isotropic; block with --block), "
           "instead of the family's own")
-      ->check(CLI::IsMember({"full", "diagonal", "isotropic", "block"}));
+      .one_of({"full", "diagonal", "isotropic", "block"});
   evaluate
-      ->add_option(
+      .add_option(
           "--gradient-draws", options->gradient_draws,
           "Also the noise of the objective's gradient, from as many draws of each of 8 training batches")
-      ->check(CLI::Range(2, 1000));
-  evaluate->add_option("--only", options->only, "One section of it: disentanglement (fast on many rows)")
-      ->check(CLI::IsMember({"disentanglement"}));
-  evaluate->add_flag("--linear", options->linear,
-                     "Also the closed form of the linear beta-VAE on the same data");
-  evaluate->add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-datum terms")
-      ->type_name("FILE");
+      .between(2, 1000);
+  evaluate.add_option("--only", options->only, "One section of it: disentanglement (fast on many rows)")
+      .one_of({"disentanglement"});
+  evaluate.add_flag("--linear", options->linear,
+                    "Also the closed form of the linear beta-VAE on the same data");
+  evaluate.add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-datum terms")
+      .type_name("FILE");
   evaluate
-      ->add_flag(
+      .add_flag(
           "--quality{10000}", options->quality_images,
           "Also sample quality, from as many images (--quality=N; 10000) in the features of a classifier, "
           "which is trained on first need")
-      ->check(CLI::NonNegativeNumber);
+      .non_negative();
   evaluate
-      ->add_option("--features", options->features,
-                   "Config of that classifier instead of configs/features/conv.toml")
-      ->type_name("FILE")
-      ->check(CLI::ExistingFile);
+      .add_option("--features", options->features,
+                  "Config of that classifier instead of configs/features/conv.toml")
+      .type_name("FILE")
+      .existing_file();
 
-  CLI::App* sample =
+  Command sample =
       add("sample", "A grid of samples from the prior", [](const Common& c, const ModelOptions& o) {
         Opened opened = open(c, o);
         use_prior(c, opened, o);
         return write_picture(opened, o, "samples",
                              evaluate::samples(opened.session(), o.n > 0 ? o.n : 100, o.noise));
       });
-  sample->add_option("--n", options->n, "How many (100)")->check(CLI::PositiveNumber);
-  sample->add_flag("--noise", options->noise, "Draw x from the likelihood instead of showing its mean");
-  CLI::App* reconstruct = add(
+  sample.add_option("--n", options->n, "How many (100)").positive();
+  sample.add_flag("--noise", options->noise, "Draw x from the likelihood instead of showing its mean");
+  Command reconstruct = add(
       "reconstruct", "A grid of data and their reconstructions", [](const Common& c, const ModelOptions& o) {
         Opened opened = open(c, o);
         return write_picture(opened, o, "reconstructions",
                              evaluate::reconstructions(opened.session(), split_of(o), o.n > 0 ? o.n : 30));
       });
-  reconstruct->add_option("--n", options->n, "How many (30)")->check(CLI::PositiveNumber);
-  CLI::App* traverse =
+  reconstruct.add_option("--n", options->n, "How many (30)").positive();
+  Command traverse =
       add("traverse", "One latent a row, ordered by their KL", [](const Common& c, const ModelOptions& o) {
         Opened opened = open(c, o);
         return write_picture(
             opened, o, "traversals",
             evaluate::traversals(opened.session(), split_of(o), o.datum, o.latents, o.columns));
       });
-  traverse->add_option("--datum", options->datum, "Row whose other latents are kept")
-      ->check(CLI::NonNegativeNumber);
-  traverse->add_option("--latents", options->latents, "Rows of the grid at most")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  traverse->add_option("--columns", options->columns, "Columns of the grid")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  CLI::App* interpolate =
+  traverse.add_option("--datum", options->datum, "Row whose other latents are kept").non_negative();
+  traverse.add_option("--latents", options->latents, "Rows of the grid at most").positive().shows_default();
+  traverse.add_option("--columns", options->columns, "Columns of the grid").positive().shows_default();
+  Command interpolate =
       add("interpolate", "Straight lines between codes", [](const Common& c, const ModelOptions& o) {
         Opened opened = open(c, o);
         return write_picture(
             opened, o, "interpolations",
             evaluate::interpolations(opened.session(), split_of(o), o.n > 0 ? o.n : 8, o.columns));
       });
-  interpolate->add_option("--n", options->n, "Pairs (8)")->check(CLI::PositiveNumber);
-  CLI::App* encode = add("encode", "Codes, covariances and labels to HDF5", encode_command);
-  encode->add_option("--jacobians", options->encode.jacobians, "Jacobians of the first N rows")
-      ->check(CLI::NonNegativeNumber);
-  encode->add_option("--limit", options->encode.limit, "First rows only; 0: all")
-      ->check(CLI::NonNegativeNumber);
+  interpolate.add_option("--n", options->n, "Pairs (8)").positive();
+  Command encode = add("encode", "Codes, covariances and labels to HDF5", encode_command);
+  encode.add_option("--jacobians", options->encode.jacobians, "Jacobians of the first N rows").non_negative();
+  encode.add_option("--limit", options->encode.limit, "First rows only; 0: all").non_negative();
   add("export", "Weights and networks for PyTorch", export_command);
 
-  for (CLI::App* uses_prior : {evaluate, sample})
+  for (Command uses_prior : {evaluate, sample})
     uses_prior
-        ->add_option(
+        .add_option(
             "--prior", options->prior,
             "Another prior, fitted to the latents of the training split and kept in the run: an id, or a "
             "table as in a config, '{ type = \"mixture\", components = 10 }'")
-        ->type_name("PRIOR");
-  for (CLI::App* looks_at_data : {evaluate, reconstruct, traverse, interpolate, encode}) {
-    looks_at_data->add_option("--split", options->split, "train, validation or test (default)")
-        ->check(CLI::IsMember({"train", "validation", "test"}));
-    looks_at_data->add_option("--on", options->on, "Another data set, DATASET[:SPLIT]")
-        ->type_name("DATASET[:SPLIT]");
+        .type_name("PRIOR");
+  for (Command looks_at_data : {evaluate, reconstruct, traverse, interpolate, encode}) {
+    looks_at_data.add_option("--split", options->split, "train, validation or test (default)")
+        .one_of({"train", "validation", "test"});
+    looks_at_data.add_option("--on", options->on, "Another data set, DATASET[:SPLIT]")
+        .type_name("DATASET[:SPLIT]");
   }
 }
 

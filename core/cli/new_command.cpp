@@ -4,7 +4,6 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -215,19 +214,16 @@ int new_command(const Common& common, const std::string& kind_name, const std::s
 
 }  // namespace
 
-void add_new_command(CLI::App& app, Common& common, Action& action) {
+void add_new_command(Command app, Common& common, Action& action) {
   auto kind = std::make_shared<std::string>();
   auto name = std::make_shared<std::string>();
   auto into = std::make_shared<std::string>(".");
-  CLI::App* command =
-      app.add_subcommand("new", "A plugin of your own: builds, passes its tests and trains as it is");
-  command->add_option("kind", *kind, "encoder, decoder, family, prior, likelihood or objective")->required();
-  command->add_option("name", *name, "Name of the component, of its plugin and of the new folder")
-      ->required();
-  command->add_option("--into", *into, "Where the new folder is made")
-      ->type_name("DIR")
-      ->capture_default_str();
-  command->callback([&common, &action, kind, name, into] {
+  Command command =
+      app.add_command("new", "A plugin of your own: builds, passes its tests and trains as it is");
+  command.add_option("kind", *kind, "encoder, decoder, family, prior, likelihood or objective").required();
+  command.add_option("name", *name, "Name of the component, of its plugin and of the new folder").required();
+  command.add_option("--into", *into, "Where the new folder is made").type_name("DIR").shows_default();
+  command.on_chosen([&common, &action, kind, name, into] {
     action = [&common, kind, name, into] { return new_command(common, *kind, *name, *into); };
   });
 }

@@ -2,7 +2,6 @@
 
 #include <variform/types.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -105,11 +104,11 @@ int asked(const std::function<std::string()>& answer) {
 
 }  // namespace
 
-void add_plugin_commands(CLI::App& app, Common& common, Action& action) {
+void add_plugin_commands(Command app, Common& common, Action& action) {
   auto name = std::make_shared<std::string>();
-  CLI::App* list = app.add_subcommand("list", "The components that there are");
-  list->add_option("kind", *name, "encoder, decoder, family, prior, likelihood or objective");
-  list->callback([&common, &action, name] {
+  Command list = app.add_command("list", "The components that there are");
+  list.add_option("kind", *name, "encoder, decoder, family, prior, likelihood or objective");
+  list.on_chosen([&common, &action, name] {
     action = [&common, name] {
       const auto registry = common.registry();
       return asked([&] {
@@ -121,22 +120,22 @@ void add_plugin_commands(CLI::App& app, Common& common, Action& action) {
     };
   });
   auto markdown = std::make_shared<bool>(false);
-  CLI::App* describe =
-      app.add_subcommand("describe", "A component: summary, source, every parameter; or the keys of configs");
-  CLI::Option* component =
-      describe->add_option("component", *name, "KIND:ID, for instance objective:grae; or: config");
-  describe->add_flag("--markdown", *markdown, "The complete reference of configs, as Markdown")
-      ->excludes(component);
-  describe->callback([&common, &action, name, markdown] {
-    if (name->empty() && !*markdown) throw CLI::RequiredError("KIND:ID, config or --markdown");
+  Command describe =
+      app.add_command("describe", "A component: summary, source, every parameter; or the keys of configs");
+  Option component =
+      describe.add_option("component", *name, "KIND:ID, for instance objective:grae; or: config");
+  describe.add_flag("--markdown", *markdown, "The complete reference of configs, as Markdown")
+      .excludes(component);
+  describe.on_chosen([&common, &action, name, markdown] {
+    if (name->empty() && !*markdown) require_argument("KIND:ID, config or --markdown");
     action = [&common, name, markdown] {
       const auto registry = common.registry();
       return asked([&] { return described(*registry, *name, common.json, *markdown); });
     };
   });
-  CLI::App* doctor =
-      app.add_subcommand("doctor", "This build, where plugins are looked for, and why any was refused");
-  doctor->callback([&common, &action] {
+  Command doctor =
+      app.add_command("doctor", "This build, where plugins are looked for, and why any was refused");
+  doctor.on_chosen([&common, &action] {
     action = [&common] {
       const auto registry = common.registry();
       write_result(common.json ? plugins::doctor_json(*registry).dump(2) : plugins::doctor_text(*registry));

@@ -1,7 +1,6 @@
 // runs list, table, diff and plot: what past runs there are, their results side by side, how two configs differ, and
 // figures of several runs.
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -66,7 +65,7 @@ std::string no_runs(const Common& common) {
          "; `variform train configs/quickstart.toml` makes one, --runs names another folder.";
 }
 
-int list(const Common& common) {
+int list_runs(const Common& common) {
   const std::vector<Run> runs = read_runs(common);
   if (common.json) {
     json result = json::array();
@@ -150,47 +149,46 @@ int plot(const Common& common, const PlotOptions& options) {
   return kDone;
 }
 
-void add_plot(CLI::App& runs, Common& common, Action& action) {
+void add_plot(Command runs, Common& common, Action& action) {
   auto options = std::make_shared<PlotOptions>();
-  CLI::App* command = runs.add_subcommand("plot", "Curves of runs' metrics, or bars of their evaluations");
-  command->add_option("run", options->runs, "RUN...: folders, or names below --runs")->required();
-  command->add_option("--x", options->x, "Horizontal axis of curves: step or epoch")->capture_default_str();
-  CLI::Option* values =
-      command->add_option("--value", options->values, "A value to draw, one panel each (all in common)")
-          ->type_name("NAME")
-          ->expected(1)
-          ->take_all();
-  command->add_option("--evaluation", options->evaluations, "Bars of these values as evaluate found them")
-      ->type_name("NAME...")
-      ->excludes(values);
-  command->add_option("--split", options->split, "train, validation or test")
-      ->check(CLI::IsMember({"train", "validation", "test"}));
-  command->add_option("--out", options->out, "Files to write, without or with .svg or .png")
-      ->type_name("FILE")
-      ->capture_default_str();
-  command->callback(
+  Command command = runs.add_command("plot", "Curves of runs' metrics, or bars of their evaluations");
+  command.add_option("run", options->runs, "RUN...: folders, or names below --runs").required();
+  command.add_option("--x", options->x, "Horizontal axis of curves: step or epoch").shows_default();
+  Option values =
+      command.add_option("--value", options->values, "A value to draw, one panel each (all in common)")
+          .type_name("NAME")
+          .repeatable();
+  command.add_option("--evaluation", options->evaluations, "Bars of these values as evaluate found them")
+      .type_name("NAME...")
+      .excludes(values);
+  command.add_option("--split", options->split, "train, validation or test")
+      .one_of({"train", "validation", "test"});
+  command.add_option("--out", options->out, "Files to write, without or with .svg or .png")
+      .type_name("FILE")
+      .shows_default();
+  command.on_chosen(
       [&common, &action, options] { action = [&common, options] { return plot(common, *options); }; });
 }
 
 }  // namespace
 
-void add_runs_commands(CLI::App& app, Common& common, Action& action) {
-  CLI::App* runs = app.add_subcommand("runs", "Past runs");
-  runs->require_subcommand(1);
-  runs->add_subcommand("list", "All runs and how they ended")->callback([&] {
-    action = [&common] { return list(common); };
+void add_runs_commands(Command app, Common& common, Action& action) {
+  Command runs = app.add_command("runs", "Past runs");
+  runs.require_command();
+  runs.add_command("list", "All runs and how they ended").on_chosen([&] {
+    action = [&common] { return list_runs(common); };
   });
-  runs->add_subcommand("table", "What was evaluated last, run by run")->callback([&] {
+  runs.add_command("table", "What was evaluated last, run by run").on_chosen([&] {
     action = [&common] { return table(common); };
   });
   auto names = std::make_shared<std::pair<std::string, std::string>>();
-  CLI::App* differ = runs->add_subcommand("diff", "How two runs' configs differ");
-  differ->add_option("left", names->first, "A run")->required();
-  differ->add_option("right", names->second, "Another run")->required();
-  differ->callback([&common, &action, names] {
+  Command differ = runs.add_command("diff", "How two runs' configs differ");
+  differ.add_option("left", names->first, "A run").required();
+  differ.add_option("right", names->second, "Another run").required();
+  differ.on_chosen([&common, &action, names] {
     action = [&common, names] { return diff(common, names->first, names->second); };
   });
-  add_plot(*runs, common, action);
+  add_plot(runs, common, action);
 }
 
 }  // namespace variform::cli

@@ -1,6 +1,5 @@
 // study: trains and evaluates a grid of runs, then draws its figures and tables. report: draws them again.
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -154,7 +153,7 @@ study::RunnerOptions runner_options(const Common& common, const StudyOptions& op
   return runner;
 }
 
-int list(study::Runner& runner, const Study& study) {
+int list_cells(study::Runner& runner, const Study& study) {
   report::Table table({{"cell", report::Align::kRight}, {"stage"}, {"what"}, {"state"}, {"run"}});
   const std::vector<study::State> states = runner.states();
   for (std::size_t i = 0; i < study.cells.size(); ++i) {
@@ -281,7 +280,7 @@ int study_command(const Common& common, const StudyOptions& options) {
                         " (see --list).");
   const study::RunnerOptions runner_settings = runner_options(common, options, study);
   study::Runner runner(study.plan, study.cells, runner_settings);
-  if (options.list) return list(runner, study);
+  if (options.list) return list_cells(runner, study);
   preflight(common, study);
   watch_signals();
   const std::vector<std::string> failures = runner.run();
@@ -301,27 +300,27 @@ int report_command(const Common& common, const StudyOptions& options) {
 
 }  // namespace
 
-void add_study_commands(CLI::App& app, Common& common, Action& action) {
+void add_study_commands(Command app, Common& common, Action& action) {
   auto options = std::make_shared<StudyOptions>();
   const auto add = [&](const char* name, const char* description, auto run) {
-    CLI::App* command = app.add_subcommand(name, description);
-    command->add_option("study", options->arguments, "STUDY.toml [a.b=VALUE...]")->required();
-    command->add_option("--studies", options->studies, "Where the folders of studies are")
-        ->type_name("DIR")
-        ->capture_default_str();
-    command->callback([&common, &action, options, run] {
+    Command command = app.add_command(name, description);
+    command.add_option("study", options->arguments, "STUDY.toml [a.b=VALUE...]").required();
+    command.add_option("--studies", options->studies, "Where the folders of studies are")
+        .type_name("DIR")
+        .shows_default();
+    command.on_chosen([&common, &action, options, run] {
       action = [&common, options, run] { return run(common, *options); };
     });
     return command;
   };
-  CLI::App* study =
+  Command study =
       add("study", "Train and evaluate a grid of runs; what is done already is skipped", study_command);
-  study->add_option("--jobs", options->jobs, "Runs at once; more than one: one thread each")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  study->add_option("--only", options->only, "This cell alone (its number in --list), for job arrays")
-      ->check(CLI::PositiveNumber);
-  study->add_flag("--list", options->list, "Say what the cells are, and where they stand");
+  study.add_option("--jobs", options->jobs, "Runs at once; more than one: one thread each")
+      .positive()
+      .shows_default();
+  study.add_option("--only", options->only, "This cell alone (its number in --list), for job arrays")
+      .positive();
+  study.add_flag("--list", options->list, "Say what the cells are, and where they stand");
   add("report", "Draw a study's tables and figures again, without training", report_command);
 }
 

@@ -4,7 +4,6 @@
 #include <ATen/core/Tensor.h>
 #include <torch/version.h>
 
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -260,42 +259,41 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
 
 }  // namespace
 
-void add_train_commands(CLI::App& app, Common& common, Action& action) {
+void add_train_commands(Command app, Common& common, Action& action) {
   auto options = std::make_shared<TrainOptions>();
   auto run = std::make_shared<std::string>();
-  const auto shared_options = [options](CLI::App* command) {
-    command->add_option("--stop-at", options->stop_at, "Stop after this step; schedules keep their horizon")
-        ->check(CLI::NonNegativeNumber);
-    command->add_option("--stop-at-epoch", options->stop_at_epoch, "The same, counted in epochs")
-        ->check(CLI::NonNegativeNumber);
-    command->add_flag("--accept-changed-plugins", options->accept_changed_plugins,
-                      "Go on although a plugin has changed");
-    command->add_flag("--no-figures", options->no_figures, "Draw no pictures at the end");
-    command->add_flag(
+  const auto shared_options = [options](Command command) {
+    command.add_option("--stop-at", options->stop_at, "Stop after this step; schedules keep their horizon")
+        .non_negative();
+    command.add_option("--stop-at-epoch", options->stop_at_epoch, "The same, counted in epochs")
+        .non_negative();
+    command.add_flag("--accept-changed-plugins", options->accept_changed_plugins,
+                     "Go on although a plugin has changed");
+    command.add_flag("--no-figures", options->no_figures, "Draw no pictures at the end");
+    command.add_flag(
         "--reference", options->reference,
         "Compute everything the plain way, to hold the short ways against it (docs/performance.md)");
-    command->add_flag(
+    command.add_flag(
         "--model-only", options->model_only,
         "At the end keep one checkpoint of the model alone, a sixth of the space; such a run cannot be "
         "extended");
   };
-  CLI::App* train = app.add_subcommand("train", "Train a model from config files");
-  train->add_option("config", options->arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]")->required();
-  train->add_flag("--resume", options->resume, "Go on if the run folder is there");
-  train->add_flag("--overwrite", options->overwrite, "Replace the run folder if it is there")
-      ->excludes("--resume");
-  train->add_option("--folder", options->folder, "Run folder instead of RUNS/NAME-HASH-SEED")
-      ->type_name("DIR");
+  Command train = app.add_command("train", "Train a model from config files");
+  train.add_option("config", options->arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]").required();
+  train.add_flag("--resume", options->resume, "Go on if the run folder is there");
+  train.add_flag("--overwrite", options->overwrite, "Replace the run folder if it is there")
+      .excludes("--resume");
+  train.add_option("--folder", options->folder, "Run folder instead of RUNS/NAME-HASH-SEED").type_name("DIR");
   shared_options(train);
-  train->callback([&common, &action, options] {
+  train.on_chosen([&common, &action, options] {
     action = [&common, options] { return train_command(common, *options); };
   });
 
-  CLI::App* resume = app.add_subcommand("resume", "Go on with a run from its last checkpoint");
-  resume->add_option("run", *run, "Run folder, or its name below --runs")->required();
-  resume->add_option("overrides", options->arguments, "[train.steps=N...]");
+  Command resume = app.add_command("resume", "Go on with a run from its last checkpoint");
+  resume.add_option("run", *run, "Run folder, or its name below --runs").required();
+  resume.add_option("overrides", options->arguments, "[train.steps=N...]");
   shared_options(resume);
-  resume->callback([&common, &action, options, run] {
+  resume.on_chosen([&common, &action, options, run] {
     action = [&common, options, run] { return resume_command(common, *run, *options); };
   });
 }

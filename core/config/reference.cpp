@@ -270,7 +270,7 @@ std::string wrapped(std::string_view text, std::size_t indent) {
 }
 
 /// A pipe would end a cell, and an angle bracket begin a tag.
-std::string escaped(std::string_view text) {
+std::string escaped_cell(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (c == '|' || c == '<') out += '\\';
@@ -300,14 +300,15 @@ std::string reference_text() {
 
 std::string markdown_row(std::span<const std::string> cells) {
   std::string out = "|";
-  for (const std::string& cell : cells) out += " " + escaped(cell) + " |";
+  for (const std::string& cell : cells) out += " " + escaped_cell(cell) + " |";
   return out + "\n";
 }
 
 std::string reference_markdown() {
   std::string out;
   for (const Section& section : kSections) {
-    out += (out.empty() ? "## " : "\n## ") + escaped(title(section)) + "\n\n" + escaped(section.meaning) +
+    out += (out.empty() ? "## " : "\n## ") + escaped_cell(title(section)) + "\n\n" +
+           escaped_cell(section.meaning) +
            "\n\n| key | type | default | unit | meaning |\n|---|---|---|---|---|\n";
     for (const Key& key : kKeys) {
       if (std::string_view(key.section) != section.name) continue;

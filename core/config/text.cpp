@@ -15,7 +15,7 @@ bool is_bare(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
-std::string escaped(unsigned char c) {
+std::string escaped_character(unsigned char c) {
   switch (c) {
     case '"': return "\\\"";
     case '\\': return "\\\\";
@@ -46,7 +46,7 @@ std::string format_number(double value) {
 
 std::string quote(std::string_view text) {
   std::string out = "\"";
-  for (const char c : text) out += escaped(static_cast<unsigned char>(c));
+  for (const char c : text) out += escaped_character(static_cast<unsigned char>(c));
   return out + "\"";
 }
 

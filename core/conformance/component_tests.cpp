@@ -186,7 +186,7 @@ void finite(const Case& test) {
 }
 
 // The largest difference, relative to the largest value.
-double difference(const Tensor& a, const Tensor& b) {
+double difference_with_infinities(const Tensor& a, const Tensor& b) {
   if (a.numel() == 0) return 0;
   const Tensor x = a.detach().to(at::kDouble), y = b.detach().to(at::kDouble);
   const Tensor away = at::where(x == y, at::zeros_like(x), (x - y).abs());  // infinities, too
@@ -201,7 +201,7 @@ void compare(const std::vector<Observation>& found, const std::vector<Observatio
   for (std::size_t i = 0; i < found.size(); ++i) {
     const Tensor &a = found[i].value, &b = expected[i].value;
     if (a.sizes() != b.sizes()) fail(when + " " + found[i].name + " has another shape");
-    const double error = difference(a, b);
+    const double error = difference_with_infinities(a, b);
     if (tolerance == 0 ? !at::equal(a, b) : !(error <= tolerance))
       fail(when + " " + found[i].name + " differs by " + text_of(error) + " of its size");
   }
@@ -236,7 +236,7 @@ void rows(const Case& test) {
     for (std::size_t i = 0; i < all.size() && i < one.size(); ++i) {
       const Observation& o = all[i];
       if (o.rows < 0 || !at::equal(o.value, other_draws[i].value)) continue;
-      const double error = difference(one[i].value, o.value.narrow(o.rows, row, 1));
+      const double error = difference_with_infinities(one[i].value, o.value.narrow(o.rows, row, 1));
       if (!(error <= 1e-7))
         fail(o.name + " of a datum changes by " + text_of(error) +
              " of its size with the other data in the batch; rows must not interact");
@@ -277,7 +277,7 @@ std::map<std::string, Tensor> state_of(Component& component) {
   return state;
 }
 
-void load(Component& component, const checkpoint::Snapshot& snapshot) {
+void load_state(Component& component, const checkpoint::Snapshot& snapshot) {
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : state_of(component)) Tensor(tensor).copy_(snapshot.tensors.at(name));
 }
@@ -298,13 +298,13 @@ void state(const Case& test) {
   for (const auto& [name, tensor] : state_of(trained.component()))
     snapshot.tensors[name] = tensor.detach().clone();
   std::vector<std::byte> bytes = checkpoint::compose_bytes(snapshot);
-  load(loaded.component(), checkpoint::parse(bytes, "the checkpoint"));
+  load_state(loaded.component(), checkpoint::parse(bytes, "the checkpoint"));
   // The surroundings differ by their initialisation, too.
   for (Kind kind : kAllKinds)
     if (trained.model().component(kind).get() != &trained.component()) {
       checkpoint::Snapshot other;
       other.tensors = state_of(*trained.model().component(kind));
-      load(*loaded.model().component(kind), other);
+      load_state(*loaded.model().component(kind), other);
     }
   const std::vector<Input> inputs = make_inputs(trained, 3, test.seed);
   compare(exercise(loaded, inputs, test.seed), exercise(trained, inputs, test.seed), 0,

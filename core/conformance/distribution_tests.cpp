@@ -54,7 +54,7 @@ void support(const Case& test) {
   each_distribution(test, 3, [&](const Distribution& d) { check_support(d, test.generator("support")); });
 }
 
-void normalised(const Case& test) {
+void distribution_normalised(const Case& test) {
   each_distribution(test, 4,
                     [&](const Distribution& d) { check_normalised(d, test.generator("normalised")); });
 }
@@ -63,7 +63,7 @@ void draw_density(const Case& test) {
   if_supported([&] { check_draw_density(*Posed(test, 3).q, test.generator("draw-density")); });
 }
 
-void sample_density(const Case& test) {
+void distribution_sample_density(const Case& test) {
   const auto run = [&](int64_t latent) {
     Posed posed(test, latent);
     const Support within = posed.family().support();
@@ -83,7 +83,7 @@ void sample_density(const Case& test) {
     });
 }
 
-void independent(const Case& test) {
+void distribution_independent(const Case& test) {
   Posed posed(test, 3);
   Generator rng = test.generator("independent");
   if_supported(
@@ -149,7 +149,7 @@ std::vector<Test> distribution_tests() {
        "Its density integrates to 1: by quadrature for one latent, by importance sampling for four.",
        both,
        {"support"},
-       normalised},
+       distribution_normalised},
       {"draw-density",
        group,
        "log_prob of its own draw is that of the same z from elsewhere.",
@@ -161,13 +161,13 @@ std::vector<Test> distribution_tests() {
        "Its draws follow its density: Kolmogorov–Smirnov for one latent, characteristic functions for three.",
        both,
        {"normalised", "draw-density"},
-       sample_density},
+       distribution_sample_density},
       {"independence",
        group,
        "Draws of different data, different draws, and draws of different calls are independent.",
        family,
        {"sample-density"},
-       independent},
+       distribution_independent},
       {"marginals",
        group,
        "Its marginal densities add up to log_prob, and each depends on its own coordinate.",

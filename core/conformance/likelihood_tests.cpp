@@ -13,10 +13,8 @@
 namespace variform::conformance {
 namespace {
 
-constexpr int64_t kDraws = 20000;
+constexpr int64_t kDrawsOfLikelihood = 20000;
 constexpr double kTail = 20;  // in u: beyond it a node is 10⁸ deviations away
-
-double item(const Tensor& tensor) { return tensor.to(at::kDouble).item<double>(); }
 
 // n draws of one datum of P values, [n, P].
 Tensor draws_of(Likelihood& likelihood, const Tensor& g, int64_t n, Generator& rng) {
@@ -30,18 +28,20 @@ Tensor nll_of(Likelihood& likelihood, const Tensor& x, const Tensor& g) {
 }
 
 // All values that a datum can take, with the dx that each stands for; u = 0 where they are discrete.
-struct Values {
+struct Possible {
   Nodes nodes;
   bool discrete = false;
   bool guessed = false;  // which values there are is known from draws alone
 };
 
-Values of_atoms(const Tensor& atoms) { return {{atoms, at::zeros_like(atoms), at::zeros_like(atoms)}, true}; }
+Possible of_atoms(const Tensor& atoms) {
+  return {{atoms, at::zeros_like(atoms), at::zeros_like(atoms)}, true};
+}
 
 // Where draws repeat they are discrete; the smallest distance between `others`, draws for other outputs too, is then
 // that of the values.
-Values values_of(Domain domain, const Tensor& draws, const Tensor& others, int64_t outputs, int64_t n,
-                 double reach) {
+Possible values_of(Domain domain, const Tensor& draws, const Tensor& others, int64_t outputs, int64_t n,
+                   double reach) {
   const Tensor unique = std::get<0>(at::_unique(draws));
   const auto numbers = [&](double first, double last, double step) {
     return of_atoms(first + step * at::arange(std::llround((last - first) / step) + 1, draws.options()));
@@ -56,8 +56,8 @@ Values values_of(Domain domain, const Tensor& draws, const Tensor& others, int64
   const Tensor sorted = std::get<0>(std::get<0>(at::_unique(others)).sort());
   const double gap = sorted.numel() > 1 ? item((sorted.slice(0, 1) - sorted.slice(0, 0, -1)).min()) : 1;
   const double width = most - least;
-  Values values = unit ? numbers(0, 1, 1 / std::round(1 / gap))
-                       : numbers(least - 3 * width - 10 * gap, most + 3 * width + 10 * gap, gap);
+  Possible values = unit ? numbers(0, 1, 1 / std::round(1 / gap))
+                         : numbers(least - 3 * width - 10 * gap, most + 3 * width + 10 * gap, gap);
   values.guessed = true;
   return values;
 }
@@ -66,7 +66,7 @@ Values values_of(Domain domain, const Tensor& draws, const Tensor& others, int64
 struct Data {
   Tensor x;     // [n, P]
   Tensor mass;  // [n]
-  Values values;
+  Possible values;
 };
 
 Tensor density_of(Likelihood& likelihood, const Tensor& x, const Tensor& g) {
@@ -80,12 +80,12 @@ Data all_data(Likelihood& likelihood, const Tensor& g, Generator& rng) {
                                  draws_of(likelihood, 0 * g + 0.5, 4000, rng).flatten()});
   const int64_t outputs = likelihood.outputs();
   if (g.size(1) == 1) {
-    Values values = values_of(likelihood.domain(), draws.flatten(), others, outputs, 40001, 100);
+    Possible values = values_of(likelihood.domain(), draws.flatten(), others, outputs, 40001, 100);
     const Tensor x = values.nodes.z.unsqueeze(1);
     return {x, masses(values.nodes, density_of(likelihood, x, g), "p(x|g)"), std::move(values)};
   }
-  const Values first = values_of(likelihood.domain(), draws.select(1, 0), others, outputs, 501, 25);
-  const Values second = values_of(likelihood.domain(), draws.select(1, 1), others, outputs, 501, 25);
+  const Possible first = values_of(likelihood.domain(), draws.select(1, 0), others, outputs, 501, 25);
+  const Possible second = values_of(likelihood.domain(), draws.select(1, 1), others, outputs, 501, 25);
   const auto crossed = [](const Tensor& a, const Tensor& b) {
     const auto both = at::meshgrid({a, b}, "ij");
     return std::pair(both[0].flatten(), both[1].flatten());
@@ -125,7 +125,7 @@ void expect_frequencies(const Tensor& draws, const Data& data) {
 
 void check_domain(Likelihood& likelihood, const Tensor& g, Generator rng) {
   const Domain domain = likelihood.domain();
-  const Tensor x = draws_of(likelihood, g, kDraws, rng);
+  const Tensor x = draws_of(likelihood, g, kDrawsOfLikelihood, rng);
   const bool whole = domain == Domain::kBinary || domain == Domain::kCount || domain == Domain::kCategorical;
   Tensor outside = whole ? x != x.round() : at::zeros_like(x, at::kBool);
   double low = 0, high = 1;
@@ -158,7 +158,7 @@ void check_normalised(Likelihood& likelihood, const Tensor& g, Generator rng) {
 
 void check_sample(Likelihood& likelihood, const Tensor& g, Generator rng) {
   const Data data = all_data(likelihood, g, rng);
-  const Tensor draws = draws_of(likelihood, g, kDraws, rng).flatten();
+  const Tensor draws = draws_of(likelihood, g, kDrawsOfLikelihood, rng).flatten();
   if (data.values.discrete) expect_frequencies(draws, data);
   else expect_drawn_from(draws, data.values.nodes, data.mass, "p(x|g)");
 }
@@ -166,7 +166,7 @@ void check_sample(Likelihood& likelihood, const Tensor& g, Generator rng) {
 void check_independent(Likelihood& likelihood, const Tensor& g, Generator rng) {
   const at::NoGradGuard no_grad;
   const auto draw = [&] {  // [n, 2, P]
-    const Tensor wide = g.expand({kDraws, 2, g.size(0), g.size(1)});
+    const Tensor wide = g.expand({kDrawsOfLikelihood, 2, g.size(0), g.size(1)});
     return (likelihood.sample(wide, rng).to(at::kDouble) - likelihood.mean(wide)).clamp(-100, 100);
   };
   const Tensor a = draw(), b = draw();
@@ -272,12 +272,12 @@ void each_output(const Case& test, int64_t values, const Check& check) {
 using Check = void (*)(Likelihood&, const Tensor&, Generator);
 
 void domain(const Case& test) { each_output(test, 1, check_domain); }
-void normalised(const Case& test) {
+void likelihood_normalised(const Case& test) {
   each_output(test, 1, static_cast<Check>(check_normalised));
   each_output(test, 2, static_cast<Check>(check_normalised));
 }
-void sample_density(const Case& test) { each_output(test, 1, static_cast<Check>(check_sample)); }
-void independent(const Case& test) { each_output(test, 2, static_cast<Check>(check_independent)); }
+void likelihood_sample_density(const Case& test) { each_output(test, 1, static_cast<Check>(check_sample)); }
+void likelihood_independent(const Case& test) { each_output(test, 2, static_cast<Check>(check_independent)); }
 void mean(const Case& test) { each_output(test, 1, check_mean); }
 void fisher(const Case& test) {
   each_output(test, 1, check_fisher);
@@ -321,20 +321,20 @@ std::vector<Test> likelihood_tests() {
        "The probabilities of all data add up to 1, for data of one value and of two.",
        kind,
        {"domain"},
-       normalised},
+       likelihood_normalised},
       {"sample-density",
        group,
        "Its draws follow exp(−nll): Kolmogorov–Smirnov, or the frequencies of discrete values.",
        kind,
        {"normalised"},
-       sample_density},
+       likelihood_sample_density},
       {"mean", group, "mean() is the mean of exp(−nll).", kind, {"normalised"}, mean},
       {"independence",
        group,
        "Draws of different data, data values and calls are independent.",
        kind,
        {"sample-density", "mean"},
-       independent},
+       likelihood_independent},
       {"gram-symmetric",
        group,
        "Its second derivatives between tangents are symmetric.",

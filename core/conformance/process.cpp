@@ -26,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 constexpr long kKeptOutput = 1000;
 constexpr rlim_t kMostOutput = 64 << 20;  // bytes; who prints more is killed before the memory is full
 
-[[noreturn]] void fail(const char* what) {
+[[noreturn]] void fail_errno(const char* what) {
   throw std::system_error(errno, std::generic_category(),
                           std::string("a process for a test cannot be made (") + what + ")");
 }
@@ -82,13 +82,13 @@ struct Child {
 Child start(const std::function<std::string()>& function, std::size_t index,
             std::chrono::milliseconds limit) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) fail("pipe");
+  if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe");
   Descriptor read(ends[0]), write(ends[1]);
   Descriptor output(::memfd_create("variform-check", MFD_CLOEXEC));
-  if (output.get() < 0) fail("memfd_create");
+  if (output.get() < 0) fail_errno("memfd_create");
   std::fflush(nullptr);  // or the child would print the parent's buffers again
   const pid_t parent = ::getpid(), pid = ::fork();
-  if (pid < 0) fail("fork");
+  if (pid < 0) fail_errno("fork");
   if (pid == 0) be_child(function, parent, write.get(), output.get());
   ::setpgid(pid, pid);  // whoever of the two comes first
   Child child;

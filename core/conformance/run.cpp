@@ -20,7 +20,7 @@ using nlohmann::json;
 constexpr const char* kLibrary = "library";
 
 // The plugin's descriptor, and in it the component "kind:id".
-void load(Case& test, const std::string& component) {
+void load_component(Case& test, const std::string& component) {
   const plugins::Opened opened =
       plugins::open_plugin(test.path, test.manifest, plugins::how_to_rebuild(test.path, {}));
   if (!opened.info) fail("the plugin does not load: " + opened.problem);
@@ -81,7 +81,7 @@ Result attempt(const Test& test, Case subject, const std::string& component, con
   Result result{component, std::string(test.name), Outcome::kPass, {}, false};
   try {
     if (component != kLibrary) {
-      load(subject, component);
+      load_component(subject, component);
       const auto found = options.settings.find(component);
       if (found != options.settings.end()) subject.settings = settings_for(*subject.info, found->second);
     }
@@ -208,7 +208,7 @@ void check_parameters(const Case& subject, const RunOptions& options) {
     for (const auto& [component, texts] : options.settings) {
       Case one = subject;
       try {
-        load(one, component);
+        load_component(one, component);
       } catch (...) {
         return {};  // a test says why
       }

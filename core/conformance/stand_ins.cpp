@@ -6,10 +6,10 @@
 
 #include <cmath>
 
+#include "conformance/test.h"
+
 namespace variform::conformance {
 namespace {
-
-const double kLogTwoPi = std::log(2 * M_PI);
 
 // A matrix whose products with standard normal rows have elements of about `size`.
 Tensor matrix(const Build& build, int64_t rows, int64_t columns, double size) {

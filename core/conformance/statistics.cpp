@@ -14,9 +14,7 @@ namespace {
 constexpr int64_t kDraws = 20000, kPilot = 4000;
 constexpr double kErrors = 5.5;       // standard errors that are still chance, for a number of comparisons
 constexpr double kQuadrature = 2e-3;  // what a jump of the density between two nodes can cost
-const double kLogTwoPi = std::log(2 * M_PI);
 
-double item(const Tensor& tensor) { return tensor.to(at::kDouble).item<double>(); }
 std::string number(const Tensor& tensor) { return text_of(item(tensor)); }
 
 // --- coordinates -----------------------------------------------------------------------------------------------

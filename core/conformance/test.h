@@ -6,10 +6,12 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <numbers>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -60,6 +62,11 @@ Agreement best_of_steps(const std::function<double(double step)>& difference, do
 
 /// "0.0123", three significant digits, for messages.
 std::string text_of(double value);
+
+/// log 2π.
+inline const double kLogTwoPi = std::log(2 * std::numbers::pi);
+/// The value of a tensor of one element.
+inline double item(const Tensor& tensor) { return tensor.to(at::kDouble).item<double>(); }
 
 /// The sizes with which the component under test can be built: not every network takes every shape.
 struct Extent {

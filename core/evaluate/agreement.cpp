@@ -58,13 +58,6 @@ Numbers ranks(const Numbers& codes) {
 
 double shrunk(double value, double by) { return value > by ? value - by : value < -by ? value + by : 0; }
 
-Numbers transposed(const Numbers& matrix) {
-  Numbers result(matrix.columns, matrix.rows);
-  for (std::size_t i = 0; i < matrix.rows; ++i)
-    for (std::size_t j = 0; j < matrix.columns; ++j) result(j, i) = matrix(i, j);
-  return result;
-}
-
 // Shortest augmenting paths with potentials; rows ≤ columns, minimises the cost. For each row its column.
 std::vector<std::size_t> cheapest(const Numbers& cost) {
   const std::size_t n = cost.rows, m = cost.columns, none = 0;
@@ -150,7 +143,7 @@ Numbers lasso_weights(const Numbers& a, const Numbers& b) {
 
 std::vector<std::optional<std::size_t>> best_assignment(const Numbers& gain) {
   const bool wide = gain.rows <= gain.columns;
-  Numbers cost = wide ? gain : transposed(gain);
+  Numbers cost = wide ? gain : gain.transposed();
   for (double& value : cost.values) value = -value;
   const std::vector<std::size_t> columns = cheapest(cost);
   std::vector<std::optional<std::size_t>> result(gain.rows);
@@ -175,7 +168,7 @@ std::optional<double> relative_strength(const Numbers& similarity, const std::ve
   Numbers size = similarity;
   for (double& value : size.values) value = std::abs(value);
   const auto [of_b, count_b] = strength_of_columns(size, informative_a, informative_b);
-  const auto [of_a, count_a] = strength_of_columns(transposed(size), informative_b, informative_a);
+  const auto [of_a, count_a] = strength_of_columns(size.transposed(), informative_b, informative_a);
   if (count_a == 0 || count_b == 0) return {};
   return (of_a + of_b) / static_cast<double>(count_a + count_b);
 }

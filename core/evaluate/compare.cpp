@@ -26,7 +26,7 @@ using nlohmann::json;
 using Value = std::optional<double>;
 using Pairs = std::vector<std::vector<Value>>;  // [R][R], symmetric, nothing on the diagonal
 
-constexpr std::int64_t kBatch = 500;
+constexpr std::int64_t kComparisonBatch = 500;
 constexpr double kInformative = 0.01;  // nats (Duan et al. 2020)
 
 Numbers numbers_of(const Tensor& tensor) {  // [N, d]
@@ -40,8 +40,8 @@ Numbers codes_of(train::Session& session, Rows& rows, std::int64_t count) {
   const EvaluationMode mode(*session.assembly);
   Model& model = session.assembly->model();
   std::vector<Tensor> parts;
-  for (std::int64_t first = 0; first < count; first += kBatch) {
-    const Tensor x = rows.range(first, std::min(kBatch, count - first)).x;
+  for (std::int64_t first = 0; first < count; first += kComparisonBatch) {
+    const Tensor x = rows.range(first, std::min(kComparisonBatch, count - first)).x;
     parts.push_back(model.posterior(x.to(model.options))->location().to(at::kCPU, at::kDouble));
   }
   return numbers_of(at::cat(parts));
@@ -176,7 +176,7 @@ Statistic mean_of_runs(const std::vector<Value>& of_run) {
 }
 
 // √((R − 1)/R Σ(θ₋ᵣ − mean)²), for means the usual standard error.
-json jackknife(std::size_t runs, const Statistic& statistic) {
+json jackknife_of_runs(std::size_t runs, const Statistic& statistic) {
   std::vector<double> without;
   if (runs < 3) return nullptr;
   for (std::size_t left_out = 0; left_out < runs; ++left_out) {
@@ -237,7 +237,7 @@ class Comparison {
     const Value value = statistic(all_);
     arrays_[name] = values_json(values);
     if (value)
-      section_[name] = {{"value", *value}, {"se", jackknife(all_.size(), statistic)}, {"what", what}};
+      section_[name] = {{"value", *value}, {"se", jackknife_of_runs(all_.size(), statistic)}, {"what", what}};
     else section_[name] = {{"undefined", std::string("not defined: ") + reason + "."}, {"what", what}};
   }
 

@@ -16,9 +16,9 @@
 namespace variform::evaluate {
 namespace {
 
-using Parts = std::map<std::string, std::vector<Tensor>>;
+using CodeParts = std::map<std::string, std::vector<Tensor>>;
 
-void keep(Parts& parts, const char* name, const Tensor& tensor) {
+void keep_part(CodeParts& parts, const char* name, const Tensor& tensor) {
   if (tensor.defined()) parts[name].push_back(tensor.detach().to(at::kCPU));
 }
 
@@ -31,12 +31,12 @@ Tensor jacobian(Model& model, const Tensor& z) {
   return pushed.jv.flatten(2).permute({1, 2, 0}).contiguous();
 }
 
-void add_jacobians(Parts& parts, Model& model, const Tensor& h) {
+void add_jacobians(CodeParts& parts, Model& model, const Tensor& h) {
   constexpr std::int64_t kNumbers = std::int64_t{1} << 25;
   std::int64_t values = model.latent * model.likelihood().outputs();
   for (std::int64_t side : model.data) values *= side;
   for (const Tensor& some : h.split(std::max<std::int64_t>(1, kNumbers / values)))
-    keep(parts, "jacobians", jacobian(model, some));
+    keep_part(parts, "jacobians", jacobian(model, some));
 }
 
 }  // namespace
@@ -55,22 +55,22 @@ std::vector<std::string> encode(train::Session& session, const std::filesystem::
       count * model.latent * model.latent * static_cast<std::int64_t>(model.options.dtype().itemsize()) <=
       kLargestCovariance;
 
-  Parts parts;
+  CodeParts parts;
   bool has_covariance = true;
   for (std::int64_t first = 0; first < count; first += options.batch) {
     const Batch batch = rows.range(first, std::min(options.batch, count - first));
     const auto posterior = model.posterior(batch.x);
     const Tensor h = posterior->location();
-    keep(parts, "h", h);
-    keep(parts, "index", batch.index);
-    keep(parts, "labels", batch.labels);
+    keep_part(parts, "h", h);
+    keep_part(parts, "index", batch.index);
+    keep_part(parts, "labels", batch.labels);
     if (const data::Dataset* dataset = rows.dataset())
-      keep(parts, "factors", dataset->gather_column(dataset->factors(), batch.index));
-    keep(parts, "latents", rows.true_latents(first, h.size(0)));
+      keep_part(parts, "factors", dataset->gather_column(dataset->factors(), batch.index));
+    keep_part(parts, "latents", rows.true_latents(first, h.size(0)));
     const std::optional<Covariance> covariance = posterior->covariance();
     has_covariance = covariance.has_value();
-    if (covariance) keep(parts, "variances", covariance->variances().to(h.scalar_type()));
-    if (covariance && dense) keep(parts, "covariance", covariance->dense().to(h.scalar_type()));
+    if (covariance) keep_part(parts, "variances", covariance->variances().to(h.scalar_type()));
+    if (covariance && dense) keep_part(parts, "covariance", covariance->dense().to(h.scalar_type()));
     if (first < options.jacobians)
       add_jacobians(parts, model, h.narrow(0, 0, std::min(h.size(0), options.jacobians - first)));
   }

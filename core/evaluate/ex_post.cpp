@@ -29,9 +29,9 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // The protocol of a fit; part of what a kept one is known by.
-constexpr int64_t kSteps = 3000, kBatch = 500, kMostRows = 60000, kMostDraws = 16, kRowsAtATime = 250;
+constexpr int64_t kSteps = 3000, kBatch = 500, kMostFitted = 60000, kMostDraws = 16, kRowsAtATime = 250;
 constexpr double kFirstRate = 2e-2, kLastRate = 1e-4;
-constexpr int kProtocol = 1;
+constexpr int kFitProtocol = 1;
 
 std::string with_thousands(int64_t number) {
   std::string text = std::to_string(number);
@@ -86,10 +86,10 @@ Tensor fresh_latents(train::Session& session, int64_t most, int64_t draws) {
 Tensor training_latents(train::Session& session) {
   constexpr int64_t kNumbers = int64_t{1} << 26;
   const bool is_fresh = session.splits.train.size() == 0;
-  const int64_t rows = std::min(kMostRows, is_fresh ? session.batches->size() : session.splits.train.size());
+  const int64_t rows = std::min(kMostFitted, is_fresh ? session.batches->size() : session.splits.train.size());
   const int64_t draws =
       std::clamp<int64_t>(kNumbers / (std::max<int64_t>(1, rows) * session.experiment.latent), 1, kMostDraws);
-  return is_fresh ? fresh_latents(session, kMostRows, draws) : latents_of(session, "train", kMostRows, draws);
+  return is_fresh ? fresh_latents(session, kMostFitted, draws) : latents_of(session, "train", kMostFitted, draws);
 }
 
 // Test data, or those held out of the training's; empty: neither.
@@ -171,7 +171,7 @@ void fit(FittedPrior& prior, const Tensor& z, uint64_t seed) {
 
 // ------------------------------------------------------------------------------------------------- what is kept
 
-std::string checksum_of(const std::map<std::string, Tensor>& state) {
+std::string checksum_of_state(const std::map<std::string, Tensor>& state) {
   checkpoint::Sha256 sum;
   for (const auto& [name, tensor] : state) {
     const Tensor plain = tensor.detach().to(at::kCPU).contiguous();
@@ -194,7 +194,7 @@ checkpoint::Snapshot snapshot_of(const ExPostFit& found, const std::string& key,
 }
 
 // Writes the fit; that it could not be is a note, since the fit itself is at hand.
-void keep(ExPostFit& found, const std::string& key, FittedPrior& prior) {
+void keep_fit(ExPostFit& found, const std::string& key, FittedPrior& prior) {
   try {
     fs::create_directories(found.file.parent_path());
     checkpoint::write(snapshot_of(found, key, prior), found.file);
@@ -293,7 +293,7 @@ std::shared_ptr<FittedPrior> fitted(ExPostFit& found, Model& model, train::Sessi
   fit(*prior, latents, own.assembly->spec().seed);
   found.held_out = held_out_split(own);
   if (found.held_out.empty()) return prior;
-  const Tensor others = latents_of(own, found.held_out, kMostRows, 1)[0];
+  const Tensor others = latents_of(own, found.held_out, kMostFitted, 1)[0];
   found.latents_before = mean_nll(own.assembly->model().prior(), others);
   found.latents_after = mean_nll(*prior, others);
   return prior;
@@ -328,16 +328,16 @@ ExPostFit use_ex_post_prior(train::Session& session, train::Session& own, const 
     Model& model = made->model();
     const std::string label = model.label(Kind::kPrior);
     const config::Node* data = own.experiment.resolved.find("data");
-    const std::string key = checkpoint::sha256("protocol " + std::to_string(kProtocol) + "\n" + label + "\n" +
-                                               found.table + "\n" + (data ? config::print_value(*data) : "") +
-                                               "\n" + checksum_of(own.assembly->state()));
+    const std::string key = checkpoint::sha256(
+        "protocol " + std::to_string(kFitProtocol) + "\n" + label + "\n" + found.table + "\n" +
+        (data ? config::print_value(*data) : "") + "\n" + checksum_of_state(own.assembly->state()));
     found.id = found.name + "-" + checkpoint::sha256(found.table).substr(0, 8);
     found.file = folder / (found.id + "-" + key.substr(0, 8) + ".h5");
 
     std::shared_ptr<FittedPrior> result = kept(found, key, model);
     if (!result) {
       result = fitted(found, model, own);
-      keep(found, key, *result);
+      keep_fit(found, key, *result);
     }
     result->eval();
     model.set(Kind::kPrior, result, label + ", fitted ex post");

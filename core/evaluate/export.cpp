@@ -43,7 +43,7 @@ std::optional<std::string> attribute_of(const Component& component) {
   return attribute;
 }
 
-std::vector<std::string> split(const std::string& text, const std::string& between) {
+std::vector<std::string> pieces_of(const std::string& text, const std::string& between) {
   std::vector<std::string> parts;
   std::size_t start = 0;
   for (std::size_t end; (end = text.find(between, start)) != std::string::npos; start = end + between.size())
@@ -54,23 +54,23 @@ std::vector<std::string> split(const std::string& text, const std::string& betwe
 
 // Appends the parts of a module that are not there yet: "import torch", helper classes, and the class itself.
 void append_module(std::vector<std::string>& parts, const std::string& source) {
-  for (std::string part : split(source, kBlank)) {
+  for (std::string part : pieces_of(source, kBlank)) {
     part.erase(part.find_last_not_of('\n') + 1);
     if (std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(part);
   }
 }
 
 // Slots and the classes that stand for them, in the order in which load() returns them.
-using Classes = std::vector<std::pair<std::string, std::string>>;
+using ModuleClasses = std::vector<std::pair<std::string, std::string>>;
 
 template <class Text>
-std::string listed(const Classes& classes, const Text& text) {
+std::string listed(const ModuleClasses& classes, const Text& text) {
   std::string list;
   for (const auto& each : classes) list += (list.empty() ? "" : ", ") + text(each);
   return list;
 }
 
-std::string loader(const std::string& weights, const Classes& classes) {
+std::string loader(const std::string& weights, const ModuleClasses& classes) {
   return "def load(path=None):\n"
          "    \"\"\"The trained " +
          listed(classes, [](const auto& each) { return each.first; }) +
@@ -89,7 +89,7 @@ std::string loader(const std::string& weights, const Classes& classes) {
          "\n";
 }
 
-std::string python_source(const std::string& weights, const Model& model, const Classes& classes,
+std::string python_source(const std::string& weights, const Model& model, const ModuleClasses& classes,
                           std::vector<std::string> parts) {
   std::string text = "\"\"\"Networks of a trained Variform model for PyTorch, written beside " + weights +
                      ".\n\n"
@@ -121,7 +121,7 @@ Exported export_weights(train::Session& session, const std::filesystem::path& fi
   checkpoint::write_torch_file(weights, state, {{"config", config::print(session.experiment.resolved)}});
   Exported exported{{weights}, {}};
 
-  Classes classes;
+  ModuleClasses classes;
   std::vector<std::string> parts;
   for (const auto& [kind, name] :
        {std::pair{Kind::kEncoder, "Encoder"}, std::pair{Kind::kDecoder, "Decoder"}}) {

@@ -39,7 +39,7 @@ void add_bytes(checkpoint::Sha256& sum, const Tensor& tensor) {
   sum.update({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
 }
 
-std::string checksum_of(const std::map<std::string, Tensor>& weights) {
+std::string checksum_of_weights(const std::map<std::string, Tensor>& weights) {
   checkpoint::Sha256 sum;
   for (const auto& [name, tensor] : weights) {
     sum.update(name);
@@ -163,7 +163,7 @@ void train_in(const fs::path& folder, train::Session& network, const FeatureSour
 }
 
 // "test accuracy 0.991, nll 0.029": the parts of its loss, whichever its objective has.
-std::string parts_of(const json& evaluation, const std::string& split) {
+std::string parts_in_words(const json& evaluation, const std::string& split) {
   std::string text;
   for (const auto& [name, value] : evaluation.items()) {
     if (name == "loss") continue;
@@ -197,9 +197,9 @@ FeatureNetwork::FeatureNetwork(const train::Session& session, const FeatureSourc
       throw std::runtime_error("the feature network in " + folder.string() + " cannot be read.");
   }
   name_ = session_->splits.name + "-" + session_->experiment.name + "-" +
-          checksum_of(session_->assembly->state()).substr(0, 8);
+          checksum_of_weights(session_->assembly->state()).substr(0, 8);
   description_ = "classifier " + session_->experiment.name + " of " + session_->splits.name + ", " +
-                 parts_of(*evaluation, session_->batches->evaluation_split());
+                 parts_in_words(*evaluation, session_->batches->evaluation_split());
 }
 
 FeatureNetwork::~FeatureNetwork() = default;

@@ -60,12 +60,6 @@ class Drawing {
   EvaluationMode mode_;
 };
 
-// n row numbers evenly spread over a split.
-Tensor spread(int64_t n, int64_t size) {
-  n = std::min(n, size);
-  return at::arange(n).mul(size).div(n, "floor").to(at::kLong);
-}
-
 // Mean and standard deviation of the prior in each latent, [d]; those of N(0, 1) when it is not Gaussian.
 std::pair<Tensor, Tensor> scale_of_prior(Model& model) {
   const std::optional<Gaussian> prior = model.prior().gaussian();
@@ -92,7 +86,7 @@ report::Image reconstructions(train::Session& session, const std::string& split,
   require(n > 0, "reconstructions need at least one datum.");
   Drawing drawing(session, "reconstructions");
   Rows rows(session, split);
-  const Batch batch = rows.at(spread(n, rows.size()));
+  const Batch batch = rows.at(spread_rows(n, rows.size()));
   const Tensor data = drawing.shown(batch.x), made = drawing.decoded(locations(drawing.model, batch));
   std::vector<Tensor> lines;
   for (int64_t first = 0; first < data.size(0); first += kPerRow) {
@@ -143,7 +137,7 @@ report::Image interpolations(train::Session& session, const std::string& split, 
   Rows rows(session, split);
   require(rows.size() > 1, "an interpolation needs two data.");
   n = std::min(n, rows.size() / 2);
-  const Tensor ends = locations(drawing.model, rows.at(spread(2 * n, rows.size())));  // [2n, d]
+  const Tensor ends = locations(drawing.model, rows.at(spread_rows(2 * n, rows.size())));  // [2n, d]
   const Tensor from = ends.slice(0, 0, 2 * n, 2).unsqueeze(1), to = ends.slice(0, 1, 2 * n, 2).unsqueeze(1);
   const Tensor t = at::linspace(0, 1, columns, drawing.model.options).view({1, columns, 1});
   return Drawing::grid(drawing.decoded((from + t * (to - from)).flatten(0, 1)), static_cast<int>(columns));

@@ -22,8 +22,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kBatch = 256;  // images at a time; part of what seeds the samples
-constexpr std::int64_t kGroups = 10;  // of the jackknife
+constexpr std::int64_t kImageBatch = 256;  // images at a time; part of what seeds the samples
+constexpr std::int64_t kGroups = 10;       // of the jackknife
 
 // Distances of rows a to rows b, [M, N], by differences: the identity with inner products loses digits near 0.
 Tensor distances(const Tensor& a, const Tensor& b) { return at::cdist(a, b, 2, /*compute_mode=*/2); }
@@ -97,11 +97,6 @@ json share_entry(double share, std::int64_t n) {
   return {{"value", share}, {"se", std::sqrt(share * (1 - share) / static_cast<double>(n))}};
 }
 
-// n row numbers evenly spread over a split: it may be ordered by class.
-Tensor spread(std::int64_t n, std::int64_t size) {
-  return at::arange(n).mul(size).div(n, "floor").to(at::kLong);
-}
-
 class Measurement {
  public:
   Measurement(train::Session& session, const FeatureNetwork& network, const QualityOptions& options)
@@ -119,7 +114,7 @@ class Measurement {
   }
 
   json run() {
-    const Tensor index = spread(n_, std::min(rows_.size(), real_.size()));
+    const Tensor index = spread_rows(n_, std::min(rows_.size(), real_.size()));
     const Tensor real = features(
         [&](std::int64_t first, std::int64_t count) { return real_.at(index.narrow(0, first, count)).x; });
     add_images("samples", real, features([&](std::int64_t first, std::int64_t count) {
@@ -140,8 +135,8 @@ class Measurement {
   // Features of n_ images, [N, d].
   Tensor features(const std::function<Tensor(std::int64_t, std::int64_t)>& images) const {
     std::vector<Tensor> parts;
-    for (std::int64_t first = 0; first < n_; first += kBatch)
-      parts.push_back(network_.features(images(first, std::min(kBatch, n_ - first))));
+    for (std::int64_t first = 0; first < n_; first += kImageBatch)
+      parts.push_back(network_.features(images(first, std::min(kImageBatch, n_ - first))));
     return at::cat(parts);
   }
 
@@ -195,7 +190,7 @@ class Measurement {
       return;
     }
     Rows rows(network_.session(), other);
-    const Tensor index = spread(n_, rows.size());
+    const Tensor index = spread_rows(n_, rows.size());
     add_images("real", real, features([&](std::int64_t first, std::int64_t count) {
                  return rows.at(index.narrow(0, first, count)).x;
                }),

@@ -81,6 +81,11 @@ Batch Rows::at(const Tensor& index) {
   return batch;
 }
 
+Tensor spread_rows(std::int64_t n, std::int64_t size) {
+  n = std::min(n, size);
+  return at::arange(n).mul(size).div(n, "floor").to(at::kLong);
+}
+
 Tensor unscaled(const train::Session& session, const Tensor& x) {
   const data::Dataset& train = session.splits.train;
   Tensor values = x.detach();

@@ -41,6 +41,9 @@ class Rows {
   Generator generator_;
 };
 
+/// n row numbers evenly spread over a split of `size` rows (it may be ordered by class), int64; all rows if n > size.
+Tensor spread_rows(std::int64_t n, std::int64_t size);
+
 /// Values on the model's scale, x [..., data…], as the data set has them: standardisation undone, bytes from 0 to 1.
 Tensor unscaled(const train::Session& session, const Tensor& x);
 

@@ -16,8 +16,9 @@ std::vector<std::array<int64_t, 2>> halvings(const variform::Shape& data, size_t
   return sides;
 }
 
-std::shared_ptr<nn::Sequential> layers_of(const variform::Build& build, const std::vector<int64_t>& channels,
-                                          const std::vector<int64_t>& hidden, const nn::Block& block) {
+std::shared_ptr<nn::Sequential> conv_layers(const variform::Build& build,
+                                            const std::vector<int64_t>& channels,
+                                            const std::vector<int64_t>& hidden, const nn::Block& block) {
   nn::require_halvings(build, channels.size());
   const auto sides = halvings(build.data, channels.size());
   variform::Shape shape{channels.front(), sides.back()[0], sides.back()[1]};
@@ -49,7 +50,7 @@ class Conv final : public nn::NetworkDecoder {
  private:
   static nn::LayerPtr layers(const variform::Build& build) {
     const auto layers =
-        layers_of(build, build.integers("channels"), build.integers("hidden"), nn::block_of(build));
+        conv_layers(build, build.integers("channels"), build.integers("hidden"), nn::block_of(build));
     append_output(*layers, build);
     return layers;
   }
@@ -66,7 +67,7 @@ class ConvLocatello final : public nn::NetworkDecoder {
     if (build.data.size() != 3 || build.data[1] != 64 || build.data[2] != 64)
       throw variform::Error("decoder 'conv-locatello' is for images of 64×64; found data " +
                             variform::to_text(build.data) + "; use 'conv'");
-    return layers_of(build, {64, 64, 32, 32}, {256}, {});
+    return conv_layers(build, {64, 64, 32, 32}, {256}, {});
   }
 };
 

@@ -9,7 +9,7 @@ namespace {
 
 namespace nn = variform::nn;
 
-nn::LayerPtr layers_of(const variform::Build& build) {
+nn::LayerPtr identity_layers(const variform::Build& build) {
   const int64_t values = build.outputs * build.data_size();
   if (values != build.latent)
     throw variform::Error("decoder 'identity' hands on d = " + std::to_string(build.latent) +
@@ -23,7 +23,7 @@ nn::LayerPtr layers_of(const variform::Build& build) {
 /// g(z) = z in the data's shape: J = I.
 class Identity final : public nn::NetworkDecoder {
  public:
-  explicit Identity(const variform::Build& build) : NetworkDecoder(build, layers_of(build)) {}
+  explicit Identity(const variform::Build& build) : NetworkDecoder(build, identity_layers(build)) {}
 };
 
 }  // namespace

@@ -30,7 +30,7 @@ void start_at(const nn::Linear& layer, const std::vector<double>& matrix) {
   weight.copy_(at::tensor(matrix, at::kDouble).view_as(weight));
 }
 
-nn::LayerPtr layers_of(const variform::Build& build) {
+nn::LayerPtr linear_layers(const variform::Build& build) {
   const int64_t values = build.outputs * build.data_size();
   const auto layer = std::make_shared<nn::Linear>(build, build.latent, values, build.flag("bias"));
   if (build.text("init_bias") == "data-mean") start_at_mean(*layer, build);
@@ -45,7 +45,7 @@ nn::LayerPtr layers_of(const variform::Build& build) {
 /// Wz + b: J = W everywhere.
 class Linear final : public nn::NetworkDecoder {
  public:
-  explicit Linear(const variform::Build& build) : NetworkDecoder(build, layers_of(build)) {}
+  explicit Linear(const variform::Build& build) : NetworkDecoder(build, linear_layers(build)) {}
 };
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace {
 
 namespace nn = variform::nn;
 
-nn::LayerPtr layers_of(const variform::Build& build) {
+nn::LayerPtr mlp_layers(const variform::Build& build) {
   const nn::Block block = nn::block_of(build);
   auto layers = std::make_shared<nn::Sequential>();
   const int64_t width = append_hidden(*layers, build, block, build.latent, build.integers("hidden"));
@@ -20,7 +20,7 @@ nn::LayerPtr layers_of(const variform::Build& build) {
 /// (Linear → normalisation → activation) for each hidden width → Linear → the data's shape → squashing.
 class Mlp final : public nn::NetworkDecoder {
  public:
-  explicit Mlp(const variform::Build& build) : NetworkDecoder(build, layers_of(build)) {}
+  explicit Mlp(const variform::Build& build) : NetworkDecoder(build, mlp_layers(build)) {}
 };
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace {
 
 namespace nn = variform::nn;
 
-nn::LayerPtr layers_of(const variform::Build& build) {
+nn::LayerPtr resnet_layers(const variform::Build& build) {
   const std::vector<int64_t> channels = build.integers("channels");
   nn::require_halvings(build, channels.size());
   const nn::Block block = nn::block_of(build);
@@ -37,7 +37,7 @@ nn::LayerPtr layers_of(const variform::Build& build) {
 /// Perceptron → (residual blocks → transposed convolution that doubles the image) for each number of channels.
 class Resnet final : public nn::NetworkDecoder {
  public:
-  explicit Resnet(const variform::Build& build) : NetworkDecoder(build, layers_of(build)) {}
+  explicit Resnet(const variform::Build& build) : NetworkDecoder(build, resnet_layers(build)) {}
 };
 
 }  // namespace

@@ -7,8 +7,8 @@ namespace {
 
 namespace nn = variform::nn;
 
-nn::LayerPtr layers_of(const variform::Build& build, const std::vector<int64_t>& channels,
-                       const std::vector<int64_t>& hidden, const nn::Block& block) {
+nn::LayerPtr conv_layers(const variform::Build& build, const std::vector<int64_t>& channels,
+                         const std::vector<int64_t>& hidden, const nn::Block& block) {
   nn::require_halvings(build, channels.size());
   auto layers = std::make_shared<nn::Sequential>();
   variform::Shape shape = build.data;
@@ -28,8 +28,8 @@ nn::LayerPtr layers_of(const variform::Build& build, const std::vector<int64_t>&
 class Conv final : public nn::NetworkEncoder {
  public:
   explicit Conv(const variform::Build& build)
-      : NetworkEncoder(build, layers_of(build, build.integers("channels"), build.integers("hidden"),
-                                        nn::block_of(build))) {}
+      : NetworkEncoder(build, conv_layers(build, build.integers("channels"), build.integers("hidden"),
+                                          nn::block_of(build))) {}
 };
 
 /// The encoder of Burgess et al. 2018 as Locatello et al. 2019 (table 1) have it: 32, 32, 64, 64 channels, each halving
@@ -43,7 +43,7 @@ class ConvLocatello final : public nn::NetworkEncoder {
     if (build.data.size() != 3 || build.data[1] != 64 || build.data[2] != 64)
       throw variform::Error("encoder 'conv-locatello' is for images of 64×64; found data " +
                             variform::to_text(build.data) + "; use 'conv'");
-    return layers_of(build, {32, 32, 64, 64}, {256}, {});
+    return conv_layers(build, {32, 32, 64, 64}, {256}, {});
   }
 };
 

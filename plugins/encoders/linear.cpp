@@ -7,7 +7,7 @@ namespace {
 
 namespace nn = variform::nn;
 
-nn::LayerPtr layers_of(const variform::Build& build) {
+nn::LayerPtr linear_layers(const variform::Build& build) {
   auto layers = std::make_shared<nn::Sequential>();
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Flatten>());
   layers->append(std::make_shared<nn::Linear>(build, build.data_size(), build.outputs, build.flag("bias")));
@@ -17,7 +17,7 @@ nn::LayerPtr layers_of(const variform::Build& build) {
 /// Wx + b.
 class Linear final : public nn::NetworkEncoder {
  public:
-  explicit Linear(const variform::Build& build) : NetworkEncoder(build, layers_of(build)) {}
+  explicit Linear(const variform::Build& build) : NetworkEncoder(build, linear_layers(build)) {}
 };
 
 }  // namespace

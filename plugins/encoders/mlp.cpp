@@ -7,7 +7,7 @@ namespace {
 
 namespace nn = variform::nn;
 
-nn::LayerPtr layers_of(const variform::Build& build) {
+nn::LayerPtr mlp_layers(const variform::Build& build) {
   const nn::Block block = nn::block_of(build);
   auto layers = std::make_shared<nn::Sequential>();
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Flatten>());
@@ -19,7 +19,7 @@ nn::LayerPtr layers_of(const variform::Build& build) {
 /// Flatten → (Linear → normalisation → activation) for each hidden width → Linear.
 class Mlp final : public nn::NetworkEncoder {
  public:
-  explicit Mlp(const variform::Build& build) : NetworkEncoder(build, layers_of(build)) {}
+  explicit Mlp(const variform::Build& build) : NetworkEncoder(build, mlp_layers(build)) {}
 };
 
 }  // namespace

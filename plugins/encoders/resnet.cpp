@@ -7,7 +7,7 @@ namespace {
 
 namespace nn = variform::nn;
 
-nn::LayerPtr layers_of(const variform::Build& build) {
+nn::LayerPtr resnet_layers(const variform::Build& build) {
   const std::vector<int64_t> channels = build.integers("channels");
   nn::require_halvings(build, channels.size());
   const nn::Block block = nn::block_of(build);
@@ -30,7 +30,7 @@ nn::LayerPtr layers_of(const variform::Build& build) {
 /// (Convolution that halves the image → residual blocks) for each number of channels → perceptron.
 class Resnet final : public nn::NetworkEncoder {
  public:
-  explicit Resnet(const variform::Build& build) : NetworkEncoder(build, layers_of(build)) {}
+  explicit Resnet(const variform::Build& build) : NetworkEncoder(build, resnet_layers(build)) {}
 };
 
 }  // namespace

@@ -5,13 +5,12 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <numbers>
+
+#include "log_two_pi.h"
 
 namespace {
 
 using variform::Tensor;
-
-const double kLogTwoPi = std::log(2 * std::numbers::pi);
 
 // [] is `otherwise` for every latent, one number holds for all, d numbers are one a latent.
 Tensor per_latent(const variform::Build& build, const char* key, double otherwise) {

@@ -5,13 +5,12 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <numbers>
+
+#include "log_two_pi.h"
 
 namespace {
 
 using variform::Tensor;
-
-const double kLogTwoPi = std::log(2 * std::numbers::pi);
 
 // A list of `count` numbers, from as many or from one for all.
 Tensor listed(const variform::Build& build, const char* key, int64_t count) {

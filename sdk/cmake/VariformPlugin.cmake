@@ -13,11 +13,47 @@
 #   others   test programs, one a file, that pass by returning 0. They are linked with the plugin's own objects, which
 #            are compiled once, and include <variform/testing.h>. They are no part of the default build, so that an edit
 #            of the plugin is quickly a training again: ctest builds them before it runs them.
+# Reading the SDK's and LibTorch's headers takes most of a compilation, so they are read once (option
+# VARIFORM_PLUGIN_PCH): what a build folder of Variform has already read is taken from there, else it is made here, once
+# for all plugins and tests of a project. Source files still include what they use; a precompiled header that does not fit
+# the compiler or its flags is passed over by the compiler, and the headers are read as they are.
 # The tests are <name>-<file's name> (the file's name alone if it begins with <name>), and always <name>-check, the conformance of the plugin (`variform check <name>.so`),
 # unless the variable VARIFORM_PLUGIN_CHECK is set and false. All run with one thread, and find this plugin first.
 
 set(VARIFORM_PLUGIN_EXPORTS "${CMAKE_CURRENT_LIST_DIR}/variform-plugin.map"
     CACHE INTERNAL "Linker version script of plugins")
+
+option(VARIFORM_PLUGIN_PCH "Read the SDK's and LibTorch's headers once for all plugins of this project" ON)
+set(_variform_light "${CMAKE_CURRENT_LIST_DIR}/light")
+
+# _variform_precompiled(<target>)
+function(_variform_precompiled target)
+  if(NOT VARIFORM_PLUGIN_PCH)
+    return()
+  endif()
+  if(NOT DEFINED CMAKE_CXX_EXTENSIONS)
+    set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)  # the language that the header was read in
+  endif()
+  if(EXISTS "${VariformSdk_PRECOMPILED}.gch"
+     AND "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}" STREQUAL VariformSdk_COMPILER)
+    target_compile_options(${target} PRIVATE "SHELL:-include \"${VariformSdk_PRECOMPILED}\"")
+    return()
+  endif()
+  if(NOT TARGET variform-plugin-precompiled)
+    set(stand_in "${CMAKE_BINARY_DIR}/variform-plugin-precompiled.cpp")
+    file(CONFIGURE OUTPUT "${stand_in}" CONTENT "// Only here because the precompiled header needs a source file.\n")
+    add_library(variform-plugin-precompiled OBJECT "${stand_in}")
+    target_link_libraries(variform-plugin-precompiled PRIVATE Variform::sdk)
+    target_include_directories(variform-plugin-precompiled BEFORE PRIVATE "${_variform_light}")
+    set_target_properties(variform-plugin-precompiled PROPERTIES
+      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
+    if(NOT DEFINED CMAKE_CXX_EXTENSIONS)
+      set_target_properties(variform-plugin-precompiled PROPERTIES CXX_EXTENSIONS OFF)
+    endif()
+    target_precompile_headers(variform-plugin-precompiled PRIVATE <variform/plugin.h> <ATen/ATen.h>)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM variform-plugin-precompiled)
+endfunction()
 
 function(variform_add_plugin target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "OUTPUT_DIRECTORY" "SOURCES;TESTS")
@@ -35,6 +71,7 @@ function(variform_add_plugin target)
     SKIP_BUILD_RPATH ON
     INSTALL_RPATH ""
     LINK_DEPENDS "${VARIFORM_PLUGIN_EXPORTS}")
+  _variform_precompiled(${target})
   target_link_options(${target} PRIVATE
     "LINKER:--version-script=${VARIFORM_PLUGIN_EXPORTS}" "LINKER:-z,defs" "LINKER:-z,nodelete")
   if(arg_OUTPUT_DIRECTORY)
@@ -72,6 +109,7 @@ endfunction()
 function(_variform_plugin_test_program target test source)
   add_executable(${test} EXCLUDE_FROM_ALL "${source}" $<TARGET_OBJECTS:${target}>)
   target_link_libraries(${test} PRIVATE Variform::sdk LibTorch::Runtime $<TARGET_PROPERTY:${target},LINK_LIBRARIES>)
+  _variform_precompiled(${test})
   _variform_plugin_test(${target} ${test} ${test})
   if(NOT TARGET ${target}-tests)
     add_custom_target(${target}-tests)

@@ -1,6 +1,5 @@
 // Every pair of choices of two kinds, in some company: trained and resumed, or refused with a reason.
 
-#undef CHECK  // c10's aborts the process; Catch2's is meant
 #include "catch.h"
 #include "compose.h"
 

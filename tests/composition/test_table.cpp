@@ -1,6 +1,5 @@
 // docs/compositions.md says what the program does.
 
-#undef CHECK  // c10's aborts the process; Catch2's is meant
 #include "catch.h"
 #include "table.h"
 

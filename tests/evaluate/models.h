@@ -3,7 +3,6 @@
 
 #include <ATen/ATen.h>
 
-#undef CHECK  // c10's aborts the process; Catch2's is meant
 #include "catch.h"
 
 #include <unistd.h>
@@ -17,6 +16,9 @@
 #include "train/session.h"
 
 namespace variform::evaluate::test {
+
+/// The largest absolute value.
+inline double largest(const at::Tensor& tensor) { return tensor.abs().max().item<double>(); }
 
 /// The stock plugins of the build tree.
 inline const plugins::Registry& registry() {

@@ -1,7 +1,6 @@
 // The metrics of disentanglement and agreement on codes whose scores are known: factors as they are, mixed, permuted,
 // constant. tests/reference/test_disentanglement.py holds the same functions against scikit-learn on trained models.
 
-#undef CHECK  // c10's aborts the process; Catch2's is meant
 #include "catch.h"
 
 #include <algorithm>
@@ -110,7 +109,7 @@ TEST_CASE("codes that are the factors, in any order and with any signs, have the
   CHECK(factor_vae_score(codes, factors, 1, 0.05, kSmall).value == 1);
   CHECK(beta_vae_score(codes, factors, 1, kSmall).value == 1);
   const Parts parts = parts_of(codes, factors);
-  const Importance found = importance(parts);
+  const FactorImportance found = importance(parts);
   CHECK(importance_disentanglement(found.matrix) > 0.97);
   CHECK(importance_completeness(found.matrix) > 0.97);
   for (double share : found.accuracy) CHECK(share == 1);

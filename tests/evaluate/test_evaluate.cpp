@@ -39,8 +39,6 @@ double value(const json& result, const std::string& section, const std::string& 
   return result.at(section).at(name).at("value").get<double>();
 }
 
-double largest(const at::Tensor& tensor) { return tensor.abs().max().item<double>(); }
-
 // Probabilistic PCA with its exact posterior: the encoder is set to the posterior mean at β = 1, and the family
 // computes the posterior's covariance.
 struct Pca {
@@ -77,15 +75,15 @@ TEST_CASE("with the exact posterior of probabilistic PCA every value of β = 1 i
 
   for (const char* name : {"is_nll", "is_nll_optimal", "grae", "taylor"}) {
     INFO(name);
-    CHECK(largest(dump.tensors.at(std::string("terms/") + name) - exact) < 1e-10);
+    CHECK(test::largest(dump.tensors.at(std::string("terms/") + name) - exact) < 1e-10);
   }
   CHECK(mean(result, "is_nll") == testing::Approx(exact.mean().item<double>()).epsilon(1e-12));
   CHECK(error(result, "is_nll") == testing::Approx(exact.std().item<double>() / 10).epsilon(1e-10));
   CHECK(mean(result, "is_effective_samples") == testing::Approx(100));
   const at::Tensor noise = dump.tensors.at("terms/elbo") - exact;  // of the draws alone
   CHECK(std::abs(noise.mean().item<double>()) < 4 * noise.std().item<double>() / 10);
-  CHECK(largest(dump.tensors.at("terms/elbo") - dump.tensors.at("nll_of_draws").mean(1) -
-                dump.tensors.at("terms/kl")) < 1e-12);
+  CHECK(test::largest(dump.tensors.at("terms/elbo") - dump.tensors.at("nll_of_draws").mean(1) -
+                      dump.tensors.at("terms/kl")) < 1e-12);
 
   CHECK(result.at("kl") == "closed");
   CHECK(result.at("structure") == "full");
@@ -106,25 +104,25 @@ TEST_CASE(
 
   // H is WᵀW/σ² whatever the datum.
   const at::Tensor h = pca.w.t().mm(pca.w) / kVariance, eye = at::eye(3, at::kDouble);
-  CHECK(largest(tensors.at("hessian") - h) < 1e-12);
+  CHECK(test::largest(tensors.at("hessian") - h) < 1e-12);
   const at::Tensor norm = 0.25 * tensors.at("h").square().sum(1);
-  CHECK(largest(tensors.at("terms/grae") - tensors.at("terms/nll_at_mean") - norm -
-                0.25 * at::logdet(eye + 2 * h)) < 1e-10);
-  CHECK(largest(tensors.at("terms/diagonal_bound") - tensors.at("terms/nll_at_mean") - norm -
-                0.25 * (2 * h.diagonal()).log1p().sum()) < 1e-10);
-  CHECK(largest(tensors.at("terms/isotropic_bound") - tensors.at("terms/nll_at_mean") - norm -
-                0.75 * (2 * h.trace() / 3).log1p()) < 1e-10);
+  CHECK(test::largest(tensors.at("terms/grae") - tensors.at("terms/nll_at_mean") - norm -
+                      0.25 * at::logdet(eye + 2 * h)) < 1e-10);
+  CHECK(test::largest(tensors.at("terms/diagonal_bound") - tensors.at("terms/nll_at_mean") - norm -
+                      0.25 * (2 * h.diagonal()).log1p().sum()) < 1e-10);
+  CHECK(test::largest(tensors.at("terms/isotropic_bound") - tensors.at("terms/nll_at_mean") - norm -
+                      0.75 * (2 * h.trace() / 3).log1p()) < 1e-10);
 
-  CHECK(largest(tensors.at("terms/contrast") -
-                0.5 * ((2 * h.diagonal()).log1p().sum() - at::logdet(eye + 2 * h))) < 1e-10);
+  CHECK(test::largest(tensors.at("terms/contrast") -
+                      0.5 * ((2 * h.diagonal()).log1p().sum() - at::logdet(eye + 2 * h))) < 1e-10);
   CHECK(mean(result, "contrast") > 1e-3);
 
   const at::Tensor ratio = at::linalg_inv(pca.precision).mm(eye + 2 * h);  // Σ Σ*⁻¹
   const at::Tensor kl = 0.5 * (ratio.trace() - 3 - at::logdet(ratio));
-  CHECK(largest(tensors.at("terms/taylor") - tensors.at("terms/grae") - 0.5 * kl) < 1e-10);
+  CHECK(test::largest(tensors.at("terms/taylor") - tensors.at("terms/grae") - 0.5 * kl) < 1e-10);
   for (const char* name : {"taylor_gap", "taylor_full_gap", "gauss_newton_rest"}) {
     INFO(name);
-    CHECK(largest(tensors.at(std::string("terms/") + name)) <
+    CHECK(test::largest(tensors.at(std::string("terms/") + name)) <
           1e-10);  // F is quadratic, and draws are mirrored
   }
   CHECK(mean(result, "taylor_full") == testing::Approx(mean(result, "taylor")).epsilon(1e-12));
@@ -247,7 +245,7 @@ TEST_CASE("all of the Hessian is what differences of the loss say, on as many ro
   const auto first = [&](const char* name) {
     return tensors.at(std::string("terms/") + name).slice(0, 0, 20);
   };
-  CHECK(largest(first("taylor_full") - first("taylor") - first("gauss_newton_rest")) < 1e-10);
+  CHECK(test::largest(first("taylor_full") - first("taylor") - first("gauss_newton_rest")) < 1e-10);
 
   // tr(∇²F Σ) by second differences along the columns of Σ's root.
   const at::NoGradGuard no_grad;
@@ -261,10 +259,10 @@ TEST_CASE("all of the Hessian is what differences of the loss say, on as many ro
     const at::Tensor move = step * root.select(2, i);
     trace += (f(h + move) + f(h - move) - 2 * f(h)) / (step * step);
   }
-  CHECK(largest(first("half_trace") + first("gauss_newton_rest") - 0.5 * trace) <
-        1e-5 * largest(first("half_trace")));
-  CHECK(largest(first("gauss_newton_rest")) >
-        1e-3 * largest(first("half_trace")));  // there is something to see
+  CHECK(test::largest(first("half_trace") + first("gauss_newton_rest") - 0.5 * trace) <
+        1e-5 * test::largest(first("half_trace")));
+  CHECK(test::largest(first("gauss_newton_rest")) >
+        1e-3 * test::largest(first("half_trace")));  // there is something to see
   CHECK(std::abs(mean(result, "taylor_full_gap")) <
         std::abs(mean(result, "taylor_gap")) + 4 * error(result, "taylor_full_gap"));
 }
@@ -331,8 +329,8 @@ TEST_CASE("a section holds means, medians and quartiles, or why there is none") 
   const at::Tensor values = at::tensor({4.0, 1.0, 9.0, 2.0, 7.0, 3.0}, at::kDouble);
   const at::Tensor quarters = at::tensor({0.25, 0.5, 0.75}, at::kDouble);
   for (int64_t count : {1, 2, 3, 4, 5, 6})
-    CHECK(largest(quartiles(values.narrow(0, 0, count)) -
-                  at::quantile(values.narrow(0, 0, count), quarters)) < 1e-14);
+    CHECK(test::largest(quartiles(values.narrow(0, 0, count)) -
+                        at::quantile(values.narrow(0, 0, count), quarters)) < 1e-14);
   Section section;
   section.values("mean", values, "a mean");
   section.median("median", values, "a median");

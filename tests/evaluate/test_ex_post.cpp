@@ -49,8 +49,6 @@ double nll(train::Session& session, const Tensor& z) {
   return -session.assembly->model().log_prior(z).mean().item<double>();
 }
 
-double largest(const Tensor& tensor) { return tensor.abs().max().item<double>(); }
-
 // A deterministic autoencoder whose codes are correlated, off-centre, and of very unequal scale.
 std::unique_ptr<train::Session> autoencoder() {
   auto session = test::open(Setup{.family = "type = \"point\"", .objective = "type = \"grae\", beta = 0.5"});
@@ -88,8 +86,9 @@ TEST_CASE("a Gaussian with full covariance reaches the closed form of maximum li
   const auto gaussian = session->assembly->model().prior().gaussian();
   REQUIRE(gaussian);
   const Tensor deviation = covariance.diagonal().sqrt();
-  CHECK(largest((gaussian->mean[0] - mean) / deviation) < 1e-2);
-  CHECK(largest((gaussian->covariance.dense()[0] - covariance) / deviation / deviation.unsqueeze(1)) < 1e-2);
+  CHECK(test::largest((gaussian->mean[0] - mean) / deviation) < 1e-2);
+  CHECK(test::largest((gaussian->covariance.dense()[0] - covariance) / deviation / deviation.unsqueeze(1)) <
+        1e-2);
   CHECK_THAT(found.sentence(),
              ContainsSubstring("fitted prior gaussian to 120 latents of the training split"));
 }
@@ -118,15 +117,15 @@ TEST_CASE("what a fitted prior says of itself agrees: density, draws, moments, c
   const Gaussian gaussian = *model.prior().gaussian();
   const Tensor z = at::linspace(-2, 2, 12, at::kDouble).reshape({4, 3});
   const Tensor e = gaussian.covariance.whiten((z - gaussian.mean).unsqueeze(1)).squeeze(1);
-  CHECK(largest(model.log_prior(z) +
-                0.5 * (e.square().sum(1) + gaussian.covariance.log_det() + 3 * kLogTwoPi)) < 1e-10);
+  CHECK(test::largest(model.log_prior(z) +
+                      0.5 * (e.square().sum(1) + gaussian.covariance.log_det() + 3 * kLogTwoPi)) < 1e-10);
 
   constexpr int64_t kDraws = 200'000;
   model.rng.set_current_seed(7);
   const Tensor draws = model.sample_prior(kDraws), off = draws - gaussian.mean;
   const Tensor dense = gaussian.covariance.dense()[0], deviation = dense.diagonal().sqrt();
-  CHECK(largest(off.mean(0) / deviation) < 5 / std::sqrt(kDraws));
-  CHECK(largest((off.t().mm(off) / kDraws - dense) / deviation / deviation.unsqueeze(1)) <
+  CHECK(test::largest(off.mean(0) / deviation) < 5 / std::sqrt(kDraws));
+  CHECK(test::largest((off.t().mm(off) / kDraws - dense) / deviation / deviation.unsqueeze(1)) <
         10 / std::sqrt(kDraws));
 
   // −E_q log p against the mean over draws.
@@ -136,7 +135,7 @@ TEST_CASE("what a fitted prior says of itself agrees: density, draws, moments, c
   const auto cross = model.prior().cross_entropy(*q);
   REQUIRE(cross);
   const Tensor sampled = -model.log_prior(q->rsample(20'000, model.rng).z);
-  CHECK(largest((sampled.mean(0) - *cross) / (sampled.std(0) / std::sqrt(20'000.0))) < 5);
+  CHECK(test::largest((sampled.mean(0) - *cross) / (sampled.std(0) / std::sqrt(20'000.0))) < 5);
 }
 
 TEST_CASE("a mixture with full covariances has the density of its parts, and two clusters are found") {
@@ -148,7 +147,7 @@ TEST_CASE("a mixture with full covariances has the density of its parts, and two
   const auto part = [&](const std::string& name) { return state.at("model/prior/" + name).detach(); };
   const Tensor m = part("buffers/location"), s = part("buffers/log_scale").exp();
   const Tensor below = part("parameters/prior.below").tril(-1);
-  CHECK(largest(below) > 0.01);
+  CHECK(test::largest(below) > 0.01);
   Tensor total;
   for (int64_t k = 0; k < 2; ++k) {
     const Tensor unit = at::linalg_inv(at::eye(3, at::kDouble) + below[k]);
@@ -162,7 +161,7 @@ TEST_CASE("a mixture with full covariances has the density of its parts, and two
   }
   const at::NoGradGuard no_grad;
   Model& model = session->assembly->model();
-  CHECK(largest(model.log_prior(train) - total) < 1e-9);
+  CHECK(test::largest(model.log_prior(train) - total) < 1e-9);
 
   // Draws follow the density: a second mixture's moments, by importance weights of the first one's draws, are trivial
   // only if they do. Here: E exp(log p̃ − log p) = 1 for another density p̃.

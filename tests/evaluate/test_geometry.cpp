@@ -19,8 +19,6 @@ namespace {
 using nlohmann::json;
 using test::Setup;
 
-double largest(const at::Tensor& tensor) { return tensor.abs().max().item<double>(); }
-
 at::Tensor matrix(std::vector<double> values) { return at::tensor(values, at::kDouble).reshape({1, 3, 3}); }
 
 at::Tensor kept(std::vector<int64_t> which) { return at::tensor(which, at::kLong).to(at::kBool); }
@@ -32,9 +30,9 @@ TEST_CASE("shares of a normalized matrix are scale-free, and dead latents have n
                matrix({4, 1, 0, 1, 1, 0, 0, 0, 0}), matrix({0, 0, 0, 0, 0, 0, 0, 0, 0}),
                matrix({4, 0, 0, 0, 1, 0, 0, 0, 2})});
   const std::vector<double> expected{0.5 / 3.5, 0.5 / 3.5, 0.5 / 2.5, 0, 0};
-  CHECK(largest(shares(all, kept({1, 1, 1})).off_diagonal - at::tensor(expected, at::kDouble)) < 1e-12);
-  CHECK(largest(shares(all, kept({1, 1, 0})).off_diagonal.narrow(0, 0, 2) - 0.5 / 2.5) < 1e-12);
-  CHECK(largest(shares(all, kept({1, 0, 1})).off_diagonal) == 0);
+  CHECK(test::largest(shares(all, kept({1, 1, 1})).off_diagonal - at::tensor(expected, at::kDouble)) < 1e-12);
+  CHECK(test::largest(shares(all, kept({1, 1, 0})).off_diagonal.narrow(0, 0, 2) - 0.5 / 2.5) < 1e-12);
+  CHECK(test::largest(shares(all, kept({1, 0, 1})).off_diagonal) == 0);
 
   // cos² = 0.25 in the block of the first two, 0.04 and 0.09 across.
   const at::Tensor one = matrix({4, 1, 0.4, 1, 1, 0.3, 0.4, 0.3, 1});
@@ -42,7 +40,7 @@ TEST_CASE("shares of a normalized matrix are scale-free, and dead latents have n
   CHECK(found.within.item<double>() == testing::Approx(0.5 / 3.76));
   CHECK(found.across.item<double>() == testing::Approx(0.26 / 3.76));
   CHECK(found.off_diagonal.item<double>() == testing::Approx(0.76 / 3.76));
-  CHECK(largest(normalized(one) - matrix({1, 0.5, 0.2, 0.5, 1, 0.3, 0.2, 0.3, 1})) < 1e-12);
+  CHECK(test::largest(normalized(one) - matrix({1, 0.5, 0.2, 0.5, 1, 0.3, 0.2, 0.3, 1})) < 1e-12);
 }
 
 TEST_CASE("the image of a linear decoder is a plane: its metric is known and straight lines are shortest") {
@@ -83,7 +81,7 @@ TEST_CASE("the image of a linear decoder is a plane: its metric is known and str
   const at::NoGradGuard no_grad;
   const at::Tensor from = at::eye(3, at::kDouble), to = -2 * at::eye(3, at::kDouble).roll(1, 0);
   const PathLengths lengths = path_lengths(session->assembly->model(), from, to, g);
-  CHECK(largest(lengths.straight - (to - from).mm(w.t()).square().sum(1).sqrt()) < 1e-10);
+  CHECK(test::largest(lengths.straight - (to - from).mm(w.t()).square().sum(1).sqrt()) < 1e-10);
 }
 
 TEST_CASE("one latent that the encoder ignores is no part of volume and condition number") {
@@ -128,7 +126,7 @@ TEST_CASE("fewer numbers have the Jacobian's inner products") {
   REQUIRE(metric);
   CHECK(metric->sizes() == plain.sizes());
   CHECK(metric->scalar_type() == at::kDouble);
-  CHECK(largest(*metric - plain) / largest(plain) < (is_double ? 1e-12 : 1e-5));
+  CHECK(test::largest(*metric - plain) / test::largest(plain) < (is_double ? 1e-12 : 1e-5));
 
   const auto none = [&](int64_t data) {
     ShortJacobian one(model, data);
@@ -198,11 +196,11 @@ TEST_CASE("geodesics of a plane in polar coordinates are its chords") {
   const PathLengths found = path_lengths(model, from, to, at::eye(3, at::kDouble));
   CHECK(found.straight[0].item<double>() == testing::Approx(quarter).epsilon(1e-4));
   const at::Tensor chord = (model.decode(to) - model.decode(from)).flatten(1).norm(2, 1);
-  CHECK(largest(found.geodesic / chord - 1) < 2e-3);
+  CHECK(test::largest(found.geodesic / chord - 1) < 2e-3);
   CHECK((found.geodesic >= chord - 1e-12).all().item<bool>());
   // The second path's first step is too long: it is halved, and goes from the same place along the same slope.
   const PathLengths early = path_lengths(model, from, to, at::eye(3, at::kDouble), {.iterations = 5});
-  CHECK(largest(early.geodesic / chord - 1) < 1e-2);
+  CHECK(test::largest(early.geodesic / chord - 1) < 1e-2);
   CHECK((found.straight > 1.02 * chord).all().item<bool>());
 }
 

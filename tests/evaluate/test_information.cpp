@@ -19,8 +19,6 @@ namespace {
 using nlohmann::json;
 using test::Setup;
 
-double largest(const at::Tensor& tensor) { return tensor.abs().max().item<double>(); }
-
 // N data in batches with posteriors N(h_n, Σ), h_n and their draws from `rng`.
 AggregatePosterior linear_gaussian(int64_t n, const at::Tensor& centre, const at::Tensor& spread,
                                    const at::Tensor& root, Generator rng) {
@@ -83,8 +81,8 @@ TEST_CASE("a draw's density is its own posterior's, and the mixture's is the mea
   const at::Tensor scaled = (z.unsqueeze(1) - at::cat(means)) / deviation;
   const at::Tensor all =
       (-0.5 * scaled.square() - deviation.log() - 0.5 * std::log(2 * std::numbers::pi)).sum(2);  // [4, 7]
-  CHECK(largest(log.own - all.gather(1, index.unsqueeze(1)).squeeze(1)) < 1e-12);
-  CHECK(largest(log.aggregate - all.exp().mean(1).log()) < 1e-12);
+  CHECK(test::largest(log.own - all.gather(1, index.unsqueeze(1)).squeeze(1)) < 1e-12);
+  CHECK(test::largest(log.aggregate - all.exp().mean(1).log()) < 1e-12);
 }
 
 TEST_CASE("codes far apart tell log N, codes all alike nothing") {
@@ -101,8 +99,8 @@ TEST_CASE("codes far apart tell log N, codes all alike nothing") {
     const auto log = aggregate.densities(session->assembly->model(), 5);  // rows 0, 1, 3, 4, 6
     return log.own - log.aggregate;
   };
-  CHECK(largest(of(100) - std::log(8.0)) < 1e-12);
-  CHECK(largest(of(0)) < 1e-12);
+  CHECK(test::largest(of(100) - std::log(8.0)) < 1e-12);
+  CHECK(test::largest(of(0)) < 1e-12);
 }
 
 TEST_CASE("each latent's KL is closed for Gaussian posteriors, and by Monte Carlo for others") {

@@ -3,12 +3,14 @@
 
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
 #include <string>
 
 #include <unistd.h>
 
 #include "catch.h"
+#include "plugins/registry.h"
 
 namespace variform::plugins {
 
@@ -55,6 +57,13 @@ inline std::filesystem::path built(const std::string& name) {
   const auto path = std::filesystem::path(folder) / "loader" / name;
   REQUIRE(std::filesystem::exists(path));
   return path;
+}
+
+/// A search of these files and folders alone.
+inline Search only(std::initializer_list<std::filesystem::path> paths) {
+  Search search;
+  for (const auto& path : paths) search.places.push_back({Origin::kCommandLine, path, {}});
+  return search;
 }
 
 /// All occurrences of `from` become `to`, of the same length; there must be one.

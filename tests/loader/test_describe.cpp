@@ -13,12 +13,6 @@
 namespace variform::plugins {
 namespace {
 
-Search only(std::initializer_list<std::filesystem::path> paths) {
-  Search search;
-  for (const auto& path : paths) search.places.push_back({Origin::kCommandLine, path, {}});
-  return search;
-}
-
 TEST_CASE("list shows every component with plugin and summary") {
   const Registry registry(only({built("good.so")}));
   const std::string all = list_text(registry), decoders = list_text(registry, Kind::kDecoder);

@@ -23,12 +23,6 @@ using test::fake_build;
 
 constexpr const char* kGoodId = "org.variform.test.good";
 
-Search only(std::initializer_list<std::filesystem::path> paths) {
-  Search search;
-  for (const auto& path : paths) search.places.push_back({Origin::kCommandLine, path, {}});
-  return search;
-}
-
 // The one record whose file is called `name`.
 const PluginRecord& record(const Registry& registry, const std::string& name) {
   const auto records = registry.records();

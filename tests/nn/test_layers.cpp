@@ -14,6 +14,7 @@
 
 #include <cmath>
 
+namespace layers_test {
 namespace {
 
 namespace nn = variform::nn;
@@ -673,3 +674,5 @@ TEST_CASE("layers refuse what does not fit with a sentence") {
   network.append(layer);
   CHECK_THROWS_WITH(network.append(layer), ContainsSubstring("is in it already"));
 }
+
+}  // namespace layers_test

@@ -20,6 +20,7 @@
 
 #include <functional>
 
+namespace spectral_test {
 namespace {
 
 namespace nn = variform::nn;
@@ -323,3 +324,5 @@ TEST_CASE("a squashed decoder is refused by likelihoods that take its output for
     CHECK_THROWS_WITH(squashed("mlp", likelihood), ContainsSubstring("use output = \"none\""));
   }
 }
+
+}  // namespace spectral_test

@@ -20,6 +20,7 @@
 
 #include <unistd.h>
 
+namespace stock_test {
 namespace {
 
 using variform::ComponentInfo;
@@ -314,3 +315,5 @@ TEST_CASE("generated PyTorch modules load the same state and give the same numbe
   CHECK(std::system(command.c_str()) == 0);
   std::filesystem::remove_all(folder);
 }
+
+}  // namespace stock_test

@@ -126,4 +126,9 @@ std::string errors_of(const std::string& toml, const std::string& key, const Rea
   return diagnostics.render();
 }
 
+/// The one figure of a study that is called "f", from the rest of its table.
+inline FigureSpec figure(const std::string& toml) {
+  return read_from("[[study.figures]]\nname = \"f\"\n" + toml, "figures", read_figures).at(0);
+}
+
 }  // namespace variform::report

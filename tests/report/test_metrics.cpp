@@ -84,7 +84,7 @@ against = { "model.family.type" = "full" }
 )toml";
 
 // Two families, two β and two seeds; the run (full, 2, 2) has no Taylor value.
-FakeStudy grid() {
+FakeStudy rate_grid() {
   FakeStudy study;
   double loss = 10;
   for (const std::string family : {"diagonal", "full"})
@@ -108,7 +108,7 @@ std::vector<StudyRow> of(const StudyResults& results, const std::string& metric)
 }
 
 TEST_CASE("derived metrics are made of the same run's, or of its like's with another label") {
-  const FakeStudy study = grid();
+  const FakeStudy study = rate_grid();
   StudyResults results = study.read();
   CHECK(add_metrics(results, read_from(kMetrics, "metrics", read_metrics)).empty());
   const std::vector<StudyRow> losses = of(results, "loss_beta");
@@ -136,7 +136,7 @@ TEST_CASE("derived metrics are made of the same run's, or of its like's with ano
 }
 
 TEST_CASE("a metric may be of some runs only, and of others by another entry of its name") {
-  const FakeStudy study = grid();
+  const FakeStudy study = rate_grid();
   StudyResults results = study.read();
   CHECK(add_metrics(results, read_from(R"toml(
 [[study.metrics]]

@@ -133,7 +133,7 @@ int pixels_of(const Image& image, int red, int green, int blue) {
              std::abs(image.pixels[i + 2] - blue) < 8;
   return count;
 }
-bool shows(const Image& image, int red, int green, int blue) {
+bool has_pixel(const Image& image, int red, int green, int blue) {
   return pixels_of(image, red, green, blue) > 0;
 }
 
@@ -157,8 +157,8 @@ TEST_CASE("a figure is drawn as SVG and PNG beside its data and script, each ser
     CHECK_THAT(svg, ContainsSubstring(text));
   const Image image = read_png(drawn.png);
   CHECK((image.width == 1600 && image.height == 672));  // two panels and a legend, at twice the SVG's size
-  CHECK((shows(image, 0x00, 0x72, 0xB2) && shows(image, 0xD5, 0x5E, 0x00)));
-  CHECK_FALSE(shows(image, 0x00, 0x9E, 0x73));  // there is no third series
+  CHECK((has_pixel(image, 0x00, 0x72, 0xB2) && has_pixel(image, 0xD5, 0x5E, 0x00)));
+  CHECK_FALSE(has_pixel(image, 0x00, 0x9E, 0x73));  // there is no third series
 }
 
 TEST_CASE("a point without an interval is drawn beside others that have one") {
@@ -230,7 +230,7 @@ TEST_CASE("bars begin at zero, and marks stand for values that are nearly equal"
   const Folder folder;
   const Image image = read_png(draw(bars, folder / "bars").png);
   CHECK((image.width == 1600 && image.height == 600));  // names under the bars, no legend
-  CHECK((shows(image, 0x26, 0x87, 0xBD) || shows(image, 0x00, 0x72, 0xB2)));
+  CHECK((has_pixel(image, 0x26, 0x87, 0xBD) || has_pixel(image, 0x00, 0x72, 0xB2)));
 }
 
 TEST_CASE("what cannot be drawn is an error that says what to do") {

@@ -15,10 +15,6 @@ using nlohmann::json;
 using testing::ContainsSubstring;
 using Numbers = std::vector<double>;
 
-FigureSpec figure(const std::string& toml) {
-  return read_from("[[study.figures]]\nname = \"f\"\n" + toml, "figures", read_figures).at(0);
-}
-
 json matrix(double add) {
   json arrays;
   arrays["m"] = {{1.0 + add, 0.1, 0.2}, {0.1, 2.0 + add, 0.3}, {0.2, 0.3, 3.0 + add}};

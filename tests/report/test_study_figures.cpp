@@ -14,10 +14,6 @@ using nlohmann::json;
 using testing::ContainsSubstring;
 using Numbers = std::vector<double>;
 
-FigureSpec figure(const std::string& toml) {
-  return read_from("[[study.figures]]\nname = \"f\"\n" + toml, "figures", read_figures).at(0);
-}
-
 // Families × β (the larger first) × two seeds: kl = 1, 2, 3, …, loss = 100 − kl².
 FakeStudy grid() {
   FakeStudy study;

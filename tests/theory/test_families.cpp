@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+namespace families_test {
 namespace {
 
 using variform::Covariance;
@@ -318,3 +319,5 @@ TEST_CASE("β-VAE: the loss is nll + β KL over the asked draws, and follows its
   for (const Tensor& tensor : model.decoder().parameters()) tensors.push_back(tensor);
   CHECK(variform::test::gradient_error([&] { return model.evaluate(data(), 6).loss.sum(); }, tensors) < 1e-8);
 }
+
+}  // namespace families_test

@@ -12,6 +12,7 @@
 #include <functional>
 #include <set>
 
+namespace gradients_test {
 namespace {
 
 using variform::Kind;
@@ -214,3 +215,5 @@ TEST_CASE("gradients: the table has every stock objective, and each kind's train
   CHECK(missing == std::set<std::string>{});
   CHECK(trained.size() == 6);
 }
+
+}  // namespace gradients_test

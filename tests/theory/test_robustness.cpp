@@ -10,6 +10,7 @@
 
 #include <cmath>
 
+namespace robustness_test {
 namespace {
 
 using variform::curvature_penalty;
@@ -214,3 +215,5 @@ TEST_CASE(
         }
       }
 }
+
+}  // namespace robustness_test

@@ -5,6 +5,7 @@
 
 #include <torch/csrc/autograd/autograd.h>
 
+namespace section1 {
 namespace {
 
 using variform::Curvature;
@@ -78,3 +79,5 @@ TEST_CASE("§1: ℓ is a sum over the data's dimensions, and each datum's own") 
     CHECK(error(all->nll(x.narrow(0, 1, 1), g.narrow(0, 1, 1)), all->nll(x, g).narrow(0, 1, 1)) < 1e-14);
   }
 }
+
+}  // namespace section1

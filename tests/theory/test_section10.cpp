@@ -8,6 +8,7 @@
 
 #include <cmath>
 
+namespace section10 {
 namespace {
 
 using variform::Draw;
@@ -122,3 +123,5 @@ TEST_CASE("§10: with the exact posterior every weight is p(x): the bound is the
           1e-9);
   }
 }
+
+}  // namespace section10

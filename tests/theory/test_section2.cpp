@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+namespace section2 {
 namespace {
 
 using variform::Draw;
@@ -219,3 +220,5 @@ TEST_CASE("§2: infinite KL: what a composition is refused for") {
     CHECK(heavy->family().finite_moments() >= heavy->prior().moments_needed());
   }
 }
+
+}  // namespace section2

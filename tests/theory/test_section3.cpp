@@ -10,6 +10,7 @@
 #include <cmath>
 #include <functional>
 
+namespace section3 {
 namespace {
 
 using variform::Curvature;
@@ -557,3 +558,5 @@ TEST_CASE(
     }
   }
 }
+
+}  // namespace section3

@@ -10,6 +10,7 @@
 
 #include <cmath>
 
+namespace section4 {
 namespace {
 
 using variform::Covariance;
@@ -719,3 +720,5 @@ TEST_CASE("Covariance: every representation agrees with its dense matrix") {
     CHECK(error(first.whiten(first.scale(e)), e) < 1e-12);
   }
 }
+
+}  // namespace section4

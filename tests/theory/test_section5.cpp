@@ -8,6 +8,7 @@
 
 #include <cmath>
 
+namespace section5 {
 namespace {
 
 using variform::Covariance;
@@ -682,3 +683,5 @@ TEST_CASE("§5: a decoder that mixes the data of a batch is refused by whatever 
     CHECK_THROWS_WITH(model.evaluate(data()), ContainsSubstring("mixing decoder"));
   }
 }
+
+}  // namespace section5

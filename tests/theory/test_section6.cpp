@@ -8,6 +8,7 @@
 
 #include <cmath>
 
+namespace section6 {
 namespace {
 
 using variform::Draw;
@@ -257,3 +258,5 @@ TEST_CASE("§6: RAE-SN: spectral normalisation bounds the decoder's Jacobian") {
   CHECK(largest(false) > 10);
   CHECK(largest(true) < 1.05);
 }
+
+}  // namespace section6

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 
+namespace section7 {
 namespace {
 
 using variform::Kind;
@@ -479,3 +480,5 @@ TEST_CASE(
       }
     }
 }
+
+}  // namespace section7

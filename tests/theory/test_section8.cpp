@@ -8,6 +8,7 @@
 
 #include <cmath>
 
+namespace section8 {
 namespace {
 
 using variform::curvature_penalty;
@@ -188,3 +189,5 @@ TEST_CASE("§8: active latents by variance depend on the coordinates, eigenvalue
   CHECK(error(eigen(j.matmul(r)), eigen(j)) < 1e-10);
   CHECK((eigen(j) > 1e-3).sum().item<int64_t>() == 2);
 }
+
+}  // namespace section8

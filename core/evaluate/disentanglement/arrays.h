@@ -32,6 +32,12 @@ struct Array {
         part(i, j) = (*this)(static_cast<std::size_t>(order[first + i]), j);
     return part;
   }
+  Array transposed() const {
+    Array result(columns, rows);
+    for (std::size_t i = 0; i < rows; ++i)
+      for (std::size_t j = 0; j < columns; ++j) result(j, i) = (*this)(i, j);
+    return result;
+  }
 };
 
 using Numbers = Array<double>;  ///< codes [N, d], or a matrix of scores [d, F]

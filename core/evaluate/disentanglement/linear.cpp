@@ -23,8 +23,8 @@ void regularise_constant(Parameter& parameter) {
 }
 
 // liblinear's sparse rows: 1-based index and value, then the constant term, then the end.
-struct Rows {
-  explicit Rows(const Numbers& x) : nodes(x.rows * (x.columns + 2)), rows(x.rows) {
+struct SparseRows {
+  explicit SparseRows(const Numbers& x) : nodes(x.rows * (x.columns + 2)), rows(x.rows) {
     for (std::size_t n = 0; n < x.rows; ++n) {
       feature_node* row = &nodes[n * (x.columns + 2)];
       rows[n] = row;
@@ -49,7 +49,7 @@ LinearClassifier::LinearClassifier(const Numbers& x, const std::vector<int>& y,
   if (count < 2)
     throw std::invalid_argument("a classifier needs examples of at least two classes, found " +
                                 std::to_string(count) + ".");
-  Rows rows(x);
+  SparseRows rows(x);
   std::vector<double> labels(numbers.begin(), numbers.end()), weights(static_cast<std::size_t>(count));
   for (int k : numbers) weights[static_cast<std::size_t>(k)] += 1;
   for (double& weight : weights) weight = static_cast<double>(y.size()) / (count * weight);

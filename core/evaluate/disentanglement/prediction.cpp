@@ -40,13 +40,6 @@ double concentration(const Numbers& shares) {
   return weights > 0 ? sum / weights : 0;
 }
 
-Numbers transposed(const Numbers& matrix) {
-  Numbers result(matrix.columns, matrix.rows);
-  for (std::size_t i = 0; i < matrix.rows; ++i)
-    for (std::size_t j = 0; j < matrix.columns; ++j) result(j, i) = matrix(i, j);
-  return result;
-}
-
 }  // namespace
 
 Numbers separate_accuracies(const Parts& parts) {
@@ -73,8 +66,8 @@ double attribute_predictability(const Numbers& accuracies) {
   return sum / static_cast<double>(accuracies.columns);
 }
 
-Importance importance(const Parts& parts) {
-  Importance result;
+FactorImportance importance(const Parts& parts) {
+  FactorImportance result;
   result.matrix = Numbers(parts.train.columns, parts.train_of.columns);
   for (std::size_t j = 0; j < parts.train_of.columns; ++j) {
     const Boosted boosted = boosted_trees(parts.train, parts.train_of.column(j), parts.test);
@@ -84,7 +77,7 @@ Importance importance(const Parts& parts) {
   return result;
 }
 
-double importance_disentanglement(const Numbers& matrix) { return concentration(transposed(matrix)); }
+double importance_disentanglement(const Numbers& matrix) { return concentration(matrix.transposed()); }
 double importance_completeness(const Numbers& matrix) { return concentration(matrix); }
 
 std::vector<double> explicitness(const Parts& parts) {

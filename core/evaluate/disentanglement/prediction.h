@@ -21,11 +21,11 @@ Numbers separate_accuracies(const Parts& parts);
 double attribute_predictability(const Numbers& accuracies);
 
 /// DCI (Eastwood and Williams 2018) by boosted trees (boosting.h).
-struct Importance {
+struct FactorImportance {
   Numbers matrix;                ///< [d, F]; columns sum to 1 (or are 0)
   std::vector<double> accuracy;  ///< [F], on the test rows: informativeness
 };
-Importance importance(const Parts& parts);
+FactorImportance importance(const Parts& parts);
 /// 1 − entropy over the factors, base F, of each latent's importances, averaged with the latents' importance; F ≥ 2.
 double importance_disentanglement(const Numbers& matrix);
 /// 1 − entropy over the latents, base d, of each factor's importances, averaged with the factors' importance; d ≥ 2.

@@ -29,7 +29,7 @@ using nlohmann::json;
 constexpr std::size_t kTrain = 10000, kTest = 5000;  // points of the protocol
 constexpr std::size_t kFewestRows = 60;
 constexpr std::int64_t kMostRows = 60000;  // encoded at most
-constexpr const char* kProtocol = "; protocol of Locatello et al. 2019";
+constexpr const char* kLocatelloProtocol = "; protocol of Locatello et al. 2019";
 
 struct Metric {
   const char* name;
@@ -80,12 +80,13 @@ json nothing(const std::string& reason) {
   json section;
   for (const Metric* metric : kMetrics)
     section[metric->name] = {{"undefined", "not defined: " + reason + "."},
-                             {"what", what_of(*metric) + kProtocol}};
+                             {"what", what_of(*metric) + kLocatelloProtocol}};
   return {{"disentanglement", section}};
 }
 
 // √((g − 1)/g Σ(θ_k − mean)²) over statistics with one of g groups of rows left out.
-double jackknife(std::size_t rows, const std::function<double(const std::vector<std::int64_t>&)>& statistic) {
+double jackknife_of_groups(std::size_t rows,
+                           const std::function<double(const std::vector<std::int64_t>&)>& statistic) {
   constexpr std::size_t kGroups = 20;
   std::vector<double> without;
   for (std::size_t g = 0; g < kGroups; ++g) {
@@ -172,7 +173,7 @@ class Scores {
     arrays_["factor_entropies"] = entropies(parts_.train_of);
     if (two_latents())
       add(kMig, points(false), mutual_information_gap(information, entropies(parts_.train_of)),
-          jackknife(parts_.train.rows, [&](const std::vector<std::int64_t>& rows) {
+          jackknife_of_groups(parts_.train.rows, [&](const std::vector<std::int64_t>& rows) {
             const Classes factors = parts_.train_of.some(rows, 0, rows.size());
             return mutual_information_gap(
                 mutual_information(parts_.train.some(rows, 0, rows.size()), factors), entropies(factors));
@@ -180,7 +181,7 @@ class Scores {
     else undefined(kMig, points(false), kOneLatent);
     if (two_factors())
       add(kModularity, points(false), modularity(information),
-          jackknife(parts_.train.rows, [&](const std::vector<std::int64_t>& rows) {
+          jackknife_of_groups(parts_.train.rows, [&](const std::vector<std::int64_t>& rows) {
             return modularity(mutual_information(parts_.train.some(rows, 0, rows.size()),
                                                  parts_.train_of.some(rows, 0, rows.size())));
           }));
@@ -202,7 +203,7 @@ class Scores {
   }
 
   void add_importance() {
-    const Importance found = importance(parts_);
+    const FactorImportance found = importance(parts_);
     arrays_["importance"] = matrix(found.matrix);
     arrays_["tree_accuracies"] = found.accuracy;
     if (two_factors()) add(kDisentanglement, points(true), importance_disentanglement(found.matrix));
@@ -276,7 +277,8 @@ json disentanglement(const Numbers& codes, const KnownFactors& factors, std::uin
     if (std::find(columns.begin(), columns.end(), j) != columns.end()) names.push_back(name);
     else left_out += (left_out.empty() ? " without the factor of one value " : ", ") + name;
   }
-  const std::string note = " of " + number(codes.rows) + " rows (" + rows + ")" + left_out + kProtocol;
+  const std::string note =
+      " of " + number(codes.rows) + " rows (" + rows + ")" + left_out + kLocatelloProtocol;
   const Classes kept = only(factors.values, columns);
   json result = Scores(codes, kept, order, train, test, seed, note).run();
   result["disentanglement_arrays"]["factors"] = names;

@@ -74,18 +74,26 @@ extern const ::variform::ComponentList __stop_variform_components[] __attribute_
 }
 /// @endcond
 
-/// Describes the components of a source file of a plugin whose VARIFORM_PLUGIN stands in another file.
-/// "retain" keeps manifest and fingerprint in plugins that are linked with --gc-sections.
-#define VARIFORM_COMPONENTS(...)                                                                      \
-  namespace {                                                                                         \
-  constexpr ::variform::ComponentInfo kVariformComponents[] = {__VA_ARGS__};                          \
-  [[gnu::used, gnu::retain,                                                                           \
-    gnu::section(".variform_manifest")]] constexpr auto kVariformManifestComponents =                 \
-      ::variform::manifest_of_components(kVariformComponents);                                        \
-  [[gnu::used, gnu::retain,                                                                           \
-    gnu::section("variform_components")]] constexpr ::variform::ComponentList kVariformComponentList{ \
-      kVariformComponents, std::size(kVariformComponents)};                                           \
+/// @cond
+// Names with a number of their own: several source files of a plugin may be compiled as one (unity builds).
+#define VARIFORM_NUMBERED_(name, number) name##number
+#define VARIFORM_NUMBERED(name, number) VARIFORM_NUMBERED_(name, number)
+// "retain" keeps manifest and fingerprint in plugins that are linked with --gc-sections.
+#define VARIFORM_COMPONENTS_(number, ...)                                                               \
+  namespace {                                                                                           \
+  constexpr ::variform::ComponentInfo VARIFORM_NUMBERED(kVariformComponents, number)[] = {__VA_ARGS__}; \
+  [[gnu::used, gnu::retain, gnu::section(".variform_manifest")]] constexpr auto VARIFORM_NUMBERED(      \
+      kVariformManifestComponents,                                                                      \
+      number) = ::variform::manifest_of_components(VARIFORM_NUMBERED(kVariformComponents, number));     \
+  [[gnu::used, gnu::retain, gnu::section("variform_components")]] constexpr ::variform::ComponentList   \
+      VARIFORM_NUMBERED(kVariformComponentList, number){                                                \
+          VARIFORM_NUMBERED(kVariformComponents, number),                                               \
+          std::size(VARIFORM_NUMBERED(kVariformComponents, number))};                                   \
   }
+/// @endcond
+
+/// Describes the components of a source file of a plugin whose VARIFORM_PLUGIN stands in another file.
+#define VARIFORM_COMPONENTS(...) VARIFORM_COMPONENTS_(__COUNTER__, __VA_ARGS__)
 
 /// Makes a shared library a Variform plugin. Components may be given here, or by VARIFORM_COMPONENTS in other files.
 #define VARIFORM_PLUGIN(id, version, ...)                                                                 \

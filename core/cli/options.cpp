@@ -1,0 +1,110 @@
+// See options.h.
+
+#include "cli/options.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+
+namespace variform::cli {
+
+Option& Option::required() {
+  option_->required();
+  return *this;
+}
+Option& Option::type_name(const std::string& name) {
+  option_->type_name(name);
+  return *this;
+}
+Option& Option::shows_default() {
+  option_->capture_default_str();
+  return *this;
+}
+Option& Option::group(const std::string& heading) {
+  option_->group(heading);
+  return *this;
+}
+Option& Option::positive() {
+  option_->check(CLI::PositiveNumber);
+  return *this;
+}
+Option& Option::non_negative() {
+  option_->check(CLI::NonNegativeNumber);
+  return *this;
+}
+Option& Option::between(int least, int most) {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+Option& Option::one_of(const std::vector<std::string>& texts) {
+  option_->check(CLI::IsMember(texts));
+  return *this;
+}
+Option& Option::existing_file() {
+  option_->check(CLI::ExistingFile);
+  return *this;
+}
+Option& Option::takes(int least, int most) {
+  option_->expected(least, most);
+  return *this;
+}
+Option& Option::repeatable() {
+  option_->expected(1)->take_all();
+  return *this;
+}
+Option& Option::excludes(const Option& other) {
+  option_->excludes(other.option_);
+  return *this;
+}
+Option& Option::excludes(const std::string& other) {
+  option_->excludes(other);
+  return *this;
+}
+
+Command Command::add_command(const std::string& name, const std::string& description) {
+  return Command(app_->add_subcommand(name, description));
+}
+void Command::require_command() { app_->require_subcommand(1); }
+void Command::on_chosen(std::function<void()> chosen) { app_->callback(std::move(chosen)); }
+
+template <class Value>
+Option Command::add_option(const std::string& name, Value& value, const std::string& description) {
+  return Option(app_->add_option(name, value, description));
+}
+template Option Command::add_option(const std::string&, std::string&, const std::string&);
+template Option Command::add_option(const std::string&, std::vector<std::string>&, const std::string&);
+template Option Command::add_option(const std::string&, int&, const std::string&);
+template Option Command::add_option(const std::string&, std::int64_t&, const std::string&);
+template Option Command::add_option(const std::string&, std::uint64_t&, const std::string&);
+template Option Command::add_option(const std::string&, double&, const std::string&);
+
+template <class Value>
+Option Command::add_flag(const std::string& name, Value& value, const std::string& description) {
+  return Option(app_->add_flag(name, value, description));
+}
+template Option Command::add_flag(const std::string&, bool&, const std::string&);
+template Option Command::add_flag(const std::string&, std::int64_t&, const std::string&);
+
+void require_argument(const std::string& what) { throw CLI::RequiredError(what); }
+
+Parser::Parser(const std::string& description, const std::string& program)
+    : app_(std::make_unique<CLI::App>(description, program)) {
+  app_->require_subcommand(1);
+  app_->fallthrough();
+  app_->set_help_all_flag("--help-all", "Help of all commands");
+}
+Parser::~Parser() = default;
+
+Command Parser::program() { return Command(app_.get()); }
+
+bool Parser::parse(int argc, char** argv, bool& usage) {
+  try {
+    app_->parse(argc, argv);
+    return true;
+  } catch (const CLI::ParseError& error) {
+    usage = app_->exit(error) != 0;
+    return false;
+  }
+}
+
+}  // namespace variform::cli
