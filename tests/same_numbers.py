@@ -11,6 +11,7 @@ tensor of the last checkpoint. `compare` prints the first differences and return
 """
 
 import argparse
+import csv
 import hashlib
 import json
 import os
@@ -100,8 +101,9 @@ def record(program, out):
             found[name] = of_run(program, folder, EX_POST.get(name))
             print(f"{name}: {len(found[name]['numbers'])} numbers, {len(found[name]['tensors'])} tensors", flush=True)
         run(program, "--runs", f"{work}/runs", "study", STUDY, "--studies", f"{work}/studies", "--jobs", "2")
-        rows = next(Path(work, "studies").glob("*/results.csv")).read_text().splitlines()
-        found["study"] = {"numbers": {}, "tensors": {str(index): row for index, row in enumerate(rows)}}
+        with open(next(Path(work, "studies").glob("*/results.csv"))) as file:
+            rows = [{key: cell for key, cell in row.items() if key != "commit"} for row in csv.DictReader(file)]
+        found["study"] = {"numbers": {}, "tensors": {str(index): json.dumps(row) for index, row in enumerate(rows)}}
         print(f"study: {len(rows)} rows", flush=True)
     Path(out).write_text(json.dumps(found, indent=1))
 

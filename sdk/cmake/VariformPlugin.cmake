@@ -26,30 +26,34 @@ set(VARIFORM_PLUGIN_EXPORTS "${CMAKE_CURRENT_LIST_DIR}/variform-plugin.map"
 option(VARIFORM_PLUGIN_PCH "Read the SDK's and LibTorch's headers once for all plugins of this project" ON)
 set(_variform_light "${CMAKE_CURRENT_LIST_DIR}/light")
 
-# _variform_precompiled(<target>)
+function(_variform_compiled_alike target)  # what a precompiled header and those who use it must have in common
+  set_target_properties(${target} PROPERTIES
+    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
+  if(NOT DEFINED CMAKE_CXX_EXTENSIONS)
+    set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  endif()
+  # g++ collects garbage later, which saves a sixth of its time and costs a tenth of memory.
+  target_compile_options(${target} PRIVATE "$<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-heapsize=2000000>")
+endfunction()
+
 function(_variform_precompiled target)
   if(NOT VARIFORM_PLUGIN_PCH)
     return()
   endif()
-  if(NOT DEFINED CMAKE_CXX_EXTENSIONS)
-    set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)  # the language that the header was read in
-  endif()
-  if(EXISTS "${VariformSdk_PRECOMPILED}.gch"
+  _variform_compiled_alike(${target})
+  if(EXISTS "${VariformSdk_PRECOMPILED}.gch" AND CMAKE_BUILD_TYPE STREQUAL "Release"
      AND "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}" STREQUAL VariformSdk_COMPILER)
     target_compile_options(${target} PRIVATE "SHELL:-include \"${VariformSdk_PRECOMPILED}\"")
     return()
   endif()
   if(NOT TARGET variform-plugin-precompiled)
+    # A library of its own, since only what is precompiled may see the light headers: sources may want all of LibTorch.
     set(stand_in "${CMAKE_BINARY_DIR}/variform-plugin-precompiled.cpp")
     file(CONFIGURE OUTPUT "${stand_in}" CONTENT "// Only here because the precompiled header needs a source file.\n")
     add_library(variform-plugin-precompiled OBJECT "${stand_in}")
     target_link_libraries(variform-plugin-precompiled PRIVATE Variform::sdk)
     target_include_directories(variform-plugin-precompiled BEFORE PRIVATE "${_variform_light}")
-    set_target_properties(variform-plugin-precompiled PROPERTIES
-      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
-    if(NOT DEFINED CMAKE_CXX_EXTENSIONS)
-      set_target_properties(variform-plugin-precompiled PROPERTIES CXX_EXTENSIONS OFF)
-    endif()
+    _variform_compiled_alike(variform-plugin-precompiled)
     target_precompile_headers(variform-plugin-precompiled PRIVATE <variform/plugin.h> <ATen/ATen.h>)
   endif()
   target_precompile_headers(${target} REUSE_FROM variform-plugin-precompiled)

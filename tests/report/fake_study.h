@@ -14,6 +14,7 @@
 #include "catch.h"
 #include "config/load.h"
 #include "report/study_data.h"
+#include "report/study_specs.h"
 
 namespace variform::report {
 
