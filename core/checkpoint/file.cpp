@@ -14,6 +14,8 @@
 #include <string_view>
 #include <utility>
 
+#include "config/file.h"
+
 namespace variform::checkpoint {
 namespace {
 
@@ -163,6 +165,20 @@ void publish(Descriptor& file, Temporary& temporary, const fs::path& path, std::
     fail(path, "flushing the folder to disk failed", errno, size, true);
 }
 
+// A character device, such as /dev/null, takes bytes wherever they belong; what is a stream does not.
+void write_to_device(std::uint64_t size, const std::vector<Placed>& first, const std::vector<Placed>& rest,
+                     const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_character_file(path, ignored))
+    throw Error("\"" + path.string() +
+                "\" is no regular file, and what is written in pieces needs one; name another.");
+  const Descriptor file(path, O_WRONLY);
+  if (!file.open()) fail(path, "it cannot be opened", errno, size);
+  std::size_t done = 0;
+  write_all(file, first, size, done, path);
+  write_all(file, rest, size, done, path);
+}
+
 }  // namespace
 
 void commit(std::span<const std::byte> bytes, const fs::path& path) {
@@ -171,7 +187,13 @@ void commit(std::span<const std::byte> bytes, const fs::path& path) {
 }
 
 void commit(std::uint64_t size, const std::vector<Placed>& first,
-            const std::function<std::vector<Placed>()>& rest, const fs::path& path) {
+            const std::function<std::vector<Placed>()>& rest, const fs::path& named) {
+  const config::WriteTarget target = config::write_target(named);
+  const fs::path& path = target.path;
+  if (target.is_special) {
+    write_to_device(size, first, rest(), path);
+    return;
+  }
   const fs::path temporary_path = unused_temporary(path);
   Descriptor file(temporary_path, O_WRONLY | O_CREAT | O_EXCL);
   if (!file.open()) fail(path, "no temporary file can be created beside it", errno, size);
@@ -183,7 +205,12 @@ void commit(std::uint64_t size, const std::vector<Placed>& first,
   publish(file, temporary, path, size);
 }
 
-bool commit(const std::function<bool(const fs::path&)>& fill, const fs::path& path) {
+bool commit(const std::function<bool(const fs::path&)>& fill, const fs::path& named) {
+  const fs::path path = config::write_target(named).path;
+  std::error_code unknown;
+  if (fs::exists(path, unknown) && !fs::is_regular_file(path, unknown))
+    throw Error("\"" + path.string() +
+                "\" is no regular file, and what is written in pieces needs one; name another.");
   Temporary temporary(unused_temporary(path));
   if (!fill(temporary.path())) return false;
   std::error_code ignored;

@@ -8,6 +8,7 @@
 #include "config/file.h"
 #include "evaluate/compare.h"
 #include "evaluate/evaluate.h"
+#include "train/process.h"
 #include "train/checkpoints.h"
 
 namespace variform::cli {
@@ -29,7 +30,7 @@ int compare(const Common& common, const CompareCommand& options) {
       if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
   }
   const auto registry = common.registry(paths);
-  if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
+  train::set_threads(common.threads);
   std::vector<train::Trained> trained;
   std::vector<evaluate::ComparedRun> compared;
   for (const fs::path& folder : folders) {

@@ -18,6 +18,7 @@
 #include "evaluate/gradient_noise.h"
 #include "evaluate/linear_reference.h"
 #include "evaluate/quality.h"
+#include "train/process.h"
 #include "train/checkpoints.h"
 
 namespace variform::cli {
@@ -61,7 +62,7 @@ Opened open(const Common& common, const ModelOptions& options) {
   Opened opened;
   config::Diagnostics diagnostics;
   opened.registry = common.registry(plugin_paths_of(run));
-  if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
+  train::set_threads(common.threads);
   if (!options.prior.empty()) {
     opened.prior =
         config::parse_component(options.prior, "--prior", Kind::kPrior, *opened.registry, diagnostics);

@@ -17,6 +17,7 @@
 #include "config/load.h"
 #include "evaluate/figures.h"
 #include "train/checkpoints.h"
+#include "train/process.h"
 #include "train/trainer.h"
 
 namespace variform::cli {
@@ -32,14 +33,6 @@ struct TrainOptions {
   bool resume = false, overwrite = false, accept_changed_plugins = false, no_figures = false,
        model_only = false, reference = false;
 };
-
-int64_t set_threads(int64_t wanted) {
-  if (wanted <= 0) wanted = std::max(1u, std::thread::hardware_concurrency());
-  if (const char* limit = std::getenv("OMP_NUM_THREADS"); limit && *limit)
-    wanted = std::min<int64_t>(wanted, std::atol(limit));
-  at::set_num_threads(static_cast<int>(std::max<int64_t>(wanted, 1)));
-  return at::get_num_threads();
-}
 
 json environment(const Common& common, const train::Session& session, const plugins::Registry& registry) {
   return {{"command", common.arguments},
@@ -226,7 +219,7 @@ int train_command(const Common& common, const TrainOptions& options) {
     train::RunFolder::create(path, "", if_present);  // throws; before anything slow is done
   int64_t threads = common.threads > 0 ? common.threads : experiment.train.threads;
   if (options.resume && common.threads == 0 && fs::exists(path)) threads = recorded_threads(path);
-  set_threads(threads);
+  train::set_threads(threads);
   watch_signals();
   const std::string resolved = config::print(experiment.resolved);
   if (options.resume) drop_sources(experiment, path);
@@ -243,7 +236,7 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
                           ". Another model is another run: use train.");
   Loaded loaded = load_config({{folder.config().string()}, options.arguments}, common);
   const int64_t recorded = recorded_threads(folder.path());
-  const int64_t threads = set_threads(common.threads > 0 ? common.threads : recorded);
+  const int64_t threads = train::set_threads(common.threads > 0 ? common.threads : recorded);
   if (recorded > 0 && threads != recorded)
     std::fprintf(
         stderr,

@@ -13,16 +13,25 @@ namespace variform::config {
 namespace fs = std::filesystem;
 namespace {
 
-void write_all(int file, std::string_view text, const fs::path& path) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(file, text.data(), text.size());
+// What errno was when not everything could be written; 0: all is.
+int write_all(int file, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(file, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const int error = errno;
-      ::close(file);
-      fail_on_file("write", path, error);
-    }
-    text.remove_prefix(static_cast<size_t>(n));
+    if (n < 0) return errno;
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+  return 0;
+}
+
+// A new file beside `path`; -1 and errno if there can be none.
+int open_temporary(const fs::path& path, fs::path& temporary) {
+  for (int number = 0;; ++number) {
+    temporary = path;
+    temporary.replace_filename("." + path.filename().string() + ".tmp-" + std::to_string(::getpid()) + "-" +
+                               std::to_string(number));
+    const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file >= 0 || errno != EEXIST) return file;
   }
 }
 
@@ -33,20 +42,45 @@ void fail_on_file(const std::string& what, const fs::path& path, int error) {
                            (error == ENOSPC ? "; free some space or choose another folder with --runs" : ""));
 }
 
+WriteTarget write_target(const fs::path& path) {
+  std::error_code error;
+  WriteTarget target{path};
+  constexpr int kMostLinks = 40;
+  for (int links = 0; links < kMostLinks && fs::is_symlink(target.path, error); ++links) {
+    const fs::path to = fs::read_symlink(target.path, error);
+    target.path = to.is_absolute() ? to : target.path.parent_path() / to;
+  }
+  const fs::file_status status = fs::status(target.path, error);
+  target.is_special = fs::is_other(status);  // neither a file nor a folder
+  return target;
+}
+
+int try_write_file(const fs::path& path, std::span<const std::byte> bytes) {
+  const WriteTarget target = write_target(path);
+  fs::path temporary;
+  const int file = target.is_special ? ::open(target.path.c_str(), O_WRONLY | O_CLOEXEC)
+                                     : open_temporary(target.path, temporary);
+  if (file < 0) return errno;
+  int problem = write_all(file, bytes);
+  if (problem == 0 && !target.is_special && ::fsync(file) != 0) problem = errno;
+  if (::close(file) != 0 && problem == 0) problem = errno;
+  if (target.is_special) return problem;
+  if (problem == 0 && ::rename(temporary.c_str(), target.path.c_str()) != 0) problem = errno;
+  if (problem != 0) ::unlink(temporary.c_str());
+  return problem;
+}
+
 void write_text_file(const fs::path& path, std::string_view text) {
-  const fs::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
-  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) fail_on_file("create", temporary, errno);
-  write_all(file, text, temporary);
-  if (::fsync(file) != 0 || ::close(file) != 0) fail_on_file("write", temporary, errno);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail_on_file("rename to", path, errno);
+  if (const int problem = try_write_file(path, std::as_bytes(std::span(text))))
+    fail_on_file("write", path, problem);
 }
 
 void append_text(const fs::path& path, std::string_view text) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (file < 0) fail_on_file("open", path, errno);
-  write_all(file, text, path);
+  const int problem = write_all(file, std::as_bytes(std::span(text)));
   ::close(file);
+  if (problem != 0) fail_on_file("write", path, problem);
 }
 
 }  // namespace variform::config

@@ -1,14 +1,28 @@
 #pragma once
 // Small files of text. Plain POSIX calls, where the C++ streams would hide the reason of a failure.
 
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace variform::config {
 
-/// Writes a whole small file through a temporary beside it and a rename: it is there whole or not at all. Throws
-/// std::runtime_error with the reason.
+/// Where something that is to be written as `path` goes: the end of a chain of symbolic links, which stay. Only regular
+/// files are ever replaced: a device, FIFO or socket is written to.
+struct WriteTarget {
+  std::filesystem::path path;
+  bool is_special = false;  ///< a device, FIFO or socket
+};
+WriteTarget write_target(const std::filesystem::path& path);
+
+/// Writes a whole file through a temporary beside it and a rename, so that it is there whole or not at all; into a device,
+/// FIFO or socket it writes directly. The temporary is new, follows no link, and is gone after a failure; the mode follows
+/// the umask. Returns the errno of what could not be done, 0 if all was.
+int try_write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+
+/// try_write_file() of a text. Throws std::runtime_error with the reason.
 void write_text_file(const std::filesystem::path& path, std::string_view text);
 
 /// Adds to the end of a file, which is made if need be. Throws std::runtime_error with the reason.

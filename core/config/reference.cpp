@@ -91,6 +91,14 @@ constexpr Key kKeys[] = {
      "Of one datum: [channels, height, width] or [values]."},
     {"data.dataset", "channels_last", "true or false", "false", "",
      "The files hold [height, width, channels]."},
+    {"data.dataset", "header", "true or false", "(told from the first lines)", "",
+     "Of tables: whether the first line has the columns' names."},
+    {"data.dataset", "separator", "text", "(told from the first line)", "",
+     "Of tables: one character between cells; \" \" for any blanks."},
+    {"data.dataset", "decimal", "\".\" or \",\"", "(told from the numbers)", "",
+     "Of tables: what stands before a number's fraction."},
+    {"data.dataset", "index_column", "text", "(none)", "",
+     "Of tables: a column that numbers the rows, and is left out. A first column without a name is one."},
     {"data.dataset", "class_names", "list of texts", "[]", "", "Of the labels 0, 1, ..."},
     {"data.dataset", "factor_names", "list of texts", "[]", "", "Of the known generative factors."},
     {"data.dataset", "factor_sizes", "list of integers", "[]", "", "Number of values of each factor."},
@@ -99,8 +107,11 @@ constexpr Key kKeys[] = {
 
     {"data.dataset.splits.<NAME>", "x", "source", "required", "",
      "A file, a list of files whose rows follow each other, \"file.npz:member\", \"file.h5:/path\", "
-     "\"file.csv:column\", a folder of images, or { files, member, format }."},
-    {"data.dataset.splits.<NAME>", "labels", "source", "(none)", "", "Classes, integers from 0."},
+     "\"file.csv:column\", a folder of images, or { files, member, columns, format }. `columns`: several of "
+     "a "
+     "table's, in this order; without them x is all that labels, factors and latents do not name."},
+    {"data.dataset.splits.<NAME>", "labels", "source", "(none)", "",
+     "Classes, integers from 0, or a table's column of text."},
     {"data.dataset.splits.<NAME>", "factors", "source", "(none)", "",
      "Known generative factors, one column each."},
     {"data.dataset.splits.<NAME>", "latents", "source", "(none)", "", "True latents."},

@@ -21,7 +21,7 @@ using config::Reader;
 
 const std::vector<std::string> kDomains{"real", "unit interval", "binary", "count", "categorical"};
 /// Files that hold several arrays, so that "file:member" means something.
-constexpr std::array<std::string_view, 8> kMemberSuffixes{".npz", ".h5",  ".hdf5", ".hdf",
+constexpr std::array<std::string_view, 9> kMemberSuffixes{".npz", ".h5",  ".hdf5", ".hdf",   ".mat",
                                                           ".csv", ".tsv", ".txt",  ".csv.gz"};
 
 bool has_members(std::string_view file) {
@@ -54,11 +54,15 @@ Source parse_source(Reader& reader, const std::string& key, const std::string& f
     Reader table = reader.table(key);
     for (const auto& text : table.texts("files", {.least = 1})) add_file(source, text);
     source.member = table.text("member", {.fallback = source.member});
+    source.columns = table.texts("columns", {.fallback = std::vector<std::string>{}});
+    if (!source.member.empty() && !source.columns.empty())
+      table.error("columns", "@ and member exclude each other; give one of them.");
     source.format = table.text("format", {.fallback = format, .choices = formats()});
     table.finish();
   } else {
     reader.error(key,
-                 "@ must be a file's name, a list of names or a table with files, member and format, found " +
+                 "@ must be a file's name, a list of names or a table with files, member (or columns) and "
+                 "format, found " +
                      node->describe() + ".");
   }
   return source;
@@ -138,6 +142,15 @@ void parse_facts(Reader& reader, Descriptor& descriptor) {
   descriptor.shape = reader.integers("shape", {.fallback = no_numbers, .low = 1});
   if (descriptor.shape.size() != 0 && descriptor.shape.size() != 1 && descriptor.shape.size() != 3)
     reader.error("shape", "@ must be [channels, height, width] or [values].");
+  if (reader.has("header")) descriptor.table.header = reader.flag("header", {.fallback = true});
+  descriptor.table.separator = reader.text("separator", {.fallback = ""});
+  if (descriptor.table.separator.size() > 1 || descriptor.table.separator == "\n" ||
+      descriptor.table.separator == "\"")
+    reader.error("separator", "@ must be one character, such as \",\" or \"\\t\".");
+  descriptor.table.decimal = reader.text("decimal", {.fallback = ""});
+  if (!std::set<std::string>{"", ".", ","}.contains(descriptor.table.decimal))
+    reader.error("decimal", "@ must be \".\" or \",\".");
+  descriptor.table.index_column = reader.text("index_column", {.fallback = ""});
   descriptor.channels_last = reader.flag("channels_last", {.fallback = false});
   descriptor.class_names = reader.texts("class_names", {.fallback = none});
   descriptor.factor_names = reader.texts("factor_names", {.fallback = none});

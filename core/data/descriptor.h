@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/node.h"
+#include "data/readers/csv.h"
 
 namespace variform::data {
 
@@ -18,7 +19,8 @@ struct Source {
   std::vector<std::string> files;
   std::string
       member;  ///< npz: member, hdf5: path, csv: column; empty: the only one (csv: all that nobody else names)
-  std::string format;  ///< one of formats(); empty: told by the file's name
+  std::vector<std::string> columns;  ///< csv: several columns, in this order; then there is no member
+  std::string format;                ///< one of formats(); empty: told by the file's name
 
   bool empty() const { return files.empty(); }
 };
@@ -56,6 +58,7 @@ struct Descriptor {
   std::vector<std::string> factor_names;
   std::vector<std::int64_t> factor_sizes;
   std::vector<FileFacts> files;
+  CsvOptions table;           ///< how its tables are written
   std::vector<Split> splits;  ///< never empty after an error-free parse
 
   /// The split of that name or, when there is but one split, that one; null otherwise.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <system_error>
 
 #include "config/node.h"
@@ -14,6 +15,7 @@
 #include "data/readers/idx.h"
 #include "data/readers/images.h"
 #include "data/readers/npy.h"
+#include "data/readers/sniff.h"
 
 namespace variform::data {
 namespace {
@@ -22,10 +24,12 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDebianFolder = "/usr/share/datasets";
 
-/// By the file's name; empty when it tells nothing.
+/// By the file's name, else by its first bytes; empty when neither tells anything.
 std::string format_of(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return "images";
+  if (const std::string foreign = foreign_format(path); !foreign.empty())
+    throw ReadError(path.string() + ": it is " + foreign);
   std::string name = path.filename().string();
   if (name.ends_with(".gz")) name.resize(name.size() - 3);
   const std::string type = fs::path(name).extension().string();
@@ -34,7 +38,7 @@ std::string format_of(const fs::path& path) {
   if (type == ".h5" || type == ".hdf5" || type == ".hdf") return "hdf5";
   if (type == ".csv" || type == ".tsv" || type == ".txt") return "csv";
   if (name.find("idx") != std::string::npos) return "idx";
-  return "";
+  return format_by_bytes(path);
 }
 
 std::string join(const std::vector<std::string>& texts) {
@@ -52,30 +56,53 @@ Array read_npz_source(const fs::path& path, const std::string& member) {
   return read_npz(path, members.front());
 }
 
-/// The columns of a table that are wanted: the named one as [N], or all but those claimed by others as [N, P].
-Array read_csv_source(const fs::path& path, const std::string& member,
-                      const std::vector<std::string>& claimed) {
-  const Table table = read_csv(path);
+struct TableColumns {
+  Array values;
+  std::vector<std::string> classes;  // of a column of text
+};
+
+/// The columns of a table that are wanted: the named ones as [N, P], a single `member` as [N], else all but those claimed
+/// by others. Text is a class, and classes have one column.
+TableColumns wanted_columns(const Table& table, const Source& source, const std::vector<std::string>& claimed,
+                            const std::string& file) {
+  std::vector<std::string> names = source.columns;
+  if (!source.member.empty()) names = {source.member};
   std::vector<std::size_t> wanted;
-  for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    const bool is_claimed = std::find(claimed.begin(), claimed.end(), table.columns[i]) != claimed.end();
-    if (member.empty() ? !is_claimed : table.columns[i] == member) wanted.push_back(i);
+  for (const std::string& name : names) {
+    const auto found = std::find(table.columns.begin(), table.columns.end(), name);
+    if (found == table.columns.end())
+      throw ReadError(file + ": expected a column \"" + name + "\", found " + join(table.columns) + ".");
+    if (std::find(found + 1, table.columns.end(), name) != table.columns.end())
+      throw ReadError(file + ": two columns are called \"" + name + "\"; give them names of their own.");
+    wanted.push_back(static_cast<std::size_t>(found - table.columns.begin()));
   }
+  for (std::size_t i = 0; names.empty() && i < table.columns.size(); ++i)
+    if (std::find(claimed.begin(), claimed.end(), table.columns[i]) == claimed.end()) wanted.push_back(i);
   if (wanted.empty())
-    throw ReadError(path.string() + ": expected a column \"" + member + "\", found " + join(table.columns) +
-                    ".");
+    throw ReadError(file + ": labels, factors and latents take all columns, and leave none for x.");
+  TableColumns columns;
+  for (const std::size_t column : wanted)
+    if (const auto& classes = table.classes[column]; !classes.empty()) {
+      if (source.member.empty())
+        throw ReadError(file + ": column \"" + table.columns[column] + "\" holds text (\"" + classes.front() +
+                        "\"), which is no value; take it for labels = \"" +
+                        fs::path(file).filename().string() + ":" + table.columns[column] +
+                        "\", or name the columns that are values: x = { files = [\"" +
+                        fs::path(file).filename().string() + "\"], columns = […] }.");
+      columns.classes = classes;
+    }
   const auto rows = table.values.shape[0];
-  Array array{Element::kFloat64, {rows}, {}};
-  if (member.empty()) array.shape.push_back(static_cast<std::int64_t>(wanted.size()));
-  array.bytes.resize(static_cast<std::size_t>(rows) * wanted.size() * sizeof(double));
-  std::uint8_t* out = array.bytes.data();
+  columns.values = {Element::kFloat64, {rows}, {}};
+  if (source.member.empty()) columns.values.shape.push_back(static_cast<std::int64_t>(wanted.size()));
+  columns.values.bytes.resize(static_cast<std::size_t>(rows) * wanted.size() * sizeof(double));
+  std::uint8_t* out = columns.values.bytes.data();
   for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row)
     for (std::size_t column : wanted) {
       std::memcpy(out, table.values.bytes.data() + (row * table.columns.size() + column) * sizeof(double),
                   sizeof(double));
       out += sizeof(double);
     }
-  return array;
+  return columns;
 }
 
 std::vector<fs::path> split_paths(const char* text) {
@@ -136,10 +163,27 @@ fs::path SplitReader::locate(const std::string& file) const {
       (descriptor_.obtain.empty() ? "name its folder with --data or VARIFORM_DATA." : descriptor_.obtain));
 }
 
+Array SplitReader::table_columns(const fs::path& path, const Source& source,
+                                 const std::vector<std::string>& claimed, Loaded& loaded) {
+  auto table =
+      std::find_if(tables_.begin(), tables_.end(), [&](const auto& known) { return known.first == path; });
+  if (table == tables_.end()) {
+    tables_.emplace_back(path, read_csv(path, descriptor_.table));
+    table = std::prev(tables_.end());
+    notes_.insert(notes_.end(), table->second.notes.begin(), table->second.notes.end());
+  }
+  TableColumns columns = wanted_columns(table->second, source, claimed, path.string());
+  if (!loaded.values.bytes.empty() && columns.classes != loaded.class_names)
+    throw ReadError(path.string() + ": expected the classes " + join(loaded.class_names) +
+                    " as in the file before it, found " + join(columns.classes) + ".");
+  loaded.class_names = std::move(columns.classes);
+  return std::move(columns.values);
+}
+
 std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
     const Source& source, const std::vector<std::string>& claimed_columns) {
-  const std::string key =
-      join(source.files) + "\n" + source.member + "\n" + source.format + "\n" + join(claimed_columns);
+  const std::string key = join(source.files) + "\n" + source.member + "\n" + join(source.columns) + "\n" +
+                          source.format + "\n" + join(claimed_columns);
   for (const auto& [known, loaded] : cache_)
     if (known == key) return loaded;
   auto loaded = std::make_shared<Loaded>();
@@ -155,9 +199,15 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
     if (format == "idx") pair.x = read_idx(path);
     else if (format == "npy") pair.x = read_npy(path);
     else if (format == "npz") pair.x = read_npz_source(path, source.member);
-    else if (format == "hdf5") pair.x = read_hdf5(path, source.member.empty() ? "/x" : source.member);
-    else if (format == "cifar10") pair = read_cifar10(path);
-    else if (format == "csv") pair.x = read_csv_source(path, source.member, claimed_columns);
+    else if (format == "hdf5") {
+      pair.x = read_hdf5(path, source.member.empty() ? "/x" : source.member);
+      if (path.extension() == ".mat")
+        notes_.push_back(
+            path.string() +
+            ": MATLAB stores dimensions in reverse, so its size(x) = [a b c] is c x b x a here; " +
+            source.member + " was read as " + describe_shape(pair.x.shape) + ", the first of them the rows.");
+    } else if (format == "cifar10") pair = read_cifar10(path);
+    else if (format == "csv") pair.x = table_columns(path, source, claimed_columns, *loaded);
     else if (format == "images") {
       ImageFolder images = read_images(path);
       pair = {std::move(images.x), std::move(images.labels)};
@@ -181,6 +231,7 @@ SplitArrays SplitReader::read(const Split& split) {
   std::vector<std::string> claimed;
   for (const Source* source : {&split.labels, &split.factors, &split.latents})
     if (!source->member.empty()) claimed.push_back(source->member);
+    else claimed.insert(claimed.end(), source->columns.begin(), source->columns.end());
   const auto x = load(split.x, claimed);
   arrays.x = {x, &x->values};
   arrays.class_names = x->class_names;
@@ -193,6 +244,7 @@ SplitArrays SplitReader::read(const Split& split) {
                       std::to_string(arrays.x->rows()) + " " + what + ", one a datum, found " +
                       std::to_string(loaded->values.rows()) + " in " + join(source.files) + ".");
     to = {loaded, &loaded->values};
+    if (&source == &split.labels && !loaded->class_names.empty()) arrays.class_names = loaded->class_names;
   };
   also(split.labels, arrays.labels, "labels");
   also(split.factors, arrays.factors, "rows of factors");

@@ -35,16 +35,22 @@ class SplitReader {
 
   /// Throws MissingData or ReadError.
   SplitArrays read(const Split& split);
+  /// What the readers took for what, a sentence each.
+  const std::vector<std::string>& notes() const { return notes_; }
   /// The path of a file: FOLDER/<one of the descriptor's folders>/FILE or FOLDER/FILE, also with .gz appended.
   std::filesystem::path locate(const std::string& file) const;
 
  private:
   struct Loaded;
   std::shared_ptr<const Loaded> load(const Source& source, const std::vector<std::string>& claimed_columns);
+  Array table_columns(const std::filesystem::path& path, const Source& source,
+                      const std::vector<std::string>& claimed, Loaded& loaded);
 
   const Descriptor& descriptor_;
   std::vector<std::filesystem::path> folders_;
   std::vector<std::pair<std::string, std::shared_ptr<const Loaded>>> cache_;  // by files, member and format
+  std::vector<std::pair<std::filesystem::path, Table>> tables_;  // read once for x, labels and the rest
+  std::vector<std::string> notes_;
 };
 
 }  // namespace variform::data

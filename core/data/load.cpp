@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -151,6 +152,13 @@ at::Tensor checked_factors(at::Tensor factors, const Context& context) {
 
 // ---- Values
 
+/// All the digits that tell a number from its neighbours of the same type, and no more.
+template <class Float>
+std::string shortest(Float value) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
+}
+
 std::string domain_of(const at::Tensor& x, const Context& context) {
   if (!context.descriptor.domain.empty()) return context.descriptor.domain;
   switch (x.scalar_type()) {
@@ -166,7 +174,7 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
   const bool is_byte = x.scalar_type() == at::kByte;
   const auto fail = [&](const std::string& expected, double found) {
     throw ReadError(context.where + ": expected " + expected + " (domain \"" + domain + "\"), found " +
-                    std::to_string(found) + ".");
+                    shortest(found) + ".");
   };
   if (at::isFloatingType(x.scalar_type()) && !at::isfinite(x).all().item<bool>())
     throw ReadError(context.where + ": expected finite numbers, found a NaN or an infinity.");
@@ -178,7 +186,19 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
       throw ReadError(context.where + ": expected zeros and ones (domain \"binary\"), found fractions.");
   }
   if (domain == "unit interval" && (low < 0 || high > 1)) fail("values from 0 to 1", high > 1 ? high : low);
-  if ((domain == "count" || domain == "categorical") && low < 0) fail("no negative values", low);
+  if (domain != "count" && domain != "categorical") return;
+  if (low < 0) fail("no negative values", low);
+  if (!at::isFloatingType(x.scalar_type())) return;
+  const at::Tensor fractions = (x != x.round()).flatten(1).any(1).nonzero();
+  if (fractions.numel() == 0) return;
+  const auto row = fractions[0].item<std::int64_t>();
+  const at::Tensor values = x[row].flatten();
+  const at::Tensor at = (values != values.round()).nonzero()[0];
+  throw ReadError(context.where + ": expected whole numbers (domain \"" + domain + "\"), found " +
+                  shortest(values[at.item<std::int64_t>()].item<double>()) + " in row " +
+                  std::to_string(row) + " (from 0) and in " + std::to_string(fractions.size(0) - 1) +
+                  " other rows; write domain = \"real\" "
+                  "in the description, or mend the data.");
 }
 
 /// Rec. 601 luma for grey; colour from grey is a view that takes no memory.
@@ -288,10 +308,11 @@ Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed,
 
 struct Moments {
   at::Tensor mean, sd;
+  at::Tensor constant;  ///< bool, flat
 };
 
 /// Per channel of images, per value of 1-D data; in float64, over what gather() gives without noise. A constant
-/// channel has sd 1.
+/// channel has sd 1: what is left of it by rounding, less than a number's last digit, is no deviation.
 Moments moments(const Dataset& data) {
   constexpr std::int64_t kAtOnce = 4096;
   const bool is_image = data.shape().size() == 3;
@@ -312,16 +333,35 @@ Moments moments(const Dataset& data) {
   const at::Tensor mean = total([](const at::Tensor& x) { return x; });
   const at::Tensor variance = total([&](const at::Tensor& x) { return (x - mean).square(); });
   const at::Tensor sd = variance.sqrt();
-  return {mean, at::where(sd > 0, sd, at::ones_like(sd))};
+  const double rounding =
+      data.gather(at::zeros({1}, at::kLong)).scalar_type() == at::kDouble ? 1e-12 : 1.2e-7;
+  const at::Tensor varies = sd > rounding * mean.abs();
+  return {mean, at::where(varies, sd, at::ones_like(sd)), varies.logical_not().flatten()};
+}
+
+/// What is constant in the training data, for a note.
+std::string constants_text(const Moments& moments, const std::string& name) {
+  const at::Tensor which = moments.constant.nonzero().flatten();
+  const at::Tensor means = moments.mean.flatten();
+  std::string text;
+  for (std::int64_t i = 0; i < std::min<std::int64_t>(which.numel(), 5); ++i) {
+    const auto at = which[i].item<std::int64_t>();
+    text += (i ? ", " : "") + std::to_string(at + 1) + " (" + shortest(means[at].item<float>()) + ")";
+  }
+  return "The data set \"" + name + "\" has " + std::to_string(which.numel()) + " of " +
+         std::to_string(means.numel()) +
+         " values that never vary in the training data; standardised they are 0: number " + text +
+         (which.numel() > 5 ? ", …" : "") + ".";
 }
 
 void standardise(Splits& splits) {
   if (splits.train.needs_generator())
     throw std::invalid_argument("data set \"" + splits.name +
                                 "\": data.scale = \"standardise\" and data.dequantise exclude each other.");
-  const auto [mean, sd] = moments(splits.train);
+  const Moments found = moments(splits.train);
+  if (found.constant.any().item<bool>()) splits.notes.push_back(constants_text(found, splits.name));
   for (Dataset* part : {&splits.train, &splits.validation, &splits.test})
-    if (part->size() > 0) *part = part->standardised(mean, sd);
+    if (part->size() > 0) *part = part->standardised(found.mean, found.sd);
 }
 
 /// The rows for training are what the held-out end of the split leaves, cut to the limit.
@@ -336,7 +376,17 @@ void hold_out(Splits& splits, const config::DataSpec& spec) {
     throw std::invalid_argument(where + "data.limit = " + std::to_string(spec.limit) +
                                 " asks for more than the " + std::to_string(left) +
                                 " training data there are.");
-  if (spec.validation > 0) splits.validation = splits.train.slice(left, spec.validation);
+  if (spec.validation > 0) {
+    const at::Tensor all_labels = splits.train.labels();
+    splits.validation = splits.train.slice(left, spec.validation);
+    const at::Tensor labels = splits.validation.labels();
+    if (labels.defined() && spec.validation > 1 && labels.eq(labels[0]).all().item<bool>() &&
+        !all_labels.eq(labels[0]).all().item<bool>())
+      splits.notes.push_back("The last " + std::to_string(spec.validation) + " rows of the data set \"" +
+                             splits.name + "\", which are for validation, are all of class " +
+                             std::to_string(labels[0].item<std::int64_t>()) +
+                             ": the file is sorted. Write shuffle = 1 in the description of its split.");
+  }
   if (spec.validation > 0 || spec.limit > 0)
     splits.train = splits.train.slice(0, spec.limit > 0 ? spec.limit : left);
 }
@@ -377,6 +427,7 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
     throw ReadError("data set \"" + splits.name + "\": expected test data of shape " +
                     describe_shape(splits.train.shape()) + " as the training data, found " +
                     describe_shape(splits.test.shape()) + ".");
+  splits.notes = reader.notes();
   if (descriptor.splits.size() == 1)
     splits.notes.push_back("The data set \"" + splits.name +
                            "\" has one split, which serves for training and for testing.");

@@ -86,10 +86,12 @@ Tensor fresh_latents(train::Session& session, int64_t most, int64_t draws) {
 Tensor training_latents(train::Session& session) {
   constexpr int64_t kNumbers = int64_t{1} << 26;
   const bool is_fresh = session.splits.train.size() == 0;
-  const int64_t rows = std::min(kMostFitted, is_fresh ? session.batches->size() : session.splits.train.size());
+  const int64_t rows =
+      std::min(kMostFitted, is_fresh ? session.batches->size() : session.splits.train.size());
   const int64_t draws =
       std::clamp<int64_t>(kNumbers / (std::max<int64_t>(1, rows) * session.experiment.latent), 1, kMostDraws);
-  return is_fresh ? fresh_latents(session, kMostFitted, draws) : latents_of(session, "train", kMostFitted, draws);
+  return is_fresh ? fresh_latents(session, kMostFitted, draws)
+                  : latents_of(session, "train", kMostFitted, draws);
 }
 
 // Test data, or those held out of the training's; empty: neither.

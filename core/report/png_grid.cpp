@@ -2,15 +2,16 @@
 
 #include "report/png_grid.h"
 
-#include <fcntl.h>
 #include <png.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <span>
 #include <string>
 #include <system_error>
+
+#include "config/file.h"
 
 namespace variform::report {
 namespace fs = std::filesystem;
@@ -55,20 +56,6 @@ std::vector<std::uint8_t> compose(const Image& image) {
   return bytes;
 }
 
-// What errno was when something could not be done; 0: all is written.
-int write_file(const fs::path& path, const std::vector<std::uint8_t>& bytes) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file < 0) return errno;
-  int problem = 0;
-  for (std::size_t done = 0; done < bytes.size() && problem == 0;) {
-    const ssize_t count = ::write(file, bytes.data() + done, bytes.size() - done);
-    if (count >= 0) done += static_cast<std::size_t>(count);
-    else if (errno != EINTR) problem = errno;
-  }
-  if (::close(file) != 0 && problem == 0) problem = errno;
-  return problem;
-}
-
 [[noreturn]] void fail(const fs::path& path, int problem) {
   throw Error("the picture " + path.string() + " could not be written: " + std::strerror(problem) + ".");
 }
@@ -80,12 +67,8 @@ void write_png(const fs::path& path, const Image& image) {
   std::error_code problem;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), problem);
   if (problem) fail(path, problem.value());
-  const fs::path temporary = path.string() + ".part-" + std::to_string(::getpid());
-  int number = write_file(temporary, compose(image));
-  if (number == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) number = errno;
-  if (number == 0) return;
-  ::unlink(temporary.c_str());
-  fail(path, number);
+  const std::vector<std::uint8_t> bytes = compose(image);
+  if (const int reason = config::try_write_file(path, std::as_bytes(std::span(bytes)))) fail(path, reason);
 }
 
 Image read_png(const fs::path& path) {

@@ -3,6 +3,11 @@
 
 #include <ATen/Context.h>
 
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
 #if defined(VARIFORM_JEMALLOC)
 #include <jemalloc/jemalloc.h>
 
@@ -30,5 +35,17 @@ inline void keep_freed_memory() {
 // from now on. Processors compute more slowly with them, and Adam's averages are full of them: that of a weight whose gradient
 // has become zero, such as a dead unit's, shrinks by a tenth a step and is in that range from about the 700th to the 850th.
 inline void flush_denormals() { at::Context::setFlushDenormal(true); }
+
+/// How many processors this process may keep busy: those that it is bound to (taskset, a batch system), less where its
+/// control group has a quota or SLURM_CPUS_PER_TASK says so. At least 1.
+std::int64_t usable_processors();
+
+/// The processors of a control group's quota, rounded up: the least of the group's own and its ancestors', version 2
+/// (`cpu.max`) or 1. `mounted` is where groups are seen, `membership` the text of /proc/self/cgroup. Nothing if there is none.
+std::optional<std::int64_t> quota_of(const std::filesystem::path& mounted, const std::string& membership);
+
+/// Sets LibTorch's threads: `wanted`, or with 0 as many as the process may use; never more than OMP_NUM_THREADS says.
+/// Returns how many there are now.
+std::int64_t set_threads(std::int64_t wanted);
 
 }  // namespace variform::train

@@ -210,16 +210,14 @@ TEST_CASE("npy files of what is no array of numbers are refused") {
   };
   CHECK_THAT(message(npy("'|O'", "(2,)", ramp(40))),
              ContainsSubstring("found a pickled Python object array, which is not read"));
-  CHECK_THAT(message(npy("'<f8'", "(2, 2)", ramp(32), true)),
-             ContainsSubstring("expected an array in C order, found Fortran order"));
-  CHECK_THAT(message(npy("'<f2'", "(2,)", ramp(4))),
-             ContainsSubstring("found dtype <f2; convert with astype"));
+  CHECK_THAT(message(npy("'<c8'", "(2,)", ramp(16))),
+             ContainsSubstring("found dtype <c8; convert with astype"));
   CHECK_THAT(message(npy("[('a', '<f4')]", "(2,)", ramp(8))),
              ContainsSubstring("found dtype [('a', '<f4')]"));
   CHECK_THAT(message(npy("'|u1'", "(5,)", ramp(4))),
-             ContainsSubstring("expected 5 uint8 after the header (5 bytes), found only 4"));
+             ContainsSubstring("expected 5 elements of 1 bytes after the header (5 bytes), found only 4"));
   CHECK_THAT(message(npy("'|u1'", "(3,)", ramp(4))),
-             ContainsSubstring("expected the end of the file after 3 uint8"));
+             ContainsSubstring("expected the end of the file after 3 elements"));
   CHECK_THAT(message(npy("'|u1'", "[3]", ramp(4))), ContainsSubstring("found a header without them"));
   CHECK_THAT(message(npy("'|u1'", "(-3,)", ramp(4))),
              ContainsSubstring("expected at least one element, found an array of -3."));
@@ -409,10 +407,13 @@ TEST_CASE("tables of numbers are read with and without names") {
     return refusal([&] { read_csv(write(folder / "x.csv", text)); });
   };
   CHECK_THAT(message("1,2\n3\n"),
-             ContainsSubstring("x.csv, line 2: expected 2 numbers as in the first line, found 1."));
-  CHECK_THAT(message("1,2\n3,x\n"), ContainsSubstring("line 2: expected a finite number, found \"x\"."));
-  CHECK_THAT(message("1,2\n3,nan\n"), ContainsSubstring("line 2: expected a finite number, found \"nan\"."));
-  CHECK_THAT(message("a,b\n"), ContainsSubstring("expected lines of numbers, found none."));
+             ContainsSubstring("x.csv, line 2: expected 2 cells as in the line before, found 1."));
+  CHECK_THAT(message("1,2\n3,x\n"),
+             ContainsSubstring(
+                 "line 2, column \"2\": expected a finite number as in the lines before, found \"x\"."));
+  CHECK_THAT(message("1,2\n3,nan\n"),
+             ContainsSubstring("line 2, column \"2\": \"nan\" stands where a value should"));
+  CHECK_THAT(message("a,b\n"), ContainsSubstring("expected lines of numbers, found names of columns alone."));
 }
 
 TEST_CASE("damaged files of every format are refused, not obeyed") {
@@ -425,7 +426,10 @@ TEST_CASE("damaged files of every format are refused, not obeyed") {
   fuzz(write(folder / "s.npz", zip({{"x.npy", npy("'|u1'", "(400,)", ramp(400)), false, true}})), 1500, npz);
   fuzz(write(folder / "d.npz", zip({{"x.npy", npy("'|u1'", "(400,)", ramp(400)), true}})), 1500, npz);
   fuzz(write(folder / "x.bin", cifar10({1, 2})), 200, read_cifar10);
-  fuzz(write(folder / "x.csv", "a,b\n1,2\n3.5,4\n5,6e3\n7,8\n9,10\n"), 1000, read_csv);
+  fuzz(write(folder / "x.csv", "a,b\n1,2\n3.5,4\n5,6e3\n7,8\n9,10\n"), 1000,
+       [](const fs::path& p) { return read_csv(p); });
+  fuzz(write(folder / "q.csv", "\xef\xbb\xbf\"a, \"\"b\",c\r\n1;5,two\r\n\"3\",\"4\n5\",\r\n"), 1000,
+       [](const fs::path& p) { return read_csv(p); });
   write_png(folder / "png/x.png", 16, 16, 3, ramp(768));
   fuzz(folder / "png/x.png", 500, [](const fs::path& p) { return read_images(p.parent_path()); });
   write_jpeg(folder / "jpeg/x.jpg", 16, 16, 3, ramp(768));

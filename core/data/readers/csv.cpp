@@ -2,15 +2,21 @@
 
 #include "data/readers/csv.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <deque>
+#include <map>
 #include <string_view>
 
 #include "data/readers/source.h"
 
 namespace variform::data {
 namespace {
+
+using Cells = std::vector<std::string_view>;
 
 std::string read_all(ByteSource& source) {
   std::string text;
@@ -24,21 +30,24 @@ std::string read_all(ByteSource& source) {
   return text;
 }
 
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\"");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\"") - first + 1);
+// The text without UTF-8's mark; other encodings by name.
+std::string_view as_utf8(std::string_view text, const std::string& name) {
+  const auto refuse = [&](const std::string& what) {
+    throw ReadError(
+        name + ": expected a table in UTF-8, found " + what +
+        "; write it again, for instance with Python: open(\"new.csv\", \"w\", encoding=\"utf-8\")."
+        "write(open(\"old.csv\", encoding=\"utf-16\").read())");
+  };
+  if (text.starts_with("\xef\xbb\xbf")) return text.substr(3);
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) refuse("UTF-16");
+  if (text.find('\0') != std::string_view::npos) refuse("bytes of value 0, which are no text");
+  return text;
 }
 
-std::vector<std::string_view> split(std::string_view line, char separator) {
-  std::vector<std::string_view> cells;
-  while (true) {
-    const auto end = line.find(separator);
-    const auto cell = trim(line.substr(0, end));
-    if (separator != ' ' || !cell.empty()) cells.push_back(cell);
-    if (end == std::string_view::npos) return cells;
-    line.remove_prefix(end + 1);
-  }
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 bool to_number(std::string_view cell, double& value) {
@@ -47,54 +56,402 @@ bool to_number(std::string_view cell, double& value) {
   return error == std::errc() && end == cell.data() + cell.size() && std::isfinite(value);
 }
 
-char separator_of(std::string_view line) {
-  for (char c : {',', ';', '\t'})
-    if (line.find(c) != std::string_view::npos) return c;
-  return ' ';
+bool is_number(std::string_view cell) {
+  double value = 0;
+  return to_number(cell, value);
 }
+
+bool is_missing(std::string_view cell) {
+  constexpr std::array<std::string_view, 15> kWords{
+      "", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "missing", "?", "-", "."};
+  return std::find(kWords.begin(), kWords.end(), cell) != kWords.end();
+}
+
+// "-12,5": digits with one comma among them. `group`: three digits behind it, as if it parted thousands.
+bool has_decimal_comma(std::string_view cell, bool& group) {
+  const auto comma = cell.find(',');
+  if (comma == std::string_view::npos ||
+      cell.find_first_not_of("+-0123456789,eE") != std::string_view::npos ||
+      cell.find(',', comma + 1) != std::string_view::npos)
+    return false;
+  const auto end = std::min(cell.find_first_not_of("0123456789", comma + 1), cell.size());
+  group = end - comma - 1 == 3 && end == cell.size();
+  return true;
+}
+
+/// Cuts a text into lines of cells. A quoted cell with doubled quotes is kept here, all others are views of the text.
+class Lines {
+ public:
+  Lines(std::string_view text, std::string name) : rest_(text), name_(std::move(name)) {
+    if (rest_.find('\n') == std::string_view::npos && rest_.find('\r') != std::string_view::npos) end_ = '\r';
+  }
+
+  /// The separator of the line that comes next: the first of these that stands in it outside quotes, else blanks.
+  char guess_separator() {
+    skip_idle_lines();
+    std::string outside;
+    bool quoted = false;
+    for (const char c : rest_) {
+      if (c == end_ && !quoted) break;
+      if (c == '"') quoted = !quoted;
+      else if (!quoted) outside += c;
+    }
+    for (const char c : {'\t', ';', ',', '|'})
+      if (outside.find(c) != std::string::npos) return c;
+    return ' ';
+  }
+  void set_separator(char separator) { separator_ = separator; }
+
+  bool next(Cells& cells) {
+    cells.clear();
+    skip_idle_lines();
+    if (rest_.empty()) return false;
+    number_ = next_number_;
+    if (take_plain_line(cells)) return true;
+    for (bool more = true; more;) more = take_cell(cells);
+    return true;
+  }
+  /// Of the line that next() gave, from 1.
+  std::size_t number() const { return number_; }
+  std::string where() const { return name_ + ", line " + std::to_string(number_); }
+
+ private:
+  void skip_idle_lines() {
+    while (!rest_.empty()) {
+      const std::string_view line = rest_.substr(0, rest_.find(end_));
+      const auto first = line.find_first_not_of(" \t\r");
+      if (first != std::string_view::npos && line[first] != '#') return;
+      rest_.remove_prefix(std::min(line.size() + 1, rest_.size()));
+      ++next_number_;
+    }
+  }
+  // The whole line where nothing in it is quoted, which is quicker; false where something is.
+  bool take_plain_line(Cells& cells) {
+    std::string_view line = rest_.substr(0, rest_.find(end_));
+    if (separator_ == ' ' || line.find('"') != std::string_view::npos) return false;
+    rest_.remove_prefix(std::min(line.size() + 1, rest_.size()));
+    ++next_number_;
+    if (end_ == '\n' && line.ends_with('\r')) line.remove_suffix(1);
+    while (true) {
+      const auto end = line.find(separator_);
+      const std::string_view cell = line.substr(0, end);
+      const bool blanks = !cell.empty() && (cell.front() <= ' ' || cell.back() <= ' ');
+      cells.push_back(blanks ? trimmed(cell) : cell);
+      if (end == std::string_view::npos) return true;
+      line.remove_prefix(end + 1);
+    }
+  }
+  bool is_blank(char c) const { return c == ' ' || (c == '\t' && separator_ != '\t'); }
+
+  // One cell, and what ends it; false at the end of the line.
+  bool take_cell(Cells& cells) {
+    while (!rest_.empty() && is_blank(rest_.front())) rest_.remove_prefix(1);
+    if (separator_ == ' ' && ends_line()) return false;
+    cells.push_back(!rest_.empty() && rest_.front() == '"' ? quoted_cell() : plain_cell());
+    if (ends_line()) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+  // True, and the end dropped, where the line ends here.
+  bool ends_line() {
+    if (rest_.empty()) return true;
+    if (rest_.front() == '\r' && end_ == '\n' && (rest_.size() == 1 || rest_[1] == '\n'))
+      rest_.remove_prefix(1);
+    if (rest_.empty()) return true;
+    if (rest_.front() != end_) return false;
+    rest_.remove_prefix(1);
+    ++next_number_;
+    return true;
+  }
+  std::string_view plain_cell() {
+    const char separator = separator_, also = separator_ == ' ' ? '\t' : separator_, end = end_;
+    const char* const begin = rest_.data();
+    const char* const last = begin + rest_.size();
+    const char* c = begin;
+    while (c != last && *c != separator && *c != end && *c != also) ++c;
+    auto at = static_cast<std::size_t>(c - begin);
+    std::string_view cell = rest_.substr(0, at);
+    if (cell.ends_with('\r')) cell.remove_suffix(1), --at;
+    rest_.remove_prefix(at);
+    return cell.ends_with(' ') || cell.ends_with('\t') ? trimmed(cell) : cell;
+  }
+  std::string_view quoted_cell() {
+    std::string with_quotes;
+    bool doubled = false;
+    std::size_t at = 1, begin = 1;
+    for (;; ++at) {
+      at = rest_.find('"', at);
+      if (at == std::string_view::npos)
+        throw ReadError(where() + ": a cell begins with a quote, and no quote ends it.");
+      if (at + 1 >= rest_.size() || rest_[at + 1] != '"') break;
+      doubled = true;
+      with_quotes += rest_.substr(begin, at + 1 - begin);
+      begin = ++at + 1;
+    }
+    std::string_view cell = rest_.substr(begin, at - begin);
+    if (doubled) cell = kept_.emplace_back(with_quotes + std::string(cell));
+    else cell = rest_.substr(1, at - 1);
+    const auto dropped = rest_.substr(0, at + 1);
+    next_number_ += static_cast<std::size_t>(
+        std::count(dropped.begin(), dropped.end(), end_));  // a line break is quoted, too
+    rest_.remove_prefix(at + 1);
+    while (!rest_.empty() && is_blank(rest_.front()) && separator_ != ' ') rest_.remove_prefix(1);
+    const bool ends = rest_.empty() || rest_.front() == separator_ || rest_.front() == end_ ||
+                      rest_.front() == '\r' || (separator_ == ' ' && rest_.front() == '\t');
+    if (!ends)
+      throw ReadError(where() + ": expected a separator after the quoted cell \"" +
+                      std::string(cell.substr(0, 40)) + "\", found '" + std::string(1, rest_.front()) + "'.");
+    return cell;
+  }
+
+  std::string_view rest_;
+  std::string name_;
+  char separator_ = ',', end_ = '\n';
+  std::size_t number_ = 0, next_number_ = 1;
+  std::deque<std::string> kept_;
+};
+
+std::string listed(const Cells& cells) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(cells.size(), 5); ++i)
+    text += (i ? ", " : "") + std::string(cells[i].substr(0, 20));
+  return text + (cells.size() > 5 ? ", …" : "");
+}
+
+// 0, 1, 2 … from the cell `first` on: how pandas names columns without names.
+bool counts_up(const Cells& cells, std::size_t first) {
+  for (std::size_t i = first; i < cells.size(); ++i)
+    if (cells[i] != std::to_string(i - first)) return false;
+  return cells.size() > first;
+}
+
+constexpr const char* kAsk = "; write header = true or header = false in the data set's description.";
+
+/// Reads one file: what the first line is, then line by line.
+class CsvReading {
+ public:
+  CsvReading(Lines& lines, const CsvOptions& options) : lines_(lines), options_(options) {
+    lines_.set_separator(options.separator.empty() ? lines_.guess_separator() : options.separator.front());
+    comma_separates_ =
+        (options.separator.empty() ? lines_.guess_separator() : options.separator.front()) == ',';
+    has_comma_ = comma_allowed();
+  }
+
+  Table read(const std::string& name) {
+    Cells first, cells;
+    if (!lines_.next(first)) throw ReadError(name + ": expected lines of numbers, found none.");
+    first_line_ = lines_.where();
+    const bool has_second = lines_.next(cells);
+    const bool is_header = options_.header ? *options_.header : tell_header(first, cells);
+    if (is_header && !has_second)
+      throw ReadError(name + ": expected lines of numbers, found names of columns alone.");
+    width_ = has_second && is_header ? cells.size() : first.size();
+    // What spreadsheets leave behind: a separator at the end of every line.
+    const bool trails =
+        width_ > 1 && (has_second ? cells : first).back().empty() &&
+        (is_header ? first.size() + 1 == width_ || first.back().empty() : first.back().empty());
+    name_columns(is_header ? first : Cells{}, trails);
+    if (!is_header) add(first, first_line_);
+    if (has_second) add(cells, lines_.where());
+    while (lines_.next(cells)) add(cells, lines_.where());
+    finish();
+    return std::move(table_);
+  }
+
+ private:
+  struct Column {
+    std::string name;
+    bool used = true, known = false, text = false;
+    std::map<std::string, double, std::less<>> classes;  // of text, numbered as they come
+  };
+
+  bool comma_allowed() const {
+    return options_.decimal == "," || (options_.decimal.empty() && !comma_separates_);
+  }
+  bool is_numeric(std::string_view cell) const {
+    bool group = false;
+    return is_number(cell) || (comma_allowed() && has_decimal_comma(cell, group));
+  }
+  bool all_text(const Cells& cells, std::size_t first) const {
+    bool some = false;
+    for (std::size_t i = first; i < cells.size(); ++i) {
+      if (is_numeric(cells[i])) return false;
+      some = some || !is_missing(cells[i]);
+    }
+    return some;
+  }
+
+  bool tell_header(const Cells& first, const Cells& second) {
+    const std::size_t from = !first.empty() && first.front().empty() ? 1 : 0;
+    if (first.size() > from && all_text(first, from)) {
+      if (!second.empty() && std::none_of(second.begin(), second.end(), [&](auto cell) {
+            return is_numeric(cell);
+          }))  // all is text: a file of labels, perhaps
+        throw ReadError(first_line_ + ": " + listed(first) + " are names of columns or the first row's text" +
+                        kAsk);
+      return true;
+    }
+    if (from == 1 && counts_up(first, 1)) return true;
+    if (first.size() > 1 && counts_up(first, 0))
+      throw ReadError(first_line_ + ": " + listed(first) +
+                      " are names of columns, as pandas writes them, or values" + kAsk);
+    for (std::size_t i = 0; i < std::min(first.size(), second.size()); ++i)
+      if (!is_numeric(first[i]) && !is_missing(first[i]) && is_numeric(second[i]))
+        throw ReadError(first_line_ + ": " + listed(first) + " are text and numbers, and \"" +
+                        std::string(first[i].substr(0, 40)) + "\" stands over a number" + kAsk);
+    return false;
+  }
+
+  void name_columns(const Cells& names, bool trails) {
+    columns_.resize(width_);
+    if (trails) columns_.back().used = false, trailing_ = true;
+    const bool is_short =
+        !names.empty() && names.size() + 1 == width_ && !trails;  // R's header over row names
+    if (!names.empty() && !is_short && names.size() != width_ && !(trails && names.size() + 1 == width_))
+      throw ReadError(lines_.where() + ": expected " + std::to_string(names.size()) +
+                      " cells as there are names in the " + "first line, found " + std::to_string(width_) +
+                      ".");
+    for (std::size_t i = 0; i < width_; ++i) {
+      const std::size_t at = is_short ? i - 1 : i;
+      columns_[i].name = names.empty()       ? std::to_string(i + 1)
+                         : at < names.size() ? std::string(names[at])
+                                             : "";
+    }
+    const bool has_index = is_short || (!names.empty() && names.front().empty() && width_ > 1);
+    if (has_index) {
+      columns_.front().used = false;
+      table_.notes.push_back(first_line_ +
+                             ": the first column has no name; it is taken for the rows' names and left out.");
+    }
+    if (options_.index_column.empty()) return;
+    const auto found = std::find_if(columns_.begin(), columns_.end(), [&](const Column& column) {
+      return column.name == options_.index_column;
+    });
+    if (found == columns_.end())
+      throw ReadError(first_line_ + ": expected the index_column \"" + options_.index_column + "\", found " +
+                      names_text() + ".");
+    found->used = false;
+  }
+
+  std::string names_text() const {
+    std::string text;
+    for (const Column& column : columns_)
+      if (column.used) text += (text.empty() ? "" : ", ") + column.name;
+    return text;
+  }
+
+  void add(const Cells& cells, const std::string& where) {
+    if (cells.size() != width_)
+      throw ReadError(where + ": expected " + std::to_string(width_) +
+                      " cells as in the line before, found " + std::to_string(cells.size()) + ".");
+    if (trailing_ && !cells.back().empty())
+      throw ReadError(where +
+                      ": expected nothing behind the last separator, as in the lines before, found \"" +
+                      std::string(cells.back().substr(0, 40)) + "\".");
+    for (std::size_t i = 0; i < width_; ++i) {
+      Column& column = columns_[i];
+      double value = 0;
+      if (!column.used) continue;
+      if (!column.known || column.text || has_comma_ || !to_number(cells[i], value))
+        value = value_of(column, cells[i], where);
+      values_.push_back(value);
+    }
+    ++rows_;
+  }
+
+  double value_of(Column& column, std::string_view cell, const std::string& where) {
+    double value = 0;
+    const bool number = numeric(cell, value, where);
+    if (!number && is_missing(cell))
+      throw ReadError(
+          where + ", column \"" + column.name +
+          "\": " + (cell.empty() ? "nothing" : "\"" + std::string(cell) + "\"") +
+          " stands where a value should, and a model needs all of them; leave such rows out, or fill the "
+          "values in, "
+          "for instance with pandas: pandas.read_csv(\"old.csv\").dropna().to_csv(\"new.csv\", index=False)");
+    if (!column.known) column.text = !number, column.known = true;
+    if (!column.text) {
+      if (!number)
+        throw ReadError(where + ", column \"" + column.name +
+                        "\": expected a finite number as in the lines before, found \"" +
+                        std::string(cell.substr(0, 40)) + "\".");
+      return value;
+    }
+    const auto known = column.classes.find(cell);
+    if (known != column.classes.end()) return known->second;
+    return column.classes.emplace(std::string(cell), static_cast<double>(column.classes.size()))
+        .first->second;
+  }
+
+  bool numeric(std::string_view cell, double& value, const std::string& where) {
+    if (to_number(cell, value)) {
+      if (comma_allowed() && cell.find('.') != std::string_view::npos && point_.empty()) point_ = where;
+      return true;
+    }
+    bool group = false;
+    if (!comma_allowed() || !has_decimal_comma(cell, group)) return false;
+    (group ? undecided_ : decided_) = where;
+    std::string with_point(cell);
+    with_point[with_point.find(',')] = '.';
+    return to_number(with_point, value);
+  }
+
+  void finish() {
+    if (options_.decimal.empty()) {
+      if (!point_.empty() && !(decided_ + undecided_).empty())
+        throw ReadError(
+            (decided_.empty() ? undecided_ : decided_) + ": a number with a comma, and " + point_ +
+            " one with a point; write decimal = \",\" or decimal = \".\" in the data set's description, or "
+            "write the numbers alike.");
+      if (!undecided_.empty() && decided_.empty())
+        throw ReadError(undecided_ +
+                        ": a comma with three digits behind it is a decimal comma or parts thousands; write "
+                        "decimal = \",\" in the data set's description, or leave the thousands' commas out.");
+      if (!decided_.empty()) table_.notes.push_back(decided_ + ": commas are taken for decimal commas.");
+    }
+    std::vector<std::size_t> used;
+    for (std::size_t i = 0; i < columns_.size(); ++i)
+      if (columns_[i].used) used.push_back(i);
+    if (used.empty()) throw ReadError(first_line_ + ": expected columns of values, found row names alone.");
+    table_.classes.resize(used.size());
+    for (std::size_t j = 0; j < used.size(); ++j) {
+      Column& column = columns_[used[j]];
+      table_.columns.push_back(column.name);
+      if (!column.text) continue;
+      std::vector<double> rank(column.classes.size());
+      for (const auto& [text, number] : column.classes) {
+        rank[static_cast<std::size_t>(number)] = static_cast<double>(table_.classes[j].size());
+        table_.classes[j].push_back(text);
+      }
+      for (std::size_t row = 0; row < rows_; ++row) {
+        double& value = values_[row * used.size() + j];
+        value = rank[static_cast<std::size_t>(value)];
+      }
+    }
+    table_.values = {
+        Element::kFloat64, {static_cast<std::int64_t>(rows_), static_cast<std::int64_t>(used.size())}, {}};
+    table_.values.bytes.resize(values_.size() * sizeof(double));
+    std::memcpy(table_.values.bytes.data(), values_.data(), table_.values.bytes.size());
+  }
+
+  Lines& lines_;
+  const CsvOptions& options_;
+  Table table_;
+  std::vector<Column> columns_;
+  std::vector<double> values_;
+  std::size_t width_ = 0, rows_ = 0;
+  bool comma_separates_ = false, trailing_ = false;
+  bool has_comma_ = false;  // numbers may have a decimal comma: each is looked at
+  std::string first_line_, point_, decided_, undecided_;  // where such a number stands
+};
 
 }  // namespace
 
-Table read_csv(const std::filesystem::path& path) {
+Table read_csv(const std::filesystem::path& path, const CsvOptions& options) {
   const auto source = open_file(path);
   const std::string text = read_all(*source);
-  Table table;
-  std::vector<double> values;
-  char separator = 0;
-  std::size_t number = 0;
-  for (std::string_view rest = text; !rest.empty();) {
-    const auto end = rest.find('\n');
-    const std::string_view line = trim(rest.substr(0, end));
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    ++number;
-    if (line.empty() || line.starts_with('#')) continue;
-    const bool is_first = separator == 0;
-    if (is_first) separator = separator_of(line);
-    const auto cells = split(line, separator);
-    double value = 0;
-    if (is_first && !to_number(cells.front(), value)) {
-      for (auto cell : cells) table.columns.emplace_back(cell);
-      continue;
-    }
-    if (is_first)
-      for (std::size_t i = 1; i <= cells.size(); ++i) table.columns.push_back(std::to_string(i));
-    const std::string where = source->name() + ", line " + std::to_string(number);
-    if (cells.size() != table.columns.size())
-      throw ReadError(where + ": expected " + std::to_string(table.columns.size()) +
-                      " numbers as in the first line, found " + std::to_string(cells.size()) + ".");
-    for (auto cell : cells) {
-      if (!to_number(cell, value))
-        throw ReadError(where + ": expected a finite number, found \"" + std::string(cell.substr(0, 40)) +
-                        "\".");
-      values.push_back(value);
-    }
-  }
-  if (values.empty()) throw ReadError(source->name() + ": expected lines of numbers, found none.");
-  const auto columns = static_cast<std::int64_t>(table.columns.size());
-  table.values = {Element::kFloat64, {static_cast<std::int64_t>(values.size()) / columns, columns}, {}};
-  table.values.bytes.resize(values.size() * sizeof(double));
-  std::memcpy(table.values.bytes.data(), values.data(), table.values.bytes.size());
-  return table;
+  Lines lines(as_utf8(text, source->name()), source->name());
+  return CsvReading(lines, options).read(source->name());
 }
 
 }  // namespace variform::data

@@ -1,7 +1,8 @@
 #pragma once
-// Tables of numbers as text, for 1-D data.
+// Tables as text: RFC 4180, and what spreadsheets, pandas, R and MATLAB make of it.
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,14 +10,30 @@
 
 namespace variform::data {
 
-struct Table {
-  std::vector<std::string> columns;  ///< the header's names; "1", "2", … when there is no header
-  Array values;                      ///< float64 [rows, columns]
+/// How a table is written. What is left open is told from the file; where that could be wrong, reading fails with the
+/// question, and where something was taken for something, a note says so.
+struct CsvOptions {
+  std::optional<bool> header{};  ///< whether the first line has names
+  std::string separator{};       ///< one character; " " for any blanks; empty: told from the first line
+  std::string decimal{};         ///< "." or ","; empty: told from the numbers
+  std::string index_column{};    ///< a column that numbers the rows and is left out
+  bool operator==(const CsvOptions&) const = default;
 };
 
-/// Reads numbers separated by commas, semicolons, tabs or blanks, one datum a line, with an optional line of column
-/// names first. Empty lines and lines that begin with # are skipped. Plain or gzip. Throws ReadError with the line
-/// number for a cell that is no finite number and for a line of another length.
-Table read_csv(const std::filesystem::path& path);
+struct Table {
+  std::vector<std::string> columns;  ///< the header's names; "1", "2", … when there is no header
+  Array values;  ///< float64 [rows, columns]; of a column of text each cell's class, from 0
+  std::vector<std::vector<std::string>> classes;  ///< by column: the texts in byte order; empty for numbers
+  std::vector<std::string> notes;                 ///< what was taken for what, a sentence each
+};
+
+/// Reads one example per line. Cells may be quoted, and then hold separators, line breaks and doubled quotes. Empty
+/// lines and lines that begin with # are skipped, as is UTF-8's mark. Lines end in LF, CR LF or CR. Plain or gzip.
+///
+/// The first line is a header if all its cells are text; a blank first name, or one name less than there are cells, is
+/// a column of row names, which is left out. A column is of text if its first cell is. Throws ReadError with line and
+/// column for a missing value, a number in a foreign form, a line of another length, and a first line that may be
+/// either (0, 1, 2 … as pandas numbers columns; names and numbers mixed).
+Table read_csv(const std::filesystem::path& path, const CsvOptions& options = {});
 
 }  // namespace variform::data

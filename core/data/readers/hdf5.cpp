@@ -3,6 +3,7 @@
 #include "data/readers/hdf5.h"
 
 #include <algorithm>
+#include <cstring>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -84,7 +85,8 @@ Target target_of(const std::string& where, hid_t type) {
       const bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
       if (size == 1 && !is_signed) return {Element::kUint8, H5T_NATIVE_UINT8};
       if (size < 4 || (size == 4 && is_signed)) return {Element::kInt32, H5T_NATIVE_INT32};
-      if (size == 4 || (size == 8 && is_signed)) return {Element::kInt64, H5T_NATIVE_INT64};
+      if (size == 4 || size == 8)
+        return {Element::kInt64, size == 8 && !is_signed ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64};
       break;
     }
     case H5T_FLOAT:
@@ -128,6 +130,16 @@ void check_stored(const std::string& where, hid_t dataset, std::uint64_t element
                     std::to_string(stored) + " bytes for them; the file is truncated or damaged.");
 }
 
+/// Unsigned numbers of 64 bits are kept where they are numbers of int64, too.
+void check_signed_range(const Array& array, const std::string& where) {
+  for (std::size_t at = 0; at < array.bytes.size(); at += sizeof(std::uint64_t)) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, array.bytes.data() + at, sizeof(value));
+    if (value >> 63)
+      throw ReadError(where + ": expected integers below 2^63, found " + std::to_string(value) + ".");
+  }
+}
+
 }  // namespace
 
 Array read_hdf5(const std::filesystem::path& path, const std::string& path_inside) {
@@ -159,6 +171,7 @@ Array read_hdf5(const std::filesystem::path& path, const std::string& path_insid
     throw ReadError(where + ": cannot be read (" + reason() + "); the file is truncated or damaged.");
   if (array.element == Element::kBool)
     for (auto& byte : array.bytes) byte = byte != 0;
+  if (H5Tequal(target.type, H5T_NATIVE_UINT64) > 0) check_signed_range(array, where);
   return array;
 }
 

@@ -4,6 +4,9 @@
 
 #include <bit>
 #include <charconv>
+#include <cmath>
+#include <cstring>
+#include <limits>
 #include <optional>
 
 #include "data/readers/source.h"
@@ -39,10 +42,96 @@ std::optional<std::vector<std::int64_t>> parse_shape(std::string_view text) {
   }
 }
 
+/// What is stored, and what it becomes: types that tensors lack become the next larger one that holds all their values.
+enum class Stored { kAsItIs, kInt8, kInt16, kUint16, kUint32, kUint64, kFloat16 };
+
 struct Type {
   Element element;
   bool swapped;
+  Stored stored = Stored::kAsItIs;
 };
+
+std::size_t width_of(const Type& type) {
+  switch (type.stored) {
+    case Stored::kAsItIs: return size_of(type.element);
+    case Stored::kInt8: return 1;
+    case Stored::kInt16:
+    case Stored::kUint16:
+    case Stored::kFloat16: return 2;
+    case Stored::kUint32: return 4;
+    case Stored::kUint64: return 8;
+  }
+  return 0;
+}
+
+template <class From, class To, class Convert>
+std::vector<std::uint8_t> converted(const std::vector<std::uint8_t>& bytes, const Convert& convert) {
+  const std::size_t count = bytes.size() / sizeof(From);
+  std::vector<std::uint8_t> result(count * sizeof(To));
+  for (std::size_t i = 0; i < count; ++i) {
+    From from;
+    std::memcpy(&from, bytes.data() + i * sizeof(From), sizeof(From));
+    const To to = convert(from);
+    std::memcpy(result.data() + i * sizeof(To), &to, sizeof(To));
+  }
+  return result;
+}
+
+/// IEEE 754's half precision: sign, 5 bits of exponent, 10 of fraction.
+float half_to_float(std::uint16_t half) {
+  const int exponent = half >> 10 & 31;
+  const int fraction = half & 1023;
+  float value = 0;
+  if (exponent == 31)
+    value = fraction ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
+  else if (exponent == 0) value = std::ldexp(static_cast<float>(fraction), -24);
+  else value = std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+  return half & 0x8000 ? -value : value;
+}
+
+std::vector<std::uint8_t> widened(const std::vector<std::uint8_t>& bytes, Stored stored,
+                                  const std::string& file) {
+  const auto widen = [](auto value) { return static_cast<std::int32_t>(value); };
+  switch (stored) {
+    case Stored::kAsItIs: break;
+    case Stored::kInt8: return converted<std::int8_t, std::int32_t>(bytes, widen);
+    case Stored::kInt16: return converted<std::int16_t, std::int32_t>(bytes, widen);
+    case Stored::kUint16: return converted<std::uint16_t, std::int32_t>(bytes, widen);
+    case Stored::kUint32:
+      return converted<std::uint32_t, std::int64_t>(bytes, [](auto v) { return std::int64_t{v}; });
+    case Stored::kFloat16: return converted<std::uint16_t, float>(bytes, half_to_float);
+    case Stored::kUint64:
+      return converted<std::uint64_t, std::int64_t>(bytes, [&](std::uint64_t value) {
+        if (value >> 63)
+          throw ReadError(file + ": expected integers below 2^63, found " + std::to_string(value) + ".");
+        return static_cast<std::int64_t>(value);
+      });
+  }
+  return bytes;
+}
+
+/// From Fortran's order, in which the first index moves fastest, to C's.
+std::vector<std::uint8_t> in_c_order(const std::vector<std::uint8_t>& bytes,
+                                     const std::vector<std::int64_t>& shape, std::size_t width) {
+  std::vector<std::uint8_t> result(bytes.size());
+  std::vector<std::size_t> strides, index(shape.size());
+  std::size_t stride = width;
+  for (const std::int64_t size : shape) {
+    strides.push_back(stride);
+    stride *= static_cast<std::size_t>(size);
+  }
+  std::size_t from = 0;
+  for (std::size_t to = 0; to < result.size(); to += width) {
+    std::memcpy(result.data() + to, bytes.data() + from, width);
+    for (std::size_t d = shape.size(); d-- > 0;) {
+      from += strides[d];
+      if (++index[d] < static_cast<std::size_t>(shape[d])) break;
+      from -= strides[d] * index[d];
+      index[d] = 0;
+    }
+  }
+  return result;
+}
 
 Type parse_type(const std::string& file, std::string_view text) {
   const std::string_view descr =
@@ -59,8 +148,14 @@ Type parse_type(const std::string& file, std::string_view text) {
   if (code == "i8") return {Element::kInt64, swapped};
   if (code == "f4") return {Element::kFloat32, swapped};
   if (code == "f8") return {Element::kFloat64, swapped};
+  if (code == "f2") return {Element::kFloat32, swapped, Stored::kFloat16};
+  if (code == "i1") return {Element::kInt32, false, Stored::kInt8};
+  if (code == "i2") return {Element::kInt32, swapped, Stored::kInt16};
+  if (code == "u2") return {Element::kInt32, swapped, Stored::kUint16};
+  if (code == "u4") return {Element::kInt64, swapped, Stored::kUint32};
+  if (code == "u8") return {Element::kInt64, swapped, Stored::kUint64};
   throw ReadError(file +
-                  ": expected elements of uint8, bool, int32, int64, float32 or float64, found dtype " +
+                  ": expected integers, bool, or floating-point numbers of 16, 32 or 64 bits, found dtype " +
                   std::string(descr) + "; convert with astype before saving.");
 }
 
@@ -95,15 +190,16 @@ Array read_npy(ByteSource& source) {
                     ": expected descr, fortran_order and shape in the npy header, found a header "
                     "without them; the file is damaged.");
   const Type type = parse_type(source.name(), *descr);
-  if (!order->starts_with("False") && shape->size() > 1)
-    throw ReadError(source.name() +
-                    ": expected an array in C order, found Fortran order; "
-                    "save numpy.ascontiguousarray of it.");
   Array array{type.element, *shape, {}};
   const std::uint64_t bytes = byte_count(source.name(), array.shape, array.element);
-  array.bytes = read_rest(source, bytes,
-                          describe_shape(array.shape) + " " + to_string(array.element) + " after the header");
-  if (type.swapped) swap_bytes(array.bytes, size_of(array.element));
+  const std::size_t width = width_of(type);
+  array.bytes = read_rest(
+      source, bytes / size_of(array.element) * width,
+      describe_shape(array.shape) + " elements of " + std::to_string(width) + " bytes after the header");
+  if (type.swapped) swap_bytes(array.bytes, width);
+  if (!order->starts_with("False") && shape->size() > 1)
+    array.bytes = in_c_order(array.bytes, array.shape, width);
+  if (type.stored != Stored::kAsItIs) array.bytes = widened(array.bytes, type.stored, source.name());
   if (array.element == Element::kBool)
     for (auto& byte : array.bytes) byte = byte != 0;
   return array;
