@@ -91,6 +91,8 @@ constexpr Key kKeys[] = {
      "Of one datum: [channels, height, width] or [values]."},
     {"data.dataset", "channels_last", "true or false", "false", "",
      "The files hold [height, width, channels]."},
+    {"data.dataset", "background", "\"white\" or \"black\"", "\"white\"", "",
+     "Of folders of images: what lies behind transparent ones."},
     {"data.dataset", "header", "true or false", "(told from the first lines)", "",
      "Of tables: whether the first line has the columns' names."},
     {"data.dataset", "separator", "text", "(told from the first line)", "",

@@ -142,6 +142,8 @@ void parse_facts(Reader& reader, Descriptor& descriptor) {
   descriptor.shape = reader.integers("shape", {.fallback = no_numbers, .low = 1});
   if (descriptor.shape.size() != 0 && descriptor.shape.size() != 1 && descriptor.shape.size() != 3)
     reader.error("shape", "@ must be [channels, height, width] or [values].");
+  descriptor.is_on_black =
+      reader.text("background", {.fallback = "white", .choices = {"white", "black"}}) == "black";
   if (reader.has("header")) descriptor.table.header = reader.flag("header", {.fallback = true});
   descriptor.table.separator = reader.text("separator", {.fallback = ""});
   if (descriptor.table.separator.size() > 1 || descriptor.table.separator == "\n" ||

@@ -53,6 +53,7 @@ struct Descriptor {
   std::string domain;  ///< "real", "unit interval", "binary", "count", "categorical"; empty: by type
   std::vector<std::int64_t>
       shape;                   ///< of one datum, [channels, height, width] or [P]; empty: as in the files
+  bool is_on_black = false;    ///< transparent images are laid over black instead of white
   bool channels_last = false;  ///< the files hold [height, width, channels]
   std::vector<std::string> class_names;
   std::vector<std::string> factor_names;

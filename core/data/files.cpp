@@ -209,7 +209,13 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
     } else if (format == "cifar10") pair = read_cifar10(path);
     else if (format == "csv") pair.x = table_columns(path, source, claimed_columns, *loaded);
     else if (format == "images") {
-      ImageFolder images = read_images(path);
+      ImageFolder images = read_images(path, descriptor_.is_on_black ? 0 : 255);
+      if (images.transparent > 0)
+        notes_.push_back(
+            path.string() + ": " + std::to_string(images.transparent) + " of " +
+            std::to_string(images.x.rows()) + " images are transparent in places and were laid over " +
+            (descriptor_.is_on_black ? "black; background = \"white\"" : "white; background = \"black\"") +
+            " in the description takes the other.");
       pair = {std::move(images.x), std::move(images.labels)};
       if (!loaded->values.bytes.empty() && images.classes != loaded->class_names)
         throw ReadError(path.string() + ": expected the sub-folders " + join(loaded->class_names) +

@@ -73,14 +73,17 @@ def abi_integer(folder, headers="include/variform"):
 def compiler(build, sdk):
     """The command that compiles the SDK's sources in a build folder, without optimisation and precompiled headers."""
     commands = json.loads((build / "compile_commands.json").read_text())
-    found = [c for c in commands if c["file"].endswith("/sdk/src/component.cpp")]
+    found = [c for c in commands if "/variform-sdk.dir/Unity/" in c["file"] or c["file"].endswith("/sdk/src/component.cpp")]
     if not found:
-        raise Problem(f"{build} is no build folder of Variform: it does not compile sdk/src/component.cpp")
+        raise Problem(f"{build} is no build folder of Variform: it does not compile the SDK's sources")
+    home = re.search(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$", (build / "CMakeCache.txt").read_text(), re.M).group(1)
     kept, skip = [], False
     for word in shlex.split(found[0]["command"]):
         if skip or word in ("-include", "-o", "-c"):
             skip = not skip
-        elif word == f"-I{pathlib.Path(found[0]['file']).parents[1] / 'include'}":
+        elif word == f"-I{home}/sdk/cmake/light":
+            continue  # LibTorch's own headers, as plugins see them
+        elif word == f"-I{home}/sdk/include":
             kept += [f"-I{sdk / 'include'}", f"-I{sdk / 'src'}"]
         elif not re.match(r"-O|-g|-W|-fsanitize", word):
             kept.append(word)

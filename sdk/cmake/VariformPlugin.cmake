@@ -28,7 +28,8 @@ set(_variform_light "${CMAKE_CURRENT_LIST_DIR}/light")
 
 function(_variform_compiled_alike target)  # what a precompiled header and those who use it must have in common
   set_target_properties(${target} PROPERTIES
-    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
+    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON PCH_WARN_INVALID OFF)
+  target_compile_options(${target} PRIVATE -fPIC)  # test programs too, which would have -fPIE
   if(NOT DEFINED CMAKE_CXX_EXTENSIONS)
     set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   endif()

@@ -42,6 +42,7 @@ format = "npy"
 domain = "unit interval"
 shape = [1, 8, 8]
 channels_last = false
+background = "white"
 header = true
 separator = ","
 decimal = "."

@@ -26,8 +26,8 @@ FORBIDDEN = ("ranges", "source_location")
 def flags():
     """The build's own definitions, include folders and standard; nothing that is g++'s."""
     commands = json.loads((BUILD / "compile_commands.json").read_text())
-    words = shlex.split(next(c["command"] for c in commands if c["file"].endswith("/sdk/src/component.cpp")))
-    kept = [w for w in words if re.match(r"-D|-I|-std=|-f", w) and not w.startswith("-fsanitize")]
+    words = shlex.split(next(c["command"] for c in commands if "/variform-sdk.dir/" in c["file"] or "/sdk/src/" in c["file"]))
+    kept = [w for w in words if re.match(r"-D|-I|-std=|-f", w) and not re.match(r"-fsanitize|-I.*/cmake/light$", w)]
     return kept + [f"-idirafter{words[i + 1]}" for i, w in enumerate(words) if w == "-idirafter"]
 
 

@@ -64,18 +64,27 @@ bool png_header(PngReader& reader, std::FILE* file, ImageSize& size) {
   size.width = png_get_image_width(reader.png, reader.info);
   size.height = png_get_image_height(reader.png, reader.info);
   size.is_colour = (png_get_color_type(reader.png, reader.info) & PNG_COLOR_MASK_COLOR) != 0;
+  size.bits = png_get_bit_depth(reader.png, reader.info);
+  size.is_transparent = (png_get_color_type(reader.png, reader.info) & PNG_COLOR_MASK_ALPHA) != 0 ||
+                        png_get_valid(reader.png, reader.info, PNG_INFO_tRNS) != 0;
   return true;
 }
 
-/// After png_header: width · (1 or 3) bytes a row into `rows`.
-bool png_pixels(PngReader& reader, bool as_colour, png_bytepp rows, std::size_t row_bytes) {
+/// After png_header: width · (1 or 3) bytes per row into `rows`, what is transparent laid over a grey.
+bool png_pixels(PngReader& reader, bool as_colour, std::uint8_t background, png_bytepp rows,
+                std::size_t row_bytes) {
   if (setjmp(png_jmpbuf(reader.png)) != 0) return false;
   const int type = png_get_color_type(reader.png, reader.info);
-  png_set_scale_16(reader.png);
   if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(reader.png);
   if (type == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(reader.png, reader.info) < 8)
     png_set_expand_gray_1_2_4_to_8(reader.png);
-  png_set_strip_alpha(reader.png);
+  if (png_get_valid(reader.png, reader.info, PNG_INFO_tRNS) != 0) png_set_tRNS_to_alpha(reader.png);
+  png_color_16 grey{};
+  grey.red = grey.green = grey.blue = grey.gray = background;
+  if ((type & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(reader.png, reader.info, PNG_INFO_tRNS) != 0) {
+    png_set_gamma(reader.png, 1.0, 1.0);  // values are mixed as they are stored, as viewers and Pillow do
+    png_set_background(reader.png, &grey, PNG_BACKGROUND_GAMMA_SCREEN, /*need_expand=*/0, 1.0);
+  }
   if (as_colour && (type & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(reader.png);
   png_read_update_info(reader.png, reader.info);
   if (png_get_rowbytes(reader.png, reader.info) != row_bytes) png_error(reader.png, "unexpected row size");
@@ -234,10 +243,19 @@ ImageSize read_image_size(const fs::path& path) {
     JpegReader reader;
     if (!jpeg_header(reader, file.get(), size)) throw bad_image(path, reader.error.message);
   }
+  if (size.bits > 8)
+    throw ReadError(path.string() + ": it has " + std::to_string(size.bits) +
+                    " bits per value, of which 8 are kept here; say which of them count by converting it, in "
+                    "Python: import "
+                    "numpy, PIL.Image; a = numpy.asarray(PIL.Image.open(\"" +
+                    path.filename().string() +
+                    "\")); PIL.Image.fromarray((255.0 * a / a.max()).round().astype(\"uint8\")).save(\"" +
+                    path.stem().string() + "-8.png\")");
   return check_size(path, size);
 }
 
-void read_image(const fs::path& path, const ImageSize& expected, bool as_colour, Line& interleaved) {
+void read_image(const fs::path& path, const ImageSize& expected, bool as_colour, Line& interleaved,
+                std::uint8_t background) {
   const std::size_t row_bytes = static_cast<std::size_t>(expected.width) * (as_colour ? 3 : 1);
   interleaved.resize(row_bytes * static_cast<std::size_t>(expected.height));
   std::vector<std::uint8_t*> rows;
@@ -249,7 +267,7 @@ void read_image(const fs::path& path, const ImageSize& expected, bool as_colour,
     Message message{};
     PngReader reader(message);
     if (!png_header(reader, file.get(), size) || size != expected ||
-        !png_pixels(reader, as_colour, rows.data(), row_bytes))
+        !png_pixels(reader, as_colour, background, rows.data(), row_bytes))
       throw bad_image(path, message);
   } else {
     JpegReader reader;
@@ -259,7 +277,7 @@ void read_image(const fs::path& path, const ImageSize& expected, bool as_colour,
   }
 }
 
-ImageFolder read_images(const fs::path& folder) {
+ImageFolder read_images(const fs::path& folder, std::uint8_t background) {
   Listing listing = list(folder);
   std::vector<ImageSize> sizes;
   const ImageSize common = common_size(listing.files, sizes);
@@ -272,7 +290,8 @@ ImageFolder read_images(const fs::path& folder) {
   std::uint8_t* out = result.x.bytes.data();
   Line interleaved;
   for (std::size_t i = 0; i < listing.files.size(); ++i) {
-    read_image(listing.files[i], sizes[i], common.is_colour, interleaved);
+    read_image(listing.files[i], sizes[i], common.is_colour, interleaved, background);
+    result.transparent += sizes[i].is_transparent;
     for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c)
       for (std::size_t p = 0; p < pixels; ++p)
         *out++ = interleaved[p * static_cast<std::size_t>(channels) + c];
