@@ -111,8 +111,7 @@ class Lines {
     for (bool more = true; more;) more = take_cell(cells);
     return true;
   }
-  /// Of the line that next() gave, from 1.
-  std::size_t number() const { return number_; }
+  /// The line that next() gave, for messages.
   std::string where() const { return name_ + ", line " + std::to_string(number_); }
 
  private:
@@ -231,9 +230,9 @@ constexpr const char* kAsk = "; write header = true or header = false in the dat
 class CsvReading {
  public:
   CsvReading(Lines& lines, const CsvOptions& options) : lines_(lines), options_(options) {
-    lines_.set_separator(options.separator.empty() ? lines_.guess_separator() : options.separator.front());
-    comma_separates_ =
-        (options.separator.empty() ? lines_.guess_separator() : options.separator.front()) == ',';
+    const char separator = options.separator.empty() ? lines_.guess_separator() : options.separator.front();
+    lines_.set_separator(separator);
+    comma_separates_ = separator == ',';
     has_comma_ = comma_allowed();
   }
 
