@@ -40,7 +40,8 @@ void add_model_commands(Command app, Common& common,
                         Action& action);  // evaluate, sample, reconstruct, traverse, encode, export
 void add_runs_commands(Command app, Common& common, Action& action);    // runs list|table|diff|plot
 void add_compare_command(Command app, Common& common, Action& action);  // compare
-void add_data_commands(Command app, Common& common, Action& action);    // data import|list
+void add_data_commands(Command app, Common& common, Action& action);    // data import|list|show
+void add_show_command(Command data, Common& common, Action& action);    // data show
 void add_new_command(Command app, Common& common, Action& action);      // new
 void add_study_commands(Command app, Common& common, Action& action);   // study, report
 

@@ -58,8 +58,10 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
     write_result(result.dump(2));
     return kDone;
   }
-  std::string text = "data: " + session->splits.name + ", " + std::to_string(session->batches->size()) +
-                     " rows of " + to_text(session->assembly->model().data) + ", " + session->domain + "\n";
+  std::string text;
+  for (const std::string& note : session->splits.notes) text += "note: " + note + "\n";
+  text += "data: " + session->splits.name + ", " + std::to_string(session->batches->size()) + " rows of " +
+          to_text(session->assembly->model().data) + ", " + session->domain + "\n";
   for (const auto& [slot, entry] : result["slots"].items())
     text += slot + ": " + entry["component"].get<std::string>() + ", " +
             std::to_string(entry["parameters"].get<int64_t>()) + " parameters\n";

@@ -62,7 +62,7 @@ nlohmann::json to_json(const data::Imported& made) {
           {"bytes", made.bytes},
           {"sha256", made.sha256},
           {"damaged", made.damaged},
-          {"other_files", made.other_files}};
+          {"account", made.account}};
 }
 
 void report(const data::Imported& made) {
@@ -71,9 +71,7 @@ void report(const data::Imported& made) {
     std::fprintf(stderr, "left out: %s\n", made.damaged[i].c_str());
   if (made.damaged.size() > kShown)
     std::fprintf(stderr, "left out: %zu more (--json names all)\n", made.damaged.size() - kShown);
-  if (made.other_files > 0)
-    std::fprintf(stderr, "passed over: %lld files that are no .png, .jpg or .jpeg\n",
-                 static_cast<long long>(made.other_files));
+  for (const std::string& sentence : made.account) std::fprintf(stderr, "%s\n", sentence.c_str());
   std::string classes;
   if (!made.class_names.empty()) classes = ", " + std::to_string(made.class_names.size()) + " classes";
   std::fprintf(stderr,
@@ -211,6 +209,7 @@ void add_data_commands(Command app, Common& common, Action& action) {
   Command data = app.add_command("data", "Data sets: those that are there, and new ones");
   data.require_command();
   add_list_command(data, common, action);
+  add_show_command(data, common, action);
   Command import = data.add_command(
       "import", "A folder of PNG or JPEG images, cropped and resized, as one HDF5 file with its description");
   import

@@ -1,5 +1,7 @@
 // The [data] section, data drawn from a model included.
 
+#include <cmath>
+
 #include "config/sections.h"
 #include "config/text.h"
 
@@ -87,6 +89,14 @@ DataSpec read_data(Reader& root, const Catalog& catalog, const CheckDataset& che
   spec.test_split = reader.text("test_split", {.fallback = spec.test_split});
   spec.validation = reader.integer("validation", {.fallback = 0, .low = 0, .unit = "data"});
   spec.limit = reader.integer("limit", {.fallback = 0, .low = 0, .unit = "data"});
+  if (reader.has("test")) {
+    spec.test = reader.number("test", {.fallback = 0, .low = 0});
+    if (spec.test >= 1 && spec.test != std::floor(spec.test))
+      reader.error("test", "@ must be a whole number of rows or a share below 1, found " +
+                               format_plain(spec.test) + ".");
+    if (spec.model)
+      reader.error("test", "@ is for data in files; data drawn from a model have data.dataset.test.");
+  }
   spec.channels =
       reader.text("channels", {.fallback = "as-stored", .choices = {"as-stored", "grey", "colour"}});
   spec.scale = reader.text("scale", {.fallback = "unit", .choices = {"unit", "none", "standardise"}});
@@ -96,6 +106,15 @@ DataSpec read_data(Reader& root, const Catalog& catalog, const CheckDataset& che
   reader.finish();
   root.put("data", reader.resolved());
   return spec;
+}
+
+DataSpec parse_data(const Node& root, Diagnostics& diagnostics) {
+  struct NoComponents final : Catalog {
+    std::vector<Entry> find(Kind, std::string_view) const override { return {}; }
+    std::vector<std::string> ids(Kind) const override { return {}; }
+  };
+  Reader reader(root, diagnostics, "");
+  return read_data(reader, NoComponents(), {});
 }
 
 }  // namespace variform::config

@@ -103,8 +103,9 @@ struct DataSpec {
   Node dataset;  ///< text (a name or a path) or a descriptor's table: for the data subsystem to read
   std::optional<ModelDataSpec> model;  ///< of `dataset`, if that is drawn from a model
   std::string train_split = "train", test_split = "test";
-  std::int64_t validation = 0;         ///< training data held out, from the end of the split
-  std::int64_t limit = 0;              ///< training data used; 0: all
+  std::int64_t validation = 0;  ///< training data held out, from the end of the split
+  std::int64_t limit = 0;       ///< training data used; 0: all
+  double test = 0;  ///< rows drawn for testing from data of one split: a number or, below 1, a share; 0: none
   std::string channels = "as-stored";  ///< "as-stored", "grey", "colour"
   std::string scale = "unit";          ///< "unit", "none", "standardise"
   bool dequantise = false;
@@ -161,6 +162,9 @@ using CheckDataset = std::function<void(const Node& dataset, Diagnostics& diagno
 /// after both). Never throws for what the config says.
 Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagnostics,
                    const CheckDataset& check_dataset = {});
+
+/// The section [data] of a config by itself, for data in files; everything else in it is left alone.
+DataSpec parse_data(const Node& root, Diagnostics& diagnostics);
 
 /// Eight hexadecimal digits: the identity of a run but for its seed. Of the resolved config without name,
 /// seed, plugin paths, device, threads, and the folders in which data and other runs lie.

@@ -59,6 +59,10 @@ constexpr Key kKeys[] = {
      "test "
      "split."},
     {"data", "limit", "integer, at least 0", "0", "data", "Training data used, from the first on; 0: all."},
+    {"data", "test", "number, at least 0", "(none)", "data",
+     "Rows drawn for testing from a data set of one split: a number, or below 1 a share. The draw is the "
+     "same for every "
+     "`seed`; the rest is for training."},
     {"data", "channels", "\"as-stored\", \"grey\" or \"colour\"", "\"as-stored\"", "",
      "Converts images: to one channel (Rec. 601 luma) or to three."},
     {"data", "scale", "\"unit\", \"none\" or \"standardise\"", "\"unit\"", "",
@@ -89,7 +93,7 @@ constexpr Key kKeys[] = {
      "What the values are; held against the likelihood's domain."},
     {"data.dataset", "shape", "list of integers", "(as in the files)", "",
      "Of one datum: [channels, height, width] or [values]."},
-    {"data.dataset", "channels_last", "true or false", "false", "",
+    {"data.dataset", "channels_last", "true or false", "(told from the shape, and noted)", "",
      "The files hold [height, width, channels]."},
     {"data.dataset", "background", "\"white\" or \"black\"", "\"white\"", "",
      "Of folders of images: what lies behind transparent ones."},

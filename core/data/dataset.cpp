@@ -94,6 +94,14 @@ Dataset Dataset::slice(std::int64_t first, std::int64_t count) const {
   return part;
 }
 
+Dataset Dataset::select(const at::Tensor& index) const {
+  Dataset part = *this;
+  for (at::Tensor* column :
+       {&part.columns_.x, &part.columns_.labels, &part.columns_.factors, &part.columns_.latents})
+    if (column->defined()) *column = column->index_select(0, sent(index, column->device()));
+  return part;
+}
+
 Dataset Dataset::standardised(at::Tensor mean, at::Tensor sd) const {
   Dataset result = *this;
   result.transform_.mean = mean.to(device_, type_);

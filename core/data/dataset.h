@@ -75,6 +75,8 @@ class Dataset {
 
   /// Rows [first, first + count), sharing memory.
   Dataset slice(std::int64_t first, std::int64_t count) const;
+  /// These rows, copied. `index`: int64 [n], on the host.
+  Dataset select(const at::Tensor& index) const;
   /// The same data standardised with the given constants.
   Dataset standardised(at::Tensor mean, at::Tensor sd) const;
 

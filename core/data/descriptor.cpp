@@ -9,7 +9,9 @@
 
 #include "config/load.h"
 #include "config/reader.h"
+#include "data/guess.h"
 #include "data/readers/array.h"
+#include "data/readers/sniff.h"
 
 namespace variform::data {
 namespace {
@@ -21,10 +23,11 @@ using config::Reader;
 
 const std::vector<std::string> kDomains{"real", "unit interval", "binary", "count", "categorical"};
 /// Files that hold several arrays, so that "file:member" means something.
-constexpr std::array<std::string_view, 9> kMemberSuffixes{".npz", ".h5",  ".hdf5", ".hdf",   ".mat",
-                                                          ".csv", ".tsv", ".txt",  ".csv.gz"};
+constexpr std::array<std::string_view, 8> kMemberSuffixes{".npz", ".h5",  ".hdf5", ".hdf",
+                                                          ".mat", ".csv", ".tsv",  ".txt"};
 
-bool has_members(std::string_view file) {
+bool has_members(std::string_view name) {
+  const std::string file = plain_name(name);
   return std::any_of(kMemberSuffixes.begin(), kMemberSuffixes.end(),
                      [&](std::string_view suffix) { return file.ends_with(suffix); });
 }
@@ -153,17 +156,14 @@ void parse_facts(Reader& reader, Descriptor& descriptor) {
   if (!std::set<std::string>{"", ".", ","}.contains(descriptor.table.decimal))
     reader.error("decimal", "@ must be \".\" or \",\".");
   descriptor.table.index_column = reader.text("index_column", {.fallback = ""});
-  descriptor.channels_last = reader.flag("channels_last", {.fallback = false});
+  if (reader.has("channels_last"))
+    descriptor.channels_last = reader.flag("channels_last", {.fallback = false});
   descriptor.class_names = reader.texts("class_names", {.fallback = none});
   descriptor.factor_names = reader.texts("factor_names", {.fallback = none});
   descriptor.factor_sizes = reader.integers("factor_sizes", {.fallback = no_numbers, .low = 1});
   if (!descriptor.factor_sizes.empty() && descriptor.factor_sizes.size() != descriptor.factor_names.size())
     reader.error("factor_sizes", "@ must hold one size for each of the " +
                                      std::to_string(descriptor.factor_names.size()) + " factor_names.");
-}
-
-bool is_path(const std::string& text) {
-  return text.ends_with(".toml") || text.find('/') != std::string::npos;
 }
 
 Descriptor read_file(const fs::path& path, const config::Position& where, Diagnostics& diagnostics) {
@@ -174,6 +174,17 @@ Descriptor read_file(const fs::path& path, const config::Position& where, Diagno
     return {};
   }
   return parse_descriptor(table, diagnostics);
+}
+
+/// A file of data as a data set.
+Descriptor guessed(const NamedFile& file, Diagnostics& diagnostics) {
+  const std::string text = guess_description(file);
+  const std::string beside = (fs::absolute(file.path).parent_path() / "(guessed)").string();
+  Descriptor descriptor = parse_descriptor(config::parse(text, beside, diagnostics), diagnostics);
+  descriptor.is_guessed = true;
+  if (const auto at = text.find(kNotUsed); at != std::string::npos)
+    descriptor.not_used = text.substr(at + kNotUsed.size(), text.find('\n', at) - at - kNotUsed.size());
+  return descriptor;
 }
 
 /// The folder of the file in which a table was written (empty: none), and in it the one that its key `folder` names.
@@ -189,6 +200,19 @@ fs::path resolve_path(const std::string& text, const config::Position& where) {
   std::error_code error;
   const fs::path beside = fs::path(where.file).parent_path() / text;
   return !where.is_command_line() && fs::exists(beside, error) ? beside : fs::path(text);
+}
+
+bool is_described(const std::string& name, const std::vector<fs::path>& folders) {
+  std::error_code error;
+  return std::any_of(folders.begin(), folders.end(), [&](const fs::path& folder) {
+    return fs::is_regular_file(folder / (name + ".toml"), error);
+  });
+}
+
+std::string joined(const std::vector<fs::path>& paths) {
+  std::string text;
+  for (const fs::path& path : paths) text += (text.empty() ? "" : ", ") + path.string();
+  return text;
 }
 
 }  // namespace
@@ -246,29 +270,43 @@ fs::path find_descriptor(const std::string& name, const std::vector<fs::path>& f
 }
 
 Descriptor resolve_descriptor(const Node& dataset, const std::vector<fs::path>& folders,
-                              Diagnostics& diagnostics) {
+                              const std::vector<fs::path>& data_folders, Diagnostics& diagnostics) {
   if (dataset.is_table()) return parse_descriptor(dataset, diagnostics);
   const std::string* text = dataset.if_text();
   if (text == nullptr) {
-    diagnostics.error(
-        dataset.where(),
-        "a data set must be a name, a path of a description or a table, found " + dataset.describe() + ".");
+    diagnostics.error(dataset.where(),
+                      "a data set must be a name, a path of a description or of a file, or a table, found " +
+                          dataset.describe() + ".");
     return {};
   }
   try {
-    return read_file(is_path(*text) ? resolve_path(*text, dataset.where()) : find_descriptor(*text, folders),
-                     dataset.where(), diagnostics);
+    if (text->ends_with(".toml"))
+      return read_file(resolve_path(*text, dataset.where()), dataset.where(), diagnostics);
+    if (!names_file(*text) && is_described(*text, folders))
+      return read_file(find_descriptor(*text, folders), dataset.where(), diagnostics);
+    if (const auto file = find_file(*text, dataset.where(), data_folders)) return guessed(*file, diagnostics);
+    if (!names_file(*text)) find_descriptor(*text, folders);  // says that there is none
+    throw ReadError("there is no file or folder " + *text +
+                    " of data: looked beside the config, in the working folder" +
+                    (data_folders.empty() ? "" : ", and in " + joined(data_folders)) +
+                    "; name its folder with --data or VARIFORM_DATA.");
   } catch (const ReadError& error) {
     diagnostics.error(dataset.where(), error.what());
     return {};
   }
 }
 
-Node portable(const Node& dataset) {
+Node portable(const Node& dataset, const std::vector<fs::path>& folders) {
   Node result = dataset;
-  if (const std::string* text = dataset.if_text(); text != nullptr && is_path(*text)) {
-    result =
-        Node(fs::absolute(resolve_path(*text, dataset.where())).lexically_normal().string(), dataset.where());
+  if (const std::string* text = dataset.if_text()) {
+    const auto absolute = [](const fs::path& path) { return fs::absolute(path).lexically_normal().string(); };
+    if (text->ends_with(".toml")) {
+      result = Node(absolute(resolve_path(*text, dataset.where())), dataset.where());
+    } else if (names_file(*text) || !is_described(*text, folders)) {
+      if (const auto file = find_file(*text, dataset.where(), {}))
+        result =
+            Node(absolute(file->path) + (file->member.empty() ? "" : ":" + file->member), dataset.where());
+    }
   } else if (dataset.is_table()) {
     const Node* folder = dataset.find("folder");
     const std::string* given = folder != nullptr ? folder->if_text() : nullptr;

@@ -52,9 +52,12 @@ struct Descriptor {
   std::vector<std::string> folders;  ///< sub-folders to look into, in every search folder
   std::string domain;  ///< "real", "unit interval", "binary", "count", "categorical"; empty: by type
   std::vector<std::int64_t>
-      shape;                   ///< of one datum, [channels, height, width] or [P]; empty: as in the files
-  bool is_on_black = false;    ///< transparent images are laid over black instead of white
-  bool channels_last = false;  ///< the files hold [height, width, channels]
+      shape;                 ///< of one datum, [channels, height, width] or [P]; empty: as in the files
+  bool is_on_black = false;  ///< transparent images are laid over black instead of white
+  std::optional<bool>
+      channels_last;        ///< whether the files hold [height, width, channels]; empty: by the shape
+  bool is_guessed = false;  ///< made from a file without a description: the domain is told by values, too
+  std::string not_used;     ///< arrays of that file that have no place in it
   std::vector<std::string> class_names;
   std::vector<std::string> factor_names;
   std::vector<std::int64_t> factor_sizes;
@@ -73,13 +76,16 @@ Descriptor parse_descriptor(const config::Node& table, config::Diagnostics& diag
 std::filesystem::path find_descriptor(const std::string& name,
                                       const std::vector<std::filesystem::path>& folders);
 
-/// What a config's `data.dataset` means: a table, a path (it ends with .toml or contains a slash; relative to the
-/// config's folder, else to the working folder), or a name in `folders`. Mistakes go to `diagnostics`.
+/// What a config's `data.dataset` means: a table, the path of a description (it ends with .toml; relative to the config's
+/// folder, else to the working folder), a name in `folders`, or a file or folder of data (see guess.h), which is looked for
+/// in `data_folders`, too. Mistakes go to `diagnostics`.
 Descriptor resolve_descriptor(const config::Node& dataset, const std::vector<std::filesystem::path>& folders,
+                              const std::vector<std::filesystem::path>& data_folders,
                               config::Diagnostics& diagnostics);
 
-/// The same data set when written into another file or read from another working folder: paths made absolute.
-config::Node portable(const config::Node& dataset);
+/// The same data set when written into another file or read from another working folder: paths made absolute, but for
+/// files that were found in a data folder.
+config::Node portable(const config::Node& dataset, const std::vector<std::filesystem::path>& folders);
 
 /// The names that find_descriptor knows, sorted.
 std::vector<std::string> descriptor_names(const std::vector<std::filesystem::path>& folders);

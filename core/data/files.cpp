@@ -30,8 +30,7 @@ std::string format_of(const fs::path& path) {
   if (fs::is_directory(path, error)) return "images";
   if (const std::string foreign = foreign_format(path); !foreign.empty())
     throw ReadError(path.string() + ": it is " + foreign);
-  std::string name = path.filename().string();
-  if (name.ends_with(".gz")) name.resize(name.size() - 3);
+  const std::string name = plain_name(path);
   const std::string type = fs::path(name).extension().string();
   if (type == ".npy") return "npy";
   if (type == ".npz") return "npz";
@@ -152,8 +151,8 @@ fs::path SplitReader::locate(const std::string& file) const {
   }
   std::error_code error;
   for (const fs::path& place : places)
-    for (const char* suffix : {"", ".gz"})
-      if (fs::path path = place / (file + suffix); fs::exists(path, error)) return path;
+    for (const std::string_view suffix : kCompressions)
+      if (fs::path path = place / (file + std::string(suffix)); fs::exists(path, error)) return path;
   std::vector<std::string> searched;
   for (const fs::path& folder : folders_) searched.push_back(folder.string());
   throw MissingData(
@@ -200,7 +199,7 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
     else if (format == "npy") pair.x = read_npy(path);
     else if (format == "npz") pair.x = read_npz_source(path, source.member);
     else if (format == "hdf5") {
-      pair.x = read_hdf5(path, source.member.empty() ? "/x" : source.member);
+      pair.x = read_hdf5(path, source.member.empty() ? "/x" : source.member, &notes_);
       if (path.extension() == ".mat")
         notes_.push_back(
             path.string() +
@@ -216,6 +215,7 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
             std::to_string(images.x.rows()) + " images are transparent in places and were laid over " +
             (descriptor_.is_on_black ? "black; background = \"white\"" : "white; background = \"black\"") +
             " in the description takes the other.");
+      for (const std::string& sentence : images.account) notes_.push_back(shown(path) + ": " + sentence);
       pair = {std::move(images.x), std::move(images.labels)};
       if (!loaded->values.bytes.empty() && images.classes != loaded->class_names)
         throw ReadError(path.string() + ": expected the sub-folders " + join(loaded->class_names) +

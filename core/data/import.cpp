@@ -22,42 +22,11 @@ namespace {
 namespace fs = std::filesystem;
 using Bytes = std::vector<std::uint8_t>;
 
-// ---- What there is
-
-struct Found {
-  std::vector<fs::path> images;  // below the folder, sorted
-  std::int64_t other_files = 0;
-};
-
-bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
-
-Found find_images(const fs::path& folder) {
-  std::error_code error;
-  if (!fs::is_directory(folder, error))
-    throw ReadError(folder.string() + ": expected a folder of images, found none.");
-  Found found;
-  fs::recursive_directory_iterator entry(folder, error), end;
-  for (; !error && entry != end; entry.increment(error)) {
-    if (is_hidden(entry->path())) {
-      entry.disable_recursion_pending();
-    } else if (std::error_code gone; entry->is_regular_file(gone)) {
-      if (is_image(entry->path())) found.images.push_back(entry->path().lexically_relative(folder));
-      else ++found.other_files;
-    }
-  }
-  if (error) throw ReadError(folder.string() + ": cannot be listed: " + error.message() + ".");
-  if (found.images.empty())
-    throw ReadError(folder.string() + ": expected .png, .jpg or .jpeg files in it or below it, found none.");
-  std::sort(found.images.begin(), found.images.end());
-  return found;
-}
-
 // ---- Which split and which class
 
 struct Plan {
   std::vector<std::size_t> train, test;  // places in the list of images
   std::vector<std::int64_t> labels;      // of every image; empty without classes
-  std::vector<std::string> class_names;
 };
 
 std::int64_t test_count(double wanted, std::int64_t images) {
@@ -73,27 +42,12 @@ std::int64_t test_count(double wanted, std::int64_t images) {
   return count;
 }
 
-/// The first part of each path names the class.
-void read_classes(const fs::path& folder, const std::vector<fs::path>& images, Plan& plan) {
-  for (const fs::path& image : images) {
-    if (!image.has_parent_path())
-      throw ReadError(
-          (folder / image).string() +
-          ": expected every image in a sub-folder that names its class (--labels folders), found one "
-          "outside of them.");
-    std::string name = image.begin()->string();
-    if (plan.class_names.empty() || plan.class_names.back() != name)
-      plan.class_names.push_back(std::move(name));
-    plan.labels.push_back(static_cast<std::int64_t>(plan.class_names.size()) - 1);
-  }
-}
-
 /// Of each group of images that follow each other its last share is for testing; the shares add up to
 /// `count`.
-Plan make_plan(const ImportOptions& options, const std::vector<fs::path>& images) {
+Plan make_plan(const ImportOptions& options, const ImageListing& found) {
   Plan plan;
-  if (options.labels) read_classes(options.folder, images, plan);
-  const std::size_t n = images.size();
+  plan.labels = found.labels;
+  const std::size_t n = found.images.size();
   const auto count = static_cast<std::size_t>(test_count(options.test, static_cast<std::int64_t>(n)));
   for (std::size_t begin = 0, end = 0; begin < n; begin = end) {
     end = begin + 1;
@@ -121,7 +75,7 @@ class Converter {
 
   /// [channels, size, size]
   const Bytes& convert(const fs::path& path) {
-    const ImageSize size = read_image_size(path);
+    const ImageSize size = reader_.open(path);
     const std::int64_t shorter = std::min(size.width, size.height);
     const std::int64_t side = options_.crop > 0 ? options_.crop : shorter;
     if (side > shorter)
@@ -133,7 +87,10 @@ class Converter {
           path.string() +
           " is in colour, but the first image is grey; say --channels colour or --channels "
           "grey for all of them.");
-    read_image(path, size, channels_ == 3 || size.is_colour, interleaved_);
+    const bool as_colour = channels_ == 3 || size.is_colour;
+    interleaved_.resize(static_cast<std::size_t>(size.width * size.height) * (as_colour ? 3 : 1));
+    reader_.decode({.as_colour = as_colour}, interleaved_.data());
+    transparent_ += size.is_transparent;
     if (channels_ == 1 && size.is_colour) to_grey(interleaved_);
     const auto row_bytes = static_cast<std::size_t>(size.width * channels_);
     const std::int64_t left = (size.width - side) / 2, top = (size.height - side) / 2;
@@ -147,10 +104,13 @@ class Converter {
       for (std::size_t p = 0; p < pixels; ++p) planes_[c * pixels + p] = square[p * channels + c];
     return planes_;
   }
+  /// Images so far of which something is.
+  std::int64_t transparent() const { return transparent_; }
 
  private:
   const ImportOptions& options_;
-  std::int64_t channels_;
+  std::int64_t channels_, transparent_ = 0;
+  ImageReader reader_;
   Bytes interleaved_, planes_;
 };
 
@@ -161,12 +121,12 @@ class Import {
   Import(const ImportOptions& options, const std::function<bool(std::int64_t, std::int64_t)>& go_on)
       : options_(options),
         go_on_(go_on),
-        found_(find_images(options.folder)),
-        plan_(make_plan(options, found_.images)) {
+        found_(list_images(options.folder, options.labels ? Classes::kRequired : Classes::kNone)),
+        plan_(make_plan(options, found_)) {
     result_.file = options.file;
     result_.description = fs::path(options.file).replace_extension(".toml");
-    result_.class_names = plan_.class_names;
-    result_.other_files = found_.other_files;
+    result_.class_names = found_.classes;
+    result_.account = found_.account;
     for (const fs::path& path : {result_.file, result_.description})
       if (std::error_code error; !options.overwrite && fs::exists(path, error))
         throw std::invalid_argument(
@@ -178,6 +138,9 @@ class Import {
   std::optional<Imported> run() {
     const auto fill = [&](const fs::path& temporary) { return write_images(temporary); };
     if (!checkpoint::commit(fill, result_.file)) return {};
+    if (transparent_ > 0)
+      result_.account.push_back("laid " + std::to_string(transparent_) +
+                                " images that are transparent in places over white.");
     try {
       result_.bytes = fs::file_size(result_.file);
       result_.sha256 = checkpoint::sha256_file(result_.file);
@@ -197,7 +160,7 @@ class Import {
     if (options_.channels == "grey") return 1;
     for (const fs::path& image : found_.images) {
       try {
-        return read_image_size(options_.folder / image).is_colour ? 3 : 1;
+        return ImageReader().open(options_.folder / image).is_colour ? 3 : 1;
       } catch (const ReadError&) {
         if (!options_.skip_damaged) throw;
       }
@@ -248,6 +211,7 @@ class Import {
       if (!go_on_(++done_, static_cast<std::int64_t>(found_.images.size()))) return false;
     }
     count = file.end(labels);
+    transparent_ += converter.transparent();
     return true;
   }
 
@@ -274,10 +238,10 @@ class Import {
 
   const ImportOptions& options_;
   const std::function<bool(std::int64_t, std::int64_t)>& go_on_;
-  Found found_;
+  ImageListing found_;
   Plan plan_;
   Imported result_;
-  std::int64_t done_ = 0;
+  std::int64_t done_ = 0, transparent_ = 0;
 };
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace variform::data {
 
 struct ImportOptions {
-  std::filesystem::path folder;  ///< of .png, .jpg and .jpeg, with its sub-folders
+  std::filesystem::path folder;  ///< of images, with its sub-folders
   std::filesystem::path file;    ///< NAME.h5 to write; NAME.toml goes beside it
   std::int64_t size = 64;        ///< pixels of each side of the result
   std::int64_t crop = 0;         ///< pixels of each side of the square in the middle; 0: the largest one
@@ -30,12 +30,10 @@ struct Imported {
   std::string sha256;
   std::vector<std::string> class_names;  ///< empty without labels
   std::vector<std::string> damaged;      ///< a sentence for each image that was left out
-  std::int64_t other_files = 0;          ///< that are no images by their names
+  std::vector<std::string> account;      ///< what was taken and left out: see ImageListing
 };
 
-/// Images in the order of their paths below the folder, part by part and byte by byte; names that begin with
-/// a dot are passed over, and links to folders are not followed. Those for testing are the last, with labels
-/// the last of each class. Colour becomes grey by Rec. 601's luma; resize: see resample.h. Both files are
+/// Images as list_images() finds them. Those for testing are the last, with labels the last of each class. Colour becomes grey by Rec. 601's luma; resize: see resample.h. Both files are
 /// there whole or not at all. `go_on` is asked after each image, with the numbers of those done and of all;
 /// where it says no, nothing is written and the result is empty. Throws ReadError for a folder or image that
 /// cannot be used, std::invalid_argument for options that do not fit it or files that are there already,

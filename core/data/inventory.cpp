@@ -89,8 +89,8 @@ std::vector<DatasetEntry> inventory(const std::vector<std::string>& names,
     entry.description =
         is_path ? fs::absolute(name).lexically_normal() : find_descriptor(name, descriptor_folders);
     config::Diagnostics diagnostics;
-    const Descriptor descriptor =
-        resolve_descriptor(config::Node(entry.description.string()), descriptor_folders, diagnostics);
+    const Descriptor descriptor = resolve_descriptor(config::Node(entry.description.string()),
+                                                     descriptor_folders, data_folders, diagnostics);
     if (!diagnostics.empty()) {
       entry.problem = diagnostics.render();
       continue;

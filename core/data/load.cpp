@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include <variform/random.h>
 
+#include "config/text.h"
 #include "data/dataset.h"
 #include "data/descriptor.h"
 #include "data/files.h"
@@ -53,9 +55,24 @@ std::string shape_text(at::IntArrayRef shape) { return describe_shape({shape.dat
 
 // ---- Shapes
 
+/// Whether [N, height, width, channels] is meant, where the description does not say.
+bool looks_channels_last(const at::Tensor& x, const Shape& wanted) {
+  if (x.dim() != 4) return false;
+  const Shape turned{x.size(3), x.size(1), x.size(2)};
+  if (!wanted.empty()) return wanted == turned && x.sizes().slice(1).vec() != wanted;
+  return x.size(1) > 4 && x.size(3) <= 4;
+}
+
 /// [N, …] as stored -> [N, channels, height, width] or [N, P].
-at::Tensor shaped(at::Tensor x, const Context& context) {
-  if (context.descriptor.channels_last && x.dim() == 4) x = x.permute({0, 3, 1, 2}).contiguous();
+at::Tensor shaped(at::Tensor x, const Context& context, std::vector<std::string>& notes) {
+  const std::optional<bool> last = context.descriptor.channels_last;
+  if (!last && looks_channels_last(x, context.descriptor.shape))
+    notes.push_back(
+        context.where + ": the files' " + shape_text(x.sizes().slice(1)) +
+        " was taken for height x width x channels; write channels_last = false in the description if it "
+        "is not.");
+  if (last ? *last && x.dim() == 4 : looks_channels_last(x, context.descriptor.shape))
+    x = x.permute({0, 3, 1, 2}).contiguous();
   const Shape& wanted = context.descriptor.shape;
   const auto row = x.sizes().slice(1);
   Shape shape = row.vec();
@@ -73,10 +90,6 @@ at::Tensor shaped(at::Tensor x, const Context& context) {
       throw ReadError(context.where + ": expected data of shape " + shape_text(wanted) + ", found " +
                       shape_text(row) + " in the files.");
     shape = wanted;
-  } else if (wanted.empty() && shape.size() == 3 && shape[0] > 4 && shape[2] <= 4) {
-    throw ReadError(
-        context.where + ": expected [channels, height, width], found " + shape_text(row) +
-        ", which looks like [height, width, channels]; write channels_last = true in the description.");
   }
   shape.insert(shape.begin(), x.size(0));
   return x.reshape(shape);
@@ -117,9 +130,21 @@ at::Tensor integral(const at::Tensor& values, const Context& context, const char
   return rounded;
 }
 
+/// One label a datum from a column for each class, of which one is 1 and the others are 0.
+at::Tensor from_one_hot(const at::Tensor& labels, const Context& context) {
+  const at::Tensor is_right =
+      at::logical_and(at::logical_or(labels == 0, labels == 1).all(1), (labels == 1).sum(1) == 1);
+  if (is_right.all().item<bool>()) return labels.argmax(1);
+  throw ReadError(context.where + ": expected one label a datum, or " + std::to_string(labels.size(1)) +
+                  " columns of which one is 1 and the others are 0; found row " +
+                  std::to_string(is_right.logical_not().nonzero()[0].item<std::int64_t>()) +
+                  " (from 0) to be neither.");
+}
+
 at::Tensor checked_labels(at::Tensor labels, std::size_t classes, const Context& context) {
   if (!labels.defined()) return labels;
   if (labels.dim() == 2 && labels.size(1) == 1) labels = labels.squeeze(1);
+  if (labels.dim() == 2) labels = from_one_hot(labels, context);
   if (labels.dim() != 1)
     throw ReadError(context.where + ": expected one label a datum, found " +
                     shape_text(labels.sizes().slice(1)) + ".");
@@ -159,8 +184,21 @@ std::string shortest(Float value) {
   return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
 }
 
+/// What the values of data without a description are: bits; images' values from 0 to 1. Empty: what their type says.
+std::string domain_by_values(const at::Tensor& x) {
+  if (x.scalar_type() == at::kBool || x.numel() == 0) return "";
+  const bool is_real = at::isFloatingType(x.scalar_type());
+  if (is_real && (x.dim() != 4 || !at::isfinite(x).all().item<bool>())) return "";
+  const double low = x.min().item<double>(), high = x.max().item<double>();
+  if (low < 0) return "real";
+  if (high == 1 && (!is_real || at::logical_or(x == 0, x == 1).all().item<bool>())) return "binary";
+  return is_real && high <= 1 ? "unit interval" : "";
+}
+
 std::string domain_of(const at::Tensor& x, const Context& context) {
   if (!context.descriptor.domain.empty()) return context.descriptor.domain;
+  if (context.descriptor.is_guessed)
+    if (const std::string domain = domain_by_values(x); !domain.empty()) return domain;
   switch (x.scalar_type()) {
     case at::kByte: return "unit interval";
     case at::kBool: return "binary";
@@ -176,8 +214,13 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
     throw ReadError(context.where + ": expected " + expected + " (domain \"" + domain + "\"), found " +
                     shortest(found) + ".");
   };
-  if (at::isFloatingType(x.scalar_type()) && !at::isfinite(x).all().item<bool>())
-    throw ReadError(context.where + ": expected finite numbers, found a NaN or an infinity.");
+  if (at::isFloatingType(x.scalar_type()) && !at::isfinite(x).all().item<bool>()) {
+    const at::Tensor rows = at::isfinite(x).flatten(1).all(1).logical_not().nonzero();
+    throw ReadError(context.where + ": expected finite numbers, found a NaN or an infinity in row " +
+                    std::to_string(rows[0].item<std::int64_t>()) + " (from 0) and in " +
+                    std::to_string(rows.size(0) - 1) +
+                    " other rows; drop these rows, or put numbers in their place.");
+  }
   if (domain == "unit interval" && is_byte) return;
   const double low = x.min().item<double>(), high = x.max().item<double>();
   if (domain == "binary") {
@@ -286,11 +329,11 @@ Values transformed(at::Tensor x, const at::Tensor& rows, const Context& context,
 // ---- A split, and all of them
 
 Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed, at::Device device,
-                at::ScalarType type) {
+                at::ScalarType type, std::vector<std::string>& notes) {
   SplitArrays arrays = reader.read(context.split);
   const auto& names =
       context.descriptor.class_names.empty() ? arrays.class_names : context.descriptor.class_names;
-  const at::Tensor x = shaped(to_tensor(arrays.x), context);
+  const at::Tensor x = shaped(to_tensor(arrays.x), context, notes);
   const at::Tensor rows = row_numbers(x.size(0), context);
   Values values = transformed(pick(x, rows), rows, context, hash(seed, context.split.name));
   if (at::isFloatingType(values.x.scalar_type())) values.x = values.x.to(type);
@@ -391,6 +434,48 @@ void hold_out(Splits& splits, const config::DataSpec& spec) {
     splits.train = splits.train.slice(0, spec.limit > 0 ? spec.limit : left);
 }
 
+/// Which rows are for testing depends on their number alone, so that runs of other seeds are tested on the same data.
+void draw_test(Splits& splits, const config::DataSpec& spec, std::size_t described) {
+  const std::int64_t all = splits.train.size();
+  const std::string where =
+      "data set \"" + splits.name + "\": data.test = " + config::format_plain(spec.test);
+  if (described > 1)
+    throw std::invalid_argument(where + " is for data of one split, but this data set has " +
+                                std::to_string(described) + ", one of them for testing.");
+  const double exact = spec.test < 1 ? spec.test * static_cast<double>(all) : spec.test;
+  const std::int64_t count = std::llround(exact);
+  if (count < 1 || count >= all)
+    throw std::invalid_argument(where + " makes " + std::to_string(count) + " of " + std::to_string(all) +
+                                " rows test data; expected at least one row for each, testing and training.");
+  const auto order = permutation(all, hash(1, "test"));
+  const at::Tensor rows = at::tensor(at::ArrayRef<std::int64_t>(order), at::kLong);
+  const Dataset whole = splits.train;
+  splits.test = whole.select(std::get<0>(rows.narrow(0, all - count, count).sort()));
+  splits.train = whole.select(std::get<0>(rows.narrow(0, 0, all - count).sort()));
+  splits.notes.push_back(std::to_string(count) + " of the " + std::to_string(all) +
+                         " rows of the data set \"" + splits.name +
+                         "\" were drawn for testing (data.test), the same ones whatever the seed.");
+}
+
+/// What a file without a description was taken for.
+std::string guess_text(const Descriptor& descriptor, const Dataset& train) {
+  std::string text = "The data set \"" + descriptor.name + "\" has no description; taken from its file:";
+  for (const Split& split : descriptor.splits) {
+    if (descriptor.splits.size() > 1) text += " " + split.name + ":";
+    for (const auto& [what, source] :
+         {std::pair("x", &split.x), std::pair("labels", &split.labels), std::pair("factors", &split.factors),
+          std::pair("latents", &split.latents)})
+      if (!source->empty())
+        text += std::string(source == &split.x ? " " : ", ") + what + " = " + source->files.front() +
+                (source->member.empty() ? "" : ":" + source->member);
+    text += ";";
+  }
+  return text + " values of " + describe_shape(train.shape()) + " in the domain \"" + train.domain() +
+         (descriptor.not_used.empty() ? "\"." : "\"; not used: " + descriptor.not_used + ".") +
+         " variform data show FILE --describe writes a description, in which all of it can be said "
+         "otherwise.";
+}
+
 const Split& find_split(const Descriptor& descriptor, const std::string& name) {
   if (const Split* split = descriptor.find(name)) return *split;
   std::vector<std::string> names;
@@ -410,15 +495,16 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
             const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,
             at::Device device, at::ScalarType type) {
   config::Diagnostics diagnostics;
-  const Descriptor descriptor = resolve_descriptor(spec.dataset, descriptor_folders, diagnostics);
+  const Descriptor descriptor =
+      resolve_descriptor(spec.dataset, descriptor_folders, data_folders, diagnostics);
   diagnostics.throw_if_any();
   SplitReader reader(descriptor, data_folders);
+  Splits splits;
   const auto read = [&](const std::string& name) {
     const Split& split = find_split(descriptor, name);
     const std::string where = "data set \"" + descriptor.name + "\", split \"" + split.name + "\"";
-    return prepare(reader, {descriptor, split, spec, where}, seed, device, type);
+    return prepare(reader, {descriptor, split, spec, where}, seed, device, type, splits.notes);
   };
-  Splits splits;
   splits.name = descriptor.name;
   splits.train = read(spec.train_split);
   splits.test = descriptor.find(spec.test_split) == descriptor.find(spec.train_split) ? splits.train
@@ -427,10 +513,14 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
     throw ReadError("data set \"" + splits.name + "\": expected test data of shape " +
                     describe_shape(splits.train.shape()) + " as the training data, found " +
                     describe_shape(splits.test.shape()) + ".");
-  splits.notes = reader.notes();
-  if (descriptor.splits.size() == 1)
-    splits.notes.push_back("The data set \"" + splits.name +
-                           "\" has one split, which serves for training and for testing.");
+  splits.notes.insert(splits.notes.begin(), reader.notes().begin(), reader.notes().end());
+  if (descriptor.is_guessed) splits.notes.insert(splits.notes.begin(), guess_text(descriptor, splits.train));
+  if (spec.test > 0) draw_test(splits, spec, descriptor.splits.size());
+  else if (descriptor.splits.size() == 1)
+    splits.notes.push_back(
+        "The data set \"" + splits.name +
+        "\" has one split, which serves for training and for testing; data.test = 0.1 keeps a "
+        "tenth of it for testing.");
   hold_out(splits, spec);
   if (spec.scale == "standardise") standardise(splits);
   if (!splits.train.is_on_device())

@@ -69,7 +69,7 @@ std::string settled(const std::string& run, const config::Position& where) {
 
 // The resolved config is kept in the run's folder and its checkpoints, so no path in it may depend on where the
 // config was written or the program was started.
-void settle_paths(config::Experiment& experiment) {
+void settle_paths(config::Experiment& experiment, const Places& places) {
   const auto settle = [](config::Node& table, std::optional<std::string>& from) {
     const config::Node* node = table.find("from");
     if (!node || !from) return;
@@ -80,7 +80,9 @@ void settle_paths(config::Experiment& experiment) {
   config::Node& resolved = experiment.resolved;
   config::Node& data = *resolved.find("data");
   if (experiment.data.model) settle(*data.find("dataset"), experiment.data.model->from);
-  else data.set("dataset", data::portable(experiment.data.dataset), experiment.data.dataset.where());
+  else
+    data.set("dataset", data::portable(experiment.data.dataset, places.descriptors),
+             experiment.data.dataset.where());
   experiment.data.dataset = *data.find("dataset");
   for (auto& [kind, slot] : experiment.slots)
     visit_components(slot, slot_of(resolved, kind),
@@ -115,11 +117,11 @@ int64_t horizon_of(const config::TrainSpec& spec, int64_t size) {
 config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry,
                                       const Places& places, config::Diagnostics& diagnostics) {
   const auto check_dataset = [&](const config::Node& dataset, config::Diagnostics& found) {
-    data::resolve_descriptor(dataset, places.descriptors, found);
+    data::resolve_descriptor(dataset, places.descriptors, places.data, found);
   };
   config::Experiment experiment = config::resolve(root, registry, diagnostics, check_dataset);
   diagnostics.throw_if_any();
-  settle_paths(experiment);
+  settle_paths(experiment, places);
   if (complete_components(experiment, registry)) {
     experiment = config::resolve(config::Node(experiment.resolved), registry, diagnostics, check_dataset);
     diagnostics.throw_if_any();

@@ -53,6 +53,7 @@ Bytes cifar10(const std::vector<std::uint8_t>& labels);
 /// channels 1 or 3, interleaved rows.
 std::filesystem::path write_png(const std::filesystem::path& path, int width, int height, int channels,
                                 std::span<const std::uint8_t> pixels);
+/// 4 channels: inks as Adobe's programs store them, 255 for none.
 std::filesystem::path write_jpeg(const std::filesystem::path& path, int width, int height, int channels,
                                  std::span<const std::uint8_t> pixels);
 

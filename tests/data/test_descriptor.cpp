@@ -109,15 +109,15 @@ TEST_CASE("descriptions are found by name, by path and inline") {
   CHECK_THAT(message, ContainsSubstring("found mnist, spirals; did you mean \"mnist\"?"));
 
   Diagnostics diagnostics;
-  CHECK(resolve_descriptor(Node("spirals"), folders, diagnostics).name == "spirals");
+  CHECK(resolve_descriptor(Node("spirals"), folders, {}, diagnostics).name == "spirals");
   const Node beside("known/mnist.toml", {(folder / "exp.toml").string(), 3, 1});
-  const Descriptor d = resolve_descriptor(beside, {}, diagnostics);
+  const Descriptor d = resolve_descriptor(beside, {}, {}, diagnostics);
   CHECK(d.name == "mnist");
   CHECK(d.folder == folder / "known");
-  CHECK(*portable(beside).if_text() == (folder / "known/mnist.toml").string());
-  CHECK(*portable(Node("spirals")).if_text() == "spirals");
+  CHECK(*portable(beside, folders).if_text() == (folder / "known/mnist.toml").string());
+  CHECK(*portable(Node("spirals"), folders).if_text() == "spirals");
   REQUIRE(diagnostics.empty());
-  resolve_descriptor(Node("mnits", {"exp.toml", 3, 1}), folders, diagnostics);
+  resolve_descriptor(Node("mnits", {"exp.toml", 3, 1}), folders, {}, diagnostics);
   CHECK_THAT(diagnostics.render(), ContainsSubstring("exp.toml:3:1: error: there is no data set \"mnits\""));
 }
 

@@ -318,7 +318,7 @@ TEST_CASE("HDF5 files that cannot be what is asked for are refused") {
   H5Sclose(space);
   H5Fclose(file);
   CHECK_THAT(refusal([&] { read_hdf5(folder / "e.h5", "/x"); }),
-             ContainsSubstring("but the file stores only 0 bytes"));
+             ContainsSubstring("it needs 100 GB of memory"));
 }
 
 TEST_CASE("CIFAR-10 batches are split into images and labels") {
@@ -373,8 +373,9 @@ TEST_CASE("folders of unequal or damaged images are refused") {
   const TemporaryFolder folder;
   CHECK_THAT(refusal([&] { read_images(folder / "none"); }),
              ContainsSubstring("expected a folder of images, found none."));
-  CHECK_THAT(refusal([&] { read_images(folder.path()); }),
-             ContainsSubstring("expected .png, .jpg or .jpeg files"));
+  CHECK_THAT(
+      refusal([&] { read_images(folder.path()); }),
+      ContainsSubstring("expected images (.png, .jpg, .jpeg, .gif, .webp, .tif, .bmp) in it or below it"));
   write_png(folder / "a.png", 5, 4, 1, ramp(20));
   write_png(folder / "b.png", 4, 5, 1, ramp(20));
   CHECK_THAT(refusal([&] { read_images(folder.path()); }),
@@ -386,7 +387,8 @@ TEST_CASE("folders of unequal or damaged images are refused") {
              ContainsSubstring("b.png: expected an intact PNG image"));
   write(folder / "b.png", "some text that is no image");
   CHECK_THAT(refusal([&] { read_images(folder.path()); }),
-             ContainsSubstring("found one that cannot be decoded (Not a PNG file)"));
+             ContainsSubstring(
+                 "b.png: expected an image (PNG, JPEG, GIF, BMP, WebP, TIFF), found a file that begins"));
   fs::remove(folder / "b.png");
   bytes = read(write_jpeg(folder / "b.jpg", 5, 4, 1, ramp(20)));
   bytes.resize(bytes.size() - 12);

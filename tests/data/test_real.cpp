@@ -62,7 +62,7 @@ TEST_CASE("every description in datasets/ is free of mistakes") {
                                           "frey-faces", "mnist"});
   for (const auto& name : names) {
     variform::config::Diagnostics diagnostics;
-    const Descriptor d = resolve_descriptor(Node(name), {source("datasets")}, diagnostics);
+    const Descriptor d = resolve_descriptor(Node(name), {source("datasets")}, {}, diagnostics);
     INFO(diagnostics.render());
     CHECK(diagnostics.empty());
     CHECK(d.name == name);

@@ -2,7 +2,14 @@
 
 #include "data/readers/array.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
 #include <utility>
+
+#include "config/text.h"
 
 namespace variform::data {
 
@@ -50,6 +57,19 @@ std::uint64_t byte_count(const std::string& file, std::span<const std::int64_t> 
     total *= static_cast<std::uint64_t>(size);
   }
   return total;
+}
+
+void check_fits(const std::string& where, std::uint64_t bytes) {
+  std::uint64_t memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::uint64_t group = 0;
+  if (std::ifstream("/sys/fs/cgroup/memory.max") >> group) memory = std::min(memory, group);
+  const auto gigabytes = [](std::uint64_t n) {
+    return config::format_plain(std::round(static_cast<double>(n) / 1e7) / 100);
+  };
+  if (bytes > memory)
+    throw ReadError(where + ": it needs " + gigabytes(bytes) + " GB of memory, of which there are " +
+                    gigabytes(memory) + " here.");
 }
 
 void append(Array& to, Array&& more, const std::string& file) {

@@ -40,6 +40,10 @@ std::string describe_shape(std::span<const std::int64_t> shape);
 /// negative or zero, or when the product does not fit into 62 bits.
 std::uint64_t byte_count(const std::string& file, std::span<const std::int64_t> shape, Element element);
 
+/// Throws ReadError, beginning with `where`, when so many bytes are more than this machine's memory (or what its control
+/// group may use): asked before anything is allocated whose size a header merely claims.
+void check_fits(const std::string& where, std::uint64_t bytes);
+
 /// Appends the rows of `more`; both must agree in all but the first dimension and in the element type.
 /// `file` names the origin of `more` in the error.
 void append(Array& to, Array&& more, const std::string& file);

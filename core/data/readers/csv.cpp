@@ -446,6 +446,21 @@ class CsvReading {
 
 }  // namespace
 
+Table read_csv_head(const std::filesystem::path& path, const CsvOptions& options) {
+  constexpr std::size_t kHead = 1u << 18;
+  const auto source = open_file(path);
+  std::string text(kHead, '\0');
+  text.resize(source->read(text.data(), text.size()));
+  if (text.size() < kHead) return read_csv(path, options);
+  text.resize(text.find_last_of("\r\n") + 1);
+  try {
+    Lines lines(as_utf8(text, source->name()), source->name());
+    return CsvReading(lines, options).read(source->name());
+  } catch (const ReadError&) {  // the cut may lie within quotes
+    return read_csv(path, options);
+  }
+}
+
 Table read_csv(const std::filesystem::path& path, const CsvOptions& options) {
   const auto source = open_file(path);
   const std::string text = read_all(*source);

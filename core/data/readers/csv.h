@@ -28,12 +28,14 @@ struct Table {
 };
 
 /// Reads one example per line. Cells may be quoted, and then hold separators, line breaks and doubled quotes. Empty
-/// lines and lines that begin with # are skipped, as is UTF-8's mark. Lines end in LF, CR LF or CR. Plain or gzip.
+/// lines and lines that begin with # are skipped, as is UTF-8's mark. Lines end in LF, CR LF or CR. Plain or compressed.
 ///
 /// The first line is a header if all its cells are text; a blank first name, or one name less than there are cells, is
 /// a column of row names, which is left out. A column is of text if its first cell is. Throws ReadError with line and
 /// column for a missing value, a number in a foreign form, a line of another length, and a first line that may be
 /// either (0, 1, 2 … as pandas numbers columns; names and numbers mixed).
 Table read_csv(const std::filesystem::path& path, const CsvOptions& options = {});
+/// The same of its first lines, 256 KB of them: which columns it has, and of what.
+Table read_csv_head(const std::filesystem::path& path, const CsvOptions& options = {});
 
 }  // namespace variform::data

@@ -1,4 +1,5 @@
 // See hdf5.h. The C interface is used because its errors can be silenced and fetched call by call.
+// Opening with locks, and compression: hdf5_access.cpp.
 
 #include "data/readers/hdf5.h"
 
@@ -10,54 +11,15 @@
 
 #include <hdf5.h>
 
+#include "config/text.h"
+#include "data/readers/hdf5_access.h"
 #include "data/readers/source.h"
 
 namespace variform::data {
 namespace {
 
-/// An HDF5 handle, closed by the function that belongs to its kind.
-class Handle {
- public:
-  Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
-  ~Handle() {
-    if (id_ >= 0) close_(id_);
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  hid_t get() const { return id_; }
-  explicit operator bool() const { return id_ >= 0; }
-
- private:
-  hid_t id_;
-  herr_t (*close_)(hid_t);
-};
-
-/// Stops HDF5 from printing its error stack; restores the former handler.
-class Silence {
- public:
-  Silence() {
-    H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-  }
-  ~Silence() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
-  Silence(const Silence&) = delete;
-  Silence& operator=(const Silence&) = delete;
-
- private:
-  H5E_auto2_t function_ = nullptr;
-  void* data_ = nullptr;
-};
-
-/// The innermost entry of HDF5's error stack.
-std::string reason() {
-  std::string text = "no reason given";
-  auto keep = [](unsigned, const H5E_error2_t* entry, void* out) -> herr_t {
-    if (entry->desc != nullptr) *static_cast<std::string*>(out) = entry->desc;
-    return 0;
-  };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep, &text);
-  return text;
-}
+using hdf5_access::Handle;
+using hdf5_access::Silence;
 
 /// The paths of all datasets, at most 20, for "expected …, found …".
 std::string list_datasets(hid_t file) {
@@ -118,16 +80,71 @@ std::vector<std::int64_t> shape_of(const std::string& where, hid_t dataset) {
   return shape;
 }
 
-/// A dataset may claim any shape; what is stored for it bounds what is believed.
-void check_stored(const std::string& where, hid_t dataset, std::uint64_t elements, std::size_t stored_width) {
-  const std::uint64_t stored = H5Dget_storage_size(dataset);
+std::string fill_value_text(hid_t properties) {
+  double value = 0;
+  H5Pget_fill_value(properties, H5T_NATIVE_DOUBLE, &value);
+  return config::format_plain(value);
+}
+
+/// How many chunks a dataset has, and how many of them were written.
+std::pair<hsize_t, hsize_t> chunks_of(hid_t dataset, hid_t properties,
+                                      const std::vector<std::int64_t>& shape) {
+  std::vector<hsize_t> sizes(std::max<std::size_t>(shape.size(), 1), 1);
+  H5Pget_chunk(properties, static_cast<int>(shape.size()), sizes.data());
+  hsize_t all = 1, written = 0;
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    all *= (static_cast<hsize_t>(shape[i]) + sizes[i] - 1) / std::max<hsize_t>(sizes[i], 1);
+  const Handle space(H5Dget_space(dataset), H5Sclose);
+  H5Dget_num_chunks(dataset, space.get(), &written);
+  return {all, written};
+}
+
+/// The other files that a virtual dataset shows must be there: HDF5 would put fill values in their place without a word.
+void check_virtual(const std::filesystem::path& path, const std::string& where, hid_t properties) {
+  std::size_t count = 0;
+  H5Pget_virtual_count(properties, &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string name(4096, '\0');
+    const auto length = H5Pget_virtual_filename(properties, i, name.data(), name.size());
+    name.resize(static_cast<std::size_t>(std::clamp<std::int64_t>(length, 0, 4095)));
+    if (name == "." || name.find('%') != std::string::npos)
+      continue;  // the file itself, or a pattern of names
+    std::error_code error;
+    if (!std::filesystem::exists(path.parent_path() / name, error))
+      throw ReadError(where + ": it is a virtual dataset, which shows rows of " + name +
+                      "; expected that file in " + path.parent_path().string() + ", found none.");
+  }
+}
+
+/// A dataset may claim any shape; what is stored for it bounds what is believed. Returns a sentence where less is stored
+/// than is claimed because it was never written; what is read there is the fill value.
+std::string check_stored(const std::filesystem::path& path, const std::string& where, hid_t dataset,
+                         const Array& array, std::size_t stored_width) {
+  const std::uint64_t bytes = byte_count(where, array.shape, array.element);
+  const std::uint64_t elements = bytes / size_of(array.element), stored = H5Dget_storage_size(dataset);
   const Handle properties(H5Dget_create_plist(dataset), H5Pclose);
-  const bool is_chunked = properties && H5Pget_layout(properties.get()) == H5D_CHUNKED;
-  const std::uint64_t limit = is_chunked ? stored * kDeflateRatio : stored;
+  const H5D_layout_t layout = properties ? H5Pget_layout(properties.get()) : H5D_CONTIGUOUS;
+  check_fits(where, bytes);
+  if (layout == H5D_VIRTUAL) {
+    check_virtual(path, where, properties.get());
+    return "";
+  }
+  if (layout == H5D_CHUNKED) {
+    const auto [all, written] = chunks_of(dataset, properties.get(), array.shape);
+    if (written < all)
+      return where + ": " + std::to_string(all - written) + " of its " + std::to_string(all) +
+             " chunks were never written; their elements are its fill value, " +
+             fill_value_text(properties.get()) + ".";
+  } else if (stored == 0) {
+    return where + ": nothing was ever written to it; all elements are its fill value, " +
+           fill_value_text(properties.get()) + ".";
+  }
+  const std::uint64_t limit = layout == H5D_CHUNKED ? stored * kDeflateRatio : stored;
   if (elements > limit / std::max<std::size_t>(stored_width, 1))
     throw ReadError(where + ": its header claims " + std::to_string(elements) + " elements of " +
                     std::to_string(stored_width) + " bytes, but the file stores only " +
                     std::to_string(stored) + " bytes for them; the file is truncated or damaged.");
+  return "";
 }
 
 /// Unsigned numbers of 64 bits are kept where they are numbers of int64, too.
@@ -142,16 +159,12 @@ void check_signed_range(const Array& array, const std::string& where) {
 
 }  // namespace
 
-Array read_hdf5(const std::filesystem::path& path, const std::string& path_inside) {
+Array read_hdf5(const std::filesystem::path& path, const std::string& path_inside,
+                std::vector<std::string>* notes) {
   const std::string name = path.string(), where = name + " (dataset " + path_inside + ")";
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error))
-    throw ReadError(name + ": expected a file, found none.");
   const Silence silence;
-  const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-  if (!file)
-    throw ReadError(name + ": expected an HDF5 file, found one that the HDF5 library refuses (" + reason() +
-                    ").");
+  std::string note;
+  const Handle file(hdf5_access::open(path, note), H5Fclose);
   const Handle dataset(H5Dopen2(file.get(), path_inside.c_str(), H5P_DEFAULT), H5Dclose);
   if (!dataset)
     throw ReadError(name + ": expected a dataset " + path_inside + ", found " + list_datasets(file.get()) +
@@ -163,16 +176,44 @@ Array read_hdf5(const std::filesystem::path& path, const std::string& path_insid
   if (target.type == H5I_INVALID_HID) target.type = native.get();
 
   Array array{target.element, shape_of(where, dataset.get()), {}};
-  const std::uint64_t bytes = byte_count(where, array.shape, array.element);
-  const std::size_t width = H5Tget_size(type.get());
-  check_stored(where, dataset.get(), bytes / size_of(array.element), width);
-  array.bytes.resize(bytes);
+  hdf5_access::check_compression(where, dataset.get());
+  const std::string unwritten = check_stored(path, where, dataset.get(), array, H5Tget_size(type.get()));
+  array.bytes.resize(byte_count(where, array.shape, array.element));
   if (H5Dread(dataset.get(), target.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, array.bytes.data()) < 0)
-    throw ReadError(where + ": cannot be read (" + reason() + "); the file is truncated or damaged.");
+    throw ReadError(where + ": cannot be read (" + hdf5_access::reason() +
+                    "); the file is truncated or damaged.");
   if (array.element == Element::kBool)
     for (auto& byte : array.bytes) byte = byte != 0;
   if (H5Tequal(target.type, H5T_NATIVE_UINT64) > 0) check_signed_range(array, where);
+  for (const std::string& sentence : {note, unwritten})
+    if (notes != nullptr && !sentence.empty()) notes->push_back(sentence);
   return array;
+}
+
+std::vector<Hdf5Entry> hdf5_entries(const std::filesystem::path& path) {
+  const Silence silence;
+  std::string note;
+  const Handle file(hdf5_access::open(path, note), H5Fclose);
+  struct Visit {
+    hid_t file;
+    std::vector<Hdf5Entry> entries;
+  } visit{file.get(), {}};
+  const auto look = [](hid_t, const char* name, const H5O_info_t* info, void* out) -> herr_t {
+    auto& seen = *static_cast<Visit*>(out);
+    if (info->type != H5O_TYPE_DATASET) return 0;
+    const Handle dataset(H5Dopen2(seen.file, name, H5P_DEFAULT), H5Dclose);
+    const Handle type(dataset ? H5Dget_type(dataset.get()) : H5I_INVALID_HID, H5Tclose);
+    if (!type) return 0;
+    try {
+      const std::string inside = "/" + std::string(name);
+      seen.entries.push_back(
+          {inside, shape_of(inside, dataset.get()), target_of(inside, type.get()).element});
+    } catch (const ReadError&) {  // no numbers: nothing that could be read
+    }
+    return seen.entries.size() < 1000 ? 0 : 1;
+  };
+  H5Ovisit2(file.get(), H5_INDEX_NAME, H5_ITER_INC, look, &visit, H5O_INFO_BASIC);
+  return std::move(visit.entries);
 }
 
 }  // namespace variform::data

@@ -8,10 +8,22 @@
 
 namespace variform::data {
 
+/// A dataset of numbers in a file.
+struct Hdf5Entry {
+  std::string path;
+  std::vector<std::int64_t> shape;
+  Element element = Element::kUint8;
+};
+
+/// Those that read_hdf5() could read, sorted by their paths; at most 1,000.
+std::vector<Hdf5Entry> hdf5_entries(const std::filesystem::path& file);
+
 /// Reads the dataset at `path_inside` ("/train/images"). Integers of more than one byte become int32 or int64,
 /// float16 becomes float32. Throws ReadError naming what is there when the dataset is not, for every type that is no
-/// number, and for truncated files. Sizes are held against what is stored; inside, bytes that were altered on purpose
+/// number, for truncated files, for compression that the library lacks, and for files that are being written. Elements that
+/// were never written are the fill value; that, and reading without a lock, are said in `notes`. Sizes are held against what is stored; inside, bytes that were altered on purpose
 /// meet libhdf5 itself, which does not survive all of them: read files of strangers in another format.
-Array read_hdf5(const std::filesystem::path& file, const std::string& path_inside);
+Array read_hdf5(const std::filesystem::path& file, const std::string& path_inside,
+                std::vector<std::string>* notes = nullptr);
 
 }  // namespace variform::data

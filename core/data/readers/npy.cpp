@@ -178,9 +178,13 @@ std::string read_header(ByteSource& source) {
   return std::string(header.begin(), header.end());
 }
 
-}  // namespace
+struct NpyHeader {
+  Type type;
+  std::vector<std::int64_t> shape;
+  bool is_fortran = false;
+};
 
-Array read_npy(ByteSource& source) {
+NpyHeader parse_header(ByteSource& source) {
   const std::string header = read_header(source);
   const auto descr = value_of(header, "descr"), order = value_of(header, "fortran_order"),
              sizes = value_of(header, "shape");
@@ -189,16 +193,21 @@ Array read_npy(ByteSource& source) {
     throw ReadError(source.name() +
                     ": expected descr, fortran_order and shape in the npy header, found a header "
                     "without them; the file is damaged.");
-  const Type type = parse_type(source.name(), *descr);
-  Array array{type.element, *shape, {}};
+  return {parse_type(source.name(), *descr), *shape, !order->starts_with("False")};
+}
+
+}  // namespace
+
+Array read_npy(ByteSource& source) {
+  const auto [type, shape, is_fortran] = parse_header(source);
+  Array array{type.element, shape, {}};
   const std::uint64_t bytes = byte_count(source.name(), array.shape, array.element);
   const std::size_t width = width_of(type);
   array.bytes = read_rest(
       source, bytes / size_of(array.element) * width,
       describe_shape(array.shape) + " elements of " + std::to_string(width) + " bytes after the header");
   if (type.swapped) swap_bytes(array.bytes, width);
-  if (!order->starts_with("False") && shape->size() > 1)
-    array.bytes = in_c_order(array.bytes, array.shape, width);
+  if (is_fortran && shape.size() > 1) array.bytes = in_c_order(array.bytes, array.shape, width);
   if (type.stored != Stored::kAsItIs) array.bytes = widened(array.bytes, type.stored, source.name());
   if (array.element == Element::kBool)
     for (auto& byte : array.bytes) byte = byte != 0;
@@ -211,6 +220,18 @@ Array read_npz(const std::filesystem::path& path, const std::string& member) {
   const ZipFile zip(path);
   const std::string file = zip.contains(member + ".npy") || !zip.contains(member) ? member + ".npy" : member;
   return read_npy(*zip.open(file));
+}
+
+std::vector<NpzEntry> npz_entries(const std::filesystem::path& path) {
+  const ZipFile zip(path);
+  std::vector<NpzEntry> entries;
+  for (std::string name : zip.names()) try {
+      NpyHeader header = parse_header(*zip.open(name));
+      if (name.ends_with(".npy")) name.resize(name.size() - 4);
+      entries.push_back({std::move(name), std::move(header.shape), header.type.element});
+    } catch (const ReadError&) {  // pickled objects, texts: nothing that could be read
+    }
+  return entries;
 }
 
 std::vector<std::string> npz_members(const std::filesystem::path& path) {

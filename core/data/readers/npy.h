@@ -22,4 +22,12 @@ Array read_npz(const std::filesystem::path& path, const std::string& member);
 /// The members of an npz file, without ".npy".
 std::vector<std::string> npz_members(const std::filesystem::path& path);
 
+struct NpzEntry {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  Element element = Element::kUint8;
+};
+/// Those members that read_npz() could read, by their headers alone.
+std::vector<NpzEntry> npz_entries(const std::filesystem::path& path);
+
 }  // namespace variform::data

@@ -3,6 +3,7 @@
 #include "data/readers/sniff.h"
 
 #include <array>
+#include <cctype>
 #include <fstream>
 #include <string_view>
 
@@ -36,13 +37,6 @@ constexpr std::array kForeign{
             "import pandas; pandas.read_excel(\"{}\").to_csv(\"[].csv\", index=False)"},
     Foreign{"\xd0\xcf\x11\xe0", "", "a spreadsheet or another document of the kind of .xls",
             "import pandas; pandas.read_excel(\"{}\").to_csv(\"[].csv\", index=False)"},
-    Foreign{std::string_view("\xfd"
-                             "7zXZ\0",
-                             6),
-            "", "compressed by xz", "import lzma; open(\"[]\", \"wb\").write(lzma.open(\"{}\").read())"},
-    Foreign{"BZh", "", "compressed by bzip2",
-            "import bz2; open(\"[]\", \"wb\").write(bz2.open(\"{}\").read())"},
-    Foreign{"\x28\xb5\x2f\xfd", "", "compressed by Zstandard", "(in a shell) zstd -d \"{}\""},
     Foreign{"MATLAB 5.0", "", "a MATLAB file older than 7.3",
             "import numpy, scipy.io; numpy.savez(\"[].npz\", **{k: v for k, v in "
             "scipy.io.loadmat(\"{}\").items() if k[0] != \"_\"})"},
@@ -69,6 +63,14 @@ std::string filled_in(const char* python, const fs::path& path) {
 }
 
 }  // namespace
+
+std::string plain_name(const fs::path& path) {
+  std::string name = path.filename().string();
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const std::string_view ending : kCompressions)
+    if (!ending.empty() && name.ends_with(ending)) return name.substr(0, name.size() - ending.size());
+  return name;
+}
 
 std::string format_by_bytes(const fs::path& path) {
   const std::string bytes = first_bytes(path, 2048 + kHdf5.size());

@@ -1,4 +1,4 @@
-// Plain and gzip files, told apart by their first bytes.
+// Plain and compressed files, told apart by their first bytes.
 
 #include "data/readers/source.h"
 
@@ -6,11 +6,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <optional>
+#include <string_view>
 #include <system_error>
 
 #include "data/readers/array.h"
 #include "data/readers/inflater.h"
+#include "data/readers/unpackers.h"
 
 namespace variform::data {
 namespace {
@@ -26,17 +27,21 @@ class FileSource final : public ByteSource {
     if (error) throw ReadError(name_ + ": cannot be read: " + error.message() + ".");
     file_.reset(std::fopen(path.c_str(), "rb"));
     if (!file_) throw ReadError(name_ + ": cannot be opened: " + std::strerror(errno) + ".");
-    std::uint8_t magic[2] = {};
-    const bool is_gzip = plain(magic, 2) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+    std::uint8_t magic[6] = {};
+    const std::string_view begin(reinterpret_cast<const char*>(magic), plain(magic, sizeof(magic)));
     std::rewind(file_.get());
-    if (!is_gzip) return;
-    bound_ *= kDeflateRatio;
-    inflater_.emplace(
-        Inflater::Format::kGzip, [this](std::uint8_t* to, std::size_t n) { return plain(to, n); }, name_);
+    const auto more = [this](std::uint8_t* to, std::size_t n) { return plain(to, n); };
+    if (begin.starts_with("\x1f\x8b")) {
+      bound_ *= kDeflateRatio;
+      auto inflater = std::make_shared<Inflater>(Inflater::Format::kGzip, more, name_);
+      unpack_ = [inflater](std::uint8_t* to, std::size_t n) { return inflater->read(to, n); };
+    } else if (unpack_ = unpacker(begin, more, name_); unpack_) {
+      bound_ = kUnpackedBound;
+    }
   }
 
   std::size_t read(void* to, std::size_t n) override {
-    return inflater_ ? inflater_->read(static_cast<std::uint8_t*>(to), n) : plain(to, n);
+    return unpack_ ? unpack_(static_cast<std::uint8_t*>(to), n) : plain(to, n);
   }
   std::uint64_t bound() const override { return bound_; }
   const std::string& name() const override { return name_; }
@@ -55,7 +60,7 @@ class FileSource final : public ByteSource {
   std::string name_;
   std::unique_ptr<std::FILE, Close> file_;
   std::uint64_t bound_ = 0;
-  std::optional<Inflater> inflater_;  // when the file is compressed
+  Unpack unpack_;  // when the file is compressed
 };
 
 }  // namespace

@@ -1,0 +1,198 @@
+// data show: what a file, a folder or a described data set holds, and what a training would see of it.
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "config/load.h"
+#include "config/text.h"
+#include "data/descriptor.h"
+#include "data/guess.h"
+#include "data/readers/array.h"
+#include "data/summary.h"
+#include "report/png_grid.h"
+#include "report/table.h"
+
+namespace variform::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ShowOptions {
+  std::string dataset, picture;
+  std::vector<std::string> overrides;
+  bool describe = false;
+};
+
+// The keys of [data] that were given, and nothing else of a config.
+config::DataSpec data_spec(const ShowOptions& options) {
+  config::Diagnostics diagnostics;
+  config::Node root = config::parse("", "command line", diagnostics);
+  config::Node table = config::Node::table({});
+  table.set("dataset",
+            config::Node(options.dataset, config::Position{std::string(config::kCommandLine), 1, 1}));
+  root.set("data", table);
+  config::merge(root, config::parse_overrides(options.overrides, diagnostics));
+  for (const config::Node::Member& member : root.members())
+    if (member.key != "data")
+      diagnostics.error(member.value.where(),
+                        "expected keys of data, such as data.scale=none, found " + member.key + ".");
+  config::DataSpec spec = config::parse_data(root, diagnostics);
+  diagnostics.throw_if_any();
+  return spec;
+}
+
+std::vector<std::pair<std::string, const data::Dataset*>> parts_of(const data::Splits& splits) {
+  std::vector<std::pair<std::string, const data::Dataset*>> parts{{"train", &splits.train}};
+  if (splits.validation.size() > 0) parts.emplace_back("validation", &splits.validation);
+  const bool is_same = splits.test.stored().data_ptr() == splits.train.stored().data_ptr() &&
+                       splits.test.size() == splits.train.size();
+  if (!is_same) parts.emplace_back("test", &splits.test);
+  return parts;
+}
+
+std::string counts_text(const std::vector<std::pair<std::string, int64_t>>& counts) {
+  constexpr size_t kShown = 20;
+  std::string text;
+  for (size_t i = 0; i < std::min(kShown, counts.size()); ++i)
+    text += (i ? ", " : "") + counts[i].first + " " + std::to_string(counts[i].second);
+  return text + (counts.size() > kShown ? ", … (" + std::to_string(counts.size()) + " in all)" : "");
+}
+
+std::string text_of(const std::vector<data::SplitSummary>& splits) {
+  report::Table table({{"split"},
+                       {"rows", report::Align::kRight},
+                       {"a datum"},
+                       {"stored as"},
+                       {"domain"},
+                       {"least", report::Align::kRight},
+                       {"most", report::Align::kRight},
+                       {"mean", report::Align::kRight},
+                       {"sd", report::Align::kRight},
+                       {"never vary", report::Align::kRight}});
+  std::string below;
+  for (const data::SplitSummary& split : splits) {
+    const auto number = [](double value) { return report::significant(value, 4); };
+    table.add({split.name, std::to_string(split.rows), data::describe_shape(split.shape), split.stored,
+               split.domain, number(split.low), number(split.high), number(split.mean), number(split.sd),
+               std::to_string(split.constants)});
+    if (!split.classes.empty()) below += split.name + ", rows by class: " + counts_text(split.classes) + "\n";
+    if (!split.factors.empty())
+      below += split.name + ", values by factor: " + counts_text(split.factors) + "\n";
+  }
+  return table.text() + (below.empty() ? "" : "\n" + below);
+}
+
+nlohmann::json json_of(const std::vector<std::pair<std::string, int64_t>>& counts) {
+  nlohmann::json result = nlohmann::json::array();
+  for (const auto& [name, count] : counts) result.push_back({{"name", name}, {"count", count}});
+  return result;
+}
+
+nlohmann::json json_of(const data::Splits& splits, const std::vector<data::SplitSummary>& summaries) {
+  nlohmann::json parts = nlohmann::json::array();
+  for (const data::SplitSummary& split : summaries)
+    parts.push_back({{"split", split.name},
+                     {"rows", split.rows},
+                     {"shape", split.shape},
+                     {"stored", split.stored},
+                     {"domain", split.domain},
+                     {"least", split.low},
+                     {"most", split.high},
+                     {"mean", split.mean},
+                     {"sd", split.sd},
+                     {"constants", split.constants},
+                     {"classes", json_of(split.classes)},
+                     {"factors", json_of(split.factors)}});
+  return {{"name", splits.name}, {"splits", parts}, {"notes", splits.notes}};
+}
+
+void write_pictures(const fs::path& file, const data::Dataset& data) {
+  constexpr int64_t kPictures = 100, kPerRow = 10;
+  const data::Shape shape = data.shape();
+  if (shape.size() != 3 || (shape[0] != 1 && shape[0] != 3))
+    throw config::Error("error: --picture needs images of one or three channels, found data of shape " +
+                        data::describe_shape(shape));
+  const at::Tensor x = data.gather(at::arange(std::min(kPictures, data.size()), at::kLong)).to(at::kFloat);
+  const double low = x.min().item<double>(), high = x.max().item<double>();
+  const at::Tensor bytes = x.sub(low)
+                               .mul(high > low ? 255 / (high - low) : 0)
+                               .round()
+                               .to(at::kByte)
+                               .permute({0, 2, 3, 1})
+                               .contiguous();
+  std::vector<report::Image> images;
+  for (const at::Tensor& one : bytes.unbind()) {
+    report::Image image{
+        static_cast<int>(shape[2]), static_cast<int>(shape[1]), static_cast<int>(shape[0]), {}};
+    image.pixels.assign(one.const_data_ptr<uint8_t>(), one.const_data_ptr<uint8_t>() + one.numel());
+    images.push_back(std::move(image));
+  }
+  const int columns = static_cast<int>(std::min<int64_t>(kPerRow, static_cast<int64_t>(images.size())));
+  report::write_png(file,
+                    report::grid(images, columns, 2, report::enlargement(images[0].width, images[0].height)));
+}
+
+// "file = …" as --describe prints it; the domain as it was found, since a description is read as it stands.
+int describe(const Common& common, const ShowOptions& options) {
+  const auto file = data::find_file(options.dataset, {}, common.places().data);
+  if (!file || file->path.extension() == ".toml")
+    throw config::Error("error: --describe needs a file or a folder of data, found " +
+                        (file ? "a description, " : std::string("none called ")) + options.dataset);
+  const data::Splits splits = data::load(data_spec(options), common.places().data,
+                                         common.places().descriptors, 1, at::kCPU, at::kFloat);
+  std::string text = data::guess_description(*file);
+  const std::string line = "domain = " + config::quote(splits.train.domain()) + "\n";
+  text.insert(text.find('\n', text.find("\nname = ") + 1) + 1, line);
+  write_result(text.substr(0, text.find_last_not_of('\n') + 1));
+  return kDone;
+}
+
+int show_command(const Common& common, const ShowOptions& options) {
+  constexpr int kWidth = 100;
+  if (options.describe) return describe(common, options);
+  const train::Places places = common.places();
+  const data::Splits splits =
+      data::load(data_spec(options), places.data, places.descriptors, 1, at::kCPU, at::kFloat);
+  std::vector<data::SplitSummary> summaries;
+  for (const auto& [name, part] : parts_of(splits)) summaries.push_back(data::summarise(*part, name));
+  if (!options.picture.empty()) write_pictures(options.picture, splits.train);
+  if (common.json) {
+    write_result(json_of(splits, summaries).dump(2));
+    return kDone;
+  }
+  std::string notes;
+  for (const std::string& note : splits.notes) notes += note + "\n";
+  write_result(notes + (notes.empty() ? "" : "\n") + text_of(summaries) + "\nthe first of train\n" +
+               data::sketch(splits.train, kWidth));
+  if (!options.picture.empty() && !common.quiet)
+    std::fprintf(stderr, "written: %s\n", options.picture.c_str());
+  return kDone;
+}
+
+}  // namespace
+
+void add_show_command(Command data, Common& common, Action& action) {
+  auto options = std::make_shared<ShowOptions>();
+  Command show = data.add_command(
+      "show",
+      "What a file, a folder of images or a described data set holds, and what a training would see of it");
+  show.add_option("dataset", options->dataset,
+                  "As data.dataset: faces.npz, table.csv, file.h5:/x, a folder, a name, a description")
+      .required()
+      .type_name("DATASET");
+  show.add_option("overrides", options->overrides, "[data.KEY=VALUE...]: scale, test, channels ...");
+  show.add_flag("--describe", options->describe,
+                "Print a description of the file instead, as a TOML file to be changed");
+  show.add_option("--picture", options->picture, "PNG file to write with the first 100 images")
+      .type_name("FILE");
+  show.on_chosen([&common, &action, options] {
+    action = [&common, options] { return show_command(common, *options); };
+  });
+}
+
+}  // namespace variform::cli

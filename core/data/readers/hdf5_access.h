@@ -1,0 +1,55 @@
+#pragma once
+// What opening an HDF5 file takes beside the library: handles that close themselves, locks, compression.
+
+#include <hdf5.h>
+
+#include <filesystem>
+#include <string>
+
+namespace variform::data::hdf5_access {
+
+/// An HDF5 handle, closed by the function that belongs to its kind.
+class Handle {
+ public:
+  Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
+  ~Handle() {
+    if (id_ >= 0) close_(id_);
+  }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  hid_t get() const { return id_; }
+  explicit operator bool() const { return id_ >= 0; }
+
+ private:
+  hid_t id_;
+  herr_t (*close_)(hid_t);
+};
+
+/// Stops HDF5 from printing its error stack; restores the former handler.
+class Silence {
+ public:
+  Silence() {
+    H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  }
+  ~Silence() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+
+ private:
+  H5E_auto2_t function_ = nullptr;
+  void* data_ = nullptr;
+};
+
+/// The innermost reason on HDF5's error stack.
+std::string reason();
+
+/// Opens for reading; the caller closes with H5Fclose. A file that another process writes is refused, with that process'
+/// name; where the file system has no locks, it is read without one, which `note` says. Throws ReadError.
+hid_t open(const std::filesystem::path& path, std::string& note);
+
+/// Throws ReadError, beginning with `where`, when the dataset is compressed by something that the library lacks. LZF, which
+/// h5py calls "lzf", is registered with it here.
+void check_compression(const std::string& where, hid_t dataset);
+
+}  // namespace variform::data::hdf5_access
