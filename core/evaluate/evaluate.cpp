@@ -10,12 +10,14 @@
 #include <variform/random.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <stdexcept>
 
 #include "checkpoint/snapshot.h"
+#include "config/file.h"
 #include "evaluate/disentanglement/section.h"
 #include "evaluate/estimators.h"
 #include "evaluate/geometry.h"
@@ -34,6 +36,9 @@ int64_t product(at::IntArrayRef shape) {
   for (int64_t side : shape) product *= side;
   return product;
 }
+
+// The sections about all data at once, which are made last.
+constexpr std::array<const char*, 3> kLateSections = {"information", "geometry", "covariance"};
 
 // Full stop included: for reasons made here.
 std::string sentence(const std::string& text) { return "not defined: " + text + "."; }
@@ -76,10 +81,19 @@ class Evaluator {
     const int64_t all = rows_.size();
     const int64_t count = options_.limit > 0 ? std::min(options_.limit, all) : all;
     const int64_t batch = rows_at_a_time();
+    if (!options_.dump.empty())
+      config::require_writable(options_.dump, {.option = "--dump", .bytes = bytes_of_dump(count)});
     short_jacobian_.emplace(model_, count);
-    for (int64_t first = 0; first < count; first += batch) add_batch(first, std::min(batch, count - first));
-    json result = report(count);
-    if (!options_.dump.empty()) write_dump(result);
+    const int64_t seen = add_batches(count, batch);
+    json result = report(seen);
+    if (seen < count)
+      result["interrupted"] = {{"data", seen}, {"of", count}, {"missing", json(kLateSections)}};
+    else add_sections(result);
+    if (!options_.dump.empty() && !result.contains("interrupted")) try {
+        write_dump(result);
+      } catch (const std::exception& error) {  // the values themselves are at hand
+        result["dump_problem"] = error.what();
+      }
     return result;
   }
 
@@ -92,12 +106,31 @@ class Evaluator {
     return std::clamp<int64_t>(kNumbers / each, 1, options_.batch);
   }
 
+  // Returns how many data went through: all, or those before the batch in which the watch said to stop.
+  int64_t add_batches(int64_t count, int64_t batch) {
+    int64_t first = 0;
+    try {
+      for (; first < count; first += batch) add_batch(first, std::min(batch, count - first), count);
+    } catch (const Interrupted&) {
+      if (first == 0) throw;
+      tally_.keep_first(first);
+      return first;
+    }
+    tell(options_.watch, "values", count, count);
+    return count;
+  }
+
   void seed(const char* what, int64_t first) {
     model_.rng.set_current_seed(
         hash(session_.assembly->spec().seed, "evaluate", rows_.split(), what, static_cast<uint64_t>(first)));
   }
 
-  void add_batch(int64_t first, int64_t count) {
+  void add_batch(int64_t first, int64_t count, int64_t all) {
+    constexpr int64_t kParts = 8;
+    const auto part_begins = [&](int64_t part) {  // a batch may take a quarter of a minute
+      tell(options_.watch, "values", first + count * part / kParts, all);
+    };
+    part_begins(0);
     const Batch batch = rows_.range(first, count);
     Here here;
     here.x = batch.x;
@@ -112,12 +145,19 @@ class Evaluator {
     gathered_.codes.push_back(here.h);
 
     add_expectations(here, first);
+    part_begins(1);
     add_curvature(here);
+    part_begins(2);
     add_quadratic(here);
+    part_begins(3);
     add_full_hessian(here, first);
+    part_begins(4);
     add_deterministic(here, first);
+    part_begins(5);
     add_optimal(here, first);
+    part_begins(6);
     add_importance(here, first);
+    part_begins(7);
     add_objective(batch, first);
     if (here.z.defined()) gathered_.add(model_, std::move(here.posterior), here.draw, prior_);
   }
@@ -393,22 +433,28 @@ class Evaluator {
     for (auto& [name, entry] : result["values"].items())
       if (const Tensor values = tally_.values(name); values.defined() && values.size(0) < count)
         entry["rows"] = values.size(0);
-    if (column_sum_.defined()) result["grae_approx_variance"] = column_variances(count);
-    add_sections(result);
     return result;
   }
 
-  // Of every datum that went through, in rows' order.
+  // Of all data, in rows' order.
   void add_sections(json& result) {
+    const auto count = result.at("data").get<int64_t>();
+    if (column_sum_.defined()) result["grae_approx_variance"] = column_variances(count);
     const auto add = [&](const std::string& name, const Section& section) {
       result[name] = section.entries();
       result[name + "_arrays"] = section.arrays();
     };
-    add("information", information_section(gathered_, model_, beta_));
-    seed("pairs", 0);
-    add("geometry", geometry_section(gathered_, model_, blocks_, tally_.values("contrast"),
-                                     tally_.entry("hessian", "").value("undefined", "")));
     add("covariance", covariance_section(gathered_, no_ratio_to_optimum()));
+    try {
+      add("information", information_section(gathered_, model_, beta_, options_.watch));
+      seed("pairs", 0);
+      add("geometry", geometry_section(gathered_, model_, blocks_, tally_.values("contrast"),
+                                       tally_.entry("hessian", "").value("undefined", ""), options_.watch));
+    } catch (const Interrupted&) {
+      result["interrupted"] = {{"data", count}, {"of", count}, {"missing", json::array()}};
+      for (const char* section : kLateSections)
+        if (!result.contains(section)) result["interrupted"]["missing"].push_back(section);
+    }
   }
 
   // Empty: q's covariance was compared with the optimal one.
@@ -492,6 +538,14 @@ class Evaluator {
     if (!options_.dump.empty() && tensor.defined()) kept_[name].push_back(tensor.detach().to(at::kCPU));
   }
 
+  // x, draws of q and of the importance weights with their values, and some matrices, for each datum.
+  std::uint64_t bytes_of_dump(int64_t count) const {
+    const int64_t d = model_.latent, numbers = product(model_.data) +
+                                               (options_.samples + options_.importance_samples) * (d + 1) +
+                                               2 * d * d;
+    return static_cast<std::uint64_t>(count * numbers) * model_.options.dtype().itemsize();
+  }
+
   void write_dump(const json& result) const {
     checkpoint::Snapshot snapshot;
     snapshot.attributes["evaluation"] = result.dump();
@@ -527,8 +581,15 @@ class Evaluator {
 // Where factors are known.
 void add_disentanglement(json& result, train::Session& session, const EvaluateOptions& options) {
   const Rows rows(session, options.split);
-  if (rows.dataset() && rows.dataset()->factors().defined())
-    result.update(disentanglement(session, options.split, options.limit));
+  if (!rows.dataset() || !rows.dataset()->factors().defined()) return;
+  if (!result.contains("interrupted")) try {
+      result.update(disentanglement(session, options.split, options.limit, options.watch));
+      return;
+    } catch (const Interrupted&) {
+      result["interrupted"] = {
+          {"data", result.at("data")}, {"of", result.at("data")}, {"missing", json::array()}};
+    }
+  result["interrupted"]["missing"].push_back("disentanglement");
 }
 
 }  // namespace

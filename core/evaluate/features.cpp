@@ -21,6 +21,7 @@
 #include "checkpoint/sha256.h"
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
+#include "evaluate/watch.h"
 #include "train/checkpoints.h"
 #include "train/run_folder.h"
 #include "train/session.h"
@@ -154,7 +155,10 @@ void train_in(const fs::path& folder, train::Session& network, const FeatureSour
                          train::attributes_of(experiment, network.assembly->model().data, network.domain,
                                               train::plugins_json(source.registry)),
                          *network.assembly, *network.batches, run, source.observer);
-  const train::Outcome outcome = trainer.run(std::numeric_limits<std::int64_t>::max(), [] { return false; });
+  const train::Outcome outcome = trainer.run(
+      std::numeric_limits<std::int64_t>::max(),
+      source.interrupted ? source.interrupted : [] { return false; });
+  if (outcome.ending == train::Ending::kInterrupted) throw Interrupted();
   run.mark_done({{"step", outcome.step}, {"ending", "finished"}, {"evaluation", outcome.evaluation}});
   const auto spent = std::chrono::steady_clock::now() - started;
   source.observer.message("trained the feature network in " +
