@@ -58,11 +58,11 @@ int compare(const Common& common, CompareCommand options) {
     return kInterrupted;
   }
   const bool is_complete = !result.contains("interrupted");
-  const std::string json = result.dump(2) + "\n";
+  const std::string dumped = result.dump(2) + "\n";
   const int problem = is_complete && !options.out.empty()
-                          ? config::try_write_file(options.out, std::as_bytes(std::span(json)))
+                          ? config::try_write_file(options.out, std::as_bytes(std::span(dumped)))
                           : 0;
-  write_result(common.json ? json : text_of_comparison(result));
+  write_result(common.json ? dumped : text_of_comparison(result));
   if (problem != 0) config::fail_on_file("write", options.out, problem);
   if (!is_complete) {
     std::fprintf(stderr, "interrupted: what is complete was printed, and nothing was written\n");

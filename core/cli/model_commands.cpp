@@ -39,7 +39,7 @@ struct ModelOptions {
   std::int64_t quality_images = 0;  // 0: no sample quality
   std::int64_t gradient_draws = 0;  // 0: none
   double beta = -1;
-  int64_t n = 0, datum = 0, latents = 16, columns = 11;
+  int64_t n = 0, datum = -1, latents = 16, columns = 11;
   bool noise = false, linear = false;
 };
 
@@ -59,7 +59,8 @@ fs::path destination(const Common& common, const ModelOptions& options, const fs
   return (fs::is_directory(run) ? run : train::checkpoint_of(run, options.which).parent_path()) / name;
 }
 
-Opened open(const Common& common, const ModelOptions& options) {
+// Whoever names a data set, a split or a row of it, or fits a prior to its latents, needs it.
+Opened open(const Common& common, const ModelOptions& options, train::DataUse use = train::DataUse::kNeeded) {
   const fs::path run = run_path(common, options.run);
   const fs::path checkpoint = train::checkpoint_of(run, options.which);
   std::vector<std::string> overrides = options.overrides;
@@ -76,7 +77,10 @@ Opened open(const Common& common, const ModelOptions& options) {
         config::parse_component(options.prior, "--prior", Kind::kPrior, *opened.registry, diagnostics);
     diagnostics.throw_if_any();
   }
-  opened.trained = train::open_trained(checkpoint, overrides, *opened.registry, common.places());
+  const bool names_data =
+      !options.on.empty() || !options.split.empty() || options.datum >= 0 || !options.prior.empty();
+  opened.trained = train::open_trained(checkpoint, overrides, *opened.registry, common.places(),
+                                       names_data ? train::DataUse::kNeeded : use);
   opened.checkpoint = checkpoint;
   opened.folder = fs::is_directory(run) ? run : checkpoint.parent_path();
   const std::string changes = train::changed_plugins(opened.trained.snapshot, *opened.registry);
@@ -154,14 +158,14 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   result["checkpoint"] = options.which;
   result["commit"] = revision();
   const fs::path file = destination(common, options, named(opened, evaluation_name(options)) + ".json");
-  const std::string json = result.dump(2) + "\n";
+  const std::string dumped = result.dump(2) + "\n";
   if (result.contains("interrupted")) {
-    write_result(common.json ? json : text);
+    write_result(common.json ? dumped : text);
     std::fprintf(stderr, "interrupted: what is complete was printed, and nothing was written\n");
     return kInterrupted;
   }
-  const int problem = config::try_write_file(file, std::as_bytes(std::span(json)));
-  write_result(common.json ? json : text);  // also when it could not be written: that was the work
+  const int problem = config::try_write_file(file, std::as_bytes(std::span(dumped)));
+  write_result(common.json ? dumped : text);  // also when it could not be written: that was the work
   if (problem != 0) config::fail_on_file("write", file, problem);
   if (!common.quiet) std::fprintf(stderr, "written: %s\n", file.string().c_str());
   return kDone;
@@ -247,6 +251,12 @@ int evaluate_command(const Common& common, ModelOptions options) {
   }
 }
 
+void note_missing_data(const Common& common, const Opened& opened, const char* instead) {
+  if (!common.quiet && !opened.trained.no_data.empty())
+    std::fprintf(stderr, "note: the run's data are not here, so that %s. Why: %s\n", instead,
+                 opened.trained.no_data.c_str());
+}
+
 // Before the model is opened.
 void require_picture(const Common& common, const ModelOptions& options, const std::string& name) {
   config::require_writable(destination(common, options, fs::path("figures") / (name + ".png")),
@@ -283,7 +293,7 @@ int encode_command(const Common& common, ModelOptions options) {
 int export_command(const Common& common, const ModelOptions& options) {
   const fs::path file = destination(common, options, "model.pt");
   config::require_writable(file.extension() == ".pt" ? file : fs::path(file.string() + ".pt"));
-  Opened opened = open(common, options);
+  Opened opened = open(common, options, train::DataUse::kNone);
   const evaluate::Exported exported = evaluate::export_weights(opened.session(), file);
   for (const std::string& note : exported.notes) std::fprintf(stderr, "%s\n", note.c_str());
   for (const fs::path& written : exported.files) write_result(written.string());
@@ -366,7 +376,7 @@ void add_model_commands(Command app, Common& common, Action& action) {
   Command sample =
       add("sample", "A grid of samples from the prior", [](const Common& c, const ModelOptions& o) {
         require_picture(c, o, "samples");
-        Opened opened = open(c, o);
+        Opened opened = open(c, o, train::DataUse::kNone);
         use_prior(c, opened, o);
         return write_picture(c, opened, o, "samples",
                              evaluate::samples(opened.session(), o.n > 0 ? o.n : 100, o.noise));
@@ -384,10 +394,13 @@ void add_model_commands(Command app, Common& common, Action& action) {
   Command traverse =
       add("traverse", "One latent a row, ordered by their KL", [](const Common& c, const ModelOptions& o) {
         require_picture(c, o, "traversals");
-        Opened opened = open(c, o);
-        return write_picture(
-            c, opened, o, "traversals",
-            evaluate::traversals(opened.session(), split_of(o), o.datum, o.latents, o.columns));
+        Opened opened = open(c, o, train::DataUse::kIfThere);
+        note_missing_data(
+            c, opened,
+            "the latents are kept at the prior's mean, and the one that moves the picture most comes first");
+        return write_picture(c, opened, o, "traversals",
+                             evaluate::traversals(opened.session(), split_of(o),
+                                                  std::max<int64_t>(o.datum, 0), o.latents, o.columns));
       });
   traverse.add_option("--datum", options->datum, "Row whose other latents are kept").non_negative();
   traverse.add_option("--latents", options->latents, "Rows of the grid at most").positive().shows_default();
@@ -395,7 +408,8 @@ void add_model_commands(Command app, Common& common, Action& action) {
   Command interpolate =
       add("interpolate", "Straight lines between codes", [](const Common& c, const ModelOptions& o) {
         require_picture(c, o, "interpolations");
-        Opened opened = open(c, o);
+        Opened opened = open(c, o, train::DataUse::kIfThere);
+        note_missing_data(c, opened, "lines go from draws of the prior to others");
         return write_picture(
             c, opened, o, "interpolations",
             evaluate::interpolations(opened.session(), split_of(o), o.n > 0 ? o.n : 8, o.columns));

@@ -151,9 +151,7 @@ void train_in(const fs::path& folder, train::Session& network, const FeatureSour
   const auto started = std::chrono::steady_clock::now();
   train::RunFolder run =
       train::RunFolder::create(folder, config::print(experiment.resolved), train::IfPresent::kOverwrite);
-  train::Trainer trainer(experiment.train, network.horizon,
-                         train::attributes_of(experiment, network.assembly->model().data, network.domain,
-                                              train::plugins_json(source.registry)),
+  train::Trainer trainer(experiment.train, network.horizon, train::attributes_of(network, source.registry),
                          *network.assembly, *network.batches, run, source.observer);
   const train::Outcome outcome = trainer.run(
       std::numeric_limits<std::int64_t>::max(),
