@@ -18,7 +18,7 @@ namespace variform::evaluate {
 struct CompareOptions {
   std::string split = "test";
   std::int64_t limit = 10000;  ///< first rows; 0: all
-  Watch watch = {};  ///< parts "codes", counted in rows, and "pairs"
+  Watch watch = {};            ///< parts "codes", counted in rows, and "pairs"
 };
 
 struct ComparedRun {

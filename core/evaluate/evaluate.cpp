@@ -14,6 +14,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
+#include <numeric>
 #include <stdexcept>
 
 #include "checkpoint/snapshot.h"
@@ -110,7 +111,10 @@ class Evaluator {
   int64_t add_batches(int64_t count, int64_t batch) {
     int64_t first = 0;
     try {
-      for (; first < count; first += batch) add_batch(first, std::min(batch, count - first), count);
+      for (; first < count; first += batch) {
+        place_ = {first, std::min(batch, count - first), count};
+        add_batch(first, place_.count);
+      }
     } catch (const Interrupted&) {
       if (first == 0) throw;
       tally_.keep_first(first);
@@ -125,12 +129,24 @@ class Evaluator {
         hash(session_.assembly->spec().seed, "evaluate", rows_.split(), what, static_cast<uint64_t>(first)));
   }
 
-  void add_batch(int64_t first, int64_t count, int64_t all) {
-    constexpr int64_t kParts = 8;
-    const auto part_begins = [&](int64_t part) {  // a batch may take a quarter of a minute
-      tell(options_.watch, "values", first + count * part / kParts, all);
-    };
-    part_begins(0);
+  // A batch may take a minute, so that its parts are told as well, weighted by how often each decodes the batch.
+  enum Part { kEncoded, kExpectations, kCurvature, kQuadratic, kOptimal, kImportance, kObjective, kParts };
+
+  void tell_part(Part part, double share = 0) const {
+    const auto S = static_cast<double>(options_.samples),
+               K = static_cast<double>(options_.importance_samples), d = static_cast<double>(model_.latent);
+    const std::array<double, kParts> weights = {1, S, d, S, 2 * S + K, K, 1};
+    const double all = std::accumulate(weights.begin(), weights.end(), 0.0),
+                 before = std::accumulate(weights.begin(), weights.begin() + part, 0.0);
+    const double done = (before + share * weights[part]) / all * static_cast<double>(place_.count);
+    tell(options_.watch, "values", place_.first + static_cast<int64_t>(done), place_.all);
+  }
+  Between telling(Part part) const {
+    return [this, part](double share) { tell_part(part, share); };
+  }
+
+  void add_batch(int64_t first, int64_t count) {
+    tell_part(kEncoded);
     const Batch batch = rows_.range(first, count);
     Here here;
     here.x = batch.x;
@@ -145,19 +161,14 @@ class Evaluator {
     gathered_.codes.push_back(here.h);
 
     add_expectations(here, first);
-    part_begins(1);
+    tell_part(kCurvature);
     add_curvature(here);
-    part_begins(2);
     add_quadratic(here);
-    part_begins(3);
     add_full_hessian(here, first);
-    part_begins(4);
     add_deterministic(here, first);
-    part_begins(5);
     add_optimal(here, first);
-    part_begins(6);
     add_importance(here, first);
-    part_begins(7);
+    tell_part(kObjective);
     add_objective(batch, first);
     if (here.z.defined()) gathered_.add(model_, std::move(here.posterior), here.draw, prior_);
   }
@@ -171,7 +182,7 @@ class Evaluator {
     if (!draw) return;
     here.draw = *draw;
     here.z = draw->z;
-    here.nll = nll_of_draws(model_, here.x, here.z);
+    here.nll = nll_of_draws(model_, here.x, here.z, telling(kExpectations));
     tally_.add("nll", here.nll.mean(0));
     keep("z", here.z.transpose(0, 1));
     keep("nll_of_draws", here.nll.transpose(0, 1));
@@ -225,7 +236,9 @@ class Evaluator {
     }
     if (here.nll.defined()) {
       const bool symmetric = is_symmetric(*here.posterior, here.z);
-      here.even = symmetric ? 0.5 * (here.nll + nll_of_draws(model_, here.x, 2 * here.h - here.z)) : here.nll;
+      here.even = here.nll;
+      if (symmetric)
+        here.even = 0.5 * (here.nll + nll_of_draws(model_, here.x, 2 * here.h - here.z, telling(kQuadratic)));
     }
     if (!here.hessian.defined()) return;
     const Tensor half_trace = 0.5 * here.covariance->trace(here.hessian);
@@ -333,7 +346,8 @@ class Evaluator {
     }
     if (options_.importance_samples == 0) return;
     seed("importance optimal", first);
-    const Importance found = importance_weighted(model_, one, here.x, options_.importance_samples);
+    const Importance found =
+        importance_weighted(model_, one, here.x, options_.importance_samples, telling(kOptimal));
     tally_.add("is_nll_optimal", found.nll);
     tally_.add("is_effective_samples_optimal", found.effective);
   }
@@ -369,7 +383,8 @@ class Evaluator {
     if (options_.importance_samples == 0) return;
     const auto found = tally_.attempt({"is_nll", "is_effective_samples"}, [&] {
       seed("importance", first);
-      return importance_weighted(model_, *here.posterior, here.x, options_.importance_samples);
+      return importance_weighted(model_, *here.posterior, here.x, options_.importance_samples,
+                                 telling(kImportance));
     });
     if (!found) return;
     tally_.add("is_nll", found->nll);
@@ -571,6 +586,9 @@ class Evaluator {
   std::optional<bool> closed_kl_;
   std::optional<ShortJacobian> short_jacobian_;
   Tally tally_;
+  struct Place {
+    int64_t first, count, all;
+  } place_{};                  // of the batch in hand, among all data
   Tensor column_sum_;          // Σ_n c_n, [d]
   double column_squares_ = 0;  // Σ_n ‖c_n‖²
 
