@@ -95,9 +95,12 @@ void use_prior(const Common& common, Opened& opened, const ModelOptions& options
   train::Trained own;
   if (!options.on.empty())
     own = train::open_trained(opened.checkpoint, options.overrides, *opened.registry, common.places());
-  opened.ex_post =
-      evaluate::use_ex_post_prior(opened.session(), own.session ? *own.session : opened.session(),
-                                  *opened.prior, *opened.registry, opened.folder / "priors");
+  {
+    Progress progress(common.quiet);
+    opened.ex_post = evaluate::use_ex_post_prior(
+        opened.session(), own.session ? *own.session : opened.session(), *opened.prior, *opened.registry,
+        opened.folder / "priors", watch_with(progress));
+  }
   for (const std::string& note : opened.ex_post->notes) std::fprintf(stderr, "note: %s\n", note.c_str());
   if (!common.quiet) std::fprintf(stderr, "%s\n", opened.ex_post->sentence().c_str());
 }
@@ -271,6 +274,19 @@ int write_picture(const Common& common, const Opened& opened, const ModelOptions
   return kDone;
 }
 
+int sample_command(const Common& common, const ModelOptions& options) {
+  require_picture(common, options, "samples");
+  if (!options.prior.empty()) watch_signals();
+  Opened opened = open(common, options, train::DataUse::kNone);
+  try {
+    use_prior(common, opened, options);
+  } catch (const evaluate::Interrupted&) {
+    return interrupted_with_nothing();
+  }
+  return write_picture(common, opened, options, "samples",
+                       evaluate::samples(opened.session(), options.n > 0 ? options.n : 100, options.noise));
+}
+
 int encode_command(const Common& common, ModelOptions options) {
   options.encode.split = split_of(options);
   const fs::path file = destination(common, options, "codes-" + options.encode.split + ".h5");
@@ -373,14 +389,7 @@ void add_model_commands(Command app, Common& common, Action& action) {
       .type_name("FILE")
       .existing_file();
 
-  Command sample =
-      add("sample", "A grid of samples from the prior", [](const Common& c, const ModelOptions& o) {
-        require_picture(c, o, "samples");
-        Opened opened = open(c, o, train::DataUse::kNone);
-        use_prior(c, opened, o);
-        return write_picture(c, opened, o, "samples",
-                             evaluate::samples(opened.session(), o.n > 0 ? o.n : 100, o.noise));
-      });
+  Command sample = add("sample", "A grid of samples from the prior", sample_command);
   sample.add_option("--n", options->n, "How many (100)").positive();
   sample.add_flag("--noise", options->noise, "Draw x from the likelihood instead of showing its mean");
   Command reconstruct = add(

@@ -235,6 +235,13 @@ class LongWork(Trained):
             self.assertIn("interrupted before anything was complete; nothing was written", stderr)
             self.assertEqual(self.files(), before)
 
+    def test_a_fitted_prior(self):
+        command = ["sample", self.run_folder, "--prior", "mixture"]
+        code, stdout, stderr = self.interrupt_at(self.start_with_lines(*command), r"prior: .* steps/s")
+        self.assertEqual((code, stdout), (130, ""), stderr)
+        self.assertFalse((self.run_folder / "priors").exists())
+        self.assertNotIn("prior:", self.run_program(*command, "--quiet", env=LINES).stderr)
+
     def test_import(self):
         for i, image in enumerate(blobs(40)[0]):
             write_png(self.folder / "faces" / f"{i:02}.png", image)
