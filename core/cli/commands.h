@@ -81,6 +81,10 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
 /// A run's folder, given as a path or as its name below --runs.
 std::filesystem::path run_path(const Common& common, const std::string& run);
 
+/// Whether there is a run's folder or a checkpoint under that name, and what it is in words or as JSON.
+bool is_run(const std::filesystem::path& path);
+std::string described_run(const std::filesystem::path& run, bool as_json);
+
 /// What the config of a run's folder says of plugins; nothing for a checkpoint by itself.
 std::vector<std::string> plugin_paths_of(const std::filesystem::path& run);
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "config/file.h"
 #include "evaluate/compare.h"
 #include "evaluate/evaluate.h"
@@ -21,7 +22,14 @@ struct CompareCommand {
   evaluate::CompareOptions compare;
 };
 
-int compare(const Common& common, const CompareCommand& options) {
+std::string text_of_comparison(const nlohmann::json& result) {
+  const std::string section = evaluate::table_of_section(result.at("agreement")).text();
+  return result.contains("interrupted") ? section : evaluate::table_of_runs(result).text() + "\n" + section;
+}
+
+int compare(const Common& common, CompareCommand options) {
+  if (!options.out.empty()) config::require_writable(options.out);
+  watch_signals();
   std::vector<fs::path> folders;
   std::vector<std::string> paths;
   for (const std::string& run : options.runs) {
@@ -40,14 +48,27 @@ int compare(const Common& common, const CompareCommand& options) {
         {folder.filename().empty() ? folder.parent_path().filename().string() : folder.filename().string(),
          trained.back().session.get()});
   }
-  const nlohmann::json result = evaluate::compare(compared, options.compare);
-  if (!options.out.empty()) {
-    config::write_text_file(options.out, result.dump(2) + "\n");
-    if (!common.quiet) std::fprintf(stderr, "written: %s\n", options.out.c_str());
+  nlohmann::json result;
+  try {
+    Progress progress(common.quiet);
+    options.compare.watch = watch_with(progress);
+    result = evaluate::compare(compared, options.compare);
+  } catch (const evaluate::Interrupted&) {
+    std::fprintf(stderr, "interrupted before anything was complete; nothing was written\n");
+    return kInterrupted;
   }
-  write_result(common.json ? result.dump(2)
-                           : evaluate::table_of_runs(result).text() + "\n" +
-                                 evaluate::table_of_section(result.at("agreement")).text());
+  const bool is_complete = !result.contains("interrupted");
+  const std::string dumped = result.dump(2) + "\n";
+  const int problem = is_complete && !options.out.empty()
+                          ? config::try_write_file(options.out, std::as_bytes(std::span(dumped)))
+                          : 0;
+  write_result(common.json ? dumped : text_of_comparison(result));
+  if (problem != 0) config::fail_on_file("write", options.out, problem);
+  if (!is_complete) {
+    std::fprintf(stderr, "interrupted: what is complete was printed, and nothing was written\n");
+    return kInterrupted;
+  }
+  if (!options.out.empty() && !common.quiet) std::fprintf(stderr, "written: %s\n", options.out.c_str());
   return kDone;
 }
 

@@ -37,11 +37,12 @@ std::string bar_text(int64_t done, int64_t total, int64_t made, double seconds, 
   const double rate = static_cast<double>(made) / std::max(seconds, 1e-9);
   const std::string left = rate > 0 ? duration_text(static_cast<double>(total - done) / rate) : "?";
   const int full = static_cast<int>(share * kCells);
-  char text[128];
-  std::snprintf(text, sizeof text, "%3d%% [%s%s] %lld/%lld, %.0f %s/s, %s left",
-                static_cast<int>(share * 100), std::string(static_cast<size_t>(full), '#').c_str(),
+  char speed[32], text[160];
+  std::snprintf(speed, sizeof speed, rate < 9.95 ? "%.2g" : "%.0f", rate);
+  std::snprintf(text, sizeof text, "%3d%% [%s%s] %lld/%lld, %s %s/s, %s left", static_cast<int>(share * 100),
+                std::string(static_cast<size_t>(full), '#').c_str(),
                 std::string(static_cast<size_t>(kCells - full), '.').c_str(), static_cast<long long>(done),
-                static_cast<long long>(total), rate, unit, left.c_str());
+                static_cast<long long>(total), speed, unit, left.c_str());
   return text;
 }
 

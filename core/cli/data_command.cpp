@@ -1,14 +1,12 @@
 // data import: a folder of images becomes a data set. data list: which data sets are there.
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "cli/console.h"
+#include "cli/progress.h"
+#include "config/file.h"
 #include "config/node.h"
 #include "data/import.h"
 #include "data/inventory.h"
@@ -21,35 +19,6 @@ namespace fs = std::filesystem;
 struct ImportCommand {
   data::ImportOptions import;
   std::string folder, out, labels = "none";
-};
-
-// The bar on a terminal, a line every 10 s elsewhere.
-class Progress {
- public:
-  explicit Progress(bool quiet) : quiet_(quiet) {}
-  ~Progress() {
-    if (shown_) clear_bar_line();
-  }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-
-  void show(int64_t done, int64_t total) {
-    const auto now = std::chrono::steady_clock::now();
-    if (quiet_ || now - drawn_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10)))
-      return;
-    drawn_ = now;
-    const double seconds = std::chrono::duration<double>(now - started_).count();
-    const std::string text = bar_text(done, total, done, seconds, "images");
-    if (terminal_) show_bar(text);
-    else std::fprintf(stderr, "%s\n", text.c_str());
-    shown_ = terminal_;
-  }
-
- private:
-  bool quiet_, shown_ = false;
-  const bool terminal_ = ::isatty(STDERR_FILENO) != 0;
-  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point drawn_ = started_;
 };
 
 nlohmann::json to_json(const data::Imported& made) {
@@ -94,13 +63,15 @@ int import_command(const Common& common, ImportCommand command) {
   command.import.labels = command.labels == "folders";
   if (command.import.file.extension() != ".h5")
     throw config::Error("error: --out must end with .h5, found " + command.import.file.string());
+  for (const char* suffix : {".h5", ".toml"})
+    config::require_writable(fs::path(command.import.file).replace_extension(suffix));
   watch_signals();
   std::optional<data::Imported> made;
   int64_t done = 0;
   {
     Progress progress(common.quiet);
     made = data::import_images(command.import, [&](int64_t images, int64_t total) {
-      progress.show(done = images, total);
+      progress.show("import", "images", done = images, total);
       return !interrupted();
     });
   }
@@ -244,11 +215,9 @@ void add_data_commands(Command app, Common& common, Action& action) {
   import.add_flag("--skip-damaged", options->import.skip_damaged,
                   "Leave out images that cannot be read or are too small, and say which");
   import.add_flag("--overwrite", options->import.overwrite, "Replace the files if they are there");
-  import.on_chosen(
-      [&common, &action, options] { action = [&common, options] { return import_command(common, *options);
-};
+  const auto import_images = [&common, options] { return import_command(common, *options); };
+  import.on_chosen([&action, import_images] { action = import_images;
+});
 }  // namespace variform::cli
-);
-}
 
 }  // namespace variform::cli

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/progress.h"
 #include "cli/revision.h"
 #include "config/file.h"
 #include "config/load.h"
@@ -38,7 +39,7 @@ struct ModelOptions {
   std::int64_t quality_images = 0;  // 0: no sample quality
   std::int64_t gradient_draws = 0;  // 0: none
   double beta = -1;
-  int64_t n = 0, datum = 0, latents = 16, columns = 11;
+  int64_t n = 0, datum = -1, latents = 16, columns = 11;
   bool noise = false, linear = false;
 };
 
@@ -51,7 +52,15 @@ struct Opened {
   train::Session& session() { return *trained.session; }
 };
 
-Opened open(const Common& common, const ModelOptions& options) {
+// Where a command writes: --out, or this name in the folder of the run.
+fs::path destination(const Common& common, const ModelOptions& options, const fs::path& name) {
+  if (!options.out.empty()) return options.out;
+  const fs::path run = run_path(common, options.run);
+  return (fs::is_directory(run) ? run : train::checkpoint_of(run, options.which).parent_path()) / name;
+}
+
+// Whoever names a data set, a split or a row of it, or fits a prior to its latents, needs it.
+Opened open(const Common& common, const ModelOptions& options, train::DataUse use = train::DataUse::kNeeded) {
   const fs::path run = run_path(common, options.run);
   const fs::path checkpoint = train::checkpoint_of(run, options.which);
   std::vector<std::string> overrides = options.overrides;
@@ -68,7 +77,10 @@ Opened open(const Common& common, const ModelOptions& options) {
         config::parse_component(options.prior, "--prior", Kind::kPrior, *opened.registry, diagnostics);
     diagnostics.throw_if_any();
   }
-  opened.trained = train::open_trained(checkpoint, overrides, *opened.registry, common.places());
+  const bool names_data =
+      !options.on.empty() || !options.split.empty() || options.datum >= 0 || !options.prior.empty();
+  opened.trained = train::open_trained(checkpoint, overrides, *opened.registry, common.places(),
+                                       names_data ? train::DataUse::kNeeded : use);
   opened.checkpoint = checkpoint;
   opened.folder = fs::is_directory(run) ? run : checkpoint.parent_path();
   const std::string changes = train::changed_plugins(opened.trained.snapshot, *opened.registry);
@@ -83,9 +95,12 @@ void use_prior(const Common& common, Opened& opened, const ModelOptions& options
   train::Trained own;
   if (!options.on.empty())
     own = train::open_trained(opened.checkpoint, options.overrides, *opened.registry, common.places());
-  opened.ex_post =
-      evaluate::use_ex_post_prior(opened.session(), own.session ? *own.session : opened.session(),
-                                  *opened.prior, *opened.registry, opened.folder / "priors");
+  {
+    Progress progress(common.quiet);
+    opened.ex_post = evaluate::use_ex_post_prior(
+        opened.session(), own.session ? *own.session : opened.session(), *opened.prior, *opened.registry,
+        opened.folder / "priors", watch_with(progress));
+  }
   for (const std::string& note : opened.ex_post->notes) std::fprintf(stderr, "note: %s\n", note.c_str());
   if (!common.quiet) std::fprintf(stderr, "%s\n", opened.ex_post->sentence().c_str());
 }
@@ -103,8 +118,9 @@ std::string split_of(const ModelOptions& options) {
 
 // What evaluate() found, then each section that was asked for.
 std::string text_of(const nlohmann::json& result) {
-  std::string text =
-      evaluate::head_of(result) + evaluate::table_of(result).text() + evaluate::foot_of(result);
+  std::string text = "incomplete, since it was interrupted: no values\n";
+  if (result.contains("values"))
+    text = evaluate::head_of(result) + evaluate::table_of(result).text() + evaluate::foot_of(result);
   if (result.contains("ex_post"))
     text += "\nprior: " + result.at("model").at("prior").get<std::string>() + "; " +
             result.at("ex_post").at("sentence").get<std::string>() + ".\n";
@@ -124,13 +140,19 @@ fs::path feature_cache() {
       "there is no place to keep the feature network: neither XDG_CACHE_HOME nor HOME is an absolute path.");
 }
 
-nlohmann::json quality_of(const Common& common, const ModelOptions& options, Opened& opened) {
+nlohmann::json quality_of(const Common& common, const ModelOptions& options, Opened& opened,
+                          const evaluate::Watch& watch) {
   Console console(nullptr, common.quiet);
   const train::Places places = common.places();
   const fs::path config = options.features.empty() ? shared_folder("configs") / "features" / "conv.toml"
                                                    : fs::path(options.features);
-  return evaluate::quality(opened.session(), {config, feature_cache(), *opened.registry, places, console},
-                           {.split = options.evaluate.split, .images = options.quality_images});
+  return evaluate::quality(
+      opened.session(), {config, feature_cache(), *opened.registry, places, console, interrupted},
+      {.split = options.evaluate.split, .images = options.quality_images, .watch = watch});
+}
+
+std::string evaluation_name(const ModelOptions& options) {
+  return (options.only.empty() ? "evaluation-" : options.only + "-") + options.evaluate.split;
 }
 
 int write_evaluation(const Common& common, const ModelOptions& options, const Opened& opened,
@@ -138,70 +160,156 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   result["run"] = options.run;
   result["checkpoint"] = options.which;
   result["commit"] = revision();
-  const std::string name = options.only.empty() ? "evaluation-" : options.only + "-";
-  const fs::path file = options.out.empty()
-                            ? opened.folder / (named(opened, name + options.evaluate.split) + ".json")
-                            : fs::path(options.out);
-  config::write_text_file(file, result.dump(2) + "\n");
-  write_result(common.json ? result.dump(2) : text);
+  const fs::path file = destination(common, options, named(opened, evaluation_name(options)) + ".json");
+  const std::string dumped = result.dump(2) + "\n";
+  if (result.contains("interrupted")) {
+    write_result(common.json ? dumped : text);
+    std::fprintf(stderr, "interrupted: what is complete was printed, and nothing was written\n");
+    return kInterrupted;
+  }
+  const int problem = config::try_write_file(file, std::as_bytes(std::span(dumped)));
+  write_result(common.json ? dumped : text);  // also when it could not be written: that was the work
+  if (problem != 0) config::fail_on_file("write", file, problem);
   if (!common.quiet) std::fprintf(stderr, "written: %s\n", file.string().c_str());
   return kDone;
 }
 
-int evaluate_command(const Common& common, ModelOptions options) {
-  Opened opened = open(common, options);
-  options.evaluate.split = split_of(options);
-  if (options.only == "disentanglement") {
-    const nlohmann::json result =
-        evaluate::disentanglement(opened.session(), options.evaluate.split, options.evaluate.limit);
-    return write_evaluation(common, options, opened, result,
-                            evaluate::table_of_section(result.at("disentanglement")).text());
-  }
-  use_prior(common, opened, options);
-  options.evaluate.dump = options.dump;
-  if (options.beta >= 0) options.evaluate.beta = options.beta;
-  options.evaluate.curvature = options.curvature == "fisher" ? Curvature::kFisher : Curvature::kHessian;
-  nlohmann::json quality;  // first: it may have to be trained for, and what is missing is then said at once
-  if (options.quality_images > 0) quality = quality_of(common, options, opened);
-  nlohmann::json result = evaluate::evaluate(opened.session(), options.evaluate);
-  if (!quality.is_null()) result["quality"] = quality;
-  if (options.linear) {
-    const evaluate::Section section = evaluate::linear_reference(opened.session(), options.evaluate, result);
-    result["linear"] = section.entries();
-    if (!section.arrays().empty()) result["linear_arrays"] = section.arrays();
-  }
+int interrupted_with_nothing() {
+  std::fprintf(stderr, "interrupted before anything was complete; nothing was written\n");
+  return kInterrupted;
+}
+
+// What comes after the values: sections that look at the model in another way.
+void add_more(nlohmann::json& result, const ModelOptions& options, Opened& opened) {
+  const auto add = [&](const char* name, const auto& make) {
+    if (result.contains("interrupted")) return result["interrupted"]["missing"].push_back(name);
+    try {
+      make();
+    } catch (const evaluate::Interrupted&) {
+      const nlohmann::json& data = result.at("data");
+      result["interrupted"] = {{"data", data}, {"of", data}, {"missing", {name}}};
+    }
+  };
+  if (options.linear)
+    add("linear", [&] {
+      const evaluate::Section section =
+          evaluate::linear_reference(opened.session(), options.evaluate, result);
+      result["linear"] = section.entries();
+      if (!section.arrays().empty()) result["linear_arrays"] = section.arrays();
+    });
   if (options.gradient_draws > 0)
-    result["gradient"] = evaluate::gradient_noise(opened.session(), options.gradient_draws);
+    add("gradient", [&] {
+      result["gradient"] =
+          evaluate::gradient_noise(opened.session(), options.gradient_draws, options.evaluate.watch);
+    });
+}
+
+nlohmann::json evaluation_of(const Common& common, ModelOptions& options, Opened& opened) {
+  Progress progress(common.quiet);
+  options.evaluate.watch = watch_with(progress);
+  if (options.only == "disentanglement")
+    return evaluate::disentanglement(opened.session(), options.evaluate.split, options.evaluate.limit,
+                                     options.evaluate.watch);
+  use_prior(common, opened, options);
+  nlohmann::json quality;  // first: it may have to be trained for, and what is missing is then said at once
+  if (options.quality_images > 0) quality = quality_of(common, options, opened, options.evaluate.watch);
+  nlohmann::json result;
+  try {
+    result = evaluate::evaluate(opened.session(), options.evaluate);
+  } catch (const evaluate::Interrupted&) {
+    if (quality.is_null()) throw;
+    result["interrupted"]["missing"] = {"values"};
+  }
+  if (!quality.is_null()) result["quality"] = quality;
+  add_more(result, options, opened);
   if (opened.ex_post) {
     result["ex_post"] = opened.ex_post->json();
     result["ex_post"]["sentence"] = opened.ex_post->sentence();
   }
-  return write_evaluation(common, options, opened, result, text_of(result));
+  return result;
 }
 
-int write_picture(const Opened& opened, const ModelOptions& options, const char* name,
+int evaluate_command(const Common& common, ModelOptions options) {
+  options.evaluate.split = split_of(options);
+  options.evaluate.dump = options.dump;
+  if (options.beta >= 0) options.evaluate.beta = options.beta;
+  options.evaluate.curvature = options.curvature == "fisher" ? Curvature::kFisher : Curvature::kHessian;
+  constexpr std::uint64_t kBytes = 1 << 14;  // at least
+  config::require_writable(destination(common, options, evaluation_name(options) + ".json"),
+                           {.bytes = kBytes});
+  if (!options.dump.empty()) config::require_writable(options.dump, {.option = "--dump"});
+  watch_signals();
+  Opened opened = open(common, options);
+  try {
+    nlohmann::json result = evaluation_of(common, options, opened);
+    const std::string problem = result.value("dump_problem", "");
+    result.erase("dump_problem");
+    const std::string text =
+        options.only.empty() ? text_of(result) : evaluate::table_of_section(result.at(options.only)).text();
+    const int code = write_evaluation(common, options, opened, std::move(result), text);
+    if (!problem.empty()) throw std::runtime_error(problem);
+    return code;
+  } catch (const evaluate::Interrupted&) {
+    return interrupted_with_nothing();
+  }
+}
+
+void note_missing_data(const Common& common, const Opened& opened, const char* instead) {
+  if (!common.quiet && !opened.trained.no_data.empty())
+    std::fprintf(stderr, "note: the run's data are not here, so that %s. Why: %s\n", instead,
+                 opened.trained.no_data.c_str());
+}
+
+// Before the model is opened.
+void require_picture(const Common& common, const ModelOptions& options, const std::string& name) {
+  config::require_writable(destination(common, options, fs::path("figures") / (name + ".png")),
+                           {.makes_folders = true});
+}
+
+int write_picture(const Common& common, const Opened& opened, const ModelOptions& options, const char* name,
                   const report::Image& image) {
-  const fs::path file = options.out.empty() ? opened.folder / "figures" / (named(opened, name) + ".png")
-                                            : fs::path(options.out);
+  const fs::path file = destination(common, options, fs::path("figures") / (named(opened, name) + ".png"));
   report::write_png(file, image);
   write_result(file.string());
   return kDone;
 }
 
+int sample_command(const Common& common, const ModelOptions& options) {
+  require_picture(common, options, "samples");
+  if (!options.prior.empty()) watch_signals();
+  Opened opened = open(common, options, train::DataUse::kNone);
+  try {
+    use_prior(common, opened, options);
+  } catch (const evaluate::Interrupted&) {
+    return interrupted_with_nothing();
+  }
+  return write_picture(common, opened, options, "samples",
+                       evaluate::samples(opened.session(), options.n > 0 ? options.n : 100, options.noise));
+}
+
 int encode_command(const Common& common, ModelOptions options) {
-  Opened opened = open(common, options);
   options.encode.split = split_of(options);
-  const fs::path file =
-      options.out.empty() ? opened.folder / ("codes-" + options.encode.split + ".h5") : fs::path(options.out);
-  for (const std::string& note : evaluate::encode(opened.session(), file, options.encode))
-    std::fprintf(stderr, "%s\n", note.c_str());
+  const fs::path file = destination(common, options, "codes-" + options.encode.split + ".h5");
+  config::require_writable(file);
+  watch_signals();
+  Opened opened = open(common, options);
+  std::vector<std::string> notes;
+  try {
+    Progress progress(common.quiet);
+    options.encode.watch = watch_with(progress);
+    notes = evaluate::encode(opened.session(), file, options.encode);
+  } catch (const evaluate::Interrupted&) {
+    return interrupted_with_nothing();
+  }
+  for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
   write_result(file.string());
   return kDone;
 }
 
 int export_command(const Common& common, const ModelOptions& options) {
-  Opened opened = open(common, options);
-  const fs::path file = options.out.empty() ? opened.folder / "model.pt" : fs::path(options.out);
+  const fs::path file = destination(common, options, "model.pt");
+  config::require_writable(file.extension() == ".pt" ? file : fs::path(file.string() + ".pt"));
+  Opened opened = open(common, options, train::DataUse::kNone);
   const evaluate::Exported exported = evaluate::export_weights(opened.session(), file);
   for (const std::string& note : exported.notes) std::fprintf(stderr, "%s\n", note.c_str());
   for (const fs::path& written : exported.files) write_result(written.string());
@@ -229,7 +337,7 @@ void add_model_commands(Command app, Common& common, Action& action) {
   };
   Command evaluate =
       add("evaluate", "All objective values with standard errors, to a table and JSON", evaluate_command);
-  evaluate.add_option("--samples", options->evaluate.samples, "Latent draws a datum")
+  evaluate.add_option("--samples", options->evaluate.samples, "Latent draws per datum")
       .positive()
       .shows_default();
   evaluate
@@ -281,37 +389,38 @@ void add_model_commands(Command app, Common& common, Action& action) {
       .type_name("FILE")
       .existing_file();
 
-  Command sample =
-      add("sample", "A grid of samples from the prior", [](const Common& c, const ModelOptions& o) {
-        Opened opened = open(c, o);
-        use_prior(c, opened, o);
-        return write_picture(opened, o, "samples",
-                             evaluate::samples(opened.session(), o.n > 0 ? o.n : 100, o.noise));
-      });
+  Command sample = add("sample", "A grid of samples from the prior", sample_command);
   sample.add_option("--n", options->n, "How many (100)").positive();
   sample.add_flag("--noise", options->noise, "Draw x from the likelihood instead of showing its mean");
   Command reconstruct = add(
       "reconstruct", "A grid of data and their reconstructions", [](const Common& c, const ModelOptions& o) {
+        require_picture(c, o, "reconstructions");
         Opened opened = open(c, o);
-        return write_picture(opened, o, "reconstructions",
+        return write_picture(c, opened, o, "reconstructions",
                              evaluate::reconstructions(opened.session(), split_of(o), o.n > 0 ? o.n : 30));
       });
   reconstruct.add_option("--n", options->n, "How many (30)").positive();
   Command traverse =
       add("traverse", "One latent a row, ordered by their KL", [](const Common& c, const ModelOptions& o) {
-        Opened opened = open(c, o);
-        return write_picture(
-            opened, o, "traversals",
-            evaluate::traversals(opened.session(), split_of(o), o.datum, o.latents, o.columns));
+        require_picture(c, o, "traversals");
+        Opened opened = open(c, o, train::DataUse::kIfThere);
+        note_missing_data(
+            c, opened,
+            "the latents are kept at the prior's mean, and the one that moves the picture most comes first");
+        return write_picture(c, opened, o, "traversals",
+                             evaluate::traversals(opened.session(), split_of(o),
+                                                  std::max<int64_t>(o.datum, 0), o.latents, o.columns));
       });
   traverse.add_option("--datum", options->datum, "Row whose other latents are kept").non_negative();
   traverse.add_option("--latents", options->latents, "Rows of the grid at most").positive().shows_default();
   traverse.add_option("--columns", options->columns, "Columns of the grid").positive().shows_default();
   Command interpolate =
       add("interpolate", "Straight lines between codes", [](const Common& c, const ModelOptions& o) {
-        Opened opened = open(c, o);
+        require_picture(c, o, "interpolations");
+        Opened opened = open(c, o, train::DataUse::kIfThere);
+        note_missing_data(c, opened, "lines go from draws of the prior to others");
         return write_picture(
-            opened, o, "interpolations",
+            c, opened, o, "interpolations",
             evaluate::interpolations(opened.session(), split_of(o), o.n > 0 ? o.n : 8, o.columns));
       });
   interpolate.add_option("--n", options->n, "Pairs (8)").positive();

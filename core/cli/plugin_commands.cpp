@@ -1,4 +1,4 @@
-// list, describe and doctor; the reference of configs.
+// list, describe and doctor; the reference of configs. For `describe RUN` see describe_run.cpp.
 
 #include <variform/types.h>
 
@@ -121,14 +121,18 @@ void add_plugin_commands(Command app, Common& common, Action& action) {
   });
   auto markdown = std::make_shared<bool>(false);
   Command describe =
-      app.add_command("describe", "A component: summary, source, every parameter; or the keys of configs");
-  Option component =
-      describe.add_option("component", *name, "KIND:ID, for instance objective:grae; or: config");
+      app.add_command("describe", "A component with every parameter, a run, or the keys of configs");
+  Option component = describe.add_option(
+      "what", *name,
+      "KIND:ID, for instance objective:grae; a run's folder or name below --runs, or a checkpoint; or: "
+      "config");
   describe.add_flag("--markdown", *markdown, "The complete reference of configs, as Markdown")
       .excludes(component);
   describe.on_chosen([&common, &action, name, markdown] {
-    if (name->empty() && !*markdown) require_argument("KIND:ID, config or --markdown");
+    if (name->empty() && !*markdown) require_argument("KIND:ID, RUN, config or --markdown");
     action = [&common, name, markdown] {
+      if (const auto run = run_path(common, *name); !*markdown && is_run(run))
+        return asked([&] { return described_run(run, common.json); });
       const auto registry = common.registry();
       return asked([&] { return described(*registry, *name, common.json, *markdown); });
     };

@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "config/difference.h"
+#include "config/file.h"
 #include "config/load.h"
 #include "report/figure.h"
 #include "report/run_data.h"
@@ -144,6 +145,7 @@ int plot(const Common& common, const PlotOptions& options) {
           : report::evaluations(runs, options.evaluations, options.split.empty() ? "test" : options.split);
   fs::path stem = options.out;
   if (stem.extension() == ".svg" || stem.extension() == ".png") stem.replace_extension();
+  config::require_writable(stem.string() + ".svg", {.makes_folders = true});
   const report::Drawn drawn = report::draw(figure, stem);
   for (const fs::path& file : {drawn.csv, drawn.script, drawn.svg, drawn.png}) write_result(file.string());
   return kDone;

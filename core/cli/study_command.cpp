@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "config/file.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -128,7 +130,41 @@ void preflight(const Common& common, const Study& study) {
   if (!common.quiet) notes.print();
 }
 
-study::RunnerOptions runner_options(const Common& common, const StudyOptions& options, const Study& study) {
+// Lines about cells that have ended, and below them how many are left. Several threads call it.
+class CellProgress {
+ public:
+  explicit CellProgress(const Common& common) : quiet_(common.quiet), progress_(common.quiet) {}
+
+  void say(const std::string& line) {
+    if (quiet_) return;
+    const std::lock_guard lock(mutex_);
+    progress_.clear();
+    std::fprintf(stderr, "%s\n", line.c_str());
+  }
+  void ended(std::int64_t ended, std::int64_t worked, std::int64_t all) {
+    const std::lock_guard lock(mutex_);
+    ended_ = ended;
+    worked_ = worked;
+    all_ = all;
+  }
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    progress_.clear();
+  }
+  void tick() {
+    const std::lock_guard lock(mutex_);
+    if (all_ > 0) progress_.show("study", "cells", ended_, all_, worked_);
+  }
+
+ private:
+  const bool quiet_;
+  std::mutex mutex_;
+  Progress progress_;
+  std::int64_t ended_ = 0, worked_ = 0, all_ = 0;
+};
+
+study::RunnerOptions runner_options(const Common& common, const StudyOptions& options, const Study& study,
+                                    CellProgress& progress) {
   study::RunnerOptions runner;
   runner.program = fs::read_symlink("/proc/self/exe");
   runner.runs = fs::absolute(common.runs);
@@ -146,10 +182,15 @@ study::RunnerOptions runner_options(const Common& common, const StudyOptions& op
     diagnostics.throw_if_any();
     return resolved;
   };
-  runner.interrupted = interrupted;
-  runner.say = [quiet = common.quiet](const std::string& line) {
-    if (!quiet) std::fprintf(stderr, "%s\n", line.c_str());
+  runner.interrupted = [&progress] {  // asked all the time while a cell's command runs
+    progress.tick();
+    return interrupted();
   };
+  runner.say = [&progress](const std::string& line) { progress.say(line); };
+  runner.progressed = [&progress](std::int64_t ended, std::int64_t worked, std::int64_t all) {
+    progress.ended(ended, worked, all);
+  };
+  progress.ended(0, 0, static_cast<std::int64_t>(runner.only ? 1 : study.cells.size()));
   return runner;
 }
 
@@ -190,10 +231,11 @@ std::string contents_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// What a table or figure lacks does not keep the others away; draw(…) may throw report::Error.
-template <class Specs, class Draw>
-void draw_each(const Specs& specs, std::vector<std::string>& problems, const Draw& draw) {
+// What a table or figure lacks does not keep the others away; draw(…) may throw report::Error. Stops after Ctrl-C.
+template <class Specs, class Begin, class Draw>
+void draw_each(const Specs& specs, std::vector<std::string>& problems, const Begin& begin, const Draw& draw) {
   for (const auto& spec : specs) try {
+      if (!begin()) return;
       draw(spec);
     } catch (const report::Error& error) {
       problems.push_back(error.what());
@@ -205,7 +247,13 @@ struct Report {
   const report::StudyResults& results;
   report::SharedSettings settings;
   fs::path folder;
+  Progress& progress;
   report::HtmlPage page;
+
+  void print(const std::string& text) const {
+    progress.clear();
+    write_result(text);
+  }
 
   // NAME.txt beside a table or figure: what it shows, and of which runs.
   void write_caption(const fs::path& stem, const std::string& caption, const std::string& detail) const {
@@ -221,7 +269,7 @@ struct Report {
     config::write_text_file(stem.string() + ".csv", table.csv);
     config::write_text_file(stem.string() + ".tex", table.latex);
     write_caption(stem, caption, detail);
-    write_result("\n" + caption + "\n" + table.table.text());
+    print("\n" + caption + "\n" + table.table.text());
     page.table(caption, table.table, detail);
   }
 
@@ -234,7 +282,7 @@ struct Report {
     fs::create_directories(stem.parent_path());
     write_caption(stem, caption, detail);
     const report::Drawn drawn = report::draw(shown.figure, stem);
-    write_result(drawn.svg.string());
+    print(drawn.svg.string());
     page.figure(contents_of(drawn.svg), caption, detail);
   }
 };
@@ -247,13 +295,28 @@ std::vector<std::string> draw(const Common& common, const fs::path& folder, cons
   for (std::string& problem : report::add_metrics(results, study.metrics))
     problems.push_back(std::move(problem));
   const std::string command = "variform study " + study.files;
-  Report report{results, report::SharedSettings(results), folder, report::HtmlPage(results.title)};
+  Progress progress(common.quiet);
+  Report report{results, report::SharedSettings(results), folder, progress, report::HtmlPage(results.title)};
   report::HtmlPage& page = report.page;
   config::write_text_file(folder / "study.toml", "command = " + config::quote(command) + "\n" + study.text);
   config::write_text_file(folder / "results.csv", report::csv_of(results));
   write_result((folder / "results.csv").string());
-  draw_each(study.tables, problems, [&](const auto& spec) { report.draw(spec); });
-  draw_each(study.figures, problems, [&](const auto& spec) { report.draw(spec); });
+  std::int64_t begun = 0;
+  const auto all = static_cast<std::int64_t>(study.tables.size() + study.figures.size());
+  const auto begin = [&] {
+    if (interrupted()) return false;
+    progress.show("report", "tables and figures", begun++, all);
+    return true;
+  };
+  const auto draw_one = [&](const auto& spec) { report.draw(spec); };
+  draw_each(study.tables, problems, begin, draw_one);
+  draw_each(study.figures, problems, begin, draw_one);
+  progress.clear();
+  if (interrupted()) {
+    problems.push_back("interrupted: " + std::to_string(begun) + " of " + std::to_string(all) +
+                       " tables and figures were made; report.html is the former one.");
+    return problems;
+  }
   if (!problems.empty()) {
     page.heading("What is missing");
     for (const std::string& problem : problems) page.paragraph(problem);
@@ -268,6 +331,11 @@ std::vector<std::string> draw(const Common& common, const fs::path& folder, cons
   return problems;
 }
 
+// Before long work: what it will be written to.
+void require_folder(const fs::path& folder, const char* option) {
+  config::require_writable(folder / "study.json", {.option = option, .makes_folders = true});
+}
+
 int say_what_failed(const std::vector<std::string>& failures) {
   for (const std::string& failure : failures) std::fprintf(stderr, "failed: %s\n", failure.c_str());
   return failures.empty() ? kDone : kFailed;
@@ -278,24 +346,33 @@ int study_command(const Common& common, const StudyOptions& options) {
   if (options.only > study.cells.size())
     throw config::Error("error: --only takes a cell from 1 to " + std::to_string(study.cells.size()) +
                         " (see --list).");
-  const study::RunnerOptions runner_settings = runner_options(common, options, study);
+  CellProgress progress(common);
+  const study::RunnerOptions runner_settings = runner_options(common, options, study, progress);
   study::Runner runner(study.plan, study.cells, runner_settings);
   if (options.list) return list_cells(runner, study);
+  require_folder(runner_settings.folder, "--studies");
+  require_folder(runner_settings.runs, "--runs");
   preflight(common, study);
   watch_signals();
   const std::vector<std::string> failures = runner.run();
+  progress.clear();
   if (interrupted()) {
     std::fprintf(stderr, "interrupted; the same command goes on where it was.\n");
     return kInterrupted;
   }
   const int code = say_what_failed(failures);
   if (runner_settings.only) return code;
-  return std::max(code, say_what_failed(draw(common, runner_settings.folder, study)));
+  const int drawn = say_what_failed(draw(common, runner_settings.folder, study));
+  return interrupted() ? kInterrupted : std::max(code, drawn);
 }
 
 int report_command(const Common& common, const StudyOptions& options) {
   const Study study = load_study(common, options);
-  return say_what_failed(draw(common, fs::absolute(fs::path(options.studies) / study.plan.name), study));
+  const fs::path folder = fs::absolute(fs::path(options.studies) / study.plan.name);
+  require_folder(folder, "--studies");
+  watch_signals();
+  const int code = say_what_failed(draw(common, folder, study));
+  return interrupted() ? kInterrupted : code;
 }
 
 }  // namespace

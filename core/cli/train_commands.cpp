@@ -169,9 +169,8 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   folder.write_environment(environment(common, *session, registry));
   introduce(console, *session, preflight);
   train::Trainer trainer(session->experiment.train, session->horizon,
-                         train::attributes_of(session->experiment, session->assembly->model().data,
-                                              session->domain, train::plugins_json(registry)),
-                         *session->assembly, *session->batches, folder, console);
+                         train::attributes_of(*session, registry), *session->assembly, *session->batches,
+                         folder, console);
   if (snapshot) {
     trainer.restore(*snapshot);
     console.message("resumed at step " + std::to_string(trainer.step()) +

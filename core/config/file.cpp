@@ -3,8 +3,10 @@
 #include "config/file.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -32,6 +34,49 @@ int open_temporary(const fs::path& path, fs::path& temporary) {
                                std::to_string(number));
     const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file >= 0 || errno != EEXIST) return file;
+  }
+}
+
+fs::path folder_beside(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+// The errno of a small file that cannot be made beside `path` and written; 0: it could, and is gone again.
+int try_temporary(const fs::path& path) {
+  constexpr std::array<std::byte, 512> kBlock{};
+  fs::path temporary;
+  const int file = open_temporary(path, temporary);
+  if (file < 0) return errno;
+  int problem = write_all(file, kBlock);
+  if (::close(file) != 0 && problem == 0) problem = errno;
+  ::unlink(temporary.c_str());
+  return problem;
+}
+
+int try_to_place(const WriteTarget& target, const PlannedFile& planned) {
+  std::error_code error;
+  if (fs::is_directory(target.path, error)) return EISDIR;
+  if (target.is_special) return ::access(target.path.c_str(), W_OK) == 0 ? 0 : errno;
+  fs::path folder = folder_beside(target.path);
+  while (planned.makes_folders && !fs::exists(folder, error) && folder.has_parent_path() &&
+         folder.parent_path() != folder)
+    folder = folder.parent_path();
+  if (planned.makes_folders && folder.is_relative() && !fs::exists(folder, error)) folder = ".";
+  if (const int problem = try_temporary(folder / target.path.filename())) return problem;
+  const fs::space_info space = fs::space(folder, error);
+  if (!error && space.available < planned.bytes) return ENOSPC;
+  rlimit limit{};
+  const bool is_limited = ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  return is_limited && limit.rlim_cur < planned.bytes ? EFBIG : 0;
+}
+
+std::string way_out(int problem, const fs::path& path) {
+  switch (problem) {
+    case ENOENT: return "create the folder \"" + folder_beside(path).string() + "\" first";
+    case ENOSPC:
+    case EDQUOT: return "free some space";
+    case EFBIG: return "raise the limit of file sizes (ulimit -f)";
+    default: return "see to its permissions";
   }
 }
 
@@ -73,6 +118,15 @@ int try_write_file(const fs::path& path, std::span<const std::byte> bytes) {
 void write_text_file(const fs::path& path, std::string_view text) {
   if (const int problem = try_write_file(path, std::as_bytes(std::span(text))))
     fail_on_file("write", path, problem);
+}
+
+void require_writable(const fs::path& path, const PlannedFile& planned) {
+  const int problem = try_to_place(write_target(path), planned);
+  if (problem == 0) return;
+  throw std::runtime_error(
+      "cannot write " + path.string() + ": " + std::strerror(problem) + "; " +
+      (problem == EISDIR || problem == ENOTDIR ? std::string() : way_out(problem, path) + ", or ") +
+      "name another place with " + planned.option + ". Nothing has been done yet.");
 }
 
 void append_text(const fs::path& path, std::string_view text) {

@@ -2,6 +2,7 @@
 // Small files of text. Plain POSIX calls, where the C++ streams would hide the reason of a failure.
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -24,6 +25,16 @@ int try_write_file(const std::filesystem::path& path, std::span<const std::byte>
 
 /// try_write_file() of a text. Throws std::runtime_error with the reason.
 void write_text_file(const std::filesystem::path& path, std::string_view text);
+
+/// What is known of a file before the work that makes it.
+struct PlannedFile {
+  std::string option = "--out";  ///< that names another place
+  std::uint64_t bytes = 0;       ///< it will have about as many; 0: few
+  bool makes_folders = false;    ///< whoever writes it makes the folders that are missing
+};
+/// Tries before long work what try_write_file() will do after it: makes a file beside `path` and removes it, looks at the
+/// free space and at the limit of file sizes. Throws std::runtime_error: "cannot write PATH: REASON; WHAT TO DO".
+void require_writable(const std::filesystem::path& path, const PlannedFile& planned = {});
 
 /// Adds to the end of a file, which is made if need be. Throws std::runtime_error with the reason.
 void append_text(const std::filesystem::path& path, std::string_view text);

@@ -36,11 +36,14 @@ Numbers numbers_of(const Tensor& tensor) {  // [N, d]
   return numbers;
 }
 
-Numbers codes_of(train::Session& session, Rows& rows, std::int64_t count) {
+// `before`: rows of the runs that were looked at before, of `all`.
+Numbers codes_of(train::Session& session, Rows& rows, std::int64_t count, const Watch& watch,
+                 std::int64_t before, std::int64_t all) {
   const EvaluationMode mode(*session.assembly);
   Model& model = session.assembly->model();
   std::vector<Tensor> parts;
   for (std::int64_t first = 0; first < count; first += kComparisonBatch) {
+    tell(watch, "codes", before + first, all);
     const Tensor x = rows.range(first, std::min(kComparisonBatch, count - first)).x;
     parts.push_back(model.posterior(x.to(model.options))->location().to(at::kCPU, at::kDouble));
   }
@@ -117,13 +120,6 @@ void require_same_data(const ComparedRun& first, Rows& rows, const ComparedRun& 
   if (const std::int64_t different = rows_that_differ(rows, *others, count))
     refuse(", whose values differ in " + std::to_string(different) + " of the first " +
            std::to_string(count) + " rows of split '" + rows.split() + "'");
-}
-
-Pairs for_pairs(std::size_t count, const std::function<Value(std::size_t, std::size_t)>& value) {
-  Pairs pairs(count, std::vector<Value>(count));
-  for (std::size_t a = 0; a < count; ++a)
-    for (std::size_t b = a + 1; b < count; ++b) pairs[a][b] = pairs[b][a] = value(a, b);
-  return pairs;
 }
 
 Value mean(const std::vector<double>& values) {
@@ -213,21 +209,42 @@ struct Codes {
 
 class Comparison {
  public:
-  explicit Comparison(Codes codes) : codes_(std::move(codes)), all_(codes_.of_run.size()) {
+  Comparison(Codes codes, const Watch& watch)
+      : codes_(std::move(codes)), watch_(watch), all_(codes_.of_run.size()) {
     std::iota(all_.begin(), all_.end(), std::size_t{0});
   }
 
   json run() {
-    add_correlations();
-    add_rankings();
-    add_angles();
-    add_truth();
+    bool is_interrupted = false;
     for (const std::vector<bool>& flags : codes_.informative)
       arrays_["informative"].push_back(std::count(flags.begin(), flags.end(), true));
-    return {{"agreement", section_}, {"agreement_arrays", arrays_}};
+    try {
+      add_angles();
+      add_truth();
+      add_correlations();
+      add_rankings();
+    } catch (const Interrupted&) {
+      if (section_.empty()) throw;
+      is_interrupted = true;
+    }
+    json result = {{"agreement", section_}, {"agreement_arrays", arrays_}};
+    if (is_interrupted) result["interrupted"] = true;
+    return result;
   }
 
  private:
+  Pairs for_pairs(std::size_t count, const std::function<Value(std::size_t, std::size_t)>& value) {
+    constexpr std::size_t kMeasures = 5;
+    const auto all = static_cast<std::int64_t>(kMeasures * count * (count - 1) / 2);
+    Pairs pairs(count, std::vector<Value>(count));
+    for (std::size_t a = 0; a < count; ++a)
+      for (std::size_t b = a + 1; b < count; ++b) {
+        tell(watch_, "pairs", pairs_done_++, all);
+        pairs[a][b] = pairs[b][a] = value(a, b);
+      }
+    return pairs;
+  }
+
   const Numbers& of(std::size_t run) const { return codes_.of_run[run]; }
   bool two() const { return of(0).columns == 2; }
 
@@ -307,6 +324,8 @@ class Comparison {
   }
 
   Codes codes_;
+  const Watch& watch_;
+  std::int64_t pairs_done_ = 0;
   std::vector<std::size_t> all_;
   json section_, arrays_;
 };
@@ -324,11 +343,13 @@ json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options
   Codes codes;
   for (const ComparedRun& run : runs) {
     require_same_data(runs[0], rows, run, count);
-    codes.of_run.push_back(codes_of(*run.session, rows, count));
+    codes.of_run.push_back(codes_of(*run.session, rows, count, options.watch,
+                                    count * static_cast<std::int64_t>(codes.of_run.size()),
+                                    count * static_cast<std::int64_t>(runs.size())));
     codes.informative.push_back(informative_latents(*run.session, rows.split()));
   }
   if (const Tensor truth = rows.true_latents(0, count); truth.defined()) codes.truth = numbers_of(truth);
-  json result = Comparison(std::move(codes)).run();
+  json result = Comparison(std::move(codes), options.watch).run();
   for (const ComparedRun& run : runs) result["runs"].push_back(run.name);
   result["data"] = first.splits.name;
   result["split"] = rows.split();

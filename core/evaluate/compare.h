@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "evaluate/watch.h"
 #include "report/table.h"
 
 namespace variform::train {
@@ -17,6 +18,7 @@ namespace variform::evaluate {
 struct CompareOptions {
   std::string split = "test";
   std::int64_t limit = 10000;  ///< first rows; 0: all
+  Watch watch = {};            ///< parts "codes", counted in rows, and "pairs"
 };
 
 struct ComparedRun {
@@ -30,7 +32,8 @@ struct ComparedRun {
 /// (theory §8, d = 2), and against the data's true latents mcc_truth, mcc_truth_spearman, angle_truth; and
 /// agreement_arrays: the same for every pair [R][R] (the diagonal null) and run [R], and informative, the number of latents
 /// whose KL exceeds 0.01 nats (order_of_latents in figures.h: the variance of the location where q has no covariance).
-/// Throws std::invalid_argument for less than two runs, for runs that differ in the number of
+/// When options.watch stops it, `interrupted` is true and agreement has what is complete; Interrupted is thrown when nothing
+/// is. Throws std::invalid_argument for less than two runs, for runs that differ in the number of
 /// latents, and for runs whose rows have other values: what their data are called does not matter.
 nlohmann::json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options = {});
 

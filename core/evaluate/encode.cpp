@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "checkpoint/snapshot.h"
+#include "config/file.h"
 #include "evaluate/rows.h"
 #include "train/session.h"
 
@@ -39,6 +40,16 @@ void add_jacobians(CodeParts& parts, Model& model, const Tensor& h) {
     keep_part(parts, "jacobians", jacobian(model, some));
 }
 
+// About how large the file will be.
+std::uint64_t bytes_of_codes(const Model& model, std::int64_t count, bool dense,
+                             const EncodeOptions& options) {
+  std::int64_t values = model.likelihood().outputs();
+  for (std::int64_t side : model.data) values *= side;
+  const std::int64_t d = model.latent,
+                     numbers = count * (dense ? d + d * d : d) + options.jacobians * values * d;
+  return static_cast<std::uint64_t>(numbers) * model.options.dtype().itemsize();
+}
+
 }  // namespace
 
 std::vector<std::string> encode(train::Session& session, const std::filesystem::path& file,
@@ -55,9 +66,11 @@ std::vector<std::string> encode(train::Session& session, const std::filesystem::
       count * model.latent * model.latent * static_cast<std::int64_t>(model.options.dtype().itemsize()) <=
       kLargestCovariance;
 
+  config::require_writable(file, {.bytes = bytes_of_codes(model, count, dense, options)});
   CodeParts parts;
   bool has_covariance = true;
   for (std::int64_t first = 0; first < count; first += options.batch) {
+    tell(options.watch, "codes", first, count);
     const Batch batch = rows.range(first, std::min(options.batch, count - first));
     const auto posterior = model.posterior(batch.x);
     const Tensor h = posterior->location();

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "evaluate/watch.h"
+
 namespace variform::train {
 struct Session;
 }
@@ -17,12 +19,13 @@ struct EncodeOptions {
   std::int64_t limit = 0;      ///< first rows; 0: all
   std::int64_t jacobians = 0;  ///< Jacobians of the first rows
   std::int64_t batch = 256;
+  Watch watch = {};  ///< part "codes", counted in data
 };
 
 /// Writes index [N], h [N, d] (location of q), variances [N, d] and covariance [N, d, d] where q has one (the latter
 /// up to 2 GiB), labels [N] where the data have some, factors and latents likewise, jacobians [n, P, d] at h (P counts
 /// the decoder's outputs, in its own order). Returns sentences about what is left out. Throws when the file cannot be
-/// written or Jacobians are asked of a decoder that has none.
+/// written (looked at before anything is computed), when it is interrupted (nothing is written), or Jacobians are asked of a decoder that has none.
 std::vector<std::string> encode(train::Session& session, const std::filesystem::path& file,
                                 const EncodeOptions& options = {});
 

@@ -77,7 +77,7 @@ bool is_symmetric(const Posterior& posterior, const Tensor& z) {
   }
 }
 
-Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z) {
+Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z, const Between& between) {
   // Decoded at a time, about what hidden layers then need as well: on a CPU few, which is a little faster and takes a fifth
   // less memory.
   const int64_t numbers = int64_t{1} << (z.is_cpu() ? 20 : 24);
@@ -85,15 +85,21 @@ Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z) {
       std::max<int64_t>(512, x.numel() / std::max<int64_t>(1, x.size(0)) * model.likelihood().outputs());
   const int64_t chunk = std::max<int64_t>(1, numbers / std::max<int64_t>(1, x.size(0) * width));
   std::vector<Tensor> parts;
-  for (const Tensor& some : z.split(chunk)) parts.push_back(model.nll(x, model.decode(some)).to(at::kDouble));
+  int64_t done = 0;
+  for (const Tensor& some : z.split(chunk)) {
+    if (between) between(static_cast<double>(done) / static_cast<double>(z.size(0)));
+    done += some.size(0);
+    parts.push_back(model.nll(x, model.decode(some)).to(at::kDouble));
+  }
   return at::cat(parts);
 }
 
-Importance importance_weighted(Model& model, const Posterior& posterior, const Tensor& x, int64_t K) {
+Importance importance_weighted(Model& model, const Posterior& posterior, const Tensor& x, int64_t K,
+                               const Between& between) {
   const Draw draw = posterior.rsample(K, model.rng);
   const Tensor log_q = posterior.log_prob(draw).to(at::kDouble);
   const Tensor log_w =
-      model.log_prior(draw.z).to(at::kDouble) - nll_of_draws(model, x, draw.z) - log_q;  // [K, B]
+      model.log_prior(draw.z).to(at::kDouble) - nll_of_draws(model, x, draw.z, between) - log_q;  // [K, B]
   const Tensor total = log_w.logsumexp(0);
   return {std::log(static_cast<double>(K)) - total, (2 * total - (2 * log_w).logsumexp(0)).exp(), draw.z};
 }

@@ -4,6 +4,7 @@
 
 #include <variform/model.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,7 +31,9 @@ Tensor full_hessian(Model& model, const Tensor& x, const Tensor& z);
 bool is_symmetric(const Posterior& posterior, const Tensor& z);
 
 /// −log p(x|g(z)) for z [K, B, d] -> [K, B] float64, a few draws at a time so that memory stays bounded.
-Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z);
+/// `between`, if given, is called between them with the share that is done; it may throw.
+using Between = std::function<void(double share)>;
+Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z, const Between& between = {});
 
 /// Importance-weighted bound on −log p(x) from K draws of q (§10): −log mean_k p(x|z_k) p(z_k) / q(z_k|x).
 struct Importance {
@@ -38,6 +41,7 @@ struct Importance {
   Tensor effective;  ///< effective number of draws, (Σw)²/Σw², [B]
   Tensor z;          ///< [K, B, d]
 };
-Importance importance_weighted(Model& model, const Posterior& posterior, const Tensor& x, int64_t K);
+Importance importance_weighted(Model& model, const Posterior& posterior, const Tensor& x, int64_t K,
+                               const Between& between = {});
 
 }  // namespace variform::evaluate

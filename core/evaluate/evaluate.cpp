@@ -10,12 +10,15 @@
 #include <variform/random.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
+#include <numeric>
 #include <stdexcept>
 
 #include "checkpoint/snapshot.h"
+#include "config/file.h"
 #include "evaluate/disentanglement/section.h"
 #include "evaluate/estimators.h"
 #include "evaluate/geometry.h"
@@ -34,6 +37,9 @@ int64_t product(at::IntArrayRef shape) {
   for (int64_t side : shape) product *= side;
   return product;
 }
+
+// The sections about all data at once, which are made last.
+constexpr std::array<const char*, 3> kLateSections = {"information", "geometry", "covariance"};
 
 // Full stop included: for reasons made here.
 std::string sentence(const std::string& text) { return "not defined: " + text + "."; }
@@ -76,10 +82,19 @@ class Evaluator {
     const int64_t all = rows_.size();
     const int64_t count = options_.limit > 0 ? std::min(options_.limit, all) : all;
     const int64_t batch = rows_at_a_time();
+    if (!options_.dump.empty())
+      config::require_writable(options_.dump, {.option = "--dump", .bytes = bytes_of_dump(count)});
     short_jacobian_.emplace(model_, count);
-    for (int64_t first = 0; first < count; first += batch) add_batch(first, std::min(batch, count - first));
-    json result = report(count);
-    if (!options_.dump.empty()) write_dump(result);
+    const int64_t seen = add_batches(count, batch);
+    json result = report(seen);
+    if (seen < count)
+      result["interrupted"] = {{"data", seen}, {"of", count}, {"missing", json(kLateSections)}};
+    else add_sections(result);
+    if (!options_.dump.empty() && !result.contains("interrupted")) try {
+        write_dump(result);
+      } catch (const std::exception& error) {  // the values themselves are at hand
+        result["dump_problem"] = error.what();
+      }
     return result;
   }
 
@@ -92,12 +107,46 @@ class Evaluator {
     return std::clamp<int64_t>(kNumbers / each, 1, options_.batch);
   }
 
+  // Returns how many data went through: all, or those before the batch in which the watch said to stop.
+  int64_t add_batches(int64_t count, int64_t batch) {
+    int64_t first = 0;
+    try {
+      for (; first < count; first += batch) {
+        place_ = {first, std::min(batch, count - first), count};
+        add_batch(first, place_.count);
+      }
+    } catch (const Interrupted&) {
+      if (first == 0) throw;
+      tally_.keep_first(first);
+      return first;
+    }
+    tell(options_.watch, "values", count, count);
+    return count;
+  }
+
   void seed(const char* what, int64_t first) {
     model_.rng.set_current_seed(
         hash(session_.assembly->spec().seed, "evaluate", rows_.split(), what, static_cast<uint64_t>(first)));
   }
 
+  // A batch may take a minute, so that its parts are told as well, weighted by how often each decodes the batch.
+  enum Part { kEncoded, kExpectations, kCurvature, kQuadratic, kOptimal, kImportance, kObjective, kParts };
+
+  void tell_part(Part part, double share = 0) const {
+    const auto S = static_cast<double>(options_.samples),
+               K = static_cast<double>(options_.importance_samples), d = static_cast<double>(model_.latent);
+    const std::array<double, kParts> weights = {1, S, d, S, 2 * S + K, K, 1};
+    const double all = std::accumulate(weights.begin(), weights.end(), 0.0),
+                 before = std::accumulate(weights.begin(), weights.begin() + part, 0.0);
+    const double done = (before + share * weights[part]) / all * static_cast<double>(place_.count);
+    tell(options_.watch, "values", place_.first + static_cast<int64_t>(done), place_.all);
+  }
+  Between telling(Part part) const {
+    return [this, part](double share) { tell_part(part, share); };
+  }
+
   void add_batch(int64_t first, int64_t count) {
+    tell_part(kEncoded);
     const Batch batch = rows_.range(first, count);
     Here here;
     here.x = batch.x;
@@ -112,12 +161,14 @@ class Evaluator {
     gathered_.codes.push_back(here.h);
 
     add_expectations(here, first);
+    tell_part(kCurvature);
     add_curvature(here);
     add_quadratic(here);
     add_full_hessian(here, first);
     add_deterministic(here, first);
     add_optimal(here, first);
     add_importance(here, first);
+    tell_part(kObjective);
     add_objective(batch, first);
     if (here.z.defined()) gathered_.add(model_, std::move(here.posterior), here.draw, prior_);
   }
@@ -131,7 +182,7 @@ class Evaluator {
     if (!draw) return;
     here.draw = *draw;
     here.z = draw->z;
-    here.nll = nll_of_draws(model_, here.x, here.z);
+    here.nll = nll_of_draws(model_, here.x, here.z, telling(kExpectations));
     tally_.add("nll", here.nll.mean(0));
     keep("z", here.z.transpose(0, 1));
     keep("nll_of_draws", here.nll.transpose(0, 1));
@@ -185,7 +236,9 @@ class Evaluator {
     }
     if (here.nll.defined()) {
       const bool symmetric = is_symmetric(*here.posterior, here.z);
-      here.even = symmetric ? 0.5 * (here.nll + nll_of_draws(model_, here.x, 2 * here.h - here.z)) : here.nll;
+      here.even = here.nll;
+      if (symmetric)
+        here.even = 0.5 * (here.nll + nll_of_draws(model_, here.x, 2 * here.h - here.z, telling(kQuadratic)));
     }
     if (!here.hessian.defined()) return;
     const Tensor half_trace = 0.5 * here.covariance->trace(here.hessian);
@@ -293,7 +346,8 @@ class Evaluator {
     }
     if (options_.importance_samples == 0) return;
     seed("importance optimal", first);
-    const Importance found = importance_weighted(model_, one, here.x, options_.importance_samples);
+    const Importance found =
+        importance_weighted(model_, one, here.x, options_.importance_samples, telling(kOptimal));
     tally_.add("is_nll_optimal", found.nll);
     tally_.add("is_effective_samples_optimal", found.effective);
   }
@@ -329,7 +383,8 @@ class Evaluator {
     if (options_.importance_samples == 0) return;
     const auto found = tally_.attempt({"is_nll", "is_effective_samples"}, [&] {
       seed("importance", first);
-      return importance_weighted(model_, *here.posterior, here.x, options_.importance_samples);
+      return importance_weighted(model_, *here.posterior, here.x, options_.importance_samples,
+                                 telling(kImportance));
     });
     if (!found) return;
     tally_.add("is_nll", found->nll);
@@ -393,22 +448,28 @@ class Evaluator {
     for (auto& [name, entry] : result["values"].items())
       if (const Tensor values = tally_.values(name); values.defined() && values.size(0) < count)
         entry["rows"] = values.size(0);
-    if (column_sum_.defined()) result["grae_approx_variance"] = column_variances(count);
-    add_sections(result);
     return result;
   }
 
-  // Of every datum that went through, in rows' order.
+  // Of all data, in rows' order.
   void add_sections(json& result) {
+    const auto count = result.at("data").get<int64_t>();
+    if (column_sum_.defined()) result["grae_approx_variance"] = column_variances(count);
     const auto add = [&](const std::string& name, const Section& section) {
       result[name] = section.entries();
       result[name + "_arrays"] = section.arrays();
     };
-    add("information", information_section(gathered_, model_, beta_));
-    seed("pairs", 0);
-    add("geometry", geometry_section(gathered_, model_, blocks_, tally_.values("contrast"),
-                                     tally_.entry("hessian", "").value("undefined", "")));
     add("covariance", covariance_section(gathered_, no_ratio_to_optimum()));
+    try {
+      add("information", information_section(gathered_, model_, beta_, options_.watch));
+      seed("pairs", 0);
+      add("geometry", geometry_section(gathered_, model_, blocks_, tally_.values("contrast"),
+                                       tally_.entry("hessian", "").value("undefined", ""), options_.watch));
+    } catch (const Interrupted&) {
+      result["interrupted"] = {{"data", count}, {"of", count}, {"missing", json::array()}};
+      for (const char* section : kLateSections)
+        if (!result.contains(section)) result["interrupted"]["missing"].push_back(section);
+    }
   }
 
   // Empty: q's covariance was compared with the optimal one.
@@ -492,6 +553,14 @@ class Evaluator {
     if (!options_.dump.empty() && tensor.defined()) kept_[name].push_back(tensor.detach().to(at::kCPU));
   }
 
+  // x, draws of q and of the importance weights with their values, and some matrices, for each datum.
+  std::uint64_t bytes_of_dump(int64_t count) const {
+    const int64_t d = model_.latent, numbers = product(model_.data) +
+                                               (options_.samples + options_.importance_samples) * (d + 1) +
+                                               2 * d * d;
+    return static_cast<std::uint64_t>(count * numbers) * model_.options.dtype().itemsize();
+  }
+
   void write_dump(const json& result) const {
     checkpoint::Snapshot snapshot;
     snapshot.attributes["evaluation"] = result.dump();
@@ -517,6 +586,9 @@ class Evaluator {
   std::optional<bool> closed_kl_;
   std::optional<ShortJacobian> short_jacobian_;
   Tally tally_;
+  struct Place {
+    int64_t first, count, all;
+  } place_{};                  // of the batch in hand, among all data
   Tensor column_sum_;          // Σ_n c_n, [d]
   double column_squares_ = 0;  // Σ_n ‖c_n‖²
 
@@ -527,8 +599,15 @@ class Evaluator {
 // Where factors are known.
 void add_disentanglement(json& result, train::Session& session, const EvaluateOptions& options) {
   const Rows rows(session, options.split);
-  if (rows.dataset() && rows.dataset()->factors().defined())
-    result.update(disentanglement(session, options.split, options.limit));
+  if (!rows.dataset() || !rows.dataset()->factors().defined()) return;
+  if (!result.contains("interrupted")) try {
+      result.update(disentanglement(session, options.split, options.limit, options.watch));
+      return;
+    } catch (const Interrupted&) {
+      result["interrupted"] = {
+          {"data", result.at("data")}, {"of", result.at("data")}, {"missing", json::array()}};
+    }
+  result["interrupted"]["missing"].push_back("disentanglement");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "evaluate/watch.h"
 #include "report/table.h"
 
 namespace variform::train {
@@ -31,6 +32,7 @@ struct EvaluateOptions {
   std::string
       structure;  ///< of the "_optimal" values' covariance (full, diagonal, isotropic, block); empty: the family's
   std::filesystem::path dump;  ///< HDF5 file with x, draws and per-datum terms; empty: none
+  Watch watch = {};  ///< parts: "values", counted in data; "information", "geometry", "disentanglement"
 };
 
 /// Evaluates a model. The result is an object:
@@ -62,6 +64,8 @@ struct EvaluateOptions {
 ///   covariance: variance_ratio, variance_ratio_active, kl_to_optimum; arrays variance_ratio ({ mean, quartiles } of [d]),
 ///   learned_variances and optimal_variances (Σ_ii and Σ*_ii of the first 64 data, [64, d]);
 ///   disentanglement, for data with known factors: see disentanglement/section.h.
+/// When options.watch stops it, `interrupted` { data, of, missing } says of how many data the values are (the first of the
+/// split) and which sections are missing; then there is no dump. `dump_problem`: why there is none although it was asked for. Throws Interrupted when nothing is complete.
 /// Deterministic. Throws std::runtime_error for a split without data.
 nlohmann::json evaluate(train::Session& session, const EvaluateOptions& options = {});
 

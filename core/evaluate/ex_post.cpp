@@ -141,7 +141,7 @@ std::shared_ptr<FittedPrior> start_of(const std::shared_ptr<Prior>& inner, const
 }
 
 // Maximum likelihood on z [K, N, d]: each pass over the data takes another of the K draws.
-void fit(FittedPrior& prior, const Tensor& z, uint64_t seed) {
+void fit(FittedPrior& prior, const Tensor& z, uint64_t seed, const Watch& watch) {
   train::ParameterGroup group;
   group.spec.lr.shape = config::Schedule::Shape::kCosine;
   group.spec.lr.from = kFirstRate;
@@ -154,6 +154,7 @@ void fit(FittedPrior& prior, const Tensor& z, uint64_t seed) {
   const at::AutoGradMode with_gradients(true);
   Tensor order, last;
   for (int64_t step = 0, pass = 0, at = rows; step < kSteps; ++step, at += batch) {
+    tell(watch, "prior", step, kSteps);
     if (at + batch > rows) {  // the next pass, in another order
       generator.set_current_seed(hash(seed, "ex post", "order", static_cast<uint64_t>(pass++)));
       order = at::randperm(rows, generator, at::TensorOptions().dtype(at::kLong)).to(z.device());
@@ -280,7 +281,7 @@ std::unique_ptr<train::Assembly> with_prior(train::Assembly& trained, const conf
 }
 
 // Fits and measures.
-std::shared_ptr<FittedPrior> fitted(ExPostFit& found, Model& model, train::Session& own) {
+std::shared_ptr<FittedPrior> fitted(ExPostFit& found, Model& model, train::Session& own, const Watch& watch) {
   const Tensor latents = training_latents(own);
   const Standard standard = standard_of(latents);
   found.data = latents.size(1);
@@ -292,7 +293,7 @@ std::shared_ptr<FittedPrior> fitted(ExPostFit& found, Model& model, train::Sessi
   std::vector<std::unique_ptr<Frozen>> frozen;  // a prior may be made of the model's other components
   for (Kind kind : kAllKinds)
     if (kind != Kind::kPrior) frozen.push_back(std::make_unique<Frozen>(*model.component(kind)));
-  fit(*prior, latents, own.assembly->spec().seed);
+  fit(*prior, latents, own.assembly->spec().seed, watch);
   found.held_out = held_out_split(own);
   if (found.held_out.empty()) return prior;
   const Tensor others = latents_of(own, found.held_out, kMostFitted, 1)[0];
@@ -321,7 +322,7 @@ std::shared_ptr<FittedPrior> kept(ExPostFit& found, const std::string& key, Mode
 }  // namespace
 
 ExPostFit use_ex_post_prior(train::Session& session, train::Session& own, const config::GivenComponent& prior,
-                            const plugins::Registry& registry, const fs::path& folder) {
+                            const plugins::Registry& registry, const fs::path& folder, const Watch& watch) {
   ExPostFit found;
   found.name = prior.component.type;
   found.table = config::print_value(prior.resolved);
@@ -338,7 +339,7 @@ ExPostFit use_ex_post_prior(train::Session& session, train::Session& own, const 
 
     std::shared_ptr<FittedPrior> result = kept(found, key, model);
     if (!result) {
-      result = fitted(found, model, own);
+      result = fitted(found, model, own, watch);
       keep_fit(found, key, *result);
     }
     result->eval();

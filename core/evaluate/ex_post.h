@@ -9,6 +9,7 @@
 #include <string>
 
 #include "config/experiment.h"
+#include "evaluate/watch.h"
 #include "plugins/registry.h"
 
 namespace variform::train {
@@ -47,8 +48,10 @@ struct ExPostFit {
 /// table and seed.
 ///
 /// Throws config::Error, with the prior's place, when the prior cannot be built, its support is bounded, or the model's
-/// family has too few moments for it; std::runtime_error when there are no training data or the fit diverges.
+/// family has too few moments for it; std::runtime_error when there are no training data or the fit diverges;
+/// Interrupted when `watch` stops it (part "prior", counted in steps), and then nothing is kept.
 ExPostFit use_ex_post_prior(train::Session& session, train::Session& own, const config::GivenComponent& prior,
-                            const plugins::Registry& registry, const std::filesystem::path& folder);
+                            const plugins::Registry& registry, const std::filesystem::path& folder,
+                            const Watch& watch = {});
 
 }  // namespace variform::evaluate

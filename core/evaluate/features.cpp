@@ -21,6 +21,7 @@
 #include "checkpoint/sha256.h"
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
+#include "evaluate/watch.h"
 #include "train/checkpoints.h"
 #include "train/run_folder.h"
 #include "train/session.h"
@@ -150,11 +151,12 @@ void train_in(const fs::path& folder, train::Session& network, const FeatureSour
   const auto started = std::chrono::steady_clock::now();
   train::RunFolder run =
       train::RunFolder::create(folder, config::print(experiment.resolved), train::IfPresent::kOverwrite);
-  train::Trainer trainer(experiment.train, network.horizon,
-                         train::attributes_of(experiment, network.assembly->model().data, network.domain,
-                                              train::plugins_json(source.registry)),
+  train::Trainer trainer(experiment.train, network.horizon, train::attributes_of(network, source.registry),
                          *network.assembly, *network.batches, run, source.observer);
-  const train::Outcome outcome = trainer.run(std::numeric_limits<std::int64_t>::max(), [] { return false; });
+  const train::Outcome outcome = trainer.run(
+      std::numeric_limits<std::int64_t>::max(),
+      source.interrupted ? source.interrupted : [] { return false; });
+  if (outcome.ending == train::Ending::kInterrupted) throw Interrupted();
   run.mark_done({{"step", outcome.step}, {"ending", "finished"}, {"evaluation", outcome.evaluation}});
   const auto spent = std::chrono::steady_clock::now() - started;
   source.observer.message("trained the feature network in " +

@@ -5,6 +5,7 @@
 #include <variform/types.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,7 +26,8 @@ struct FeatureSource {
   std::filesystem::path cache;   ///< folder that keeps what was trained, made if it is missing
   const plugins::Registry& registry;
   const train::Places& places;
-  train::Observer& observer;  ///< told what is trained, how it goes, and where it is kept
+  train::Observer& observer;               ///< told what is trained, how it goes, and where it is kept
+  std::function<bool()> interrupted = {};  ///< true: the training stops, and Interrupted is thrown
 };
 
 /// A trained classifier. Its features of x are the location of its posterior.

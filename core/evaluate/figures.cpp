@@ -67,6 +67,39 @@ std::pair<Tensor, Tensor> scale_of_prior(Model& model) {
   return {prior->mean[0].to(model.options), prior->covariance.variances()[0].sqrt().to(model.options)};
 }
 
+// The mean of a prior that is not Gaussian is that of many draws, [1, d].
+Tensor mean_of_prior(Model& model) {
+  constexpr int64_t kDraws = 4096;
+  if (const std::optional<Gaussian> prior = model.prior().gaussian())
+    return prior->mean.to(model.options).reshape({1, model.latent});
+  return model.sample_prior(kDraws).mean(0, /*keepdim=*/true);
+}
+
+// A latent's way through the pictures: codes [columns, d] in which it alone moves.
+std::vector<Tensor> lines_of_latents(Model& model, const Tensor& start, int64_t columns) {
+  const auto [mean, deviation] = scale_of_prior(model);
+  const Tensor steps = at::linspace(-3, 3, columns, model.options);
+  std::vector<Tensor> lines;
+  for (int64_t i = 0; i < model.latent; ++i) {
+    lines.push_back(start.repeat({columns, 1}));
+    lines.back().select(1, i).copy_(mean[i] + deviation[i] * steps);
+  }
+  return lines;
+}
+
+// Latents by how far they move the picture along their lines, farthest first.
+std::vector<std::int64_t> order_by_movement(Drawing& drawing, const std::vector<Tensor>& lines) {
+  std::vector<double> moved;
+  for (const Tensor& line : lines)
+    moved.push_back(drawing.decoded(line).to(at::kDouble).diff(1, 0).square().sum().item<double>());
+  std::vector<std::int64_t> order(moved.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return moved[static_cast<size_t>(a)] > moved[static_cast<size_t>(b)];
+  });
+  return order;
+}
+
 Tensor locations(Model& model, const Batch& batch) { return model.posterior(batch.x)->location(); }
 
 void require(bool condition, const std::string& text) {
@@ -112,20 +145,24 @@ report::Image samples(train::Session& session, std::int64_t n, bool noise) {
 report::Image traversals(train::Session& session, const std::string& split, std::int64_t datum,
                          std::int64_t latents, std::int64_t columns) {
   require(latents > 0 && columns > 1, "a traversal needs at least one latent and two columns.");
-  const LatentOrder order = order_of_latents(session, split);
+  std::vector<std::int64_t> order;
+  if (session.batches) order = order_of_latents(session, split).order;
   Drawing drawing(session, "traversals");
-  Rows rows(session, split);
-  require(datum >= 0 && datum < rows.size(),
-          "there is no row " + std::to_string(datum) + " in the split '" + rows.split() + "'.");
-  const auto [mean, deviation] = scale_of_prior(drawing.model);
-  const Tensor start = locations(drawing.model, rows.range(datum, 1));  // [1, d]
-  const Tensor steps = at::linspace(-3, 3, columns, drawing.model.options);
+  Tensor start;  // [1, d]
+  if (session.batches) {
+    Rows rows(session, split);
+    require(datum >= 0 && datum < rows.size(),
+            "there is no row " + std::to_string(datum) + " in the split '" + rows.split() + "'.");
+    start = locations(drawing.model, rows.range(datum, 1));
+  } else {
+    start = mean_of_prior(drawing.model);
+  }
+  const std::vector<Tensor> lines = lines_of_latents(drawing.model, start, columns);
+  if (order.empty()) order = order_by_movement(drawing, lines);
   std::vector<Tensor> z;
-  for (std::int64_t i : order.order) {
+  for (std::int64_t i : order) {
     if (static_cast<std::int64_t>(z.size()) == latents) break;
-    Tensor line = start.repeat({columns, 1});
-    line.select(1, i).copy_(mean[i] + deviation[i] * steps);
-    z.push_back(line);
+    z.push_back(lines[static_cast<size_t>(i)]);
   }
   return Drawing::grid(drawing.decoded(at::cat(z)), static_cast<int>(columns));
 }
@@ -134,10 +171,15 @@ report::Image interpolations(train::Session& session, const std::string& split, 
                              std::int64_t columns) {
   require(n > 0 && columns > 1, "an interpolation needs at least one pair and two columns.");
   Drawing drawing(session, "interpolations");
-  Rows rows(session, split);
-  require(rows.size() > 1, "an interpolation needs two data.");
-  n = std::min(n, rows.size() / 2);
-  const Tensor ends = locations(drawing.model, rows.at(spread_rows(2 * n, rows.size())));  // [2n, d]
+  Tensor ends;  // [2n, d]
+  if (session.batches) {
+    Rows rows(session, split);
+    require(rows.size() > 1, "an interpolation needs two data.");
+    n = std::min(n, rows.size() / 2);
+    ends = locations(drawing.model, rows.at(spread_rows(2 * n, rows.size())));
+  } else {
+    ends = drawing.model.sample_prior(2 * n);
+  }
   const Tensor from = ends.slice(0, 0, 2 * n, 2).unsqueeze(1), to = ends.slice(0, 1, 2 * n, 2).unsqueeze(1);
   const Tensor t = at::linspace(0, 1, columns, drawing.model.options).view({1, columns, 1});
   return Drawing::grid(drawing.decoded((from + t * (to - from)).flatten(0, 1)), static_cast<int>(columns));

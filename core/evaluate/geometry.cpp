@@ -180,6 +180,7 @@ PathLengths path_lengths(Model& model, const Tensor& from, const Tensor& to, con
   Tensor path = straight, step = at::ones({n, 1}, typical.options());
   Path here = with_slope(model, path);
   for (int64_t i = 0; i < options.iterations; ++i) {
+    tell(options.watch, "geometry", i, options.iterations);
     const Tensor move = (step * preconditioner(here.slope)).to(path.scalar_type());
     const Tensor trial =
         at::cat({path.slice(0, 0, 1), path.slice(0, 1, segments) - move, path.slice(0, segments)});
@@ -195,8 +196,9 @@ PathLengths path_lengths(Model& model, const Tensor& from, const Tensor& to, con
   return {line, at::minimum(length(path), line)};
 }
 
-void add_interpolations(Section& section, Model& model, const Tensor& codes, const Tensor& metric) {
-  const PathOptions options;
+void add_interpolations(Section& section, Model& model, const Tensor& codes, const Tensor& metric,
+                        const Watch& watch) {
+  const PathOptions options{.watch = watch};
   const int64_t pairs = codes.size(0) / 2;
   const Tensor ends = codes.reshape({pairs, 2, codes.size(1)});
   const PathLengths lengths = path_lengths(model, ends.select(1, 0), ends.select(1, 1), metric, options);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "evaluate/section.h"
+#include "evaluate/watch.h"
 
 namespace variform::evaluate {
 
@@ -42,6 +43,7 @@ struct PathOptions {
   int64_t refinement = 4;  ///< segments for each of those, when lengths are measured
   int64_t iterations =
       40;  ///< of the energy; on images four times as many shorten paths by less than half a percent
+  Watch watch = {};
 };
 /// From `from` to `to` [n, d]: straight in z, and the discretised geodesic: interior points that minimise the energy
 /// Σ_t ‖g(z_{t+1}) − g(z_t)‖², from the straight line by descent with the inverse of the discrete Laplacian times
@@ -51,6 +53,7 @@ PathLengths path_lengths(Model& model, const Tensor& from, const Tensor& to, con
                          const PathOptions& options = {});
 
 /// Rows straight_length, geodesic_length and geodesic_ratio of the section, for codes [2n, d], neighbours paired.
-void add_interpolations(Section& section, Model& model, const Tensor& codes, const Tensor& metric);
+void add_interpolations(Section& section, Model& model, const Tensor& codes, const Tensor& metric,
+                        const Watch& watch = {});
 
 }  // namespace variform::evaluate

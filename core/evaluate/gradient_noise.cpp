@@ -40,7 +40,7 @@ double root(double square) { return std::sqrt(std::max(0.0, square)); }
 
 }  // namespace
 
-nlohmann::json gradient_noise(train::Session& session, std::int64_t draws) {
+nlohmann::json gradient_noise(train::Session& session, std::int64_t draws, const Watch& watch) {
   train::Assembly& assembly = *session.assembly;
   const std::vector<Tensor> parameters = trained_parameters(session);
   const auto R = static_cast<double>(draws), B = static_cast<double>(kBatches);
@@ -53,6 +53,7 @@ nlohmann::json gradient_noise(train::Session& session, std::int64_t draws) {
     Tensor sum;
     double squares = 0;
     for (std::int64_t r = 0; r < draws; ++r) {
+      tell(watch, "gradient", b * draws + r, kBatches * draws);
       assembly.seed("gradient", b * draws + r);
       const Tensor gradient = gradient_of(assembly.model(), batch, parameters);
       squares += gradient.square().sum().item<double>();

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 
+#include "evaluate/watch.h"
+
 namespace variform::train {
 struct Session;
 }
@@ -17,6 +19,7 @@ namespace variform::evaluate {
 /// (root of the trace of the covariance, theory §5 on estimators); gradient_noise_of_batches, that of the expected
 /// gradient between batches; gradient_noise_ratio, noise over norm. All are estimates whose squares are without bias (an
 /// estimate below zero counts as 0); nats per unit of the parameters. Deterministic. Leaves the model in training mode.
-nlohmann::json gradient_noise(train::Session& session, std::int64_t draws);
+/// Throws Interrupted when `watch` stops it (part "gradient", counted in gradients).
+nlohmann::json gradient_noise(train::Session& session, std::int64_t draws, const Watch& watch = {});
 
 }  // namespace variform::evaluate

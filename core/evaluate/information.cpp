@@ -25,7 +25,8 @@ void AggregatePosterior::add(std::unique_ptr<Posterior> posterior, const Tensor&
   size_ += z.size(0);
 }
 
-AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_t draws) const {
+AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_t draws,
+                                                            const Watch& watch) const {
   constexpr int64_t kNumbers = int64_t{1} << 18;  // of z's coordinates against a batch of posteriors
   constexpr double kNothing = 80;  // exp(−80) adds nothing to 1; far below it, LibTorch's exp takes long
   const int64_t count = std::min(draws, size_);
@@ -41,7 +42,10 @@ AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_
   Densities found{at::cat(log_q_of).index_select(0, index),
                   at::full({count}, -std::numeric_limits<double>::infinity(), at::kDouble),
                   wide(model.log_prior(z.squeeze(1)))};
+  int64_t done = 0;
   for (const Part& part : parts_) {
+    tell(watch, "information", done, size_);
+    done += part.z.size(0);
     const int64_t chunk = std::max<int64_t>(1, kNumbers / (part.z.size(0) * model.latent));
     for (int64_t start = 0; start < count; start += chunk) {
       const Tensor log_q = part.posterior->log_prob({z.slice(0, start, start + chunk), {}});  // [s, B]
@@ -54,7 +58,8 @@ AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_
   return found;
 }
 
-void add_information(Section& section, const AggregatePosterior& aggregate, Model& model) {
+void add_information(Section& section, const AggregatePosterior& aggregate, Model& model,
+                     const Watch& watch) {
   constexpr int64_t kDraws = 1000;
   char most[32];
   std::snprintf(most, sizeof most, "%.2f", std::log(static_cast<double>(aggregate.size())));
@@ -64,7 +69,7 @@ void add_information(Section& section, const AggregatePosterior& aggregate, Mode
   const std::string divergence =
       "KL(q(z) ‖ p(z)), nats, q(z) the mixture of all their posteriors: kl − mutual_information";
   try {
-    const auto log = aggregate.densities(model, kDraws);
+    const auto log = aggregate.densities(model, kDraws, watch);
     const std::string draws = "; " + std::to_string(log.own.size(0)) + " draws";
     section.values("mutual_information", log.own - log.aggregate, information + draws);
     section.values("aggregate_kl", log.aggregate - log.prior, divergence);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "evaluate/section.h"
+#include "evaluate/watch.h"
 
 namespace variform::evaluate {
 
@@ -32,7 +33,7 @@ class AggregatePosterior {
     Tensor prior;      ///< log p(z_s)
   };
   /// For S data, evenly spread. Throws Unsupported when the family has no density at others' draws.
-  Densities densities(Model& model, int64_t draws) const;
+  Densities densities(Model& model, int64_t draws, const Watch& watch = {}) const;
   int64_t size() const { return size_; }
 
  private:
@@ -57,6 +58,7 @@ LatentKl latent_kl(const Posterior& posterior, const Draw& draw, const Gaussian&
 void add_activity(Section& section, const Tensor& codes, const Tensor& hessian, std::optional<double> beta);
 
 /// Rows mutual_information and aggregate_kl.
-void add_information(Section& section, const AggregatePosterior& aggregate, Model& model);
+void add_information(Section& section, const AggregatePosterior& aggregate, Model& model,
+                     const Watch& watch = {});
 
 }  // namespace variform::evaluate

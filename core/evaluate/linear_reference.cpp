@@ -31,6 +31,7 @@ Spectrum spectrum_of(train::Session& session, const EvaluateOptions& options) {
   Tensor squares, sum, codes, covariances;
   const auto add = [](Tensor& total, const Tensor& part) { total = total.defined() ? total + part : part; };
   for (int64_t first = 0; first < count; first += options.batch) {
+    tell(options.watch, "linear", first, count);
     const Batch batch = rows.range(first, std::min(options.batch, count - first));
     const Tensor x = batch.x.flatten(1).to(at::kDouble);  // [B, P]
     const auto posterior = model.posterior(batch.x);

@@ -133,10 +133,14 @@ class Measurement {
 
  private:
   // Features of n_ images, [N, d].
-  Tensor features(const std::function<Tensor(std::int64_t, std::int64_t)>& images) const {
+  Tensor features(const std::function<Tensor(std::int64_t, std::int64_t)>& images) {
+    constexpr std::int64_t kSets = 4;  // real, samples, reconstructions, real of another split
     std::vector<Tensor> parts;
-    for (std::int64_t first = 0; first < n_; first += kImageBatch)
+    for (std::int64_t first = 0; first < n_; first += kImageBatch) {
+      tell(options_.watch, "quality", sets_done_ * n_ + first, kSets * n_);
       parts.push_back(network_.features(images(first, std::min(kImageBatch, n_ - first))));
+    }
+    ++sets_done_;
     return at::cat(parts);
   }
 
@@ -203,7 +207,7 @@ class Measurement {
   Model& model_;
   const EvaluationMode mode_;
   Rows rows_, real_;
-  std::int64_t n_;
+  std::int64_t n_, sets_done_ = 0;
   json section_ = json::object();
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "evaluate/features.h"
+#include "evaluate/watch.h"
 
 namespace variform::train {
 struct Session;
@@ -35,6 +36,7 @@ struct QualityOptions {
   std::string split = "test";    ///< of the real images: train or test
   std::int64_t images = 10'000;  ///< of each kind, or as many as the split has
   std::int64_t neighbours = 3;   ///< k of precision and recall
+  Watch watch = {};              ///< part "quality", counted in images
 };
 
 /// A section of an evaluation's result (evaluate.h), in the features of `network` (trained on first need, see features.h),
@@ -44,7 +46,7 @@ struct QualityOptions {
 /// ends with the network's in brackets, which holds the checksum of its weights: values of different names are not to be
 /// compared. Standard errors: jackknife over 10 groups of images, for Fréchet distances; binomial, with the neighbourhoods
 /// as they are, for precision and recall.
-/// Everything is { undefined } where there is no network (data without labels, …). Deterministic.
+/// Everything is { undefined } where there is no network (data without labels, …). Throws Interrupted when options.watch stops it. Deterministic.
 nlohmann::json quality(train::Session& session, const FeatureSource& network,
                        const QualityOptions& options = {});
 

@@ -38,6 +38,8 @@ Rows::Rows(train::Session& session, const std::string& split)
     dataset_ = dataset;
     size_ = dataset->size();
   }
+  if (!session.batches)
+    throw std::runtime_error("this looks at data, and the model was opened without those of its run.");
   if (is_fresh(session) && session.batches->evaluation_size() > 0) {
     known = session.batches->evaluation_split();
     if (split.empty() || split == known) {
@@ -87,11 +89,10 @@ Tensor spread_rows(std::int64_t n, std::int64_t size) {
 }
 
 Tensor unscaled(const train::Session& session, const Tensor& x) {
-  const data::Dataset& train = session.splits.train;
+  const train::DataFacts& data = session.facts;
   Tensor values = x.detach();
-  if (train.size() > 0 && train.mean().defined()) values = values * train.sd() + train.mean();
-  if (train.size() > 0 && train.stored().scalar_type() == at::kByte &&
-      session.experiment.data.scale == "none" && !session.experiment.data.dequantise)
+  if (data.mean.defined()) values = values * data.sd + data.mean;
+  if (data.are_bytes && session.experiment.data.scale == "none" && !session.experiment.data.dequantise)
     values = values / 255;
   return values;
 }

@@ -51,7 +51,8 @@ void Gathered::add(const Covariance& own, const Covariance& best) {
   keep(optimal_variances, optimal);
 }
 
-Section information_section(const Gathered& gathered, Model& model, const std::optional<double>& beta) {
+Section information_section(const Gathered& gathered, Model& model, const std::optional<double>& beta,
+                            const Watch& watch) {
   Section section;
   const Tensor codes = at::cat(gathered.codes);
   add_activity(section, codes,
@@ -69,12 +70,12 @@ Section information_section(const Gathered& gathered, Model& model, const std::o
                        "; less than kl where latents correlate");
     section.array("latent_kl", kl.mean(0));
   }
-  if (gathered.aggregate.size() > 0) add_information(section, gathered.aggregate, model);
+  if (gathered.aggregate.size() > 0) add_information(section, gathered.aggregate, model, watch);
   return section;
 }
 
 Section geometry_section(const Gathered& gathered, Model& model, const std::vector<int64_t>& blocks,
-                         const Tensor& contrast, const std::string& no_jacobian) {
+                         const Tensor& contrast, const std::string& no_jacobian, const Watch& watch) {
   constexpr int64_t kPairs = 16;
   Section section;
   if (gathered.metrics.empty()) {
@@ -100,7 +101,7 @@ Section geometry_section(const Gathered& gathered, Model& model, const std::vect
   if (pairs == 0) return section;
   const Tensor order = at::rand({codes.size(0)}, model.rng, model.options).argsort();
   add_interpolations(section, model, codes.index_select(0, order.slice(0, 0, 2 * pairs)),
-                     manifold.metric.mean(0));
+                     manifold.metric.mean(0), watch);
   return section;
 }
 

@@ -9,6 +9,7 @@
 #include "evaluate/estimators.h"
 #include "evaluate/information.h"
 #include "evaluate/section.h"
+#include "evaluate/watch.h"
 
 namespace variform::evaluate {
 
@@ -37,12 +38,13 @@ struct Gathered {
 };
 
 /// Section "information" (evaluate.h).
-Section information_section(const Gathered& gathered, Model& model, const std::optional<double>& beta);
+Section information_section(const Gathered& gathered, Model& model, const std::optional<double>& beta,
+                            const Watch& watch = {});
 
 /// Section "geometry". `contrast` [N] or undefined; `no_jacobian` says why there is no G. Pairs of data for the
 /// interpolations are drawn from model.rng.
 Section geometry_section(const Gathered& gathered, Model& model, const std::vector<int64_t>& blocks,
-                         const Tensor& contrast, const std::string& no_jacobian);
+                         const Tensor& contrast, const std::string& no_jacobian, const Watch& watch = {});
 
 /// Section "covariance"; `no_optimum` says why there is none.
 Section covariance_section(const Gathered& gathered, const std::string& no_optimum);

@@ -53,6 +53,17 @@ std::string quartiles_of(const json& entry) {
   return text;
 }
 
+// Of how many data the values are, and what is missing, when Ctrl-C ended the evaluation.
+std::string interruption_of(const nlohmann::json& result) {
+  if (!result.contains("interrupted")) return {};
+  const json& interruption = result.at("interrupted");
+  std::string missing;
+  for (const json& section : interruption.at("missing"))
+    missing += (missing.empty() ? "; missing: " : ", ") + section.get<std::string>();
+  return "incomplete, since it was interrupted: values of the first " + interruption.at("data").dump() +
+         " of " + interruption.at("of").dump() + " data" + missing + "\n";
+}
+
 }  // namespace
 
 std::string head_of(const nlohmann::json& result) {
@@ -60,8 +71,9 @@ std::string head_of(const nlohmann::json& result) {
     const json& value = result.at(name);
     return value.is_number() ? report::significant(value.get<double>(), 6) : value.get<std::string>();
   };
-  std::string head = std::to_string(result.at("data").get<int64_t>()) + " data of split " + text("split") +
-                     ", model at step " + text("step") + "\n";
+  std::string head = interruption_of(result);
+  head += std::to_string(result.at("data").get<int64_t>()) + " data of split " + text("split") +
+          ", model at step " + text("step") + "\n";
   head += "beta " + text("beta") + "; beta_eff " + text("beta_eff");
   if (result.at("beta_eff").is_number())
     head +=

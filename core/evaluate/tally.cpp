@@ -17,6 +17,10 @@ void Tally::undefined(const Names& names, const std::string& reason) {
   for (const std::string& name : names) reasons_.emplace(name, reason);
 }
 
+void Tally::keep_first(std::int64_t data) {
+  for (auto& [name, parts] : values_) parts = {at::cat(parts).slice(0, 0, data)};
+}
+
 Tensor Tally::values(const std::string& name) const {
   const auto found = values_.find(name);
   return found == values_.end() || is_undefined(name) ? Tensor() : at::cat(found->second);

@@ -4,6 +4,7 @@
 
 #include <variform/types.h>
 
+#include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
@@ -34,6 +35,9 @@ class Tally {
       return {};
     }
   }
+
+  /// Forgets the values of all but the first data.
+  void keep_first(std::int64_t data);
 
   /// All values under a name, [N] float64 on the CPU; undefined when there are none.
   Tensor values(const std::string& name) const;

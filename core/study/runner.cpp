@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
 
+constexpr const char* kWasDone = "was done";
+
 class Interrupted : public std::runtime_error {
  public:
   Interrupted() : std::runtime_error("interrupted") {}
@@ -182,7 +184,7 @@ std::string Runner::work(std::size_t cell) {
   const auto found = resolved(cell);
   if (!found) throw std::runtime_error("a run that it builds on is missing");
   const fs::path run = run_of(*found);
-  if (done(cells_[cell], run)) return "was done";
+  if (done(cells_[cell], run)) return kWasDone;
   const fs::path config = options_.folder / "cells" / (number_of(cell) + ".toml");
   fs::create_directories(config.parent_path());
   config::write_text_file(config, found->config);
@@ -209,7 +211,8 @@ std::vector<std::string> Runner::run() {
   enum class Mark { kOpen, kTaken, kDone, kFailed };
   std::vector<Mark> marks(cells_.size(), Mark::kOpen);
   std::vector<std::string> failures;
-  std::mutex mutex;  // guards marks, failures, and say
+  std::int64_t worked = 0;
+  std::mutex mutex;  // guards marks, failures, worked, say and progressed
   std::atomic<bool> stopped = false;
 
   const auto next = [&]() -> std::optional<std::size_t> {
@@ -230,8 +233,11 @@ std::vector<std::string> Runner::run() {
                                      [](Mark m) { return m == Mark::kDone || m == Mark::kFailed; });
     const std::string line = text_of(cells_[cell]) + ": " + text;
     if (mark == Mark::kFailed) failures.push_back("cell " + std::to_string(cell + 1) + ", " + line);
-    options_.say("[" + std::to_string(ended) + "/" + std::to_string(options_.only ? 1 : cells_.size()) +
-                 "] " + line);
+    const std::size_t all = options_.only ? 1 : cells_.size();
+    options_.say("[" + std::to_string(ended) + "/" + std::to_string(all) + "] " + line);
+    worked += text != kWasDone;
+    if (options_.progressed)
+      options_.progressed(static_cast<std::int64_t>(ended), worked, static_cast<std::int64_t>(all));
   };
   const auto waiting = [&] {
     const std::lock_guard lock(mutex);

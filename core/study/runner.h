@@ -35,6 +35,8 @@ struct RunnerOptions {
   std::function<Resolved(const config::Node&)> resolve;  ///< throws config::Error
   std::function<bool()> interrupted;
   std::function<void(const std::string&)> say;  ///< one line of progress
+  /// After each cell: how many have ended, how many of those this call worked at, how many there are. May be empty.
+  std::function<void(std::int64_t ended, std::int64_t worked, std::int64_t all)> progressed = {};
 };
 
 /// Where a cell stands.

@@ -9,6 +9,7 @@
 
 #include "config/load.h"
 #include "data/descriptor.h"
+#include "data/files.h"
 #include "data/order.h"
 #include "train/checkpoints.h"
 
@@ -91,14 +92,18 @@ void settle_paths(config::Experiment& experiment, const Places& places) {
 
 ModelSpec model_spec(const Session& session, at::TensorOptions options, bool mixed) {
   ModelSpec spec;
-  spec.data = session.batches->examples(1).sizes().slice(1).vec();
+  spec.data = session.facts.shape;
   spec.latent = session.experiment.latent;
   spec.slots = session.experiment.slots;
   spec.seed = session.experiment.seed;
   spec.options = options;
   spec.mixed_precision = mixed;
   spec.horizon = session.horizon;
-  spec.examples = [batches = session.batches.get()](int64_t n) { return batches->examples(n); };
+  spec.examples = [&session](int64_t n) {
+    if (session.batches) return session.batches->examples(n);
+    const bool is_fresh = session.experiment.data.model && session.experiment.data.model->fresh;
+    return stand_ins(session.facts, is_fresh ? n : std::min(n, session.facts.rows), session.options);
+  };
   return spec;
 }
 
@@ -110,6 +115,20 @@ Domain domain_of(const std::string& name) {
 
 int64_t horizon_of(const config::TrainSpec& spec, int64_t size) {
   return spec.steps ? *spec.steps : data::BatchOrder(size, spec.batch, 0).steps(spec.epochs.value_or(1));
+}
+
+// From facts and experiment to a model that composes.
+void build_model(Session& session, const plugins::Registry& registry) {
+  session.domain = session.facts.domain;
+  session.horizon = horizon_of(session.experiment.train, session.facts.rows);
+  const config::Precision precision = session.experiment.train.precision;
+  const bool mixed = precision == config::Precision::kBfloat16, tf32 = precision == config::Precision::kTf32;
+  at::globalContext().setAllowTF32CuBLAS(tf32);  // LibTorch's own settings are of the whole process
+  at::globalContext().setAllowTF32CuDNN(tf32);
+  session.assembly = std::make_unique<Assembly>(model_spec(session, session.options, mixed), registry);
+  for (const auto& [kind, slot] : session.experiment.slots)
+    if (slot.from) session.assembly->load(checkpoint::read(checkpoint_of(*slot.from)).tensors, {kind});
+  check_composition(session.assembly->model(), domain_of(session.domain));
 }
 
 }  // namespace
@@ -181,31 +200,110 @@ std::unique_ptr<Session> open_session(config::Experiment experiment, const plugi
                                                          experiment.seed, session->options.device(), dtype);
     session->batches = batches_of(session->splits, experiment.train.batch, experiment.seed, session->options);
   }
-  session->domain = session->batches->domain();
-  session->horizon = horizon_of(experiment.train, session->batches->size());
+  session->facts = facts_of(session->splits, session->batches->examples(1).sizes().slice(1).vec(),
+                            session->batches->size(), session->batches->domain());
   session->experiment = std::move(experiment);
-  const bool mixed = session->experiment.train.precision == config::Precision::kBfloat16;
-  const bool tf32 = session->experiment.train.precision == config::Precision::kTf32;
-  at::globalContext().setAllowTF32CuBLAS(tf32);  // LibTorch's own settings are of the whole process
-  at::globalContext().setAllowTF32CuDNN(tf32);
-  session->assembly = std::make_unique<Assembly>(model_spec(*session, session->options, mixed), registry);
-  for (const auto& [kind, slot] : session->experiment.slots)
-    if (slot.from) session->assembly->load(checkpoint::read(checkpoint_of(*slot.from)).tensors, {kind});
-  check_composition(session->assembly->model(), domain_of(session->domain));
+  build_model(*session, registry);
   return session;
 }
 
-Trained open_trained(const std::filesystem::path& checkpoint, const std::vector<std::string>& overrides,
-                     const plugins::Registry& registry, const Places& places) {
-  Trained trained;
-  trained.snapshot = checkpoint::read(checkpoint);
-  config::Diagnostics diagnostics;
+std::map<std::string, std::string> attributes_of(const Session& session, const plugins::Registry& registry) {
+  auto attributes =
+      attributes_of(session.experiment, session.facts.shape, session.facts.domain, plugins_json(registry));
+  attributes["data"] = to_json(session.facts);
+  return attributes;
+}
+
+namespace {
+
+config::Node config_in(const checkpoint::Snapshot& snapshot, const std::vector<std::string>& overrides,
+                       config::Diagnostics& diagnostics) {
   config::Node root =
-      config::parse(trained.snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
+      config::parse(snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
   config::merge(root, config::parse_overrides(overrides, diagnostics));
+  return root;
+}
+
+std::unique_ptr<Session> open_with_data(const checkpoint::Snapshot& snapshot,
+                                        const std::vector<std::string>& overrides,
+                                        const plugins::Registry& registry, const Places& places) {
+  config::Diagnostics diagnostics;
+  const config::Node root = config_in(snapshot, overrides, diagnostics);
   config::Experiment experiment = resolve_experiment(root, registry, places, diagnostics);
   forget_sources(experiment);  // the tensors are in this checkpoint
-  trained.session = open_session(std::move(experiment), registry, places);
+  return open_session(std::move(experiment), registry, places);
+}
+
+std::unique_ptr<Session> open_without_data(const checkpoint::Snapshot& snapshot, const DataFacts& facts,
+                                           const std::vector<std::string>& overrides,
+                                           const plugins::Registry& registry) {
+  config::Diagnostics diagnostics;
+  const config::Node root = config_in(snapshot, overrides, diagnostics);
+  auto session = std::make_unique<Session>();
+  session->experiment = config::resolve(root, registry, diagnostics);
+  diagnostics.throw_if_any();
+  forget_sources(session->experiment);
+  session->options = tensor_options(session->experiment.train);
+  session->facts = facts;
+  for (Tensor* constant : {&session->facts.mean, &session->facts.sd})
+    if (constant->defined()) *constant = constant->to(session->options);
+  build_model(*session, registry);
+  return session;
+}
+
+// Why a checkpoint's data are not here, as far as can be said without reading them; empty: they may be.
+std::string why_not_described(const checkpoint::Snapshot& snapshot, const Places& places) {
+  config::Diagnostics diagnostics;
+  const config::Node root = config_in(snapshot, {}, diagnostics);
+  const config::Node* data = root.find("data");
+  const config::Node* dataset = data ? data->find("dataset") : nullptr;
+  if (!dataset) return {};
+  if (const config::Node* from = dataset->is_table() ? dataset->find("from") : nullptr;
+      from && from->if_text())
+    return fs::exists(*from->if_text())
+               ? ""
+               : "they are drawn from the run " + *from->if_text() + ", which is gone.";
+  if (dataset->if_text()) try {
+      config::Diagnostics found;
+      data::resolve_descriptor(*dataset, places.descriptors, found);
+      found.throw_if_any();
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+  return {};
+}
+
+// The session of a checkpoint for work that can do without data; `no_data` says why there are none.
+std::unique_ptr<Session> open_if_there(const checkpoint::Snapshot& snapshot,
+                                       const std::vector<std::string>& overrides,
+                                       const plugins::Registry& registry, const Places& places, DataUse use,
+                                       std::string& no_data) {
+  const std::optional<DataFacts> facts = facts_in(snapshot.attributes);
+  if (facts && use == DataUse::kNone) return open_without_data(snapshot, *facts, overrides, registry);
+  no_data = why_not_described(snapshot, places);
+  try {
+    if (no_data.empty()) return open_with_data(snapshot, overrides, registry, places);
+  } catch (const data::MissingData& missing) {
+    no_data = missing.what();
+  }
+  if (facts) return open_without_data(snapshot, *facts, overrides, registry);
+  throw std::runtime_error(
+      "this needs the data, since the checkpoint was written before checkpoints kept the data's number and "
+      "scale; and they are not here: " +
+      no_data);
+}
+
+}  // namespace
+
+Trained open_trained(const std::filesystem::path& checkpoint, const std::vector<std::string>& overrides,
+                     const plugins::Registry& registry, const Places& places, DataUse use) {
+  Trained trained;
+  trained.snapshot = checkpoint::read(checkpoint);
+  const bool asks_for_data = std::any_of(overrides.begin(), overrides.end(),
+                                         [](const std::string& text) { return text.starts_with("data."); });
+  trained.session = use == DataUse::kNeeded || asks_for_data
+                        ? open_with_data(trained.snapshot, overrides, registry, places)
+                        : open_if_there(trained.snapshot, overrides, registry, places, use, trained.no_data);
   trained.session->assembly->load(trained.snapshot.tensors, trained.session->assembly->kinds());
   if (trained.snapshot.tensors.contains("progress/step"))
     trained.session->assembly->set_step(trained.snapshot.tensors.at("progress/step").item<int64_t>());

@@ -13,6 +13,7 @@
 #include "plugins/registry.h"
 #include "train/assembly.h"
 #include "train/batches.h"
+#include "train/data_facts.h"
 #include "train/preflight.h"
 
 namespace variform::train {
@@ -35,10 +36,11 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec);
 struct Session {
   config::Experiment experiment;
   at::TensorOptions options;
-  data::Splits splits;  ///< empty when every batch is drawn afresh
+  data::Splits splits;  ///< empty when every batch is drawn afresh, and without data
+  DataFacts facts;      ///< of the data; of those that the model was trained on where there are none
   std::string domain;   ///< of the data
-  std::unique_ptr<Batches> batches;
-  int64_t horizon = 0;  ///< steps of the whole training
+  std::unique_ptr<Batches> batches;  ///< null: the model was opened without data
+  int64_t horizon = 0;               ///< steps of the whole training
   std::unique_ptr<Assembly>
       trained;  ///< the model as trained, when `assembly` has a prior fitted ex post; else null
   std::unique_ptr<Assembly> assembly;
@@ -56,13 +58,22 @@ void forget_sources(config::Experiment& experiment);
 std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry,
                                       const Places& places);
 
+/// What a run's checkpoints say of it.
+std::map<std::string, std::string> attributes_of(const Session& session, const plugins::Registry& registry);
+
+/// Whether what is done with a trained model needs the run's data, works better with them, or has no use for them.
+enum class DataUse { kNeeded, kIfThere, kNone };
+
 /// A trained model: the session of a checkpoint's own config with its tensors loaded. `overrides` may change what
-/// does not change the model (device, precision, data split …).
+/// does not change the model (device, precision, data split …); whoever overrides [data] needs data.
 struct Trained {
   std::unique_ptr<Session> session;
   checkpoint::Snapshot snapshot;
+  std::string no_data;  ///< kIfThere: a sentence that says why there are no data; empty: there are
 };
+/// Without data, Session::batches is null. Throws std::runtime_error where there are none and they are needed, also
+/// because the checkpoint is of a program that kept no facts of them.
 Trained open_trained(const std::filesystem::path& checkpoint, const std::vector<std::string>& overrides,
-                     const plugins::Registry& registry, const Places& places);
+                     const plugins::Registry& registry, const Places& places, DataUse use = DataUse::kNeeded);
 
 }  // namespace variform::train

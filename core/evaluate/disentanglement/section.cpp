@@ -139,10 +139,16 @@ class Scores {
         seed_(seed),
         note_(std::move(note)) {}
 
-  json run() {
+  json run(const Watch& watch) {
+    constexpr std::int64_t kGroups = 4;
+    const auto group_begins = [&](std::int64_t group) { tell(watch, "disentanglement", group, kGroups); };
+    group_begins(0);
     add_information();
+    group_begins(1);
     add_accuracies();
+    group_begins(2);
     add_importance();
+    group_begins(3);
     add_fixed_factor();
     arrays_["variances"] = variances(codes_);
     return {{"disentanglement", section_}, {"disentanglement_arrays", arrays_}};
@@ -258,7 +264,7 @@ Classes classes_of(const at::Tensor& factors) {
 }  // namespace
 
 json disentanglement(const Numbers& codes, const KnownFactors& factors, std::uint64_t seed,
-                     const std::string& rows) {
+                     const std::string& rows, const Watch& watch) {
   if (codes.rows < kFewestRows)
     return nothing("it needs at least " + std::to_string(kFewestRows) + " rows, found " +
                    std::to_string(codes.rows));
@@ -280,12 +286,13 @@ json disentanglement(const Numbers& codes, const KnownFactors& factors, std::uin
   const std::string note =
       " of " + number(codes.rows) + " rows (" + rows + ")" + left_out + kLocatelloProtocol;
   const Classes kept = only(factors.values, columns);
-  json result = Scores(codes, kept, order, train, test, seed, note).run();
+  json result = Scores(codes, kept, order, train, test, seed, note).run(watch);
   result["disentanglement_arrays"]["factors"] = names;
   return result;
 }
 
-json disentanglement(train::Session& session, const std::string& split, std::int64_t limit) {
+json disentanglement(train::Session& session, const std::string& split, std::int64_t limit,
+                     const Watch& watch) {
   constexpr std::int64_t kBatch = 500;
   const at::NoGradGuard no_grad;
   const EvaluationMode mode(*session.assembly);
@@ -303,7 +310,10 @@ json disentanglement(train::Session& session, const std::string& split, std::int
   if (factors.values.columns == 0) return nothing("these data's factors are not classes");
   Numbers codes(chosen.size(), static_cast<std::size_t>(session.assembly->model().latent));
   auto place = codes.values.begin();
+  std::int64_t done = 0;
   for (const at::Tensor& some : index.split(kBatch)) {
+    tell(watch, "codes", done, index.size(0));
+    done += some.size(0);
     const at::Tensor h = session.assembly->model()
                              .posterior(rows.at(some).x)
                              ->location()
@@ -311,7 +321,7 @@ json disentanglement(train::Session& session, const std::string& split, std::int
                              .contiguous();
     place = std::copy_n(h.const_data_ptr<double>(), h.numel(), place);
   }
-  return disentanglement(codes, factors, seed, rows.split());
+  return disentanglement(codes, factors, seed, rows.split(), watch);
 }
 
 }  // namespace variform::evaluate

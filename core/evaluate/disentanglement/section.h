@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "evaluate/disentanglement/arrays.h"
+#include "evaluate/watch.h"
 
 namespace variform::train {
 struct Session;
@@ -26,10 +27,11 @@ struct KnownFactors {
 /// in `what` ("test"). Up to 10,000 points train and 5,000 test, drawn without replacement by the seed; of fewer than
 /// 15,000 rows two thirds and one third.
 nlohmann::json disentanglement(const Numbers& codes, const KnownFactors& factors, std::uint64_t seed,
-                               const std::string& rows);
+                               const std::string& rows, const Watch& watch = {});
 
 /// The same for the location of q of a split's rows (of its first `limit` rows if not 0; of 60,000 drawn by the seed when
 /// there are more). Values are undefined, with the reason, for data without factors.
-nlohmann::json disentanglement(train::Session& session, const std::string& split, std::int64_t limit = 0);
+nlohmann::json disentanglement(train::Session& session, const std::string& split, std::int64_t limit = 0,
+                               const Watch& watch = {});
 
 }  // namespace variform::evaluate

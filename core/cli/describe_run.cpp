@@ -1,0 +1,234 @@
+// describe RUN: what a run is, from its folder alone. Neither its data nor its plugins need to be here.
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <variform/types.h>
+
+#include "checkpoint/snapshot.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "config/load.h"
+#include "report/table.h"
+#include "train/checkpoints.h"
+#include "train/data_facts.h"
+#include "train/progress.h"
+
+namespace variform::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// A file of JSON in a run folder; null when it is not there or cannot be understood.
+json json_in(const fs::path& file) {
+  std::ifstream stream(file);
+  const json found = json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  return found.is_discarded() ? json() : found;
+}
+
+std::string status_of(const fs::path& run) {
+  if (!fs::is_directory(run)) return "a checkpoint";
+  if (fs::exists(run / "FAILED")) return "failed";
+  if (!fs::exists(run / "DONE")) return "unfinished";
+  const json done = json_in(run / "DONE");
+  return done.is_object() ? done.value("ending", "finished") : "finished";
+}
+
+// The last line of metrics.jsonl for each split.
+json last_metrics(const fs::path& run) {
+  json last = json::object();
+  std::ifstream file(run / "metrics.jsonl");
+  for (std::string line; std::getline(file, line);)
+    if (const json entry = json::parse(line, nullptr, /*allow_exceptions=*/false);
+        entry.is_object() && entry.contains("split"))
+      last[entry.at("split").get<std::string>()] = entry;
+  return last;
+}
+
+json evaluations_in(const fs::path& run) {
+  std::vector<std::string> names;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(run, none))
+    if (const std::string name = entry.path().filename().string();
+        entry.path().extension() == ".json" && name.starts_with("evaluation-"))
+      names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// A config's tables as JSON; schedules and components inside are tables, too.
+json json_of(const config::Node& node) {
+  if (const bool* flag = node.if_flag()) return *flag;
+  if (const std::int64_t* integer = node.if_integer()) return *integer;
+  if (const double* number = node.if_number()) return *number;
+  if (const std::string* text = node.if_text()) return *text;
+  json result = node.if_array() ? json::array() : json::object();
+  if (const config::Node::Array* array = node.if_array())
+    for (const config::Node& element : *array) result.push_back(json_of(element));
+  for (const config::Node::Member& member : node.members()) result[member.key] = json_of(member.value);
+  return result;
+}
+
+const config::Node& table_in(const config::Node& node, const char* key) {
+  static const config::Node kNone;
+  const config::Node* found = node.find(key);
+  return found ? *found : kNone;
+}
+
+json data_json(const checkpoint::Snapshot& snapshot, const config::Node& config) {
+  json result = {{"shape", json::parse(snapshot.attributes.at("data_shape"))},
+                 {"domain", snapshot.attributes.at("data_domain")}};
+  const config::Node* dataset = table_in(config, "data").find("dataset");
+  if (dataset && dataset->if_text()) result["name"] = *dataset->if_text();
+  const std::optional<train::DataFacts> facts = train::facts_in(snapshot.attributes);
+  if (!facts) return result;
+  result["name"] = facts->name.empty() ? "drawn afresh from a model" : facts->name;
+  result["rows"] = {
+      {"train", facts->rows}, {"validation", facts->validation_rows}, {"test", facts->test_rows}};
+  result["standardised"] = facts->mean.defined();
+  result["class_names"] = facts->class_names;
+  result["factor_names"] = facts->factor_names;
+  return result;
+}
+
+json best_json(const checkpoint::Snapshot& snapshot, const config::Node& config) {
+  const auto tensor = [&](const char* name) { return snapshot.tensors.find(name); };
+  const auto value = tensor("progress/best"), step = tensor("progress/best_step");
+  if (value == snapshot.tensors.end() || step == snapshot.tensors.end() || step->second.item<int64_t>() < 0)
+    return nullptr;
+  const config::Node& train = table_in(config, "train");
+  const config::Node* part = table_in(train, "early_stopping").find("part");
+  if (!part) part = train.find("best");
+  return {{"by", part && part->if_text() ? *part->if_text() : "loss"},
+          {"value", value->second.item<double>()},
+          {"step", step->second.item<int64_t>()}};
+}
+
+json run_json(const fs::path& run) {
+  const fs::path file = train::checkpoint_of(run);
+  const checkpoint::Snapshot snapshot = checkpoint::read(file);
+  if (!snapshot.attributes.contains("config") || !snapshot.attributes.contains("data_shape"))
+    throw Error(file.string() + " was not written by a training.");
+  config::Diagnostics diagnostics;
+  const config::Node config =
+      config::parse(snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
+  diagnostics.throw_if_any();
+  json result = {{"run", run.string()},
+                 {"status", status_of(run)},
+                 {"config", json_of(config)},
+                 {"config_hash", snapshot.attributes.at("config_hash")},
+                 {"data", data_json(snapshot, config)},
+                 {"step", nullptr},
+                 {"best", best_json(snapshot, config)},
+                 {"plugins", json::parse(snapshot.attributes.at("plugins"))},
+                 {"libtorch", snapshot.attributes.at("libtorch")},
+                 {"metrics", last_metrics(run)},
+                 {"evaluations", evaluations_in(run)},
+                 {"environment", json_in(run / "environment.json")}};
+  if (const auto step = snapshot.tensors.find("progress/step"); step != snapshot.tensors.end())
+    result["step"] = step->second.item<int64_t>();
+  return result;
+}
+
+// ------------------------------------------------------------------------------------------------- for a person
+
+// "mlp: hidden = [512, 512], activation = "relu""
+std::string component_words(const json& component) {
+  std::string text = component.value("type", "?");
+  bool first = true;
+  for (const auto& [key, value] : component.items()) {
+    if (key == "type" || key == "plugin") continue;
+    text += (first ? ": " : ", ") + key + " = " + value.dump();
+    first = false;
+  }
+  return text;
+}
+
+std::string data_words(const json& data) {
+  std::string text = data.value("name", "a description in the config");
+  if (data.contains("rows")) {
+    const json& rows = data.at("rows");
+    text += ", " + rows.at("train").dump() + " training rows, " + rows.at("validation").dump() +
+            " for validation, " + rows.at("test").dump() + " for testing";
+  }
+  text += "; a datum is " + to_text(data.at("shape").get<Shape>()) + " (" +
+          data.at("domain").get<std::string>() + ")";
+  if (data.value("standardised", false)) text += ", standardised";
+  if (const size_t count = data.value("class_names", json::array()).size(); count > 0)
+    text += "; " + std::to_string(count) + " classes";
+  if (const json names = data.value("factor_names", json::array()); !names.empty())
+    text += "; factors " + names.dump();
+  return text;
+}
+
+std::string metric_words(const json& line) {
+  std::map<std::string, double> values;
+  for (const auto& [name, value] : line.items())
+    if (value.is_number() && name != "step" && name != "epoch") values[name] = value.get<double>();
+  return "step " + line.at("step").dump() + ": " + values_text(values);
+}
+
+std::string training_words(const json& described) {
+  const json& train = described.at("config").at("train");
+  std::string text = "at step " + described.at("step").dump();
+  for (const char* key : {"steps", "epochs", "batch", "precision"})
+    if (train.contains(key)) text += std::string(", ") + key + " = " + train.at(key).dump();
+  return text;
+}
+
+std::string environment_words(const json& described) {
+  std::string text = "LibTorch " + described.at("libtorch").get<std::string>();
+  const json& environment = described.at("environment");
+  if (!environment.is_object()) return text;
+  for (const char* key : {"program", "commit", "device", "threads"})
+    if (environment.contains(key) && !environment.at(key).is_null()) {
+      const json& value = environment.at(key);
+      text += std::string(", ") + key + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  return text;
+}
+
+std::string text_of_run(const json& described) {
+  constexpr size_t kColumn = 14;
+  std::string text;
+  const auto add = [&](const std::string& what, const std::string& words) {
+    text += what + std::string(what.size() < kColumn ? kColumn - what.size() : 1, ' ') + words + "\n";
+  };
+  const json& config = described.at("config");
+  add("run", described.at("run").get<std::string>() + " (" + described.at("status").get<std::string>() + ")");
+  add("name", config.value("name", "") + ", seed " + config.value("seed", json(1)).dump() + ", config " +
+                  described.at("config_hash").get<std::string>());
+  add("data", data_words(described.at("data")));
+  const json& model = config.at("model");
+  add("latent", model.at("latent").dump());
+  for (const char* slot : {"encoder", "family", "prior", "decoder", "likelihood"})
+    if (model.contains(slot)) add(slot, component_words(model.at(slot)));
+  add("objective", component_words(config.at("objective")));
+  add("training", training_words(described));
+  if (const json& best = described.at("best"); best.is_object())
+    add("best", "step " + best.at("step").dump() + " by " + best.at("by").get<std::string>() + ", " +
+                    report::significant(best.at("value").get<double>(), 5));
+  for (const auto& [split, line] : described.at("metrics").items()) add("last " + split, metric_words(line));
+  for (const json& name : described.at("evaluations")) add("evaluated", name.get<std::string>());
+  for (const json& plugin : described.at("plugins"))
+    add("plugin", plugin.at("id").get<std::string>() + " " + plugin.at("version").get<std::string>() + " (" +
+                      plugin.at("sha256").get<std::string>().substr(0, 12) + ")");
+  add("made with", environment_words(described));
+  return text;
+}
+
+}  // namespace
+
+bool is_run(const fs::path& path) {
+  return fs::is_regular_file(path / "config.resolved.toml") ||
+         (path.extension() == ".h5" && fs::is_regular_file(path));
+}
+
+std::string described_run(const fs::path& run, bool as_json) {
+  const json described = run_json(run);
+  return as_json ? described.dump(2) : text_of_run(described);
+}
+
+}  // namespace variform::cli

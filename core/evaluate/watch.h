@@ -1,0 +1,25 @@
+#pragma once
+// How long work tells how far it has come, and is stopped.
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+
+namespace variform::evaluate {
+
+/// Called now and then by long work: the part it is at ("values", "geometry"), how much of it is done, of how much.
+/// Returns false to stop.
+using Watch = std::function<bool(const char* part, std::int64_t done, std::int64_t total)>;
+
+/// Thrown by work that its Watch stopped.
+class Interrupted : public std::exception {
+ public:
+  const char* what() const noexcept override { return "interrupted"; }
+};
+
+/// Calls `watch`, if there is one; throws Interrupted when it says to stop.
+inline void tell(const Watch& watch, const char* part, std::int64_t done, std::int64_t total) {
+  if (watch && !watch(part, done, total)) throw Interrupted();
+}
+
+}  // namespace variform::evaluate

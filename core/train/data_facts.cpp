@@ -1,0 +1,76 @@
+// See data_facts.h.
+
+#include "train/data_facts.h"
+
+#include <ATen/ATen.h>
+
+#include <nlohmann/json.hpp>
+
+namespace variform::train {
+namespace {
+
+using nlohmann::json;
+
+// { shape, values }: float32 and float64 survive the way through decimal digits.
+json constants_json(const Tensor& tensor) {
+  const Tensor flat = tensor.to(at::kCPU, at::kDouble).contiguous();
+  return {{"shape", flat.sizes().vec()},
+          {"values",
+           std::vector<double>(flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel())}};
+}
+
+Tensor constants_of(const json& constants) {
+  return at::tensor(constants.at("values").get<std::vector<double>>(), at::kDouble)
+      .reshape(constants.at("shape").get<Shape>());
+}
+
+}  // namespace
+
+DataFacts facts_of(const data::Splits& splits, Shape shape, std::int64_t rows, const std::string& domain) {
+  const data::Dataset& train = splits.train;
+  DataFacts facts{splits.name, domain, std::move(shape), rows, splits.validation.size(), splits.test.size()};
+  facts.mean = train.mean();
+  facts.sd = train.sd();
+  facts.are_bytes = train.size() > 0 && train.stored().scalar_type() == at::kByte;
+  facts.class_names = train.class_names;
+  facts.factor_names = train.factor_names;
+  return facts;
+}
+
+std::string to_json(const DataFacts& facts) {
+  json result = {{"name", facts.name},
+                 {"rows", facts.rows},
+                 {"validation_rows", facts.validation_rows},
+                 {"test_rows", facts.test_rows},
+                 {"bytes", facts.are_bytes}};
+  if (facts.mean.defined())
+    result["standardised"] = {{"mean", constants_json(facts.mean)}, {"sd", constants_json(facts.sd)}};
+  if (!facts.class_names.empty()) result["class_names"] = facts.class_names;
+  if (!facts.factor_names.empty()) result["factor_names"] = facts.factor_names;
+  return result.dump();
+}
+
+std::optional<DataFacts> facts_in(const std::map<std::string, std::string>& attributes) {
+  for (const char* name : {"data", "data_shape", "data_domain"})
+    if (!attributes.contains(name)) return {};
+  const json found = json::parse(attributes.at("data"));
+  DataFacts facts{
+      found.at("name"), attributes.at("data_domain"), json::parse(attributes.at("data_shape")).get<Shape>(),
+      found.at("rows"), found.at("validation_rows"),  found.at("test_rows")};
+  facts.are_bytes = found.at("bytes");
+  if (found.contains("standardised")) {
+    facts.mean = constants_of(found.at("standardised").at("mean"));
+    facts.sd = constants_of(found.at("standardised").at("sd"));
+  }
+  facts.class_names = found.value("class_names", std::vector<std::string>());
+  facts.factor_names = found.value("factor_names", std::vector<std::string>());
+  return facts;
+}
+
+Tensor stand_ins(const DataFacts& facts, std::int64_t n, const at::TensorOptions& options) {
+  Shape shape{n};
+  shape.insert(shape.end(), facts.shape.begin(), facts.shape.end());
+  return at::full(shape, facts.domain == "unit interval" ? 0.5 : 0.0, options);
+}
+
+}  // namespace variform::train
