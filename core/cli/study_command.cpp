@@ -166,8 +166,10 @@ int list_cells(study::Runner& runner, const Study& study) {
   return kDone;
 }
 
-std::string caption_of(const std::string& name, const std::string& caption) {
-  return caption.empty() ? name : caption;
+// A caption of the config, or else the name; then what the figure or table itself has to say of it.
+std::string caption_of(const std::string& name, const std::string& caption, const std::string& note) {
+  const std::string text = caption.empty() ? name : caption;
+  return note.empty() ? text : text + (text.ends_with('.') ? " " : ". ") + note;
 }
 
 // Every cell, and the run that it is.
@@ -214,7 +216,8 @@ struct Report {
 
   void draw(const report::TableSpec& spec) {
     const report::StudyTable table = report::table_of(results, spec);
-    const std::string caption = caption_of(spec.name, spec.caption), detail = settings.of(table.cells);
+    const std::string caption = caption_of(spec.name, spec.caption, table.note),
+                      detail = settings.of(table.cells);
     const fs::path stem = folder / "tables" / spec.name;
     fs::create_directories(stem.parent_path());
     config::write_text_file(stem.string() + ".md", table.table.markdown());
@@ -227,9 +230,8 @@ struct Report {
 
   void draw(const report::FigureSpec& spec) {
     const report::StudyFigure shown = report::figure_of(results, spec);
-    std::string caption = caption_of(spec.name, spec.caption);
-    if (!shown.note.empty()) caption += (caption.ends_with('.') ? " " : ". ") + shown.note;
-    const std::string detail = settings.of(shown.cells);
+    const std::string caption = caption_of(spec.name, spec.caption, shown.note),
+                      detail = settings.of(shown.cells);
     const fs::path stem = folder / "figures" / spec.name;
     fs::create_directories(stem.parent_path());
     write_caption(stem, caption, detail);

@@ -92,6 +92,12 @@ void Reader::know(std::string_view key) {
   if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
 }
 
+std::vector<std::string> Reader::known() const {
+  std::vector<std::string> keys = known_;
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
 bool Reader::has(std::string_view key) {
   know(key);
   return table_->find(key) != nullptr;
@@ -289,8 +295,7 @@ void Reader::finish(std::string_view what) {
                                             : " in [" + path_ + "]";
   for (const Node::Member& member : table_->members()) {
     if (std::find(known_.begin(), known_.end(), member.key) != known_.end()) continue;
-    std::vector<std::string> known = known_;
-    std::sort(known.begin(), known.end());
+    const std::vector<std::string> known = this->known();
     std::string hint = did_you_mean(member.key, known);
     if (hint.empty()) hint = known.empty() ? "no key is expected here" : "known here: " + join(known);
     diagnostics_->error(member.where, "Unknown key " + quote(shorten(member.key)) + place + ".",

@@ -108,6 +108,8 @@ class Reader {
   Position where(std::string_view key) const;
   /// Adds keys to what counts as known, for hints only or because somebody else reads them.
   void know(std::string_view key);
+  /// What counts as known, sorted.
+  std::vector<std::string> known() const;
 
  private:
   const Node* get(std::string_view key, bool required);

@@ -67,8 +67,9 @@ struct Figure {
   std::vector<Panel> panels;  ///< of grids row by row, empty ones where there is nothing
   std::size_t columns = 0;    ///< of a grid: heat maps and pictures
   std::optional<std::pair<double, double>>
-      range{};                ///< of the colours; nothing: from least to greatest value
-  std::string scale_label{};  ///< at the colours
+      range{};                 ///< of the colours; nothing: from least to greatest value
+  std::string scale_label{};   ///< at the colours
+  std::string legend_title{};  ///< of curves and bars: what all of them are; there is a legend then
 };
 
 /// Columns panel, series, x, y, error; of heat maps panel, row, x, y, value, active, name_x, name_y; of pictures panel,

@@ -36,11 +36,12 @@ struct Layout {
     for (const std::string& label : labels) widest = std::max(widest, width_of(label));
     const bool bars = figure.kind == FigureKind::kBars;
     width = columns * panel_width;
+    const bool titled = !figure.legend_title.empty();
     // Bars that have room for their names need no legend.
-    if (count > 1 && !(bars && (widest + 12) * count < panel_width - 80)) {
-      width = std::max(width, widest + 100);
+    if (titled || (count > 1 && !(bars && (widest + 12) * count < panel_width - 80))) {
+      width = std::max(width, std::max(widest + 100, width_of(figure.legend_title) + 40));
       legend_columns = std::clamp(width / (widest + 90), 1, count);
-      legend = 12 + kLegendLine * ((count + legend_columns - 1) / legend_columns);
+      legend = 12 + kLegendLine * ((count + legend_columns - 1) / legend_columns + (titled ? 1 : 0));
     }
     height = rows * panel_height + legend;
   }
@@ -329,7 +330,9 @@ class Script {
         "  unset logscale; set lmargin 0; set rmargin 0; set tmargin 0; set bmargin 0\n"
         "  set xrange [0:1]; set yrange [0:1]\n"
         "  set key center center horizontal Left reverse maxcols " +
-        std::to_string(layout_.legend_columns) + " samplen 3\n  plot \\\n";
+        std::to_string(layout_.legend_columns) + " samplen 3 " +
+        (figure_.legend_title.empty() ? "notitle" : "title " + quoted(figure_.legend_title)) +
+        "\n  plot \\\n";
     for (std::size_t i = 0; i < labels_.size(); ++i)
       text_ += "    NaN with " + sample_of(labels_[i]) + " title " + quoted(labels_[i]) +
                (i + 1 < labels_.size() ? ", \\\n" : "\n");

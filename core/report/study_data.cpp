@@ -45,7 +45,7 @@ Labels labels_of(const json& entry) {
 // Of two numbers with one name the second goes by its section's name, too.
 class Flatten {
  public:
-  Flatten(StudyRow like, std::vector<StudyRow>& rows) : like_(std::move(like)), rows_(rows) {}
+  Flatten(StudyRow like, StudyResults& results) : like_(std::move(like)), results_(results) {}
 
   void all(const json& result) {
     for (const auto& [name, entry] : result.items())
@@ -58,6 +58,7 @@ class Flatten {
   void section(const std::string& section, const json& entries) {
     for (const auto& [name, entry] : entries.items()) {
       if (!entry.is_object()) continue;
+      if (entry.contains("undefined")) results_.undefined.insert(name);
       const char* key = entry.contains("mean") ? "mean" : "value";
       if (entry.contains(key)) add(section, name, entry.at(key), entry.value("se", json()));
     }
@@ -68,11 +69,11 @@ class Flatten {
     row.metric = names_.insert(name).second ? name : section + "." + name;
     row.value = value.get<double>();
     if (error.is_number()) row.error = error.get<double>();
-    rows_.push_back(std::move(row));
+    results_.rows.push_back(std::move(row));
   }
 
   const StudyRow like_;
-  std::vector<StudyRow>& rows_;
+  StudyResults& results_;
   std::set<std::string> names_;
 };
 
@@ -92,7 +93,7 @@ void add_evaluation(StudyResults& results, const json& cell, const json& evaluat
   row.seed = cell.at("seed").get<std::uint64_t>();
   row.commit = found.value("commit", "");
   results.files.push_back({row.stage, row.evaluation, row.labels, row.epoch, file, run});
-  Flatten(row, results.rows).all(found);
+  Flatten(row, results).all(found);
 }
 
 void add_cell(StudyResults& results, const json& cell, const fs::path& runs, std::vector<fs::path>& lost) {
@@ -186,7 +187,7 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) {
       continue;
     }
     row.commit = found->value("commit", "");
-    Flatten(row, results.rows).all(*found);
+    Flatten(row, results).all(*found);
     results.files.push_back({row.stage, row.evaluation, row.labels, {}, file, {}});
   }
   if (!lost.empty()) results.problems.push_back(gone(lost));

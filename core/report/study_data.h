@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,6 +57,7 @@ struct StudyResults {
   std::vector<File> files;
 
   std::vector<std::string> problems;  ///< sentences: evaluations and comparisons that could not be read
+  std::set<std::string> undefined;    ///< metrics that evaluations name, and say why they have no value
 
   /// Brings labels of an axis into their order; texts of "metric" and the like stay as they are.
   void sort_labels(const std::string& axis, std::vector<std::string>& texts) const;
@@ -83,8 +85,11 @@ std::string csv_field(const std::string& text);
 /// Mean of some values with the half width of its 95 % interval by Student's t (none for one value).
 struct Interval {
   double mean = 0;
-  std::optional<double> half;
-  std::vector<double> values;
+  std::optional<double> half{};
+  std::vector<double> values{};
+  std::optional<double>
+      error{};  ///< of one value of one run: the standard error over data that its evaluation gives
+  std::set<std::string> over{};  ///< axes, besides the seed, that the values differ in
 };
 Interval interval_of(std::vector<double> values);
 

@@ -28,10 +28,13 @@ StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec) {
   for (const FigureSpec& one : spec.panels) {
     StudyFigure shown = by_kind(results, one);
     for (Panel& panel : shown.figure.panels) {
-      if (!one.caption.empty()) panel.title = one.caption;
+      if (!one.title.empty()) panel.title = one.title;
       whole.figure.panels.push_back(std::move(panel));
     }
     cells.insert(shown.cells.begin(), shown.cells.end());
+    if (whole.note.find(shown.note) == std::string::npos)
+      whole.note += (whole.note.empty() ? "" : " ") + shown.note;
+    if (whole.figure.legend_title.empty()) whole.figure.legend_title = shown.figure.legend_title;
   }
   whole.cells.assign(cells.begin(), cells.end());
   return whole;
