@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "config/file.h"
 #include "evaluate/compare.h"
 #include "evaluate/evaluate.h"
@@ -40,14 +41,15 @@ int compare(const Common& common, const CompareCommand& options) {
         {folder.filename().empty() ? folder.parent_path().filename().string() : folder.filename().string(),
          trained.back().session.get()});
   }
-  const nlohmann::json result = evaluate::compare(compared, options.compare);
+  nlohmann::json result = evaluate::compare(compared, options.compare);
+  result["plugins"] = train::plugin_digests(*registry);
   if (!options.out.empty()) {
     config::write_text_file(options.out, result.dump(2) + "\n");
     if (!common.quiet) std::fprintf(stderr, "written: %s\n", options.out.c_str());
   }
   write_result(common.json ? result.dump(2)
-                           : evaluate::table_of_runs(result).text() + "\n" +
-                                 evaluate::table_of_section(result.at("agreement")).text());
+                           : evaluate::table_of_runs(result).text(output_width()) + "\n" +
+                                 evaluate::table_of_section(result.at("agreement")).text(output_width()));
   return kDone;
 }
 

@@ -104,13 +104,14 @@ std::string split_of(const ModelOptions& options) {
 // What evaluate() found, then each section that was asked for.
 std::string text_of(const nlohmann::json& result) {
   std::string text =
-      evaluate::head_of(result) + evaluate::table_of(result).text() + evaluate::foot_of(result);
+      evaluate::head_of(result) + evaluate::table_of(result).text(output_width()) + evaluate::foot_of(result);
   if (result.contains("ex_post"))
     text += "\nprior: " + result.at("model").at("prior").get<std::string>() + "; " +
             result.at("ex_post").at("sentence").get<std::string>() + ".\n";
   for (const char* section : kSections)
     if (result.contains(section))
-      text += std::string("\n") + section + "\n" + evaluate::table_of_section(result.at(section)).text();
+      text += std::string("\n") + section + "\n" +
+              evaluate::table_of_section(result.at(section)).text(output_width());
   return text;
 }
 
@@ -138,6 +139,7 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   result["run"] = options.run;
   result["checkpoint"] = options.which;
   result["commit"] = revision();
+  result["plugins"] = train::plugin_digests(*opened.registry);
   const std::string name = options.only.empty() ? "evaluation-" : options.only + "-";
   const fs::path file = options.out.empty()
                             ? opened.folder / (named(opened, name + options.evaluate.split) + ".json")
@@ -155,7 +157,7 @@ int evaluate_command(const Common& common, ModelOptions options) {
     const nlohmann::json result =
         evaluate::disentanglement(opened.session(), options.evaluate.split, options.evaluate.limit);
     return write_evaluation(common, options, opened, result,
-                            evaluate::table_of_section(result.at("disentanglement")).text());
+                            evaluate::table_of_section(result.at("disentanglement")).text(output_width()));
   }
   use_prior(common, opened, options);
   options.evaluate.dump = options.dump;

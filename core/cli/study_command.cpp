@@ -7,6 +7,7 @@
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "config/file.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -18,6 +19,7 @@
 #include "report/study_tables.h"
 #include "study/plan.h"
 #include "study/runner.h"
+#include "train/checkpoints.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -28,7 +30,7 @@ struct StudyOptions {
   std::string studies = "studies";
   int jobs = 1;
   std::size_t only = 0;
-  bool list = false;
+  bool list = false, accept_changed_plugins = false;
 };
 
 // A study's file read, and all that is wrong with it, its cells' configs included, reported at once.
@@ -146,6 +148,8 @@ study::RunnerOptions runner_options(const Common& common, const StudyOptions& op
     diagnostics.throw_if_any();
     return resolved;
   };
+  runner.changed = [&study](const fs::path& run) { return train::changed_plugins(run, *study.registry); };
+  runner.accept_changed_plugins = options.accept_changed_plugins;
   runner.interrupted = interrupted;
   runner.say = [quiet = common.quiet](const std::string& line) {
     if (!quiet) std::fprintf(stderr, "%s\n", line.c_str());
@@ -157,12 +161,12 @@ int list_cells(study::Runner& runner, const Study& study) {
   report::Table table({{"cell", report::Align::kRight}, {"stage"}, {"what"}, {"state"}, {"run"}});
   const std::vector<study::State> states = runner.states();
   for (std::size_t i = 0; i < study.cells.size(); ++i) {
-    constexpr const char* kStates[] = {"waits for others", "to do", "begun", "done"};
+    constexpr const char* kStates[] = {"waits for others", "to do", "begun", "done", "of other plugins"};
     table.add({std::to_string(i + 1), study.plan.stages[study.cells[i].stage].name,
                study::text_of(study.cells[i]), kStates[static_cast<int>(states[i].stage)],
                states[i].run.filename().string()});
   }
-  write_result(table.text());
+  write_result(table.text(output_width()));
   return kDone;
 }
 
@@ -224,7 +228,7 @@ struct Report {
     config::write_text_file(stem.string() + ".csv", table.csv);
     config::write_text_file(stem.string() + ".tex", table.latex);
     write_caption(stem, caption, detail);
-    write_result("\n" + caption + "\n" + table.table.text());
+    write_result("\n" + caption + "\n" + table.table.text(output_width()));
     page.table(caption, table.table, detail);
   }
 
@@ -246,6 +250,7 @@ struct Report {
 std::vector<std::string> draw(const Common& common, const fs::path& folder, const Study& study) {
   report::StudyResults results = report::read_study(folder, common.runs);
   std::vector<std::string> problems = results.problems;
+  for (const std::string& warning : results.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   for (std::string& problem : report::add_metrics(results, study.metrics))
     problems.push_back(std::move(problem));
   const std::string command = "variform study " + study.files;
@@ -256,6 +261,10 @@ std::vector<std::string> draw(const Common& common, const fs::path& folder, cons
   write_result((folder / "results.csv").string());
   draw_each(study.tables, problems, [&](const auto& spec) { report.draw(spec); });
   draw_each(study.figures, problems, [&](const auto& spec) { report.draw(spec); });
+  if (!results.warnings.empty()) {
+    page.heading("What to know");
+    for (const std::string& warning : results.warnings) page.paragraph(warning);
+  }
   if (!problems.empty()) {
     page.heading("What is missing");
     for (const std::string& problem : problems) page.paragraph(problem);
@@ -322,6 +331,8 @@ void add_study_commands(Command app, Common& common, Action& action) {
       .shows_default();
   study.add_option("--only", options->only, "This cell alone (its number in --list), for job arrays")
       .positive();
+  study.add_flag("--accept-changed-plugins", options->accept_changed_plugins,
+                 "Keep the results of runs whose plugins have changed since, beside new ones");
   study.add_flag("--list", options->list, "Say what the cells are, and where they stand");
   add("report", "Draw a study's tables and figures again, without training", report_command);
 }

@@ -23,11 +23,15 @@ class Table {
   const std::vector<Column>& columns() const { return columns_; }
   const std::vector<std::vector<std::string>>& rows() const { return rows_; }
 
-  /// Two spaces between columns, a line under the headings, no spaces at the ends of lines.
-  std::string text() const;
+  /// Two spaces between columns, a line under the headings, no spaces at the ends of lines. A table that is wider than
+  /// `width` characters (0: no limit) is made to fit: headings are broken at "_", "." and spaces, texts of left-aligned
+  /// columns at spaces; columns that still have no place stand in further blocks below, each with the first columns
+  /// again; what cannot be broken stands below the table as a numbered note. Nothing is cut off.
+  std::string text(std::size_t width = 0) const;
   std::string markdown() const;
 
  private:
+  std::string plain_text() const;
   std::vector<std::size_t> widths() const;
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;

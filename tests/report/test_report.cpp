@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 
 #include "fake_study.h"
 
@@ -113,6 +114,92 @@ TEST_CASE("a table is aligned by characters, and the same as Markdown") {
         "| reconstruction | 236.91 |\n"
         "| a\\|b           |        |\n");
   CHECK_THROWS_AS(table.add({"1", "2", "3"}), Error);
+}
+
+TEST_CASE("a table that is too wide breaks headings and texts, and nothing is lost") {
+  Table table({{"value"}, {"nats_per_example", Align::kRight}, {"what it is"}});
+  table.add({"elbo", "236.91", "negative evidence lower bound: nll + kl"});
+  table.add({"taylor", "-1.5", "second-order expansion"});
+  CHECK(table.text(60) ==
+        "value   nats_per_example  what it is\n"
+        "──────  ────────────────  ──────────────────────────────────\n"
+        "elbo              236.91  negative evidence lower bound: nll\n"
+        "                          + kl\n"
+        "taylor              -1.5  second-order expansion\n");
+  CHECK(table.text(40) ==
+        "value   nats_per_example\n"
+        "──────  ────────────────\n"
+        "elbo              236.91\n"
+        "taylor              -1.5\n"
+        "\n"
+        "value   what it is\n"
+        "──────  ────────────────────────────────\n"
+        "elbo    negative evidence lower bound:\n"
+        "        nll + kl\n"
+        "taylor  second-order expansion\n");
+  CHECK((table.text(0) == table.text() && table.text(500) == table.text()));
+}
+
+TEST_CASE("columns without a place stand below, and words without one are notes") {
+  Table table({{"family.type"},
+               {"prior.type"},
+               {"mutual_information", Align::kRight},
+               {"mutual_information_gap", Align::kRight},
+               {"elbo", Align::kRight}});
+  table.add({"diagonal", "gaussian", "1.25 ± 0.25", "0.5", "236.91"});
+  table.add({"block", "mixture", "1.5 ± 0.25", "0.75", "36.91"});
+  CHECK(table.text(60) ==
+        "                                             mutual_\n"
+        "family.                       mutual_   information_\n"
+        "type        prior.type    information            gap    elbo\n"
+        "──────────  ──────────  ─────────────  ─────────────  ──────\n"
+        "diagonal    gaussian      1.25 ± 0.25            0.5  236.91\n"
+        "block       mixture        1.5 ± 0.25           0.75   36.91\n");
+  CHECK(table.text(42) ==
+        "                                   mutual_\n"
+        "family.type  prior.type        information\n"
+        "───────────  ──────────  ─────────────────\n"
+        "diagonal     gaussian          1.25 ± 0.25\n"
+        "block        mixture            1.5 ± 0.25\n"
+        "\n"
+        "                           mutual_\n"
+        "family.    prior.     information_\n"
+        "type       type                gap    elbo\n"
+        "─────────  ─────────  ────────────  ──────\n"
+        "diagonal   gaussian            0.5  236.91\n"
+        "block      mixture            0.75   36.91\n");
+  Table runs({{"run"}, {"state"}, {"loss", Align::kRight}});
+  runs.add({"a-name-without-any-space-that-is-longer-than-half-0123abcd-1", "done", "103.5"});
+  runs.add({"quick-1", "begun", "9.5"});
+  CHECK(runs.text(64) ==
+        "run      state   loss\n"
+        "───────  ─────  ─────\n"
+        "[1]      done   103.5\n"
+        "quick-1  begun    9.5\n"
+        "\n"
+        "[1] a-name-without-any-space-that-is-longer-than-half-0123abcd-1\n");
+}
+
+TEST_CASE("tables of twenty columns fit every terminal") {
+  std::vector<Table::Column> columns{{"run"}, {"what it is"}};
+  for (int c = 0; c < 20; ++c)
+    columns.push_back({"disentanglement_of_group_" + std::to_string(c), Align::kRight});
+  Table table(columns);
+  std::vector<std::string> row{"run-1",
+                               "a sentence of some length that would not fit beside all of the numbers"};
+  for (int c = 0; c < 20; ++c) row.push_back(std::to_string(1000 + c) + ".5 ± 0.5");
+  table.add(row);
+  for (const std::size_t width : {40, 80, 100, 132, 200}) {
+    const std::string text = table.text(width);
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      INFO(width << ": " << line);
+      CHECK(static_cast<std::size_t>(std::count_if(line.begin(), line.end(), [](char c) {
+              return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+            })) <= width);
+    }
+    for (int c = 0; c < 20; ++c) CHECK_THAT(text, ContainsSubstring(row[static_cast<std::size_t>(c) + 2]));
+  }
 }
 
 TEST_CASE("a value is shown with the digits that its standard error vouches for") {
