@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "conformance/run.h"
 
 namespace variform::cli {
@@ -36,14 +37,14 @@ int check_plugin(const Common& common, CheckOptions options) {
     throw config::Error(std::string("error: ") + error.what() + ".");
   }
   write_result(common.json ? conformance::json_of(results).dump(2)
-                           : conformance::text_of(results, options.all));
+                           : fitted(conformance::text_of(results, options.all)));
   return results.conforms() ? kDone : kFailed;
 }
 
 int list_tests(const Common& common, bool markdown) {
   write_result(markdown      ? conformance::tests_markdown()
                : common.json ? conformance::tests_json().dump(2)
-                             : conformance::tests_text());
+                             : fitted(conformance::tests_text()));
   return kDone;
 }
 

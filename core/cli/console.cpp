@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "report/table.h"
+
 namespace variform::cli {
 namespace {
 using Clock = std::chrono::steady_clock;
@@ -24,6 +26,8 @@ int terminal_width() {
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 }  // namespace
+
+std::string fitted(const std::string& text) { return report::folded(text, output_width()); }
 
 std::size_t output_width() {
   if (const char* columns = std::getenv("COLUMNS")) {

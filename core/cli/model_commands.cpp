@@ -103,8 +103,8 @@ std::string split_of(const ModelOptions& options) {
 
 // What evaluate() found, then each section that was asked for.
 std::string text_of(const nlohmann::json& result) {
-  std::string text =
-      evaluate::head_of(result) + evaluate::table_of(result).text(output_width()) + evaluate::foot_of(result);
+  std::string text = fitted(evaluate::head_of(result)) + evaluate::table_of(result).text(output_width()) +
+                     fitted(evaluate::foot_of(result));
   if (result.contains("ex_post"))
     text += "\nprior: " + result.at("model").at("prior").get<std::string>() + "; " +
             result.at("ex_post").at("sentence").get<std::string>() + ".\n";

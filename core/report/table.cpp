@@ -270,6 +270,36 @@ std::string Table::markdown() const {
   return text;
 }
 
+std::string folded(const std::string& text, std::size_t width) {
+  if (width == 0) return text;
+  width = std::max(width, kReadable);
+  std::string result;
+  for (std::size_t start = 0; start < text.size();) {
+    const std::size_t end = std::min(text.find('\n', start), text.size());
+    std::string line = text.substr(start, end - start);
+    start = end + 1;
+    if (width_of(line) > width) {
+      const std::size_t margin = std::min(line.find_first_not_of(' '), width / 2);
+      const std::size_t gap = line.find_last_not_of(' ', line.rfind("  "));  // before the last column
+      const bool columns = line.rfind("  ") != std::string::npos && gap != std::string::npos;
+      std::size_t indent = columns ? width_of(line.substr(0, line.rfind("  ") + 2)) : margin;
+      std::string before = columns ? line.substr(0, line.rfind("  ") + 2) : std::string(margin, ' ');
+      std::string column = line.substr(columns ? line.rfind("  ") + 2 : margin);
+      if (columns && (indent > width / 2 || longest_piece(column, kInTexts) > width - indent)) {
+        result += folded(line.substr(0, gap + 1), width) + "\n";  // the last column stands below
+        indent = margin + 4;
+        before = std::string(indent, ' ');
+      }
+      line.clear();
+      for (const std::string& part : broken(column, width - indent, kInTexts))
+        line += (line.empty() ? before : "\n" + std::string(indent, ' ')) + part;
+    }
+    result += line + "\n";
+  }
+  if (!text.ends_with('\n') && !result.empty()) result.pop_back();
+  return result;
+}
+
 std::string significant(double value, int digits) {
   if (!std::isfinite(value)) return "–";
   char buffer[64];

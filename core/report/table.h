@@ -37,6 +37,10 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+/// Lines of more than `width` characters (0: no limit) broken at spaces; what follows stands under the line's last column,
+/// which begins after two spaces, or under its beginning.
+std::string folded(const std::string& text, std::size_t width);
+
 /// `value` with `digits` significant digits ("-0.0123", "1.5e+09"); "–" when it is not finite.
 std::string significant(double value, int digits);
 /// Value and standard error with matching digits: "236.91 ± 0.35".

@@ -180,6 +180,22 @@ TEST_CASE("columns without a place stand below, and words without one are notes"
         "[1] a-name-without-any-space-that-is-longer-than-half-0123abcd-1\n");
 }
 
+TEST_CASE("long lines are folded under their last column, or under their beginning") {
+  const std::string text =
+      "a:1  one two three four five six seven\nanother:one  org.variform.encoders 1.0.0  A perceptron for "
+      "all data.\n"
+      "short  as it is\n";
+  CHECK(folded(text, 30) ==
+        "a:1  one two three four five\n"
+        "     six seven\n"
+        "another:one\n"
+        "    org.variform.encoders\n"
+        "    1.0.0\n"
+        "    A perceptron for all data.\n"
+        "short  as it is\n");
+  CHECK((folded(text, 0) == text && folded(text, 500) == text));
+}
+
 TEST_CASE("tables of twenty columns fit every terminal") {
   std::vector<Table::Column> columns{{"run"}, {"what it is"}};
   for (int c = 0; c < 20; ++c)
