@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/study_file.h"
 #include "config/file.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -15,73 +16,11 @@
 #include "report/png_grid.h"
 #include "report/study_captions.h"
 #include "report/study_figures.h"
-#include "report/study_metrics.h"
 #include "report/study_tables.h"
-#include "study/plan.h"
-#include "study/runner.h"
-#include "train/checkpoints.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
-
-struct StudyOptions {
-  std::vector<std::string> arguments;
-  std::string studies = "studies";
-  int jobs = 1;
-  std::size_t only = 0;
-  bool list = false, accept_changed_plugins = false;
-};
-
-// A study's file read, and all that is wrong with it, its cells' configs included, reported at once.
-struct Study {
-  std::unique_ptr<plugins::Registry> registry;
-  study::Plan plan;
-  std::vector<study::Cell> cells;
-  std::vector<report::MetricSpec> metrics;
-  std::vector<report::FigureSpec> figures;
-  std::vector<report::TableSpec> tables;
-  std::string files;  // as given
-  std::string text;   // of [study]
-};
-
-std::vector<std::string> axes_of(const study::Plan& plan) {
-  std::vector<std::string> axes;
-  for (const study::Stage& stage : plan.stages)
-    for (const study::Axis& axis : stage.axes)
-      if (std::find(axes.begin(), axes.end(), axis.name) == axes.end()) axes.push_back(axis.name);
-  return axes;
-}
-
-study::Resolved resolve(const config::Node& node, const Study& study, const Common& common,
-                        config::Diagnostics& diagnostics) {
-  const config::Experiment experiment =
-      train::resolve_experiment(node, *study.registry, common.places(), diagnostics);
-  return {config::print(experiment.resolved), experiment.name, config::experiment_hash(experiment),
-          experiment.seed};
-}
-
-Study load_study(const Common& common, const StudyOptions& options) {
-  const ConfigArguments arguments = split_arguments(options.arguments);
-  if (arguments.files.empty())
-    throw config::Error(
-        "error: a study needs its file; try: variform study configs/studies/linear_quick.toml");
-  config::Diagnostics diagnostics;
-  const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics);
-  Study study;
-  study.registry = common.registry(config::plugin_paths(root));
-  study.plan = study::read_plan(root, diagnostics);
-  study.cells = study::cells_of(study.plan, diagnostics);
-  const std::vector<std::string> axes = axes_of(study.plan);
-  study.metrics = report::read_metrics(study.plan.metrics, axes, diagnostics);
-  study.figures = report::read_figures(study.plan.figures, axes, diagnostics);
-  study.tables = report::read_tables(study.plan.tables, axes, diagnostics);
-  diagnostics.throw_if_any();
-  for (const std::string& argument : options.arguments)
-    study.files += (study.files.empty() ? "" : " ") + argument;
-  if (const config::Node* section = root.find("study")) study.text = config::print(*section);
-  return study;
-}
 
 // What cells lost when an axis gave them another component: once each, with the cells that it is true of.
 class Notes {
@@ -105,22 +44,16 @@ class Notes {
 // Every kind of cell resolved and run for one step on two rows, before the first training: cells that differ only in
 // axes of numbers (seeds, β) count as one kind. What builds on runs that are not there yet is judged in its turn.
 void preflight(const Common& common, const Study& study) {
-  const auto is_number = [](const std::string& label) {
-    return !label.empty() && label.find_first_not_of("0123456789.+-e") == std::string::npos;
-  };
   std::set<std::string> seen;
   Notes notes;
   for (const study::Cell& cell : study.cells) {
     if (!cell.needs.empty()) continue;
-    config::Diagnostics diagnostics;
+    config::Diagnostics diagnostics = study.sources;
     config::Experiment experiment =
         train::resolve_experiment(cell.config, *study.registry, common.places(), diagnostics);
     diagnostics.throw_if_any();
     notes.add(cell, experiment.resolved);
-    std::string kind = std::to_string(cell.stage);
-    for (const auto& [axis, label] : cell.labels)
-      kind += "\n" + (is_number(label) ? axis : axis + "=" + label);
-    if (!seen.insert(kind).second) continue;
+    if (!seen.insert(study::kind_of(cell)).second) continue;
     try {
       compose(std::move(experiment), *study.registry, common.places());
     } catch (const std::exception& error) {
@@ -128,33 +61,6 @@ void preflight(const Common& common, const Study& study) {
     }
   }
   if (!common.quiet) notes.print();
-}
-
-study::RunnerOptions runner_options(const Common& common, const StudyOptions& options, const Study& study) {
-  study::RunnerOptions runner;
-  runner.program = fs::read_symlink("/proc/self/exe");
-  runner.runs = fs::absolute(common.runs);
-  runner.folder = fs::absolute(fs::path(options.studies) / study.plan.name);
-  for (const std::string& folder : common.data)
-    runner.arguments.insert(runner.arguments.end(), {"--data", folder});
-  for (const std::string& plugin : common.plugins)
-    runner.arguments.insert(runner.arguments.end(), {"--plugin", plugin});
-  runner.jobs = options.jobs;
-  runner.threads = common.threads;
-  if (options.only > 0) runner.only = options.only - 1;
-  runner.resolve = [&common, &study](const config::Node& node) {
-    config::Diagnostics diagnostics;
-    study::Resolved resolved = resolve(node, study, common, diagnostics);
-    diagnostics.throw_if_any();
-    return resolved;
-  };
-  runner.changed = [&study](const fs::path& run) { return train::changed_plugins(run, *study.registry); };
-  runner.accept_changed_plugins = options.accept_changed_plugins;
-  runner.interrupted = interrupted;
-  runner.say = [quiet = common.quiet](const std::string& line) {
-    if (!quiet) std::fprintf(stderr, "%s\n", line.c_str());
-  };
-  return runner;
 }
 
 int list_cells(study::Runner& runner, const Study& study) {
@@ -194,16 +100,6 @@ report::Table cells_of(const report::StudyResults& results) {
 std::string contents_of(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// What a table or figure lacks does not keep the others away; draw(…) may throw report::Error.
-template <class Specs, class Draw>
-void draw_each(const Specs& specs, std::vector<std::string>& problems, const Draw& draw) {
-  for (const auto& spec : specs) try {
-      draw(spec);
-    } catch (const report::Error& error) {
-      problems.push_back(error.what());
-    }
 }
 
 // What is made of a study's results, and where it goes.
@@ -259,8 +155,8 @@ std::vector<std::string> draw(const Common& common, const fs::path& folder, cons
   config::write_text_file(folder / "study.toml", "command = " + config::quote(command) + "\n" + study.text);
   config::write_text_file(folder / "results.csv", report::csv_of(results));
   write_result((folder / "results.csv").string());
-  draw_each(study.tables, problems, [&](const auto& spec) { report.draw(spec); });
-  draw_each(study.figures, problems, [&](const auto& spec) { report.draw(spec); });
+  make_each(study.tables, problems, [&](const auto& spec) { report.draw(spec); });
+  make_each(study.figures, problems, [&](const auto& spec) { report.draw(spec); });
   if (!results.warnings.empty()) {
     page.heading("What to know");
     for (const std::string& warning : results.warnings) page.paragraph(warning);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "evaluate/features.h"
 
@@ -36,6 +37,9 @@ struct QualityOptions {
   std::int64_t images = 10'000;  ///< of each kind, or as many as the split has
   std::int64_t neighbours = 3;   ///< k of precision and recall
 };
+
+/// The names of its values, without the network's.
+std::vector<std::string> quality_metrics();
 
 /// A section of an evaluation's result (evaluate.h), in the features of `network` (trained on first need, see features.h),
 /// between N real images, evenly spread over the split, and N of the model: frechet_samples, precision and recall of the

@@ -145,12 +145,19 @@ std::vector<State> Runner::states() {
   std::vector<State> states;
   for (std::size_t i = 0; i < cells_.size(); ++i) {
     State state;
+    const std::vector<Step> steps = steps_of(cells_[i]);
+    state.results = steps.size();
     if (const auto found = resolved(i)) {
       state.run = run_of(*found);
       state.stage = !changed(state.run).empty()  ? State::Stage::kOtherPlugins
                     : done(cells_[i], state.run) ? State::Stage::kDone
                     : fs::exists(state.run)      ? State::Stage::kPartly
                                                  : State::Stage::kUntrained;
+      if (state.stage != State::Stage::kOtherPlugins)
+        state.results_done =
+            static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), [&](const Step& step) {
+              return fs::exists(file_of(state.run, step));
+            }));
     } else {
       state.stage = State::Stage::kWaiting;
     }

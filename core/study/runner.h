@@ -44,7 +44,8 @@ struct RunnerOptions {
 /// Where a cell stands.
 struct State {
   enum class Stage { kWaiting, kUntrained, kPartly, kDone, kOtherPlugins } stage = Stage::kUntrained;
-  std::filesystem::path run;  ///< empty while it waits for the runs that it needs
+  std::filesystem::path run;                  ///< empty while it waits for the runs that it needs
+  std::size_t results = 0, results_done = 0;  ///< evaluations and pictures
 };
 
 class Runner {

@@ -131,6 +131,69 @@ class Figures(StudyTest):
                       failed.stderr)
 
 
+class DryRun(StudyTest):
+    def check(self, text, *arguments, code=0):
+        self.write(text)
+        before = sorted(path for path in self.folder.rglob("*"))
+        result = self.run_program("check", "grid.toml", *arguments, code=code)
+        self.assertEqual(sorted(path for path in self.folder.rglob("*")), before)   # nothing is left behind
+        return result
+
+    def test_says_how_much_there_is_to_do(self):
+        two = STUDY.replace("seed = [1]", "seed = [1, 2]")
+        found = self.check(two)
+        self.assertEqual(found.stdout.splitlines(),
+                         ["4 trainings: 4 to do", "4 evaluations and pictures: 4 to do", "0 comparisons, 1 tables, 0 figures",
+                          "2 kinds of cells were built, and evaluated on 16 rows without training: nothing is wrong"])
+        self.write(STUDY)
+        self.study()
+        found = self.check(two, "--json").json
+        self.assertEqual(found["trainings"], {"done": 2, "begun": 0, "to do": 2, "of other plugins": 0})
+        self.assertEqual((found["results"], found["problems"]), ({"done": 2, "to do": 2}, []))
+
+    def test_all_wrong_configs_come_at_once(self):
+        found = self.check(STUDY.replace('"full"]', '"fulll", "block"]') + '[study.set]\n"train.batch" = 0\n', code=2)
+        self.assertIn("1 of the cells, such as type=fulll seed=1:\n", found.stderr)
+        self.assertIn("fulll", found.stderr)
+        self.assertIn("train.batch must be at least 1 data, found 0.", found.stderr)
+        self.assertIn("type=diagonal seed=1", found.stderr)
+
+    def test_what_would_fail_later_fails_now(self):
+        figures = "".join(f'[[study.figures]]\nname = "{name}"\n{keys}\n' for name, keys in (
+            ("good", 'kind = "bars"\nmetrics = ["kl"]\nseries = "model.family.type"'),
+            ("metric", 'kind = "bars"\nmetrics = ["kll"]'),
+            ("array", 'kind = "heat-map"\narray = "geometry_arrays.metrik.mean"\npanel = "model.family.type"'),
+            ("picture", 'kind = "images"\npicture = "samples"\ncolumns = "model.family.type"')))
+        found = self.check(STUDY + "[study.evaluate.typo]\nlimt = 3\n" + figures
+                           + '[[study.metrics]]\nname = "gap"\nvalue = "fid - kl"\n', code=2)
+        self.assertEqual(found.stderr.count("`evaluate` would fail"), 2)
+        self.assertIn("--limt", found.stderr)
+        for line in ('wrong: the figure metric: nothing to show: no run of the study has kll; did you mean "kl"?',
+                     "wrong: the figure array: nothing to show: no evaluation has geometry_arrays.metrik.mean.",
+                     "wrong: the metric gap has no value: no run has fid."):
+            self.assertIn(line, found.stderr)
+        self.assertIn("wrong: the figure picture: ", found.stderr)
+        self.assertNotIn("figure good", found.stderr)
+        self.assertIn("6 problems", found.stdout)
+
+    def test_data_that_are_not_there_are_named(self):
+        (self.folder / "images.npy").unlink()
+        found = self.check(STUDY, code=2)
+        self.assertIn("images.npy", found.stderr)
+        self.assertIn("the cell type=diagonal seed=1: ", found.stderr)
+
+    def test_runs_that_build_on_others_are_tried_too(self):
+        staged = STUDY.replace("[study.axes]", """
+[study.stages.train]
+[study.stages.refit]
+set = { "model.decoder" = { from = "@train", frozen = true } }
+[study.axes]""") + '[[study.figures]]\nname = "f"\nkind = "bars"\nmetrics = ["kl"]\nseries = "stage"\npanel = "model.family.type"\n'
+        self.assertIn('4 kinds of cells were built', self.check(staged.replace('rows = ["', 'rows = ["stage", "')).stdout)
+        # Both stages have the same labels: the table cannot average them.
+        found = self.check(staged, code=2)
+        self.assertIn("wrong: the table losses: kl of the stages train and refit would be averaged", found.stderr)
+
+
 class Tables(StudyTest):
     def test_they_fit_the_terminal(self):
         run = self.train()
