@@ -160,6 +160,7 @@ Figure curves(const std::vector<RunSource>& runs, const std::string& x, std::vec
   Figure figure{FigureKind::kCurves, {}};
   for (const std::string& value : values) {
     Panel panel{value, x, y_label(value, split), {}};
+    panel.x_quantity = x;
     for (std::size_t i = 0; i < runs.size(); ++i) {
       panel.series.push_back(series_of(runs[i], metrics[i], x, value, split));
       if (!panel.series.back().y.empty()) continue;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "config/text.h"
 #include "report/png_grid.h"
 #include "report/study_groups.h"
 
@@ -62,6 +63,9 @@ Panel empty_panel(const FigureSpec& spec, const std::string& label, const std::s
   panel.log_x = spec.log_x;
   panel.log_y = spec.log_y;
   panel.identity = spec.identity;
+  panel.x_quantity = spec.x + spec.x_metric + spec.x_array + spec.array + (spec.log_x ? " log" : "");
+  const std::string y = spec.panel == "metric" ? label : config::join(spec.metrics) + spec.y_array;
+  panel.y_quantity = (y.empty() ? spec.y_label : y) + (spec.log_y ? " log" : "");
   return panel;
 }
 

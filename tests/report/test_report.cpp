@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "fake_study.h"
@@ -317,6 +318,59 @@ TEST_CASE("texts of ticks have lines, and leave out what has no room") {
   figure.panels[0].log_x = true;
   figure.panels[0].x_ticks = {{0.1, "0.1"}, {0.4, "0.4"}, {0.98, "0.98"}, {1, "1"}};
   CHECK_THAT(script_of(figure, "f"), ContainsSubstring("(\"0.1\" 0.1, \"0.4\" 0.4, \"\" 0.98, \"1\" 1)"));
+}
+
+// How often a text occurs.
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST_CASE("no two series of a figure look alike") {
+  Figure figure;
+  figure.panels = {{"", "x", "y", {}}};
+  for (int s = 0; s < 20; ++s)
+    figure.panels[0].series.push_back({"run " + std::to_string(s), {0, 1}, {0.5 * s, 1.0 * s}});
+  const std::string script = script_of(figure, "f");
+  std::set<std::string> looks, colours;
+  std::istringstream lines(script);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("set style line ")) continue;
+    const std::string look = line.substr(line.find("lw"));
+    looks.insert(look);
+    colours.insert(look.substr(look.find('#'), 7));
+  }
+  CHECK((looks.size() == 20 && colours.size() == 16));
+  CHECK_THAT(script, ContainsSubstring("set style line 17 lw 2 lc rgb '#0072B2' pt 7 ps 0.8 dt 2\n"));
+  // Bars and histograms have no dashes.
+  figure.kind = FigureKind::kBars;
+  for (Series& series : figure.panels[0].series) series.x.clear(), series.y.resize(1);
+  CHECK_THROWS_WITH(script_of(figure, "f"),
+                    "20 series in one figure, of which 16 can be told apart: show fewer, or more panels.");
+  figure.panels[0].series.resize(16);
+  CHECK_NOTHROW(script_of(figure, "f"));
+}
+
+TEST_CASE("panels that show one quantity have one scale") {
+  Figure figure;
+  figure.panels = {{"a", "x", "kl", {{"one", {0, 10}, {0.5, 2}, {0.5, 0.5}}}},
+                   {"b", "x", "kl", {{"one", {0, 20}, {4, 12.5}}}},
+                   {"c", "x", "nll", {{"one", {0, 1}, {100, 200}}}}};
+  CHECK(count_of(script_of(figure, "f"), "set yrange [") == 0);
+  for (Panel& panel : figure.panels) panel.x_quantity = "x", panel.y_quantity = panel.y_label;
+  const std::string script = script_of(figure, "f");
+  CHECK(count_of(script, "  set yrange [-0.5:13]\n") == 2);  // 0 to 12.5, and 4 % at both ends
+  CHECK(count_of(script, "set yrange [") == 2);
+  CHECK(count_of(script, "  set xrange [-0.6:20.6]\n") == 3);
+
+  figure.kind = FigureKind::kBars;
+  figure.panels = {{"a", "", "kl", {{"one", {}, {4}}, {"two", {}, {8}}}},
+                   {"b", "", "kl", {{"one", {}, {16}}, {"two", {}, {16.5}}}}};
+  for (Panel& panel : figure.panels) panel.y_quantity = "kl";
+  // The second alone would be shown by marks; beside the first it has bars from 0 on.
+  CHECK(count_of(script_of(figure, "f"), "  set yrange [0:17]\n") == 2);
+  CHECK(count_of(script_of(figure, "f"), " with boxes ls ") == 4);
 }
 
 TEST_CASE("bars begin at zero, and marks stand for values that are nearly equal") {
