@@ -91,6 +91,7 @@ study::Rehearsal rehearsed(const Common& common, const StudyOptions& options, co
     return resolved;
   };
   rehearsal.costly = {{"--quality", evaluate::quality_metrics()}, {"--features", {}}};
+  rehearsal.cheaper = {{"--gradient-draws", "2"}, {"--importance-samples", "4"}, {"--samples", "2"}};
   rehearsal.interrupted = interrupted;
   rehearsal.say = [quiet = common.quiet](const std::string& line) {
     if (!quiet) std::fprintf(stderr, "trying without training: %s\n", line.c_str());

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "config/load.h"
+#include "config/text.h"
 #include "train/checkpoints.h"
 
 namespace variform::cli {
@@ -49,7 +50,7 @@ Study load_study(const Common& common, const StudyOptions& options) {
   diagnostics.throw_if_any();
   study.sources = diagnostics;
   for (const std::string& argument : options.arguments)
-    study.files += (study.files.empty() ? "" : " ") + argument;
+    study.files += (study.files.empty() ? "" : " ") + config::for_shell(argument);
   if (const config::Node* section = root.find("study")) study.text = config::print(*section);
   return study;
 }

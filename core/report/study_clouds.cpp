@@ -125,6 +125,7 @@ StudyFigure scatter_of(const StudyResults& results, const FigureSpec& spec) {
   if (used.empty())
     throw Error("nothing to show: no evaluation has both " + spec.x_array + " and " + spec.y_array + ".");
   shown.cells = cells_of(results, used);
+  shown.figure.legend_title = legend_title(spec.series, distinct(results, files, spec.series));
   if (spec.medians) shown.note = "Large marks: medians.";
   const auto say = [&](const std::string& sentence) {
     shown.note += (shown.note.empty() ? "" : " ") + sentence;
@@ -258,6 +259,9 @@ StudyFigure histograms_of(const StudyResults& results, const FigureSpec& spec) {
     panel.series.push_back(std::move(median));
   }
   shown.cells = counted.cells;
+  std::vector<std::string> labels;
+  for (const Counted::Sample& sample : counted.samples) labels.push_back(sample.label);
+  shown.figure.legend_title = spec.series.empty() ? "" : legend_title(spec.series, labels);
   shown.note = "Dashed: medians.";
   if (!counted.together.empty())
     shown.note +=

@@ -141,7 +141,8 @@ StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec, const
   }
   shown.cells = results.cells_of(rows);
   shown.note = averages.note("Bars", spec.caption);
-  if (!averages.over().empty()) shown.figure.legend_title = "means over " + averages.over();
+  shown.figure.legend_title =
+      legend_title(spec.series, distinct(results, rows, spec.series), averages.over());
   return shown;
 }
 

@@ -177,6 +177,24 @@ std::string Averages::note(const std::string& mark, const std::string& caption) 
   return config::join(parts, " ");
 }
 
+std::string legend_title(const std::string& series, const std::vector<std::string>& labels,
+                         const std::string& averaged_over) {
+  std::vector<std::string> axes, parts;
+  for (std::size_t start = 0; start < series.size();) {
+    const std::size_t end = std::min(series.find(kAxisSeparator, start), series.size());
+    axes.push_back(series.substr(start, end - start));
+    start = end + 1;
+  }
+  const bool numbers = std::any_of(labels.begin(), labels.end(), [](const std::string& label) {
+    const std::size_t comma = label.rfind(", ");
+    return as_number(label.substr(comma == std::string::npos ? 0 : comma + 2)) ||
+           as_number(label.substr(0, label.find(", ")));
+  });
+  if (numbers) parts.push_back(config::join(short_names(axes)));
+  if (!averaged_over.empty()) parts.push_back("means over " + averaged_over);
+  return config::join(parts, "; ");
+}
+
 std::optional<double> as_number(const std::string& label) {
   double value = 0;
   const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), value);

@@ -102,6 +102,11 @@ class Averages {
   bool intervals_ = false, errors_ = false, none_ = false;
 };
 
+/// What a legend must say above its labels: what all values are means of, and the names of the series' axes where labels
+/// are numbers. May be empty.
+std::string legend_title(const std::string& series, const std::vector<std::string>& labels,
+                         const std::string& averaged_over = {});
+
 /// The number that a label is, if it is one.
 std::optional<double> as_number(const std::string& label);
 

@@ -50,8 +50,7 @@ class Rehearser {
   }
 
  private:
-  using Made =
-      std::map<std::string, std::string>;  // name of an evaluation or drawing, and its file below the run
+  using Made = std::map<const Task*, std::string>;  // an evaluation or drawing, and its file below the run
 
   std::string run_name(std::size_t cell) const {
     return "kind-" + std::to_string(kinds_.at(kind_of(cells_[cell])).front() + 1);
@@ -110,6 +109,11 @@ class Rehearser {
     for (const std::string& option : evaluation.options) {
       const std::string name = option.substr(0, option.find('='));
       if (name == "--limit" || name == "--dump") continue;
+      if (const auto cheap = options_.cheaper.find(name);
+          cheap != options_.cheaper.end() && !option.ends_with("=0")) {
+        arguments.push_back(name + "=" + cheap->second);
+        continue;
+      }
       const auto costly = std::find_if(options_.costly.begin(), options_.costly.end(),
                                        [&](const auto& one) { return one.first == name; });
       if (costly == options_.costly.end()) arguments.push_back(option);
@@ -122,7 +126,7 @@ class Rehearser {
     for (const std::string& metric : not_tried)
       result["not tried"][metric] = {{"value", 0.0}, {"se", nullptr}};
     config::write_text_file(run_folder(cell) / file, result.dump());
-    made_[run_name(cell)][evaluation.name] = file;
+    made_[run_name(cell)][&evaluation] = file;
   }
 
   void draw(std::size_t cell, const Drawing& drawing) {
@@ -130,7 +134,7 @@ class Rehearser {
     std::vector<std::string> arguments{drawing.command, run_folder(cell).string()};
     arguments.insert(arguments.end(), drawing.options.begin(), drawing.options.end());
     arguments.insert(arguments.end(), {"--quiet", "--out", (run_folder(cell) / file).string()});
-    if (execute(cell, std::move(arguments))) made_[run_name(cell)][drawing.name] = file;
+    if (execute(cell, std::move(arguments))) made_[run_name(cell)][&drawing] = file;
   }
 
   // One comparison of each kind of group, of the untrained run with itself: what has no meaning has its names.
@@ -181,7 +185,7 @@ class Rehearser {
         cell["evaluations"] = cell["pictures"] = json::array();
         const Made& made = made_[run_name(i)];
         const auto add = [&](const char* where, const Task& task, const json& epoch) {
-          if (const auto file = made.find(task.name); file != made.end() && is_for(task, cells_[i], plan_))
+          if (const auto file = made.find(&task); file != made.end() && is_for(task, cells_[i], plan_))
             cell[where].push_back({{"name", task.name}, {"file", file->second}, {"epoch", epoch}});
         };
         for (const Evaluation& evaluation : plan_.evaluations) {

@@ -5,7 +5,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "study/plan.h"
@@ -21,6 +23,8 @@ struct RehearsalOptions {
   std::function<Resolved(const config::Node&)> build;
   /// Options of `evaluate` that take too long to be tried, and the metrics that they would give.
   std::vector<std::pair<std::string, std::vector<std::string>>> costly;
+  /// Options of `evaluate` that are tried with another number than the study's, 0 apart.
+  std::map<std::string, std::string> cheaper;
   std::function<bool()> interrupted;
   std::function<void(const std::string&)> say;  ///< one line of progress
 };

@@ -173,6 +173,18 @@ TEST_CASE("axes whose short names are equal go by longer ones") {
   CHECK(short_names({"a.b.type", "type"}) == std::vector<std::string>{"b.type", "type"});
 }
 
+TEST_CASE("a legend of numbers says what they are") {
+  const FakeStudy study = grid();
+  const auto title = [&](const std::string& more) {
+    return figure_of(study.read(), figure("kind = \"bars\"\nmetrics = [\"kl\"]\n" + more))
+        .figure.legend_title;
+  };
+  CHECK(title("series = \"objective.beta\"\npanel = \"model.family.type\"") == "beta");
+  CHECK(title("series = [\"model.family.type\", \"objective.beta\"]") == "type, beta");
+  CHECK(title("series = \"model.family.type\"\npanel = \"objective.beta\"") == "");
+  CHECK(title("series = \"objective.beta\"") == "beta; means over model.family.type");
+}
+
 TEST_CASE("ticks of a logarithmic axis are its labels") {
   const FakeStudy study = grid();
   const auto ticks = [&](const char* more) {
