@@ -378,7 +378,8 @@ def read_results(folder, commit):
     with open(folder / "results.csv", newline="") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
-    header = [*(name for name in reader.fieldnames if name != "commit"), "commit"]
+    # Digests of plugins and data tell results of one machine apart; here the commit does.
+    header = [*(name for name in reader.fieldnames if name not in ("commit", "plugins", "data")), "commit"]
     for row in rows:
         row["commit"] = row.get("commit") or (commit if row["hash"] else "") or ""
     summary = json.loads((folder / "study.json").read_text())

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/console.h"
+#include "config/load.h"
 #include "conformance/run.h"
 
 namespace variform::cli {
@@ -36,23 +38,31 @@ int check_plugin(const Common& common, CheckOptions options) {
     throw config::Error(std::string("error: ") + error.what() + ".");
   }
   write_result(common.json ? conformance::json_of(results).dump(2)
-                           : conformance::text_of(results, options.all));
+                           : fitted(conformance::text_of(results, options.all)));
   return results.conforms() ? kDone : kFailed;
 }
 
 int list_tests(const Common& common, bool markdown) {
   write_result(markdown      ? conformance::tests_markdown()
                : common.json ? conformance::tests_json().dump(2)
-                             : conformance::tests_text());
+                             : fitted(conformance::tests_text()));
   return kDone;
+}
+
+// Whether a config has a table [study]; what is wrong with it is for the two that read it.
+bool is_study(const std::vector<std::string>& arguments) {
+  const ConfigArguments split = split_arguments(arguments);
+  config::Diagnostics ignored;
+  return !split.files.empty() && config::load(split.files, split.overrides, ignored).find("study") != nullptr;
 }
 
 int check_command(const Common& common, const CheckOptions& options) {
   if (options.list) return list_tests(common, options.markdown);
   if (options.arguments.empty())
     throw config::Error("error: check takes a plugin (PLUGIN.so) or a config (CONFIG.toml).");
-  return options.arguments.front().ends_with(".so") ? check_plugin(common, options)
-                                                    : check_config(common, options.arguments);
+  if (options.arguments.front().ends_with(".so")) return check_plugin(common, options);
+  return is_study(options.arguments) ? check_study(common, options.arguments)
+                                     : check_config(common, options.arguments);
 }
 
 }  // namespace
@@ -60,8 +70,10 @@ int check_command(const Common& common, const CheckOptions& options) {
 void add_check_command(Command app, Common& common, Action& action) {
   auto options = std::make_shared<CheckOptions>();
   options->run.jobs = 2;
-  Command check = app.add_command(
-      "check", "Conformance of a plugin (PLUGIN.so), or a config built and run for one step (CONFIG.toml)");
+  Command check = app.add_command("check",
+                                  "Conformance of a plugin (PLUGIN.so), or a config built and run for one "
+                                  "step (CONFIG.toml); a study is tried "
+                                  "without training");
   check.add_option("what", options->arguments,
                    "PLUGIN.so [KIND:ID.PARAMETER=VALUE...], or CONFIG.toml [more.toml...] [a.b=VALUE...]");
   const char* group = "Of a plugin";

@@ -78,6 +78,9 @@ std::filesystem::path shared_folder(const std::string& name);
 /// Builds a config, runs one step on two rows, and says what it found: `check CONFIG…`.
 int check_config(const Common& common, const std::vector<std::string>& arguments);
 
+/// The same for a study, without training: `check STUDY.toml`.
+int check_study(const Common& common, const std::vector<std::string>& arguments);
+
 /// A run's folder, given as a path or as its name below --runs.
 std::filesystem::path run_path(const Common& common, const std::string& run);
 

@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "config/load.h"
+#include "config/text.h"
 #include "data/files.h"
 
 namespace variform::cli {
@@ -98,7 +99,7 @@ Loaded load_config(const ConfigArguments& arguments, const Common& common) {
   const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics, dropped);
   if (root.find("study"))
     throw config::Error("error: " + arguments.files.back() + " describes a study; run: variform study " +
-                        arguments.files.back());
+                        config::for_shell(arguments.files.back()));
   loaded.registry = common.registry(config::plugin_paths(root));
   loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
   if (common.quiet) return loaded;

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "cli/console.h"
 #include "config/file.h"
 #include "evaluate/compare.h"
 #include "evaluate/evaluate.h"
@@ -23,8 +24,9 @@ struct CompareCommand {
 };
 
 std::string text_of_comparison(const nlohmann::json& result) {
-  const std::string section = evaluate::table_of_section(result.at("agreement")).text();
-  return result.contains("interrupted") ? section : evaluate::table_of_runs(result).text() + "\n" + section;
+  const std::string section = evaluate::table_of_section(result.at("agreement")).text(output_width());
+  return result.contains("interrupted") ? section
+                                        : evaluate::table_of_runs(result).text(output_width()) + "\n" + section;
 }
 
 int compare(const Common& common, CompareCommand options) {
@@ -57,6 +59,7 @@ int compare(const Common& common, CompareCommand options) {
     std::fprintf(stderr, "interrupted before anything was complete; nothing was written\n");
     return kInterrupted;
   }
+  result["plugins"] = train::plugin_digests(*registry);
   const bool is_complete = !result.contains("interrupted");
   const std::string dumped = result.dump(2) + "\n";
   const int problem = is_complete && !options.out.empty()

@@ -6,7 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "report/table.h"
 
 namespace variform::cli {
 namespace {
@@ -21,6 +26,18 @@ int terminal_width() {
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 }  // namespace
+
+std::string fitted(const std::string& text) { return report::folded(text, output_width()); }
+
+std::size_t output_width() {
+  if (const char* columns = std::getenv("COLUMNS")) {
+    std::size_t width = 0;
+    const char* end = columns + std::strlen(columns);
+    if (std::from_chars(columns, end, width).ptr == end && width > 0) return width;
+  }
+  winsize size{};
+  return ::isatty(STDOUT_FILENO) != 0 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
 
 std::string duration_text(double seconds) {
   char text[32];

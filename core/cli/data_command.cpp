@@ -141,7 +141,8 @@ std::string text_of(const std::vector<data::DatasetEntry>& entries, const std::v
     if (!entry.is_complete() && !entry.obtain.empty())
       missing += "\n" + entry.name + ": " + entry.obtain + "\n";
   }
-  std::string text = table.text() + (problems.empty() ? "" : "\n" + problems) + "\nlooked for in:";
+  std::string text =
+      table.text(output_width()) + (problems.empty() ? "" : "\n" + problems) + "\nlooked for in:";
   for (const fs::path& folder : folders) text += " " + folder.string();
   return text + " (--data, VARIFORM_DATA, Debian's), and beside each description\n" + missing;
 }

@@ -120,13 +120,15 @@ std::string split_of(const ModelOptions& options) {
 std::string text_of(const nlohmann::json& result) {
   std::string text = "incomplete, since it was interrupted: no values\n";
   if (result.contains("values"))
-    text = evaluate::head_of(result) + evaluate::table_of(result).text() + evaluate::foot_of(result);
+    text = fitted(evaluate::head_of(result)) + evaluate::table_of(result).text(output_width()) +
+           fitted(evaluate::foot_of(result));
   if (result.contains("ex_post"))
     text += "\nprior: " + result.at("model").at("prior").get<std::string>() + "; " +
             result.at("ex_post").at("sentence").get<std::string>() + ".\n";
   for (const char* section : kSections)
     if (result.contains(section))
-      text += std::string("\n") + section + "\n" + evaluate::table_of_section(result.at(section)).text();
+      text += std::string("\n") + section + "\n" +
+              evaluate::table_of_section(result.at(section)).text(output_width());
   return text;
 }
 
@@ -160,6 +162,7 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   result["run"] = options.run;
   result["checkpoint"] = options.which;
   result["commit"] = revision();
+  result["plugins"] = train::plugin_digests(*opened.registry);
   const fs::path file = destination(common, options, named(opened, evaluation_name(options)) + ".json");
   const std::string dumped = result.dump(2) + "\n";
   if (result.contains("interrupted")) {

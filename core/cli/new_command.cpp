@@ -14,6 +14,7 @@
 #include <variform/manifest.h>
 
 #include "cli/commands.h"
+#include "config/text.h"
 #include "plugins/describe.h"
 
 extern char** environ;
@@ -135,17 +136,6 @@ std::string put_into_git(const fs::path& folder, const std::string& what) {
   return "It is a git repository with a first commit.";
 }
 
-std::string in_shell(const std::string& text) {
-  const auto plain = [](char c) {
-    return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z') ||
-           std::string_view("/._-+=:@%,").find(c) != std::string::npos;
-  };
-  if (!text.empty() && std::all_of(text.begin(), text.end(), plain)) return text;
-  std::string quoted = "'";
-  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 // How this program is called: by its name if the shell would find it, else by its path.
 std::string this_command(const fs::path& prefix) {
   std::error_code error;
@@ -160,13 +150,13 @@ std::string this_command(const fs::path& prefix) {
     if (fs::equivalent(candidate, program, error)) return "variform";
     break;
   }
-  return in_shell(program.string());
+  return config::for_shell(program.string());
 }
 
 std::vector<std::string> next_commands(const fs::path& folder) {
   const fs::path prefix = plugins::search_for({}, {}).sdk_prefix;
-  const std::string sdk = prefix.empty() ? "" : " -DCMAKE_PREFIX_PATH=" + in_shell(prefix.string());
-  return {"cd " + in_shell(folder.string()), "cmake -S . -B build" + sdk, "cmake --build build",
+  const std::string sdk = prefix.empty() ? "" : " -DCMAKE_PREFIX_PATH=" + config::for_shell(prefix.string());
+  return {"cd " + config::for_shell(folder.string()), "cmake -S . -B build" + sdk, "cmake --build build",
           "ctest --test-dir build --output-on-failure", this_command(prefix) + " train example.toml"};
 }
 

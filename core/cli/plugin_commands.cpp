@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "config/reference.h"
 #include "config/text.h"
 #include "plugins/describe.h"
@@ -115,7 +116,7 @@ void add_plugin_commands(Command app, Common& common, Action& action) {
         const std::optional<Kind> kind =
             name->empty() ? std::nullopt : std::optional(plugins::kind_named(*name));
         return common.json ? plugins::list_json(*registry, kind).dump(2)
-                           : plugins::list_text(*registry, kind);
+                           : fitted(plugins::list_text(*registry, kind));
       });
     };
   });
@@ -142,7 +143,8 @@ void add_plugin_commands(Command app, Common& common, Action& action) {
   doctor.on_chosen([&common, &action] {
     action = [&common] {
       const auto registry = common.registry();
-      write_result(common.json ? plugins::doctor_json(*registry).dump(2) : plugins::doctor_text(*registry));
+      write_result(common.json ? plugins::doctor_json(*registry).dump(2)
+                               : fitted(plugins::doctor_text(*registry)));
       return kDone;
     };
   });

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "config/difference.h"
 #include "config/file.h"
 #include "config/load.h"
@@ -85,7 +86,7 @@ int list_runs(const Common& common) {
   for (const Run& run : runs)
     table.add({run.path.filename().string(), run.status, std::to_string(run.step),
                run.last.is_object() ? number(run.last.value("loss", json())) : "-"});
-  write_result(table.text());
+  write_result(table.text(output_width()));
   return kDone;
 }
 
@@ -112,7 +113,7 @@ int table(const Common& common) {
     for (const std::string& name : names) row.push_back(number(values.value(name, json())));
     rows.add(row);
   }
-  write_result(rows.text());
+  write_result(rows.text(output_width()));
   return kDone;
 }
 
@@ -126,7 +127,7 @@ int diff(const Common& common, const std::string& left, const std::string& right
   report::Table rows({{"key"}, {left}, {right}});
   for (const auto& [key, values] : config::differences(configs))
     rows.add({key, values[0].value_or("-"), values[1].value_or("-")});
-  write_result(rows.empty() ? "the two configs are the same" : rows.text());
+  write_result(rows.empty() ? "the two configs are the same" : rows.text(output_width()));
   return kDone;
 }
 

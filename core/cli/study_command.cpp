@@ -9,6 +9,8 @@
 
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "cli/console.h"
+#include "cli/study_file.h"
 #include "config/file.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -16,72 +18,11 @@
 #include "report/png_grid.h"
 #include "report/study_captions.h"
 #include "report/study_figures.h"
-#include "report/study_metrics.h"
 #include "report/study_tables.h"
-#include "study/plan.h"
-#include "study/runner.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
-
-struct StudyOptions {
-  std::vector<std::string> arguments;
-  std::string studies = "studies";
-  int jobs = 1;
-  std::size_t only = 0;
-  bool list = false;
-};
-
-// A study's file read, and all that is wrong with it, its cells' configs included, reported at once.
-struct Study {
-  std::unique_ptr<plugins::Registry> registry;
-  study::Plan plan;
-  std::vector<study::Cell> cells;
-  std::vector<report::MetricSpec> metrics;
-  std::vector<report::FigureSpec> figures;
-  std::vector<report::TableSpec> tables;
-  std::string files;  // as given
-  std::string text;   // of [study]
-};
-
-std::vector<std::string> axes_of(const study::Plan& plan) {
-  std::vector<std::string> axes;
-  for (const study::Stage& stage : plan.stages)
-    for (const study::Axis& axis : stage.axes)
-      if (std::find(axes.begin(), axes.end(), axis.name) == axes.end()) axes.push_back(axis.name);
-  return axes;
-}
-
-study::Resolved resolve(const config::Node& node, const Study& study, const Common& common,
-                        config::Diagnostics& diagnostics) {
-  const config::Experiment experiment =
-      train::resolve_experiment(node, *study.registry, common.places(), diagnostics);
-  return {config::print(experiment.resolved), experiment.name, config::experiment_hash(experiment),
-          experiment.seed};
-}
-
-Study load_study(const Common& common, const StudyOptions& options) {
-  const ConfigArguments arguments = split_arguments(options.arguments);
-  if (arguments.files.empty())
-    throw config::Error(
-        "error: a study needs its file; try: variform study configs/studies/linear_quick.toml");
-  config::Diagnostics diagnostics;
-  const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics);
-  Study study;
-  study.registry = common.registry(config::plugin_paths(root));
-  study.plan = study::read_plan(root, diagnostics);
-  study.cells = study::cells_of(study.plan, diagnostics);
-  const std::vector<std::string> axes = axes_of(study.plan);
-  study.metrics = report::read_metrics(study.plan.metrics, axes, diagnostics);
-  study.figures = report::read_figures(study.plan.figures, axes, diagnostics);
-  study.tables = report::read_tables(study.plan.tables, axes, diagnostics);
-  diagnostics.throw_if_any();
-  for (const std::string& argument : options.arguments)
-    study.files += (study.files.empty() ? "" : " ") + argument;
-  if (const config::Node* section = root.find("study")) study.text = config::print(*section);
-  return study;
-}
 
 // What cells lost when an axis gave them another component: once each, with the cells that it is true of.
 class Notes {
@@ -105,22 +46,16 @@ class Notes {
 // Every kind of cell resolved and run for one step on two rows, before the first training: cells that differ only in
 // axes of numbers (seeds, β) count as one kind. What builds on runs that are not there yet is judged in its turn.
 void preflight(const Common& common, const Study& study) {
-  const auto is_number = [](const std::string& label) {
-    return !label.empty() && label.find_first_not_of("0123456789.+-e") == std::string::npos;
-  };
   std::set<std::string> seen;
   Notes notes;
   for (const study::Cell& cell : study.cells) {
     if (!cell.needs.empty()) continue;
-    config::Diagnostics diagnostics;
+    config::Diagnostics diagnostics = study.sources;
     config::Experiment experiment =
         train::resolve_experiment(cell.config, *study.registry, common.places(), diagnostics);
     diagnostics.throw_if_any();
     notes.add(cell, experiment.resolved);
-    std::string kind = std::to_string(cell.stage);
-    for (const auto& [axis, label] : cell.labels)
-      kind += "\n" + (is_number(label) ? axis : axis + "=" + label);
-    if (!seen.insert(kind).second) continue;
+    if (!seen.insert(study::kind_of(cell)).second) continue;
     try {
       compose(std::move(experiment), *study.registry, common.places());
     } catch (const std::exception& error) {
@@ -163,25 +98,10 @@ class CellProgress {
   std::int64_t ended_ = 0, worked_ = 0, all_ = 0;
 };
 
-study::RunnerOptions runner_options(const Common& common, const StudyOptions& options, const Study& study,
-                                    CellProgress& progress) {
-  study::RunnerOptions runner;
-  runner.program = fs::read_symlink("/proc/self/exe");
-  runner.runs = fs::absolute(common.runs);
-  runner.folder = fs::absolute(fs::path(options.studies) / study.plan.name);
-  for (const std::string& folder : common.data)
-    runner.arguments.insert(runner.arguments.end(), {"--data", folder});
-  for (const std::string& plugin : common.plugins)
-    runner.arguments.insert(runner.arguments.end(), {"--plugin", plugin});
-  runner.jobs = options.jobs;
-  runner.threads = common.threads;
-  if (options.only > 0) runner.only = options.only - 1;
-  runner.resolve = [&common, &study](const config::Node& node) {
-    config::Diagnostics diagnostics;
-    study::Resolved resolved = resolve(node, study, common, diagnostics);
-    diagnostics.throw_if_any();
-    return resolved;
-  };
+// The runner, and what it says on its way.
+study::RunnerOptions shown_runner_options(const Common& common, const StudyOptions& options, const Study& study,
+                                          CellProgress& progress) {
+  study::RunnerOptions runner = runner_options(common, options, study);
   runner.interrupted = [&progress] {  // asked all the time while a cell's command runs
     progress.tick();
     return interrupted();
@@ -198,17 +118,19 @@ int list_cells(study::Runner& runner, const Study& study) {
   report::Table table({{"cell", report::Align::kRight}, {"stage"}, {"what"}, {"state"}, {"run"}});
   const std::vector<study::State> states = runner.states();
   for (std::size_t i = 0; i < study.cells.size(); ++i) {
-    constexpr const char* kStates[] = {"waits for others", "to do", "begun", "done"};
+    constexpr const char* kStates[] = {"waits for others", "to do", "begun", "done", "of other plugins"};
     table.add({std::to_string(i + 1), study.plan.stages[study.cells[i].stage].name,
                study::text_of(study.cells[i]), kStates[static_cast<int>(states[i].stage)],
                states[i].run.filename().string()});
   }
-  write_result(table.text());
+  write_result(table.text(output_width()));
   return kDone;
 }
 
-std::string caption_of(const std::string& name, const std::string& caption) {
-  return caption.empty() ? name : caption;
+// A caption of the config, or else the name; then what the figure or table itself has to say of it.
+std::string caption_of(const std::string& name, const std::string& caption, const std::string& note) {
+  const std::string text = caption.empty() ? name : caption;
+  return note.empty() ? text : text + (text.ends_with('.') ? " " : ". ") + note;
 }
 
 // Every cell, and the run that it is.
@@ -231,17 +153,6 @@ std::string contents_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// What a table or figure lacks does not keep the others away; draw(…) may throw report::Error. Stops after Ctrl-C.
-template <class Specs, class Begin, class Draw>
-void draw_each(const Specs& specs, std::vector<std::string>& problems, const Begin& begin, const Draw& draw) {
-  for (const auto& spec : specs) try {
-      if (!begin()) return;
-      draw(spec);
-    } catch (const report::Error& error) {
-      problems.push_back(error.what());
-    }
-}
-
 // What is made of a study's results, and where it goes.
 struct Report {
   const report::StudyResults& results;
@@ -262,22 +173,22 @@ struct Report {
 
   void draw(const report::TableSpec& spec) {
     const report::StudyTable table = report::table_of(results, spec);
-    const std::string caption = caption_of(spec.name, spec.caption), detail = settings.of(table.cells);
+    const std::string caption = caption_of(spec.name, spec.caption, table.note),
+                      detail = settings.of(table.cells);
     const fs::path stem = folder / "tables" / spec.name;
     fs::create_directories(stem.parent_path());
     config::write_text_file(stem.string() + ".md", table.table.markdown());
     config::write_text_file(stem.string() + ".csv", table.csv);
     config::write_text_file(stem.string() + ".tex", table.latex);
     write_caption(stem, caption, detail);
-    print("\n" + caption + "\n" + table.table.text());
+    print("\n" + caption + "\n" + table.table.text(output_width()));
     page.table(caption, table.table, detail);
   }
 
   void draw(const report::FigureSpec& spec) {
     const report::StudyFigure shown = report::figure_of(results, spec);
-    std::string caption = caption_of(spec.name, spec.caption);
-    if (!shown.note.empty()) caption += (caption.ends_with('.') ? " " : ". ") + shown.note;
-    const std::string detail = settings.of(shown.cells);
+    const std::string caption = caption_of(spec.name, spec.caption, shown.note),
+                      detail = settings.of(shown.cells);
     const fs::path stem = folder / "figures" / spec.name;
     fs::create_directories(stem.parent_path());
     write_caption(stem, caption, detail);
@@ -292,6 +203,7 @@ struct Report {
 std::vector<std::string> draw(const Common& common, const fs::path& folder, const Study& study) {
   report::StudyResults results = report::read_study(folder, common.runs);
   std::vector<std::string> problems = results.problems;
+  for (const std::string& warning : results.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   for (std::string& problem : report::add_metrics(results, study.metrics))
     problems.push_back(std::move(problem));
   const std::string command = "variform study " + study.files;
@@ -309,13 +221,17 @@ std::vector<std::string> draw(const Common& common, const fs::path& folder, cons
     return true;
   };
   const auto draw_one = [&](const auto& spec) { report.draw(spec); };
-  draw_each(study.tables, problems, begin, draw_one);
-  draw_each(study.figures, problems, begin, draw_one);
+  make_each(study.tables, problems, draw_one, begin);
+  make_each(study.figures, problems, draw_one, begin);
   progress.clear();
   if (interrupted()) {
     problems.push_back("interrupted: " + std::to_string(begun) + " of " + std::to_string(all) +
                        " tables and figures were made; report.html is the former one.");
     return problems;
+  }
+  if (!results.warnings.empty()) {
+    page.heading("What to know");
+    for (const std::string& warning : results.warnings) page.paragraph(warning);
   }
   if (!problems.empty()) {
     page.heading("What is missing");
@@ -347,7 +263,7 @@ int study_command(const Common& common, const StudyOptions& options) {
     throw config::Error("error: --only takes a cell from 1 to " + std::to_string(study.cells.size()) +
                         " (see --list).");
   CellProgress progress(common);
-  const study::RunnerOptions runner_settings = runner_options(common, options, study, progress);
+  const study::RunnerOptions runner_settings = shown_runner_options(common, options, study, progress);
   study::Runner runner(study.plan, study.cells, runner_settings);
   if (options.list) return list_cells(runner, study);
   require_folder(runner_settings.folder, "--studies");
@@ -397,6 +313,8 @@ void add_study_commands(Command app, Common& common, Action& action) {
       .shows_default();
   study.add_option("--only", options->only, "This cell alone (its number in --list), for job arrays")
       .positive();
+  study.add_flag("--accept-changed-plugins", options->accept_changed_plugins,
+                 "Keep the results of runs whose plugins have changed since, beside new ones");
   study.add_flag("--list", options->list, "Say what the cells are, and where they stand");
   add("report", "Draw a study's tables and figures again, without training", report_command);
 }

@@ -15,6 +15,7 @@
 #include "cli/console.h"
 #include "cli/revision.h"
 #include "config/load.h"
+#include "config/text.h"
 #include "evaluate/figures.h"
 #include "train/checkpoints.h"
 #include "train/process.h"
@@ -108,11 +109,12 @@ int finish(Console& console, train::RunFolder& folder, train::Session& session, 
   const std::string at = "at step " + std::to_string(outcome.step) + " of " + std::to_string(session.horizon);
   if (outcome.ending == train::Ending::kInterrupted) {
     console.message("interrupted " + at + "; the checkpoint is written. Go on with: variform resume " +
-                    folder.path().string());
+                    config::for_shell(folder.path().string()));
     return kInterrupted;
   }
   if (outcome.ending == train::Ending::kStopAt) {
-    console.message("stopped " + at + " as asked. Go on with: variform resume " + folder.path().string());
+    console.message("stopped " + at + " as asked. Go on with: variform resume " +
+                    config::for_shell(folder.path().string()));
     return kDone;
   }
   if (outcome.ending == train::Ending::kStoppedEarly)
@@ -156,7 +158,8 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
         "the training " + folder.path().string() +
         " cannot go on: its checkpoint keeps the model alone, without the optimizer's state, "
         "as finished runs of a study do. Train it again from the start: variform train " +
-        folder.config().string() + " --overwrite --folder " + folder.path().string());
+        config::for_shell(folder.config().string()) + " --overwrite --folder " +
+        config::for_shell(folder.path().string()));
   if (snapshot) {
     const std::string changes = train::changed_plugins(*snapshot, registry);
     if (!changes.empty() && !options.accept_changed_plugins)

@@ -178,7 +178,10 @@ std::optional<ComponentSpec> read_component(Reader& parent, std::string_view key
   if (!node->is_table()) {
     const std::string* text = node->if_text();
     parent.error(key, "@ must be a table with a type, found " + node->describe() + ".",
-                 text ? "write " + name + " = { type = " + quote(shorten(*text)) + " }" : example);
+                 !text ? example
+                 : node->where().is_command_line()
+                     ? parent.advice(key, name + ".type", quote(*text))
+                     : parent.advice(key, name, "{ type = " + quote(*text) + " }"));
     return std::nullopt;
   }
   Reader reader = parent.table(key);

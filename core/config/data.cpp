@@ -71,7 +71,7 @@ void check_combinations(Reader& data, const DataSpec& spec) {
     data.error("binarise",
                "@ = " + quote(spec.binarise) + " needs values between 0 and 1, but scale is " +
                    quote(spec.scale) + ".",
-               "write scale = \"unit\"");
+               data.advice("binarise", "scale", "\"unit\""));
   if (!spec.model || !spec.model->fresh) return;
   if (spec.validation > 0)
     data.error("validation", "@ has no meaning for fresh data, of which nothing can be held out.");

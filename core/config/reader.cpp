@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "config/load.h"
 #include "config/text.h"
 
 namespace variform::config {
@@ -61,6 +62,29 @@ bool looks_like_number(const std::string& text) {
   return text.find_first_not_of("+-.0123456789eE_") == std::string::npos;
 }
 
+// Hints. What stands on the command line has been through a shell, which takes quotes away: they show what to type there.
+// An element of a list, "model.encoder.hidden[0]", is no key that could be typed alone.
+bool is_typed(const Node& node, const std::string& name) {
+  return node.where().is_command_line() && name.find('[') == std::string::npos;
+}
+
+std::string in_quotes(const Node& node, const std::string& name) {
+  if (!is_typed(node, name)) return "write it in quotes";
+  return "in a shell, write " + override_for_shell(name, quote(plain_value(node)));
+}
+
+std::string without_quotes(const Node& node, const std::string& name) {
+  const std::string* text = node.if_text();
+  if (!text || !(looks_like_number(*text) || *text == "true" || *text == "false")) return {};
+  return is_typed(node, name) ? "in a shell, write " + override_for_shell(name, *text)
+                              : "write it without quotes";
+}
+
+std::string in_brackets(const Node& node, const std::string& name, std::string_view key) {
+  if (!is_typed(node, name)) return "write it in brackets: " + quote_key(key) + " = [ … ]";
+  return "in a shell, write " + override_for_shell(name, "[" + print_value(node) + "]");
+}
+
 template <class Value>
 Node to_node(const Value& value) {
   return Node(value);
@@ -92,6 +116,12 @@ void Reader::know(std::string_view key) {
   if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
 }
 
+std::vector<std::string> Reader::known() const {
+  std::vector<std::string> keys = known_;
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
 bool Reader::has(std::string_view key) {
   know(key);
   return table_->find(key) != nullptr;
@@ -100,6 +130,12 @@ bool Reader::has(std::string_view key) {
 Position Reader::where(std::string_view key) const {
   const Node* found = table_->find(key);
   return found ? found->where() : resolved_.where();
+}
+
+std::string Reader::advice(std::string_view at, std::string_view key, const std::string& toml) const {
+  if (!where(at).is_command_line()) return "write " + std::string(key) + " = " + toml;
+  return "in a shell, write " +
+         override_for_shell((path_.empty() ? "" : path_ + ".") + std::string(key), toml);
 }
 
 void Reader::put(std::string_view key, Node value) {
@@ -136,8 +172,7 @@ std::optional<double> Reader::to_number(const Node& node, const std::string& nam
   const std::int64_t* integer = node.if_integer();
   const double* number = node.if_number();
   if (!integer && !number) {
-    const bool in_quotes = node.if_text() && looks_like_number(*node.if_text());
-    wrong_type(node, name, "a number", in_quotes ? "write it without quotes" : "");
+    wrong_type(node, name, "a number", without_quotes(node, name));
     return std::nullopt;
   }
   const double value = integer ? static_cast<double>(*integer) : *number;
@@ -157,8 +192,7 @@ std::optional<std::int64_t> Reader::to_integer(const Node& node, const std::stri
   if (node.if_integer()) value = *node.if_integer();
   if (node.if_number()) value = whole(*node.if_number());
   if (!value) {
-    const bool in_quotes = node.if_text() && looks_like_number(*node.if_text());
-    wrong_type(node, name, "an integer", in_quotes ? "write it without quotes" : "");
+    wrong_type(node, name, "an integer", without_quotes(node, name));
     return std::nullopt;
   }
   if (*value >= rule.low && *value <= rule.high) return value;
@@ -173,7 +207,7 @@ std::optional<std::string> Reader::to_text(const Node& node, const std::string& 
   const std::string expected = choices.empty() ? "text" : "one of " + join_quoted(choices);
   if (!text) {
     const bool scalar = !node.is_table() && !node.if_array();
-    wrong_type(node, name, expected, scalar && choices.empty() ? "write it in quotes" : "");
+    wrong_type(node, name, expected, scalar && choices.empty() ? in_quotes(node, name) : "");
     return std::nullopt;
   }
   if (choices.empty() || std::find(choices.begin(), choices.end(), *text) != choices.end()) return *text;
@@ -210,9 +244,7 @@ bool Reader::flag(std::string_view key, const FlagRule& rule) {
   const Node* node = get(key, !rule.fallback);
   const bool* value = node ? node->if_flag() : nullptr;
   if (node && !value) {
-    const std::string* text = node->if_text();
-    const bool quoted = text && (*text == "true" || *text == "false");
-    wrong_type(*node, full(key), "true or false", quoted ? "write it without quotes" : "");
+    wrong_type(*node, full(key), "true or false", without_quotes(*node, full(key)));
   }
   const bool result = value ? *value : rule.fallback.value_or(false);
   put(key, Node(result, node ? node->where() : Position{}));
@@ -227,8 +259,7 @@ std::vector<Value> Reader::list(std::string_view key, const std::optional<std::v
   bool good = node != nullptr;
   if (node && !node->if_array()) {
     const bool scalar = !node->is_table();
-    wrong_type(*node, full(key), expected,
-               scalar ? "write it in brackets: " + quote_key(key) + " = [ … ]" : "");
+    wrong_type(*node, full(key), expected, scalar ? in_brackets(*node, full(key), key) : "");
     good = false;
   } else if (node) {
     const Node::Array& elements = *node->if_array();
@@ -289,8 +320,7 @@ void Reader::finish(std::string_view what) {
                                             : " in [" + path_ + "]";
   for (const Node::Member& member : table_->members()) {
     if (std::find(known_.begin(), known_.end(), member.key) != known_.end()) continue;
-    std::vector<std::string> known = known_;
-    std::sort(known.begin(), known.end());
+    const std::vector<std::string> known = this->known();
     std::string hint = did_you_mean(member.key, known);
     if (hint.empty()) hint = known.empty() ? "no key is expected here" : "known here: " + join(known);
     diagnostics_->error(member.where, "Unknown key " + quote(shorten(member.key)) + place + ".",

@@ -106,8 +106,13 @@ class Reader {
   std::string full(std::string_view key) const;
   /// Of the value of `key`; if absent, of the table.
   Position where(std::string_view key) const;
+  /// Advice to set `key` of this table, or of one below it, to a value in TOML: for a shell where the value of `at` was
+  /// given on the command line, else for a file.
+  std::string advice(std::string_view at, std::string_view key, const std::string& toml) const;
   /// Adds keys to what counts as known, for hints only or because somebody else reads them.
   void know(std::string_view key);
+  /// What counts as known, sorted.
+  std::vector<std::string> known() const;
 
  private:
   const Node* get(std::string_view key, bool required);

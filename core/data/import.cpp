@@ -177,7 +177,8 @@ class Import {
   std::string command() const {
     const std::string folder =
         (fs::absolute(options_.folder) / "").lexically_normal().parent_path().filename();
-    std::string text = "variform data import " + folder + " --size " + std::to_string(options_.size);
+    std::string text =
+        "variform data import " + config::for_shell(folder) + " --size " + std::to_string(options_.size);
     if (options_.crop > 0) text += " --crop " + std::to_string(options_.crop);
     if (options_.channels != "as-stored") text += " --channels " + options_.channels;
     if (options_.labels) text += " --labels folders";

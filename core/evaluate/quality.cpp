@@ -232,6 +232,11 @@ PrecisionRecall precision_recall(const Tensor& real, const Tensor& made, std::in
   return {covered(made, real, radii(real, k)), covered(real, made, radii(made, k))};
 }
 
+std::vector<std::string> quality_metrics() {
+  return {"frechet_samples", "frechet_reconstructions", "precision",  "recall",
+          "frechet_real",    "precision_real",          "recall_real"};
+}
+
 json quality(train::Session& session, const FeatureSource& source, const QualityOptions& options) {
   try {
     if (options.split == "validation")

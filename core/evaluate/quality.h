@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "evaluate/features.h"
 #include "evaluate/watch.h"
@@ -38,6 +39,9 @@ struct QualityOptions {
   std::int64_t neighbours = 3;   ///< k of precision and recall
   Watch watch = {};              ///< part "quality", counted in images
 };
+
+/// The names of its values, without the network's.
+std::vector<std::string> quality_metrics();
 
 /// A section of an evaluation's result (evaluate.h), in the features of `network` (trained on first need, see features.h),
 /// between N real images, evenly spread over the split, and N of the model: frechet_samples, precision and recall of the

@@ -10,6 +10,7 @@
 
 #include <variform/manifest.h>
 
+#include "config/text.h"
 #include "plugins/elf_file.h"
 
 namespace variform::plugins {
@@ -79,11 +80,6 @@ Manifest parse(std::string_view text) {
   return manifest;
 }
 
-std::string in_shell(const std::filesystem::path& path) {
-  const std::string text = path.string();
-  return is_word(text, "/._-+") ? text : "'" + text + "'";
-}
-
 }  // namespace
 
 bool Manifest::offers(std::string_view component) const {
@@ -139,12 +135,16 @@ std::string incompatibility(const Manifest& plugin, const Manifest& host) {
 }
 
 std::string how_to_rebuild(const std::filesystem::path& path, const std::filesystem::path& sdk_prefix) {
-  const std::string sdk = sdk_prefix.empty() ? "" : " -DCMAKE_PREFIX_PATH=" + in_shell(sdk_prefix);
+  const std::string sdk =
+      sdk_prefix.empty()
+          ? ""
+          : " -DCMAKE_PREFIX_PATH=" + config::for_shell(std::filesystem::path(sdk_prefix).string());
   std::error_code error;
   for (auto folder = path.parent_path(); folder.has_relative_path(); folder = folder.parent_path())
     if (std::filesystem::exists(folder / "CMakeCache.txt", error))
-      return "rebuild it against this program's SDK: cmake" + sdk + " " + in_shell(folder) +
-             " && cmake --build " + in_shell(folder);
+      return "rebuild it against this program's SDK: cmake" + sdk + " " +
+             config::for_shell(std::filesystem::path(folder).string()) + " && cmake --build " +
+             config::for_shell(std::filesystem::path(folder).string());
   return "rebuild it against this program's SDK, in its source folder: cmake -S . -B build" + sdk +
          " && cmake --build build";
 }

@@ -1,7 +1,8 @@
 #pragma once
 // Figures, drawn by gnuplot: a description here becomes NAME.csv (the data), NAME.gp (the script, to be run again or
 // changed by hand), NAME.svg and NAME.png. Colours are those of Okabe and Ito, which the colour-blind tell apart; marks
-// and dashes differ too, so that a print without colours can be read. Values as colours are viridis, which rises in
+// and dashes differ too, so that a print without colours can be read. No two lines of a figure look alike: there are sixteen
+// colours, and more lines than that differ in dashes. Values as colours are viridis, which rises in
 // lightness evenly.
 
 #include <filesystem>
@@ -53,9 +54,10 @@ struct Panel {
   std::string title, x_label, y_label;
   std::vector<Series> series;
   bool log_x = false, log_y = false;
-  std::vector<Tick> x_ticks{};  ///< of curves; empty: some are chosen
-  bool identity = false;        ///< y = x, on axes of one range
-  std::string row{};            ///< of grids: what stands left of the row
+  std::string x_quantity{}, y_quantity{};  ///< panels that show the same one (not empty) have the same axis
+  std::vector<Tick> x_ticks{};             ///< of curves; empty: some are chosen
+  bool identity = false;                   ///< y = x, on axes of one range
+  std::string row{};                       ///< of grids: what stands left of the row
   std::optional<HeatMap> map{};
   std::optional<Picture> picture{};
 };
@@ -67,8 +69,9 @@ struct Figure {
   std::vector<Panel> panels;  ///< of grids row by row, empty ones where there is nothing
   std::size_t columns = 0;    ///< of a grid: heat maps and pictures
   std::optional<std::pair<double, double>>
-      range{};                ///< of the colours; nothing: from least to greatest value
-  std::string scale_label{};  ///< at the colours
+      range{};                 ///< of the colours; nothing: from least to greatest value
+  std::string scale_label{};   ///< at the colours
+  std::string legend_title{};  ///< of curves and bars: what all of them are; there is a legend then
 };
 
 /// Columns panel, series, x, y, error; of heat maps panel, row, x, y, value, active, name_x, name_y; of pictures panel,
@@ -84,7 +87,7 @@ struct Drawn {
 };
 
 /// Writes the four files, and copies of pictures; `stem` is their path without a suffix. Throws Error (png_grid.h) for an
-/// empty figure, when a file cannot be written, and when gnuplot is absent or fails (CSV and script are there then).
+/// empty figure, for one with more bars, histograms or clouds than there are colours, when a file cannot be written, and when gnuplot is absent or fails (CSV and script are there then).
 Drawn draw(const Figure& figure, const std::filesystem::path& stem);
 
 }  // namespace variform::report

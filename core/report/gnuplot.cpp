@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "config/text.h"
 #include "report/png_grid.h"
 
 namespace variform::report::gnuplot {
@@ -16,12 +17,6 @@ namespace {
 
 constexpr double kCharacter = 7.2;  // width in pixels, on average, of a font of 13 points
 constexpr int kFont = 13, kLeastFont = 8;
-
-std::string in_shell(const std::string& text) {
-  std::string quoted = "'";
-  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
 
 }  // namespace
 
@@ -97,8 +92,8 @@ std::string picture_name(const std::string& name, std::size_t panel) {
 
 std::pair<std::string, int> run(const std::filesystem::path& script) {
   const std::string folder = script.has_parent_path() ? script.parent_path().string() : ".";
-  const std::string command =
-      "cd " + in_shell(folder) + " && exec gnuplot " + in_shell(script.filename().string()) + " 2>&1";
+  const std::string command = "cd " + config::for_shell(folder) + " && exec gnuplot " +
+                              config::for_shell(script.filename().string()) + " 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (!pipe) throw Error("no process could be started for gnuplot.");
   std::string text;

@@ -11,8 +11,10 @@
 
 namespace variform::report::gnuplot {
 
-inline constexpr std::array kColours{"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                                     "#E69F00", "#56B4E9", "#000000"};
+/// The first seven are those of Okabe and Ito; the others are as far from them and each other as there is room.
+inline constexpr std::array kColours{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
+                                     "#000000", "#7A3E9D", "#8C8C8C", "#7A4A1E", "#9A9A00", "#A50026",
+                                     "#00D0C0", "#FF8FA3", "#8FE388", "#B9A0F0"};
 
 /// The shortest text that reads back to the same number; NaN.
 std::string number(double value);

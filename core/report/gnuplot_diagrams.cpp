@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
+#include "report/png_grid.h"
 #include "report/gnuplot.h"
 
 namespace variform::report::gnuplot {
@@ -13,6 +15,7 @@ using Style = Series::Style;
 
 constexpr std::array kMarks{7, 5, 9, 13, 11, 6, 4, 8};
 constexpr int kLegendLine = 24, kMostColumns = 3;
+constexpr std::size_t kDashes = 4;
 
 std::vector<std::string> labels_of(const Figure& figure) {
   std::vector<std::string> labels;
@@ -36,11 +39,12 @@ struct Layout {
     for (const std::string& label : labels) widest = std::max(widest, width_of(label));
     const bool bars = figure.kind == FigureKind::kBars;
     width = columns * panel_width;
+    const bool titled = !figure.legend_title.empty();
     // Bars that have room for their names need no legend.
-    if (count > 1 && !(bars && (widest + 12) * count < panel_width - 80)) {
-      width = std::max(width, widest + 100);
+    if (titled || (count > 1 && !(bars && (widest + 12) * count < panel_width - 80))) {
+      width = std::max(width, std::max(widest + 100, width_of(figure.legend_title) + 40));
       legend_columns = std::clamp(width / (widest + 90), 1, count);
-      legend = 12 + kLegendLine * ((count + legend_columns - 1) / legend_columns);
+      legend = 12 + kLegendLine * ((count + legend_columns - 1) / legend_columns + (titled ? 1 : 0));
     }
     height = rows * panel_height + legend;
   }
@@ -125,7 +129,9 @@ bool needs_marks(const Panel& panel) {
 class Script {
  public:
   Script(const Figure& figure, const std::string& name)
-      : figure_(figure), name_(name), labels_(labels_of(figure)), layout_(figure, labels_) {}
+      : figure_(figure), name_(name), labels_(labels_of(figure)), layout_(figure, labels_) {
+    require_different_looks();
+  }
 
   std::string text() {
     for (std::size_t p = 0; p < figure_.panels.size(); ++p) panel(p);
@@ -134,6 +140,20 @@ class Script {
   }
 
  private:
+  // Lines differ in colour or dashes, everything else in colour.
+  void require_different_looks() const {
+    const auto is_line = [](const Series& series) {
+      return series.style == Style::kLine || series.style == Style::kSingles;
+    };
+    bool lines = figure_.kind == FigureKind::kCurves;
+    for (const Panel& panel : figure_.panels)
+      lines = lines && std::all_of(panel.series.begin(), panel.series.end(), is_line);
+    const std::size_t most = kColours.size() * (lines ? kDashes : 1);
+    if (labels_.size() > most)
+      throw Error(std::to_string(labels_.size()) + " series in one figure, of which " + std::to_string(most) +
+                  " can be told apart: show fewer, or more panels.");
+  }
+
   std::string head() const {
     std::string head =
         "set style fill solid 0.85 noborder\n"
@@ -141,7 +161,7 @@ class Script {
     for (std::size_t i = 0; i < labels_.size(); ++i)
       head += "set style line " + std::to_string(i + 1) + " lw 2 lc rgb '" + colour(i) + "' pt " +
               std::to_string(kMarks[i % kMarks.size()]) + " ps 0.8 dt " +
-              std::to_string(1 + i / kColours.size() % 4) + "\n";
+              std::to_string(1 + i / kColours.size()) + "\n";
     return head;
   }
 
@@ -194,6 +214,7 @@ class Script {
     if (tics.lines > 1)
       text_ += "  set xlabel offset 0, " + number(-0.8 * static_cast<double>(tics.lines - 1)) +
                "\n  set bmargin " + number(3.2 + 0.9 * static_cast<double>(tics.lines - 1)) + "\n";
+    share_axes(panel);
     if (counts) bins(panel);
     if (panel.identity) identity(panel);
     for (const Series& series : panel.series) decorate(series);
@@ -202,6 +223,44 @@ class Script {
       if (const std::string plot = plot_of(series); !plot.empty())
         plots += (plots.empty() ? "    " : ", \\\n    ") + plot;
     text_ += "  plot \\\n" + plots + "\n";
+  }
+
+  // The values on an axis of all panels that show the same quantity; nothing if this is the only one.
+  std::optional<Range> shared(const std::string Panel::*quantity, const std::string& of, bool x) const {
+    if (of.empty()) return {};
+    Range range;
+    std::size_t panels = 0;
+    for (const Panel& panel : figure_.panels) {
+      if (panel.*quantity != of) continue;
+      ++panels;
+      for (const Series& series : panel.series)
+        for (std::size_t i = 0; i < (x ? series.x.size() : series.y.size()); ++i) {
+          const double at = x ? series.x[i] : series.y[i];
+          const double error =
+              x || i >= series.error.size() || !std::isfinite(series.error[i]) ? 0 : series.error[i];
+          const bool log = x ? panel.log_x : panel.log_y;
+          for (const double end : {at - error, at, at + error})
+            if (!log || end > 0) range.add(end);
+        }
+    }
+    if (panels < 2 || !(range.low < range.high)) return {};
+    return range;
+  }
+
+  // What is compared between panels is drawn on one scale.
+  void share_axes(const Panel& panel) {
+    if (const auto y = shared(&Panel::y_quantity, panel.y_quantity, false))
+      text_ += "  set yrange " + with_room(*y, panel.log_y, 0.04) + "\n";
+    const auto x = panel.x_ticks.empty() ? shared(&Panel::x_quantity, panel.x_quantity, true) : std::nullopt;
+    if (!x) return;
+    text_ += "  set xrange " + with_room(*x, panel.log_x, 0.03) + "\n  set offsets 0, 0, 0, 0\n";
+    if (!panel.log_x) text_ += "  set xtics nomirror out " + number(tick_step(*x)) + "\n";
+  }
+
+  static std::string with_room(const Range& range, bool log, double share) {
+    const double room = log ? std::pow(range.high / range.low, share) : share * (range.high - range.low);
+    return "[" + number(log ? range.low / room : range.low - room) + ":" +
+           number(log ? range.high * room : range.high + room) + "]";
   }
 
   // The axis of a histogram ends with its bins; its counts are whole numbers.
@@ -216,6 +275,10 @@ class Script {
       ++beside_;
     }
     place_ = 0;
+    if (const auto all = shared(&Panel::y_quantity, panel.y_quantity, false)) {
+      counts.add(all->high);
+      text_ += "  set yrange [0:" + number(1.06 * all->high) + "]\n";
+    }
     text_ += "  set xrange [" + number(range.low) + ":" + number(range.high) +
              "]\n  set ytics nomirror out " + number(std::max(1.0, tick_step(counts))) + "\n";
   }
@@ -223,10 +286,13 @@ class Script {
   // y = x across a square: both axes span all values.
   void identity(const Panel& panel) {
     Range range;
-    for (const Series& series : panel.series)
-      for (const auto* values : {&series.x, &series.y})
-        for (double value : *values)
-          if (value > 0 || !panel.log_x) range.add(value);
+    for (const Panel& other : figure_.panels) {
+      if (&other != &panel && (other.x_quantity.empty() || other.x_quantity != panel.x_quantity)) continue;
+      for (const Series& series : other.series)
+        for (const auto* values : {&series.x, &series.y})
+          for (double value : *values)
+            if (value > 0 || !panel.log_x) range.add(value);
+    }
     if (!(range.low < range.high)) return;
     const double room =
         panel.log_x ? std::pow(range.high / range.low, 0.04) : 0.04 * (range.high - range.low);
@@ -259,7 +325,8 @@ class Script {
       case Style::kRule: return {};
       case Style::kSingles: return rows + " using 3:4 with points ls " + line + " ps 0.35 pt 6";
       case Style::kPoints:
-        return rows + " using 3:4 with points pt 7 ps 0.3 lc rgb '" + colour(label, "80") + "'";
+        return rows + " using 3:4 with points pt " + std::to_string(kMarks[label % kMarks.size()]) +
+               " ps 0.3 lc rgb '" + colour(label, "80") + "'";
       case Style::kCentres: {
         const std::string mark = " pt " + std::to_string(kMarks[label % kMarks.size()]);
         return rows + " using 3:4 with points" + mark + " ps 1.3 lc rgb 'white', '' skip 1 " + last_rows_ +
@@ -291,7 +358,10 @@ class Script {
 
   void bars(const Panel& panel) {
     const std::size_t count = panel.series.size();
-    const bool marks = needs_marks(panel);
+    const bool marks = std::all_of(figure_.panels.begin(), figure_.panels.end(), [&](const Panel& other) {
+      return (&other != &panel && (other.y_quantity.empty() || other.y_quantity != panel.y_quantity)) ||
+             needs_marks(other);
+    });
     std::string names;
     if (layout_.legend == 0)
       for (std::size_t s = 0; s < count; ++s)
@@ -300,8 +370,14 @@ class Script {
              (names.empty() ? "  unset xtics\n" : "  set xtics nomirror (" + names + ") scale 0\n") +
              "  set autoscale y\n" +
              (marks ? "  set errorbars default\n"
-                    : "  set yrange [*<0:0<*]\n  set errorbars 2 lc rgb '#222222' lw 1.5\n") +
-             "  plot \\\n";
+                    : "  set yrange [*<0:0<*]\n  set errorbars 2 lc rgb '#222222' lw 1.5\n");
+    if (auto all = shared(&Panel::y_quantity, panel.y_quantity, false)) {
+      const double room = 0.04 * (all->high - all->low);
+      if (!marks) all->add(0);
+      text_ += "  set yrange [" + number(!marks && all->low == 0 ? 0 : all->low - room) + ":" +
+               number(!marks && all->high == 0 ? 0 : all->high + room) + "]\n";
+    }
+    text_ += "  plot \\\n";
     for (std::size_t s = 0; s < count; ++s) {
       const Series& series = panel.series[s];
       const bool has_error = !series.error.empty() && std::isfinite(series.error[0]);
@@ -329,7 +405,9 @@ class Script {
         "  unset logscale; set lmargin 0; set rmargin 0; set tmargin 0; set bmargin 0\n"
         "  set xrange [0:1]; set yrange [0:1]\n"
         "  set key center center horizontal Left reverse maxcols " +
-        std::to_string(layout_.legend_columns) + " samplen 3\n  plot \\\n";
+        std::to_string(layout_.legend_columns) + " samplen 3 " +
+        (figure_.legend_title.empty() ? "notitle" : "title " + quoted(figure_.legend_title)) +
+        "\n  plot \\\n";
     for (std::size_t i = 0; i < labels_.size(); ++i)
       text_ += "    NaN with " + sample_of(labels_[i]) + " title " + quoted(labels_[i]) +
                (i + 1 < labels_.size() ? ", \\\n" : "\n");

@@ -10,6 +10,7 @@
 
 #include "config/difference.h"
 #include "config/load.h"
+#include "config/text.h"
 #include "report/png_grid.h"
 
 namespace variform::report {
@@ -100,7 +101,7 @@ json evaluation_of(const RunSource& run, const std::string& split) {
   std::ifstream file(path);
   if (!file)
     throw Error("run " + run.folder.string() + " has no evaluation on the split '" + split +
-                "'; make it with: variform evaluate " + run.folder.string() +
+                "'; make it with: variform evaluate " + config::for_shell(run.folder.string()) +
                 (split == "test" ? "" : " --split " + split) + ".");
   json found = json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (!found.is_object() || !found.contains("values") || !found["values"].is_object())
@@ -160,6 +161,7 @@ Figure curves(const std::vector<RunSource>& runs, const std::string& x, std::vec
   Figure figure{FigureKind::kCurves, {}};
   for (const std::string& value : values) {
     Panel panel{value, x, y_label(value, split), {}};
+    panel.x_quantity = x;
     for (std::size_t i = 0; i < runs.size(); ++i) {
       panel.series.push_back(series_of(runs[i], metrics[i], x, value, split));
       if (!panel.series.back().y.empty()) continue;

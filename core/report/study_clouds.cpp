@@ -75,7 +75,7 @@ void thin(std::vector<Cloud>& clouds, std::size_t all) {
 }
 
 Cloud cloud_of(const std::string& label, const Files& files, const FigureSpec& spec,
-               std::set<const StudyResults::File*>& used) {
+               std::set<const StudyResults::File*>& used, std::set<std::string>& together) {
   Cloud cloud{{label, {}, {}}, {label, {}, {}}};
   cloud.points.style = Series::Style::kPoints;
   cloud.centres.style = Series::Style::kCentres;
@@ -89,6 +89,7 @@ Cloud cloud_of(const std::string& label, const Files& files, const FigureSpec& s
       throw Error("the arrays are in the evaluations " + other->second->evaluation + " of " +
                   other->second->stage + " and " + file->evaluation + " of " + file->stage +
                   ": choose by evaluation and stage.");
+    add_differing(file->labels, seen.begin()->first, together);
     add_run(cloud, *arrays[0], *arrays[1], spec);
     used.insert(file);
   }
@@ -100,6 +101,7 @@ Cloud cloud_of(const std::string& label, const Files& files, const FigureSpec& s
 StudyFigure scatter_of(const StudyResults& results, const FigureSpec& spec) {
   const Files files = files_of(results, spec.selection);
   std::set<const StudyResults::File*> used;
+  std::set<std::string> together;
   StudyFigure shown;
   std::size_t most = 0;
   for (const std::string& title : distinct(results, files, spec.panel)) {
@@ -108,8 +110,8 @@ StudyFigure scatter_of(const StudyResults& results, const FigureSpec& spec) {
     std::vector<Cloud> clouds;
     std::size_t all = 0;
     for (const std::string& label : distinct(results, files, spec.series)) {
-      Cloud cloud =
-          cloud_of(label.empty() ? spec.y_label : label, only(here, spec.series, label), spec, used);
+      Cloud cloud = cloud_of(label.empty() ? spec.y_label : label, only(here, spec.series, label), spec, used,
+                             together);
       all += cloud.points.x.size();
       if (!cloud.points.x.empty()) clouds.push_back(std::move(cloud));
     }
@@ -123,10 +125,16 @@ StudyFigure scatter_of(const StudyResults& results, const FigureSpec& spec) {
   if (used.empty())
     throw Error("nothing to show: no evaluation has both " + spec.x_array + " and " + spec.y_array + ".");
   shown.cells = cells_of(results, used);
+  shown.figure.legend_title = legend_title(spec.series, distinct(results, files, spec.series));
   if (spec.medians) shown.note = "Large marks: medians.";
+  const auto say = [&](const std::string& sentence) {
+    shown.note += (shown.note.empty() ? "" : " ") + sentence;
+  };
   if (most > kMostPoints)
-    shown.note += std::string(shown.note.empty() ? "" : " ") + "Shown are " + std::to_string(kMostPoints) +
-                  " points of a panel, evenly chosen of up to " + std::to_string(most) + ".";
+    say("Shown are " + std::to_string(kMostPoints) + " points of a panel, evenly chosen of up to " +
+        std::to_string(most) + ".");
+  if (!together.empty())
+    say("Shown together: all of " + config::join({together.begin(), together.end()}) + ".");
   return shown;
 }
 
@@ -142,17 +150,20 @@ struct Counted {
   };
   std::vector<Sample> samples;
   std::vector<std::size_t> cells;
+  std::set<std::string> together;  // axes but for the seed that a sample's runs differ on
 };
 
 Counted of_metrics(const StudyResults& results, const FigureSpec& spec) {
-  const Rows rows = rows_of(results, spec.selection, spec.metrics);
-  if (rows.empty())
-    throw Error("nothing to show: no run of the study has " + config::join(spec.metrics) + ".");
+  const Rows rows = asked_rows(results, spec.selection, spec.metrics, "nothing to show");
   Counted counted;
   for (const std::string& title : distinct(results, rows, spec.panel))
     for (const std::string& label : distinct(results, rows, spec.series))
-      if (const Rows here = only(only(rows, spec.panel, title), spec.series, label); !here.empty())
-        counted.samples.push_back({title, label.empty() ? spec.metrics[0] : label, interval_of(here).values});
+      if (const Rows here = only(only(rows, spec.panel, title), spec.series, label); !here.empty()) {
+        Interval interval = interval_of(here);
+        counted.together.merge(interval.over);
+        counted.samples.push_back(
+            {title, label.empty() ? spec.metrics[0] : label, std::move(interval.values)});
+      }
   counted.cells = results.cells_of(rows);
   return counted;
 }
@@ -185,6 +196,7 @@ Counted of_arrays(const StudyResults& results, const FigureSpec& spec) {
         if (first && file->evaluation != first->evaluation)
           throw Error(spec.array + " is in the evaluations " + first->evaluation + " and " +
                       file->evaluation + ": choose one by evaluation = \"" + first->evaluation + "\".");
+        if (first) add_differing(file->labels, first->labels, counted.together);
         first = file;
         const std::vector<double> values = numbers_of(*array);
         sample.values.insert(sample.values.end(), values.begin(), values.end());
@@ -247,7 +259,13 @@ StudyFigure histograms_of(const StudyResults& results, const FigureSpec& spec) {
     panel.series.push_back(std::move(median));
   }
   shown.cells = counted.cells;
+  std::vector<std::string> labels;
+  for (const Counted::Sample& sample : counted.samples) labels.push_back(sample.label);
+  shown.figure.legend_title = spec.series.empty() ? "" : legend_title(spec.series, labels);
   shown.note = "Dashed: medians.";
+  if (!counted.together.empty())
+    shown.note +=
+        " Counted together: all of " + config::join({counted.together.begin(), counted.together.end()}) + ".";
   if (outside > 0)
     shown.note += " Beyond the axis: " + std::to_string(outside) + (outside == 1 ? " value." : " values.");
   return shown;

@@ -13,11 +13,7 @@ namespace variform::report {
 namespace {
 
 Rows some_rows(const StudyResults& results, const FigureSpec& spec) {
-  Rows rows = rows_of(results, spec.selection, spec.metrics);
-  if (rows.empty())
-    throw Error("nothing to show: no run of the study has " + config::join(spec.metrics) +
-                (spec.selection.along ? " along the training." : "."));
-  return rows;
+  return asked_rows(results, spec.selection, spec.metrics, "nothing to show");
 }
 
 // Places on the x axis: numbers where all labels are numbers, else one after another with their names.
@@ -49,8 +45,14 @@ void drop_empty_errors(Series& line) {
     line.error.clear();
 }
 
+// What its error bar is: the interval over seeds, or what the evaluation gives for a single run.
+double bar_of(const Interval& interval) {
+  return interval.half.value_or(interval.error.value_or(std::nan("")));
+}
+
 // One line with its intervals, and its single values.
-void add_series(Panel& panel, const std::string& label, const Rows& rows, const Abscissa& x) {
+void add_series(Panel& panel, const std::string& label, const Rows& rows, const Abscissa& x,
+                Averages& averages) {
   std::map<double, Rows> at;
   for (const StudyRow* row : rows) at[x(*row)].push_back(row);
   Series line{label, {}, {}}, single{label, {}, {}};
@@ -59,7 +61,8 @@ void add_series(Panel& panel, const std::string& label, const Rows& rows, const 
     const Interval interval = interval_of(here);
     line.x.push_back(place);
     line.y.push_back(interval.mean);
-    line.error.push_back(interval.half.value_or(std::nan("")));
+    line.error.push_back(bar_of(interval));
+    averages.add(interval);
     if (here.size() < 2) continue;
     for (const double value : interval.values) {
       single.x.push_back(place);
@@ -73,7 +76,7 @@ void add_series(Panel& panel, const std::string& label, const Rows& rows, const 
 
 // One line through the means of two metrics at each label of spec.points.
 void add_pairs(Panel& panel, const std::string& label, const Rows& rows, const std::map<Place, double>& x,
-               const StudyResults& results, const FigureSpec& spec) {
+               const StudyResults& results, const FigureSpec& spec, Averages& averages) {
   Series line{label, {}, {}}, single{label, {}, {}};
   single.style = Series::Style::kSingles;
   std::map<double, Rows> epochs;
@@ -97,7 +100,8 @@ void add_pairs(Panel& panel, const std::string& label, const Rows& rows, const s
     const Interval interval = interval_of(here);
     line.x.push_back(interval_of(places).mean);
     line.y.push_back(interval.mean);
-    line.error.push_back(interval.half.value_or(std::nan("")));
+    line.error.push_back(bar_of(interval));
+    averages.add(interval);
     line.names.push_back(spec.point_labels ? text : "");
     if (here.size() < 2) continue;
     single.x.insert(single.x.end(), places.begin(), places.end());
@@ -110,13 +114,15 @@ void add_pairs(Panel& panel, const std::string& label, const Rows& rows, const s
   if (!single.x.empty()) panel.series.push_back(std::move(single));
 }
 
-void add_bar(Panel& panel, const std::string& label, const Rows& rows) {
+void add_bar(Panel& panel, const std::string& label, const Rows& rows, Averages& averages) {
   const Interval interval = interval_of(rows);
-  panel.series.push_back(
-      {label, {}, {interval.mean}, interval.half ? std::vector{*interval.half} : std::vector<double>{}});
+  averages.add(interval);
+  Series bar{label, {}, {interval.mean}, {bar_of(interval)}};
+  drop_empty_errors(bar);
+  panel.series.push_back(std::move(bar));
 }
 
-// add(panel, label, rows) for each panel and series.
+// add(panel, label, rows, averages) for each panel and series.
 template <class Add>
 StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec, const Rows& rows, const Add& add) {
   // One metric and no panels: the y axis says it.
@@ -124,15 +130,19 @@ StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec, const
                                 ? config::join(spec.metrics)
                                 : std::string();
   StudyFigure shown;
+  Averages averages;
   for (const std::string& title : distinct(results, rows, spec.panel)) {
     const Rows here = only(rows, spec.panel, title);
     Panel panel = empty_panel(spec, title, whole);
     for (const std::string& label : distinct(results, rows, spec.series))
       if (const Rows one = only(here, spec.series, label); !one.empty())
-        add(panel, label.empty() ? spec.metrics[0] : label, one);
+        add(panel, label.empty() ? spec.metrics[0] : label, one, averages);
     if (!panel.series.empty()) shown.figure.panels.push_back(std::move(panel));
   }
   shown.cells = results.cells_of(rows);
+  shown.note = averages.note("Bars", spec.caption);
+  shown.figure.legend_title =
+      legend_title(spec.series, distinct(results, rows, spec.series), averages.over());
   return shown;
 }
 
@@ -142,18 +152,18 @@ StudyFigure curves_of(const StudyResults& results, const FigureSpec& spec) {
   const Rows rows = some_rows(results, spec);
   if (spec.x_metric.empty()) {
     const Abscissa x(results, rows, spec);
-    return panels_of(results, spec, rows, [&](Panel& panel, const std::string& label, const Rows& one) {
-      panel.x_ticks = x.ticks;
-      add_series(panel, label, one, x);
-    });
+    return panels_of(results, spec, rows,
+                     [&](Panel& panel, const std::string& label, const Rows& one, Averages& averages) {
+                       panel.x_ticks = x.ticks;
+                       add_series(panel, label, one, x, averages);
+                     });
   }
   std::map<Place, double> x;
-  for (const StudyRow* row : rows_of(results, spec.selection, {spec.x_metric}))
+  for (const StudyRow* row : asked_rows(results, spec.selection, {spec.x_metric}, "nothing to show"))
     x[place_of(*row)] = row->value;
-  if (x.empty()) throw Error("nothing to show: no run of the study has " + spec.x_metric + ".");
-  StudyFigure shown =
-      panels_of(results, spec, rows, [&](Panel& panel, const std::string& label, const Rows& one) {
-        add_pairs(panel, label, one, x, results, spec);
+  StudyFigure shown = panels_of(
+      results, spec, rows, [&](Panel& panel, const std::string& label, const Rows& one, Averages& averages) {
+        add_pairs(panel, label, one, x, results, spec, averages);
       });
   // Beside more than two lines texts would hide each other; the first line has them.
   for (Panel& panel : shown.figure.panels)

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
@@ -45,7 +46,7 @@ Labels labels_of(const json& entry) {
 // Of two numbers with one name the second goes by its section's name, too.
 class Flatten {
  public:
-  Flatten(StudyRow like, std::vector<StudyRow>& rows) : like_(std::move(like)), rows_(rows) {}
+  Flatten(StudyRow like, StudyResults& results) : like_(std::move(like)), results_(results) {}
 
   void all(const json& result) {
     for (const auto& [name, entry] : result.items())
@@ -58,6 +59,7 @@ class Flatten {
   void section(const std::string& section, const json& entries) {
     for (const auto& [name, entry] : entries.items()) {
       if (!entry.is_object()) continue;
+      if (entry.contains("undefined")) results_.undefined.insert(name);
       const char* key = entry.contains("mean") ? "mean" : "value";
       if (entry.contains(key)) add(section, name, entry.at(key), entry.value("se", json()));
     }
@@ -68,15 +70,69 @@ class Flatten {
     row.metric = names_.insert(name).second ? name : section + "." + name;
     row.value = value.get<double>();
     if (error.is_number()) row.error = error.get<double>();
-    rows_.push_back(std::move(row));
+    results_.rows.push_back(std::move(row));
   }
 
   const StudyRow like_;
-  std::vector<StudyRow>& rows_;
+  StudyResults& results_;
   std::set<std::string> names_;
 };
 
+using Digests = std::map<std::string, std::string>;  // plugin's id and SHA-256
+
+// What made the numbers besides the config: plugins and data.
+class Sources {
+ public:
+  // Which plugins trained a run; of what data. Nothing where environment.json does not say.
+  static std::pair<Digests, std::string> of_run(const fs::path& run) {
+    const json environment = read_json(run / "environment.json").value_or(json::object());
+    std::pair<Digests, std::string> found;
+    if (const auto list = environment.find("plugins"); list != environment.end() && list->is_array())
+      for (const json& plugin : *list)
+        if (plugin.is_object() && plugin.value("id", json()).is_string() &&
+            plugin.value("sha256", json()).is_string())
+          found.first[plugin.at("id")] = plugin.at("sha256");
+    if (const auto data = environment.find("data_fingerprint");
+        data != environment.end() && data->is_string())
+      found.second = data->get<std::string>();
+    return found;
+  }
+
+  // Eight digits for the plugins that trained and those that evaluated; empty where neither is known.
+  std::string add(const Digests& trained, const json& evaluation) {
+    Digests evaluated;
+    if (const auto table = evaluation.find("plugins"); table != evaluation.end() && table->is_object())
+      for (const auto& [id, digest] : table->items())
+        if (digest.is_string()) evaluated[id] = digest.get<std::string>();
+    std::string lines;
+    for (const Digests* digests : {&trained, static_cast<const Digests*>(&evaluated)})
+      for (const auto& [id, digest] : *digests) {
+        seen_[id].insert(digest);
+        if (digests == &trained || !trained.contains(id) || trained.at(id) != digest)
+          lines += id + " " + digest + "\n";
+      }
+    return lines.empty() ? "" : config::short_hash(lines);
+  }
+
+  std::vector<std::string> warnings() const {
+    std::vector<std::string> found;
+    for (const auto& [id, digests] : seen_) {
+      if (digests.size() < 2) continue;
+      std::vector<std::string> all;
+      for (const std::string& digest : digests) all.push_back(digest.substr(0, 12));
+      found.push_back("the results are of different code of the plugin " + id + " (" + config::join(all) +
+                      "), side by side in tables and figures; results.csv tells them apart in its column "
+                      "`plugins`.");
+    }
+    return found;
+  }
+
+ private:
+  std::map<std::string, std::set<std::string>> seen_;
+};
+
 void add_evaluation(StudyResults& results, const json& cell, const json& evaluation, const fs::path& run,
+                    const std::pair<Digests, std::string>& made_by, Sources& sources,
                     std::vector<fs::path>& lost) {
   const fs::path file = run / evaluation.at("file").get<std::string>();
   const std::optional<json> result = read_json(file);
@@ -91,11 +147,14 @@ void add_evaluation(StudyResults& results, const json& cell, const json& evaluat
   row.hash = cell.at("hash").get<std::string>();
   row.seed = cell.at("seed").get<std::uint64_t>();
   row.commit = found.value("commit", "");
+  row.plugins = sources.add(made_by.first, found);
+  row.data = made_by.second;
   results.files.push_back({row.stage, row.evaluation, row.labels, row.epoch, file, run});
-  Flatten(row, results.rows).all(found);
+  Flatten(row, results).all(found);
 }
 
-void add_cell(StudyResults& results, const json& cell, const fs::path& runs, std::vector<fs::path>& lost) {
+void add_cell(StudyResults& results, const json& cell, const fs::path& runs, Sources& sources,
+              std::vector<fs::path>& lost) {
   StudyResults::Cell entry{cell.at("stage").get<std::string>(), labels_of(cell), {}, {}, {}};
   for (const auto& [axis, label] : entry.labels) {
     const auto place = std::find(results.axes.begin(), results.axes.end(), axis) - results.axes.begin();
@@ -112,8 +171,9 @@ void add_cell(StudyResults& results, const json& cell, const fs::path& runs, std
     for (const json& picture : cell.value("pictures", json::array()))
       entry.pictures.push_back(
           {picture.at("name").get<std::string>(), entry.run / picture.at("file").get<std::string>()});
+    const auto made_by = Sources::of_run(entry.run);
     for (const json& evaluation : cell.at("evaluations"))
-      add_evaluation(results, cell, evaluation, entry.run, lost);
+      add_evaluation(results, cell, evaluation, entry.run, made_by, sources, lost);
   }
   results.cells.push_back(std::move(entry));
 }
@@ -171,9 +231,10 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) {
   const json& study = *summary;
   std::vector<fs::path> lost;
   StudyResults results;
+  Sources sources;
   results.name = study.at("name").get<std::string>();
   results.title = study.at("title").get<std::string>();
-  for (const json& cell : study.at("cells")) add_cell(results, cell, runs, lost);
+  for (const json& cell : study.at("cells")) add_cell(results, cell, runs, sources, lost);
   for (const json& comparison : study.at("comparisons")) {
     StudyRow row;
     row.stage = comparison.at("stage").get<std::string>();
@@ -186,9 +247,11 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) {
       continue;
     }
     row.commit = found->value("commit", "");
-    Flatten(row, results.rows).all(*found);
+    row.plugins = sources.add({}, *found);
+    Flatten(row, results).all(*found);
     results.files.push_back({row.stage, row.evaluation, row.labels, {}, file, {}});
   }
+  results.warnings = sources.warnings();
   if (!lost.empty()) results.problems.push_back(gone(lost));
   return results;
 }
@@ -196,14 +259,15 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) {
 std::string csv_of(const StudyResults& results) {
   std::string text = "stage";
   for (const std::string& axis : results.axes) text += "," + csv_field(axis);
-  text += ",evaluation,epoch,step,metric,value,se,hash,run_seed,commit\n";
+  text += ",evaluation,epoch,step,metric,value,se,hash,run_seed,commit,plugins,data\n";
   for (const StudyRow& row : results.rows) {
     text += csv_field(row.stage);
     for (const std::string& axis : results.axes) text += "," + csv_field(label_of(row.labels, axis));
     text += "," + csv_field(row.evaluation) + "," + (row.epoch ? number(*row.epoch) : "end") + "," +
             (row.step ? std::to_string(*row.step) : "") + "," + csv_field(row.metric) + "," +
             number(row.value) + "," + (row.error ? number(*row.error) : "") + "," + row.hash + "," +
-            (row.seed ? std::to_string(*row.seed) : "") + "," + csv_field(row.commit) + "\n";
+            (row.seed ? std::to_string(*row.seed) : "") + "," + csv_field(row.commit) + "," + row.plugins +
+            "," + csv_field(row.data) + "\n";
   }
   return text;
 }

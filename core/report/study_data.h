@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,9 @@ struct StudyRow {
   std::optional<double> error;  ///< standard error over data
   std::string hash;
   std::optional<std::uint64_t> seed;
-  std::string commit;  ///< of the program that evaluated; empty: not known
+  std::string commit;   ///< of the program that evaluated; empty: not known
+  std::string plugins;  ///< eight digits that stand for the code of all plugins at work; empty: not known
+  std::string data;     ///< fingerprint of the data that the run was trained on; empty: not known
 };
 
 struct StudyResults {
@@ -56,6 +59,8 @@ struct StudyResults {
   std::vector<File> files;
 
   std::vector<std::string> problems;  ///< sentences: evaluations and comparisons that could not be read
+  std::vector<std::string> warnings;  ///< sentences: plugins whose code is not the same in all of the results
+  std::set<std::string> undefined;    ///< metrics that evaluations name, and say why they have no value
 
   /// Brings labels of an axis into their order; texts of "metric" and the like stay as they are.
   void sort_labels(const std::string& axis, std::vector<std::string>& texts) const;
@@ -73,8 +78,8 @@ std::string label_of(const Labels& labels, const std::string& axis);
 /// problem of the results. Throws Error for a folder without study.json.
 StudyResults read_study(const std::filesystem::path& folder, const std::filesystem::path& runs);
 
-/// All rows: stage, the axes, evaluation, epoch, step, metric, value, standard error, hash, seed, commit. Numbers
-/// round-trip.
+/// All rows: stage, the axes, evaluation, epoch, step, metric, value, standard error, hash, seed, commit, plugins, data.
+/// Numbers round-trip.
 std::string csv_of(const StudyResults& results);
 
 /// A text as a field of a CSV file: in quotes where it must be.
@@ -83,8 +88,11 @@ std::string csv_field(const std::string& text);
 /// Mean of some values with the half width of its 95 % interval by Student's t (none for one value).
 struct Interval {
   double mean = 0;
-  std::optional<double> half;
-  std::vector<double> values;
+  std::optional<double> half{};
+  std::vector<double> values{};
+  std::optional<double>
+      error{};  ///< of one value of one run: the standard error over data that its evaluation gives
+  std::set<std::string> over{};  ///< axes, besides the seed, that the values differ in
 };
 Interval interval_of(std::vector<double> values);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "config/text.h"
 #include "report/png_grid.h"
 #include "report/study_groups.h"
 
@@ -28,10 +29,13 @@ StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec) {
   for (const FigureSpec& one : spec.panels) {
     StudyFigure shown = by_kind(results, one);
     for (Panel& panel : shown.figure.panels) {
-      if (!one.caption.empty()) panel.title = one.caption;
+      if (!one.title.empty()) panel.title = one.title;
       whole.figure.panels.push_back(std::move(panel));
     }
     cells.insert(shown.cells.begin(), shown.cells.end());
+    if (whole.note.find(shown.note) == std::string::npos)
+      whole.note += (whole.note.empty() ? "" : " ") + shown.note;
+    if (whole.figure.legend_title.empty()) whole.figure.legend_title = shown.figure.legend_title;
   }
   whole.cells.assign(cells.begin(), cells.end());
   return whole;
@@ -59,6 +63,9 @@ Panel empty_panel(const FigureSpec& spec, const std::string& label, const std::s
   panel.log_x = spec.log_x;
   panel.log_y = spec.log_y;
   panel.identity = spec.identity;
+  panel.x_quantity = spec.x + spec.x_metric + spec.x_array + spec.array + (spec.log_x ? " log" : "");
+  const std::string y = spec.panel == "metric" ? label : config::join(spec.metrics) + spec.y_array;
+  panel.y_quantity = (y.empty() ? spec.y_label : y) + (spec.log_y ? " log" : "");
   return panel;
 }
 

@@ -1,9 +1,10 @@
 #pragma once
 // A study's rows, evaluations and cells in groups: by the axes that a figure or table names. What no axis names is
-// averaged.
+// averaged, and if that is more than seeds its caption says so.
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -71,9 +72,40 @@ std::vector<const Item*> only(const std::vector<const Item*>& items, const std::
   return found;
 }
 
-/// Mean and interval of what one place of a figure or table shows. Throws Error where rows of different evaluations, or
-/// of different stages with the same labels, would be averaged.
+/// The rows of these metrics that fit. Throws Error, with the nearest name, when one of the metrics is in no run of the
+/// study or in none that fits. `what`: "the table losses has nothing to show".
+Rows asked_rows(const StudyResults& results, const Selection& selection,
+                const std::vector<std::string>& metrics, const std::string& what);
+
+/// Mean and interval of what one place of a figure or table shows. The interval is one over seeds: where the rows differ
+/// in another axis, each seed counts with its mean over that axis; there is no interval where seeds differ in what they
+/// have of it. Throws Error where rows of different evaluations, or of different stages with the same labels, would be
+/// averaged.
 Interval interval_of(const Rows& rows);
+
+/// Adds the axes but for the seed on which two runs differ.
+void add_differing(const Labels& one, const Labels& other, std::set<std::string>& axes);
+
+/// What a figure or table has averaged, and what its error bars are: the sentences that its caption needs.
+class Averages {
+ public:
+  void add(const Interval& interval);
+  /// "model.prior.type, objective.beta"; empty when nothing but seeds was averaged.
+  std::string over() const;
+  bool has_errors() const { return errors_; }
+  bool has_intervals() const { return intervals_; }
+  /// `mark`: what stands before errors, "±" or "Bars". Nothing is said of intervals that `caption` explains itself.
+  std::string note(const std::string& mark, const std::string& caption) const;
+
+ private:
+  std::set<std::string> over_;
+  bool intervals_ = false, errors_ = false, none_ = false;
+};
+
+/// What a legend must say above its labels: what all values are means of, and the names of the series' axes where labels
+/// are numbers. May be empty.
+std::string legend_title(const std::string& series, const std::vector<std::string>& labels,
+                         const std::string& averaged_over = {});
 
 /// The number that a label is, if it is one.
 std::optional<double> as_number(const std::string& label);

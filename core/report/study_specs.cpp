@@ -3,6 +3,7 @@
 #include "report/study_specs.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "config/load.h"
@@ -80,12 +81,14 @@ void read_curves(Reader& reader, const Axes& axes, FigureSpec& spec) {
   spec.x_metric = reader.text("x_metric", {.fallback = ""});
   spec.points = read_axis(reader, "points", with(axes, {"epoch"}));
   spec.point_labels = reader.flag("point_labels", {.fallback = false});
-  if (spec.kind == Kind::kCurves && spec.x.empty() == spec.x_metric.empty())
+  if (spec.x.empty() == spec.x_metric.empty())
     reader.error("x", spec.x.empty()
                           ? "Curves need an axis @, \"epoch\" or \"step\"; or x_metric with points."
                           : "@ and x_metric exclude each other.");
   if (spec.x_metric.empty() != spec.points.empty())
     reader.error("points", "@, an axis, goes with x_metric, a metric: its labels are the points of a line.");
+  if (spec.point_labels && spec.points.empty())
+    reader.error("point_labels", "@ goes with x_metric and points: there is no label to write otherwise.");
   if (!spec.x_metric.empty() && spec.metrics.size() > 1)
     reader.error("metrics", "@ must be one metric beside x_metric.");
   const std::string x = spec.x.empty() ? spec.x_metric : short_name(spec.x);
@@ -95,6 +98,13 @@ void read_curves(Reader& reader, const Axes& axes, FigureSpec& spec) {
   spec.selection.along = spec.x == "epoch" || spec.x == "step" || spec.points == "epoch";
 }
 
+// One value for each panel and series: there is no x axis.
+void read_bars(Reader& reader, FigureSpec& spec) {
+  read_metrics_of(reader, spec);
+  spec.x_label = reader.text("x_label", {.fallback = ""});
+  spec.y_label = reader.text("y_label", {.fallback = spec.metrics.size() == 1 ? spec.metrics[0] : ""});
+}
+
 void read_heat_map(Reader& reader, FigureSpec& spec) {
   spec.array = reader.text("array");
   spec.sort = reader.text("sort", {.fallback = ""});
@@ -102,7 +112,6 @@ void read_heat_map(Reader& reader, FigureSpec& spec) {
   spec.blocks = reader.text("blocks", {.fallback = "geometry_arrays.blocks"});
   spec.scale_label = reader.text("scale_label", {.fallback = ""});
   spec.x_label = reader.text("x_label", {.fallback = ""});
-  spec.y_label = reader.text("y_label", {.fallback = ""});
   read_range(reader, spec);
 }
 
@@ -137,15 +146,17 @@ void read_histogram(Reader& reader, FigureSpec& spec) {
   spec.y_label = reader.text("y_label", {.fallback = "number"});
 }
 
+constexpr std::array kKinds{"curves", "bars", "heat-map", "scatter", "histogram", "images"};
+
 void read_figure(Reader& reader, const Axes& axes, FigureSpec& spec) {
-  const std::vector<std::string> kinds{"curves", "bars", "heat-map", "scatter", "histogram", "images"};
+  const std::vector<std::string> kinds{kKinds.begin(), kKinds.end()};
   const std::string kind = reader.text("kind", {.fallback = "curves", .choices = kinds});
   spec.kind = static_cast<Kind>(std::find(kinds.begin(), kinds.end(), kind) - kinds.begin());
   const Axes runs = spec.kind == Kind::kImages ? with(axes, {"stage"}) : with(axes, {"evaluation", "stage"}),
              all = with(runs, {"metric"});
   switch (spec.kind) {
-    case Kind::kCurves:
-    case Kind::kBars: read_curves(reader, axes, spec); break;
+    case Kind::kBars: read_bars(reader, spec); break;
+    case Kind::kCurves: read_curves(reader, axes, spec); break;
     case Kind::kHeatMap: read_heat_map(reader, spec); break;
     case Kind::kScatter: read_scatter(reader, spec); break;
     case Kind::kHistogram: read_histogram(reader, spec); break;
@@ -155,9 +166,16 @@ void read_figure(Reader& reader, const Axes& axes, FigureSpec& spec) {
   const bool grid = spec.kind == Kind::kHeatMap || spec.kind == Kind::kImages;
   spec.panel = read_axis(reader, spec.kind == Kind::kImages ? "columns" : "panel", has_metrics ? all : runs);
   if (reader.has("panel_label")) spec.panel_label = reader.text("panel_label");
+  if (spec.panel_label && spec.panel.empty())
+    reader.error(
+        "panel_label", "@ stands before the labels of panels, and this figure has one panel.",
+        std::string("name the axis: ") + (spec.kind == Kind::kImages ? "columns" : "panel") + " = \"…\"");
   if (grid) {
     spec.rows = read_axis(reader, "rows", runs);
     if (reader.has("row_label")) spec.row_label = reader.text("row_label");
+    if (spec.row_label && spec.rows.empty())
+      reader.error("row_label", "@ stands before the labels of rows, and this figure has one row.",
+                   "name the axis: rows = \"…\"");
   } else {
     spec.series = read_axes(reader, "series", has_metrics ? all : runs);
   }
@@ -168,11 +186,31 @@ void read_figure(Reader& reader, const Axes& axes, FigureSpec& spec) {
   spec.selection.along = along;
 }
 
+// A key that other kinds understand would be ignored here: that is an error that says what this kind understands. What
+// no kind understands is for finish().
+void refuse_ignored(Reader& reader, const FigureSpec& spec) {
+  static const std::set<std::string> kOfSomeKind{
+      "active",  "array",    "bins",    "blocks",  "columns",      "identity",   "log_x",
+      "log_y",   "medians",  "metrics", "panel",   "picture",      "points",     "range",
+      "rows",    "series",   "sort",    "x",       "point_labels", "panels",     "x_array",
+      "x_label", "x_metric", "y_array", "y_label", "row_label",    "scale_label"};
+  const auto kind = static_cast<std::size_t>(spec.kind);
+  if (kind >= kKinds.size()) return;  // said already
+  const std::vector<std::string> known = reader.known();
+  for (const auto& member : reader.source().members())
+    if (kOfSomeKind.contains(member.key) && !std::binary_search(known.begin(), known.end(), member.key))
+      reader.error(
+          member.key,
+          std::string("@ is no key of a figure of kind \"") + kKinds[kind] + "\", which would ignore it.",
+          "this kind understands " + config::join(known));
+}
+
 // [[study.figures.panels]]: what a panel says itself, in place of what the figure says.
 void read_panels(Reader& reader, const Axes& axes, FigureSpec& spec, const Node& figure) {
+  if (spec.kind != Kind::kCurves) return;
   const Node* array = reader.node("panels");
   if (!array) return;
-  if (!array->if_array() || !spec.panel.empty() || spec.kind != Kind::kCurves)
+  if (!array->if_array() || !spec.panel.empty())
     return reader.error("panels", "@ is a list of tables, in a figure of curves without `panel`.");
   for (const Node& element : *array->if_array()) {
     Node merged = figure;
@@ -181,9 +219,10 @@ void read_panels(Reader& reader, const Axes& axes, FigureSpec& spec, const Node&
     Reader panel(merged, reader.diagnostics(), "study.figures.panels");
     FigureSpec one;
     one.name = panel.text("name");
-    one.caption = panel.text("title", {.fallback = ""});
-    panel.text("caption", {.fallback = ""});
+    one.title = panel.text("title", {.fallback = ""});
+    one.caption = panel.text("caption", {.fallback = ""});
     read_figure(panel, axes, one);
+    refuse_ignored(panel, one);
     panel.finish();
     spec.panels.push_back(std::move(one));
   }
@@ -241,6 +280,7 @@ std::vector<FigureSpec> read_figures(const Node& figures, const Axes& axes,
     const Node figure = reader.source();
     read_figure(reader, axes, spec);
     read_panels(reader, axes, spec, figure);
+    refuse_ignored(reader, spec);
   });
 }
 
@@ -261,5 +301,20 @@ std::string label_text(Reader& reader, const std::string& key) {
 }
 
 std::string short_name(const std::string& axis) { return axis.substr(axis.rfind('.') + 1); }
+
+std::vector<std::string> short_names(const std::vector<std::string>& axes) {
+  std::vector<std::string> names;
+  for (const std::string& axis : axes) {
+    std::size_t dot = axis.rfind('.');
+    const auto taken = [&](const std::string& name) {
+      return std::any_of(axes.begin(), axes.end(), [&](const std::string& other) {
+        return other != axis && (other == name || other.ends_with("." + name));
+      });
+    };
+    while (dot != std::string::npos && dot > 0 && taken(axis.substr(dot + 1))) dot = axis.rfind('.', dot - 1);
+    names.push_back(dot == std::string::npos ? axis : axis.substr(dot + 1));
+  }
+  return names;
+}
 
 }  // namespace variform::report

@@ -28,6 +28,7 @@ struct Selection {
 struct FigureSpec {
   enum class Kind { kCurves, kBars, kHeatMap, kScatter, kHistogram, kImages } kind = Kind::kCurves;
   std::string name, caption;
+  std::string title;                 ///< of one of the `panels`
   std::vector<std::string> metrics;  ///< of curves and bars, and of histograms without an array
   std::string x;                     ///< of curves: an axis, "epoch" or "step"
   std::string x_metric,
@@ -73,5 +74,8 @@ std::string label_text(config::Reader& reader, const std::string& key);
 
 /// "beta" of "objective.beta": what axes are called in figures and tables.
 std::string short_name(const std::string& axis);
+
+/// The same for several at once, with as much before as tells them apart: "family.type" and "prior.type".
+std::vector<std::string> short_names(const std::vector<std::string>& axes);
 
 }  // namespace variform::report

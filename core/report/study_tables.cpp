@@ -21,15 +21,28 @@ std::string latex(const std::string& text) {
   return escaped;
 }
 
+// Behind a value whose ± is another one than that of the table's other values.
+constexpr const char* kSingleRun = " †";
+
+std::string latex_number(std::string cell) {
+  const auto put = [&](const std::string& text, const char* in_tex) {
+    if (const std::size_t at = cell.find(text); at != std::string::npos)
+      cell.replace(at, text.size(), in_tex);
+  };
+  put("±", "$\\pm$");
+  put(kSingleRun, "$^\\dagger$");
+  return cell;
+}
+
 // The three texts of a table grow row by row.
 class Builder {
  public:
-  explicit Builder(const TableSpec& spec) : spec_(spec), table_(columns()) {
+  Builder(const TableSpec& spec, const Averages& averages)
+      : spec_(spec), averages_(averages), table_(columns()) {
     std::string heads;
-    for (const std::string& axis : spec.rows) {
-      csv_ += (csv_.empty() ? "" : ",") + csv_field(axis);
-      heads += (heads.empty() ? "" : " & ") + latex(short_name(axis));
-    }
+    for (const std::string& axis : spec.rows) csv_ += (csv_.empty() ? "" : ",") + csv_field(axis);
+    for (const std::string& name : short_names(spec.rows))
+      heads += (heads.empty() ? "" : " & ") + latex(name);
     for (const std::string& metric : spec.metrics) {
       csv_ += "," + csv_field(metric) + "," + csv_field(metric + "_half95") + ",n";
       heads += " & " + latex(metric);
@@ -55,45 +68,58 @@ class Builder {
         continue;
       }
       const Interval interval = interval_of(found->second);
-      cells.push_back(with_error(interval.mean, interval.half.value_or(0)));
+      cells.push_back(with_error(interval.mean, interval.half.value_or(interval.error.value_or(0))));
+      if (averages_.has_intervals() && interval.error.value_or(0) > 0) cells.back() += kSingleRun;
       char text[96];
       std::snprintf(text, sizeof text, ",%.10g,%.10g,%zu", interval.mean, interval.half.value_or(NAN),
                     interval.values.size());
       csv += text;
-      std::string cell = cells.back();
-      if (const std::size_t at = cell.find("±"); at != std::string::npos)
-        cell.replace(at, std::string("±").size(), "$\\pm$");
-      tex += " & " + cell;
+      tex += " & " + latex_number(cells.back());
     }
     table_.add(cells);
     csv_ += csv + "\n";
     latex_ += tex + " \\\\\n";
   }
 
-  StudyTable finished() { return {std::move(table_), csv_, latex_ + "\\hline\n\\end{tabular}\n", {}}; }
+  StudyTable finished() {
+    return {std::move(table_),
+            csv_,
+            latex_ + "\\hline\n\\end{tabular}\n",
+            {},
+            averages_.note("±", spec_.caption)};
+  }
 
  private:
   std::vector<Table::Column> columns() const {
     std::vector<Table::Column> columns;
-    for (const std::string& axis : spec_.rows) columns.push_back({short_name(axis)});
+    for (const std::string& name : short_names(spec_.rows)) columns.push_back({name});
     for (const std::string& metric : spec_.metrics) columns.push_back({metric, Align::kRight});
     return columns;
   }
 
   const TableSpec& spec_;
+  const Averages& averages_;
   Table table_;
   std::string csv_, latex_;
 };
 
+using Groups = std::map<std::vector<std::string>, std::map<std::string, Rows>>;
+
+// All that is averaged anywhere in a table decides what is said of it.
+Averages averages_of(const Groups& groups) {
+  Averages averages;
+  for (const auto& [key, of_metric] : groups)
+    for (const auto& [metric, rows] : of_metric) averages.add(interval_of(rows));
+  return averages;
+}
+
 }  // namespace
 
 StudyTable table_of(const StudyResults& results, const TableSpec& spec) {
-  const Rows rows = rows_of(results, spec.selection, spec.metrics);
-  if (rows.empty())
-    throw Error("the table " + spec.name + " has nothing to show: no run of the study has " +
-                config::join(spec.metrics) + ".");
+  const Rows rows =
+      asked_rows(results, spec.selection, spec.metrics, "the table " + spec.name + " has nothing to show");
   std::vector<std::vector<std::string>> keys;  // of the table's rows, in the order of first sight
-  std::map<std::vector<std::string>, std::map<std::string, Rows>> groups;
+  Groups groups;
   for (const StudyRow* row : rows) {
     std::vector<std::string> key;
     for (const std::string& axis : spec.rows) key.push_back(coordinate(*row, axis));
@@ -103,15 +129,16 @@ StudyTable table_of(const StudyResults& results, const TableSpec& spec) {
     });
     groups[key][*asked].push_back(row);
   }
-  Builder builder(spec);
   try {
+    const Averages averages = averages_of(groups);
+    Builder builder(spec, averages);
     for (const std::vector<std::string>& key : keys) builder.add(key, groups[key]);
+    StudyTable table = builder.finished();
+    table.cells = results.cells_of(rows);
+    return table;
   } catch (const Error& error) {
     throw Error("the table " + spec.name + ": " + error.what());
   }
-  StudyTable table = builder.finished();
-  table.cells = results.cells_of(rows);
-  return table;
 }
 
 }  // namespace variform::report

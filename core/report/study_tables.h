@@ -14,6 +14,7 @@ struct StudyTable {
   Table table;
   std::string csv, latex;
   std::vector<std::size_t> cells;  ///< of the results: whose numbers are in it
+  std::string note{};              ///< sentences that its caption needs; may be empty
 };
 
 /// Throws Error when no run has any of its metrics, and where evaluations or stages would be mixed.

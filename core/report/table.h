@@ -23,15 +23,23 @@ class Table {
   const std::vector<Column>& columns() const { return columns_; }
   const std::vector<std::vector<std::string>>& rows() const { return rows_; }
 
-  /// Two spaces between columns, a line under the headings, no spaces at the ends of lines.
-  std::string text() const;
+  /// Two spaces between columns, a line under the headings, no spaces at the ends of lines. A table that is wider than
+  /// `width` characters (0: no limit) is made to fit: headings are broken at "_", "." and spaces, texts of left-aligned
+  /// columns at spaces; columns that still have no place stand in further blocks below, each with the first columns
+  /// again; what cannot be broken stands below the table as a numbered note. Nothing is cut off.
+  std::string text(std::size_t width = 0) const;
   std::string markdown() const;
 
  private:
+  std::string plain_text() const;
   std::vector<std::size_t> widths() const;
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
+
+/// Lines of more than `width` characters (0: no limit) broken at spaces; what follows stands under the line's last column,
+/// which begins after two spaces, or under its beginning.
+std::string folded(const std::string& text, std::size_t width);
 
 /// `value` with `digits` significant digits ("-0.0123", "1.5e+09"); "–" when it is not finite.
 std::string significant(double value, int digits);

@@ -331,6 +331,15 @@ std::string text_of(const Cell& cell) {
   return text;
 }
 
+std::string kind_of(const Cell& cell) {
+  const auto is_number = [](const std::string& label) {
+    return !label.empty() && label.find_first_not_of("0123456789.+-e") == std::string::npos;
+  };
+  std::string kind = std::to_string(cell.stage);
+  for (const auto& [axis, label] : cell.labels) kind += "\n" + (is_number(label) ? axis : axis + "=" + label);
+  return kind;
+}
+
 std::optional<std::size_t> referred(const Plan& plan, const std::vector<Cell>& cells, const Cell& cell,
                                     const std::string& stage) {
   std::optional<std::size_t> found;

@@ -103,6 +103,9 @@ bool is_for(const Task& task, const Cell& cell, const Plan& plan);
 /// "β 0.1, seed 2"-like text of all labels: "objective.beta=0.1 seed=2".
 std::string text_of(const Cell& cell);
 
+/// What cells have in common that differ in numbers only (seeds, β): stage, axes, and the labels that are words.
+std::string kind_of(const Cell& cell);
+
 /// The cell of `stage` that "@STAGE" means in `cell`: equal labels on all axes that both have; nothing unless there is
 /// exactly one.
 std::optional<std::size_t> referred(const Plan& plan, const std::vector<Cell>& cells, const Cell& cell,

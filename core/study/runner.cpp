@@ -41,9 +41,24 @@ std::string plain(double value) {
   return text;
 }
 
-std::string last_lines(const fs::path& file, std::size_t bytes) {
+std::string contents_of(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// Id and SHA-256 of the plugins that trained a run: what a comparison of runs depends on, too.
+std::string plugins_of(const fs::path& run) {
+  const json environment =
+      json::parse(contents_of(run / "environment.json"), nullptr, /*allow_exceptions=*/false);
+  std::string text;
+  if (!environment.is_object() || !environment.contains("plugins")) return text;
+  for (const json& plugin : environment.at("plugins"))
+    if (plugin.is_object()) text += plugin.value("id", json()).dump() + plugin.value("sha256", json()).dump();
+  return text;
+}
+
+std::string last_lines(const fs::path& file, std::size_t bytes) {
+  const std::string text = contents_of(file);
   return text.size() > bytes ? "…" + text.substr(text.size() - bytes) : text;
 }
 
@@ -114,8 +129,15 @@ fs::path Runner::file_of(const fs::path& run, const Step& step) const {
           (step.picture ? ".png" : ".json"));
 }
 
+// Why a run's results are of other code than what would be made now; empty if they are not.
+std::string Runner::changed(const fs::path& run) const {
+  if (options_.accept_changed_plugins || !options_.changed || !fs::exists(run)) return {};
+  const std::lock_guard lock(mutex_);
+  return options_.changed(run);
+}
+
 bool Runner::done(const Cell& cell, const fs::path& run) const {
-  if (!fs::exists(run / "DONE")) return false;
+  if (!fs::exists(run / "DONE") || !changed(run).empty()) return false;
   const auto steps = steps_of(cell);
   return std::all_of(steps.begin(), steps.end(),
                      [&](const Step& step) { return fs::exists(file_of(run, step)); });
@@ -125,11 +147,19 @@ std::vector<State> Runner::states() {
   std::vector<State> states;
   for (std::size_t i = 0; i < cells_.size(); ++i) {
     State state;
+    const std::vector<Step> steps = steps_of(cells_[i]);
+    state.results = steps.size();
     if (const auto found = resolved(i)) {
       state.run = run_of(*found);
-      state.stage = done(cells_[i], state.run) ? State::Stage::kDone
-                    : fs::exists(state.run)    ? State::Stage::kPartly
-                                               : State::Stage::kUntrained;
+      state.stage = !changed(state.run).empty()  ? State::Stage::kOtherPlugins
+                    : done(cells_[i], state.run) ? State::Stage::kDone
+                    : fs::exists(state.run)      ? State::Stage::kPartly
+                                                 : State::Stage::kUntrained;
+      if (state.stage != State::Stage::kOtherPlugins)
+        state.results_done =
+            static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), [&](const Step& step) {
+              return fs::exists(file_of(state.run, step));
+            }));
     } else {
       state.stage = State::Stage::kWaiting;
     }
@@ -160,6 +190,7 @@ void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std:
   const fs::path config = options_.folder / "cells" / (number_of(cell) + ".toml");
   std::vector<std::string> arguments{"train", config.string(), "--folder", run.string(), "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
+  if (options_.accept_changed_plugins) arguments.emplace_back("--accept-changed-plugins");
   execute(cell, arguments);
 }
 
@@ -179,10 +210,34 @@ void Runner::execute(std::size_t cell, const fs::path& run, const Step& step) {
   produce(cell, file_of(run, step), std::move(arguments));
 }
 
+// Keeps a run of other plugins under another name, where no study looks for it, and what was built on it too: first of
+// all, so that a study that is killed does not take it for one that fits.
+void Runner::set_aside(std::size_t cell, const std::string& why) {
+  for (std::size_t other = 0; other < cells_.size(); ++other)
+    if (const auto& needs = cells_[other].needs; std::find(needs.begin(), needs.end(), cell) != needs.end())
+      set_aside(other, "it builds on " + text_of(cells_[cell]));
+  const std::lock_guard lock(mutex_);
+  const auto found = resolved(cell);
+  if (!found || !fs::exists(run_of(*found))) return;
+  const fs::path run = run_of(*found);
+  fs::path kept = run;
+  kept += ".before-" + config::short_hash(plugins_of(run));
+  for (int n = 2; fs::exists(kept); ++n) kept = fs::path(run.string() + ".before-" + std::to_string(n));
+  fs::rename(run, kept);
+  options_.say("warning: " + text_of(cells_[cell]) + " is made again: " + why +
+               " What there was is kept in " + kept.string() + ".");
+}
+
 // Trains as far as the next evaluation asks, evaluates, and so on; returns what it did.
 std::string Runner::work(std::size_t cell) {
   const auto found = resolved(cell);
   if (!found) throw std::runtime_error("a run that it builds on is missing");
+  for (const std::size_t need : cells_[cell].needs)
+    if (!changed(run_of(*resolved(need))).empty())
+      throw std::runtime_error("the run that it builds on, " + text_of(cells_[need]) +
+                               ", was trained with other plugins; do cell " + std::to_string(need + 1) +
+                               " first");
+  if (const std::string why = changed(run_of(*found)); !why.empty()) set_aside(cell, why);
   const fs::path run = run_of(*found);
   if (done(cells_[cell], run)) return kWasDone;
   const fs::path config = options_.folder / "cells" / (number_of(cell) + ".toml");
@@ -299,6 +354,7 @@ std::vector<Runner::Group> Runner::groups() {
     for (auto& [key, group] : by_labels) {
       if (group.runs.size() < 2) continue;
       std::vector<std::string> identity = group.runs;
+      for (const std::string& run : group.runs) identity.push_back(plugins_of(run));
       identity.insert(identity.end(), comparison.options.begin(), comparison.options.end());
       group.file = fs::path("comparisons") / (comparison.name + "-" + hash_of(identity) + ".json");
       groups.push_back(std::move(group));

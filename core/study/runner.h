@@ -33,6 +33,10 @@ struct RunnerOptions {
   std::int64_t threads = 0;            ///< of a cell's processes with one job; 0: as its config says
   std::optional<std::size_t> only;     ///< this cell alone (with what it needs, which must be done)
   std::function<Resolved(const config::Node&)> resolve;  ///< throws config::Error
+  /// A sentence when a run was trained with other plugins than those at hand, else empty. Its results are then not mixed
+  /// with new ones: the run is kept under another name and made again, unless such runs are accepted.
+  std::function<std::string(const std::filesystem::path& run)> changed;
+  bool accept_changed_plugins = false;
   std::function<bool()> interrupted;
   std::function<void(const std::string&)> say;  ///< one line of progress
   /// After each cell: how many have ended, how many of those this call worked at, how many there are. May be empty.
@@ -41,8 +45,9 @@ struct RunnerOptions {
 
 /// Where a cell stands.
 struct State {
-  enum class Stage { kWaiting, kUntrained, kPartly, kDone } stage = Stage::kUntrained;
-  std::filesystem::path run;  ///< empty while it waits for the runs that it needs
+  enum class Stage { kWaiting, kUntrained, kPartly, kDone, kOtherPlugins } stage = Stage::kUntrained;
+  std::filesystem::path run;                  ///< empty while it waits for the runs that it needs
+  std::size_t results = 0, results_done = 0;  ///< evaluations and pictures
 };
 
 class Runner {
@@ -79,6 +84,8 @@ class Runner {
   std::vector<Step> steps_of(const Cell& cell) const;
   std::filesystem::path file_of(const std::filesystem::path& run, const Step& step) const;
   bool done(const Cell& cell, const std::filesystem::path& run) const;
+  std::string changed(const std::filesystem::path& run) const;
+  void set_aside(std::size_t cell, const std::string& why);
 
   std::string work(std::size_t cell);
   void train(std::size_t cell, const std::filesystem::path& run, const std::vector<std::string>& more);
@@ -93,7 +100,7 @@ class Runner {
   const std::vector<Cell>& cells_;
   RunnerOptions options_;
   std::map<std::size_t, Resolved> resolved_;  ///< cells that have been asked for
-  std::recursive_mutex mutex_;                ///< guards resolved_
+  mutable std::recursive_mutex mutex_;        ///< guards resolved_ and the calls of resolve and changed
 };
 
 }  // namespace variform::study

@@ -4,6 +4,7 @@
 
 #include <variform/manifest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -68,11 +69,20 @@ std::string plugins_json(const plugins::Registry& registry) {
   return list.dump();
 }
 
-std::string changed_plugins(const checkpoint::Snapshot& snapshot, const plugins::Registry& registry) {
+std::map<std::string, std::string> plugin_digests(const plugins::Registry& registry) {
+  std::map<std::string, std::string> digests;
+  for (const plugins::PluginRecord* plugin : registry.records())
+    if (plugin->status == plugins::Status::kLoaded) digests[plugin->id] = plugin->sha256;
+  return digests;
+}
+
+namespace {
+
+std::string changes_since(const json& recorded, const plugins::Registry& registry, const char* since) {
   std::map<std::string, json> now;
   for (const json& plugin : json::parse(plugins_json(registry))) now[plugin.at("id")] = plugin;
   std::string changes;
-  for (const json& before : json::parse(attribute(snapshot, "plugins"))) {
+  for (const json& before : recorded) {
     const auto found = now.find(before.at("id"));
     if (found == now.end() || found->second.at("sha256") == before.at("sha256")) continue;
     changes += (changes.empty() ? "" : "; ") + before.at("id").get<std::string>() + " was " +
@@ -81,7 +91,24 @@ std::string changed_plugins(const checkpoint::Snapshot& snapshot, const plugins:
                found->second.at("version").get<std::string>() + " (" +
                found->second.at("sha256").get<std::string>().substr(0, 12) + ")";
   }
-  return changes.empty() ? "" : "plugins have changed since the checkpoint was written: " + changes + ".";
+  return changes.empty() ? "" : "plugins have changed since " + std::string(since) + ": " + changes + ".";
+}
+
+}  // namespace
+
+std::string changed_plugins(const checkpoint::Snapshot& snapshot, const plugins::Registry& registry) {
+  return changes_since(json::parse(attribute(snapshot, "plugins")), registry, "the checkpoint was written");
+}
+
+std::string changed_plugins(const fs::path& run, const plugins::Registry& registry) {
+  std::ifstream file(run / "environment.json");
+  const json environment = json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (!environment.is_object() || !environment.contains("plugins")) return {};
+  try {
+    return changes_since(environment.at("plugins"), registry, "it was trained");
+  } catch (const json::exception&) {  // of another form: it says nothing
+    return {};
+  }
 }
 
 }  // namespace variform::train

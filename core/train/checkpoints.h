@@ -32,7 +32,11 @@ Shape shape_of(const checkpoint::Snapshot& snapshot);
 
 /// Id, version, path and SHA-256 of the plugins that have been used so far, as a JSON array.
 std::string plugins_json(const plugins::Registry& registry);
+/// The same in short, for results: id and SHA-256.
+std::map<std::string, std::string> plugin_digests(const plugins::Registry& registry);
 /// Empty, or a sentence that names every plugin that differs from those a checkpoint was written with.
 std::string changed_plugins(const checkpoint::Snapshot& snapshot, const plugins::Registry& registry);
+/// The same for a run's folder, from its environment.json alone; empty where that does not say.
+std::string changed_plugins(const std::filesystem::path& run, const plugins::Registry& registry);
 
 }  // namespace variform::train

@@ -239,7 +239,7 @@ TEST_CASE("data sets") {
   CHECK(only_error(kValid, {"data.binarise=static", "data.scale=standardise"}) ==
         "command line: data.binarise = \"static\" needs values between 0 and 1, but scale is "
         "\"standardise\". | "
-        "write scale = \"unit\"");
+        "in a shell, write data.scale=unit");
   const Experiment e = good(with(kValid, kNamed, "dataset = { files = [\"a.npy\"], shape = [3] }"));
   CHECK(e.data.dataset.find("files")->if_array()->size() == 1);
   CHECK_FALSE(e.data.model);

@@ -131,8 +131,8 @@ TEST_CASE("derived metrics are made of the same run's, or of its like's with ano
     CHECK_FALSE(above[i].error);
   }
   CHECK_THAT(csv_of(results),
-             ContainsSubstring("evaluation,epoch,step,metric,value,se,hash,run_seed,commit\n"
-                               "main,diagonal,0.5,1,final,end,7,constant,4,,hrun-1,1,abc1234\n"));
+             ContainsSubstring("evaluation,epoch,step,metric,value,se,hash,run_seed,commit,plugins,data\n"
+                               "main,diagonal,0.5,1,final,end,7,constant,4,,hrun-1,1,abc1234,,\n"));
 }
 
 TEST_CASE("a metric may be of some runs only, and of others by another entry of its name") {

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <set>
+#include <sstream>
 
 #include "fake_study.h"
 
@@ -115,6 +117,108 @@ TEST_CASE("a table is aligned by characters, and the same as Markdown") {
   CHECK_THROWS_AS(table.add({"1", "2", "3"}), Error);
 }
 
+TEST_CASE("a table that is too wide breaks headings and texts, and nothing is lost") {
+  Table table({{"value"}, {"nats_per_example", Align::kRight}, {"what it is"}});
+  table.add({"elbo", "236.91", "negative evidence lower bound: nll + kl"});
+  table.add({"taylor", "-1.5", "second-order expansion"});
+  CHECK(table.text(60) ==
+        "value   nats_per_example  what it is\n"
+        "──────  ────────────────  ──────────────────────────────────\n"
+        "elbo              236.91  negative evidence lower bound: nll\n"
+        "                          + kl\n"
+        "taylor              -1.5  second-order expansion\n");
+  CHECK(table.text(40) ==
+        "value   nats_per_example\n"
+        "──────  ────────────────\n"
+        "elbo              236.91\n"
+        "taylor              -1.5\n"
+        "\n"
+        "value   what it is\n"
+        "──────  ────────────────────────────────\n"
+        "elbo    negative evidence lower bound:\n"
+        "        nll + kl\n"
+        "taylor  second-order expansion\n");
+  CHECK((table.text(0) == table.text() && table.text(500) == table.text()));
+}
+
+TEST_CASE("columns without a place stand below, and words without one are notes") {
+  Table table({{"family.type"},
+               {"prior.type"},
+               {"mutual_information", Align::kRight},
+               {"mutual_information_gap", Align::kRight},
+               {"elbo", Align::kRight}});
+  table.add({"diagonal", "gaussian", "1.25 ± 0.25", "0.5", "236.91"});
+  table.add({"block", "mixture", "1.5 ± 0.25", "0.75", "36.91"});
+  CHECK(table.text(60) ==
+        "                                             mutual_\n"
+        "family.                       mutual_   information_\n"
+        "type        prior.type    information            gap    elbo\n"
+        "──────────  ──────────  ─────────────  ─────────────  ──────\n"
+        "diagonal    gaussian      1.25 ± 0.25            0.5  236.91\n"
+        "block       mixture        1.5 ± 0.25           0.75   36.91\n");
+  CHECK(table.text(42) ==
+        "                                   mutual_\n"
+        "family.type  prior.type        information\n"
+        "───────────  ──────────  ─────────────────\n"
+        "diagonal     gaussian          1.25 ± 0.25\n"
+        "block        mixture            1.5 ± 0.25\n"
+        "\n"
+        "                           mutual_\n"
+        "family.    prior.     information_\n"
+        "type       type                gap    elbo\n"
+        "─────────  ─────────  ────────────  ──────\n"
+        "diagonal   gaussian            0.5  236.91\n"
+        "block      mixture            0.75   36.91\n");
+  Table runs({{"run"}, {"state"}, {"loss", Align::kRight}});
+  runs.add({"a-name-without-any-space-that-is-longer-than-half-0123abcd-1", "done", "103.5"});
+  runs.add({"quick-1", "begun", "9.5"});
+  CHECK(runs.text(64) ==
+        "run      state   loss\n"
+        "───────  ─────  ─────\n"
+        "[1]      done   103.5\n"
+        "quick-1  begun    9.5\n"
+        "\n"
+        "[1] a-name-without-any-space-that-is-longer-than-half-0123abcd-1\n");
+}
+
+TEST_CASE("long lines are folded under their last column, or under their beginning") {
+  const std::string text =
+      "a:1  one two three four five six seven\nanother:one  org.variform.encoders 1.0.0  A perceptron for "
+      "all data.\n"
+      "short  as it is\n";
+  CHECK(folded(text, 30) ==
+        "a:1  one two three four five\n"
+        "     six seven\n"
+        "another:one\n"
+        "    org.variform.encoders\n"
+        "    1.0.0\n"
+        "    A perceptron for all data.\n"
+        "short  as it is\n");
+  CHECK((folded(text, 0) == text && folded(text, 500) == text));
+}
+
+TEST_CASE("tables of twenty columns fit every terminal") {
+  std::vector<Table::Column> columns{{"run"}, {"what it is"}};
+  for (int c = 0; c < 20; ++c)
+    columns.push_back({"disentanglement_of_group_" + std::to_string(c), Align::kRight});
+  Table table(columns);
+  std::vector<std::string> row{"run-1",
+                               "a sentence of some length that would not fit beside all of the numbers"};
+  for (int c = 0; c < 20; ++c) row.push_back(std::to_string(1000 + c) + ".5 ± 0.5");
+  table.add(row);
+  for (const std::size_t width : {40, 80, 100, 132, 200}) {
+    const std::string text = table.text(width);
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      INFO(width << ": " << line);
+      CHECK(static_cast<std::size_t>(std::count_if(line.begin(), line.end(), [](char c) {
+              return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+            })) <= width);
+    }
+    for (int c = 0; c < 20; ++c) CHECK_THAT(text, ContainsSubstring(row[static_cast<std::size_t>(c) + 2]));
+  }
+}
+
 TEST_CASE("a value is shown with the digits that its standard error vouches for") {
   CHECK(with_error(236.914159, 0.3456) == "236.91 ± 0.35");
   CHECK(with_error(-1234.5, 12) == "-1234 ± 12");
@@ -214,6 +318,59 @@ TEST_CASE("texts of ticks have lines, and leave out what has no room") {
   figure.panels[0].log_x = true;
   figure.panels[0].x_ticks = {{0.1, "0.1"}, {0.4, "0.4"}, {0.98, "0.98"}, {1, "1"}};
   CHECK_THAT(script_of(figure, "f"), ContainsSubstring("(\"0.1\" 0.1, \"0.4\" 0.4, \"\" 0.98, \"1\" 1)"));
+}
+
+// How often a text occurs.
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST_CASE("no two series of a figure look alike") {
+  Figure figure;
+  figure.panels = {{"", "x", "y", {}}};
+  for (int s = 0; s < 20; ++s)
+    figure.panels[0].series.push_back({"run " + std::to_string(s), {0, 1}, {0.5 * s, 1.0 * s}});
+  const std::string script = script_of(figure, "f");
+  std::set<std::string> looks, colours;
+  std::istringstream lines(script);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("set style line ")) continue;
+    const std::string look = line.substr(line.find("lw"));
+    looks.insert(look);
+    colours.insert(look.substr(look.find('#'), 7));
+  }
+  CHECK((looks.size() == 20 && colours.size() == 16));
+  CHECK_THAT(script, ContainsSubstring("set style line 17 lw 2 lc rgb '#0072B2' pt 7 ps 0.8 dt 2\n"));
+  // Bars and histograms have no dashes.
+  figure.kind = FigureKind::kBars;
+  for (Series& series : figure.panels[0].series) series.x.clear(), series.y.resize(1);
+  CHECK_THROWS_WITH(script_of(figure, "f"),
+                    "20 series in one figure, of which 16 can be told apart: show fewer, or more panels.");
+  figure.panels[0].series.resize(16);
+  CHECK_NOTHROW(script_of(figure, "f"));
+}
+
+TEST_CASE("panels that show one quantity have one scale") {
+  Figure figure;
+  figure.panels = {{"a", "x", "kl", {{"one", {0, 10}, {0.5, 2}, {0.5, 0.5}}}},
+                   {"b", "x", "kl", {{"one", {0, 20}, {4, 12.5}}}},
+                   {"c", "x", "nll", {{"one", {0, 1}, {100, 200}}}}};
+  CHECK(count_of(script_of(figure, "f"), "set yrange [") == 0);
+  for (Panel& panel : figure.panels) panel.x_quantity = "x", panel.y_quantity = panel.y_label;
+  const std::string script = script_of(figure, "f");
+  CHECK(count_of(script, "  set yrange [-0.5:13]\n") == 2);  // 0 to 12.5, and 4 % at both ends
+  CHECK(count_of(script, "set yrange [") == 2);
+  CHECK(count_of(script, "  set xrange [-0.6:20.6]\n") == 3);
+
+  figure.kind = FigureKind::kBars;
+  figure.panels = {{"a", "", "kl", {{"one", {}, {4}}, {"two", {}, {8}}}},
+                   {"b", "", "kl", {{"one", {}, {16}}, {"two", {}, {16.5}}}}};
+  for (Panel& panel : figure.panels) panel.y_quantity = "kl";
+  // The second alone would be shown by marks; beside the first it has bars from 0 on.
+  CHECK(count_of(script_of(figure, "f"), "  set yrange [0:17]\n") == 2);
+  CHECK(count_of(script_of(figure, "f"), " with boxes ls ") == 4);
 }
 
 TEST_CASE("bars begin at zero, and marks stand for values that are nearly equal") {

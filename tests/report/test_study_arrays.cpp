@@ -296,11 +296,15 @@ log_y = true
   for (const char* line :
        {"study.toml:2:1: error: study.figures.array is missing.\n",
         "study.toml:5:9: error: study.figures.range must be two numbers, the smaller first.\n",
-        "study.toml:6:1: error: Unknown key \"series\" in [study.figures].\n",
+        "study.toml:6:10: error: study.figures.series is no key of a figure of kind \"heat-map\", which "
+        "would "
+        "ignore it.\n",
         "study.toml:10:11: error: A histogram is of either study.figures.metrics or an array.\n",
         "study.toml:12:8: error: study.figures.bins must be between 1 and 1000, found 0.\n",
         "study.toml:13:1: error: study.figures.picture is missing.\n",
-        "study.toml:16:1: error: Unknown key \"panel\" in [study.figures].\n",
+        "study.toml:16:9: error: study.figures.panel is no key of a figure of kind \"images\", which would "
+        "ignore "
+        "it.\n",
         "study.toml:17:14: error: study.figures.evaluation chooses no pictures: they are of runs.\n",
         "study.toml:20:8: error: ", "study.toml:21:1: error: study.figures.x_array is missing.\n",
         "study.toml:25:12: error: study.figures.identity needs two axes of one kind: log_x and log_y, or "

@@ -51,6 +51,140 @@ TEST_CASE("a metric against another is a line through the means at each label of
       "the figure f: nothing to show: no run of the study has rate.");
 }
 
+// Two families × two seeds, kl = 1, 3 (seeds of the first family), 5, 9.
+FakeStudy two_families() {
+  FakeStudy study;
+  const auto add = [&](const char* family, const char* seed, double kl) {
+    study.add({{"model.family.type", family}, {"seed", seed}}, {{"values", values_of({{"kl", kl}})}});
+  };
+  add("diagonal", "1", 1);
+  add("diagonal", "2", 3);
+  add("full", "1", 5);
+  add("full", "2", 9);
+  return study;
+}
+
+TEST_CASE("nothing but seeds is averaged without its name, and intervals are over seeds alone") {
+  FakeStudy study = two_families();
+  const std::string bars = "kind = \"bars\"\nmetrics = [\"kl\"]\n";
+  StudyFigure found = figure_of(study.read(), figure(bars));
+  REQUIRE(found.figure.panels.at(0).series.size() == 1);
+  CHECK(found.figure.panels[0].series[0].y == Numbers{4.5});
+  // Means of the seeds over the families: 3 and 6.
+  CHECK(found.figure.panels[0].series[0].error.at(0) == testing::Approx(12.7062047 * 1.5));
+  CHECK(found.note == "Averaged over model.family.type. Bars: 95 % interval over seeds.");
+  CHECK(found.figure.legend_title == "means over model.family.type");
+  CHECK_THAT(script_of(found.figure, "f"), ContainsSubstring("title 'means over model.family.type'"));
+
+  const auto table = [&](const char* rows) {
+    const std::string toml = "[[study.tables]]\nname = \"t\"\nmetrics = [\"kl\"]\nrows = [\"";
+    return table_of(study.read(), read_from(toml + rows + "\"]", "tables", read_tables).at(0));
+  };
+  CHECK(table("model.family.type").note == "±: 95 % interval over seeds.");
+  // One seed in each row: no interval over the families.
+  const StudyTable of_seeds = table("seed");
+  CHECK(of_seeds.csv == "seed,kl,kl_half95,n\n1,3,nan,2\n2,6,nan,2\n");
+  CHECK(of_seeds.note ==
+        "Averaged over model.family.type; an interval needs several seeds with the same labels there.");
+  // Seeds that differ in which families they have are no sample of one number.
+  study.add({{"model.family.type", "block"}, {"seed", "2"}}, {{"values", values_of({{"kl", 2}})}});
+  found = figure_of(study.read(), figure(bars));
+  CHECK(found.figure.panels[0].series[0].y == Numbers{4});
+  CHECK(found.figure.panels[0].series[0].error.empty());
+
+  // Where the axis has a place, seeds are all that is averaged.
+  found = figure_of(study.read(), figure(bars + "series = \"model.family.type\""));
+  CHECK((found.figure.legend_title.empty() && found.figure.panels[0].series.size() == 3));
+  CHECK(figure_of(study.read(),
+                  figure(bars + "series = \"model.family.type\"\ncaption = \"Mean, 95 % interval.\""))
+            .note == "Bars: 95 % interval over seeds; of a single run, the standard error over data.");
+}
+
+TEST_CASE("a single run has the standard error over its data, by that name") {
+  FakeStudy study;
+  study.add({{"model.family.type", "diagonal"}, {"seed", "1"}}, {{"values", values_of({{"kl", 7}})}});
+  const StudyFigure found = figure_of(study.read(), figure("kind = \"bars\"\nmetrics = [\"kl\"]"));
+  CHECK(found.figure.panels.at(0).series.at(0).error == Numbers{0.25});
+  CHECK(found.note == "Bars: standard error over data, of one run each.");
+  const auto table = [&] {
+    const std::string toml =
+        "[[study.tables]]\nname = \"t\"\nmetrics = [\"kl\"]\nrows = [\"model.family.type\"]";
+    return table_of(study.read(), read_from(toml, "tables", read_tables).at(0));
+  };
+  CHECK(table().table.rows() == std::vector<std::vector<std::string>>{{"diagonal", "7.00 ± 0.25"}});
+  CHECK(table().note == "±: standard error over data, of one run each.");
+  for (const char* seed : {"1", "2"})
+    study.add({{"model.family.type", "full"}, {"seed", seed}},
+              {{"values", values_of({{"kl", seed[0] == '1' ? 1 : 2}})}});
+  CHECK(table().table.rows() ==
+        std::vector<std::vector<std::string>>{{"diagonal", "7.00 ± 0.25 †"}, {"full", "1.5 ± 6.4"}});
+  CHECK_THAT(table().latex, ContainsSubstring("diagonal & 7.00 $\\pm$ 0.25$^\\dagger$"));
+  CHECK(table().note == "±: 95 % interval over seeds; of a single run (†), the standard error over data.");
+}
+
+TEST_CASE("metrics that no run has are refused with the nearest name, one among others too") {
+  FakeStudy study = two_families();
+  CHECK_THROWS_WITH(
+      figure_of(study.read(), figure("kind = \"bars\"\nmetrics = [\"kl\", \"kll\"]\npanel = \"metric\"")),
+      "the figure f: nothing to show: no run of the study has kll; did you mean \"kl\"?");
+  const std::string toml = "[[study.tables]]\nname = \"t\"\nrows = [\"seed\"]\nmetrics = [\"kl\", \"kll\"]";
+  const TableSpec table = read_from(toml, "tables", read_tables).at(0);
+  CHECK_THROWS_WITH(table_of(study.read(), table),
+                    "the table t has nothing to show: no run of the study has kll; did you mean \"kl\"?");
+  // One that an evaluation names without a value is known.
+  study.add({{"model.family.type", "block"}, {"seed", "1"}},
+            {{"values", {{"kll", {{"undefined", "not defined: no."}}}}}});
+  CHECK(table_of(study.read(), table).csv ==
+        "seed,kl,kl_half95,n,kll,kll_half95,n\n1,3,nan,2,,,0\n2,6,nan,2,,,0\n");
+}
+
+TEST_CASE("keys that a kind of figure ignores are refused, with what it understands") {
+  const std::string said = errors_of(R"toml(
+[[study.figures]]
+name = "a"
+kind = "bars"
+metrics = ["kl"]
+x = "seed"
+[[study.figures]]
+name = "b"
+metrics = ["kl"]
+x = "seed"
+point_labels = true
+panel_label = "q is"
+bins = 3
+)toml",
+                                     "figures", read_figures);
+  for (const char* line :
+       {"study.toml:6:5: error: study.figures.x is no key of a figure of kind \"bars\", which would ignore "
+        "it.\n"
+        "  6 | x = \"seed\"\n    |     ^\n"
+        "  hint: this kind understands caption, evaluation, kind, metrics, name, panel, panel_label, "
+        "series, stage, where, x_label, y_label\n",
+        "study.toml:11:16: error: study.figures.point_labels goes with x_metric and points",
+        "study.toml:12:15: error: study.figures.panel_label stands before the labels of panels, and this "
+        "figure has one panel.\n",
+        "study.toml:13:8: error: study.figures.bins is no key of a figure of kind \"curves\""})
+    CHECK_THAT(said, ContainsSubstring(line));
+}
+
+TEST_CASE("axes whose short names are equal go by longer ones") {
+  CHECK(short_names({"model.family.type", "model.prior.type", "objective.beta", "seed"}) ==
+        std::vector<std::string>{"family.type", "prior.type", "beta", "seed"});
+  CHECK(short_names({"a.b.type", "type"}) == std::vector<std::string>{"b.type", "type"});
+}
+
+TEST_CASE("a legend of numbers says what they are") {
+  const FakeStudy study = grid();
+  const auto title = [&](const std::string& more) {
+    return figure_of(study.read(), figure("kind = \"bars\"\nmetrics = [\"kl\"]\n" + more))
+        .figure.legend_title;
+  };
+  CHECK(title("series = \"objective.beta\"\npanel = \"model.family.type\"") == "beta");
+  CHECK(title("series = [\"model.family.type\", \"objective.beta\"]") == "type, beta");
+  CHECK(title("series = \"model.family.type\"\npanel = \"objective.beta\"") == "");
+  CHECK(title("series = \"objective.beta\"") == "beta; means over model.family.type");
+}
+
 TEST_CASE("ticks of a logarithmic axis are its labels") {
   const FakeStudy study = grid();
   const auto ticks = [&](const char* more) {
@@ -82,7 +216,7 @@ TEST_CASE("what is not comparable is not averaged") {
                     "the table t: kl of the evaluations test and train would be averaged: choose one by "
                     "evaluation = \"test\".");
   CHECK_THROWS_WITH(table("evaluation = \"final\"\nstage = \"train\""),
-                    "the table t has nothing to show: no run of the study has kl.");
+                    "the table t has nothing to show: no run that it chooses has kl.");
   CHECK(table("evaluation = \"test\"") == "seed,kl,kl_half95,n\n1,2,nan,1\n");
   const StudyFigure bars = figure_of(
       results, figure("kind = \"bars\"\nmetrics = [\"kl\"]\npanel = \"stage\"\nseries = \"evaluation\""));
