@@ -27,7 +27,7 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
     throw config::Error("check needs a config file; try: variform check configs/quickstart.toml");
   Loaded loaded = load_config(split, common);
   const Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
-  const auto& [session, preflight] = composed;
+  const auto& [session, preflight, judging] = composed;
   nlohmann::json result = {{"data",
                             {{"name", session->splits.name},
                              {"rows", session->batches->size()},
@@ -35,7 +35,8 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
                              {"domain", session->domain}}},
                            {"latent", session->experiment.latent},
                            {"steps", session->horizon},
-                           {"kl", preflight.closed_kl ? "closed form" : "Monte Carlo"}};
+                           {"kl", preflight.closed_kl ? "closed form" : "Monte Carlo"},
+                           {"best", {{"part", judging.part}, {"judged_from", judging.from}}}};
   int64_t total = 0;
   for (Kind kind : session->assembly->kinds()) {
     int64_t count = 0;

@@ -106,11 +106,11 @@ Domain domain_of(const std::string& name) {
   return Domain::kReal;
 }
 
+}  // namespace
+
 int64_t horizon_of(const config::TrainSpec& spec, int64_t size) {
   return spec.steps ? *spec.steps : data::BatchOrder(size, spec.batch, 0).steps(spec.epochs.value_or(1));
 }
-
-}  // namespace
 
 config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry,
                                       const Places& places, config::Diagnostics& diagnostics) {

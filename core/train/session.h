@@ -28,6 +28,9 @@ struct Places {
 config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry,
                                       const Places& places, config::Diagnostics& diagnostics);
 
+/// How many updates a training of `size` rows has.
+int64_t horizon_of(const config::TrainSpec& spec, int64_t size);
+
 /// Device and dtype that a training asks for. Throws std::runtime_error when there is no such device.
 at::TensorOptions tensor_options(const config::TrainSpec& spec);
 

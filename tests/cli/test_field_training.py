@@ -1,0 +1,206 @@
+"""Trainings and evaluations as people run them: schedules, queues' signals, other lengths, rows that are not finite."""
+
+import json
+import signal
+import subprocess
+
+import numpy
+
+from program import BINARY, ProgramTest, checkpoint, main, metrics, wait_until
+
+RAMP = 'objective.beta={ schedule = "linear", from = 0.0, to = 0.1, steps = 20 }'
+LONG = ("train.steps=40", "train.evaluate_every=4", "train.checkpoint_every=40")
+
+
+def log_of(run):
+    return (run / "log.txt").read_text()
+
+
+def done(run):
+    return json.loads((run / "DONE").read_text())
+
+
+class Best(ProgramTest):
+    def test_it_is_not_judged_while_beta_rises(self):
+        run = self.train(RAMP, *LONG, "train.best=kl", "train.early_stopping={ patience = 2 }")
+        losses = {line["step"]: line["kl"] for line in metrics(run, "test")}
+        self.assertLess(losses[4], min(loss for step, loss in losses.items() if step > 20))   # the ramp would have won
+        best = done(run)["best"]
+        self.assertEqual((best["part"], best["judged_from"]), ("kl", 21))
+        self.assertEqual(best["value"], min(loss for step, loss in losses.items() if step >= 21))
+        self.assertEqual(checkpoint(run / "checkpoints" / "best.h5").step, best["step"])
+        self.assertEqual(min(step for step in losses if step > 20), 24)
+        # Two evaluations without improvement, of those that count.
+        self.assertEqual(done(run)["step"], best["step"] + 8)
+        self.assertIn("best: the step with the least 'kl' on split test, judged from step 21 on, when objective.beta stops "
+                      "changing", log_of(run))
+        for line in log_of(run).splitlines():
+            if line.startswith(("step 4,", "step 8,", "step 12,", "step 16,", "step 20,")):
+                self.assertNotIn("best so far", line)
+
+    def test_a_schedule_as_long_as_the_training_leaves_the_last_step(self):
+        run = self.train('objective.beta={ schedule = "linear", from = 0.0, to = 50.0 }', *LONG,
+                         "train.early_stopping={ patience = 1 }")
+        self.assertEqual((done(run)["step"], done(run)["best"]["step"]), (40, 40))
+        self.assertIn("at the last step alone", log_of(run))
+        # Longer now: what was the last step is on the way.
+        self.resume(run, "train.steps=60")
+        self.assertEqual(done(run)["best"]["step"], 60)
+
+    def test_a_learning_rate_is_no_reason_to_wait(self):
+        run = self.train('train.optimizer.lr={ schedule = "cosine", from = 1e-3, to = 1e-5 }', *LONG)
+        self.assertEqual(done(run)["best"]["judged_from"], 0)
+
+    def test_an_adversary_does_not_decide(self):
+        run = self.train("objective={ type = \"factor-vae\", gamma = 2.0 }", *LONG)
+        self.assertIn("without its adversary's part (critic)", log_of(run))
+        judged = {line["step"]: line["loss"] - line["critic"] for line in metrics(run, "test")}
+        self.assertAlmostEqual(done(run)["best"]["value"], min(judged.values()), places=9)
+
+    def test_a_name_that_the_objective_does_not_have(self):
+        for override, key in (("train.best=nl", "train.best"),
+                              ('train.early_stopping={ part = "nl" }', "train.early_stopping.part")):
+            for command in ("train", "check"):
+                result = self.run_program(command, "small.toml", override, code=2)
+                self.assertIn(f'{key} = "nl" is not a value of this objective, beta-vae', result.stderr)
+                self.assertIn('expected one of: loss, nll, kl. did you mean "nll"?', result.stderr)
+        self.assertFalse((self.folder / "runs").exists())
+        self.assertEqual(done(self.train("train.best=kl"))["best"]["part"], "kl")
+
+
+class NotFiniteEvaluation(ProgramTest):
+    def test_the_row_is_named_and_never_best(self):
+        rows = numpy.random.default_rng(1).normal(size=(200, 6)).astype(numpy.float32)
+        numpy.save(self.folder / "rows.npy", rows)
+        rows[3] = 1e30
+        numpy.save(self.folder / "bad.npy", rows)
+        config = (self.folder / "small.toml").read_text().split("[model]")[1]
+        (self.folder / "rows.toml").write_text("""
+[data.dataset]
+name = "rows"
+domain = "real"
+[data.dataset.splits.train]
+x = "rows.npy"
+[data.dataset.splits.test]
+x = "bad.npy"
+[model]""" + config)
+        run = self.train(config="rows.toml")
+        said = "the first such value comes from row 3 (counted from 0) of split test (part 'nll')"
+        self.assertIn(said, log_of(run))
+        self.assertNotIn("best so far", log_of(run))
+        self.assertIn(said, done(run)["not_finite"])
+        self.assertNotIn("best", done(run))
+        self.assertFalse((run / "checkpoints" / "best.h5").exists())
+
+
+class Resume(ProgramTest):
+    def test_a_schedule_that_had_ended(self):
+        lr = 'train.optimizer.lr={ schedule = "cosine", from = 1e-3, to = 1e-5 }'
+        run = self.train(lr, "train.steps=20")
+        result = self.resume(run, "train.steps=40")
+        # Half of the cosine's way: (1e-3 + 1e-5) / 2.
+        self.assertIn("note: train.optimizer.lr goes from 1e-05 to 0.000505 at step 20: its schedule was for 20 steps and is "
+                      "for 40 now. To go on with the former value: train.optimizer.lr=1e-05.", result.stderr)
+        same = self.train("train.steps=20", runs="constant")
+        self.assertNotIn("goes from", self.resume(same, "train.steps=40").stderr)
+
+    def test_the_advice_of_that_note(self):
+        lr = 'train.optimizer.lr={ schedule = "cosine", from = 1e-3, to = 1e-5 }'
+        run = self.train(lr, "train.steps=20")
+        result = self.resume(run, "train.steps=24", "train.optimizer.lr=1e-05")
+        self.assertNotIn("goes from", result.stderr)
+        self.assertEqual(metrics(run, "train")[-1]["lr"], 1e-5)
+
+    def test_a_refused_resume_changes_nothing(self):
+        run = self.train("train.steps=40")
+        before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+        result = self.resume(run, "train.steps=30", code=1)
+        self.assertIn("has done 40 steps already, and 30 were asked for", result.stderr)
+        kept = self.train("train.steps=40", "--model-only", runs="kept")
+        config = (kept / "config.resolved.toml").read_bytes()
+        self.assertIn("cannot go on", self.resume(kept, "train.steps=70", code=1).stderr)
+        self.assertEqual((kept / "config.resolved.toml").read_bytes(), config)
+        self.assertTrue((kept / "DONE").exists())
+        self.assertEqual({path: path.read_bytes() for path in run.rglob("*") if path.is_file()}, before)
+
+
+class Signals(ProgramTest):
+    ENDLESS = ("train.steps=100000000", "train.checkpoint_every=0", "train.evaluate_every=0")
+
+    def started(self, name="run", program=(BINARY,)):
+        process = subprocess.Popen([*program, "train", "small.toml", *self.ENDLESS, "--folder", name, "--no-figures"],
+                                   cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        run = self.folder / name
+        return process, run, lambda: (run / "metrics.jsonl").exists() and len(metrics(run)) > 2
+
+    def test_all_end_as_ctrl_c_does(self):
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGXCPU, signal.SIGPIPE,
+                       signal.SIGTERM):
+            with self.subTest(number.name):
+                process, run, reached = self.started(number.name)
+                result = self.interrupt_after(process, reached, number)
+                self.assertEqual(result.code, 130, result)
+                self.assertIn("the checkpoint is written. Go on with: variform resume " + run.name, result.stderr)
+                self.assertGreater(checkpoint(run).step, 0)
+                self.assertFalse((run / "FAILED").exists())
+
+    def test_a_second_and_third_term_change_nothing(self):
+        process, run, reached = self.started()
+        wait_until(reached, process)
+        for _ in range(5):
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertGreater(checkpoint(run).step, 0)
+
+    def test_a_reader_that_goes(self):
+        process = subprocess.Popen(f"{BINARY} train small.toml {' '.join(self.ENDLESS)} --folder run 2>&1 | head -1", shell=True,
+                                   cwd=self.folder, env=self.environment(), stdout=subprocess.PIPE, text=True)
+        output, _ = process.communicate(timeout=60)
+        self.assertEqual(output, "run: run\n")
+        run = self.folder / "run"
+        self.assertIn("the checkpoint is written", log_of(run))
+        self.assertGreater(checkpoint(run).step, 0)
+        self.resume(run, f"train.steps={checkpoint(run).step + 2}")
+
+    def test_nohup(self):
+        process, run, reached = self.started(program=("nohup", BINARY))
+        wait_until(reached, process)
+        process.send_signal(signal.SIGHUP)
+        rows = len(metrics(run))
+        while len(metrics(run)) < rows + 3:   # it goes on
+            self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+
+
+class BatchOfAnEvaluation(ProgramTest):
+    # What is made of draws: another batch draws other ones.
+    DRAWN = {"elbo", "nll", "kl", "loss_beta", "ratio_R", "taylor_gap", "taylor_full_gap", "grae_approx", "is_nll",
+             "is_effective_samples", "is_nll_optimal", "is_effective_samples_optimal", "elbo_optimal", "loss_beta_optimal",
+             "objective", "spread"}
+
+    def test_values_do_not_depend_on_it(self):
+        run = self.train()
+        one, other = (self.run_program("evaluate", run, "--json", "--batch", batch, "--out", f"{batch}.json").json
+                      for batch in (13, 500))
+        self.assertEqual((one["batch"], other["batch"]), (13, 500))
+        self.assertEqual(set(one["values"]), set(other["values"]))
+        for name, entry in one["values"].items():
+            if "mean" not in entry:
+                continue
+            near = 5 * max(entry["se"] or 0, 1e-2 * abs(entry["mean"])) if name in self.DRAWN else 1e-6 * abs(entry["mean"])
+            self.assertAlmostEqual(entry["mean"], other["values"][name]["mean"], delta=near + 1e-9, msg=name)
+        for section in ("geometry", "covariance"):
+            for name, entry in one[section].items():
+                if "value" in entry and not name.startswith(("straight", "geodesic")):
+                    self.assertAlmostEqual(entry["value"], other[section][name]["value"],
+                                           delta=1e-5 * abs(entry["value"]), msg=name)
+        text = self.run_program("evaluate", run, "--out", "text.json").stdout
+        self.assertIn("draws are seeded batch by batch, 256 rows each", text)
+
+
+if __name__ == "__main__":
+    main()
