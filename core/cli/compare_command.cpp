@@ -46,7 +46,7 @@ int compare(const Common& common, const CompareCommand& options) {
     if (!common.quiet) std::fprintf(stderr, "written: %s\n", options.out.c_str());
   }
   write_result(common.json ? result.dump(2)
-                           : evaluate::table_of_runs(result).text() + "\n" +
+                           : evaluate::table_of_runs(result).text() + evaluate::notes_of(result) + "\n" +
                                  evaluate::table_of_section(result.at("agreement")).text());
   return kDone;
 }

@@ -53,6 +53,21 @@ int64_t recorded_threads(const fs::path& run) {
   return found.is_object() ? found.value("threads", int64_t{0}) : 0;
 }
 
+// Where a likelihood trains something for every data value, a value that never varies has it at its bound.
+void tell_constant_values(Console& console, const train::Session& session) {
+  const Model& model = session.assembly->model();
+  const Component& likelihood = *model.component(Kind::kLikelihood);
+  bool each = false;
+  for (const Tensor& parameter : likelihood.parameters())
+    each = each || (parameter.requires_grad() && parameter.sizes() == at::IntArrayRef(model.data));
+  if (!each || session.splits.train.size() < 2) return;
+  const int64_t constant = train::values_that_never_vary(session.splits.train);
+  if (constant > 0)
+    console.message("note: " + std::to_string(constant) +
+                    " of the data's values never vary in the training rows; what " + "likelihood " +
+                    model.label(Kind::kLikelihood) + " learns for them goes to its bound");
+}
+
 void introduce(Console& console, const train::Session& session, const train::Preflight& preflight) {
   Model& model = session.assembly->model();
   int64_t parameters = 0;
@@ -65,6 +80,7 @@ void introduce(Console& console, const train::Session& session, const train::Pre
       session.domain + "), " + session.batches->evaluation_split() + ": " +
       std::to_string(session.batches->evaluation_size()));
   for (const std::string& note : session.splits.notes) console.message("note: " + note);
+  tell_constant_values(console, session);
   std::string parts;
   for (Kind kind :
        {Kind::kEncoder, Kind::kFamily, Kind::kPrior, Kind::kDecoder, Kind::kLikelihood, Kind::kObjective})

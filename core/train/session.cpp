@@ -144,6 +144,12 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
                                                                                                 : at::kFloat);
 }
 
+int64_t values_that_never_vary(const data::Dataset& rows) {
+  const Tensor stored = rows.stored().flatten(1);
+  if (stored.size(0) == 0) return 0;
+  return (stored.amax(0) == stored.amin(0)).sum().item<int64_t>();
+}
+
 void forget_sources(config::Experiment& experiment) {
   for (auto& [kind, slot] : experiment.slots)
     visit_components(slot, slot_of(experiment.resolved, kind),

@@ -51,6 +51,9 @@ struct Session {
   Preflight preflight(const plugins::Registry& registry);
 };
 
+/// How many of a datum's values are the same in all rows as they are stored.
+int64_t values_that_never_vary(const data::Dataset& rows);
+
 /// Drops every `from` of a slot, or of a component inside one: the tensors of a checkpoint follow, and the other run may
 /// be gone by then.
 void forget_sources(config::Experiment& experiment);

@@ -6,10 +6,12 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
+#include <variform/nn/network.h>
 #include <variform/random.h>
 
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -384,6 +386,41 @@ Outcome Trainer::ended(Outcome outcome, Ending ending) {
   return outcome;
 }
 
+namespace {
+
+// " model.encoder.input=log1p" and the like: what an encoder that has the stock networks' parameters offers for data of
+// many magnitudes, and does not use yet.
+std::string offers_for_large_data(const config::ComponentSpec& encoder) {
+  std::string offers;
+  const auto offer = [&](const char* name, const std::string& unused, const char* value) {
+    const auto found = encoder.parameters.find(name);
+    const auto* text = found == encoder.parameters.end() ? nullptr : std::get_if<std::string>(&found->second);
+    if (!text || *text != unused) return;
+    offers += std::string(offers.empty() ? "" : " or ") + "model.encoder." + name + "=" + value;
+  };
+  offer(nn::kInput.name, nn::kInput.text_default, "log1p");
+  offer(nn::kNormalisation.name, nn::kNormalisation.text_default, "layer");
+  return offers;
+}
+
+// What helps. Before the first update it is not the learning rate.
+std::string advice(int64_t step, const Tensor& x, const config::ComponentSpec& encoder) {
+  constexpr double kLarge = 1000;
+  const double largest = x.isfinite().all().item<bool>() ? x.abs().max().item<double>() : 0;
+  if (largest > kLarge) {
+    char number[32];
+    std::snprintf(number, sizeof number, "%.6g", largest);
+    const std::string offers = offers_for_large_data(encoder);
+    return std::string("The data of this batch reach ") + number +
+           ", too much for a network to take as they are: " +
+           (offers.empty() ? "scale them (data.scale=standardise for real values)" : "try " + offers) + ".";
+  }
+  return step == 0 ? "Use precision = \"float64\", or another scale of the data."
+                   : "Lower the learning rate, set train.clip_norm, or use precision = \"float64\".";
+}
+
+}  // namespace
+
 void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
   at::NoGradGuard no_grad;
   std::string term = "loss";
@@ -415,9 +452,8 @@ void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
   throw NotFinite("at step " + std::to_string(progress_.step) + ", the term '" + term +
                   "' of the loss is not finite; the first "
                   "value that is not finite comes from " +
-                  culprit +
-                  ". The last good checkpoint is kept. Lower the learning "
-                  "rate, set train.clip_norm, or use precision = \"float64\".");
+                  culprit + ". The last good checkpoint is kept. " +
+                  advice(progress_.step, batch.x, assembly_.spec().slots.at(Kind::kEncoder)));
 }
 
 }  // namespace variform::train

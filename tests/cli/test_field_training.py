@@ -1,9 +1,11 @@
 """Trainings and evaluations as people run them: schedules, queues' signals, other lengths, rows that are not finite."""
 
+import itertools
 import json
 import signal
 import subprocess
 
+import h5py
 import numpy
 
 from program import BINARY, ProgramTest, checkpoint, main, metrics, wait_until
@@ -174,6 +176,90 @@ class Signals(ProgramTest):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130)
+
+
+class Compare(ProgramTest):
+    def test_runs_of_two_and_four_latents(self):
+        two, four = self.train("model.latent=2"), self.train("model.latent=4", runs="four")
+        result = self.run_program("compare", two, four, "--json").json
+        self.assertEqual(result["latents"], [2, 4])
+        codes = []
+        for run in (two, four):
+            self.run_program("encode", run, "--out", "codes.h5")
+            with h5py.File(self.folder / "codes.h5") as file:
+                codes.append(numpy.array(file["h"], dtype=float))
+        sizes = numpy.abs(numpy.corrcoef(codes[0].T, codes[1].T)[:2, 2:])
+        best = max(itertools.permutations(range(4), 2), key=lambda p: sizes[0, p[0]] + sizes[1, p[1]])
+        self.assertAlmostEqual(result["agreement"]["mcc"]["value"], (sizes[0, best[0]] + sizes[1, best[1]]) / 2, places=5)
+        self.assertEqual(result["unmatched"], [{"run": four.name, "other": two.name,
+                                                "latents": sorted(set(range(4)) - set(best))}])
+        text = self.run_program("compare", two, four).stdout
+        self.assertRegex(text, f"latents of '{four.name}' without a partner in '{two.name}', counted from 0: \\d, \\d")
+
+
+class Counts(ProgramTest):
+    def write_counts(self):
+        """Counts of many magnitudes, up to about 1e5."""
+        random = numpy.random.default_rng(0)
+        rate = numpy.exp(numpy.clip(random.normal(size=(300, 2)) @ random.normal(size=(2, 20)) * 1.5 + 6, 0, 11.5))
+        numpy.save(self.folder / "counts.npy", random.poisson(rate))
+        config = (self.folder / "small.toml").read_text().split("[model]")[1]
+        (self.folder / "counts.toml").write_text("""
+[data.dataset]
+name = "counts"
+domain = "count"
+[data.dataset.splits.train]
+x = "counts.npy"
+rows = [0, 250]
+[data.dataset.splits.test]
+x = "counts.npy"
+rows = [250, 300]
+[model]""" + config.replace('likelihood = { type = "gaussian" }', 'likelihood = { type = "poisson" }'))
+
+    def test_the_advice_for_large_counts_works(self):
+        self.write_counts()
+        refused = self.run_program("train", "counts.toml", "--folder", "plain", "--no-figures", code=1).stderr
+        self.assertRegex(refused, r"The data of this batch reach \d{5}, too much for a network to take as they are: "
+                                  r"try model.encoder.input=log1p or model.encoder.normalisation=layer\.")
+        self.assertNotIn("learning rate", refused)
+        for advice in ("model.encoder.input=log1p", "model.encoder.normalisation=layer"):
+            run = self.train(advice, "train.steps=200", config="counts.toml")
+            losses = [line["loss"] for line in metrics(run, "train")]
+            self.assertLess(losses[-1], losses[0])
+            self.assertTrue(numpy.isfinite(losses).all())
+
+    def test_log1p_is_that_and_says_nothing_where_it_is_not_taken(self):
+        self.write_counts()
+        with_log = self.train("model.encoder.input=log1p", "train.steps=3", config="counts.toml")
+        self.assertIn('input = "log1p"', (with_log / "config.resolved.toml").read_text())
+        plain = self.train("train.steps=3")
+        self.assertNotIn("input", (plain / "config.resolved.toml").read_text())
+        # By the network's own numbers: W2 relu(W1 log(1 + x) + b1) + b2.
+        state = checkpoint(with_log)
+        weight = lambda layer: state[f"model/encoder/parameters/network.{layer}.weight"].astype(float)
+        bias = lambda layer: state[f"model/encoder/parameters/network.{layer}.bias"].astype(float)
+        self.run_program("encode", with_log, "--out", "codes.h5")
+        with h5py.File(self.folder / "codes.h5") as file:
+            found = numpy.array(file["h"], dtype=float)
+        x = numpy.log1p(numpy.load(self.folder / "counts.npy")[250:].astype(float))
+        hidden = numpy.maximum(x @ weight(1).T + bias(1), 0)
+        expected = (hidden @ weight(3).T + bias(3))[:, :4]
+        numpy.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+class LearnedVariance(ProgramTest):
+    def test_a_value_that_never_varies(self):
+        images = numpy.load(self.folder / "images.npy")
+        images[:, 0, 0] = 7
+        numpy.save(self.folder / "images.npy", images)
+        run = self.train('model.likelihood={ type = "gaussian", learned = true, per_value = true, variance = 0.5 }',
+                         "train.steps=400", 'train.optimizer={ type = "adam", lr = 0.1 }')
+        self.assertIn("note: 1 of the data's values never vary in the training rows; what likelihood gaussian", log_of(run))
+        self.assertTrue(numpy.isfinite([line["loss"] for line in metrics(run)]).all())
+        found = checkpoint(run)["model/likelihood/parameters/log_variance"]
+        # Only Adam's momentum goes beyond the bound, 1e-4 of where it started.
+        self.assertLess(found[0, 0, 0], numpy.log(0.5e-4))
+        self.assertGreater(found[0, 0, 0], numpy.log(0.5e-4) - 2)
 
 
 class BatchOfAnEvaluation(ProgramTest):
