@@ -87,6 +87,10 @@ std::filesystem::path run_path(const Common& common, const std::string& run);
 /// What the config of a run's folder says of plugins; nothing for a checkpoint by itself.
 std::vector<std::string> plugin_paths_of(const std::filesystem::path& run);
 
+/// Keeps stdout for write_result(): whatever else the process prints there, a plugin for instance, goes to stderr.
+void guard_stdout();
+/// True when write_result() could not write all of its text.
+bool result_lost();
 /// Text, or JSON, on stdout.
 void write_result(const std::string& text);
 

@@ -1,6 +1,7 @@
 // What the commands share: places, signals, arguments.
 
 #include <csignal>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +32,10 @@ void on_signal(int signal) {
   was_interrupted = 1;
   errno = error;
 }
+
+// Where results go: stdout as the program found it, once guard_stdout() has been called.
+int result_descriptor = STDOUT_FILENO;
+bool result_was_lost = false;
 
 // nohup and the like have set it so, and mean it.
 bool is_ignored(int signal) {
@@ -152,10 +157,27 @@ std::vector<std::string> plugin_paths_of(const fs::path& run) {
   return config::plugin_paths(config::parse_file((run / "config.resolved.toml").string(), diagnostics));
 }
 
-void write_result(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  if (text.empty() || text.back() != '\n') std::fputc('\n', stdout);
+void guard_stdout() {
   std::fflush(stdout);
+  const int own = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (own < 0) return;  // closed, or no descriptor to spare: as it was
+  if (::dup2(STDERR_FILENO, STDOUT_FILENO) < 0) ::close(own);
+  else result_descriptor = own;
+}
+
+bool result_lost() { return result_was_lost; }
+
+void write_result(const std::string& text) {
+  const std::string all = text.empty() || text.back() != '\n' ? text + '\n' : text;
+  for (std::size_t written = 0; written < all.size();) {
+    const ssize_t n = ::write(result_descriptor, all.data() + written, all.size() - written);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      result_was_lost = true;
+      return;
+    }
+    written += static_cast<std::size_t>(n);
+  }
 }
 
 }  // namespace variform::cli

@@ -37,6 +37,7 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
                            {"steps", session->horizon},
                            {"kl", preflight.closed_kl ? "closed form" : "Monte Carlo"},
                            {"best", {{"part", judging.part}, {"judged_from", judging.from}}}};
+  if (!preflight.findings.empty()) result["warnings"] = preflight.findings;
   int64_t total = 0;
   for (Kind kind : session->assembly->kinds()) {
     int64_t count = 0;
@@ -68,6 +69,7 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
   std::snprintf(memory, sizeof memory, "%.1f MB of parameters, %.1f MB with gradients and Adam's moments\n",
                 static_cast<double>(total * bytes) / 1e6, static_cast<double>(4 * total * bytes) / 1e6);
   text += memory;
+  for (const std::string& finding : preflight.findings) text += "warning: " + finding + "\n";
   text += "KL divergence: " + result["kl"].get<std::string>() + "\n";
   if (preflight.tier != PushforwardTier::kUndecided) {
     char error[64];

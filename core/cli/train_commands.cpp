@@ -81,6 +81,7 @@ void introduce(Console& console, const train::Session& session, const train::Pre
       std::to_string(session.batches->evaluation_size()));
   for (const std::string& note : session.splits.notes) console.message("note: " + note);
   tell_constant_values(console, session);
+  for (const std::string& finding : preflight.findings) console.message("warning: " + finding);
   std::string parts;
   for (Kind kind :
        {Kind::kEncoder, Kind::kFamily, Kind::kPrior, Kind::kDecoder, Kind::kLikelihood, Kind::kObjective})

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "train/watch.h"
+
 namespace variform::train {
 namespace {
 
@@ -158,6 +160,7 @@ Preflight run_preflight(Assembly& assembly, const Batch& rows,
   Preflight result;
   Model& model = assembly.model();
   assembly.set_training(true);
+  result.findings = what_components_do(assembly, rows);
   const Terms terms = terms_of(assembly, rows);
   for (const auto& [name, part] : terms.parts) result.parts.push_back(name);
   result.adversaries = adversaries_in(assembly, terms);

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import pathlib
 import signal
 import subprocess
 
@@ -10,6 +12,7 @@ import numpy
 
 from program import BINARY, ProgramTest, checkpoint, main, metrics, wait_until
 
+RUDE = pathlib.Path(os.environ["VARIFORM_TEST_PLUGINS"]) / "cli" / "ill-mannered.so"
 RAMP = 'objective.beta={ schedule = "linear", from = 0.0, to = 0.1, steps = 20 }'
 LONG = ("train.steps=40", "train.evaluate_every=4", "train.checkpoint_every=40")
 
@@ -245,6 +248,56 @@ rows = [250, 300]
         hidden = numpy.maximum(x @ weight(1).T + bias(1), 0)
         expected = (hidden @ weight(3).T + bias(3))[:, :4]
         numpy.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+class Manners(ProgramTest):
+    """What a plugin does beside computing is noticed before the first step, with component and function."""
+
+    def told(self, manners, *arguments, command="train"):
+        env = {"VARIFORM_PLUGIN_PATH": str(RUDE.parent), "VARIFORM_TEST_MANNERS": manners}
+        return self.run_program(command, "small.toml", "train.steps=2", "model.decoder={ type = \"rude\" }",
+                                "model.family={ type = \"rude\" }", *arguments, env=env)
+
+    def test_all_kinds(self):
+        for manners, who, says in (
+            ("decoder draw", "decoder rude (org.variform.test.ill-mannered 1.0.0), in decode, ", "draws from LibTorch's global "),
+            ("decoder print", "decoder rude (org.variform.test.ill-mannered 1.0.0), in decode, ", "prints to stdout"),
+            ("decoder read", "decoder rude (org.variform.test.ill-mannered 1.0.0), in decode, ", "reads values on the host"),
+            ("decoder gradients", "decoder rude (org.variform.test.ill-mannered 1.0.0), in decode, ",
+             "switches the recording of gradients"),
+            ("decoder memory", "decoder rude (org.variform.test.ill-mannered 1.0.0), in decode, ", "gives other values at a "),
+            ("family draw", "family rude (org.variform.test.ill-mannered 1.0.0), in rsample, ", "draws from LibTorch's global "),
+            ("family print", "family rude (org.variform.test.ill-mannered 1.0.0), in rsample, ", "prints to stdout"),
+            ("family detach", "family rude (org.variform.test.ill-mannered 1.0.0), in rsample, ",
+             "gives draws that do not depend on the encoder's parameters: is the draw detached?"),
+        ):
+            with self.subTest(manners):
+                found = self.told(manners, command="check", *["--json"]).json
+                self.assertTrue(any(warning.startswith(who + says) for warning in found["warnings"]), found["warnings"])
+
+    def test_the_training_says_it_too(self):
+        result = self.told("family draw", "--no-figures")
+        self.assertIn("warning: family rude (org.variform.test.ill-mannered 1.0.0), in rsample, draws", result.stderr)
+        self.assertEqual(result.stdout.count("\n"), 1)
+
+    def test_good_manners_are_not_mentioned(self):
+        self.assertNotIn("warnings", self.told("", "--json", command="check").json)
+        for override in ("objective.type=grae-approx", "objective.type=factor-vae", "objective.type=beta-tcvae",
+                         "model.family.type=full", "model.likelihood={ type = \"gaussian\", optimal = true }",
+                         "model.decoder={ type = \"mlp\", normalisation = \"spectral\" }"):
+            found = self.run_program("check", "small.toml", "--json", override).json
+            self.assertNotIn("warnings", found, override)
+
+    def test_looking_changes_no_number(self):
+        # The buffer of `optimal` follows the batches, and only the training's own ones.
+        run = self.train("model.likelihood={ type = \"gaussian\", optimal = true }", "train.steps=1")
+        self.assertLess(abs(float(checkpoint(run)["model/likelihood/buffers/log_variance"])), 0.2)
+
+    def test_text_printed_by_a_plugin_does_not_spoil_results(self):
+        for manners in ("load print", "family print"):
+            result = self.told(manners, "--no-figures", "--overwrite")
+            self.assertEqual(result.stdout.count("\n"), 1, result)
+            self.assertIn("runs/", result.stdout)
 
 
 class LearnedVariance(ProgramTest):
