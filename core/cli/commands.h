@@ -8,6 +8,7 @@
 
 #include "cli/options.h"
 #include "plugins/registry.h"
+#include "train/judging.h"
 #include "train/session.h"
 
 namespace variform::cli {
@@ -45,8 +46,10 @@ void add_show_command(Command data, Common& common, Action& action);    // data 
 void add_new_command(Command app, Common& common, Action& action);      // new
 void add_study_commands(Command app, Common& common, Action& action);   // study, report
 
-/// True after Ctrl-C; the second one ends the process at once. Installs the handlers on first use.
+/// True after Ctrl-C and after every other signal that asks a process to end or a queue sends before it takes the machine
+/// away: TERM, HUP (unless started by nohup), USR1, USR2, QUIT, XCPU, and PIPE, when nobody reads what is written.
 bool interrupted();
+/// Installs the handlers. However many such signals come, work ends in order; only Ctrl-C's third ends the process at once.
 void watch_signals();
 
 /// Splits `CONFIG… [a.b=VALUE…]`: files first, then overrides (anything with '=' whose left side is a dotted key).
@@ -68,6 +71,7 @@ Loaded load_config(const ConfigArguments& arguments, const Common& common);
 struct Composed {
   std::unique_ptr<train::Session> session;
   train::Preflight preflight;
+  train::Judging judging;
 };
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,
                  const train::Places& places);
@@ -91,6 +95,10 @@ std::string described_run(const std::filesystem::path& run, bool as_json);
 /// What the config of a run's folder says of plugins; nothing for a checkpoint by itself.
 std::vector<std::string> plugin_paths_of(const std::filesystem::path& run);
 
+/// Keeps stdout for write_result(): whatever else the process prints there, a plugin for instance, goes to stderr.
+void guard_stdout();
+/// True when write_result() could not write all of its text.
+bool result_lost();
 /// Text, or JSON, on stdout.
 void write_result(const std::string& text);
 

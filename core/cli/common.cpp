@@ -1,9 +1,11 @@
 // What the commands share: places, signals, arguments.
 
 #include <csignal>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -16,11 +18,30 @@ namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
 
-volatile std::sig_atomic_t interruptions = 0;
+volatile std::sig_atomic_t was_interrupted = 0, times_ctrl_c = 0;
 
-void on_signal(int) {
-  interruptions = interruptions + 1;
-  if (interruptions > 1) ::_exit(kInterrupted);
+constexpr int kTimesToForce = 3;  // presses of Ctrl-C
+
+void on_signal(int signal) {
+  const int error = errno;
+  if (signal == SIGINT) times_ctrl_c = times_ctrl_c + 1;
+  if (times_ctrl_c >= kTimesToForce) ::_exit(kInterrupted);
+  // Neither where the terminal or the reader is gone.
+  constexpr char kText[] = "\nending in order; to end at once, without that: Ctrl-C three times\n";
+  if (!was_interrupted && signal != SIGPIPE && signal != SIGHUP)
+    if (::write(STDERR_FILENO, kText, sizeof kText - 1) < 0) errno = 0;
+  was_interrupted = 1;
+  errno = error;
+}
+
+// Where results go: stdout as the program found it, once guard_stdout() has been called.
+int result_descriptor = STDOUT_FILENO;
+bool result_was_lost = false;
+
+// nohup and the like have set it so, and mean it.
+bool is_ignored(int signal) {
+  struct sigaction present {};
+  return ::sigaction(signal, nullptr, &present) == 0 && present.sa_handler == SIG_IGN;
 }
 
 // The folders that hold configs/, datasets/ and template/: share/variform of an installation or of a build folder (links
@@ -49,11 +70,14 @@ fs::path shared_folder(const std::string& name) {
 void watch_signals() {
   struct sigaction action {};
   action.sa_handler = on_signal;
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
+  action.sa_flags = SA_RESTART;  // what is being written goes on
+  for (int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+  for (int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGXCPU, SIGPIPE})
+    if (!is_ignored(signal)) ::sigaction(signal, &action, nullptr);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), which has a sentence
 }
 
-bool interrupted() { return interruptions > 0; }
+bool interrupted() { return was_interrupted != 0; }
 
 train::Places Common::places() const {
   train::Places places;
@@ -114,6 +138,8 @@ Composed compose(config::Experiment experiment, const plugins::Registry& registr
     Composed composed;
     composed.session = train::open_session(std::move(experiment), registry, places);
     composed.preflight = composed.session->preflight(registry);
+    composed.judging = train::judging_of(composed.session->experiment.train, *composed.session->assembly,
+                                         composed.preflight);
     return composed;
   } catch (const Error& error) {
     throw config::Error(std::string("error: this config does not compose: ") + error.what());
@@ -132,10 +158,27 @@ std::vector<std::string> plugin_paths_of(const fs::path& run) {
   return config::plugin_paths(config::parse_file((run / "config.resolved.toml").string(), diagnostics));
 }
 
-void write_result(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  if (text.empty() || text.back() != '\n') std::fputc('\n', stdout);
+void guard_stdout() {
   std::fflush(stdout);
+  const int own = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (own < 0) return;  // closed, or no descriptor to spare: as it was
+  if (::dup2(STDERR_FILENO, STDOUT_FILENO) < 0) ::close(own);
+  else result_descriptor = own;
+}
+
+bool result_lost() { return result_was_lost; }
+
+void write_result(const std::string& text) {
+  const std::string all = text.empty() || text.back() != '\n' ? text + '\n' : text;
+  for (std::size_t written = 0; written < all.size();) {
+    const ssize_t n = ::write(result_descriptor, all.data() + written, all.size() - written);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      result_was_lost = true;
+      return;
+    }
+    written += static_cast<std::size_t>(n);
+  }
 }
 
 }  // namespace variform::cli

@@ -26,7 +26,8 @@ struct CompareCommand {
 std::string text_of_comparison(const nlohmann::json& result) {
   const std::string section = evaluate::table_of_section(result.at("agreement")).text(output_width());
   return result.contains("interrupted") ? section
-                                        : evaluate::table_of_runs(result).text(output_width()) + "\n" + section;
+                                        : evaluate::table_of_runs(result).text(output_width()) +
+                                              evaluate::notes_of(result) + "\n" + section;
 }
 
 int compare(const Common& common, CompareCommand options) {

@@ -27,7 +27,7 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
     throw config::Error("check needs a config file; try: variform check configs/quickstart.toml");
   Loaded loaded = load_config(split, common);
   const Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
-  const auto& [session, preflight] = composed;
+  const auto& [session, preflight, judging] = composed;
   nlohmann::json result = {{"data",
                             {{"name", session->splits.name},
                              {"rows", session->batches->size()},
@@ -35,7 +35,9 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
                              {"domain", session->domain}}},
                            {"latent", session->experiment.latent},
                            {"steps", session->horizon},
-                           {"kl", preflight.closed_kl ? "closed form" : "Monte Carlo"}};
+                           {"kl", preflight.closed_kl ? "closed form" : "Monte Carlo"},
+                           {"best", {{"part", judging.part}, {"judged_from", judging.from}}}};
+  if (!preflight.findings.empty()) result["warnings"] = preflight.findings;
   int64_t total = 0;
   for (Kind kind : session->assembly->kinds()) {
     int64_t count = 0;
@@ -69,6 +71,7 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
   std::snprintf(memory, sizeof memory, "%.1f MB of parameters, %.1f MB with gradients and Adam's moments\n",
                 static_cast<double>(total * bytes) / 1e6, static_cast<double>(4 * total * bytes) / 1e6);
   text += memory;
+  for (const std::string& finding : preflight.findings) text += "warning: " + finding + "\n";
   text += "KL divergence: " + result["kl"].get<std::string>() + "\n";
   if (preflight.tier != PushforwardTier::kUndecided) {
     char error[64];

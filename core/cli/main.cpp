@@ -40,6 +40,7 @@ int run(int argc, char** argv) {
   variform::cli::add_new_command(app, common, action);
   bool usage = false;
   if (!parser.parse(argc, argv, usage)) return usage ? variform::cli::kUsage : variform::cli::kDone;
+  variform::cli::guard_stdout();
   try {
     return action ? action() : variform::cli::kUsage;
   } catch (const variform::config::Error& error) {
@@ -61,7 +62,7 @@ int main(int argc, char** argv) {
   variform::train::keep_freed_memory();
   variform::train::flush_denormals();
   int code = run(argc, argv);
-  const bool was_lost = std::ferror(stdout) != 0;
+  const bool was_lost = std::ferror(stdout) != 0 || variform::cli::result_lost();
   if (std::fflush(stdout) != 0 || was_lost) {
     std::fprintf(stderr, "error: standard output could not be written to its end; is its disk full?\n");
     if (code == variform::cli::kDone) code = variform::cli::kFailed;

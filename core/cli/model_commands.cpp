@@ -85,6 +85,12 @@ Opened open(const Common& common, const ModelOptions& options, train::DataUse us
   opened.folder = fs::is_directory(run) ? run : checkpoint.parent_path();
   const std::string changes = train::changed_plugins(opened.trained.snapshot, *opened.registry);
   if (!changes.empty() && !common.quiet) std::fprintf(stderr, "warning: %s\n", changes.c_str());
+  const auto facts = train::facts_in(opened.trained.snapshot.attributes);
+  const bool are_own = std::none_of(overrides.begin(), overrides.end(),
+                                    [](const std::string& text) { return text.starts_with("data."); });
+  if (facts && are_own)
+    if (const std::string other = train::changed_data(*facts, opened.session().facts); !other.empty())
+      std::fprintf(stderr, "warning: %s\n", other.c_str());
   return opened;
 }
 
@@ -163,6 +169,7 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   result["checkpoint"] = options.which;
   result["commit"] = revision();
   result["plugins"] = train::plugin_digests(*opened.registry);
+  result["data_fingerprint"] = opened.trained.session->facts.fingerprint;
   const fs::path file = destination(common, options, named(opened, evaluation_name(options)) + ".json");
   const std::string dumped = result.dump(2) + "\n";
   if (result.contains("interrupted")) {

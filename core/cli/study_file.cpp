@@ -73,7 +73,10 @@ study::RunnerOptions runner_options(const Common& common, const StudyOptions& op
     diagnostics.throw_if_any();
     return resolved;
   };
-  runner.changed = [&study](const fs::path& run) { return train::changed_plugins(run, *study.registry); };
+  runner.changed = [&study](const fs::path& run) {
+    const std::string data = train::changed_data_files(run);
+    return data.empty() ? train::changed_plugins(run, *study.registry) : data;
+  };
   runner.accept_changed_plugins = options.accept_changed_plugins;
   runner.interrupted = interrupted;
   runner.say = [quiet = common.quiet](const std::string& line) {

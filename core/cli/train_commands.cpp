@@ -19,6 +19,7 @@
 #include "evaluate/figures.h"
 #include "train/checkpoints.h"
 #include "train/process.h"
+#include "train/schedules.h"
 #include "train/trainer.h"
 
 namespace variform::cli {
@@ -44,6 +45,8 @@ json environment(const Common& common, const train::Session& session, const plug
           {"threads", at::get_num_threads()},
           {"reference", session.assembly->model().reference},
           {"cpu", at::get_cpu_capability()},
+          {"data_fingerprint", session.facts.fingerprint},
+          {"data_files", train::data_files_json(session.splits)},
           {"plugins", json::parse(train::plugins_json(registry))}};
 }
 
@@ -51,6 +54,21 @@ int64_t recorded_threads(const fs::path& run) {
   std::ifstream file(run / "environment.json");
   const json found = json::parse(file, nullptr, /*allow_exceptions=*/false);
   return found.is_object() ? found.value("threads", int64_t{0}) : 0;
+}
+
+// Where a likelihood trains something for every data value, a value that never varies has it at its bound.
+void tell_constant_values(Console& console, const train::Session& session) {
+  const Model& model = session.assembly->model();
+  const Component& likelihood = *model.component(Kind::kLikelihood);
+  bool each = false;
+  for (const Tensor& parameter : likelihood.parameters())
+    each = each || (parameter.requires_grad() && parameter.sizes() == at::IntArrayRef(model.data));
+  if (!each || session.splits.train.size() < 2) return;
+  const int64_t constant = train::values_that_never_vary(session.splits.train);
+  if (constant > 0)
+    console.message("note: " + std::to_string(constant) +
+                    " of the data's values never vary in the training rows; what " + "likelihood " +
+                    model.label(Kind::kLikelihood) + " learns for them goes to its bound");
 }
 
 void introduce(Console& console, const train::Session& session, const train::Preflight& preflight) {
@@ -65,6 +83,8 @@ void introduce(Console& console, const train::Session& session, const train::Pre
       session.domain + "), " + session.batches->evaluation_split() + ": " +
       std::to_string(session.batches->evaluation_size()));
   for (const std::string& note : session.splits.notes) console.message("note: " + note);
+  tell_constant_values(console, session);
+  for (const std::string& finding : preflight.findings) console.message("warning: " + finding);
   std::string parts;
   for (Kind kind :
        {Kind::kEncoder, Kind::kFamily, Kind::kPrior, Kind::kDecoder, Kind::kLikelihood, Kind::kObjective})
@@ -104,8 +124,23 @@ void keep_model_only(const train::RunFolder& folder) {
   fs::remove(folder.best());
 }
 
-int finish(Console& console, train::RunFolder& folder, train::Session& session, const train::Outcome& outcome,
+// What is written into DONE.
+json summary_of(const train::Outcome& outcome, const train::Judging& judging) {
+  json summary = {{"step", outcome.step},
+                  {"ending", outcome.ending == train::Ending::kStoppedEarly ? "stopped early" : "finished"}};
+  for (const auto& [name, value] : outcome.evaluation) summary["evaluation"][name] = value;
+  if (!outcome.not_finite.empty()) summary["not_finite"] = outcome.not_finite;
+  if (outcome.best_step >= 0)
+    summary["best"] = {{"step", outcome.best_step},
+                       {"value", outcome.best},
+                       {"part", judging.part},
+                       {"judged_from", judging.from}};
+  return summary;
+}
+
+int finish(Console& console, train::RunFolder& folder, Composed& composed, const train::Outcome& outcome,
            const TrainOptions& options) {
+  train::Session& session = *composed.session;
   const std::string at = "at step " + std::to_string(outcome.step) + " of " + std::to_string(session.horizon);
   if (outcome.ending == train::Ending::kInterrupted) {
     console.message("interrupted " + at + "; the checkpoint is written. Go on with: variform resume " +
@@ -126,10 +161,11 @@ int finish(Console& console, train::RunFolder& folder, train::Session& session, 
                                           "/{reconstructions,samples,traversals}.png"
                                     : "no pictures: " + why_not);
   }
-  json summary = {{"step", outcome.step},
-                  {"ending", outcome.ending == train::Ending::kStoppedEarly ? "stopped early" : "finished"}};
-  for (const auto& [name, value] : outcome.evaluation) summary["evaluation"][name] = value;
-  folder.mark_done(summary);
+  if (outcome.best_step >= 0 && outcome.best_step < outcome.step)
+    console.message("best: step " + std::to_string(outcome.best_step));
+  if (!outcome.not_finite.empty())
+    console.message("warning: the last evaluation has " + outcome.not_finite + "; DONE says so, too");
+  folder.mark_done(summary_of(outcome, composed.judging));
   if (options.model_only) keep_model_only(folder);
   return kDone;
 }
@@ -141,50 +177,10 @@ int64_t stop_at_of(const TrainOptions& options, const train::Session& session) {
   return std::min(options.stop_at, static_cast<int64_t>(std::llround(options.stop_at_epoch * batches)));
 }
 
-// From an open folder to the end of the training.
-int run_training(const Common& common, const TrainOptions& options, const plugins::Registry& registry,
-                 Composed composed, train::RunFolder folder) {
-  const auto& [session, preflight] = composed;
-  session->assembly->model().reference = options.reference;
-  if (options.reference)
-    at::globalContext().setUserEnabledMkldnn(false);  // products of layers by LibTorch's own choice
-  Console console(&folder, common.quiet);
-  console.message("run: " + folder.path().string());
-  checkpoint::clean_temporaries(folder.path() / "checkpoints");
-  std::optional<checkpoint::Snapshot> snapshot;
-  if (fs::exists(folder.last())) snapshot = checkpoint::read(folder.last());
-  if (snapshot && snapshot->attributes.contains(train::kModelOnly))
-    throw std::runtime_error(
-        "the training " + folder.path().string() +
-        " cannot go on: its checkpoint keeps the model alone, without the optimizer's state, "
-        "as finished runs of a study do. Train it again from the start: variform train " +
-        config::for_shell(folder.config().string()) + " --overwrite --folder " +
-        config::for_shell(folder.path().string()));
-  if (snapshot) {
-    const std::string changes = train::changed_plugins(*snapshot, registry);
-    if (!changes.empty() && !options.accept_changed_plugins)
-      throw std::runtime_error(changes + " Go on with --accept-changed-plugins if that is what you want.");
-    if (!changes.empty()) console.message("warning: " + changes);
-  } else {
-    folder.truncate_metrics(0);
-  }
-  folder.clear_marks();
-  folder.write_environment(environment(common, *session, registry));
-  introduce(console, *session, preflight);
-  train::Trainer trainer(session->experiment.train, session->horizon,
-                         train::attributes_of(*session, registry), *session->assembly, *session->batches,
-                         folder, console);
-  if (snapshot) {
-    trainer.restore(*snapshot);
-    console.message("resumed at step " + std::to_string(trainer.step()) +
-                    (session->options.device().is_cpu() ? "" : "; on a GPU this is not bit for bit"));
-    snapshot.reset();
-  }
-  const int64_t stop_at = stop_at_of(options, *session);
-  console.message("training: steps " + std::to_string(trainer.step()) + " to " +
-                  std::to_string(std::min(stop_at, session->horizon)));
+int train_to_end(Console& console, train::RunFolder& folder, const TrainOptions& options, Composed& composed,
+                 train::Trainer& trainer, int64_t stop_at) {
   try {
-    const int code = finish(console, folder, *session, trainer.run(stop_at, interrupted), options);
+    const int code = finish(console, folder, composed, trainer.run(stop_at, interrupted), options);
     write_result(folder.path().string());
     return code;
   } catch (const std::exception& error) {
@@ -195,6 +191,84 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
     }
     throw std::runtime_error(std::string(error.what()) + "\nThe run is in " + folder.path().string() + ".");
   }
+}
+
+// The last checkpoint, if there is one. Throws where this training cannot go on from it: nothing is written before.
+std::optional<checkpoint::Snapshot> accepted_checkpoint(const TrainOptions& options,
+                                                        const plugins::Registry& registry,
+                                                        const train::Session& session,
+                                                        const train::RunFolder& folder) {
+  if (!fs::exists(folder.last())) return {};
+  std::optional<checkpoint::Snapshot> snapshot = checkpoint::read(folder.last());
+  if (snapshot->attributes.contains(train::kModelOnly))
+    throw std::runtime_error(
+        "the training " + folder.path().string() +
+        " cannot go on: its checkpoint keeps the model alone, without the optimizer's state, "
+        "as finished runs of a study do. Train it again from the start: variform train " +
+        config::for_shell(folder.config().string()) + " --overwrite --folder " +
+        config::for_shell(folder.path().string()));
+  const std::string changes = train::changed_plugins(*snapshot, registry);
+  if (!changes.empty() && !options.accept_changed_plugins)
+    throw std::runtime_error(changes + " Go on with --accept-changed-plugins if that is what you want.");
+  if (const auto facts = train::facts_in(snapshot->attributes))
+    if (const std::string other = train::changed_data(*facts, session.facts); !other.empty())
+      throw std::runtime_error(other + " Put the former files back, or train a new run: variform train " +
+                               config::for_shell(folder.config().string()) + " --folder NEW_FOLDER");
+  const auto step = snapshot->tensors.find("progress/step");
+  if (step != snapshot->tensors.end() && step->second.item<int64_t>() > session.horizon)
+    throw std::runtime_error("the training " + folder.path().string() + " has done " +
+                             std::to_string(step->second.item<int64_t>()) + " steps already, and " +
+                             std::to_string(session.horizon) +
+                             " were asked for. Ask for more steps, or train again from the start.");
+  return snapshot;
+}
+
+// What another length of the training does to what follows a schedule.
+void tell_jumps(Console& console, const checkpoint::Snapshot& snapshot, const plugins::Registry& registry,
+                const train::Session& session, int64_t step) {
+  const config::Experiment before = train::experiment_of(snapshot, registry);
+  const int64_t horizon = train::horizon_of(before.train, session.batches->size());
+  for (const std::string& sentence :
+       train::schedules_that_jump({before, horizon}, {session.experiment, session.horizon}, step))
+    console.message("note: " + sentence);
+}
+
+// From an open folder to the end of the training. `new_config` replaces the folder's config, once the training is
+// accepted, unless it is empty.
+int run_training(const Common& common, const TrainOptions& options, const plugins::Registry& registry,
+                 Composed composed, train::RunFolder folder, const std::string& new_config = {}) {
+  const auto& [session, preflight, judging] = composed;
+  session->assembly->model().reference = options.reference;
+  if (options.reference)
+    at::globalContext().setUserEnabledMkldnn(false);  // products of layers by LibTorch's own choice
+  std::optional<checkpoint::Snapshot> snapshot = accepted_checkpoint(options, registry, *session, folder);
+  Console console(&folder, common.quiet);
+  train::Trainer trainer(session->experiment.train, session->horizon,
+                         train::attributes_of(*session, registry), *session->assembly, *session->batches, folder, console);
+  trainer.judge_by(judging);
+  if (snapshot) trainer.restore(*snapshot);
+  else folder.truncate_metrics(0);
+  console.message("run: " + folder.path().string());
+  checkpoint::clean_temporaries(folder.path() / "checkpoints");
+  if (!new_config.empty()) folder.write_config(new_config);
+  folder.clear_marks();
+  folder.write_environment(environment(common, *session, registry));
+  if (snapshot)
+    if (const std::string changes = train::changed_plugins(*snapshot, registry); !changes.empty())
+      console.message("warning: " + changes);
+  introduce(console, *session, preflight);
+  if (session->batches->evaluation_size() > 0 && session->experiment.train.evaluate_every.count > 0)
+    console.message(judging.sentence(session->batches->evaluation_split()));
+  if (snapshot) {
+    console.message("resumed at step " + std::to_string(trainer.step()) +
+                    (session->options.device().is_cpu() ? "" : "; on a GPU this is not bit for bit"));
+    tell_jumps(console, *snapshot, registry, *session, trainer.step());
+    snapshot.reset();
+  }
+  const int64_t stop_at = stop_at_of(options, *session);
+  console.message("training: steps " + std::to_string(trainer.step()) + " to " +
+                  std::to_string(std::min(stop_at, session->horizon)));
+  return train_to_end(console, folder, options, composed, trainer, stop_at);
 }
 
 // A run that has a checkpoint holds the tensors that its slots took from other runs.
@@ -248,8 +322,8 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
   const std::string resolved = config::print(loaded.experiment.resolved);
   drop_sources(loaded.experiment, folder.path());
   Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
-  if (!options.arguments.empty()) folder.write_config(resolved);
-  return run_training(common, options, *loaded.registry, std::move(composed), std::move(folder));
+  return run_training(common, options, *loaded.registry, std::move(composed), std::move(folder),
+                      options.arguments.empty() ? std::string() : resolved);
 }
 
 }  // namespace

@@ -154,6 +154,13 @@ Node tidy(Reader& reader) {
   return out;
 }
 
+/// A text that is empty by default is an option that is not taken: it says nothing, and a later release may add one
+/// without renaming the runs of all experiments that do without.
+bool says_nothing(const Parameter& p, const ParameterValue& value) {
+  const std::string* text = std::get_if<std::string>(&value);
+  return p.type == ParameterType::kText && !p.is_required && *p.text_default == '\0' && text && text->empty();
+}
+
 void read_from_run(Reader& reader, const ComponentSpec& spec) {
   if (reader.has("plugin")) {
     reader.text("plugin");
@@ -209,7 +216,10 @@ std::optional<ComponentSpec> read_component(Reader& parent, std::string_view key
              Node(spec.plugin, reader.source().find("plugin") ? reader.where("plugin") : Position{}));
   for (const Parameter& p : entry->parameters) spec.parameters[p.name] = read_parameter(reader, p, catalog);
   reader.finish(std::string(variform::to_string(kind)) + " " + quote(spec.type));
-  parent.put(key, tidy(reader), spec.where);
+  Node resolved = tidy(reader);
+  for (const Parameter& p : entry->parameters)
+    if (says_nothing(p, spec.parameters.at(p.name))) resolved.erase(p.name);
+  parent.put(key, std::move(resolved), spec.where);
   return spec;
 }
 

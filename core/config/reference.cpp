@@ -184,7 +184,8 @@ constexpr Key kKeys[] = {
     {"train", "log_every", "integer, at least 0", "50", "steps",
      "How often the training loss goes to metrics.jsonl; 0: evaluations only."},
     {"train", "best", "text", "\"loss\"", "",
-     "The part of the evaluated loss whose least value decides checkpoints/best.h5."},
+     "The part of the evaluated loss whose least value decides checkpoints/best.h5, once no parameter of "
+     "model or objective changes by its schedule any more. An adversary's part of \"loss\" is left out."},
     {"train", "precision", "\"float64\", \"float32\", \"tf32\" or \"bfloat16\"", "\"float32\"", "",
      "Of networks. bfloat16 is mixed: only networks compute in it. tf32 is float32 whose products a GPU may "
      "round to 10 bits on the way in; on a CPU it is float32. Algebra of d×d matrices is always float64."},
@@ -212,7 +213,8 @@ constexpr Key kKeys[] = {
 
     {"train.early_stopping", "patience", "integer, at least 1", "10", "evaluations",
      "How many without improvement."},
-    {"train.early_stopping", "part", "text", "(train.best)", "", "The part that must fall."},
+    {"train.early_stopping", "part", "text", "(train.best)", "",
+     "The part that must fall; judged as train.best is."},
     {"train.early_stopping", "min_delta", "number, at least 0", "0.0", "nats", "What counts as improvement."},
 
     {"train.evaluation", "batch", "integer, at least 1", "512", "data", "Rows at a time."},

@@ -99,6 +99,23 @@ double Schedule::at(std::int64_t step, std::int64_t horizon) const {
   return between(Shape::kLinear, from, to, (in_cycle - std::floor(in_cycle)) / ramp);
 }
 
+std::int64_t Schedule::settled(std::int64_t horizon) const {
+  std::int64_t last = 0;
+  if (shape == Shape::kSteps) {
+    for (std::size_t i = 0; i < boundaries.size(); ++i)
+      if (values[i + 1] != values[i]) last = delay + boundaries[i];
+  } else if (shape != Shape::kConstant && from != to) {
+    const std::int64_t length = std::max<std::int64_t>(steps.value_or(horizon - delay), 1);
+    // The last cycle reaches its end after `ramp` of it, and holds it.
+    const double share = shape == Shape::kCyclical
+                             ? (static_cast<double>(cycles - 1) + ramp) / static_cast<double>(cycles)
+                             : 1;
+    last =
+        delay + std::min(length, static_cast<std::int64_t>(std::ceil(share * static_cast<double>(length))));
+  }
+  return std::min(last, horizon);
+}
+
 Schedule read_schedule(Reader& reader, std::string_view key, const NumberRule& rule) {
   const Node* node = reader.node(key);
   if (!node || !node->is_table()) {

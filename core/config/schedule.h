@@ -40,6 +40,8 @@ struct Schedule {
   double at(std::int64_t step, std::int64_t horizon) const;
   /// Where it ends: the value at step `horizon`.
   double final(std::int64_t horizon) const { return at(horizon, horizon); }
+  /// The first update number from which on the value stays what it is: 0 for a constant, `horizon` at most.
+  std::int64_t settled(std::int64_t horizon) const;
 
   bool operator==(const Schedule&) const = default;
 };

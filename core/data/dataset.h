@@ -91,6 +91,8 @@ class Dataset {
 struct Splits {
   Dataset train, validation, test;  ///< validation is empty unless rows were held out
   std::string name;                 ///< the data set's
+  std::string fingerprint;          ///< of all that was read from files, 32 hexadecimal digits; see fingerprint.h
+  std::vector<std::filesystem::path> paths;  ///< files and folders that were read
   std::vector<std::string> notes;   ///< sentences for the log, such as that one split serves as both
 };
 

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "config/node.h"
+#include "data/fingerprint.h"
 #include "data/readers/cifar10.h"
 #include "data/readers/csv.h"
 #include "data/readers/hdf5.h"
@@ -189,6 +190,7 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
   for (const auto& file : source.files) {
     const fs::path path = locate(file);
     const std::string format = source.format.empty() ? format_of(path) : source.format;
+    if (std::find(paths_.begin(), paths_.end(), path) == paths_.end()) paths_.push_back(path);
     for (const FileFacts& facts : descriptor_.files)
       if (facts.name == path.filename().string() && facts.bytes != 0 &&
           static_cast<std::uintmax_t>(facts.bytes) != fs::file_size(path))
@@ -230,6 +232,16 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
   }
   cache_.emplace_back(key, loaded);
   return loaded;
+}
+
+std::string SplitReader::fingerprint() const {
+  Fingerprint fingerprint;
+  for (const auto& [key, loaded] : cache_) {
+    fingerprint.add(loaded->values);
+    fingerprint.add(loaded->labels);
+    for (const std::string& name : loaded->class_names) fingerprint.add(name);
+  }
+  return fingerprint.hex();
 }
 
 SplitArrays SplitReader::read(const Split& split) {

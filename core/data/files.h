@@ -35,6 +35,10 @@ class SplitReader {
 
   /// Throws MissingData or ReadError.
   SplitArrays read(const Split& split);
+  /// Files and folders that were read so far.
+  const std::vector<std::filesystem::path>& paths() const { return paths_; }
+  /// Of all that was read so far, in its order: see Fingerprint.
+  std::string fingerprint() const;
   /// What the readers took for what, a sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
   /// The path of a file: FOLDER/<one of the descriptor's folders>/FILE or FOLDER/FILE, also with .gz appended.
@@ -50,6 +54,7 @@ class SplitReader {
   std::vector<std::filesystem::path> folders_;
   std::vector<std::pair<std::string, std::shared_ptr<const Loaded>>> cache_;  // by files, member and format
   std::vector<std::pair<std::filesystem::path, Table>> tables_;  // read once for x, labels and the rest
+  std::vector<std::filesystem::path> paths_;
   std::vector<std::string> notes_;
 };
 

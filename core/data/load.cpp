@@ -509,6 +509,8 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
   splits.train = read(spec.train_split);
   splits.test = descriptor.find(spec.test_split) == descriptor.find(spec.train_split) ? splits.train
                                                                                       : read(spec.test_split);
+  splits.fingerprint = reader.fingerprint();
+  splits.paths = reader.paths();
   if (splits.test.shape() != splits.train.shape())
     throw ReadError("data set \"" + splits.name + "\": expected test data of shape " +
                     describe_shape(splits.train.shape()) + " as the training data, found " +

@@ -63,15 +63,6 @@ void require_runs(const std::vector<ComparedRun>& runs) {
   if (runs.size() < 2)
     throw std::invalid_argument("a comparison needs two runs or more, found " + std::to_string(runs.size()) +
                                 ".");
-  const train::Session& first = *runs[0].session;
-  for (const ComparedRun& run : runs) {
-    const train::Session& other = *run.session;
-    if (other.assembly->model().latent != first.assembly->model().latent)
-      throw std::invalid_argument("runs of equally many latents are compared, but " + quoted(runs[0].name) +
-                                  " has " + std::to_string(first.assembly->model().latent) + " and " +
-                                  quoted(run.name) + " " + std::to_string(other.assembly->model().latent) +
-                                  ".");
-  }
 }
 
 // How many of the first `count` rows differ: in what is stored where every look at them draws noise,
@@ -246,7 +237,10 @@ class Comparison {
   }
 
   const Numbers& of(std::size_t run) const { return codes_.of_run[run]; }
-  bool two() const { return of(0).columns == 2; }
+  bool two() const {
+    return std::all_of(codes_.of_run.begin(), codes_.of_run.end(),
+                       [](const Numbers& codes) { return codes.columns == 2; });
+  }
 
   template <class Values>
   void add(const char* name, const std::string& what, const Values& values, const Statistic& statistic,
@@ -330,6 +324,31 @@ class Comparison {
   json section_, arrays_;
 };
 
+// The latents of the wider run that the best matching leaves without a partner, counted from 0.
+std::vector<std::size_t> without_partner(const Numbers& wide, const Numbers& narrow) {
+  Numbers size = correlations(wide, narrow);
+  for (double& value : size.values) value = std::abs(value);
+  std::vector<std::size_t> unmatched;
+  const auto assignment = best_assignment(size);
+  for (std::size_t i = 0; i < assignment.size(); ++i)
+    if (!assignment[i]) unmatched.push_back(i);
+  return unmatched;
+}
+
+// For each pair of runs with different numbers of latents: { run, other, latents }.
+json unmatched_latents(const std::vector<ComparedRun>& runs, const std::vector<Numbers>& codes) {
+  json pairs = json::array();
+  for (std::size_t a = 0; a < runs.size(); ++a)
+    for (std::size_t b = a + 1; b < runs.size(); ++b) {
+      if (codes[a].columns == codes[b].columns) continue;
+      const std::size_t wide = codes[a].columns > codes[b].columns ? a : b, narrow = a + b - wide;
+      pairs.push_back({{"run", runs[wide].name},
+                       {"other", runs[narrow].name},
+                       {"latents", without_partner(codes[wide], codes[narrow])}});
+    }
+  return pairs;
+}
+
 }  // namespace
 
 json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options) {
@@ -349,13 +368,30 @@ json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options
     codes.informative.push_back(informative_latents(*run.session, rows.split()));
   }
   if (const Tensor truth = rows.true_latents(0, count); truth.defined()) codes.truth = numbers_of(truth);
+  json unmatched = unmatched_latents(runs, codes.of_run);
   json result = Comparison(std::move(codes), options.watch).run();
-  for (const ComparedRun& run : runs) result["runs"].push_back(run.name);
+  if (!unmatched.empty()) result["unmatched"] = std::move(unmatched);
+  for (const ComparedRun& run : runs) {
+    result["runs"].push_back(run.name);
+    result["latents"].push_back(run.session->assembly->model().latent);
+  }
+  if (!result.contains("unmatched")) result["latent"] = first.assembly->model().latent;
   result["data"] = first.splits.name;
   result["split"] = rows.split();
   result["rows"] = count;
-  result["latent"] = first.assembly->model().latent;
   return result;
+}
+
+std::string notes_of(const json& comparison) {
+  std::string notes;
+  for (const json& pair : comparison.value("unmatched", json::array())) {
+    std::string latents;
+    for (const json& latent : pair.at("latents"))
+      latents += (latents.empty() ? "" : ", ") + std::to_string(latent.get<std::int64_t>());
+    notes += "latents of " + quoted(pair.at("run").get<std::string>()) + " without a partner in " +
+             quoted(pair.at("other").get<std::string>()) + ", counted from 0: " + latents + "\n";
+  }
+  return notes;
 }
 
 report::Table table_of_runs(const json& comparison) {

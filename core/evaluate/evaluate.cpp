@@ -81,9 +81,10 @@ class Evaluator {
   json run() {
     const int64_t all = rows_.size();
     const int64_t count = options_.limit > 0 ? std::min(options_.limit, all) : all;
-    const int64_t batch = rows_at_a_time();
+    const int64_t batch = rows_at_a_time(options_.batch);
     if (!options_.dump.empty())
       config::require_writable(options_.dump, {.option = "--dump", .bytes = bytes_of_dump(count)});
+    gathered_.keep_matrices(model_.latent, rows_at_a_time(EvaluateOptions().batch));
     short_jacobian_.emplace(model_, count);
     const int64_t seen = add_batches(count, batch);
     json result = report(seen);
@@ -100,11 +101,11 @@ class Evaluator {
 
  private:
   // The tangents of a batch are the largest thing in memory: d·P numbers a datum, in float64, and hidden layers.
-  int64_t rows_at_a_time() const {
+  int64_t rows_at_a_time(int64_t most) const {
     constexpr int64_t kNumbers = int64_t{1} << 25;
     const int64_t each =
         model_.latent * std::max<int64_t>(1024, product(model_.data) * model_.likelihood().outputs());
-    return std::clamp<int64_t>(kNumbers / each, 1, options_.batch);
+    return std::clamp<int64_t>(kNumbers / each, 1, most);
   }
 
   // Returns how many data went through: all, or those before the batch in which the watch said to stop.
@@ -415,6 +416,7 @@ class Evaluator {
     json result = {
         {"split", rows_.split()},
         {"data", count},
+        {"batch", rows_at_a_time(options_.batch)},
         {"samples", options_.samples},
         {"importance_samples", options_.importance_samples},
         {"step", model_.step},

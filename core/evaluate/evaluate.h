@@ -36,7 +36,8 @@ struct EvaluateOptions {
 };
 
 /// Evaluates a model. The result is an object:
-///   split, data, samples, importance_samples, beta, beta_eff (number or sentence), posterior, structure, kl ("closed"
+///   split, data, batch (rows at a time: draws are seeded by batches, so that another size gives other draws, and an
+///   objective that couples a batch's rows another `objective`; nothing else depends on it), samples, importance_samples, beta, beta_eff (number or sentence), posterior, structure, kl ("closed"
 ///   or "Monte Carlo"), curvature, gauss_newton, constant (nats of a Gaussian likelihood, included in all values),
 ///   values: NAME -> { mean, se } in nats a datum (mean over data, se = sd of per-datum values / √N; ratio_R and
 ///   is_effective_samples and off_diagonal are plain numbers, bits_per_dimension bits), with `rows` where only the first
@@ -63,7 +64,8 @@ struct EvaluateOptions {
 ///   blocks [d] (the block of each latent, from 0; of a family with blocks, or with the option);
 ///   covariance: variance_ratio, variance_ratio_active, kl_to_optimum; arrays variance_ratio ({ mean, quartiles } of [d]),
 ///   learned_variances and optimal_variances (Σ_ii and Σ*_ii of the first 64 data, [64, d]);
-///   disentanglement, for data with known factors: see disentanglement/section.h.
+///   disentanglement, for data with known factors: see disentanglement/section.h; disentanglement_notes: what was done to
+///   factors that are no classes.
 /// When options.watch stops it, `interrupted` { data, of, missing } says of how many data the values are (the first of the
 /// split) and which sections are missing; then there is no dump. `dump_problem`: why there is none although it was asked for. Throws Interrupted when nothing is complete.
 /// Deterministic. Throws std::runtime_error for a split without data.

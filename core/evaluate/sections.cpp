@@ -10,12 +10,17 @@
 
 namespace variform::evaluate {
 
-void Gathered::add(const LocalDerivatives& local) {
+void Gathered::keep_matrices(int64_t latent, int64_t batch) {
   constexpr int64_t kNumbers = int64_t{1} << 23;
-  const Tensor& metric = local.metric;
-  if (metric.numel() * static_cast<int64_t>(metrics.size() + 1) <= kNumbers || metrics.empty()) {
-    metrics.push_back(metric.to(at::kCPU));
-    if (local.hessian.defined()) hessians.push_back(local.hessian.to(at::kCPU));
+  matrix_rows = std::max<int64_t>(1, kNumbers / (latent * latent * batch)) * batch;
+}
+
+void Gathered::add(const LocalDerivatives& local) {
+  const int64_t rows = std::min(local.metric.size(0), matrix_rows - kept_rows);
+  if (rows > 0) {
+    metrics.push_back(local.metric.narrow(0, 0, rows).to(at::kCPU));
+    if (local.hessian.defined()) hessians.push_back(local.hessian.narrow(0, 0, rows).to(at::kCPU));
+    kept_rows += rows;
   }
   if (!local.hessian.defined()) return;
   const Tensor sum = local.hessian.sum(0).to(at::kCPU);

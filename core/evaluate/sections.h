@@ -17,7 +17,7 @@ namespace variform::evaluate {
 struct Gathered {
   std::vector<Tensor> codes;  ///< h [B, d]
   std::vector<Tensor> metrics,
-      hessians;        ///< G and H [B, d, d], of the first data only: 2^23 numbers each at most
+      hessians;        ///< G and H [B, d, d], of the first data only, as many as keep_matrices() said
   Tensor hessian_sum;  ///< Σ H over all data, [d, d]; undefined: none
   std::vector<Tensor> variance_ratios;  ///< Σ_ii / Σ*_ii, [B, d]
   std::vector<Tensor> to_optimum;       ///< KL(N(h, Σ) ‖ N(h, Σ*)), [B]
@@ -29,7 +29,11 @@ struct Gathered {
   AggregatePosterior aggregate;   ///< empty where q has no draws
 
   static constexpr int64_t kVariances = 64;
+  int64_t matrix_rows = 0, kept_rows = 0;  ///< how many G and H are kept at most, and are kept
 
+  /// Bounds what G and H take to 2^23 numbers each, in whole batches of `batch` rows: which rows are looked at must not
+  /// depend on the size of the batches that are added.
+  void keep_matrices(int64_t latent, int64_t batch);
   void add(const LocalDerivatives& local);
   /// A batch's own covariance Σ and the optimal one Σ*.
   void add(const Covariance& own, const Covariance& best);

@@ -14,35 +14,36 @@ struct Meaning {
   const char* name;
   const char* text;
 };
-constexpr Meaning kMeanings[] = {{"elbo", "negative evidence lower bound: nll + kl"},
-                                 {"nll", "E_q of −log p(x|z)"},
-                                 {"kl", "KL of q to the prior"},
-                                 {"nll_at_mean", "−log p(x|z) at q's mean"},
-                                 {"loss_beta", "nll + β kl"},
-                                 {"objective", "the trained loss, as its objective computes it"},
-                                 {"taylor", "second-order expansion of loss_beta about q's mean (§3)"},
-                                 {"taylor_gap", "loss_beta − taylor, by mirrored draws"},
-                                 {"taylor_full", "taylor with all of ∇²F instead of H = JᵀH_ℓJ"},
-                                 {"taylor_full_gap", "loss_beta − taylor_full, by mirrored draws"},
-                                 {"gauss_newton_rest", "taylor_full − taylor: ½tr((∇²F − H)Σ)"},
-                                 {"ratio_R", "½tr(HΣ) / (nll − nll_at_mean): 1 where taylor is good"},
-                                 {"half_trace", "½tr(HΣ)"},
-                                 {"spread", "nll − nll_at_mean"},
-                                 {"grae", "deterministic loss, full covariance (§5)"},
-                                 {"low_rank_bound", "the same, covariance of the family's low rank"},
-                                 {"block_bound", "the same, covariance in blocks"},
-                                 {"diagonal_bound", "the same, diagonal covariance: what GRAE≈ estimates"},
-                                 {"isotropic_bound", "the same, one variance for all latents"},
-                                 {"grae_approx", "one draw of GRAE≈, a column a datum"},
-                                 {"contrast", "(diagonal_bound − grae) / β: 0 where H is diagonal (§8)"},
-                                 {"off_diagonal", "share of H's squares off its diagonal, H normalised (§8)"},
-                                 {"is_nll", "importance-weighted −log p(x)"},
-                                 {"is_effective_samples", "effective number of its draws"},
-                                 {"elbo_optimal", "elbo at the optimal covariance for β = 1"},
-                                 {"loss_beta_optimal", "loss_beta at the optimal covariance for β"},
-                                 {"is_nll_optimal", "is_nll with draws at the optimal covariance for β = 1"},
-                                 {"is_effective_samples_optimal", "effective number of its draws"},
-                                 {"bits_per_dimension", "bits a data value, of bytes"}};
+constexpr Meaning kMeanings[] = {
+    {"elbo", "negative evidence lower bound: nll + kl"},
+    {"nll", "E_q of −log p(x|z)"},
+    {"kl", "KL of q to the prior"},
+    {"nll_at_mean", "−log p(x|z) at q's mean"},
+    {"loss_beta", "nll + β kl"},
+    {"objective", "the trained loss, as its objective computes it on batches of rows"},
+    {"taylor", "second-order expansion of loss_beta about q's mean (§3)"},
+    {"taylor_gap", "loss_beta − taylor, by mirrored draws"},
+    {"taylor_full", "taylor with all of ∇²F instead of H = JᵀH_ℓJ"},
+    {"taylor_full_gap", "loss_beta − taylor_full, by mirrored draws"},
+    {"gauss_newton_rest", "taylor_full − taylor: ½tr((∇²F − H)Σ)"},
+    {"ratio_R", "½tr(HΣ) / (nll − nll_at_mean): 1 where taylor is good"},
+    {"half_trace", "½tr(HΣ)"},
+    {"spread", "nll − nll_at_mean"},
+    {"grae", "deterministic loss, full covariance (§5)"},
+    {"low_rank_bound", "the same, covariance of the family's low rank"},
+    {"block_bound", "the same, covariance in blocks"},
+    {"diagonal_bound", "the same, diagonal covariance: what GRAE≈ estimates"},
+    {"isotropic_bound", "the same, one variance for all latents"},
+    {"grae_approx", "one draw of GRAE≈, a column a datum"},
+    {"contrast", "(diagonal_bound − grae) / β: 0 where H is diagonal (§8)"},
+    {"off_diagonal", "share of H's squares off its diagonal, H normalised (§8)"},
+    {"is_nll", "importance-weighted −log p(x)"},
+    {"is_effective_samples", "effective number of its draws"},
+    {"elbo_optimal", "elbo at the optimal covariance for β = 1"},
+    {"loss_beta_optimal", "loss_beta at the optimal covariance for β"},
+    {"is_nll_optimal", "is_nll with draws at the optimal covariance for β = 1"},
+    {"is_effective_samples_optimal", "effective number of its draws"},
+    {"bits_per_dimension", "bits a data value, of bytes"}};
 
 // "0.1  0.2  0.4", or nothing.
 std::string quartiles_of(const json& entry) {
@@ -86,18 +87,25 @@ std::string head_of(const nlohmann::json& result) {
           "; " + text("samples") + " draws a datum\n";
   head += "H = JᵀH_ℓJ: H_ℓ the likelihood's " + text("curvature") + "; Gauss–Newton is " +
           text("gauss_newton") + "\n";
+  if (result.contains("batch"))
+    head +=
+        "draws are seeded batch by batch, " + text("batch") +
+        " rows each: with another --batch values differ within their errors; objective may depend on it\n";
   if (result.contains("constant"))
     head += "every nll holds the Gaussian likelihood's constant, " + text("constant") + " nats\n";
   return head + "\n";
 }
 
 std::string foot_of(const nlohmann::json& result) {
-  if (!result.contains("grae_approx_variance")) return {};
+  std::string notes;
+  if (result.contains("disentanglement_notes"))
+    for (const json& note : result.at("disentanglement_notes")) notes += note.get<std::string>() + "\n";
+  if (!result.contains("grae_approx_variance")) return notes;
   const json& variance = result.at("grae_approx_variance");
   const auto deviation = [&](const char* name) {
     return report::significant(std::sqrt(variance.at(name).get<double>()), 3);
   };
-  return "GRAE≈'s regularizer for a training batch of " +
+  return notes + "GRAE≈'s regularizer for a training batch of " +
          std::to_string(variance.at("batch").get<int64_t>()) + " has a standard deviation of " +
          deviation("one_column_a_batch") + " nats with one column a batch, " +
          deviation("one_column_a_datum") + " with one a datum (§5).\n";

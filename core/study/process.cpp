@@ -18,7 +18,7 @@ namespace {
 
 [[noreturn]] void be_child(char* const* arguments, int log, pid_t parent) {
   ::setpgid(0, 0);  // Ctrl-C reaches it through the parent, once
-  ::prctl(PR_SET_PDEATHSIG, SIGINT);
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(127);
   if (const int nothing = ::open("/dev/null", O_RDONLY); nothing >= 0) ::dup2(nothing, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
@@ -55,7 +55,8 @@ Exit execute(const std::vector<std::string>& arguments, const std::filesystem::p
     if (ended < 0 && errno != EINTR)
       throw std::system_error(errno, std::generic_category(), "lost " + arguments[0]);
     if (!exit.interrupted && interrupted && interrupted()) {
-      ::kill(child, SIGINT);
+      ::kill(child,
+             SIGTERM);  // not SIGINT: a terminal sends that to the child as well, and the third one ends it
       exit.interrupted = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

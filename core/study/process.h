@@ -11,11 +11,11 @@ namespace variform::study {
 /// How a command ended.
 struct Exit {
   int code = 0;              ///< exit status; 128 + n after signal n
-  bool interrupted = false;  ///< SIGINT was sent to it because `interrupted` said so
+  bool interrupted = false;  ///< SIGTERM was sent to it because `interrupted` said so
 };
 
 /// Runs arguments[0] with the others, stdout and stderr appended to `log`, and waits. Once `interrupted` is true the
-/// command gets SIGINT, once, and is waited for. The command dies with the thread that waits for it. May be called from
+/// command gets SIGTERM, once, and is waited for. The command dies with the thread that waits for it. May be called from
 /// several threads. Throws std::system_error when it cannot be started.
 Exit execute(const std::vector<std::string>& arguments, const std::filesystem::path& log,
              const std::function<bool()>& interrupted);

@@ -114,7 +114,9 @@ struct Assembly::Source final : ParameterSource {
     const config::Schedule* schedule = find<config::Schedule>(key);
     if (!schedule) wrong(key, "schedulable number");
     const Tensor value = at::full({}, schedule->at(0, horizon), options.dtype(at::kDouble));
-    schedules->push_back({*schedule, value});
+    const std::string slot = to_string(spec.kind);
+    schedules->push_back({(spec.kind == Kind::kObjective ? slot : "model." + slot) + "." + std::string(key),
+                          *schedule, value});
     return value;
   }
   double final_value(std::string_view key) const override {
@@ -185,6 +187,13 @@ void Assembly::set_step(int64_t step) {
   seed("step", step);
   for (Scheduled& scheduled : *schedules_)
     if (!scheduled.schedule.is_constant()) scheduled.value.fill_(scheduled.schedule.at(step, spec_.horizon));
+}
+
+std::vector<std::pair<std::string, config::Schedule>> Assembly::changing() const {
+  std::vector<std::pair<std::string, config::Schedule>> changing;
+  for (const Scheduled& scheduled : *schedules_)
+    if (!scheduled.schedule.is_constant()) changing.emplace_back(scheduled.name, scheduled.schedule);
+  return changing;
 }
 
 void Assembly::seed(const char* purpose, int64_t index) {

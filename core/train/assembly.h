@@ -8,6 +8,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 #include <vector>
 
 #include "config/experiment.h"
@@ -38,10 +40,13 @@ class Assembly {
   Assembly& operator=(const Assembly&) = delete;
 
   Model& model() { return *model_; }
+  const Model& model() const { return *model_; }
   const ModelSpec& spec() const { return spec_; }
 
   /// Sets schedules and random stream to those of a training step.
   void set_step(int64_t step);
+  /// Names and schedules of all scheduled parameters ("objective.beta"), without those that are constant.
+  std::vector<std::pair<std::string, config::Schedule>> changing() const;
   /// Seeds the model's generator with hash(seed, purpose, index).
   void seed(const char* purpose, int64_t index);
   /// Training or evaluation mode of all components; frozen ones stay in evaluation mode.
@@ -61,6 +66,7 @@ class Assembly {
  private:
   struct Source;
   struct Scheduled {
+    std::string name;  // as in a config
     config::Schedule schedule;
     Tensor value;
   };

@@ -5,7 +5,9 @@
 #include <variform/types.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,10 +26,20 @@ struct DataFacts {
   Tensor mean = {}, sd = {};                                     ///< of standardised data; else undefined
   bool are_bytes = false;                                        ///< stored from 0 to 255
   std::vector<std::string> class_names = {}, factor_names = {};  ///< may be empty
+  std::string fingerprint = {};  ///< of all that was read (data/fingerprint.h); empty: not from files, or not known
 };
 
 /// Of a session's splits; `rows`, `shape` and `domain` are those of its batches.
 DataFacts facts_of(const data::Splits& splits, Shape shape, std::int64_t rows, const std::string& domain);
+
+/// A sentence when both know what was read, and it is not the same; else empty.
+std::string changed_data(const DataFacts& trained_on, const DataFacts& now);
+
+/// For environment.json: the files that were read, with what tells whether they are still the same.
+nlohmann::json data_files_json(const data::Splits& splits);
+/// A sentence when a file that a run's environment.json lists has other bytes now; else empty. A file that is gone, and
+/// what is in a folder, is not looked at.
+std::string changed_data_files(const std::filesystem::path& run);
 
 /// For the attribute "data" of a checkpoint: all but shape and domain, which have attributes of their own.
 std::string to_json(const DataFacts& facts);

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "train/watch.h"
+
 namespace variform::train {
 namespace {
 
@@ -28,11 +30,48 @@ std::string interval(const Support& support) {
   return "(" + text(support.low) + ", " + text(support.high) + ")";
 }
 
-// The mean loss as one number, with the same random draws every time.
-Tensor mean_loss(Assembly& assembly, const Batch& rows) {
+// The loss and its parts, with the same random draws every time.
+Terms terms_of(Assembly& assembly, const Batch& rows) {
   assembly.set_step(0);
   assembly.model().step = -1;  // messages: this is before the training
-  return assembly.model().evaluate(rows).loss.mean();
+  return assembly.model().evaluate(rows);
+}
+Tensor mean_loss(Assembly& assembly, const Batch& rows) { return terms_of(assembly, rows).loss.mean(); }
+
+std::vector<Tensor> trained(const Assembly& assembly, bool of_objective) {
+  std::vector<Tensor> parameters;
+  for (Kind kind : assembly.kinds())
+    if ((kind == Kind::kObjective) == of_objective)
+      for (const Tensor& parameter : assembly.model().component(kind)->parameters())
+        if (parameter.requires_grad()) parameters.push_back(parameter);
+  return parameters;
+}
+
+// The gradient of a mean as one vector, zeros where it does not depend on a parameter.
+Tensor gradient_of(const Tensor& term, const std::vector<Tensor>& parameters) {
+  std::vector<Tensor> all;
+  const auto found = torch::autograd::grad({term.mean()}, parameters, {}, /*retain_graph=*/true, false, true);
+  for (size_t i = 0; i < parameters.size(); ++i)
+    all.push_back((found[i].defined() ? found[i] : at::zeros_like(parameters[i])).flatten());
+  return at::cat(all);
+}
+
+// Parts of the loss that train the objective's own parameters and nothing of the model: another player's losses, which
+// say nothing about how good the model is. Only where the loss holds them as they are.
+std::vector<std::string> adversaries_in(const Assembly& assembly, const Terms& terms) {
+  const std::vector<Tensor> own = trained(assembly, true), models = trained(assembly, false);
+  if (own.empty() || models.empty() || !terms.loss.requires_grad()) return {};
+  std::vector<std::string> names;
+  Tensor theirs = at::zeros_like(gradient_of(terms.loss, own));
+  for (const auto& [name, part] : terms.parts) {
+    if (!part.requires_grad()) continue;
+    const Tensor of_own = gradient_of(part, own);
+    if (!of_own.any().item<bool>() || gradient_of(part, models).any().item<bool>()) continue;
+    names.push_back(name);
+    theirs = theirs + of_own;
+  }
+  if (names.empty() || !at::allclose(gradient_of(terms.loss, own), theirs, 1e-3, 1e-6)) return {};
+  return names;
 }
 
 // Relative difference of the gradient along one random direction and central differences of the value.
@@ -121,7 +160,11 @@ Preflight run_preflight(Assembly& assembly, const Batch& rows,
   Preflight result;
   Model& model = assembly.model();
   assembly.set_training(true);
-  mean_loss(assembly, rows).backward();
+  result.findings = what_components_do(assembly, rows);
+  const Terms terms = terms_of(assembly, rows);
+  for (const auto& [name, part] : terms.parts) result.parts.push_back(name);
+  result.adversaries = adversaries_in(assembly, terms);
+  terms.loss.mean().backward();
   for (const ParameterGroup& group : assembly.parameter_groups({}))
     for (const NamedParameter& parameter : group.parameters)
       Tensor(parameter.tensor).mutable_grad() = Tensor();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "train/assembly.h"
 
@@ -20,7 +21,10 @@ struct Preflight {
   bool closed_kl = false;         ///< the KL of the family's posterior to the prior is in closed form
   bool piecewise_linear = false;  ///< Gauss–Newton is all of the Hessian almost everywhere (§3)
   PushforwardTier tier = PushforwardTier::kUndecided;  ///< of an objective that uses tangents
-  double tangent_error = 0;  ///< relative error of its gradient against central differences
+  double tangent_error = 0;           ///< relative error of its gradient against central differences
+  std::vector<std::string> parts;     ///< what the objective gives beside "loss": names that `best` may have
+  std::vector<std::string> findings;  ///< of what_components_do(): sentences
+  std::vector<std::string> adversaries;  ///< those that train the objective's own parameters alone
 };
 
 /// One training step (without update) on two rows; throws what it throws. For an objective that uses tangents the

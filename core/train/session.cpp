@@ -113,10 +113,6 @@ Domain domain_of(const std::string& name) {
   return Domain::kReal;
 }
 
-int64_t horizon_of(const config::TrainSpec& spec, int64_t size) {
-  return spec.steps ? *spec.steps : data::BatchOrder(size, spec.batch, 0).steps(spec.epochs.value_or(1));
-}
-
 // From facts and experiment to a model that composes.
 void build_model(Session& session, const plugins::Registry& registry) {
   session.domain = session.facts.domain;
@@ -132,6 +128,10 @@ void build_model(Session& session, const plugins::Registry& registry) {
 }
 
 }  // namespace
+
+int64_t horizon_of(const config::TrainSpec& spec, int64_t size) {
+  return spec.steps ? *spec.steps : data::BatchOrder(size, spec.batch, 0).steps(spec.epochs.value_or(1));
+}
 
 config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry,
                                       const Places& places, config::Diagnostics& diagnostics) {
@@ -163,6 +163,12 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
   }
   return at::TensorOptions().device(device).dtype(spec.precision == config::Precision::kFloat64 ? at::kDouble
                                                                                                 : at::kFloat);
+}
+
+int64_t values_that_never_vary(const data::Dataset& rows) {
+  const Tensor stored = rows.stored().flatten(1);
+  if (stored.size(0) == 0) return 0;
+  return (stored.amax(0) == stored.amin(0)).sum().item<int64_t>();
 }
 
 void forget_sources(config::Experiment& experiment) {
@@ -265,7 +271,7 @@ std::string why_not_described(const checkpoint::Snapshot& snapshot, const Places
                : "they are drawn from the run " + *from->if_text() + ", which is gone.";
   if (dataset->if_text()) try {
       config::Diagnostics found;
-      data::resolve_descriptor(*dataset, places.descriptors, found);
+      data::resolve_descriptor(*dataset, places.descriptors, places.data, found);
       found.throw_if_any();
     } catch (const std::exception& error) {
       return error.what();

@@ -29,6 +29,9 @@ struct Places {
 config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry,
                                       const Places& places, config::Diagnostics& diagnostics);
 
+/// How many updates a training of `size` rows has.
+int64_t horizon_of(const config::TrainSpec& spec, int64_t size);
+
 /// Device and dtype that a training asks for. Throws std::runtime_error when there is no such device.
 at::TensorOptions tensor_options(const config::TrainSpec& spec);
 
@@ -49,6 +52,9 @@ struct Session {
   Batch rows(int64_t n);
   Preflight preflight(const plugins::Registry& registry);
 };
+
+/// How many of a datum's values are the same in all rows as they are stored.
+int64_t values_that_never_vary(const data::Dataset& rows);
 
 /// Drops every `from` of a slot, or of a component inside one: the tensors of a checkpoint follow, and the other run may
 /// be gone by then.

@@ -6,10 +6,13 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
+#include <variform/nn/network.h>
 #include <variform/random.h>
 
 #include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "train/cuda_graph.h"
@@ -93,23 +96,88 @@ std::optional<double> effective_beta(Model& model) {
   return *beta * *variance;
 }
 
-Values evaluate_objective(Assembly& assembly, Batches& batches, const config::TrainSpec& spec) {
-  at::NoGradGuard no_grad;
-  assembly.set_training(false);
-  const int64_t rows = spec.evaluation_limit > 0 ? std::min(spec.evaluation_limit, batches.evaluation_size())
-                                                 : batches.evaluation_size();
-  Sums sums;
+namespace {
+
+int64_t evaluated_rows(Batches& batches, const config::TrainSpec& spec) {
+  return spec.evaluation_limit > 0 ? std::min(spec.evaluation_limit, batches.evaluation_size())
+                                   : batches.evaluation_size();
+}
+
+// Calls visit(terms, batch, its first row) for every batch and draw of an evaluation, until it returns false.
+template <class Visit>
+void visit_evaluation(Assembly& assembly, Batches& batches, const config::TrainSpec& spec,
+                      const Visit& visit) {
+  const int64_t rows = evaluated_rows(batches, spec);
   int64_t number = 0;
   for (int64_t first = 0; first < rows; first += spec.evaluation_batch, ++number) {
     const Batch batch = batches.evaluation(first, std::min(spec.evaluation_batch, rows - first));
     for (int64_t draw = 0; draw < spec.evaluation_samples; ++draw) {
       assembly.model().rng.set_current_seed(hash(assembly.spec().seed, "evaluation",
                                                  static_cast<uint64_t>(number), static_cast<uint64_t>(draw)));
-      add(sums, assembly.model().evaluate(batch), static_cast<double>(batch.x.size(0)));
+      if (!visit(assembly.model().evaluate(batch), batch, first)) return;
     }
   }
+}
+
+// The first number of a tensor that is not finite, -1 when all are.
+int64_t first_not_finite(const Tensor& values) {
+  const Tensor bad = values.isfinite().logical_not().flatten(1).any(1).nonzero();
+  return bad.size(0) == 0 ? -1 : bad[0].item<int64_t>();
+}
+
+// Which row of a batch makes its loss not finite: from the parts that split over rows, else from the model's own log
+// densities of every row; -1 when neither tells.
+std::pair<int64_t, std::string> guilty_row(Model& model, const Terms& terms, const Batch& batch) {
+  const int64_t in_data = first_not_finite(batch.x);
+  if (in_data >= 0) return {in_data, "the data"};
+  for (const auto& [name, part] : terms.parts)
+    if (part.dim() == 1)
+      if (const int64_t row = first_not_finite(part.unsqueeze(1)); row >= 0)
+        return {row, "part '" + name + "'"};
+  if (terms.loss.dim() == 1)
+    if (const int64_t row = first_not_finite(terms.loss.unsqueeze(1)); row >= 0) return {row, "the loss"};
+  const Tensor h = model.posterior(batch.x)->location();
+  if (const int64_t row = first_not_finite(h); row >= 0) return {row, "the encoding"};
+  return {first_not_finite(model.nll(batch.x, model.decode(h)).unsqueeze(1)), "−log p(x|z)"};
+}
+
+}  // namespace
+
+Values evaluate_objective(Assembly& assembly, Batches& batches, const config::TrainSpec& spec) {
+  at::NoGradGuard no_grad;
+  assembly.set_training(false);
+  Sums sums;
+  visit_evaluation(assembly, batches, spec, [&](const Terms& terms, const Batch& batch, int64_t) {
+    add(sums, terms, static_cast<double>(batch.x.size(0)));
+    return true;
+  });
   assembly.set_training(true);
-  return means(sums, rows * spec.evaluation_samples);
+  return means(sums, evaluated_rows(batches, spec) * spec.evaluation_samples);
+}
+
+std::string what_is_not_finite(Assembly& assembly, Batches& batches, const config::TrainSpec& spec,
+                               const Values& evaluation) {
+  std::string names;
+  for (const auto& [name, value] : evaluation)
+    if (!std::isfinite(value)) names += (names.empty() ? "" : ", ") + name;
+  if (names.empty()) return {};
+  at::NoGradGuard no_grad;
+  assembly.set_training(false);
+  std::string where;
+  visit_evaluation(assembly, batches, spec, [&](const Terms& terms, const Batch& batch, int64_t first) {
+    bool good = finite(terms.loss);
+    for (const auto& [name, part] : terms.parts) good = good && finite(part);
+    if (good) return true;
+    const auto [row, what] = guilty_row(assembly.model(), terms, batch);
+    where = row >= 0
+                ? "row " + std::to_string(first + row) + " (counted from 0) of split " +
+                      batches.evaluation_split() + " (" + what + ")"
+                : "rows " + std::to_string(first) + " to " + std::to_string(first + batch.x.size(0) - 1) +
+                      " of split " + batches.evaluation_split();
+    return false;
+  });
+  assembly.set_training(true);
+  return names + " not finite" + (where.empty() ? "" : "; the first such value comes from " + where);
 }
 
 Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
@@ -123,6 +191,7 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
       folder_(folder),
       observer_(observer),
       optimizer_(assembly.parameter_groups(spec.optimizer)) {
+  judging_.part = spec.early_stopping ? spec.early_stopping->part : spec.best;
   if (!assembly.model().reference)
     record_with(graph_recorder(assembly.spec().options.device(), assembly.model().rng));
 }
@@ -138,6 +207,12 @@ void Trainer::restore(const checkpoint::Snapshot& snapshot) {
   folder_.truncate_metrics(progress_.metrics_bytes);
   evaluated_at_ = progress_.step;
   restored_ = true;
+  // Chosen while a schedule was running that has become longer, or by an earlier release: not comparable any more.
+  if (progress_.best_step >= 0 && progress_.best_step < judging_.from) {
+    progress_.best = std::numeric_limits<double>::infinity();
+    progress_.best_step = -1;
+    progress_.evaluations_since_best = 0;
+  }
 }
 
 double Trainer::epoch() const {
@@ -195,31 +270,45 @@ Values Trainer::write_log_line(Values values) {
   return values;
 }
 
+void Trainer::evaluate_into(Outcome& outcome) {
+  outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
+  outcome.not_finite = what_is_not_finite(assembly_, batches_, spec_, outcome.evaluation);
+  if (!outcome.not_finite.empty())
+    observer_.message("warning: step " + std::to_string(progress_.step) + ": " + outcome.not_finite +
+                      ". Such an evaluation is never the best one.");
+}
+
 // Whether it was the best one so far.
 bool Trainer::evaluate_now(Outcome& outcome) {
   if (batches_.evaluation_size() == 0 || evaluated_at_ == progress_.step) return false;
-  outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
+  evaluate_into(outcome);
   evaluated_at_ = progress_.step;
   progress_.metrics_bytes =
       folder_.append_metrics(line(progress_.step, epoch(), batches_.evaluation_split(), outcome.evaluation));
-  const std::string& part = spec_.early_stopping ? spec_.early_stopping->part : spec_.best;
-  if (!outcome.evaluation.contains(part)) {
-    std::string known;
-    for (const auto& [name, value] : outcome.evaluation) known += (known.empty() ? "" : ", ") + name;
-    throw std::runtime_error("train.best names the part '" + part +
-                             "', which this objective does not have; it has: " + known + ".");
-  }
-  const double value = outcome.evaluation.at(part);
-  const bool best = value < progress_.best - (spec_.early_stopping ? spec_.early_stopping->min_delta : 0);
-  if (best) {
-    progress_.best = value;
-    progress_.best_step = progress_.step;
-    progress_.evaluations_since_best = 0;
-  } else {
-    ++progress_.evaluations_since_best;
-  }
+  const bool best = is_best(outcome.evaluation);
   observer_.evaluated(progress_.step, batches_.evaluation_split(), outcome.evaluation, best);
   return best;
+}
+
+// Counts it for early stopping, too.
+bool Trainer::is_best(const Values& evaluation) {
+  if (progress_.step < judging_.from) return false;
+  if (!evaluation.contains(judging_.part)) {
+    std::string known;
+    for (const auto& [name, value] : evaluation) known += (known.empty() ? "" : ", ") + name;
+    throw std::runtime_error("train.best names the part '" + judging_.part +
+                             "', which this objective does not have; it has: " + known + ".");
+  }
+  const double value = judging_.value_of(evaluation);
+  const double enough = spec_.early_stopping ? spec_.early_stopping->min_delta : 0;
+  if (!(std::isfinite(value) && value < progress_.best - enough)) {
+    ++progress_.evaluations_since_best;
+    return false;
+  }
+  progress_.best = value;
+  progress_.best_step = progress_.step;
+  progress_.evaluations_since_best = 0;
+  return true;
 }
 
 void Trainer::check_parameters() const {
@@ -275,21 +364,62 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
     if (stop && !(last && end == horizon_)) outcome.ending = Ending::kInterrupted;
     else if (early) outcome.ending = Ending::kStoppedEarly;
     else continue;
-    writer_.finish();
-    outcome.step = progress_.step;
-    return outcome;
+    const Ending ending = outcome.ending;
+    return ended(std::move(outcome), ending);
   }
   if (all_done && outcome.evaluation.empty() && batches_.evaluation_size() > 0) {
     assembly_.set_step(std::max<int64_t>(progress_.step - 1, 0));  // schedules as at the last evaluation
-    outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
+    evaluate_into(outcome);
   }
-  outcome.ending = progress_.step >= horizon_ ? Ending::kFinished
-                   : stopped_early()          ? Ending::kStoppedEarly
-                                              : Ending::kStopAt;
+  const Ending ending = progress_.step >= horizon_ ? Ending::kFinished
+                        : stopped_early()          ? Ending::kStoppedEarly
+                                                   : Ending::kStopAt;
+  return ended(std::move(outcome), ending);
+}
+
+Outcome Trainer::ended(Outcome outcome, Ending ending) {
   writer_.finish();
+  outcome.ending = ending;
   outcome.step = progress_.step;
+  outcome.best_step = progress_.best_step;
+  outcome.best = progress_.best;
   return outcome;
 }
+
+namespace {
+
+// " model.encoder.input=log1p" and the like: what an encoder that has the stock networks' parameters offers for data of
+// many magnitudes, and does not use yet.
+std::string offers_for_large_data(const config::ComponentSpec& encoder) {
+  std::string offers;
+  const auto offer = [&](const char* name, const std::string& unused, const char* value) {
+    const auto found = encoder.parameters.find(name);
+    const auto* text = found == encoder.parameters.end() ? nullptr : std::get_if<std::string>(&found->second);
+    if (!text || *text != unused) return;
+    offers += std::string(offers.empty() ? "" : " or ") + "model.encoder." + name + "=" + value;
+  };
+  offer(nn::kInput.name, nn::kInput.text_default, "log1p");
+  offer(nn::kNormalisation.name, nn::kNormalisation.text_default, "layer");
+  return offers;
+}
+
+// What helps. Before the first update it is not the learning rate.
+std::string advice(int64_t step, const Tensor& x, const config::ComponentSpec& encoder) {
+  constexpr double kLarge = 1000;
+  const double largest = x.isfinite().all().item<bool>() ? x.abs().max().item<double>() : 0;
+  if (largest > kLarge) {
+    char number[32];
+    std::snprintf(number, sizeof number, "%.6g", largest);
+    const std::string offers = offers_for_large_data(encoder);
+    return std::string("The data of this batch reach ") + number +
+           ", too much for a network to take as they are: " +
+           (offers.empty() ? "scale them (data.scale=standardise for real values)" : "try " + offers) + ".";
+  }
+  return step == 0 ? "Use precision = \"float64\", or another scale of the data."
+                   : "Lower the learning rate, set train.clip_norm, or use precision = \"float64\".";
+}
+
+}  // namespace
 
 void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
   at::NoGradGuard no_grad;
@@ -322,9 +452,8 @@ void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
   throw NotFinite("at step " + std::to_string(progress_.step) + ", the term '" + term +
                   "' of the loss is not finite; the first "
                   "value that is not finite comes from " +
-                  culprit +
-                  ". The last good checkpoint is kept. Lower the learning "
-                  "rate, set train.clip_norm, or use precision = \"float64\".");
+                  culprit + ". The last good checkpoint is kept. " +
+                  advice(progress_.step, batch.x, assembly_.spec().slots.at(Kind::kEncoder)));
 }
 
 }  // namespace variform::train

@@ -12,6 +12,7 @@
 #include "checkpoint/writer.h"
 #include "train/assembly.h"
 #include "train/batches.h"
+#include "train/judging.h"
 #include "train/optimizer.h"
 #include "train/progress.h"
 #include "train/repeated_step.h"
@@ -42,6 +43,9 @@ struct Outcome {
   Ending ending = Ending::kFinished;
   int64_t step = 0;
   std::map<std::string, double> evaluation;  ///< the last one
+  std::string not_finite;                    ///< what is not finite in it, in one sentence; empty: nothing
+  int64_t best_step = -1;                    ///< -1: no evaluation counted
+  double best = 0;                           ///< its value
 };
 
 /// Trains a model in a run folder. All of its state is in the checkpoint that it writes.
@@ -50,6 +54,9 @@ class Trainer {
   /// `horizon` is the number of steps of the whole training. References must outlive the trainer.
   Trainer(const config::TrainSpec& spec, int64_t horizon, std::map<std::string, std::string> attributes,
           Assembly& assembly, Batches& batches, RunFolder& folder, Observer& observer);
+
+  /// How the best step is chosen (by train.best, from the first evaluation on, without this call); before restore().
+  void judge_by(Judging judging) { judging_ = std::move(judging); }
 
   /// Puts back model, optimizer and progress, and cuts metrics.jsonl to them.
   void restore(const checkpoint::Snapshot& snapshot);
@@ -67,6 +74,9 @@ class Trainer {
   Terms update(const Batch& batch);
   std::map<std::string, double> write_log_line(std::map<std::string, double> values);
   bool evaluate_now(Outcome& outcome);
+  bool is_best(const std::map<std::string, double>& evaluation);
+  void evaluate_into(Outcome& outcome);
+  Outcome ended(Outcome outcome, Ending ending);
   void write_checkpoint(std::vector<std::filesystem::path> paths);
   bool due(const config::Every& every) const;
   double epoch() const;
@@ -81,6 +91,7 @@ class Trainer {
   RunFolder& folder_;
   Observer& observer_;
   Optimizer optimizer_;
+  Judging judging_;
   Progress progress_;
   RepeatedStep repeated_;
   checkpoint::Writer writer_;
@@ -92,6 +103,11 @@ class Trainer {
 /// with the random stream hash(seed, "evaluation", batch, draw): keys "loss" and the parts' names.
 std::map<std::string, double> evaluate_objective(Assembly& assembly, Batches& batches,
                                                  const config::TrainSpec& spec);
+
+/// Where an evaluation is not finite: "loss is not finite; the first such value comes from row 17 of split test (part
+/// 'nll')". Goes through the same batches and draws again; empty when all is finite.
+std::string what_is_not_finite(Assembly& assembly, Batches& batches, const config::TrainSpec& spec,
+                               const std::map<std::string, double>& evaluation);
 
 /// β times the likelihood's reference variance (§2); empty when either has none.
 std::optional<double> effective_beta(Model& model);

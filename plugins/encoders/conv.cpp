@@ -7,10 +7,11 @@ namespace {
 
 namespace nn = variform::nn;
 
-nn::LayerPtr conv_layers(const variform::Build& build, const std::vector<int64_t>& channels,
+using Layers = std::shared_ptr<nn::Sequential>;
+
+nn::LayerPtr conv_layers(Layers layers, const variform::Build& build, const std::vector<int64_t>& channels,
                          const std::vector<int64_t>& hidden, const nn::Block& block) {
   nn::require_halvings(build, channels.size());
-  auto layers = std::make_shared<nn::Sequential>();
   variform::Shape shape = build.data;
   for (int64_t count : channels) {
     const auto layer = make_conv2d(build, block, shape[0], count, nn::Convolution{4, 2, 1});
@@ -28,8 +29,15 @@ nn::LayerPtr conv_layers(const variform::Build& build, const std::vector<int64_t
 class Conv final : public nn::NetworkEncoder {
  public:
   explicit Conv(const variform::Build& build)
-      : NetworkEncoder(build, conv_layers(build, build.integers("channels"), build.integers("hidden"),
-                                          nn::block_of(build))) {}
+      : NetworkEncoder(build, conv_layers(input_of(build), build, build.integers("channels"),
+                                          build.integers("hidden"), nn::block_of(build))) {}
+
+ private:
+  static Layers input_of(const variform::Build& build) {
+    auto layers = std::make_shared<nn::Sequential>();
+    append_input(*layers, build);
+    return layers;
+  }
 };
 
 /// The encoder of Burgess et al. 2018 as Locatello et al. 2019 (table 1) have it: 32, 32, 64, 64 channels, each halving
@@ -43,7 +51,7 @@ class ConvLocatello final : public nn::NetworkEncoder {
     if (build.data.size() != 3 || build.data[1] != 64 || build.data[2] != 64)
       throw variform::Error("encoder 'conv-locatello' is for images of 64×64; found data " +
                             variform::to_text(build.data) + "; use 'conv'");
-    return conv_layers(build, {32, 32, 64, 64}, {256}, {});
+    return conv_layers(std::make_shared<nn::Sequential>(), build, {32, 32, 64, 64}, {256}, {});
   }
 };
 
@@ -62,4 +70,4 @@ VARIFORM_COMPONENTS(
                                variform::integers("hidden", {256})
                                    .at_least(1)
                                    .doc("Widths of the linear layers after the convolutions."),
-                               nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups}))
+                               nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kInput}))

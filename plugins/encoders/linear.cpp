@@ -9,6 +9,7 @@ namespace nn = variform::nn;
 
 nn::LayerPtr linear_layers(const variform::Build& build) {
   auto layers = std::make_shared<nn::Sequential>();
+  append_input(*layers, build);
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Flatten>());
   layers->append(std::make_shared<nn::Linear>(build, build.data_size(), build.outputs, build.flag("bias")));
   return layers;
@@ -22,7 +23,7 @@ class Linear final : public nn::NetworkEncoder {
 
 }  // namespace
 
-VARIFORM_COMPONENTS(
-    variform::component<Linear>("linear", "Affine map of flattened data.",
-                                "theory §4: exact for a linear decoder with Gaussian likelihood",
-                                {variform::flag("bias", true).doc("Whether there is a constant term.")}))
+VARIFORM_COMPONENTS(variform::component<Linear>(
+    "linear", "Affine map of flattened data.",
+    "theory §4: exact for a linear decoder with Gaussian likelihood",
+    {variform::flag("bias", true).doc("Whether there is a constant term."), nn::kInput}))

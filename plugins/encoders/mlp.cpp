@@ -10,6 +10,7 @@ namespace nn = variform::nn;
 nn::LayerPtr mlp_layers(const variform::Build& build) {
   const nn::Block block = nn::block_of(build);
   auto layers = std::make_shared<nn::Sequential>();
+  append_input(*layers, build);
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Flatten>());
   const int64_t width = append_hidden(*layers, build, block, build.data_size(), build.integers("hidden"));
   layers->append(make_linear(build, block, width, build.outputs));
@@ -27,4 +28,4 @@ class Mlp final : public nn::NetworkEncoder {
 VARIFORM_COMPONENTS(variform::component<Mlp>(
     "mlp", "Multilayer perceptron on flattened data.", "Kingma & Welling 2014, appendix C",
     {variform::integers("hidden", {512, 512}).at_least(1).doc("Widths of the hidden layers, first to last."),
-     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups}))
+     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kInput}))

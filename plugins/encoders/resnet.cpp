@@ -12,6 +12,7 @@ nn::LayerPtr resnet_layers(const variform::Build& build) {
   nn::require_halvings(build, channels.size());
   const nn::Block block = nn::block_of(build);
   auto layers = std::make_shared<nn::Sequential>();
+  append_input(*layers, build);
   variform::Shape shape = build.data;
   for (int64_t count : channels) {
     const auto halving = make_conv2d(build, block, shape[0], count, nn::Convolution{4, 2, 1});
@@ -45,4 +46,4 @@ VARIFORM_COMPONENTS(variform::component<Resnet>(
      variform::integers("hidden", {256})
          .at_least(1)
          .doc("Widths of the linear layers after the convolutions."),
-     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups}))
+     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kInput}))

@@ -7,14 +7,18 @@
 
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 namespace {
 
 using variform::Tensor;
 
 const double kLogTwoPi = std::log(2 * std::numbers::pi);
+constexpr double kFloor = 1e-4;
 
 /// ℓ(x, g) = Σ (x − g)²/(2σ²) + ½ log(2πσ²), g the mean; ∂²ℓ/∂g² = 1/σ² > 0, its Fisher information too (§3).
+/// A learned σ² stops at kFloor times where it started: a data value that never varies would otherwise take its own to 0,
+/// and 1/σ² with the rest of the training to infinity.
 /// β_eff = βσ² (§2), while one σ² holds for all values. State: nothing; `log_variance` when learned, one number or one a
 /// data value, and β_eff then stops being a free knob; the buffer `log_variance` with `optimal`.
 /// `optimal` is the σ-VAE of Rybkin et al. 2021: in training σ² is the mean square error of the batch, which minimises ℓ,
@@ -30,6 +34,7 @@ class Gaussian final : public variform::Likelihood {
       throw variform::Error(
           "'optimal' computes one variance for all values; leave 'learned' and 'per_value' out");
     const variform::Shape shape = per_value_ ? build.data : variform::Shape{};
+    if (build.flag("learned")) least_ = std::log(kFloor * build.number("variance"));
     const Tensor start = at::full(shape, std::log(build.number("variance")), build.options);
     if (optimal_) log_variance_ = register_buffer("log_variance", start);
     else if (build.flag("learned")) log_variance_ = register_parameter("log_variance", start);
@@ -39,28 +44,28 @@ class Gaussian final : public variform::Likelihood {
 
   std::optional<Tensor> reference_variance() const override {
     if (per_value_) return {};
-    return log_variance_.detach().exp();
+    return log_variance().detach().exp();
   }
   Tensor nll(const Tensor& x, const Tensor& g) override {
     const Tensor squares =
         at::mse_loss(g, x.unsqueeze(1), at::Reduction::None);  // one operation, one for its gradient
     const Scale scale =
-        constant_ ? *constant_ : scale_of(optimal_ && is_training() ? optimum(squares) : log_variance_);
+        constant_ ? *constant_ : scale_of(optimal_ && is_training() ? optimum(squares) : log_variance());
     const auto sum = [&](const Tensor& of) { return of.flatten(-dimensions_ - 1).sum(-1); };
     return (per_value_ ? sum(squares * scale.half_precision) : sum(squares) * scale.half_precision) +
            scale.constant;
   }
   Tensor gram(const Tensor&, const Tensor&, const Tensor& t, variform::Curvature) override {
-    return variform::diagonal_gram(t, (-log_variance_.to(t.scalar_type())).exp());
+    return variform::diagonal_gram(t, (-log_variance().to(t.scalar_type())).exp());
   }
   std::optional<Tensor> isotropic_curvature() const override {
     if (per_value_) return {};
-    return (-log_variance_).exp();
+    return (-log_variance()).exp();
   }
   Tensor mean(const Tensor& g) override { return g.squeeze(-dimensions_ - 1); }
   Tensor sample(const Tensor& g, variform::Generator& rng) override {
     const Tensor location = mean(g);
-    return location + (0.5 * log_variance_).exp() * at::randn(location.sizes(), rng, location.options());
+    return location + (0.5 * log_variance()).exp() * at::randn(location.sizes(), rng, location.options());
   }
 
  private:
@@ -72,6 +77,7 @@ class Gaussian final : public variform::Likelihood {
     const Tensor constant = 0.5 * (log_variance + kLogTwoPi);
     return {0.5 * (-log_variance).exp(), per_value_ ? constant.sum() : size_ * constant};
   }
+  Tensor log_variance() const { return least_ ? log_variance_.clamp_min(*least_) : log_variance_; }
   // Where ℓ is smallest, so that σ² itself needs no gradient (its derivative is zero there).
   Tensor optimum(const Tensor& squares) {
     const at::NoGradGuard no_grad;
@@ -84,6 +90,7 @@ class Gaussian final : public variform::Likelihood {
   double size_;         // P
   bool per_value_, optimal_;
   Tensor log_variance_;            // [] or [data…]
+  std::optional<double> least_;    // of a learned log σ²
   std::optional<Scale> constant_;  // of a variance that nothing changes
 };
 
@@ -98,7 +105,10 @@ VARIFORM_COMPONENTS(variform::component<Gaussian>(
          .above(0)
          .in("squared data units")
          .doc("Variance σ² of every data value, or where its training starts; β_eff is β times this."),
-     variform::flag("learned", false).doc("Whether the variance is trained with the rest."),
+     variform::flag("learned", false)
+         .doc(
+             "Whether the variance is trained with the rest; it stops at 1e-4 times `variance`, also where a "
+             "data value never varies."),
      variform::flag("per_value", false)
          .doc("One variance for each data value instead of one for all; β_eff is then not defined."),
      variform::flag("optimal", false)

@@ -35,6 +35,19 @@ class Autocast {
   at::ScalarType dtype_before_ = at::kFloat;
 };
 
+// Puts back whether gradients are recorded: a component that switches it off and leaves it so would take the gradients of
+// everything that follows.
+class KeptGradMode {
+ public:
+  KeptGradMode() : before_(at::GradMode::is_enabled()) {}
+  ~KeptGradMode() { at::GradMode::set_enabled(before_); }
+  KeptGradMode(const KeptGradMode&) = delete;
+  KeptGradMode& operator=(const KeptGradMode&) = delete;
+
+ private:
+  bool before_;
+};
+
 // Throws unless `tensor` is defined and has the expected shape, dtype class and device.
 const Tensor& expect(const Tensor& tensor, at::IntArrayRef shape, const at::TensorOptions& options,
                      const char* what) {
@@ -69,6 +82,7 @@ auto Model::in(Kind kind, const char* method, const Call& call) const {
     if (step >= 0) text += ", at step " + std::to_string(step);
     return text + ": " + message;
   };
+  const KeptGradMode kept;
   try {
     return call();
   } catch (const ComponentError&) {

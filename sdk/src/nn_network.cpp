@@ -29,6 +29,22 @@ LayerPtr checked(LayerPtr network, const char* kind, const Shape& in, const Shap
 
 constexpr const char* kSpectral = "spectral";
 
+/// sign(x) log(1 + |x|), value by value.
+class SignedLog final : public Layer {
+ public:
+  Tensor forward(const Tensor& x) const override { return x.sign() * x.abs().log1p(); }
+  Pushed push(const Tensor& x, const Tensor& v) const override { return {forward(x), v * *slope(x, {})}; }
+  std::optional<Tensor> slope(const Tensor& x, const Tensor&) const override {
+    return (1 + x.abs()).reciprocal();
+  }
+  Shape output_shape(const Shape& in) const override { return in; }
+  std::string python() const override { return "SignedLog()"; }
+  std::string python_helper() const override {
+    return "class SignedLog(torch.nn.Module):\n    def forward(self, x):\n"
+           "        return torch.sign(x) * torch.log1p(torch.abs(x))\n";
+  }
+};
+
 template <class Made>
 LayerPtr normalised(const Build& build, const Block& block, std::shared_ptr<Made> layer) {
   if (block.normalisation != kSpectral) return layer;
@@ -116,6 +132,11 @@ int64_t append_hidden(Sequential& network, const Build& build, const Block& bloc
 
 Block block_of(const Build& build) {
   return {build.text(kActivation.name), build.text(kNormalisation.name), build.integer(kGroups.name)};
+}
+
+void append_input(Sequential& network, const Build& build) {
+  const std::string input = build.text(kInput.name);
+  if (input == "log1p") network.append(std::make_shared<SignedLog>());
 }
 
 namespace {

@@ -132,7 +132,7 @@ class Agreement(ReferenceTest):
             self.assert_close(section[name]["se"], error, 1e-10, f"error of {name}", scale=45.0)
 
         other = self.train([*TOY, "data.dataset.latent=3", "model.latent=3"])
-        with self.assertRaisesRegex(AssertionError, "runs of equally many latents are compared"):
+        with self.assertRaisesRegex(AssertionError, "runs are compared on the same data"):
             self.variform("compare", runs[0], other)
 
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -29,6 +30,7 @@ using nlohmann::json;
 constexpr std::size_t kTrain = 10000, kTest = 5000;  // points of the protocol
 constexpr std::size_t kFewestRows = 60;
 constexpr std::int64_t kMostRows = 60000;  // encoded at most
+constexpr double kActiveVariance = 0.05;   // of FactorVAE's score
 constexpr const char* kLocatelloProtocol = "; protocol of Locatello et al. 2019";
 
 struct Metric {
@@ -76,12 +78,31 @@ json matrix(const Numbers& numbers) {
   return rows;
 }
 
-json nothing(const std::string& reason) {
+json nothing(const std::string& reason, const std::vector<std::string>& notes = {}) {
   json section;
   for (const Metric* metric : kMetrics)
     section[metric->name] = {{"undefined", "not defined: " + reason + "."},
                              {"what", what_of(*metric) + kLocatelloProtocol}};
-  return {{"disentanglement", section}};
+  json result = {{"disentanglement", section}};
+  if (!notes.empty()) result["disentanglement_notes"] = notes;
+  return result;
+}
+
+// Whether a latent's codes differ by more than the rounding of float32: those of a collapsed model do not.
+bool any_varies(const Numbers& codes) {
+  constexpr double kRounding = 1e-6;
+  for (std::size_t i = 0; i < codes.columns; ++i) {
+    const std::vector<double> column = codes.column(i);
+    const auto [low, high] = std::minmax_element(column.begin(), column.end());
+    if (*high - *low > kRounding * std::max(std::abs(*low), std::abs(*high))) return true;
+  }
+  return false;
+}
+
+std::string text_of(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2g", value);
+  return text;
 }
 
 // √((g − 1)/g Σ(θ_k − mean)²) over statistics with one of g groups of rows left out.
@@ -166,8 +187,8 @@ class Scores {
     section_[metric.name] = {
         {"value", value}, {"se", std::move(error)}, {"what", what_of(metric) + size + note_}};
   }
-  void undefined(const Metric& metric, const std::string& size, const char* reason) {
-    section_[metric.name] = {{"undefined", std::string("not defined: ") + reason + "."},
+  void undefined(const Metric& metric, const std::string& size, const std::string& reason) {
+    section_[metric.name] = {{"undefined", "not defined: " + reason + "."},
                              {"what", what_of(metric) + size + note_}};
   }
   static constexpr const char* kOneLatent = "it compares the two best latents, and there is one";
@@ -225,6 +246,16 @@ class Scores {
     add(kInformativeness, points(true), sum, std::sqrt(variance));
   }
 
+  double largest_variance() const {
+    const std::vector<double> all = variances(codes_);
+    return *std::max_element(all.begin(), all.end());
+  }
+  bool any_active() const { return largest_variance() >= kActiveVariance; }
+  std::string no_active() const {
+    return "no latent varies: the largest variance of a latent over these rows is " +
+           text_of(largest_variance()) + ", below " + text_of(kActiveVariance);
+  }
+
   void add_fixed_factor() {
     const auto chance = [&] { return "; chance 1/" + std::to_string(factors_.columns); };
     for (const Metric* metric : {&kFactorVae, &kBetaVae}) {
@@ -232,9 +263,14 @@ class Scores {
         undefined(*metric, batches(), kOneFactor);
         continue;
       }
-      const Accuracy score = metric == &kFactorVae
-                                 ? factor_vae_score(codes_, factors_, hash(seed_, "FactorVAE score"))
-                                 : beta_vae_score(codes_, factors_, hash(seed_, "β-VAE score"));
+      if (metric == &kFactorVae && !any_active()) {
+        undefined(*metric, batches(), no_active());
+        continue;
+      }
+      const Accuracy score =
+          metric == &kFactorVae
+              ? factor_vae_score(codes_, factors_, hash(seed_, "FactorVAE score"), kActiveVariance)
+              : beta_vae_score(codes_, factors_, hash(seed_, "β-VAE score"));
       add(*metric, batches() + chance(), score.value, score.error);
     }
   }
@@ -247,18 +283,19 @@ class Scores {
   json section_, arrays_;
 };
 
-// Every column numbered; empty where a value is not an integer.
-Classes classes_of(const at::Tensor& factors) {
+Numbers factor_numbers(const at::Tensor& factors) {
   const at::Tensor all = factors.to(at::kCPU, at::kDouble).reshape({factors.size(0), -1}).contiguous();
-  if (!all.equal(all.round())) return {};
-  Classes result(static_cast<std::size_t>(all.size(0)), static_cast<std::size_t>(all.size(1)));
-  for (std::size_t j = 0; j < result.columns; ++j) {
-    const at::Tensor column = all.select(1, static_cast<std::int64_t>(j)).to(at::kLong).contiguous();
-    const auto* values = column.const_data_ptr<std::int64_t>();
-    const std::vector<int> numbers = numbered({values, values + column.numel()}).first;
-    for (std::size_t n = 0; n < result.rows; ++n) result(n, j) = numbers[n];
-  }
-  return result;
+  Numbers numbers(static_cast<std::size_t>(all.size(0)), static_cast<std::size_t>(all.size(1)));
+  std::copy_n(all.const_data_ptr<double>(), all.numel(), numbers.values.begin());
+  return numbers;
+}
+
+// Of factors that were all left out; one whole-number factor among others does not take them with it.
+std::string no_classes(const KnownFactors& factors) {
+  std::string reasons;
+  for (const std::string& note : factors.notes)
+    reasons += (reasons.empty() ? ": " : "; ") + note.substr(0, note.size() - 1);
+  return "none of the factors can be taken as classes" + reasons;
 }
 
 }  // namespace
@@ -268,14 +305,17 @@ json disentanglement(const Numbers& codes, const KnownFactors& factors, std::uin
   if (codes.rows < kFewestRows)
     return nothing("it needs at least " + std::to_string(kFewestRows) + " rows, found " +
                    std::to_string(codes.rows));
+  if (factors.values.columns == 0) return nothing(no_classes(factors), factors.notes);
   if (!std::all_of(codes.values.begin(), codes.values.end(),
                    [](double value) { return std::isfinite(value); }))
-    return nothing("some codes are not finite");
+    return nothing("some codes are not finite", factors.notes);
+  if (!any_varies(codes))
+    return nothing("no latent varies over these rows: the model is collapsed", factors.notes);
   const std::size_t train = std::min(kTrain, codes.rows * 2 / 3), test = std::min(kTest, codes.rows - train);
   const std::vector<std::int64_t> order =
       data::permutation(static_cast<std::int64_t>(codes.rows), hash(seed, "disentanglement rows"));
   const std::vector<std::size_t> columns = varying(factors.values, order, train);
-  if (columns.empty()) return nothing("no factor has two values in these rows");
+  if (columns.empty()) return nothing("no factor has two values in these rows", factors.notes);
   std::string left_out;
   json names = json::array();
   for (std::size_t j = 0; j < factors.values.columns; ++j) {
@@ -288,6 +328,7 @@ json disentanglement(const Numbers& codes, const KnownFactors& factors, std::uin
   const Classes kept = only(factors.values, columns);
   json result = Scores(codes, kept, order, train, test, seed, note).run(watch);
   result["disentanglement_arrays"]["factors"] = names;
+  if (!factors.notes.empty()) result["disentanglement_notes"] = factors.notes;
   return result;
 }
 
@@ -305,9 +346,9 @@ json disentanglement(train::Session& session, const std::string& split, std::int
   chosen.resize(static_cast<std::size_t>(std::min(count, kMostRows)));
   std::sort(chosen.begin(), chosen.end());
   const at::Tensor index = at::tensor(chosen, at::kLong);
-  KnownFactors factors{classes_of(rows.dataset()->gather_column(rows.dataset()->factors(), index)),
-                       rows.dataset()->factor_names};
-  if (factors.values.columns == 0) return nothing("these data's factors are not classes");
+  const KnownFactors factors =
+      factors_as_classes(factor_numbers(rows.dataset()->gather_column(rows.dataset()->factors(), index)),
+                         rows.dataset()->factor_names);
   Numbers codes(chosen.size(), static_cast<std::size_t>(session.assembly->model().latent));
   auto place = codes.values.begin();
   std::int64_t done = 0;

@@ -85,6 +85,17 @@ inline constexpr Parameter kGroups =
 /// The Block that the parameters kActivation, kNormalisation (or kNormalisationWithSpectral) and kGroups describe.
 VARIFORM_API Block block_of(const Build& build);
 
+/// What an encoder does to the data before its network, for its schema; append_input() appends it. Left empty it is no
+/// part of a resolved config.
+inline constexpr Parameter kInput =
+    text("input", "")
+        .one_of({"", "log1p"})
+        .doc(
+            "What is done to the data before the network: nothing when empty; sign(x) log(1 + |x|) for "
+            "\"log1p\", for counts and other values of many magnitudes.");
+/// Appends the map that kInput names, if any.
+VARIFORM_API void append_input(Sequential& network, const Build& build);
+
 /// A decoder's last nonlinearity, for its schema; append_output() appends it.
 inline constexpr Parameter kOutput =
     text("output", "none")

@@ -1,0 +1,54 @@
+// See fingerprint.h.
+
+#include "data/fingerprint.h"
+
+#include <xxhash.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <new>
+#include <vector>
+
+namespace variform::data {
+
+void Fingerprint::Free::operator()(XXH3_state_s* state) const { XXH3_freeState(state); }
+
+Fingerprint::Fingerprint() : state_(XXH3_createState()) {
+  if (!state_ || XXH3_128bits_reset(state_.get()) != XXH_OK) throw std::bad_alloc();
+}
+
+Fingerprint::~Fingerprint() = default;
+
+void Fingerprint::add(const Array& array) {
+  add(std::string(to_string(array.element)) + " " + describe_shape(array.shape));
+  XXH3_128bits_update(state_.get(), array.bytes.data(), array.bytes.size());
+}
+
+void Fingerprint::add(std::string_view text) {
+  const std::uint64_t size = text.size();  // so that texts do not run into each other
+  XXH3_128bits_update(state_.get(), &size, sizeof(size));
+  XXH3_128bits_update(state_.get(), text.data(), text.size());
+}
+
+std::string Fingerprint::hex() const {
+  const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
+  std::array<char, 33> text{};
+  std::snprintf(text.data(), text.size(), "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
+  return text.data();
+}
+
+std::string fingerprint_of_file(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return "";
+  std::ifstream file(path, std::ios::binary);
+  Fingerprint fingerprint;
+  for (std::vector<char> piece(std::size_t{1} << 20); file;) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    if (file.gcount() > 0) fingerprint.add({piece.data(), static_cast<std::size_t>(file.gcount())});
+  }
+  return file.bad() ? "" : fingerprint.hex();
+}
+
+}  // namespace variform::data

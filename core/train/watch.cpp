@@ -1,0 +1,244 @@
+// See watch.h.
+
+#include "train/watch.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/record_function.h>
+
+#include <cstdio>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <set>
+
+namespace variform::train {
+namespace {
+
+// Reads of values on the host by operations that were called from outside of LibTorch, whose own operations read, too.
+struct HostReads {
+  int64_t depth = 0, count = 0;
+};
+// LibTorch's observers are functions without data of their own: where those below count, in the thread that looks.
+thread_local HostReads* host_reads = nullptr;
+
+// Ends with the operation that it belongs to.
+struct Nested final : at::ObserverContext {
+  ~Nested() override {
+    if (host_reads) --host_reads->depth;
+  }
+};
+
+std::unique_ptr<at::ObserverContext> count_host_reads(const at::RecordFunction& function) {
+  if (!host_reads) return nullptr;
+  const std::string_view name = function.name();
+  for (const char* reads :
+       {"aten::item", "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal", "aten::allclose"})
+    host_reads->count += host_reads->depth == 0 && name == reads;
+  ++host_reads->depth;
+  return std::make_unique<Nested>();
+}
+
+class CountedHostReads {
+ public:
+  CountedHostReads()
+      : handle_(at::addThreadLocalCallback(
+            at::RecordFunctionCallback(&count_host_reads).scopes({at::RecordScope::FUNCTION}))) {
+    host_reads = &reads_;
+  }
+  ~CountedHostReads() {
+    at::removeCallback(handle_);
+    host_reads = nullptr;
+  }
+  CountedHostReads(const CountedHostReads&) = delete;
+  CountedHostReads& operator=(const CountedHostReads&) = delete;
+  int64_t count() const { return reads_.count; }
+
+ private:
+  HostReads reads_;
+  at::CallbackHandle handle_;
+};
+
+void flush_stdout() {
+  std::cout.flush();
+  std::fflush(stdout);
+}
+
+// What is written to stdout while it lives goes into memory. Without a descriptor to spare, nothing is caught.
+class CaughtOutput {
+ public:
+  CaughtOutput() {
+    flush_stdout();
+    file_ = ::memfd_create("output", MFD_CLOEXEC);
+    stdout_ = ::dup(STDOUT_FILENO);
+    if (file_ >= 0 && stdout_ >= 0) ::dup2(file_, STDOUT_FILENO);
+  }
+  ~CaughtOutput() {
+    flush_stdout();
+    if (file_ >= 0 && stdout_ >= 0) ::dup2(stdout_, STDOUT_FILENO);
+    if (file_ >= 0) ::close(file_);
+    if (stdout_ >= 0) ::close(stdout_);
+  }
+  CaughtOutput(const CaughtOutput&) = delete;
+  CaughtOutput& operator=(const CaughtOutput&) = delete;
+  bool any() const {
+    flush_stdout();
+    return file_ >= 0 && ::lseek(file_, 0, SEEK_CUR) > 0;
+  }
+
+ private:
+  int file_ = -1, stdout_ = -1;
+};
+
+// Puts the global generator and the gradients' mode back.
+class Ambient {
+ public:
+  explicit Ambient(const at::Device& device)
+      : generator_(at::globalContext().defaultGenerator(device)),
+        state_(generator_.get_state()),
+        gradients_(at::GradMode::is_enabled()) {}
+  ~Ambient() {
+    generator_.set_state(state_);
+    at::GradMode::set_enabled(gradients_);
+  }
+  Ambient(const Ambient&) = delete;
+  Ambient& operator=(const Ambient&) = delete;
+  bool has_drawn() const { return !generator_.get_state().equal(state_); }
+  bool has_switched_gradients() const { return at::GradMode::is_enabled() != gradients_; }
+
+ private:
+  Generator generator_;
+  Tensor state_;
+  bool gradients_;
+};
+
+class Watch {
+ public:
+  explicit Watch(Assembly& assembly) : assembly_(assembly) {
+    for (Kind kind : assembly.kinds())
+      for (const auto& item : assembly.model().component(kind)->named_buffers())
+        buffers_.emplace_back(item.value(), item.value().detach().clone());
+  }
+  ~Watch() { restore(); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  // The value of one function of one component, called twice.
+  Tensor look(Kind kind, const char* function, const std::function<Tensor()>& call) {
+    const std::string who =
+        std::string(to_string(kind)) + " " + assembly_.model().label(kind) + ", in " + function + ", ";
+    const Tensor first = observed(who, call);
+    restore();
+    assembly_.set_step(0);
+    const Tensor second = observed({}, call);
+    if (first.defined() && first.is_cpu() && first.isfinite().all().item<bool>() && !first.equal(second))
+      find("values",
+           who +
+               "gives other values at a second call with the same random numbers: it draws from elsewhere "
+               "or keeps something between calls. A resumed training is not the same, nor is another run.");
+    return first;
+  }
+  void find(const std::string& kind_of_finding, const std::string& sentence) {
+    // What a component does is seen again in the objective, which calls it.
+    if (found_.insert(kind_of_finding).second) findings.push_back(sentence);
+  }
+
+  std::vector<std::string> findings;
+
+ private:
+  void restore() {
+    const at::NoGradGuard no_grad;
+    for (const auto& [buffer, before] : buffers_) Tensor(buffer).copy_(before);
+  }
+
+  // Looks when `who` is given.
+  Tensor observed(const std::string& who, const std::function<Tensor()>& call) {
+    restore();
+    assembly_.set_step(0);
+    assembly_.model().step = -1;
+    const Ambient ambient(assembly_.spec().options.device());
+    const CaughtOutput output;
+    const CountedHostReads reads;
+    const Tensor value = call();
+    const int64_t read = reads.count();
+    if (who.empty()) return value;
+    if (ambient.has_drawn())
+      find("generator",
+           who +
+               "draws from LibTorch's global generator: two runs of one seed differ, and a resumed "
+               "training is not the same. Draw from the generator that the function is given (model.rng).");
+    if (output.any())
+      find("output",
+           who +
+               "prints to stdout, which belongs to the command's result (--json, the run's path). Throw an "
+               "error, or print to stderr.");
+    if (read > 0)
+      find("host", who + "reads values on the host (.item() and the like, " + std::to_string(read) +
+                       (read == 1 ? " time" : " times") +
+                       " in a call): a step cannot be recorded, and what is decided there has no gradient.");
+    if (ambient.has_switched_gradients())
+      find("gradients", who + "switches the recording of gradients and leaves it so. Use at::NoGradGuard.");
+    return value;
+  }
+
+  Assembly& assembly_;
+  std::vector<std::pair<Tensor, Tensor>> buffers_;  // and what they were
+  std::set<std::string> found_;
+};
+
+// The components themselves are called, not the model, which puts modes back.
+void look_at_all(Watch& watch, Model& model, const Batch& rows) {
+  const Tensor params = watch.look(Kind::kEncoder, "encode", [&] { return model.encoder().encode(rows.x); });
+  std::unique_ptr<Posterior> posterior;
+  watch.look(Kind::kFamily, "posterior", [&] {
+    posterior = model.family().posterior(params, rows.x);
+    return posterior->location();
+  });
+  Draw draw;
+  const Tensor z = watch.look(Kind::kFamily, "rsample", [&] {
+    draw = posterior->rsample(1, model.rng);
+    return draw.z;
+  });
+  if (params.requires_grad() && !z.requires_grad())
+    watch.find("detached",
+               std::string("family ") + model.label(Kind::kFamily) +
+                   ", in rsample, gives draws that do not depend on the encoder's parameters: is the draw "
+                   "detached? Nothing of the reconstruction would train the encoder.");
+  watch.look(Kind::kFamily, "log_prob", [&] {
+    try {
+      return posterior->log_prob(draw);
+    } catch (const Unsupported&) {  // a family without a density
+      return Tensor();
+    }
+  });
+  Tensor g;
+  watch.look(Kind::kDecoder, "decode", [&] {
+    model.decoder().decode(z.flatten(0, 1));
+    return g = model.decode(z);
+  });
+  watch.look(Kind::kLikelihood, "nll", [&] { return model.likelihood().nll(rows.x, g); });
+  watch.look(Kind::kPrior, "log_prob", [&] {
+    try {
+      return model.prior().log_prob(z);
+    } catch (const Unsupported&) {
+      return Tensor();
+    }
+  });
+  watch.look(Kind::kObjective, "evaluate", [&] { return model.objective().evaluate(model, rows).loss; });
+}
+
+}  // namespace
+
+std::vector<std::string> what_components_do(Assembly& assembly, const Batch& rows) {
+  Watch watch(assembly);
+  try {
+    look_at_all(watch, assembly.model(), rows);
+  } catch (const std::exception&) {  // the step on the same rows, which follows, names what throws
+  }
+  return watch.findings;
+}
+
+}  // namespace variform::train
