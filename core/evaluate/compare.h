@@ -32,9 +32,9 @@ struct ComparedRun {
 /// (theory §8, d = 2), and against the data's true latents mcc_truth, mcc_truth_spearman, angle_truth; and
 /// agreement_arrays: the same for every pair [R][R] (the diagonal null) and run [R], and informative, the number of latents
 /// whose KL exceeds 0.01 nats (order_of_latents in figures.h: the variance of the location where q has no covariance).
-/// When options.watch stops it, `interrupted` is true and agreement has what is complete; Interrupted is thrown when nothing
-/// is. Throws std::invalid_argument for less than two runs, for runs that differ in the number of
-/// latents, and for runs whose rows have other values: what their data are called does not matter.
+/// When options.watch stops it, `interrupted` is true and agreement has what is complete; Interrupted is thrown when
+/// nothing is. Throws std::invalid_argument for less than two runs, for runs that differ in the number of latents,
+/// and for runs whose rows have other values: what their data are called does not matter.
 nlohmann::json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options = {});
 
 /// For a person, a row a run: informative latents, udr, mean mcc with the others; mcc and angle with the truth, if known.
