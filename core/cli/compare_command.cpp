@@ -32,7 +32,6 @@ std::string text_of_comparison(const nlohmann::json& result) {
 
 int compare(const Common& common, CompareCommand options) {
   if (!options.out.empty()) config::require_writable(options.out);
-  watch_signals();
   std::vector<fs::path> folders;
   std::vector<std::string> paths;
   for (const std::string& run : options.runs) {
@@ -51,6 +50,7 @@ int compare(const Common& common, CompareCommand options) {
         {folder.filename().empty() ? folder.parent_path().filename().string() : folder.filename().string(),
          trained.back().session.get()});
   }
+  watch_signals();
   nlohmann::json result;
   try {
     Progress progress(common.quiet);

@@ -248,8 +248,8 @@ int evaluate_command(const Common& common, ModelOptions options) {
   config::require_writable(destination(common, options, evaluation_name(options) + ".json"),
                            {.bytes = kBytes});
   if (!options.dump.empty()) config::require_writable(options.dump, {.option = "--dump"});
-  watch_signals();
   Opened opened = open(common, options);
+  watch_signals();  // from here on there is something to keep; before, Ctrl-C ends the process at once
   try {
     nlohmann::json result = evaluation_of(common, options, opened);
     const std::string problem = result.value("dump_problem", "");
@@ -286,8 +286,8 @@ int write_picture(const Common& common, const Opened& opened, const ModelOptions
 
 int sample_command(const Common& common, const ModelOptions& options) {
   require_picture(common, options, "samples");
-  if (!options.prior.empty()) watch_signals();
   Opened opened = open(common, options, train::DataUse::kNone);
+  if (!options.prior.empty()) watch_signals();
   try {
     use_prior(common, opened, options);
   } catch (const evaluate::Interrupted&) {
@@ -301,8 +301,8 @@ int encode_command(const Common& common, ModelOptions options) {
   options.encode.split = split_of(options);
   const fs::path file = destination(common, options, "codes-" + options.encode.split + ".h5");
   config::require_writable(file);
-  watch_signals();
   Opened opened = open(common, options);
+  watch_signals();
   std::vector<std::string> notes;
   try {
     Progress progress(common.quiet);

@@ -1,6 +1,6 @@
 #pragma once
-// What a person sees on stderr of long work that is no training (that is console.h): a bar with an estimate on a terminal,
-// a line a minute elsewhere.
+// What a person sees on stderr of long work that is no training (that is console.h): a bar with an estimate on a
+// terminal, a line a minute elsewhere.
 
 #include <chrono>
 #include <cstdint>
@@ -18,8 +18,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `done` of `total` units ("data") of the part `what` are done; the estimate is of this part. `made`: how many of them
-  /// this process did, where others were done before it began; negative: all.
+  /// `done` of `total` units ("data") of the part `what` are done; the estimate is of this part. `made`: how many of
+  /// them this process did, where others were done before it began; negative: all.
   void show(const std::string& what, const char* unit, std::int64_t done, std::int64_t total,
             std::int64_t made = -1);
   /// Takes the bar off the terminal, so that something else can be printed.

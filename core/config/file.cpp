@@ -70,11 +70,15 @@ int try_to_place(const WriteTarget& target, const PlannedFile& planned) {
   return is_limited && limit.rlim_cur < planned.bytes ? EFBIG : 0;
 }
 
+// Besides another place, which helps always; empty: nothing else does.
 std::string way_out(int problem, const fs::path& path) {
   switch (problem) {
     case ENOENT: return "create the folder \"" + folder_beside(path).string() + "\" first";
     case ENOSPC:
     case EDQUOT: return "free some space";
+    case EISDIR:
+    case ENOTDIR:
+    case EROFS: return {};
     case EFBIG: return "raise the limit of file sizes (ulimit -f)";
     default: return "see to its permissions";
   }
@@ -123,10 +127,10 @@ void write_text_file(const fs::path& path, std::string_view text) {
 void require_writable(const fs::path& path, const PlannedFile& planned) {
   const int problem = try_to_place(write_target(path), planned);
   if (problem == 0) return;
-  throw std::runtime_error(
-      "cannot write " + path.string() + ": " + std::strerror(problem) + "; " +
-      (problem == EISDIR || problem == ENOTDIR ? std::string() : way_out(problem, path) + ", or ") +
-      "name another place with " + planned.option + ". Nothing has been done yet.");
+  const std::string advice = way_out(problem, path);
+  throw std::runtime_error("cannot write " + path.string() + ": " + std::strerror(problem) + "; " +
+                           (advice.empty() ? "" : advice + ", or ") + "name another place with " +
+                           planned.option + ". Nothing has been done yet.");
 }
 
 void append_text(const fs::path& path, std::string_view text) {

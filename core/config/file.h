@@ -32,8 +32,8 @@ struct PlannedFile {
   std::uint64_t bytes = 0;       ///< it will have about as many; 0: few
   bool makes_folders = false;    ///< whoever writes it makes the folders that are missing
 };
-/// Tries before long work what try_write_file() will do after it: makes a file beside `path` and removes it, looks at the
-/// free space and at the limit of file sizes. Throws std::runtime_error: "cannot write PATH: REASON; WHAT TO DO".
+/// Tries before long work what try_write_file() will do after it: makes a file beside `path` and removes it, looks at
+/// the free space and at the limit of file sizes. Throws std::runtime_error: "cannot write PATH: REASON; WHAT TO DO".
 void require_writable(const std::filesystem::path& path, const PlannedFile& planned = {});
 
 /// Adds to the end of a file, which is made if need be. Throws std::runtime_error with the reason.

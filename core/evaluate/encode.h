@@ -23,9 +23,10 @@ struct EncodeOptions {
 };
 
 /// Writes index [N], h [N, d] (location of q), variances [N, d] and covariance [N, d, d] where q has one (the latter
-/// up to 2 GiB), labels [N] where the data have some, factors and latents likewise, jacobians [n, P, d] at h (P counts
-/// the decoder's outputs, in its own order). Returns sentences about what is left out. Throws when the file cannot be
-/// written (looked at before anything is computed), when it is interrupted (nothing is written), or Jacobians are asked of a decoder that has none.
+/// up to 2 GiB), labels [N] where the data have some, factors and latents likewise, jacobians [n, P, d] at h (P
+/// counts the decoder's outputs, in its own order). Returns sentences about what is left out. Throws when the file
+/// cannot be written (looked at before anything is computed), when it is interrupted (nothing is written), or
+/// Jacobians are asked of a decoder that has none.
 std::vector<std::string> encode(train::Session& session, const std::filesystem::path& file,
                                 const EncodeOptions& options = {});
 

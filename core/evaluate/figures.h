@@ -25,9 +25,10 @@ report::Image reconstructions(train::Session& session, const std::string& split 
 /// E[x|g(z)] for n draws of z from the prior, ten in a row; with `noise` draws of x instead.
 report::Image samples(train::Session& session, std::int64_t n = 100, bool noise = false);
 
-/// One latent a row, the one with the largest KL first, at most `latents` rows: that latent runs from −3 to 3 standard
-/// deviations of the prior (of N(0, 1) when it is not Gaussian) while the others stay at the location of row `datum`. Of a
-/// session without data: they stay at the prior's mean, and the latent that moves the picture most comes first.
+/// One latent a row, the one with the largest KL first, at most `latents` rows: that latent runs from −3 to 3
+/// standard deviations of the prior (of N(0, 1) when it is not Gaussian) while the others stay at the location of row
+/// `datum`. Of a session without data: they stay at the prior's mean, and the latent that moves the picture most
+/// comes first.
 report::Image traversals(train::Session& session, const std::string& split = {}, std::int64_t datum = 0,
                          std::int64_t latents = 16, std::int64_t columns = 11);
 

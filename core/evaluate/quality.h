@@ -50,7 +50,8 @@ std::vector<std::string> quality_metrics();
 /// ends with the network's in brackets, which holds the checksum of its weights: values of different names are not to be
 /// compared. Standard errors: jackknife over 10 groups of images, for Fréchet distances; binomial, with the neighbourhoods
 /// as they are, for precision and recall.
-/// Everything is { undefined } where there is no network (data without labels, …). Throws Interrupted when options.watch stops it. Deterministic.
+/// Everything is { undefined } where there is no network (data without labels, …). Throws Interrupted when
+/// options.watch stops it. Deterministic.
 nlohmann::json quality(train::Session& session, const FeatureSource& network,
                        const QualityOptions& options = {});
 

@@ -1,6 +1,6 @@
 #pragma once
-// What a checkpoint keeps of a run's data besides the model: enough to build the model again, and to show what it makes,
-// where the data are not.
+// What a checkpoint keeps of a run's data besides the model: enough to build the model again, and to show what it
+// makes, where the data are not.
 
 #include <variform/types.h>
 

@@ -1,5 +1,6 @@
-// Commands on trained models, as far as they are functions: places looked at before the work, what a checkpoint keeps of the
-// data, and values of the data that were complete when somebody pressed Ctrl-C. The rest is tests/cli/test_field_commands.py.
+// Commands on trained models, as far as they are functions: places looked at before the work, what a checkpoint keeps
+// of the data, and values of the data that were complete when somebody pressed Ctrl-C. The rest is
+// tests/cli/test_field_commands.py.
 
 #include <ATen/ATen.h>
 
