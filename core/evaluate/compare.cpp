@@ -15,6 +15,7 @@
 #include <stdexcept>
 
 #include "evaluate/agreement.h"
+#include "evaluate/disentanglement/fixed_factor.h"
 #include "evaluate/figures.h"
 #include "evaluate/rows.h"
 #include "train/session.h"
@@ -257,15 +258,18 @@ class Comparison {
   }
 
   void add_correlations() {
+    const auto both_vary = [&](std::size_t a, std::size_t b) {
+      return any_varies(of(a)) && any_varies(of(b));
+    };
     const Pairs pearson = for_pairs(all_.size(), [&](std::size_t a, std::size_t b) {
-      return mean_correlation(correlations(of(a), of(b)));
+      return both_vary(a, b) ? Value(mean_correlation(correlations(of(a), of(b)))) : Value();
     });
     const Pairs spearman = for_pairs(all_.size(), [&](std::size_t a, std::size_t b) {
-      return mean_correlation(rank_correlations(of(a), of(b)));
+      return both_vary(a, b) ? Value(mean_correlation(rank_correlations(of(a), of(b)))) : Value();
     });
     const std::string what = " correlation| of matched latents, mean over pairs of runs" + floor();
-    add("mcc", "mean |Pearson" + what, pearson, mean_of_pairs(pearson), "no pairs");
-    add("mcc_spearman", "mean |Spearman" + what, spearman, mean_of_pairs(spearman), "no pairs");
+    add("mcc", "mean |Pearson" + what, pearson, mean_of_pairs(pearson), kNoPair);
+    add("mcc_spearman", "mean |Spearman" + what, spearman, mean_of_pairs(spearman), kNoPair);
   }
 
   void add_rankings() {
@@ -282,6 +286,8 @@ class Comparison {
         mean_of_medians(spearman), kReason);
     add("udr_lasso", "the same with lasso weights, α = 0.1" + what, lasso, mean_of_medians(lasso), kReason);
   }
+
+  static constexpr const char* kNoPair = "there is no pair of runs in which the latents of both vary";
 
   const char* why_no_angle() const {
     return two() ? "the codes do not vary" : "a rotation has one angle in two dimensions only";

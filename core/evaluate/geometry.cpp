@@ -52,6 +52,11 @@ void add_shares(Section& section, const std::string& name, const std::string& sy
                 const Manifold& manifold) {
   const Tensor squares = squared_cosines(matrices);
   const auto add = [&](const Tensor& kept, const std::string& suffix, const std::string& whose) {
+    if (!kept.any().item<bool>()) {  // a share of nothing
+      section.undefined(name + "_off_diagonal" + suffix, "not defined: no latent is active.",
+                        "off-diagonal share of the squares of " + symbol + ", normalized" + whose + " (§8)");
+      return;
+    }
     const Shares found = shares_of(squares, kept, manifold.blocks);
     const std::string of = " of the squares of " + symbol + ", normalized" + whose;
     section.values(name + "_off_diagonal" + suffix, found.off_diagonal, "off-diagonal share" + of + " (§8)");

@@ -51,6 +51,7 @@ class Conv final : public nn::NetworkDecoder {
   static nn::LayerPtr layers(const variform::Build& build) {
     const auto layers =
         conv_layers(build, build.integers("channels"), build.integers("hidden"), nn::block_of(build));
+    start_at_data(*layers, build);
     append_output(*layers, build);
     return layers;
   }
@@ -87,4 +88,5 @@ VARIFORM_COMPONENTS(
                                variform::integers("hidden", {256})
                                    .at_least(1)
                                    .doc("Widths of the linear layers before the convolutions."),
-                               nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput}))
+                               nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput,
+                               nn::kInitBias}))

@@ -13,6 +13,7 @@ nn::LayerPtr mlp_layers(const variform::Build& build) {
   const int64_t width = append_hidden(*layers, build, block, build.latent, build.integers("hidden"));
   layers->append(make_linear(build, block, width, build.outputs * build.data_size()));
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Unflatten>(nn::decoded_shape(build)));
+  start_at_data(*layers, build);
   append_output(*layers, build);
   return layers;
 }
@@ -28,4 +29,4 @@ class Mlp final : public nn::NetworkDecoder {
 VARIFORM_COMPONENTS(variform::component<Mlp>(
     "mlp", "Multilayer perceptron.", "Kingma & Welling 2014, appendix C",
     {variform::integers("hidden", {512, 512}).at_least(1).doc("Widths of the hidden layers, first to last."),
-     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput}))
+     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput, nn::kInitBias}))

@@ -30,6 +30,7 @@ nn::LayerPtr resnet_layers(const variform::Build& build) {
                                to[1] - 2 * shape[2]}));  // what the halving rounded away
     shape = {count, to[0], to[1]};
   }
+  start_at_data(*layers, build);
   append_output(*layers, build);
   return layers;
 }
@@ -52,4 +53,4 @@ VARIFORM_COMPONENTS(variform::component<Resnet>(
      variform::integers("hidden", {256})
          .at_least(1)
          .doc("Widths of the linear layers before the convolutions."),
-     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput}))
+     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput, nn::kInitBias}))

@@ -9,6 +9,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -176,6 +177,80 @@ void append_output(Sequential& network, const Build& build) {
                 " only, since it takes them for logits or the like: use output = \"none\"");
   }
   network.append(activation(output));
+}
+
+namespace {
+
+// The slope in b of the mean −log p(x|b) of examples, where every output of a channel, or of a value, is b.
+class SlopeOfConstant {
+ public:
+  SlopeOfConstant(const Build& build, Tensor x) : build_(build), x_(std::move(x)) {}
+  Tensor operator()(const Tensor& at_bias) const {
+    const at::AutoGradMode recording(true);
+    const Tensor b = at_bias.detach().clone().requires_grad_(true);
+    Shape shape = build_.data;  // [1, data…], as there is one output a value
+    shape.insert(shape.begin(), 1);
+    const bool one_each = b.numel() == build_.data_size();
+    Shape of_channels(build_.data.size(), 1);
+    of_channels[0] = build_.data[0];
+    const Tensor g = (one_each ? b.reshape(build_.data) : b.reshape(of_channels).expand(build_.data))
+                         .reshape(shape)
+                         .unsqueeze(0);
+    Shape all = shape;
+    all.insert(all.begin(), x_.size(0));
+    const Tensor nll = build_.model->likelihood().nll(x_, g.expand(all)).mean();
+    return torch::autograd::grad({nll}, {b})[0];
+  }
+
+ private:
+  const Build& build_;
+  Tensor x_;
+};
+
+// Where a rising function of every number is 0, by doubling steps and then by halves. A slope that is nearly 0 ends the
+// doubling: where all data are 0, say, the best logit is infinite.
+Tensor root_of(const SlopeOfConstant& slope, const Tensor& like) {
+  constexpr double kFlat = 1e-3;
+  constexpr int kDoublings = 24, kHalvings = 48;
+  const Tensor direction = -slope(at::zeros_like(like)).sign();
+  Tensor near = at::zeros_like(like), far = at::zeros_like(like), going = direction.ne(0);
+  double step = 1;
+  for (int i = 0; i < kDoublings && going.any().item<bool>(); ++i, step *= 2) {
+    near = at::where(going, far, near);
+    far = at::where(going, direction * step, far);
+    going = going.logical_and(slope(far).mul(direction).lt(-kFlat));
+  }
+  for (int i = 0; i < kHalvings; ++i) {
+    const Tensor middle = 0.5 * (near + far);
+    const Tensor before = slope(middle).mul(direction).lt(0);
+    near = at::where(before, middle, near);
+    far = at::where(before, far, middle);
+  }
+  return 0.5 * (near + far);
+}
+
+}  // namespace
+
+void start_at_data(Sequential& network, const Build& build) {
+  constexpr int64_t kExamples = 512;
+  if (build.text(kInitBias.name).empty()) return;
+  const std::string expects = "init_bias = \"" + build.text(kInitBias.name) + "\" expects ";
+  if (build.outputs != 1)
+    throw Error(expects + "a likelihood with one output for each data value; found " +
+                std::to_string(build.outputs));
+  if (build.text(kOutput.name) != "none") throw Error(expects + "output = \"none\"");
+  Tensor bias;
+  for (const auto& item : network.named_parameters())
+    if (item.key().ends_with("bias")) bias = item.value();
+  if (!bias.defined() || !build.model || !build.model->component(Kind::kLikelihood))
+    throw Error(expects + "a last layer with constant terms, and a likelihood");
+  Likelihood& likelihood = build.model->likelihood();
+  const bool was_training = likelihood.is_training();
+  likelihood.eval();  // what follows training batches must not follow this
+  const Tensor found = root_of(SlopeOfConstant(build, build.examples(kExamples)), bias.detach());
+  likelihood.train(was_training);
+  const at::NoGradGuard no_grad;
+  bias.copy_(found);
 }
 
 LayerPtr residual_block(const Build& build, const Block& block, const Shape& shape) {

@@ -139,6 +139,11 @@ TEST_CASE("scores of a collapsed model are not defined") {
       why_not(result, "factor_vae_score") ==
       "not defined: no latent varies: the largest variance of a latent over these rows is 0.01, below 0.05.");
   CHECK(why_not(result, "mig").empty());
+  CHECK_FALSE(result.contains("disentanglement_notes"));  // 0.01 and a little: active
+  for (double& code : codes.values) code *= 0.1;
+  CHECK(disentanglement(codes, known, 5, "test").at("disentanglement_notes").at(0) ==
+        "no latent is active (the largest variance of a latent over these rows is 0.0001): the scores of "
+        "disentanglement are those of a collapsed model.");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include <variform/nn/layer.h>
 
@@ -68,6 +69,39 @@ TEST_CASE("the input map log1p and its tangents") {
   const at::Tensor differences =
       (network.forward(x + step * v[0]) - network.forward(x - step * v[0])) / (2 * step);
   CHECK(evaluate::test::largest(network.push(x, v).jv[0] - differences) < 1e-7);
+}
+
+// What an mlp of this likelihood starts at, and the data that it was given: [P] and [N, P].
+std::pair<at::Tensor, at::Tensor> started_at_data(const std::string& likelihood) {
+  const auto session = evaluate::test::open(
+      "objective = { type = \"beta-vae\" }\n[data.dataset]\ntype = \"model\"\nlatent = 2\nsize = 300\ntest = "
+      "20\n"
+      "shape = [5]\ndecoder = { type = \"linear\" }\nprior = { type = \"gaussian\" }\n"
+      "likelihood = { type = \"" +
+      likelihood +
+      "\" }\n[model]\nlatent = 2\nencoder = { type = \"linear\" }\n"
+      "decoder = { type = \"mlp\", hidden = [4], init_bias = \"data\" }\nfamily = { type = \"diagonal\" }\n"
+      "prior = { type = \"gaussian\" }\nlikelihood = { type = \"" +
+      likelihood + "\" }\n[train]\nsteps = 1\ndevice = \"cpu\"\nprecision = \"float64\"\n");
+  return {evaluate::test::state(*session, "model/decoder/parameters/network.2.bias").clone(),
+          session->batches->examples(512)};
+}
+
+TEST_CASE("a decoder starts where constant outputs make the data likeliest") {
+  SECTION("a Poisson's log-rates at the logarithm of the mean counts") {
+    const auto [bias, x] = started_at_data("poisson");
+    REQUIRE(x.size(0) == 300);
+    CHECK(evaluate::test::largest(bias - x.mean(0).log()) < 1e-9);
+  }
+  SECTION("a Bernoulli's logits at those of the means") {
+    const auto [bias, x] = started_at_data("bernoulli");
+    const at::Tensor mean = x.mean(0);
+    CHECK(evaluate::test::largest(bias - (mean / (1 - mean)).log()) < 1e-9);
+  }
+  SECTION("a Gaussian's means at the means") {
+    const auto [bias, x] = started_at_data("gaussian");
+    CHECK(evaluate::test::largest(bias - x.mean(0)) < 1e-9);
+  }
 }
 
 TEST_CASE("a learned variance stops at its floor") {

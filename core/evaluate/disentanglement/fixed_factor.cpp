@@ -76,6 +76,16 @@ std::pair<Numbers, std::vector<int>> differences(const Numbers& codes, Sampler& 
 
 }  // namespace
 
+bool any_varies(const Numbers& codes) {
+  constexpr double kRounding = 1e-6;
+  for (std::size_t i = 0; i < codes.columns; ++i) {
+    const std::vector<double> column = codes.column(i);
+    const auto [low, high] = std::minmax_element(column.begin(), column.end());
+    if (*high - *low > kRounding * std::max(std::abs(*low), std::abs(*high))) return true;
+  }
+  return false;
+}
+
 std::vector<double> variances(const Numbers& codes) {
   std::vector<double> mean(codes.columns), result(codes.columns);
   for (std::size_t n = 0; n < codes.rows; ++n)

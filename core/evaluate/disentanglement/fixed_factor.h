@@ -23,7 +23,7 @@ struct Accuracy {
 /// FactorVAE's score (Kim and Mnih 2018): a point is the latent with the smallest variance in a batch that shares one
 /// factor's value, relative to its variance over all rows; a majority vote says which factor that means. Latents whose
 /// variance over all rows is below `least_variance` are left out (Locatello et al. 2019, appendix: 0.05); when none is
-/// left, 0.
+/// left, 0, and the caller should say that it is not defined.
 Accuracy factor_vae_score(const Numbers& codes, const Classes& factors, std::uint64_t seed,
                           double least_variance = 0.05, const BatchProtocol& protocol = {});
 
@@ -31,6 +31,9 @@ Accuracy factor_vae_score(const Numbers& codes, const Classes& factors, std::uin
 /// regression (C = 1, a factor against the rest) says which factor.
 Accuracy beta_vae_score(const Numbers& codes, const Classes& factors, std::uint64_t seed,
                         const BatchProtocol& protocol = {});
+
+/// Whether a column differs by more than the rounding of float32: those of a collapsed model do not.
+bool any_varies(const Numbers& codes);
 
 /// Variances of the columns, divided by N − 1.
 std::vector<double> variances(const Numbers& codes);

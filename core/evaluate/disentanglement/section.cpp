@@ -88,17 +88,6 @@ json nothing(const std::string& reason, const std::vector<std::string>& notes = 
   return result;
 }
 
-// Whether a latent's codes differ by more than the rounding of float32: those of a collapsed model do not.
-bool any_varies(const Numbers& codes) {
-  constexpr double kRounding = 1e-6;
-  for (std::size_t i = 0; i < codes.columns; ++i) {
-    const std::vector<double> column = codes.column(i);
-    const auto [low, high] = std::minmax_element(column.begin(), column.end());
-    if (*high - *low > kRounding * std::max(std::abs(*low), std::abs(*high))) return true;
-  }
-  return false;
-}
-
 std::string text_of(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2g", value);
@@ -290,6 +279,16 @@ Numbers factor_numbers(const at::Tensor& factors) {
   return numbers;
 }
 
+// Most scores do not see how little a latent varies, so that those of a collapsed model are numbers, too.
+std::string note_on_collapse(const Numbers& codes) {
+  constexpr double kActive = 0.01;  // as active_units has it
+  const std::vector<double> all = variances(codes);
+  const double largest = *std::max_element(all.begin(), all.end());
+  if (largest > kActive) return {};
+  return "no latent is active (the largest variance of a latent over these rows is " + text_of(largest) +
+         "): the scores of disentanglement are those of a collapsed model.";
+}
+
 // Of factors that were all left out; one whole-number factor among others does not take them with it.
 std::string no_classes(const KnownFactors& factors) {
   std::string reasons;
@@ -328,7 +327,9 @@ json disentanglement(const Numbers& codes, const KnownFactors& factors, std::uin
   const Classes kept = only(factors.values, columns);
   json result = Scores(codes, kept, order, train, test, seed, note).run(watch);
   result["disentanglement_arrays"]["factors"] = names;
-  if (!factors.notes.empty()) result["disentanglement_notes"] = factors.notes;
+  std::vector<std::string> notes = factors.notes;
+  if (const std::string collapse = note_on_collapse(codes); !collapse.empty()) notes.push_back(collapse);
+  if (!notes.empty()) result["disentanglement_notes"] = notes;
   return result;
 }
 
