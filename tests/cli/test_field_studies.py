@@ -2,10 +2,16 @@
 narrow terminal."""
 
 import csv
+import fcntl
 import json
+import os
+import pty
 import shutil
+import struct
+import subprocess
+import termios
 
-from program import PLUGINS, ProgramTest, main
+from program import BINARY, PLUGINS, ProgramTest, main
 
 STUDY = """
 include = ["small.toml"]
@@ -206,6 +212,28 @@ class Tables(StudyTest):
                 self.assertLessEqual(max(map(len, rules)), 60)
                 words = lambda text: {word for word in text.replace("─", " ").split() if len(word) < 8}
                 self.assertFalse(words(wide) - words(narrow) - {"…"})
+
+    def test_the_width_is_the_terminals(self):
+        run = self.train()
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 64, 0, 0))
+        process = subprocess.Popen([BINARY, "evaluate", run, "--limit", "32", "--quiet"], cwd=self.folder,
+                                   env=self.environment(COLUMNS=None), stdin=subprocess.DEVNULL, stdout=follower)
+        os.close(follower)
+        shown = b""
+        while True:
+            try:
+                part = os.read(leader, 4096)
+            except OSError:   # EIO: the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        os.close(leader)
+        self.assertEqual(process.wait(), 0)
+        lines = shown.decode().splitlines()
+        self.assertGreater(len(lines), 40)
+        self.assertLessEqual(max(map(len, lines)), 64)
 
 
 if __name__ == "__main__":
