@@ -182,6 +182,27 @@ class DryRun(StudyTest):
         self.assertNotIn("figure good", found.stderr)
         self.assertIn("6 problems", found.stdout)
 
+    def test_what_a_training_may_define_is_not_missing(self):
+        """No latent of an untrained model is active; pictures and comparisons are tried as well."""
+        found = self.check(STUDY.replace('["loss_beta", "kl"]', '["kl", "condition_number"]') + """
+[study.draw.samples]
+command = "sample"
+n = 4
+[study.compare.families]
+over = "model.family.type"
+[[study.tables]]
+name = "agreement"
+rows = ["evaluation"]
+metrics = ["mcc", "mcc_truth"]
+[[study.figures]]
+name = "pictures"
+kind = "images"
+picture = "samples"
+columns = "model.family.type"
+""")
+        self.assertIn("1 comparisons, 2 tables, 1 figures", found.stdout)
+        self.assertIn("nothing is wrong", found.stdout)
+
     def test_data_that_are_not_there_are_named(self):
         (self.folder / "images.npy").unlink()
         found = self.check(STUDY, code=2)
