@@ -46,6 +46,9 @@ int compare(const Common& common, CompareCommand options) {
   for (const fs::path& folder : folders) {
     trained.push_back(
         train::open_trained(train::checkpoint_of(folder, options.which), {}, *registry, common.places()));
+    const std::string changes = train::changed_plugins(trained.back().snapshot, *registry);
+    if (!changes.empty() && !common.quiet)
+      std::fprintf(stderr, "warning: %s: %s\n", folder.string().c_str(), changes.c_str());
     compared.push_back(
         {folder.filename().empty() ? folder.parent_path().filename().string() : folder.filename().string(),
          trained.back().session.get()});

@@ -109,8 +109,11 @@ std::string not_toml(const ParseFailure& failure) {
 
 std::optional<std::string> read(const std::string& file, const Position& asked, Diagnostics& diagnostics) {
   const Position where = asked.is_default() ? Position{file, 0, 0} : asked;
+  const bool may_be_key =
+      asked.is_default() && file.find('/') == std::string::npos && !file.ends_with(".toml");
   const auto fail = [&](const std::string& reason) {
-    diagnostics.error(where, "Cannot read " + quote(file) + ": " + reason + ".");
+    diagnostics.error(where, "Cannot read " + quote(file) + ": " + reason + ".",
+                      may_be_key ? "if it is meant as a key, write " + for_shell(file) + "=VALUE" : "");
     diagnostics.mark_incomplete();
     return std::nullopt;
   };

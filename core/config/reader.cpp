@@ -138,6 +138,13 @@ std::string Reader::advice(std::string_view at, std::string_view key, const std:
          override_for_shell((path_.empty() ? "" : path_ + ".") + std::string(key), toml);
 }
 
+std::string Reader::advice_without_quotes(std::string_view key) const {
+  const Node* node = table_->find(key);
+  return node ? without_quotes(*node, full(key)) : std::string();
+}
+
+bool Reader::looks_quoted(std::string_view key) const { return !advice_without_quotes(key).empty(); }
+
 void Reader::put(std::string_view key, Node value) {
   Position position = value.where();
   put(key, std::move(value), std::move(position));

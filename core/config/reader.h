@@ -109,6 +109,9 @@ class Reader {
   /// Advice to set `key` of this table, or of one below it, to a value in TOML: for a shell where the value of `at` was
   /// given on the command line, else for a file.
   std::string advice(std::string_view at, std::string_view key, const std::string& toml) const;
+  /// Whether the value of `key` is a text that would be a number or a flag without its quotes; and the advice for it.
+  bool looks_quoted(std::string_view key) const;
+  std::string advice_without_quotes(std::string_view key) const;
   /// Adds keys to what counts as known, for hints only or because somebody else reads them.
   void know(std::string_view key);
   /// What counts as known, sorted.

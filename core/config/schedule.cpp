@@ -120,8 +120,11 @@ Schedule read_schedule(Reader& reader, std::string_view key, const NumberRule& r
   const Node* node = reader.node(key);
   if (!node || !node->is_table()) {
     if (node && !node->if_integer() && !node->if_number()) {
-      reader.error(key, "@ must be a number or a schedule, found " + node->describe() + ".",
-                   "a schedule is written { schedule = \"linear\", from = 0.0, to = 1.0, steps = 1000 }");
+      reader.error(
+          key, "@ must be a number or a schedule, found " + node->describe() + ".",
+          reader.looks_quoted(key)
+              ? reader.advice_without_quotes(key)
+              : "a schedule is written { schedule = \"linear\", from = 0.0, to = 1.0, steps = 1000 }");
       return Schedule::constant(rule.fallback.value_or(0));
     }
     return Schedule::constant(reader.number(key, rule));

@@ -12,6 +12,7 @@
 #include <numeric>
 #include <set>
 
+#include "config/load.h"
 #include "config/text.h"
 #include "report/png_grid.h"
 
@@ -98,6 +99,15 @@ class Sources {
     return found;
   }
 
+  // Takes note of the data of a run; which data set they are of is what its config says.
+  void add_data(const fs::path& run, const std::string& fingerprint) {
+    if (fingerprint.empty()) return;
+    config::Diagnostics ignored;
+    const config::Node config = config::parse_file((run / "config.resolved.toml").string(), ignored);
+    const config::Node* dataset = config::at_path(config, "data.dataset");
+    data_[dataset ? config::print_value(*dataset) : ""].insert(fingerprint);
+  }
+
   // Eight digits for the plugins that trained and those that evaluated; empty where neither is known.
   std::string add(const Digests& trained, const json& evaluation) {
     Digests evaluated;
@@ -124,11 +134,17 @@ class Sources {
                       "), side by side in tables and figures; results.csv tells them apart in its column "
                       "`plugins`.");
     }
+    for (const auto& [dataset, fingerprints] : data_)
+      if (fingerprints.size() > 1)
+        found.push_back("the data set " + config::shorten(dataset) + " was not the same for all runs (" +
+                        config::join({fingerprints.begin(), fingerprints.end()}) +
+                        "), whose results stand side by side in tables and figures; results.csv tells them "
+                        "apart in its column `data`.");
     return found;
   }
 
  private:
-  std::map<std::string, std::set<std::string>> seen_;
+  std::map<std::string, std::set<std::string>> seen_, data_;
 };
 
 void add_evaluation(StudyResults& results, const json& cell, const json& evaluation, const fs::path& run,
@@ -172,6 +188,7 @@ void add_cell(StudyResults& results, const json& cell, const fs::path& runs, Sou
       entry.pictures.push_back(
           {picture.at("name").get<std::string>(), entry.run / picture.at("file").get<std::string>()});
     const auto made_by = Sources::of_run(entry.run);
+    sources.add_data(entry.run, made_by.second);
     for (const json& evaluation : cell.at("evaluations"))
       add_evaluation(results, cell, evaluation, entry.run, made_by, sources, lost);
   }

@@ -59,7 +59,7 @@ struct StudyResults {
   std::vector<File> files;
 
   std::vector<std::string> problems;  ///< sentences: evaluations and comparisons that could not be read
-  std::vector<std::string> warnings;  ///< sentences: plugins whose code is not the same in all of the results
+  std::vector<std::string> warnings;  ///< sentences: plugins and data that are not the same for all results
   std::set<std::string> undefined;    ///< metrics that evaluations name, and say why they have no value
 
   /// Brings labels of an axis into their order; texts of "metric" and the like stay as they are.

@@ -63,6 +63,7 @@ Panel empty_panel(const FigureSpec& spec, const std::string& label, const std::s
   panel.log_x = spec.log_x;
   panel.log_y = spec.log_y;
   panel.identity = spec.identity;
+  if (!spec.shared_axes) return panel;
   panel.x_quantity = spec.x + spec.x_metric + spec.x_array + spec.array + (spec.log_x ? " log" : "");
   const std::string y = spec.panel == "metric" ? label : config::join(spec.metrics) + spec.y_array;
   panel.y_quantity = (y.empty() ? spec.y_label : y) + (spec.log_y ? " log" : "");

@@ -179,6 +179,7 @@ void read_figure(Reader& reader, const Axes& axes, FigureSpec& spec) {
   } else {
     spec.series = read_axes(reader, "series", has_metrics ? all : runs);
   }
+  if (!grid) spec.shared_axes = reader.flag("shared_axes", {.fallback = true});
   const bool along = spec.selection.along;
   spec.selection = read_selection(reader, axes);
   if (spec.kind == Kind::kImages && !spec.selection.evaluation.empty())
@@ -190,10 +191,10 @@ void read_figure(Reader& reader, const Axes& axes, FigureSpec& spec) {
 // no kind understands is for finish().
 void refuse_ignored(Reader& reader, const FigureSpec& spec) {
   static const std::set<std::string> kOfSomeKind{
-      "active",  "array",    "bins",    "blocks",  "columns",      "identity",   "log_x",
-      "log_y",   "medians",  "metrics", "panel",   "picture",      "points",     "range",
-      "rows",    "series",   "sort",    "x",       "point_labels", "panels",     "x_array",
-      "x_label", "x_metric", "y_array", "y_label", "row_label",    "scale_label"};
+      "active",  "array",    "bins",    "blocks",  "columns",      "identity",    "log_x",
+      "log_y",   "medians",  "metrics", "panel",   "picture",      "points",      "range",
+      "rows",    "series",   "sort",    "x",       "point_labels", "panels",      "x_array",
+      "x_label", "x_metric", "y_array", "y_label", "row_label",    "scale_label", "shared_axes"};
   const auto kind = static_cast<std::size_t>(spec.kind);
   if (kind >= kKinds.size()) return;  // said already
   const std::vector<std::string> known = reader.known();

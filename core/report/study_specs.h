@@ -38,6 +38,7 @@ struct FigureSpec {
   std::optional<std::string> panel_label, row_label;  ///< before their labels; nothing: see title_of
   std::string x_label, y_label;
   bool log_x = false, log_y = false;
+  bool shared_axes = true;                         ///< panels that show one quantity have one scale
   std::string array;                               ///< path into an evaluation: of heat maps and histograms
   std::string x_array, y_array;                    ///< of scatter plots
   std::string sort, active, blocks;                ///< of heat maps: paths of arrays [d]; empty: none

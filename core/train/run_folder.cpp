@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "config/file.h"
+#include "config/text.h"
 
 namespace variform::train {
 namespace fs = std::filesystem;
@@ -122,7 +123,9 @@ void RunFolder::truncate_metrics(uint64_t bytes) {
   if (metrics_bytes() < bytes)
     throw std::runtime_error(file.string() +
                              " is shorter than its checkpoint says; it was changed by hand. Restore it, "
-                             "or start the run again with --overwrite.");
+                             "or start the run again: variform train " +
+                             config::for_shell(config().string()) + " --overwrite --folder " +
+                             config::for_shell(path_.string()));
   if (fs::exists(file)) fs::resize_file(file, bytes);
 }
 

@@ -2,10 +2,16 @@
 narrow terminal."""
 
 import csv
+import fcntl
 import json
+import os
+import pty
 import shutil
+import struct
+import subprocess
+import termios
 
-from program import PLUGINS, ProgramTest, main
+from program import BINARY, PLUGINS, ProgramTest, main
 
 STUDY = """
 include = ["small.toml"]
@@ -176,6 +182,27 @@ class DryRun(StudyTest):
         self.assertNotIn("figure good", found.stderr)
         self.assertIn("6 problems", found.stdout)
 
+    def test_what_a_training_may_define_is_not_missing(self):
+        """No latent of an untrained model is active; pictures and comparisons are tried as well."""
+        found = self.check(STUDY.replace('["loss_beta", "kl"]', '["kl", "condition_number"]') + """
+[study.draw.samples]
+command = "sample"
+n = 4
+[study.compare.families]
+over = "model.family.type"
+[[study.tables]]
+name = "agreement"
+rows = ["evaluation"]
+metrics = ["mcc", "mcc_truth"]
+[[study.figures]]
+name = "pictures"
+kind = "images"
+picture = "samples"
+columns = "model.family.type"
+""")
+        self.assertIn("1 comparisons, 2 tables, 1 figures", found.stdout)
+        self.assertIn("nothing is wrong", found.stdout)
+
     def test_data_that_are_not_there_are_named(self):
         (self.folder / "images.npy").unlink()
         found = self.check(STUDY, code=2)
@@ -206,6 +233,28 @@ class Tables(StudyTest):
                 self.assertLessEqual(max(map(len, rules)), 60)
                 words = lambda text: {word for word in text.replace("─", " ").split() if len(word) < 8}
                 self.assertFalse(words(wide) - words(narrow) - {"…"})
+
+    def test_the_width_is_the_terminals(self):
+        run = self.train()
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 64, 0, 0))
+        process = subprocess.Popen([BINARY, "evaluate", run, "--limit", "32", "--quiet"], cwd=self.folder,
+                                   env=self.environment(COLUMNS=None), stdin=subprocess.DEVNULL, stdout=follower)
+        os.close(follower)
+        shown = b""
+        while True:
+            try:
+                part = os.read(leader, 4096)
+            except OSError:   # EIO: the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        os.close(leader)
+        self.assertEqual(process.wait(), 0)
+        lines = shown.decode().splitlines()
+        self.assertGreater(len(lines), 40)
+        self.assertLessEqual(max(map(len, lines)), 64)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ bins = 3
         "it.\n"
         "  6 | x = \"seed\"\n    |     ^\n"
         "  hint: this kind understands caption, evaluation, kind, metrics, name, panel, panel_label, "
-        "series, stage, where, x_label, y_label\n",
+        "series, shared_axes, stage, where, x_label, y_label\n",
         "study.toml:11:16: error: study.figures.point_labels goes with x_metric and points",
         "study.toml:12:15: error: study.figures.panel_label stands before the labels of panels, and this "
         "figure has one panel.\n",
@@ -171,6 +171,48 @@ TEST_CASE("axes whose short names are equal go by longer ones") {
   CHECK(short_names({"model.family.type", "model.prior.type", "objective.beta", "seed"}) ==
         std::vector<std::string>{"family.type", "prior.type", "beta", "seed"});
   CHECK(short_names({"a.b.type", "type"}) == std::vector<std::string>{"b.type", "type"});
+}
+
+TEST_CASE("panels of one quantity share their axes, those of several metrics do not") {
+  const FakeStudy study = grid();
+  const auto quantities = [&](const std::string& more) {
+    const StudyFigure found =
+        figure_of(study.read(),
+                  figure("x = \"objective.beta\"\nmetrics = [\"kl\", \"loss\"]\nseries = \"seed\"\n" + more));
+    std::vector<std::string> names;
+    for (const Panel& panel : found.figure.panels) names.push_back(panel.x_quantity + "/" + panel.y_quantity);
+    return names;
+  };
+  const std::string by_metric = "panel = \"metric\"\nwhere = { \"model.family.type\" = \"full\" }\n";
+  CHECK(quantities(by_metric) == std::vector<std::string>{"objective.beta/kl", "objective.beta/loss"});
+  CHECK(quantities(by_metric + "shared_axes = false") == std::vector<std::string>{"/", "/"});
+  const StudyFigure families = figure_of(
+      study.read(),
+      figure("x = \"objective.beta\"\nmetrics = [\"kl\"]\npanel = \"model.family.type\"\nlog_y = true"));
+  CHECK(families.figure.panels.at(0).y_quantity == "kl log");
+  CHECK(families.figure.panels.at(1).y_quantity == "kl log");
+}
+
+TEST_CASE("results of other data under one name are warned of") {
+  FakeStudy study;
+  for (const char* seed : {"1", "2"})
+    study.add({{"seed", seed}}, {{"values", values_of({{"kl", 1}})}}, "data.dataset = \"mnist\"");
+  const auto fingerprint = [&](const char* run, const char* text) {
+    std::ofstream(study.folder() / ("runs/" + std::string(run) + "/environment.json"))
+        << json{{"data_fingerprint", text}, {"plugins", json::array({{{"id", "p"}, {"sha256", text}}})}};
+  };
+  fingerprint("run-1", "0a1b");
+  fingerprint("run-2", "0a1b");
+  CHECK(study.read().warnings.empty());
+  CHECK(
+      (study.read().rows[0].data == "0a1b" && study.read().rows[0].plugins == study.read().rows[1].plugins));
+  fingerprint("run-2", "9f8e");
+  const StudyResults results = study.read();
+  REQUIRE(results.warnings.size() == 2);
+  CHECK_THAT(results.warnings[0], ContainsSubstring("different code of the plugin p (0a1b, 9f8e)"));
+  CHECK_THAT(results.warnings[1],
+             ContainsSubstring("the data set \"mnist\" was not the same for all runs (0a1b, 9f8e)"));
+  CHECK(results.rows[0].plugins != results.rows[1].plugins);
 }
 
 TEST_CASE("a legend of numbers says what they are") {
