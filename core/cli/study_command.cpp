@@ -124,7 +124,7 @@ struct Report {
     config::write_text_file(stem.string() + ".csv", table.csv);
     config::write_text_file(stem.string() + ".tex", table.latex);
     write_caption(stem, caption, detail);
-    write_result("\n" + caption + "\n" + table.table.text(output_width()));
+    write_result("\n" + fitted(caption + "\n") + table.table.text(output_width()));
     page.table(caption, table.table, detail);
   }
 
