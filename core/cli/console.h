@@ -38,8 +38,8 @@ std::string bar_text(int64_t done, int64_t total, int64_t made, double seconds, 
 /// Puts it on the terminal's line, cut to its width.
 void show_bar(const std::string& text);
 void clear_bar_line();
-/// How wide tables on stdout may be: COLUMNS if it is a number, else the terminal's width; 0, no limit, where stdout is no
-/// terminal.
+/// How wide tables on stdout may be: COLUMNS if it is a number, else the terminal's width; 0, no limit, where stdout is
+/// no terminal.
 std::size_t output_width();
 /// A text whose lines are folded to that width.
 std::string fitted(const std::string& text);

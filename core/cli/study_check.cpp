@@ -38,7 +38,8 @@ class Scratch {
   fs::path path_;
 };
 
-// What is wrong with the configs of all cells, each sentence once. What builds on other runs is judged when these are there.
+// What is wrong with the configs of all cells, each sentence once. What builds on other runs is judged when these are
+// there.
 std::vector<std::string> wrong_configs(const Common& common, const Study& study) {
   std::vector<std::string> order;
   std::map<std::string, std::pair<std::size_t, std::string>> cells;

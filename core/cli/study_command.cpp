@@ -181,7 +181,7 @@ struct Report {
     config::write_text_file(stem.string() + ".csv", table.csv);
     config::write_text_file(stem.string() + ".tex", table.latex);
     write_caption(stem, caption, detail);
-    print("\n" + caption + "\n" + table.table.text(output_width()));
+    print("\n" + fitted(caption + "\n") + table.table.text(output_width()));
     page.table(caption, table.table, detail);
   }
 

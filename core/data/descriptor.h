@@ -40,7 +40,7 @@ struct Split {
 struct FileFacts {
   std::string name;
   std::int64_t bytes = 0;  ///< 0: not checked. Held against the file before it is read
-  std::string sha256;      ///< lower-case hexadecimal; checked on request only, since it costs a whole read
+  std::string sha256;      ///< lower-case hexadecimal; checked when the file is read (verified.h)
 };
 
 struct Descriptor {

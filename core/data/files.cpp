@@ -17,6 +17,7 @@
 #include "data/readers/images.h"
 #include "data/readers/npy.h"
 #include "data/readers/sniff.h"
+#include "data/verified.h"
 
 namespace variform::data {
 namespace {
@@ -54,6 +55,17 @@ Array read_npz_source(const fs::path& path, const std::string& member) {
     throw ReadError(path.string() + ": expected the description to say which member (\"" +
                     path.filename().string() + ":NAME\"), found " + join(members) + " in the file.");
   return read_npz(path, members.front());
+}
+
+/// What the description knows of the file.
+void check_facts(const fs::path& path, const Descriptor& descriptor) {
+  for (const FileFacts& facts : descriptor.files) {
+    if (facts.name != path.filename().string()) continue;
+    if (facts.bytes != 0 && static_cast<std::uintmax_t>(facts.bytes) != fs::file_size(path))
+      throw ReadError(path.string() + ": expected " + std::to_string(facts.bytes) + " bytes, found " +
+                      std::to_string(fs::file_size(path)) + "; the file is truncated or another one.");
+    if (!facts.sha256.empty()) verify_sha256(path, facts.sha256);
+  }
 }
 
 struct TableColumns {
@@ -191,11 +203,7 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
     const fs::path path = locate(file);
     const std::string format = source.format.empty() ? format_of(path) : source.format;
     if (std::find(paths_.begin(), paths_.end(), path) == paths_.end()) paths_.push_back(path);
-    for (const FileFacts& facts : descriptor_.files)
-      if (facts.name == path.filename().string() && facts.bytes != 0 &&
-          static_cast<std::uintmax_t>(facts.bytes) != fs::file_size(path))
-        throw ReadError(path.string() + ": expected " + std::to_string(facts.bytes) + " bytes, found " +
-                        std::to_string(fs::file_size(path)) + "; the file is truncated or another one.");
+    check_facts(path, descriptor_);
     Labelled pair;
     if (format == "idx") pair.x = read_idx(path);
     else if (format == "npy") pair.x = read_npy(path);

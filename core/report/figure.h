@@ -1,8 +1,8 @@
 #pragma once
 // Figures, drawn by gnuplot: a description here becomes NAME.csv (the data), NAME.gp (the script, to be run again or
 // changed by hand), NAME.svg and NAME.png. Colours are those of Okabe and Ito, which the colour-blind tell apart; marks
-// and dashes differ too, so that a print without colours can be read. No two lines of a figure look alike: there are sixteen
-// colours, and more lines than that differ in dashes. Values as colours are viridis, which rises in
+// and dashes differ too, so that a print without colours can be read. No two lines of a figure look alike: there are
+// sixteen colours, and more lines than that differ in dashes. Values as colours are viridis, which rises in
 // lightness evenly.
 
 #include <filesystem>
@@ -87,7 +87,8 @@ struct Drawn {
 };
 
 /// Writes the four files, and copies of pictures; `stem` is their path without a suffix. Throws Error (png_grid.h) for an
-/// empty figure, for one with more bars, histograms or clouds than there are colours, when a file cannot be written, and when gnuplot is absent or fails (CSV and script are there then).
+/// empty figure, for one with more bars, histograms or clouds than there are colours, when a file cannot be written, and
+/// when gnuplot is absent or fails (CSV and script are there then).
 Drawn draw(const Figure& figure, const std::filesystem::path& stem);
 
 }  // namespace variform::report

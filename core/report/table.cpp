@@ -39,7 +39,8 @@ std::string fixed(double value, int decimals) {
 
 using Lines = std::vector<std::string>;
 
-// The pieces that a text may be broken into: after each of `breaks`, which stay, and at spaces, which go at an end of line.
+// The pieces that a text may be broken into: after each of `breaks`, which stay, and at spaces, which go at an end of
+// line.
 Lines pieces_of(const std::string& text, const char* breaks) {
   Lines pieces{""};
   for (const char c : text) {

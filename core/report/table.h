@@ -37,8 +37,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// Lines of more than `width` characters (0: no limit) broken at spaces; what follows stands under the line's last column,
-/// which begins after two spaces, or under its beginning.
+/// Lines of more than `width` characters (0: no limit) broken at spaces; what follows stands under the line's last
+/// column, which begins after two spaces, or under its beginning.
 std::string folded(const std::string& text, std::size_t width);
 
 /// `value` with `digits` significant digits ("-0.0123", "1.5e+09"); "–" when it is not finite.

@@ -1,7 +1,7 @@
 #pragma once
 // A study tried without training: one cell of each kind is built, its untrained model is evaluated on a few rows by the
-// commands that the study would use, and a study.json is written as if all cells had that result. Tables and figures can be
-// made of it to find out what would be wrong with them; their numbers mean nothing.
+// commands that the study would use, and a study.json is written as if all cells had that result. Tables and figures can
+// be made of it to find out what would be wrong with them; their numbers mean nothing.
 
 #include <filesystem>
 #include <functional>

@@ -15,6 +15,7 @@
 #include <ATen/ATen.h>
 
 #include "catch.h"
+#include "checkpoint/sha256.h"
 #include "config/load.h"
 #include "data/dataset.h"
 #include "data/guess.h"
@@ -196,6 +197,36 @@ TEST_CASE("a data set's summary: ranges, values that never vary, classes") {
   CHECK(std::abs(summary.mean - (51 + 102 + 255 + 21) / 6.0 / 255) < 1e-6);
   CHECK(summary.constants == 1);
   CHECK(summary.classes == std::vector<std::pair<std::string, std::int64_t>>{{"0", 1}, {"1", 2}});
+}
+
+// ---- What was read is known again
+
+TEST_CASE("H6: the fingerprint changes with any value, label or class, and with nothing else") {
+  const TemporaryFolder folder;
+  const auto fingerprint = [&](const Bytes& x, const std::vector<std::int64_t>& y) {
+    write(folder / "x.npz", zip({{"x.npy", npy("'|u1'", "(3, 2)", x)}, {"y.npy", labels_of(y)}}));
+    return load_path((folder / "x.npz").string()).fingerprint;
+  };
+  const std::string first = fingerprint({1, 2, 3, 4, 5, 6}, {0, 1, 0});
+  CHECK(first.size() == 32);
+  CHECK(fingerprint({1, 2, 3, 4, 5, 6}, {0, 1, 0}) == first);  // another time, another file
+  CHECK(fingerprint({1, 2, 3, 4, 5, 7}, {0, 1, 0}) != first);
+  CHECK(fingerprint({1, 2, 3, 4, 5, 6}, {0, 1, 1}) != first);
+  write(folder / "moved.npz", zip({{"x.npy", npy("'|u1'", "(3, 2)", Bytes{1, 2, 3, 4, 5, 6}), true},
+                                   {"y.npy", labels_of({0, 1, 0})}}));
+  CHECK(load_path((folder / "moved.npz").string()).fingerprint == first);  // compressed, under another name
+}
+
+TEST_CASE("K7: a file that has not the SHA-256 of its description is not read") {
+  const TemporaryFolder folder;
+  write(folder / "x.npy", npy("'|u1'", "(3, 2)", Bytes{1, 2, 3, 4, 5, 6}));
+  const auto described = [&](const std::string& digest) {
+    write(folder / "d.toml", "x = \"x.npy\"\n[files.\"x.npy\"]\nsha256 = \"" + digest + "\"\n");
+    return load_path((folder / "d.toml").string());
+  };
+  CHECK_THAT(refusal([&] { described(std::string(64, '0')); }),
+             ContainsSubstring("x.npy: expected SHA-256 0000"));
+  CHECK(described(checkpoint::sha256_file(folder / "x.npy")).train.size() == 3);
 }
 
 // ---- Compressed files
