@@ -10,9 +10,10 @@ namespace variform::evaluate {
 
 /// Known factors of some rows.
 struct KnownFactors {
-  Classes values{};                  ///< [N, F]
-  std::vector<std::string> names{};  ///< [F]
-  std::vector<std::string> notes{};  ///< a sentence for each factor that was binned or left out
+  Classes values{};                     ///< [N, F]
+  std::vector<std::string> names{};     ///< [F]
+  std::vector<std::string> notes{};     ///< a sentence for each factor that was binned or left out
+  std::vector<std::string> left_out{};  ///< in short: "person has 600 different whole numbers in 1200 rows"
 };
 
 /// Whole numbers are classes up to so many of them, real numbers up to so many.
