@@ -154,8 +154,9 @@ int evaluate_command(const Common& common, ModelOptions options) {
   if (options.only == "disentanglement") {
     const nlohmann::json result =
         evaluate::disentanglement(opened.session(), options.evaluate.split, options.evaluate.limit);
-    return write_evaluation(common, options, opened, result,
-                            evaluate::table_of_section(result.at("disentanglement")).text());
+    return write_evaluation(
+        common, options, opened, result,
+        evaluate::table_of_section(result.at("disentanglement")).text() + evaluate::foot_of(result));
   }
   use_prior(common, opened, options);
   options.evaluate.dump = options.dump;
