@@ -21,10 +21,11 @@ inline constexpr std::size_t kMostClasses = 256, kMostRealClasses = 20;
 /// Bins of a real-valued factor: 20, as for the latents, fewer where a bin would have fewer than 30 rows.
 inline constexpr std::size_t kFactorBins = 20, kRowsOfABin = 30;
 
-/// Numbers the values of every factor. Distinct values are classes where they are at most kMostClasses (whole numbers) or
-/// kMostRealClasses (others), with two rows each on average. Other real numbers are put into bins of equal counts, equal
-/// values into one bin. Other whole numbers are left out: they may be identities, whose order says nothing. A factor
-/// with a value that is not finite is left out. `names` may be shorter than the factors; the others get numbers.
+/// Numbers the values of every factor. Distinct values are classes where they are at most kMostClasses (whole
+/// numbers) or kMostRealClasses (others), with two rows each on average. Other real numbers are put into bins of
+/// equal counts, equal values into one bin. Other whole numbers are left out: they may be identities, whose order
+/// says nothing. A factor with a value that is not finite is left out. `names` may be shorter than the factors; the
+/// others get numbers.
 KnownFactors factors_as_classes(const Numbers& factors, const std::vector<std::string>& names);
 
 }  // namespace variform::evaluate

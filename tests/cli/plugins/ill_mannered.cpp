@@ -1,5 +1,5 @@
-// A decoder and a family that compute right and behave badly, in the way that VARIFORM_TEST_MANNERS says: "SLOT WAY" with
-// a way out of draw, print, read, gradients, memory, detach; or "load print": while the file is loaded.
+// A decoder and a family that compute right and behave badly, in the way that VARIFORM_TEST_MANNERS says: "SLOT WAY"
+// with a way out of draw, print, read, gradients, memory, detach; or "load print": while the file is loaded.
 
 #include <variform/gaussian_posterior.h>
 #include <variform/plugin.h>
