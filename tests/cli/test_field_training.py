@@ -275,6 +275,11 @@ class Manners(ProgramTest):
                 found = self.told(manners, command="check", *["--json"]).json
                 self.assertTrue(any(warning.startswith(who + says) for warning in found["warnings"]), found["warnings"])
 
+    def test_two_culprits_are_both_named(self):
+        found = self.told("both draw", "--json", command="check").json["warnings"]
+        drawing = [warning for warning in found if "draws from LibTorch's global generator" in warning]
+        self.assertEqual([warning.split()[0] for warning in drawing], ["family", "decoder"])
+
     def test_the_training_says_it_too(self):
         result = self.told("family draw", "--no-figures")
         self.assertIn("warning: family rude (org.variform.test.ill-mannered 1.0.0), in rsample, draws", result.stderr)
