@@ -46,10 +46,12 @@ void add_show_command(Command data, Common& common, Action& action);    // data 
 void add_new_command(Command app, Common& common, Action& action);      // new
 void add_study_commands(Command app, Common& common, Action& action);   // study, report
 
-/// True after Ctrl-C and after every other signal that asks a process to end or a queue sends before it takes the machine
-/// away: TERM, HUP (unless started by nohup), USR1, USR2, QUIT, XCPU, and PIPE, when nobody reads what is written.
+/// True after Ctrl-C and after every other signal that asks a process to end or a queue sends before it takes the
+/// machine away: TERM, HUP (unless started by nohup), USR1, USR2, QUIT, XCPU, and PIPE, when nobody reads what is
+/// written.
 bool interrupted();
-/// Installs the handlers. However many such signals come, work ends in order; only Ctrl-C's third ends the process at once.
+/// Installs the handlers. However many such signals come, work ends in order; only Ctrl-C's third ends the process at
+/// once.
 void watch_signals();
 
 /// Splits `CONFIG… [a.b=VALUE…]`: files first, then overrides (anything with '=' whose left side is a dotted key).

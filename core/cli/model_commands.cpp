@@ -255,7 +255,9 @@ int evaluate_command(const Common& common, ModelOptions options) {
     const std::string problem = result.value("dump_problem", "");
     result.erase("dump_problem");
     const std::string text =
-        options.only.empty() ? text_of(result) : evaluate::table_of_section(result.at(options.only)).text();
+        options.only.empty() ? text_of(result)
+                             : evaluate::table_of_section(result.at(options.only)).text(output_width()) +
+                                   fitted(evaluate::foot_of(result));
     const int code = write_evaluation(common, options, opened, std::move(result), text);
     if (!problem.empty()) throw std::runtime_error(problem);
     return code;

@@ -37,13 +37,15 @@ struct EvaluateOptions {
 
 /// Evaluates a model. The result is an object:
 ///   split, data, batch (rows at a time: draws are seeded by batches, so that another size gives other draws, and an
-///   objective that couples a batch's rows another `objective`; nothing else depends on it), samples, importance_samples, beta, beta_eff (number or sentence), posterior, structure, kl ("closed"
-///   or "Monte Carlo"), curvature, gauss_newton, constant (nats of a Gaussian likelihood, included in all values),
+///   objective that couples a batch's rows another `objective`; nothing else depends on it), samples,
+///   importance_samples, beta, beta_eff (number or sentence), posterior, structure, kl ("closed" or "Monte Carlo"),
+///   curvature, gauss_newton, constant (nats of a Gaussian likelihood, included in all values),
 ///   values: NAME -> { mean, se } in nats a datum (mean over data, se = sd of per-datum values / √N; ratio_R and
-///   is_effective_samples and off_diagonal are plain numbers, bits_per_dimension bits), with `rows` where only the first
-///   data have it, or { undefined: "sentence" },
-///   grae_approx_variance: of the regularizer's estimate for one training batch: one_column_a_batch, one_column_a_datum,
-///   and columns: [{ columns, a_batch, a_datum }] for 1, 2, 4 … columns without replacement (§5).
+///   is_effective_samples and off_diagonal are plain numbers, bits_per_dimension bits), with `rows` where only the
+///   first data have it, or { undefined: "sentence" },
+///   grae_approx_variance: of the regularizer's estimate for one training batch: one_column_a_batch,
+///   one_column_a_datum, and columns: [{ columns, a_batch, a_datum }] for 1, 2, 4 … columns
+///   without replacement (§5).
 /// NAMEs: nll, kl, elbo (negative ELBO), loss_beta, nll_at_mean, taylor, taylor_gap (loss_beta − taylor, with the
 /// quadratic form as control variate and draws in pairs h ± δ where q is symmetric), taylor_full, taylor_full_gap and
 /// gauss_newton_rest (the same with all of ∇²F; their difference), ratio_R, grae, low_rank_bound and block_bound (where

@@ -1,6 +1,6 @@
 #pragma once
-// By what a training's best step is chosen. Evaluations are comparable only while the loss is one and the same function:
-// neither before β has reached its end, nor with an opponent's loss in them.
+// By what a training's best step is chosen. Evaluations are comparable only while the loss is one and the same
+// function: neither before β has reached its end, nor with an opponent's loss in them.
 
 #include <cstdint>
 #include <map>

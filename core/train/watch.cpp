@@ -130,20 +130,23 @@ class Watch {
   Tensor look(Kind kind, const char* function, const std::function<Tensor()>& call) {
     const std::string who =
         std::string(to_string(kind)) + " " + assembly_.model().label(kind) + ", in " + function + ", ";
-    const Tensor first = observed(who, call);
+    const Tensor first = observed(kind, who, call);
     restore();
     assembly_.set_step(0);
-    const Tensor second = observed({}, call);
+    const Tensor second = observed(kind, {}, call);
     if (first.defined() && first.is_cpu() && first.isfinite().all().item<bool>() && !first.equal(second))
-      find("values",
+      find(kind, "values",
            who +
                "gives other values at a second call with the same random numbers: it draws from elsewhere "
                "or keeps something between calls. A resumed training is not the same, nor is another run.");
     return first;
   }
-  void find(const std::string& kind_of_finding, const std::string& sentence) {
-    // What a component does is seen again in the objective, which calls it.
-    if (found_.insert(kind_of_finding).second) findings.push_back(sentence);
+  void find(Kind kind, const std::string& what, const std::string& sentence) {
+    // What a component does is seen again in its other functions, and in the objective, which calls it.
+    std::set<Kind>& found = found_[what];
+    if (found.contains(kind) || (kind == Kind::kObjective && !found.empty())) return;
+    found.insert(kind);
+    findings.push_back(sentence);
   }
 
   std::vector<std::string> findings;
@@ -155,7 +158,7 @@ class Watch {
   }
 
   // Looks when `who` is given.
-  Tensor observed(const std::string& who, const std::function<Tensor()>& call) {
+  Tensor observed(Kind kind, const std::string& who, const std::function<Tensor()>& call) {
     restore();
     assembly_.set_step(0);
     assembly_.model().step = -1;
@@ -166,27 +169,29 @@ class Watch {
     const int64_t read = reads.count();
     if (who.empty()) return value;
     if (ambient.has_drawn())
-      find("generator",
+      find(kind, "generator",
            who +
                "draws from LibTorch's global generator: two runs of one seed differ, and a resumed "
                "training is not the same. Draw from the generator that the function is given (model.rng).");
     if (output.any())
-      find("output",
+      find(kind, "output",
            who +
                "prints to stdout, which belongs to the command's result (--json, the run's path). Throw an "
                "error, or print to stderr.");
     if (read > 0)
-      find("host", who + "reads values on the host (.item() and the like, " + std::to_string(read) +
-                       (read == 1 ? " time" : " times") +
-                       " in a call): a step cannot be recorded, and what is decided there has no gradient.");
+      find(kind, "host",
+           who + "reads values on the host (.item() and the like, " + std::to_string(read) +
+               (read == 1 ? " time" : " times") +
+               " in a call): a step cannot be recorded, and what is decided there has no gradient.");
     if (ambient.has_switched_gradients())
-      find("gradients", who + "switches the recording of gradients and leaves it so. Use at::NoGradGuard.");
+      find(kind, "gradients",
+           who + "switches the recording of gradients and leaves it so. Use at::NoGradGuard.");
     return value;
   }
 
   Assembly& assembly_;
   std::vector<std::pair<Tensor, Tensor>> buffers_;  // and what they were
-  std::set<std::string> found_;
+  std::map<std::string, std::set<Kind>> found_;     // by what was found
 };
 
 // The components themselves are called, not the model, which puts modes back.
@@ -203,7 +208,7 @@ void look_at_all(Watch& watch, Model& model, const Batch& rows) {
     return draw.z;
   });
   if (params.requires_grad() && !z.requires_grad())
-    watch.find("detached",
+    watch.find(Kind::kFamily, "detached",
                std::string("family ") + model.label(Kind::kFamily) +
                    ", in rsample, gives draws that do not depend on the encoder's parameters: is the draw "
                    "detached? Nothing of the reconstruction would train the encoder.");

@@ -17,12 +17,12 @@ const double kLogTwoPi = std::log(2 * std::numbers::pi);
 constexpr double kFloor = 1e-4;
 
 /// ℓ(x, g) = Σ (x − g)²/(2σ²) + ½ log(2πσ²), g the mean; ∂²ℓ/∂g² = 1/σ² > 0, its Fisher information too (§3).
-/// A learned σ² stops at kFloor times where it started: a data value that never varies would otherwise take its own to 0,
-/// and 1/σ² with the rest of the training to infinity.
-/// β_eff = βσ² (§2), while one σ² holds for all values. State: nothing; `log_variance` when learned, one number or one a
-/// data value, and β_eff then stops being a free knob; the buffer `log_variance` with `optimal`.
-/// `optimal` is the σ-VAE of Rybkin et al. 2021: in training σ² is the mean square error of the batch, which minimises ℓ,
-/// and the buffer follows it (a running mean over about a hundred steps), to stand for σ² everywhere else.
+/// A learned σ² stops at kFloor times where it started: a data value that never varies would otherwise take its own
+/// to 0, and 1/σ² with the rest of the training to infinity. β_eff = βσ² (§2), while one σ² holds for all values.
+/// State: nothing; `log_variance` when learned, one number or one a data value, and β_eff then stops being a free
+/// knob; the buffer `log_variance` with `optimal`. `optimal` is the σ-VAE of Rybkin et al. 2021: in training σ² is
+/// the mean square error of the batch, which minimises ℓ, and the buffer follows it (a running mean over about a
+/// hundred steps), to stand for σ² everywhere else.
 class Gaussian final : public variform::Likelihood {
  public:
   explicit Gaussian(const variform::Build& build)

@@ -35,8 +35,8 @@ class Autocast {
   at::ScalarType dtype_before_ = at::kFloat;
 };
 
-// Puts back whether gradients are recorded: a component that switches it off and leaves it so would take the gradients of
-// everything that follows.
+// Puts back whether gradients are recorded: a component that switches it off and leaves it so would take the
+// gradients of everything that follows.
 class KeptGradMode {
  public:
   KeptGradMode() : before_(at::GradMode::is_enabled()) {}

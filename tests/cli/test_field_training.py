@@ -275,6 +275,11 @@ class Manners(ProgramTest):
                 found = self.told(manners, command="check", *["--json"]).json
                 self.assertTrue(any(warning.startswith(who + says) for warning in found["warnings"]), found["warnings"])
 
+    def test_two_culprits_are_both_named(self):
+        found = self.told("both draw", "--json", command="check").json["warnings"]
+        drawing = [warning for warning in found if "draws from LibTorch's global generator" in warning]
+        self.assertEqual([warning.split()[0] for warning in drawing], ["family", "decoder"])
+
     def test_the_training_says_it_too(self):
         result = self.told("family draw", "--no-figures")
         self.assertIn("warning: family rude (org.variform.test.ill-mannered 1.0.0), in rsample, draws", result.stderr)
@@ -313,6 +318,26 @@ class LearnedVariance(ProgramTest):
         # Only Adam's momentum goes beyond the bound, 1e-4 of where it started.
         self.assertLess(found[0, 0, 0], numpy.log(0.5e-4))
         self.assertGreater(found[0, 0, 0], numpy.log(0.5e-4) - 2)
+
+
+class Factors(ProgramTest):
+    def test_what_was_done_to_them_is_said_once(self):
+        random = numpy.random.default_rng(0)
+        angle, weight = random.integers(0, 8, 256) * 0.45 - 1.2, random.lognormal(size=256)
+        numpy.save(self.folder / "factors.npy", numpy.stack([angle, weight, random.permutation(256)], 1))
+        config = (self.folder / "small.toml").read_text().replace('labels = "labels.npy"', 'factors = "factors.npy"')
+        (self.folder / "factors.toml").write_text(
+            config.replace('name = "blobs"', 'name = "blobs"\nfactor_names = ["angle", "weight", "person"]'))
+        run = self.train("data.test_split=train", config="factors.toml")
+        for more in ((), ("--only", "disentanglement")):
+            result = self.run_program("evaluate", run, "--json", "--split", "train", "--out", "e.json", *more).json
+            self.assertEqual(result["disentanglement_arrays"]["factors"], ["angle", "weight"])
+            for name, entry in result["disentanglement"].items():
+                if name != "factor_vae_score":   # a model of 22 steps has no latent of variance 0.05
+                    self.assertIn("value", entry, name)
+            text = self.run_program("evaluate", run, "--split", "train", "--out", "e.json", *more).stdout
+            self.assertEqual(text.count("factor weight is put into 6 bins of equal counts"), 1)
+            self.assertEqual(text.count("factor person is left out: 192 whole numbers in 192 rows"), 1)
 
 
 class BatchOfAnEvaluation(ProgramTest):

@@ -40,16 +40,18 @@ std::vector<int> equal_bins(const std::vector<double>& values, std::size_t bins)
 struct Column {
   std::vector<int> classes;  // empty: left out
   std::string note;          // what was done, unless the values are the classes
+  std::string why;           // in short, when left out
 };
 
 Column as_classes(const std::vector<double>& values) {
-  if (!all_finite(values)) return {{}, "left out: some of its values are missing or not finite"};
+  if (!all_finite(values))
+    return {{}, "left out: some of its values are missing or not finite", "has missing values"};
   std::vector<double> distinct = values;
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   const bool whole = all_whole(values), two_each = 2 * distinct.size() <= values.size();
   if (distinct.size() <= (whole ? kMostClasses : kMostRealClasses) && two_each)
-    return {places(values, distinct), ""};
+    return {places(values, distinct), "", ""};
   const std::string count = std::to_string(distinct.size()),
                     in_rows = " different values in " + std::to_string(values.size()) + " rows";
   if (whole)
@@ -58,10 +60,11 @@ Column as_classes(const std::vector<double>& values) {
         "left out: " + count + " whole numbers in " + std::to_string(values.size()) +
             " rows are too many classes (at most " + std::to_string(kMostClasses) +
             ", with two rows each), and they may be identities, whose order says nothing; a number should "
-            "be given as classes or with its fraction"};
+            "be given as classes or with its fraction",
+        "has " + count + " different whole numbers in " + std::to_string(values.size()) + " rows"};
   const std::size_t bins = std::clamp<std::size_t>(values.size() / kRowsOfABin, 2, kFactorBins);
   return {equal_bins(values, bins),
-          "put into " + std::to_string(bins) + " bins of equal counts: " + count + in_rows};
+          "put into " + std::to_string(bins) + " bins of equal counts: " + count + in_rows, ""};
 }
 
 }  // namespace
@@ -73,7 +76,10 @@ KnownFactors factors_as_classes(const Numbers& factors, const std::vector<std::s
     const std::string name = j < names.size() ? names[j] : "factor " + std::to_string(j + 1);
     Column column = as_classes(factors.column(j));
     if (!column.note.empty()) result.notes.push_back("factor " + name + " is " + column.note + ".");
-    if (column.classes.empty()) continue;
+    if (column.classes.empty()) {
+      result.left_out.push_back(name + " " + column.why);
+      continue;
+    }
     kept.push_back(std::move(column.classes));
     result.names.push_back(name);
   }

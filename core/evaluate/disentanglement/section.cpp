@@ -289,12 +289,11 @@ std::string note_on_collapse(const Numbers& codes) {
          "): the scores of disentanglement are those of a collapsed model.";
 }
 
-// Of factors that were all left out; one whole-number factor among others does not take them with it.
+// Of factors that were all left out; the notes say more.
 std::string no_classes(const KnownFactors& factors) {
   std::string reasons;
-  for (const std::string& note : factors.notes)
-    reasons += (reasons.empty() ? ": " : "; ") + note.substr(0, note.size() - 1);
-  return "none of the factors can be taken as classes" + reasons;
+  for (const std::string& reason : factors.left_out) reasons += (reasons.empty() ? ": " : ", ") + reason;
+  return "no factor can be taken as classes" + reasons;
 }
 
 }  // namespace

@@ -18,10 +18,10 @@ namespace variform::evaluate {
 
 /// Result["disentanglement"] = { NAME -> value, se, what }, and result["disentanglement_arrays"] with the matrices behind
 /// them ([d][F] each). Factors that have one value only are left out, which `what` says. `rows` names the codes' origin
-/// in `what` ("test"). result["disentanglement_notes"], where there are any: what was done to factors that are no classes
-/// (factors.h). All values are undefined where no latent varies by more than rounding, and the score of FactorVAE where
-/// none has the variance that it asks for. Up to 10,000 points train and 5,000 test, drawn without replacement by the seed; of fewer than
-/// 15,000 rows two thirds and one third.
+/// in `what` ("test"). result["disentanglement_notes"], where there are any: what was done to factors that are no
+/// classes (factors.h). All values are undefined where no latent varies by more than rounding, and the score of
+/// FactorVAE where none has the variance that it asks for. Up to 10,000 points train and 5,000 test, drawn without
+/// replacement by the seed; of fewer than 15,000 rows two thirds and one third.
 nlohmann::json disentanglement(const Numbers& codes, const KnownFactors& factors, std::uint64_t seed,
                                const std::string& rows, const Watch& watch = {});
 

@@ -106,8 +106,8 @@ inline constexpr Parameter kOutput =
 /// or takes them for logits or log-rates: when the means of squashed outputs do not reach from about 0 to about 1.
 VARIFORM_API void append_output(Sequential& network, const Build& build);
 
-/// Where the constant terms of a decoder's last layer start, for its schema; start_at_data() sets them. Left empty it is no
-/// part of a resolved config.
+/// Where the constant terms of a decoder's last layer start, for its schema; start_at_data() sets them. Left empty it
+/// is no part of a resolved config.
 inline constexpr Parameter kInitBias =
     text("init_bias", "")
         .one_of({"", "data"})
@@ -115,8 +115,8 @@ inline constexpr Parameter kInitBias =
             "Where the last layer's constant terms start: at random when empty; for \"data\" where the first "
             "512 training data are likeliest for outputs that do not depend on z, such as the logarithm of "
             "the mean count for a Poisson's log-rate.");
-/// Does so for the last constant terms of a network that has no output nonlinearity yet. Throws Error where the likelihood
-/// has several outputs a value, or the output is squashed.
+/// Does so for the last constant terms of a network that has no output nonlinearity yet. Throws Error where the
+/// likelihood has several outputs a value, or the output is squashed.
 VARIFORM_API void start_at_data(Sequential& network, const Build& build);
 
 /// A Linear, spectrally normalised when that is the Block's normalisation.
