@@ -101,6 +101,9 @@ std::vector<std::string> plugin_paths_of(const std::filesystem::path& run);
 void guard_stdout();
 /// True when write_result() could not write all of its text.
 bool result_lost();
+/// Where results go: stdout as the process was given it, which plugins do not reach.
+int result_output();
+
 /// Text, or JSON, on stdout.
 void write_result(const std::string& text);
 

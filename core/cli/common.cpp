@@ -168,6 +168,8 @@ void guard_stdout() {
 
 bool result_lost() { return result_was_lost; }
 
+int result_output() { return result_descriptor; }
+
 void write_result(const std::string& text) {
   const std::string all = text.empty() || text.back() != '\n' ? text + '\n' : text;
   for (std::size_t written = 0; written < all.size();) {

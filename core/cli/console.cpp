@@ -2,6 +2,8 @@
 
 #include "cli/console.h"
 
+#include "cli/commands.h"
+
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -36,7 +38,8 @@ std::size_t output_width() {
     if (std::from_chars(columns, end, width).ptr == end && width > 0) return width;
   }
   winsize size{};
-  return ::isatty(STDOUT_FILENO) != 0 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+  const int output = result_output();
+  return ::isatty(output) != 0 && ::ioctl(output, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 std::string duration_text(double seconds) {

@@ -183,7 +183,7 @@ void add_data_commands(Command app, Common& common, Action& action) {
   add_list_command(data, common, action);
   add_show_command(data, common, action);
   Command import = data.add_command(
-      "import", "A folder of PNG or JPEG images, cropped and resized, as one HDF5 file with its description");
+      "import", "A folder of images, cropped and resized, as one HDF5 file with its description");
   import
       .add_option("folder", options->folder,
                   "Images, also in sub-folders; their order is that of their paths")

@@ -254,10 +254,10 @@ int evaluate_command(const Common& common, ModelOptions options) {
     nlohmann::json result = evaluation_of(common, options, opened);
     const std::string problem = result.value("dump_problem", "");
     result.erase("dump_problem");
-    const std::string text =
-        options.only.empty() ? text_of(result)
-                             : evaluate::table_of_section(result.at(options.only)).text(output_width()) +
-                                   fitted(evaluate::foot_of(result));
+    const std::string text = options.only.empty()
+                                 ? text_of(result)
+                                 : evaluate::table_of_section(result.at(options.only)).text(output_width()) +
+                                       fitted(evaluate::foot_of(result));
     const int code = write_evaluation(common, options, opened, std::move(result), text);
     if (!problem.empty()) throw std::runtime_error(problem);
     return code;

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "config/load.h"
 #include "config/text.h"
 #include "data/descriptor.h"
@@ -84,7 +85,7 @@ std::string text_of(const std::vector<data::SplitSummary>& splits) {
     if (!split.factors.empty())
       below += split.name + ", values by factor: " + counts_text(split.factors) + "\n";
   }
-  return table.text() + (below.empty() ? "" : "\n" + below);
+  return table.text(output_width()) + (below.empty() ? "" : "\n" + below);
 }
 
 nlohmann::json json_of(const std::vector<std::pair<std::string, int64_t>>& counts) {

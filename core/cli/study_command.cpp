@@ -99,8 +99,8 @@ class CellProgress {
 };
 
 // The runner, and what it says on its way.
-study::RunnerOptions shown_runner_options(const Common& common, const StudyOptions& options, const Study& study,
-                                          CellProgress& progress) {
+study::RunnerOptions shown_runner_options(const Common& common, const StudyOptions& options,
+                                          const Study& study, CellProgress& progress) {
   study::RunnerOptions runner = runner_options(common, options, study);
   runner.interrupted = [&progress] {  // asked all the time while a cell's command runs
     progress.tick();

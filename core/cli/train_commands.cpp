@@ -244,7 +244,8 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   std::optional<checkpoint::Snapshot> snapshot = accepted_checkpoint(options, registry, *session, folder);
   Console console(&folder, common.quiet);
   train::Trainer trainer(session->experiment.train, session->horizon,
-                         train::attributes_of(*session, registry), *session->assembly, *session->batches, folder, console);
+                         train::attributes_of(*session, registry), *session->assembly, *session->batches,
+                         folder, console);
   trainer.judge_by(judging);
   if (snapshot) trainer.restore(*snapshot);
   else folder.truncate_metrics(0);

@@ -102,6 +102,13 @@ Dataset Dataset::select(const at::Tensor& index) const {
   return part;
 }
 
+bool are_of_one_class(const Dataset& data, std::int64_t first, std::int64_t count) {
+  const at::Tensor& labels = data.labels();
+  if (!labels.defined() || count < 2 || first + count > data.size()) return false;
+  return labels.narrow(0, first, count).eq(labels[first]).all().item<bool>() &&
+         !labels.eq(labels[first]).all().item<bool>();
+}
+
 Dataset Dataset::standardised(at::Tensor mean, at::Tensor sd) const {
   Dataset result = *this;
   result.transform_.mean = mean.to(device_, type_);

@@ -88,18 +88,22 @@ class Dataset {
   at::ScalarType type_ = at::kFloat;
 };
 
+/// Whether rows [first, first + count) are all of one class although the data set has several: its rows are sorted, and
+/// these rows stand for few of them. False without labels.
+bool are_of_one_class(const Dataset& data, std::int64_t first, std::int64_t count);
+
 struct Splits {
   Dataset train, validation, test;  ///< validation is empty unless rows were held out
   std::string name;                 ///< the data set's
-  std::string fingerprint;          ///< of all that was read from files, 32 hexadecimal digits; see fingerprint.h
+  std::string fingerprint;  ///< of all that was read from files, 32 hexadecimal digits; see fingerprint.h
   std::vector<std::filesystem::path> paths;  ///< files and folders that were read
-  std::vector<std::string> notes;   ///< sentences for the log, such as that one split serves as both
+  std::vector<std::string> notes;            ///< sentences for the log, such as that one split serves as both
 };
 
 /// Reads the data of `spec` (not those drawn from a model). `data_folders`: see data_folders() in files.h;
-/// `descriptor_folders` hold NAME.toml. `seed` decides static binarisation, which depends on the split's name and
-/// a row's place in its file and on nothing else. Throws config::Error for a wrong description, MissingData and ReadError for files, and
-/// std::invalid_argument for options that do not fit the data.
+/// `descriptor_folders` hold NAME.toml. `seed` decides static binarisation, which depends on the split's name and a
+/// row's place in its file and on nothing else. Throws config::Error for a wrong description, MissingData and
+/// ReadError for files, and std::invalid_argument for options that do not fit the data.
 Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::path>& data_folders,
             const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,
             at::Device device, at::ScalarType type);

@@ -156,6 +156,9 @@ void parse_facts(Reader& reader, Descriptor& descriptor) {
   if (!std::set<std::string>{"", ".", ","}.contains(descriptor.table.decimal))
     reader.error("decimal", "@ must be \".\" or \",\".");
   descriptor.table.index_column = reader.text("index_column", {.fallback = ""});
+  if (reader.has("missing")) descriptor.table.missing = reader.texts("missing", {.fallback = none});
+  if (reader.has("drop_missing"))
+    descriptor.table.drop_missing = reader.flag("drop_missing", {.fallback = false});
   if (reader.has("channels_last"))
     descriptor.channels_last = reader.flag("channels_last", {.fallback = false});
   descriptor.class_names = reader.texts("class_names", {.fallback = none});

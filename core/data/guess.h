@@ -27,8 +27,8 @@ std::optional<NamedFile> find_file(const std::string& text, const config::Positi
                                    const std::vector<std::filesystem::path>& data_folders);
 
 /// The description of a file as a TOML text, to be written beside it. Which array is x, which are labels, factors and
-/// splits is told from their names and shapes; a comment at its end ("# Not used: …") names the rest. Throws ReadError when nothing in it can be x, when several
-/// arrays could, and for a file that is not read here.
+/// splits is told from their names and shapes; a comment at its end ("# Not used: …") names the rest. Throws ReadError
+/// when nothing in it can be x, when several arrays could, and for a file that is not read here.
 std::string guess_description(const NamedFile& file);
 
 /// How that comment begins.

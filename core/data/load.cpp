@@ -419,16 +419,18 @@ void hold_out(Splits& splits, const config::DataSpec& spec) {
     throw std::invalid_argument(where + "data.limit = " + std::to_string(spec.limit) +
                                 " asks for more than the " + std::to_string(left) +
                                 " training data there are.");
-  if (spec.validation > 0) {
-    const at::Tensor all_labels = splits.train.labels();
-    splits.validation = splits.train.slice(left, spec.validation);
-    const at::Tensor labels = splits.validation.labels();
-    if (labels.defined() && spec.validation > 1 && labels.eq(labels[0]).all().item<bool>() &&
-        !all_labels.eq(labels[0]).all().item<bool>())
-      splits.notes.push_back("The last " + std::to_string(spec.validation) + " rows of the data set \"" +
-                             splits.name + "\", which are for validation, are all of class " +
-                             std::to_string(labels[0].item<std::int64_t>()) +
+  const auto note_one_class = [&](const char* which, std::int64_t first, std::int64_t count,
+                                  const char* use) {
+    if (are_of_one_class(splits.train, first, count))
+      splits.notes.push_back("The " + std::string(which) + " " + std::to_string(count) +
+                             " rows of the data set \"" + splits.name + "\", " + use + ", are all of class " +
+                             std::to_string(splits.train.labels()[first].item<std::int64_t>()) +
                              ": the file is sorted. Write shuffle = 1 in the description of its split.");
+  };
+  if (spec.limit > 0) note_one_class("first", 0, spec.limit, "to which data.limit keeps the training");
+  if (spec.validation > 0) {
+    splits.validation = splits.train.slice(left, spec.validation);
+    note_one_class("last", left, spec.validation, "which are for validation");
   }
   if (spec.validation > 0 || spec.limit > 0)
     splits.train = splits.train.slice(0, spec.limit > 0 ? spec.limit : left);

@@ -41,8 +41,9 @@ void verify_sha256(const fs::path& path, const std::string& expected) {
   if (!mark.empty() && fs::exists(mark, error)) return;
   const std::string found = checkpoint::sha256_file(path);
   if (found != expected)
-    throw ReadError(path.string() + ": expected SHA-256 " + expected + " as its description says, found " + found +
-                    "; it is another file, or damaged. Get it again, or change the description if this is meant.");
+    throw ReadError(
+        path.string() + ": expected SHA-256 " + expected + " as its description says, found " + found +
+        "; it is another file, or damaged. Get it again, or change the description if this is meant.");
   if (mark.empty()) return;
   fs::create_directories(mark.parent_path(), error);
   std::ofstream(mark).flush();  // where that fails, the file is read again next time

@@ -88,6 +88,10 @@ class Evaluator {
     short_jacobian_.emplace(model_, count);
     const int64_t seen = add_batches(count, batch);
     json result = report(seen);
+    if (count < all && rows_.dataset() != nullptr && data::are_of_one_class(*rows_.dataset(), 0, count))
+      result["one_class"] =
+          "the first " + std::to_string(count) +
+          " rows are all of one class: the file is sorted, and these values are of that class";
     if (seen < count)
       result["interrupted"] = {{"data", seen}, {"of", count}, {"missing", json(kLateSections)}};
     else add_sections(result);

@@ -68,6 +68,7 @@ struct EvaluateOptions {
 ///   learned_variances and optimal_variances (Σ_ii and Σ*_ii of the first 64 data, [64, d]);
 ///   disentanglement, for data with known factors: see disentanglement/section.h; disentanglement_notes: what was done to
 ///   factors that are no classes.
+///   one_class, a sentence: options.limit leaves rows of one class of several, since the data set is sorted.
 /// When options.watch stops it, `interrupted` { data, of, missing } says of how many data the values are (the first
 /// of the split) and which sections are missing; then there is no dump. `dump_problem`: why there is none although it
 /// was asked for. Throws Interrupted when nothing is complete. Deterministic. Throws std::runtime_error for a split

@@ -91,6 +91,7 @@ std::string head_of(const nlohmann::json& result) {
     head +=
         "draws are seeded batch by batch, " + text("batch") +
         " rows each: with another --batch values differ within their errors; objective may depend on it\n";
+  if (result.contains("one_class")) head += text("one_class") + "\n";
   if (result.contains("constant"))
     head += "every nll holds the Gaussian likelihood's constant, " + text("constant") + " nats\n";
   return head + "\n";

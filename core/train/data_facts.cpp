@@ -80,9 +80,12 @@ std::string changed_data(const DataFacts& trained_on, const DataFacts& now) {
     return "";
   std::string sizes;
   if (trained_on.rows != now.rows)
-    sizes = ", " + std::to_string(trained_on.rows) + " rows for training then, " + std::to_string(now.rows) + " now";
-  return "the data set \"" + now.name + "\" is not what the run was trained on: the files hold other values (fingerprint " +
-         trained_on.fingerprint.substr(0, 8) + " then, " + now.fingerprint.substr(0, 8) + " now" + sizes + ").";
+    sizes = ", " + std::to_string(trained_on.rows) + " rows for training then, " + std::to_string(now.rows) +
+            " now";
+  return "the data set \"" + now.name +
+         "\" is not what the run was trained on: the files hold other values (fingerprint " +
+         trained_on.fingerprint.substr(0, 8) + " then, " + now.fingerprint.substr(0, 8) + " now" + sizes +
+         ").";
 }
 
 json data_files_json(const data::Splits& splits) {

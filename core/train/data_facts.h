@@ -26,7 +26,8 @@ struct DataFacts {
   Tensor mean = {}, sd = {};                                     ///< of standardised data; else undefined
   bool are_bytes = false;                                        ///< stored from 0 to 255
   std::vector<std::string> class_names = {}, factor_names = {};  ///< may be empty
-  std::string fingerprint = {};  ///< of all that was read (data/fingerprint.h); empty: not from files, or not known
+  std::string fingerprint =
+      {};  ///< of all that was read (data/fingerprint.h); empty: not from files, or not known
 };
 
 /// Of a session's splits; `rows`, `shape` and `domain` are those of its batches.

@@ -90,7 +90,7 @@ void settle_paths(config::Experiment& experiment, const Places& places) {
                      [&](config::ComponentSpec& spec, config::Node& table) { settle(table, spec.from); });
 }
 
-ModelSpec model_spec(const Session& session, at::TensorOptions options, bool mixed) {
+ModelSpec model_spec(Session& session, at::TensorOptions options, bool mixed) {
   ModelSpec spec;
   spec.data = session.facts.shape;
   spec.latent = session.experiment.latent;
@@ -100,6 +100,7 @@ ModelSpec model_spec(const Session& session, at::TensorOptions options, bool mix
   spec.mixed_precision = mixed;
   spec.horizon = session.horizon;
   spec.examples = [&session](int64_t n) {
+    session.examples = std::max(session.examples, n);
     if (session.batches) return session.batches->examples(n);
     const bool is_fresh = session.experiment.data.model && session.experiment.data.model->fresh;
     return stand_ins(session.facts, is_fresh ? n : std::min(n, session.facts.rows), session.options);
@@ -125,6 +126,12 @@ void build_model(Session& session, const plugins::Registry& registry) {
   for (const auto& [kind, slot] : session.experiment.slots)
     if (slot.from) session.assembly->load(checkpoint::read(checkpoint_of(*slot.from)).tensors, {kind});
   check_composition(session.assembly->model(), domain_of(session.domain));
+  const int64_t examples = std::min(session.examples, session.splits.train.size());
+  if (data::are_of_one_class(session.splits.train, 0, examples))
+    session.splits.notes.push_back(
+        "A component starts from the first " + std::to_string(examples) +
+        " training rows, which are all of one class: the file is sorted. Write shuffle = "
+        "1 in the description of its split.");
 }
 
 }  // namespace

@@ -44,6 +44,7 @@ struct Session {
   std::string domain;   ///< of the data
   std::unique_ptr<Batches> batches;  ///< null: the model was opened without data
   int64_t horizon = 0;               ///< steps of the whole training
+  int64_t examples = 0;              ///< first training rows that components asked for
   std::unique_ptr<Assembly>
       trained;  ///< the model as trained, when `assembly` has a prior fitted ex post; else null
   std::unique_ptr<Assembly> assembly;

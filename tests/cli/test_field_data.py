@@ -62,6 +62,21 @@ class OwnFile(ProgramTest):
         self.assertGreater(min(width, height), 8 * 6)
 
 
+class Sorted(ProgramTest):
+    def test_first_rows_of_one_class(self):
+        """T8: a file that is sorted by label, where the first rows are taken."""
+        images = numpy.load(self.folder / "images.npy")
+        numpy.savez(self.folder / "sorted.npz", x=images, y=numpy.arange(len(images)) // 64)
+        run = self.train("data.dataset='sorted.npz'", "model.prior={ type = 'vamp', pseudo_inputs = 10 }")
+        self.assertIn("A component starts from the first 10 training rows, which are all of one class",
+                      (run / "log.txt").read_text())
+        sentence = "the first 60 rows are all of one class: the file is sorted, and these values are of that class"
+        limited = self.run_program("evaluate", run, "--importance-samples", 0, "--limit", 60)
+        self.assertIn(sentence, " ".join(limited.stdout.split()))
+        whole = self.run_program("evaluate", run, "--importance-samples", 0, "--limit", 100)
+        self.assertNotIn("all of one class", whole.stdout)
+
+
 class Folders(ProgramTest):
     def test_account(self):
         """Training, check and import say the same of a folder; the run's log keeps it."""

@@ -156,6 +156,37 @@ TEST_CASE("a table is a data set: its column of text is the labels; one-hot colu
                  "3 columns of which one is 1 and the others are 0; found row 1 (from 0) to be neither."));
 }
 
+TEST_CASE("T3: rows that lack a value are an error or, when asked for, left out with a note") {
+  const TemporaryFolder folder;
+  write(folder / "t.csv", "a,b,kind\n1,2,x\n-999,4,y\n5,NA,x\n7,8,y\n");
+  const auto described = [&](const std::string& keys) {
+    write(folder / "d.toml", "x = \"t.csv\"\nlabels = \"t.csv:kind\"\n" + keys);
+    return load_path((folder / "d.toml").string());
+  };
+  CHECK_THAT(failure_of([&] { described(""); }), ContainsSubstring("write drop_missing = true"));
+  CHECK_THAT(failure_of([&] { described("missing = [\"-999\"]"); }),
+             ContainsSubstring("line 3, column \"a\": \"-999\" stands where a value should"));
+  const Splits some = described("drop_missing = true");
+  CHECK(some.train.size() == 3);
+  const Splits all = described("drop_missing = true\nmissing = [\"-999\"]");
+  CHECK(all.train.gather(at::arange(2)).equal(at::tensor({1.f, 2.f, 7.f, 8.f}).reshape({2, 2})));
+  CHECK(all.train.labels().equal(at::tensor({0, 1}, at::kLong)));
+  CHECK(has_note(all, "2 of 4 rows lack a value and are left out (drop_missing)."));
+}
+
+TEST_CASE("T8: first and last rows of one class, in a file that is sorted, are noted") {
+  const TemporaryFolder folder;
+  write(folder / "x.npz",
+        zip({{"x.npy", npy("'|u1'", "(6, 2)", ramp(12))}, {"y.npy", labels_of({0, 0, 0, 1, 1, 1})}}));
+  const std::string path = (folder / "x.npz").string();
+  CHECK(has_note(
+      load_path(path, "limit = 3"),
+      "The first 3 rows of the data set \"x\", to which data.limit keeps the training, are all of class 0"));
+  CHECK(has_note(load_path(path, "validation = 2"),
+                 "The last 2 rows of the data set \"x\", which are for validation"));
+  CHECK_FALSE(has_note(load_path(path, "limit = 4"), "all of class"));
+}
+
 TEST_CASE("domains of files without a description: bits are bits, images from 0 to 1 are that") {
   const TemporaryFolder folder;
   const auto domain = [&](const Bytes& bytes) {

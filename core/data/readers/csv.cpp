@@ -233,7 +233,7 @@ class CsvReading {
     const char separator = options.separator.empty() ? lines_.guess_separator() : options.separator.front();
     lines_.set_separator(separator);
     comma_separates_ = separator == ',';
-    has_comma_ = comma_allowed();
+    looks_twice_ = comma_allowed() || !options_.missing.empty();
   }
 
   Table read(const std::string& name) {
@@ -347,27 +347,36 @@ class CsvReading {
       throw ReadError(where +
                       ": expected nothing behind the last separator, as in the lines before, found \"" +
                       std::string(cells.back().substr(0, 40)) + "\".");
+    const std::size_t kept_values = values_.size();
     for (std::size_t i = 0; i < width_; ++i) {
       Column& column = columns_[i];
       double value = 0;
       if (!column.used) continue;
-      if (!column.known || column.text || has_comma_ || !to_number(cells[i], value))
+      if (!column.known || column.text || looks_twice_ || !to_number(cells[i], value))
         value = value_of(column, cells[i], where);
       values_.push_back(value);
     }
-    ++rows_;
+    if (lacks_value_) values_.resize(kept_values), ++dropped_;
+    else ++rows_;
+    lacks_value_ = false;
   }
 
   double value_of(Column& column, std::string_view cell, const std::string& where) {
     double value = 0;
     const bool number = numeric(cell, value, where);
-    if (!number && is_missing(cell))
+    const auto& named = options_.missing;
+    if ((!number && is_missing(cell)) || std::find(named.begin(), named.end(), cell) != named.end()) {
+      lacks_value_ = options_.drop_missing;
+      if (lacks_value_) return 0;
       throw ReadError(
           where + ", column \"" + column.name +
           "\": " + (cell.empty() ? "nothing" : "\"" + std::string(cell) + "\"") +
-          " stands where a value should, and a model needs all of them; leave such rows out, or fill the "
-          "values in, "
-          "for instance with pandas: pandas.read_csv(\"old.csv\").dropna().to_csv(\"new.csv\", index=False)");
+          " stands where a value should, and a model needs all of them; write drop_missing = true in the "
+          "data "
+          "set's description to leave such rows out, or fill the values in, for instance with pandas: "
+          "t = pandas.read_csv(\"old.csv\"); t.fillna(t.mean(numeric_only=True)).to_csv(\"new.csv\", "
+          "index=False)");
+    }
     if (!column.known) column.text = !number, column.known = true;
     if (!column.text) {
       if (!number)
@@ -408,6 +417,13 @@ class CsvReading {
                         "decimal = \",\" in the data set's description, or leave the thousands' commas out.");
       if (!decided_.empty()) table_.notes.push_back(decided_ + ": commas are taken for decimal commas.");
     }
+    if (dropped_ > 0 && rows_ == 0)
+      throw ReadError(first_line_ + ": each of the " + std::to_string(dropped_) +
+                      " rows lacks a value, so that drop_missing leaves none.");
+    if (dropped_ > 0)
+      table_.notes.push_back(first_line_ + ": " + std::to_string(dropped_) + " of " +
+                             std::to_string(dropped_ + rows_) +
+                             " rows lack a value and are left out (drop_missing).");
     std::vector<std::size_t> used;
     for (std::size_t i = 0; i < columns_.size(); ++i)
       if (columns_[i].used) used.push_back(i);
@@ -440,7 +456,9 @@ class CsvReading {
   std::vector<double> values_;
   std::size_t width_ = 0, rows_ = 0;
   bool comma_separates_ = false, trailing_ = false;
-  bool has_comma_ = false;  // numbers may have a decimal comma: each is looked at
+  std::size_t dropped_ = 0;
+  bool lacks_value_ = false;  // the row at hand
+  bool looks_twice_ = false;  // numbers may have a decimal comma, or stand for no value: each is looked at
   std::string first_line_, point_, decided_, undecided_;  // where such a number stands
 };
 

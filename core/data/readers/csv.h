@@ -13,10 +13,12 @@ namespace variform::data {
 /// How a table is written. What is left open is told from the file; where that could be wrong, reading fails with the
 /// question, and where something was taken for something, a note says so.
 struct CsvOptions {
-  std::optional<bool> header{};  ///< whether the first line has names
-  std::string separator{};       ///< one character; " " for any blanks; empty: told from the first line
-  std::string decimal{};         ///< "." or ","; empty: told from the numbers
-  std::string index_column{};    ///< a column that numbers the rows and is left out
+  std::optional<bool> header{};        ///< whether the first line has names
+  std::string separator{};             ///< one character; " " for any blanks; empty: told from the first line
+  std::string decimal{};               ///< "." or ","; empty: told from the numbers
+  std::string index_column{};          ///< a column that numbers the rows and is left out
+  std::vector<std::string> missing{};  ///< cells that stand for no value, besides NA, NaN, ? and their like
+  bool drop_missing = false;           ///< leaves rows with such cells out, and notes how many
   bool operator==(const CsvOptions&) const = default;
 };
 

@@ -18,11 +18,12 @@ struct Hdf5Entry {
 /// Those that read_hdf5() could read, sorted by their paths; at most 1,000.
 std::vector<Hdf5Entry> hdf5_entries(const std::filesystem::path& file);
 
-/// Reads the dataset at `path_inside` ("/train/images"). Integers of more than one byte become int32 or int64,
-/// float16 becomes float32. Throws ReadError naming what is there when the dataset is not, for every type that is no
-/// number, for truncated files, for compression that the library lacks, and for files that are being written. Elements that
-/// were never written are the fill value; that, and reading without a lock, are said in `notes`. Sizes are held against what is stored; inside, bytes that were altered on purpose
-/// meet libhdf5 itself, which does not survive all of them: read files of strangers in another format.
+/// Reads the dataset at `path_inside` ("/train/images"). Integers of more than one byte become int32 or int64, float16
+/// becomes float32. Throws ReadError naming what is there when the dataset is not, for every type that is no number,
+/// for truncated files, for compression that the library lacks, and for files that are being written. Elements that
+/// were never written are the fill value; that, and reading without a lock, are said in `notes`. Sizes are held
+/// against what is stored; inside, bytes that were altered on purpose meet libhdf5 itself, which does not survive all
+/// of them: read files of strangers in another format.
 Array read_hdf5(const std::filesystem::path& file, const std::string& path_inside,
                 std::vector<std::string>* notes = nullptr);
 

@@ -27,7 +27,8 @@ class ByteSource {
   virtual const std::string& name() const = 0;
 };
 
-/// A plain file or one compressed by gzip, xz, bzip2 or Zstandard (told apart by the first bytes). Throws ReadError when it cannot be opened.
+/// A plain file or one compressed by gzip, xz, bzip2 or Zstandard (told apart by the first bytes). Throws ReadError
+/// when it cannot be opened.
 std::unique_ptr<ByteSource> open_file(const std::filesystem::path& path);
 
 /// Exactly n bytes, or a ReadError saying that `what` was expected and how much was found.
