@@ -61,7 +61,7 @@ bool is_label_word(const std::string& word) {
 // ---- Files of several arrays
 
 struct Member {
-  std::string name, split, role;  // role: "x", "labels", "factors", "latents"
+  std::string name, split, role;  // role: "x", "labels", "factors", "latents"; empty: no array of numbers
   std::vector<std::int64_t> shape;
 };
 
@@ -83,7 +83,8 @@ Member understood(std::string name, std::vector<std::int64_t> shape) {
 std::string listed(const std::vector<Member>& members) {
   std::string text;
   for (const Member& member : members)
-    text += (text.empty() ? "" : ", ") + member.name + " [" + describe_shape(member.shape) + "]";
+    text += (text.empty() ? "" : ", ") + member.name +
+            (member.role.empty() ? " (no array of numbers)" : " [" + describe_shape(member.shape) + "]");
   return text.empty() ? "no array of numbers" : text;
 }
 
@@ -138,7 +139,7 @@ std::string unused_text(const std::string& description, const fs::path& path,
 std::string of_members(const fs::path& path, const std::string& wanted, const std::vector<Member>& members) {
   if (!wanted.empty()) {
     for (const Member& member : members)
-      if (member.name == wanted || member.name == "/" + wanted)
+      if (!member.role.empty() && (member.name == wanted || member.name == "/" + wanted))
         return "x = " + source_of(path, member.name) + "  # " + describe_shape(member.shape) + "\n";
     throw ReadError(path.string() + ": expected an array " + wanted + ", found " + listed(members) + ".");
   }
@@ -164,13 +165,18 @@ std::string of_members(const fs::path& path, const std::string& wanted, const st
 std::vector<Member> members_of_npz(const fs::path& path) {
   std::vector<Member> members;
   for (NpzEntry& entry : npz_entries(path)) members.push_back(understood(entry.name, std::move(entry.shape)));
+  for (const std::string& name : npz_members(path))
+    if (std::none_of(members.begin(), members.end(), [&](const Member& known) { return known.name == name; }))
+      members.push_back({name, "", "", {}});
   return members;
 }
 
 std::vector<Member> members_of_hdf5(const fs::path& path) {
   std::vector<Member> members;
-  for (Hdf5Entry& entry : hdf5_entries(path))
+  for (Hdf5Entry& entry : hdf5_entries(path)) {
     members.push_back(understood(entry.path, std::move(entry.shape)));
+    if (!entry.is_numeric) members.back().role = "";
+  }
   return members;
 }
 

@@ -70,21 +70,22 @@ TEST_CASE(
   const TemporaryFolder folder;
   write(folder / "faces.npz", zip({{"mean.npy", npy("'<f8'", "(3,)", bytes_of(std::vector<double>{1, 2, 3}))},
                                    {"imgs.npy", npy("'|u1'", "(4, 6, 6, 3)", ramp(432))},
-                                   {"y.npy", labels_of({0, 2, 1, 0})}}));
+                                   {"y.npy", labels_of({0, 2, 1, 0})},
+                                   {"info.npy", npy("'|O'", "()", ramp(50))}}));
   const Splits splits = load_path((folder / "faces.npz").string());
   CHECK(splits.name == "faces");
   CHECK(splits.train.shape() == Shape{3, 6, 6});
   CHECK(splits.train.domain() == "unit interval");
   CHECK(splits.train.labels().equal(at::tensor({0, 2, 1, 0}, at::kLong)));
   CHECK(has_note(splits, "x = faces.npz:imgs, labels = faces.npz:y"));
-  CHECK(has_note(splits, "not used: mean [3]"));
+  CHECK(has_note(splits, "not used: mean [3], info (no array of numbers)"));
   CHECK(has_note(splits, "was taken for height x width x channels"));
   CHECK(splits.train.gather(at::arange(1))[0][1][0][2].item<float>() * 255 == 7);  // row 0, column 2, green
   CHECK(load_path((folder / "faces.npz").string() + ":imgs").train.labels().defined() == false);
   CHECK_THAT(refusal([&] {
                guess_description({folder / "faces.npz", "images"});
              }),
-             ContainsSubstring("expected an array images, found mean [3], imgs [4 x 6 x 6 x 3], y [4]."));
+             ContainsSubstring("expected an array images, found mean [3], imgs [4 x 6 x 6 x 3], y [4], info (no array of numbers)."));
   // In a data folder, by its name alone.
   CHECK(load_path("faces.npz", "", folder.path()).train.size() == 4);
 }

@@ -204,11 +204,12 @@ std::vector<Hdf5Entry> hdf5_entries(const std::filesystem::path& path) {
     const Handle dataset(H5Dopen2(seen.file, name, H5P_DEFAULT), H5Dclose);
     const Handle type(dataset ? H5Dget_type(dataset.get()) : H5I_INVALID_HID, H5Tclose);
     if (!type) return 0;
+    const std::string inside = "/" + std::string(name);
     try {
-      const std::string inside = "/" + std::string(name);
       seen.entries.push_back(
           {inside, shape_of(inside, dataset.get()), target_of(inside, type.get()).element});
-    } catch (const ReadError&) {  // no numbers: nothing that could be read
+    } catch (const ReadError&) {
+      seen.entries.push_back({inside, {}, Element::kUint8, false});
     }
     return seen.entries.size() < 1000 ? 0 : 1;
   };

@@ -8,14 +8,15 @@
 
 namespace variform::data {
 
-/// A dataset of numbers in a file.
+/// A dataset in a file.
 struct Hdf5Entry {
   std::string path;
   std::vector<std::int64_t> shape;
   Element element = Element::kUint8;
+  bool is_numeric = true;  ///< whether read_hdf5() could read it
 };
 
-/// Those that read_hdf5() could read, sorted by their paths; at most 1,000.
+/// All datasets, sorted by their paths; at most 1,000.
 std::vector<Hdf5Entry> hdf5_entries(const std::filesystem::path& file);
 
 /// Reads the dataset at `path_inside` ("/train/images"). Integers of more than one byte become int32 or int64, float16
