@@ -85,7 +85,8 @@ TEST_CASE(
   CHECK_THAT(refusal([&] {
                guess_description({folder / "faces.npz", "images"});
              }),
-             ContainsSubstring("expected an array images, found mean [3], imgs [4 x 6 x 6 x 3], y [4], info (no array of numbers)."));
+             ContainsSubstring("expected an array images, found mean [3], imgs [4 x 6 x 6 x 3], y [4], info "
+                               "(no array of numbers)."));
   // In a data folder, by its name alone.
   CHECK(load_path("faces.npz", "", folder.path()).train.size() == 4);
 }
