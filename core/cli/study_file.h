@@ -45,8 +45,8 @@ study::Resolved resolve(const config::Node& node, const Study& study, const Comm
 /// What the runner needs of the command line. `common` and `study` must outlive it.
 study::RunnerOptions runner_options(const Common& common, const StudyOptions& options, const Study& study);
 
-/// make(spec) for each table or figure: what one of them lacks (report::Error) does not keep the others away. Ends where
-/// begin() says no.
+/// make(spec) for each table or figure: what one of them lacks (report::Error) does not keep the others away. Ends
+/// where begin() says no.
 template <class Specs, class Make, class Begin>
 void make_each(const Specs& specs, std::vector<std::string>& problems, const Make& make, const Begin& begin) {
   for (const auto& spec : specs) try {

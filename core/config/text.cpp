@@ -83,6 +83,12 @@ std::string override_for_shell(std::string_view key, std::string_view toml) {
   return for_shell(key) + "=" + for_shell(is_word ? inner : toml);
 }
 
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
 std::string shorten(std::string_view text, std::size_t characters) {
   std::size_t seen = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -16,13 +16,15 @@ std::string format_plain(double value);
 std::string quote(std::string_view text);
 /// A TOML key: bare if it can be, else quoted.
 std::string quote_key(std::string_view key);
+/// A to Z as a to z; other characters as they are.
+std::string lower_case(std::string text);
 /// Long texts cut to a message's size, at a character's end.
 std::string shorten(std::string_view text, std::size_t characters = 60);
 /// Eight hexadecimal digits that stand for a text in names of files and runs (FNV-1a).
 std::string short_hash(std::string_view text);
-/// A text as one word of a shell's command line: as it is where nothing in it means something to a shell, else in single
-/// quotes; control characters as escapes, so that what is shown is what is meant. Every command that a message suggests
-/// has its paths and values through this.
+/// A text as one word of a shell's command line: as it is where nothing in it means something to a shell, else in
+/// single quotes; control characters as escapes, so that what is shown is what is meant. Every command that a message
+/// suggests has its paths and values through this.
 std::string for_shell(std::string_view text);
 /// KEY=VALUE for a shell, VALUE being TOML: objective.x='"2024"'. Words need no quotes of TOML there: objective.x=grae.
 std::string override_for_shell(std::string_view key, std::string_view toml);

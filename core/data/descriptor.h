@@ -76,9 +76,9 @@ Descriptor parse_descriptor(const config::Node& table, config::Diagnostics& diag
 std::filesystem::path find_descriptor(const std::string& name,
                                       const std::vector<std::filesystem::path>& folders);
 
-/// What a config's `data.dataset` means: a table, the path of a description (it ends with .toml; relative to the config's
-/// folder, else to the working folder), a name in `folders`, or a file or folder of data (see guess.h), which is looked for
-/// in `data_folders`, too. Mistakes go to `diagnostics`.
+/// What a config's `data.dataset` means: a table, the path of a description (it ends with .toml; relative to the
+/// config's folder, else to the working folder), a name in `folders`, or a file or folder of data (see guess.h),
+/// which is looked for in `data_folders`, too. Mistakes go to `diagnostics`.
 Descriptor resolve_descriptor(const config::Node& dataset, const std::vector<std::filesystem::path>& folders,
                               const std::vector<std::filesystem::path>& data_folders,
                               config::Diagnostics& diagnostics);

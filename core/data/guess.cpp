@@ -212,9 +212,7 @@ std::string of_folder(const fs::path& path) {
   for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (!entry->is_directory() || name.starts_with('.')) continue;
-    std::string lower = name;
-    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (const std::string split = split_word(lower); !split.empty()) splits[split] = name;
+    if (const std::string split = split_word(config::lower_case(name)); !split.empty()) splits[split] = name;
     else has_others = true;
   }
   const std::string folder = fs::absolute(path / "").lexically_normal().parent_path().filename().string();

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdio>
 #include <map>
 #include <set>
@@ -33,13 +32,8 @@ constexpr std::array<std::string_view, 7> kLitterEndings{
     ".part", ".partial", ".crdownload", ".filepart", ".tmp", ".swp", "~"};
 constexpr std::array<std::string_view, 3> kLitterParts{".sync-conflict-", "conflicted copy", "~syncthing~"};
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 bool is_litter(const fs::path& path) {
-  const std::string name = lower(path.filename().string());
+  const std::string name = config::lower_case(path.filename().string());
   return name.starts_with('.') || name.starts_with("~$") ||
          std::find(kLitterNames.begin(), kLitterNames.end(), name) != kLitterNames.end() ||
          std::any_of(kLitterEndings.begin(), kLitterEndings.end(),
@@ -149,7 +143,7 @@ bool is_beside(const fs::path& image) { return !image.has_parent_path(); }
 /// "58 .png, 2 .jpg", most of them first
 std::string endings_of(const std::vector<fs::path>& images) {
   std::map<std::string, std::size_t> counts;
-  for (const fs::path& image : images) ++counts[lower(image.extension().string())];
+  for (const fs::path& image : images) ++counts[config::lower_case(image.extension().string())];
   std::vector<std::pair<std::size_t, std::string>> sorted;
   for (const auto& [ending, count] : counts) sorted.emplace_back(count, ending);
   std::sort(sorted.rbegin(), sorted.rend());
@@ -196,7 +190,7 @@ void leave_out(ImageListing& listing, const std::vector<fs::path>& paths, const 
 }  // namespace
 
 bool is_image(const fs::path& path) {
-  const std::string ending = lower(path.extension().string());
+  const std::string ending = config::lower_case(path.extension().string());
   return std::find(kImageEndings.begin(), kImageEndings.end(), ending) != kImageEndings.end();
 }
 

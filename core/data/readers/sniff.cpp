@@ -3,9 +3,10 @@
 #include "data/readers/sniff.h"
 
 #include <array>
-#include <cctype>
 #include <fstream>
 #include <string_view>
+
+#include "config/text.h"
 
 namespace variform::data {
 namespace {
@@ -65,8 +66,7 @@ std::string filled_in(const char* python, const fs::path& path) {
 }  // namespace
 
 std::string plain_name(const fs::path& path) {
-  std::string name = path.filename().string();
-  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string name = config::lower_case(path.filename().string());
   for (const std::string_view ending : kCompressions)
     if (!ending.empty() && name.ends_with(ending)) return name.substr(0, name.size() - ending.size());
   return name;
