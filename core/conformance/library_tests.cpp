@@ -14,7 +14,7 @@
 #include <cfenv>
 #include <string>
 
-#include "conformance/process.h"
+#include "base/processes.h"
 #include "conformance/test.h"
 #include "plugins/dynamic_section.h"
 #include "plugins/library.h"
@@ -110,7 +110,7 @@ void loads(const Case& test) {
 void quiet(const Case& test) {
   if (!test.own_process) skip("what a plugin prints can only be told in a process of its own");
   loads(test);
-  if (const long bytes = printed_bytes(); bytes > 0)
+  if (const long bytes = base::printed_bytes(); bytes > 0)
     fail("it prints " + std::to_string(bytes) +
          " bytes when it is loaded; results of commands go to the same place and are read by programs");
 }

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "conformance/process.h"
+#include "base/processes.h"
 #include "plugins/library.h"
 
 namespace variform::conformance {
@@ -118,12 +118,13 @@ std::string dump(const json& value) { return value.dump(-1, ' ', false, json::er
 Result attempt_apart(const Test& test, const Case& subject, const std::string& component,
                      const RunOptions& options) {
   const auto limit = std::chrono::milliseconds(static_cast<long>(1000 * options.limit));
-  const Ended ended = run_in_processes({[&] {
-                                         at::set_num_threads(1);
-                                         return dump(to_json(attempt(test, subject, component, options)));
-                                       }},
-                                       1, limit)
-                          .front();
+  const base::Ended ended =
+      base::run_in_processes({[&] {
+                               at::set_num_threads(1);
+                               return dump(to_json(attempt(test, subject, component, options)));
+                             }},
+                             1, limit)
+          .front();
   if (ended.answered) return from_json(json::parse(ended.answer));
   Result result{component, std::string(test.name), Outcome::kCrash, {}, false};
   if (ended.timed_out) {
@@ -184,7 +185,8 @@ void run_components(const Case& subject, const RunOptions& options, Results& all
         list.push_back(to_json(result));
       return dump(list);
     });
-  const std::vector<Ended> ended = run_in_processes(functions, options.jobs, std::chrono::hours(24));
+  const std::vector<base::Ended> ended =
+      base::run_in_processes(functions, options.jobs, std::chrono::hours(24));
   for (std::size_t i = 0; i < ended.size(); ++i) {
     if (!ended[i].answered)
       throw Error("the tests of " + subject.manifest.components[i] + " could not be run: their process " +
@@ -223,7 +225,7 @@ void check_parameters(const Case& subject, const RunOptions& options) {
   if (options.settings.empty()) return;
   std::string found;
   if (options.in_process) found = problem();
-  else found = run_in_processes({problem}, 1, std::chrono::seconds(10)).front().answer;
+  else found = base::run_in_processes({problem}, 1, std::chrono::seconds(10)).front().answer;
   if (!found.empty()) throw Error(found);
 }
 

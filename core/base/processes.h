@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace variform::conformance {
+namespace variform::base {
 
 /// How a child ended.
 struct Ended {
@@ -28,4 +28,4 @@ std::vector<Ended> run_in_processes(const std::vector<std::function<std::string(
 /// In a child: how many bytes it has printed so far.
 long printed_bytes();
 
-}  // namespace variform::conformance
+}  // namespace variform::base

@@ -1,6 +1,6 @@
 // fork, a pipe for the answer, a memory file for the output, poll for the deadline.
 
-#include "conformance/process.h"
+#include "base/processes.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -19,7 +19,7 @@
 #include <system_error>
 #include <utility>
 
-namespace variform::conformance {
+namespace variform::base {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -28,7 +28,7 @@ constexpr rlim_t kMostOutput = 64 << 20;  // bytes; who prints more is killed be
 
 [[noreturn]] void fail_errno(const char* what) {
   throw std::system_error(errno, std::generic_category(),
-                          std::string("a process for a test cannot be made (") + what + ")");
+                          std::string("a process cannot be made (") + what + ")");
 }
 
 // A file descriptor that is closed with its owner.
@@ -76,7 +76,7 @@ struct Child {
     at += static_cast<std::size_t>(std::max<ssize_t>(written, 0));
   }
   std::fflush(nullptr);
-  ::_exit(0);  // no destructors: what the plugin left behind is not the subject here
+  ::_exit(0);  // no destructors: what the function left behind is not the subject here
 }
 
 Child start(const std::function<std::string()>& function, std::size_t index,
@@ -84,7 +84,7 @@ Child start(const std::function<std::string()>& function, std::size_t index,
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe");
   Descriptor read(ends[0]), write(ends[1]);
-  Descriptor output(::memfd_create("variform-check", MFD_CLOEXEC));
+  Descriptor output(::memfd_create("variform-output", MFD_CLOEXEC));
   if (output.get() < 0) fail_errno("memfd_create");
   std::fflush(nullptr);  // or the child would print the parent's buffers again
   const pid_t parent = ::getpid(), pid = ::fork();
@@ -198,4 +198,4 @@ long printed_bytes() {
   return ::fstat(STDOUT_FILENO, &status) == 0 ? static_cast<long>(status.st_size) : 0;
 }
 
-}  // namespace variform::conformance
+}  // namespace variform::base

@@ -1,0 +1,43 @@
+// Functions in processes of their own: what they answer, and how those are described that do not.
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include <unistd.h>
+
+#include "base/processes.h"
+#include "catch.h"
+
+namespace {
+
+using variform::base::Ended;
+using variform::base::run_in_processes;
+
+Ended run(const std::function<std::string()>& function) {
+  return run_in_processes({function}, 1, std::chrono::milliseconds(300)).front();
+}
+
+}  // namespace
+
+TEST_CASE("functions in processes answer in their order") {
+  const auto ended = run_in_processes({[] { return std::string("one"); }, [] { return std::string("two"); }},
+                                      2, std::chrono::seconds(10));
+  REQUIRE(ended.size() == 2);
+  CHECK(ended[0].answered);
+  CHECK(ended[0].answer == "one");
+  CHECK(ended[1].answer == "two");
+}
+
+TEST_CASE("a process without an answer says how it ended") {
+  CHECK(run([]() -> std::string { std::abort(); }).ending.find("signal 6") != std::string::npos);
+  CHECK(run([]() -> std::string { ::_exit(0); }).ending == "ended by itself, with exit status 0");
+  CHECK_FALSE(run([]() -> std::string { ::_exit(0); }).answered);
+  CHECK(run([]() -> std::string {
+          while (true) ::pause();
+        }).timed_out);
+  CHECK(run([] {
+          std::puts("said");
+          return std::string();
+        }).output == "said\n");
+}
