@@ -1,11 +1,18 @@
 // Bytes of a file -> Snapshot. Nothing in the file is believed before it is checked: first the seal over all
-// bytes, then HDF5's structure, then the content checksum.
+// bytes, then HDF5's structure, then the content checksum. A seal keeps accidents out, not people, and libhdf5 does not
+// survive every structure: it runs in a process apart, which says where in the file which tensor lies. What it says is
+// held against the file's size, and the tensors are copied from the file's bytes here.
 #include <ATen/Functions.h>
 
+#include <algorithm>
+#include <cstring>
 #include <limits>
 #include <optional>
+#include <stdexcept>
 #include <system_error>
 
+#include "base/apart.h"
+#include "base/fields.h"
 #include "file.h"
 #include "layout.h"
 #include "seal.h"
@@ -15,6 +22,7 @@ namespace variform::checkpoint {
 namespace {
 
 constexpr int kDeepestGroup = 32;
+constexpr std::int64_t kMostSize = std::int64_t{1} << 62;
 
 at::ScalarType tensor_type(hid_t dataset, const std::string& what) {
   const hdf5::Handle stored(H5Dget_type(dataset), H5Tclose, what);
@@ -54,39 +62,90 @@ std::vector<std::int64_t> tensor_shape(hid_t dataset, std::size_t element_bytes,
   return {shape.begin(), shape.end()};
 }
 
-at::Tensor read_tensor(hid_t dataset, const std::string& path) {
+// ---- In the process apart
+
+void describe_tensor(hid_t dataset, const std::string& path, base::FieldWriter& answer) {
   const std::string what = "tensor \"" + path + "\"";
   const at::ScalarType type = tensor_type(dataset, what);
   const std::vector<std::int64_t> shape = tensor_shape(dataset, c10::elementSize(type), what);
-  at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(type).device(at::kCPU));
-  if (tensor.numel() > 0) {
-    const hdf5::Handle memory_type = layout::file_type(type);
-    hdf5::check(H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.mutable_data_ptr()),
-                what);
-  }
-  return tensor;
+  const haddr_t offset = H5Dget_offset(dataset);
+  const bool is_empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
+  if (offset == HADDR_UNDEF && !is_empty) throw Error(what + " lies nowhere in the file");
+  answer.add(path).add(static_cast<std::int64_t>(type)).add(shape);
+  answer.add(is_empty ? std::int64_t{0} : static_cast<std::int64_t>(offset));
 }
 
-void read_group(hid_t group, const std::string& prefix, int depth, Snapshot& snapshot) {
+void describe_group(hid_t group, const std::string& prefix, int depth, base::FieldWriter& answer) {
   if (depth > kDeepestGroup) throw Error("groups are nested too deep");
   for (const std::string& name : hdf5::member_names(group)) {
     const std::string path = prefix + name;
     const hdf5::Handle object(H5Oopen(group, name.c_str(), H5P_DEFAULT), H5Oclose, "\"" + path + "\"");
     switch (H5Iget_type(object)) {
-      case H5I_GROUP: read_group(object, path + "/", depth + 1, snapshot); break;
-      case H5I_DATASET: snapshot.tensors[path] = read_tensor(object, path); break;
+      case H5I_GROUP: describe_group(object, path + "/", depth + 1, answer); break;
+      case H5I_DATASET: describe_tensor(object, path, answer); break;
       default: throw Error("\"" + path + "\" is neither a group nor a tensor");
     }
   }
 }
 
-Snapshot read_content(std::span<const std::byte> body, int format) {
+// Attributes and tensors, each kind behind their number or to the end.
+std::string describe(std::span<const std::byte> body) {
+  const hdf5::Silence silence;
   const hdf5::Handle file = hdf5::open_file(body);
   const hdf5::Handle root(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose, "root group");
+  base::FieldWriter answer;
+  const std::vector<std::string> names = hdf5::attribute_names(root);
+  answer.add(static_cast<std::int64_t>(names.size()));
+  for (const std::string& name : names) answer.add(name).add(hdf5::read_text(root, name));
+  describe_group(root, "", 0, answer);
+  return answer.take();
+}
+
+// ---- In the program
+
+at::Tensor tensor_at(base::FieldReader& told, std::span<const std::byte> body) {
+  const std::int64_t type = told.number(0, static_cast<std::int64_t>(at::ScalarType::NumOptions) - 1);
+  const std::vector<std::int64_t> shape = told.numbers(0, kMostSize);
+  const auto offset = static_cast<std::uint64_t>(told.number(0, kMostSize));
+  const Dtype* const dtype = find_dtype(static_cast<at::ScalarType>(type));
+  if (dtype == nullptr) throw std::out_of_range("type");
+  std::uint64_t bytes = c10::elementSize(dtype->type);
+  for (const std::int64_t size : shape) {  // never exceeds the file, so that it cannot overflow
+    if (size != 0 && bytes > body.size() / static_cast<std::uint64_t>(size)) throw std::out_of_range("shape");
+    bytes *= static_cast<std::uint64_t>(size);
+  }
+  if (offset > body.size() || bytes > body.size() - offset) throw std::out_of_range("place");
+  at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype->type).device(at::kCPU));
+  if (bytes > 0) std::memcpy(tensor.mutable_data_ptr(), body.data() + offset, bytes);
+  return tensor;
+}
+
+Snapshot told_snapshot(const std::string& text, std::span<const std::byte> body) try {
   Snapshot snapshot;
-  for (const std::string& name : hdf5::attribute_names(root))
-    snapshot.attributes[name] = hdf5::read_text(root, name);
-  read_group(root, "", 0, snapshot);
+  base::FieldReader told(text);
+  for (std::int64_t left = told.number(0, kMostSize); left > 0; --left) {
+    std::string name = told.text();
+    snapshot.attributes[std::move(name)] = told.text();
+  }
+  while (told.has_more()) {
+    std::string path = told.text();
+    snapshot.tensors[std::move(path)] = tensor_at(told, body);
+  }
+  return snapshot;
+} catch (const std::out_of_range&) {
+  throw Error("the HDF5 library, reading it in a process of its own, answered nothing sensible");
+}
+
+Snapshot read_content(std::span<const std::byte> body, int format) {
+  std::string text;
+  try {
+    text = base::do_apart([&](base::Outbox&) { return describe(body); }, {.heeds_signals = false}).text;
+  } catch (const base::WorkFailed& failed) {
+    throw Error(failed.what());
+  } catch (const base::WorkKilled& killed) {
+    throw Error(std::string("the HDF5 library, reading it in a process of its own, ") + killed.what());
+  }
+  Snapshot snapshot = told_snapshot(text, body);
 
   const auto take = [&snapshot](const char* name) {
     auto node = snapshot.attributes.extract(name);
@@ -108,7 +167,6 @@ Snapshot parse(std::span<const std::byte> file, const std::string& name) {
   const Seal seal = read_seal(file, kFormatVersion, name);
   const std::span<const std::byte> body = file.subspan(kSealBytes);
   check_body(seal, body, name);
-  const hdf5::Silence silence;
   Snapshot snapshot;
   try {
     snapshot = read_content(body, seal.format);

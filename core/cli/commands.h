@@ -20,6 +20,7 @@ struct Common {
   std::vector<std::string> data;     ///< --data
   std::vector<std::string> plugins;  ///< --plugin
   std::string runs = "runs";         ///< --runs
+  double memory = 0;                 ///< --memory, in GB; 0: not given
   int64_t threads = 0;               ///< --threads; 0: the config's
   bool quiet = false;
   bool json = false;

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/interrupt.h"
 #include "cli/commands.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -18,7 +19,7 @@ namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
 
-volatile std::sig_atomic_t was_interrupted = 0, times_ctrl_c = 0;
+volatile std::sig_atomic_t times_ctrl_c = 0;
 
 constexpr int kTimesToForce = 3;  // presses of Ctrl-C
 
@@ -28,9 +29,9 @@ void on_signal(int signal) {
   if (times_ctrl_c >= kTimesToForce) ::_exit(kInterrupted);
   // Neither where the terminal or the reader is gone.
   constexpr char kText[] = "\nending in order; to end at once, without that: Ctrl-C three times\n";
-  if (!was_interrupted && signal != SIGPIPE && signal != SIGHUP)
+  if (!base::interrupt_flag() && signal != SIGPIPE && signal != SIGHUP)
     if (::write(STDERR_FILENO, kText, sizeof kText - 1) < 0) errno = 0;
-  was_interrupted = 1;
+  base::interrupt_flag() = 1;
   errno = error;
 }
 
@@ -77,10 +78,11 @@ void watch_signals() {
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), which has a sentence
 }
 
-bool interrupted() { return was_interrupted != 0; }
+bool interrupted() { return base::interrupt_flag() != 0; }
 
 train::Places Common::places() const {
   train::Places places;
+  places.memory = memory;
   places.data = data::data_folders(data);
   for (const fs::path& home : homes()) {
     if (!fs::is_directory(home / "datasets")) continue;

@@ -62,6 +62,7 @@ int import_command(const Common& common, ImportCommand command) {
   command.import.folder = command.folder;
   command.import.file = output_of(command);
   command.import.labels = command.labels == "folders";
+  command.import.memory = common.memory;
   if (command.import.file.extension() != ".h5")
     throw config::Error("error: --out must end with .h5, found " + command.import.file.string());
   for (const char* suffix : {".h5", ".toml"})

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <exception>
 
+#include "base/interrupt.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "config/node.h"
@@ -24,6 +25,10 @@ int run(int argc, char** argv) {
       .type_name("FILE");
   app.add_option("--runs", common.runs, "Where run folders are").type_name("DIR").shows_default();
   app.add_option("--threads", common.threads, "Threads of LibTorch; 0: as the config says").non_negative();
+  app.add_option("--memory", common.memory,
+                 "GB that data files may become in memory; default: half of what is free")
+      .type_name("GB")
+      .positive();
   app.add_flag("--quiet,-q", common.quiet, "No progress on stderr");
   app.add_flag("--json", common.json, "Results as JSON");
 
@@ -43,6 +48,9 @@ int run(int argc, char** argv) {
   variform::cli::guard_stdout();
   try {
     return action ? action() : variform::cli::kUsage;
+  } catch (const variform::base::Interrupted& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return variform::cli::kInterrupted;
   } catch (const variform::config::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return variform::cli::kUsage;

@@ -30,7 +30,7 @@ struct ShowOptions {
 };
 
 // The keys of [data] that were given, and nothing else of a config.
-config::DataSpec data_spec(const ShowOptions& options) {
+config::DataSpec data_spec(const ShowOptions& options, const Common& common) {
   config::Diagnostics diagnostics;
   config::Node root = config::parse("", "command line", diagnostics);
   config::Node table = config::Node::table({});
@@ -43,6 +43,7 @@ config::DataSpec data_spec(const ShowOptions& options) {
       diagnostics.error(member.value.where(),
                         "expected keys of data, such as data.scale=none, found " + member.key + ".");
   config::DataSpec spec = config::parse_data(root, diagnostics);
+  if (common.memory > 0) spec.memory = common.memory;
   diagnostics.throw_if_any();
   return spec;
 }
@@ -144,7 +145,7 @@ int describe(const Common& common, const ShowOptions& options) {
   if (!file || file->path.extension() == ".toml")
     throw config::Error("error: --describe needs a file or a folder of data, found " +
                         (file ? "a description, " : std::string("none called ")) + options.dataset);
-  const data::Splits splits = data::load(data_spec(options), common.places().data,
+  const data::Splits splits = data::load(data_spec(options, common), common.places().data,
                                          common.places().descriptors, 1, at::kCPU, at::kFloat);
   std::string text = data::guess_description(*file);
   const std::string line = "domain = " + config::quote(splits.train.domain()) + "\n";
@@ -158,7 +159,7 @@ int show_command(const Common& common, const ShowOptions& options) {
   if (options.describe) return describe(common, options);
   const train::Places places = common.places();
   const data::Splits splits =
-      data::load(data_spec(options), places.data, places.descriptors, 1, at::kCPU, at::kFloat);
+      data::load(data_spec(options, common), places.data, places.descriptors, 1, at::kCPU, at::kFloat);
   std::vector<data::SplitSummary> summaries;
   for (const auto& [name, part] : parts_of(splits)) summaries.push_back(data::summarise(*part, name));
   if (!options.picture.empty()) write_pictures(options.picture, splits.train);

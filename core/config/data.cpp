@@ -97,6 +97,8 @@ DataSpec read_data(Reader& root, const Catalog& catalog, const CheckDataset& che
     if (spec.model)
       reader.error("test", "@ is for data in files; data drawn from a model have data.dataset.test.");
   }
+  if (reader.has("memory"))
+    spec.memory = reader.number("memory", {.fallback = 0, .low = 0, .excludes_low = true, .unit = "GB"});
   spec.channels =
       reader.text("channels", {.fallback = "as-stored", .choices = {"as-stored", "grey", "colour"}});
   spec.scale = reader.text("scale", {.fallback = "unit", .choices = {"unit", "none", "standardise"}});

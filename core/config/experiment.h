@@ -106,6 +106,7 @@ struct DataSpec {
   std::int64_t validation = 0;  ///< training data held out, from the end of the split
   std::int64_t limit = 0;       ///< training data used; 0: all
   double test = 0;  ///< rows drawn for testing from data of one split: a number or, below 1, a share; 0: none
+  double memory = 0;  ///< GB that the data may take when they are read; 0: half of what is free
   std::string channels = "as-stored";  ///< "as-stored", "grey", "colour"
   std::string scale = "unit";          ///< "unit", "none", "standardise"
   bool dequantise = false;

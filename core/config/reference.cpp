@@ -95,6 +95,8 @@ constexpr Key kKeys[] = {
      "Of one datum: [channels, height, width] or [values]."},
     {"data.dataset", "channels_last", "true or false", "(told from the shape, and noted)", "",
      "The files hold [height, width, channels]."},
+    {"data.dataset", "other_files", "true or false", "`false`", "",
+     "HDF5: links to other files, external storage and virtual datasets are followed."},
     {"data.dataset", "background", "\"white\" or \"black\"", "\"white\"", "",
      "Of folders of images: what lies behind transparent ones."},
     {"data.dataset", "header", "true or false", "(told from the first lines)", "",

@@ -159,6 +159,7 @@ void parse_facts(Reader& reader, Descriptor& descriptor) {
   if (reader.has("missing")) descriptor.table.missing = reader.texts("missing", {.fallback = none});
   if (reader.has("drop_missing"))
     descriptor.table.drop_missing = reader.flag("drop_missing", {.fallback = false});
+  descriptor.other_files = reader.flag("other_files", {.fallback = false});
   if (reader.has("channels_last"))
     descriptor.channels_last = reader.flag("channels_last", {.fallback = false});
   descriptor.class_names = reader.texts("class_names", {.fallback = none});

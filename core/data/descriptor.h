@@ -55,9 +55,10 @@ struct Descriptor {
       shape;                 ///< of one datum, [channels, height, width] or [P]; empty: as in the files
   bool is_on_black = false;  ///< transparent images are laid over black instead of white
   std::optional<bool>
-      channels_last;        ///< whether the files hold [height, width, channels]; empty: by the shape
-  bool is_guessed = false;  ///< made from a file without a description: the domain is told by values, too
-  std::string not_used;     ///< arrays of that file that have no place in it
+      channels_last;         ///< whether the files hold [height, width, channels]; empty: by the shape
+  bool other_files = false;  ///< HDF5: its links to other files, and data that lie in them, are followed
+  bool is_guessed = false;   ///< made from a file without a description: the domain is told by values, too
+  std::string not_used;      ///< arrays of that file that have no place in it
   std::vector<std::string> class_names;
   std::vector<std::string> factor_names;
   std::vector<std::int64_t> factor_sizes;

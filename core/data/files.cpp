@@ -48,13 +48,13 @@ std::string join(const std::vector<std::string>& texts) {
   return all;
 }
 
-Array read_npz_source(const fs::path& path, const std::string& member) {
-  if (!member.empty()) return read_npz(path, member);
+Array read_npz_source(const fs::path& path, const std::string& member, const Bounds& bounds) {
+  if (!member.empty()) return read_npz(path, member, bounds);
   const auto members = npz_members(path);
   if (members.size() != 1)
     throw ReadError(path.string() + ": expected the description to say which member (\"" +
                     path.filename().string() + ":NAME\"), found " + join(members) + " in the file.");
-  return read_npz(path, members.front());
+  return read_npz(path, members.front(), bounds);
 }
 
 /// What the description knows of the file.
@@ -144,13 +144,24 @@ std::vector<fs::path> data_folders(const std::vector<std::string>& given) {
   return folders;
 }
 
-SplitReader::SplitReader(const Descriptor& descriptor, std::vector<fs::path> folders)
-    : descriptor_(descriptor), folders_(std::move(folders)) {
+SplitReader::SplitReader(const Descriptor& descriptor, std::vector<fs::path> folders, const Bounds& bounds)
+    : descriptor_(descriptor), bounds_(bounds), folders_(std::move(folders)) {
+  bounds_.memory = bounds.bytes();
+  bounds_.other_files = descriptor.other_files;
   // The description's own folder comes first: a table in a config names files beside the config.
   if (!descriptor.folder.empty()) folders_.insert(folders_.begin(), descriptor.folder);
 }
 
 SplitReader::~SplitReader() = default;
+
+Bounds SplitReader::left() const {
+  Bounds left = bounds_;
+  for (const auto& [key, loaded] : cache_)
+    left.memory -=
+        std::min<std::uint64_t>(left.memory, loaded->values.bytes.size() + loaded->labels.bytes.size());
+  if (left.memory == 0) left.is_given = true;  // nothing is left, which is not the same as nothing said
+  return left;
+}
 
 fs::path SplitReader::locate(const std::string& file) const {
   std::vector<fs::path> places;
@@ -180,7 +191,7 @@ Array SplitReader::table_columns(const fs::path& path, const Source& source,
   auto table =
       std::find_if(tables_.begin(), tables_.end(), [&](const auto& known) { return known.first == path; });
   if (table == tables_.end()) {
-    tables_.emplace_back(path, read_csv(path, descriptor_.table));
+    tables_.emplace_back(path, read_csv(path, descriptor_.table, left()));
     table = std::prev(tables_.end());
     notes_.insert(notes_.end(), table->second.notes.begin(), table->second.notes.end());
   }
@@ -205,20 +216,20 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
     if (std::find(paths_.begin(), paths_.end(), path) == paths_.end()) paths_.push_back(path);
     check_facts(path, descriptor_);
     Labelled pair;
-    if (format == "idx") pair.x = read_idx(path);
-    else if (format == "npy") pair.x = read_npy(path);
-    else if (format == "npz") pair.x = read_npz_source(path, source.member);
+    if (format == "idx") pair.x = read_idx(path, left());
+    else if (format == "npy") pair.x = read_npy(path, left());
+    else if (format == "npz") pair.x = read_npz_source(path, source.member, left());
     else if (format == "hdf5") {
-      pair.x = read_hdf5(path, source.member.empty() ? "/x" : source.member, &notes_);
+      pair.x = read_hdf5(path, source.member.empty() ? "/x" : source.member, &notes_, left());
       if (path.extension() == ".mat")
         notes_.push_back(
             path.string() +
             ": MATLAB stores dimensions in reverse, so its size(x) = [a b c] is c x b x a here; " +
             source.member + " was read as " + describe_shape(pair.x.shape) + ", the first of them the rows.");
-    } else if (format == "cifar10") pair = read_cifar10(path);
+    } else if (format == "cifar10") pair = read_cifar10(path, left());
     else if (format == "csv") pair.x = table_columns(path, source, claimed_columns, *loaded);
     else if (format == "images") {
-      ImageFolder images = read_images(path, descriptor_.is_on_black ? 0 : 255);
+      ImageFolder images = read_images(path, descriptor_.is_on_black ? 0 : 255, left());
       if (images.transparent > 0)
         notes_.push_back(
             path.string() + ": " + std::to_string(images.transparent) + " of " +

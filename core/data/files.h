@@ -30,7 +30,8 @@ struct SplitArrays {
 /// Reads the splits of one descriptor, each file once. Not thread-safe.
 class SplitReader {
  public:
-  SplitReader(const Descriptor& descriptor, std::vector<std::filesystem::path> folders);
+  SplitReader(const Descriptor& descriptor, std::vector<std::filesystem::path> folders,
+              const Bounds& bounds = {});
   ~SplitReader();
 
   /// Throws MissingData or ReadError.
@@ -50,7 +51,10 @@ class SplitReader {
   Array table_columns(const std::filesystem::path& path, const Source& source,
                       const std::vector<std::string>& claimed, Loaded& loaded);
 
+  Bounds left() const;  // of what may be read
+
   const Descriptor& descriptor_;
+  Bounds bounds_;  // of all that is read
   std::vector<std::filesystem::path> folders_;
   std::vector<std::pair<std::string, std::shared_ptr<const Loaded>>> cache_;  // by files, member and format
   std::vector<std::pair<std::filesystem::path, Table>> tables_;  // read once for x, labels and the rest

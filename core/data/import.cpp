@@ -69,9 +69,14 @@ void to_grey(Bytes& interleaved) {
   interleaved.resize(interleaved.size() / 3);
 }
 
+Bounds bounds_of(const ImportOptions& options) {
+  return {.memory = static_cast<std::uint64_t>(options.memory * 1e9), .is_given = options.memory > 0};
+}
+
 class Converter {
  public:
-  Converter(const ImportOptions& options, std::int64_t channels) : options_(options), channels_(channels) {}
+  Converter(const ImportOptions& options, std::int64_t channels)
+      : options_(options), channels_(channels), reader_(bounds_of(options)) {}
 
   /// [channels, size, size]
   const Bytes& convert(const fs::path& path) {
@@ -160,7 +165,7 @@ class Import {
     if (options_.channels == "grey") return 1;
     for (const fs::path& image : found_.images) {
       try {
-        return ImageReader().open(options_.folder / image).is_colour ? 3 : 1;
+        return ImageReader(bounds_of(options_)).open(options_.folder / image).is_colour ? 3 : 1;
       } catch (const ReadError&) {
         if (!options_.skip_damaged) throw;
       }

@@ -19,6 +19,7 @@ struct ImportOptions {
   bool labels = false;                 ///< the folder's sub-folders are classes
   double test = 0.1;                   ///< images for testing: a number, or below 1 a share
   bool skip_damaged = false;
+  double memory = 0;  ///< GB that an image may take; 0: half of what is free
   bool overwrite = false;
 };
 

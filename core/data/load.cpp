@@ -500,7 +500,8 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
   const Descriptor descriptor =
       resolve_descriptor(spec.dataset, descriptor_folders, data_folders, diagnostics);
   diagnostics.throw_if_any();
-  SplitReader reader(descriptor, data_folders);
+  const auto memory = static_cast<std::uint64_t>(spec.memory * 1e9);
+  SplitReader reader(descriptor, data_folders, {.memory = memory, .is_given = memory > 0});
   Splits splits;
   const auto read = [&](const std::string& name) {
     const Split& split = find_split(descriptor, name);

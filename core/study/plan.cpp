@@ -264,6 +264,21 @@ void find_needs(const Plan& plan, std::vector<Cell>& cells, std::size_t index, D
   });
 }
 
+// How many cells a stage has, and an error for more than anybody trains: axes multiply.
+bool has_too_many(const Plan& plan, const Stage& stage, Diagnostics& diagnostics) {
+  constexpr double kMostCells = 100'000;
+  double count = 1;
+  std::string product;
+  for (const Axis& axis : stage.axes) {
+    count *= static_cast<double>(axis.values.size());
+    product += (product.empty() ? "" : " x ") + std::to_string(axis.values.size());
+  }
+  if (count <= kMostCells) return false;
+  diagnostics.error(plan.base.where(), "the axes of a study make at most 100000 cells of a stage, but here " +
+                                           product + "; give them fewer values, or make several studies.");
+  return true;
+}
+
 }  // namespace
 
 Plan read_plan(const Node& root, Diagnostics& diagnostics) {
@@ -292,6 +307,7 @@ std::vector<Cell> cells_of(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const std::vector<Axis>& axes = plan.stages[s].axes;
     if (std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.values.empty(); })) continue;
+    if (has_too_many(plan, plan.stages[s], diagnostics)) continue;
     std::vector<std::size_t> choice(axes.size(), 0);
     do {
       Cell cell = make_cell(plan, s, choice);

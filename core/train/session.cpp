@@ -202,6 +202,7 @@ Preflight Session::preflight(const plugins::Registry& registry) {
 std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry,
                                       const Places& places) {
   auto session = std::make_unique<Session>();
+  if (places.memory > 0) experiment.data.memory = places.memory;
   session->options = tensor_options(experiment.train);
   const at::ScalarType dtype = session->options.dtype().toScalarType();
   if (experiment.data.model && experiment.data.model->fresh) {

@@ -22,6 +22,7 @@ namespace variform::train {
 struct Places {
   std::vector<std::filesystem::path> data;         ///< --data, VARIFORM_DATA, Debian's
   std::vector<std::filesystem::path> descriptors;  ///< folders of NAME.toml
+  double memory = 0;  ///< --memory: GB that data may take; 0: what the config says
 };
 
 /// Resolves a merged config and completes the slots that are taken from other runs. All errors, those of reading

@@ -331,6 +331,16 @@ def checkpoint(place):
               f"{rounds.milliseconds('stall') / 1000:.2f} s against {rounds.milliseconds('checkpoint') / 1000:.2f} s")
 
 
+def reading(place):
+    """2 GB of HDF5 read in a process apart, beside libhdf5 in the process itself."""
+    file = place.work / "reading.h5"
+    command = [place.build / "tests/bench-reading"]
+    rounds = in_turn(place, 1, *(functools.partial(Participant, mode, [*command, mode, file]) for mode in ("within", "apart")))
+    file.unlink()
+    yield Row("reading 2 GB of HDF5 in a process apart over doing it within", rounds.ratio("apart", "within"), 1.1, "lower",
+              f"{rounds.milliseconds('apart') / 1000:.2f} s against {rounds.milliseconds('within') / 1000:.2f} s")
+
+
 def pair(place):
     """Two trainings at once on two cores, one thread each, beside one after the other."""
     cores = sorted(os.sched_getaffinity(0))[:2]
@@ -397,4 +407,5 @@ def gpu_conv(place):
 
 GPU = {"gpu-step": gpu_step, "gpu-grae": gpu_grae, "gpu-precision": gpu_precision, "gpu-conv": gpu_conv}
 ALL = {"step": step, "epochs": epochs, "conv": conv, "bfloat16": bfloat16, "grae-approx": grae_approx, "grae": grae,
-       "evaluate": evaluate, "start": start, "checkpoint": checkpoint, "pair": pair}
+       "evaluate": evaluate, "start": start, "checkpoint": checkpoint,
+       "reading": reading, "pair": pair}

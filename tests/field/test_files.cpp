@@ -419,7 +419,9 @@ TEST_CASE("H2: what was never written is the fill value, and said; what does not
                  "4998 of its 5000 chunks were never written; their elements are its fill value, 2.5."));
 }
 
-TEST_CASE("virtual datasets are read, and the files that they show must be there") {
+TEST_CASE(
+    "virtual datasets are read when the description asks for it, and the files that they show must be "
+    "there") {
   const TemporaryFolder folder;
   const Bytes pixels = ramp(20);
   {
@@ -436,9 +438,12 @@ TEST_CASE("virtual datasets are read, and the files that they show must be there
     H5Sclose(space);
     H5Dclose(file.create("x", {20}, H5T_STD_U8LE));
   }
-  CHECK(read_hdf5(folder / "whole.h5", "/x").bytes == pixels);
-  fs::remove(folder / "part.h5");
   CHECK_THAT(refusal([&] { read_hdf5(folder / "whole.h5", "/x"); }),
+             ContainsSubstring(
+                 "which shows rows of part.h5, another file; if that is meant, write other_files = true"));
+  CHECK(read_hdf5(folder / "whole.h5", "/x", nullptr, {.other_files = true}).bytes == pixels);
+  fs::remove(folder / "part.h5");
+  CHECK_THAT(refusal([&] { read_hdf5(folder / "whole.h5", "/x", nullptr, {.other_files = true}); }),
              ContainsSubstring("which shows rows of part.h5; expected that file in"));
 }
 

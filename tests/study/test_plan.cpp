@@ -185,3 +185,12 @@ stages = ["nowhere"]
 }
 
 }  // namespace variform::study
+
+TEST_CASE("axes that multiply beyond what anybody trains are refused before cells are made") {
+  std::string tail = "[study.axes]\n";
+  for (int axis = 0; axis < 9; ++axis)
+    tail += "\"objective.a" + std::to_string(axis) + "\" = [1, 2, 3, 4, 5, 6, 7, 8, 9]\n";
+  const Read found = read(tail.c_str());
+  CHECK(found.cells.empty());
+  CHECK(found.errors.find("at most 100000 cells of a stage, but here 9 x 9 x") != std::string::npos);
+}

@@ -2,13 +2,11 @@
 
 #include "data/readers/array.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <utility>
 
+#include "base/memory.h"
 #include "config/text.h"
 
 namespace variform::data {
@@ -59,17 +57,25 @@ std::uint64_t byte_count(const std::string& file, std::span<const std::int64_t> 
   return total;
 }
 
-void check_fits(const std::string& where, std::uint64_t bytes) {
-  std::uint64_t memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-                         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  std::uint64_t group = 0;
-  if (std::ifstream("/sys/fs/cgroup/memory.max") >> group) memory = std::min(memory, group);
-  const auto gigabytes = [](std::uint64_t n) {
-    return config::format_plain(std::round(static_cast<double>(n) / 1e7) / 100);
+std::uint64_t Bounds::bytes() const { return memory != 0 || is_given ? memory : base::free_memory() / 2; }
+
+void check_fits(const std::string& where, std::uint64_t bytes, const Bounds& bounds, std::uint64_t packed) {
+  constexpr std::uint64_t kNotWorthAsking = std::uint64_t{1} << 24;
+  if (bytes <= kNotWorthAsking) return;
+  const auto way_out = [&] {
+    const std::string gigabytes = std::to_string(bytes * 5 / 4 / 1'000'000'000 + 1);
+    return "; if that is meant, --memory " + gigabytes + " or the config's data.memory = " + gigabytes +
+           " (in GB) allows it.";
   };
-  if (bytes > memory)
-    throw ReadError(where + ": it needs " + gigabytes(bytes) + " GB of memory, of which there are " +
-                    gigabytes(memory) + " here.");
+  if (const std::uint64_t allowed = bounds.bytes(); bytes > allowed)
+    throw ReadError(where + ": it needs " + base::memory_text(bytes) +
+                    " of memory, and what is read may take " + base::memory_text(allowed) +
+                    (bounds.is_given ? " (--memory, data.memory)" : " here, half of what is free") +
+                    way_out());
+  if (packed != 0 && !bounds.is_given && bytes > kSmall && bytes / kMostRatio > packed)
+    throw ReadError(where + ": " + base::memory_text(packed) + " become " + base::memory_text(bytes) +
+                    ", more than " + std::to_string(kMostRatio) +
+                    " times as much, as in a file that was made to fill the memory" + way_out());
 }
 
 void append(Array& to, Array&& more, const std::string& file) {
@@ -83,7 +89,7 @@ void append(Array& to, Array&& more, const std::string& file) {
     throw ReadError(file + ": expected rows of " + describe_shape(a) + " " + to_string(to.element) +
                     " as in the files before it, found " + describe_shape(b) + " " + to_string(more.element) +
                     ".");
-  to.bytes.insert(to.bytes.end(), more.bytes.begin(), more.bytes.end());
+  to.bytes.append(more.bytes);
   to.shape.front() += more.shape.front();
 }
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "data/readers/array_bytes.h"
+
 namespace variform::data {
 
 /// A file that cannot be read as what it should be. The message is one sentence: file, expected, found.
@@ -27,7 +29,7 @@ const char* to_string(Element element);
 struct Array {
   Element element = Element::kUint8;
   std::vector<std::int64_t> shape;
-  std::vector<std::uint8_t> bytes;  ///< product(shape) · size_of(element), this machine's byte order
+  ArrayBytes bytes;  ///< product(shape) · size_of(element), this machine's byte order
 
   /// The first dimension: how many data the array holds.
   std::int64_t rows() const { return shape.empty() ? 0 : shape.front(); }
@@ -40,9 +42,23 @@ std::string describe_shape(std::span<const std::int64_t> shape);
 /// negative or zero, or when the product does not fit into 62 bits.
 std::uint64_t byte_count(const std::string& file, std::span<const std::int64_t> shape, Element element);
 
-/// Throws ReadError, beginning with `where`, when so many bytes are more than this machine's memory (or what its control
-/// group may use): asked before anything is allocated whose size a header merely claims.
-void check_fits(const std::string& where, std::uint64_t bytes);
+/// What reading may take.
+struct Bounds {
+  std::uint64_t memory = 0;  ///< bytes; 0: half of what is free (base/memory.h)
+  bool is_given = false;     ///< by a person, who thus allows files that become far more than they are
+  bool other_files =
+      false;  ///< HDF5: links to other files, external storage and virtual datasets are followed
+
+  /// `memory`, looked up where it is 0.
+  std::uint64_t bytes() const;
+};
+
+/// Asked before memory is taken whose size a file merely claims. Throws ReadError, beginning with `where`, when it is more
+/// than the bounds allow; or when it is beyond kSmall and more than kMostRatio times the `packed` bytes that it comes
+/// from (0: it is not packed), as in files that were made to fill the memory. The message says what allows it.
+void check_fits(const std::string& where, std::uint64_t bytes, const Bounds& bounds,
+                std::uint64_t packed = 0);
+inline constexpr std::uint64_t kSmall = std::uint64_t{1} << 28, kMostRatio = 250;
 
 /// Appends the rows of `more`; both must agree in all but the first dimension and in the element type.
 /// `file` names the origin of `more` in the error.

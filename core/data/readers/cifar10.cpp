@@ -9,12 +9,13 @@
 
 namespace variform::data {
 
-Labelled read_cifar10(const std::filesystem::path& path) {
+Labelled read_cifar10(const std::filesystem::path& path, const Bounds& bounds) {
   constexpr std::size_t kImage = 3 * 32 * 32, kRecord = 1 + kImage, kAtOnce = 1000 * kRecord;
-  const auto source = open_file(path);
+  const auto source = open_file(path, bounds);
   std::vector<std::uint8_t> all;
   for (std::size_t got = kAtOnce; got > 0;) {
     const std::size_t have = all.size();
+    source->check(2 * have);  // and its copy without the labels
     all.resize(have + kAtOnce);
     got = source->read(all.data() + have, kAtOnce);
     all.resize(have + got);
@@ -35,7 +36,7 @@ Labelled read_cifar10(const std::filesystem::path& path) {
       throw ReadError(source->name() + ": expected labels 0 to 9, found " + std::to_string(label) +
                       " in record " + std::to_string(i) + "; this is no CIFAR-10 batch.");
     std::memcpy(result.labels.bytes.data() + i * sizeof label, &label, sizeof label);
-    std::copy_n(record + 1, kImage, result.x.bytes.begin() + static_cast<std::ptrdiff_t>(i * kImage));
+    std::copy_n(record + 1, kImage, result.x.bytes.data() + i * kImage);
   }
   return result;
 }

@@ -13,6 +13,6 @@ struct Labelled {
 };
 
 /// Reads one batch file, plain or gzip. Throws ReadError when it does not consist of whole records with labels 0 to 9.
-Labelled read_cifar10(const std::filesystem::path& path);
+Labelled read_cifar10(const std::filesystem::path& path, const Bounds& bounds = {});
 
 }  // namespace variform::data

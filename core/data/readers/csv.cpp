@@ -8,8 +8,10 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <map>
 #include <string_view>
+#include <utility>
 
 #include "data/readers/source.h"
 
@@ -23,6 +25,7 @@ std::string read_all(ByteSource& source) {
   constexpr std::size_t kAtOnce = 1u << 20;
   for (std::size_t got = 1; got > 0;) {
     const std::size_t have = text.size();
+    source.check(have);
     text.resize(have + kAtOnce);
     got = source.read(text.data() + have, kAtOnce);
     text.resize(have + got);
@@ -229,7 +232,9 @@ constexpr const char* kAsk = "; write header = true or header = false in the dat
 /// Reads one file: what the first line is, then line by line.
 class CsvReading {
  public:
-  CsvReading(Lines& lines, const CsvOptions& options) : lines_(lines), options_(options) {
+  /// `fits` is told now and then how many values there are; it throws when they are too many.
+  CsvReading(Lines& lines, const CsvOptions& options, std::function<void(std::size_t)> fits = {})
+      : lines_(lines), options_(options), fits_(std::move(fits)) {
     const char separator = options.separator.empty() ? lines_.guess_separator() : options.separator.front();
     lines_.set_separator(separator);
     comma_separates_ = separator == ',';
@@ -356,6 +361,7 @@ class CsvReading {
         value = value_of(column, cells[i], where);
       values_.push_back(value);
     }
+    if (fits_ && values_.size() > checked_values_ + kCheckedAtOnce) fits_(checked_values_ = values_.size());
     if (lacks_value_) values_.resize(kept_values), ++dropped_;
     else ++rows_;
     lacks_value_ = false;
@@ -449,8 +455,11 @@ class CsvReading {
     std::memcpy(table_.values.bytes.data(), values_.data(), table_.values.bytes.size());
   }
 
+  static constexpr std::size_t kCheckedAtOnce = 1u << 20;
   Lines& lines_;
   const CsvOptions& options_;
+  std::function<void(std::size_t)> fits_;
+  std::size_t checked_values_ = 0;
   Table table_;
   std::vector<Column> columns_;
   std::vector<double> values_;
@@ -479,11 +488,12 @@ Table read_csv_head(const std::filesystem::path& path, const CsvOptions& options
   }
 }
 
-Table read_csv(const std::filesystem::path& path, const CsvOptions& options) {
-  const auto source = open_file(path);
+Table read_csv(const std::filesystem::path& path, const CsvOptions& options, const Bounds& bounds) {
+  const auto source = open_file(path, bounds);
   const std::string text = read_all(*source);
   Lines lines(as_utf8(text, source->name()), source->name());
-  return CsvReading(lines, options).read(source->name());
+  const auto fits = [&](std::size_t values) { source->check(text.size() + 2 * values * sizeof(double)); };
+  return CsvReading(lines, options, fits).read(source->name());
 }
 
 }  // namespace variform::data

@@ -36,7 +36,7 @@ struct Table {
 /// a column of row names, which is left out. A column is of text if its first cell is. Throws ReadError with line and
 /// column for a missing value, a number in a foreign form, a line of another length, and a first line that may be
 /// either (0, 1, 2 … as pandas numbers columns; names and numbers mixed).
-Table read_csv(const std::filesystem::path& path, const CsvOptions& options = {});
+Table read_csv(const std::filesystem::path& path, const CsvOptions& options = {}, const Bounds& bounds = {});
 /// The same of its first lines, 256 KB of them: which columns it has, and of what.
 Table read_csv_head(const std::filesystem::path& path, const CsvOptions& options = {});
 

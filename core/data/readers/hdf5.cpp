@@ -1,16 +1,23 @@
-// See hdf5.h. The C interface is used because its errors can be silenced and fetched call by call.
-// Opening with locks, and compression: hdf5_access.cpp.
+// See hdf5.h. The C interface is used because its errors can be silenced and fetched call by call. libhdf5 does not
+// survive every file, so that all of it happens in a process apart, which hands over the array's bytes; what that process
+// says is not believed either. Opening with locks, other files, and compression: hdf5_access.cpp.
 
 #include "data/readers/hdf5.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <cstring>
+#include <functional>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <hdf5.h>
 
+#include "base/apart.h"
+#include "base/fields.h"
 #include "config/text.h"
 #include "data/readers/hdf5_access.h"
 #include "data/readers/source.h"
@@ -19,6 +26,7 @@ namespace variform::data {
 namespace {
 
 using hdf5_access::Handle;
+using hdf5_access::OneFile;
 using hdf5_access::Silence;
 
 /// The paths of all datasets, at most 20, for "expected …, found …".
@@ -99,36 +107,61 @@ std::pair<hsize_t, hsize_t> chunks_of(hid_t dataset, hid_t properties,
   return {all, written};
 }
 
-/// The other files that a virtual dataset shows must be there: HDF5 would put fill values in their place without a word.
-void check_virtual(const std::filesystem::path& path, const std::string& where, hid_t properties) {
+/// " it is a virtual dataset, which shows rows of NAME": the first of the other files.
+std::string other_file_of_virtual(hid_t properties, const std::filesystem::path& folder, bool& is_missing) {
   std::size_t count = 0;
+  std::string first;
   H5Pget_virtual_count(properties, &count);
   for (std::size_t i = 0; i < count; ++i) {
     std::string name(4096, '\0');
     const auto length = H5Pget_virtual_filename(properties, i, name.data(), name.size());
     name.resize(static_cast<std::size_t>(std::clamp<std::int64_t>(length, 0, 4095)));
-    if (name == "." || name.find('%') != std::string::npos)
-      continue;  // the file itself, or a pattern of names
+    if (name == ".") continue;  // the file itself
     std::error_code error;
-    if (!std::filesystem::exists(path.parent_path() / name, error))
-      throw ReadError(where + ": it is a virtual dataset, which shows rows of " + name +
-                      "; expected that file in " + path.parent_path().string() + ", found none.");
+    is_missing = name.find('%') == std::string::npos && !std::filesystem::exists(folder / name, error);
+    if (first.empty() || is_missing) first = name;
+    if (is_missing) break;
   }
+  return first;
+}
+
+constexpr const char* kAllow =
+    "; if that is meant, write other_files = true in the data set's description, or copy the data into one "
+    "file.";
+
+/// Data that lie in other files need permission, and must be there: HDF5 would put fill values in their place without a
+/// word.
+void check_other_files(const std::filesystem::path& path, const std::string& where, hid_t properties,
+                       bool allowed) {
+  if (H5Pget_external_count(properties) > 0) {
+    std::string name(4096, '\0');
+    off_t offset = 0;
+    hsize_t size = 0;
+    H5Pget_external(properties, 0, name.size() - 1, name.data(), &offset, &size);
+    if (!allowed)
+      throw ReadError(where + ": its values lie in another file, " + std::string(name.c_str()) + kAllow);
+  }
+  if (H5Pget_layout(properties) != H5D_VIRTUAL) return;
+  bool is_missing = false;
+  const std::string name = other_file_of_virtual(properties, path.parent_path(), is_missing);
+  if (name.empty()) return;
+  const std::string shows = where + ": it is a virtual dataset, which shows rows of " + name;
+  if (!allowed) throw ReadError(shows + ", another file" + kAllow);
+  if (is_missing)
+    throw ReadError(shows + "; expected that file in " + path.parent_path().string() + ", found none.");
 }
 
 /// A dataset may claim any shape; what is stored for it bounds what is believed. Returns a sentence where less is stored
 /// than is claimed because it was never written; what is read there is the fill value.
 std::string check_stored(const std::filesystem::path& path, const std::string& where, hid_t dataset,
-                         const Array& array, std::size_t stored_width) {
+                         const Array& array, std::size_t stored_width, const Bounds& bounds) {
   const std::uint64_t bytes = byte_count(where, array.shape, array.element);
   const std::uint64_t elements = bytes / size_of(array.element), stored = H5Dget_storage_size(dataset);
   const Handle properties(H5Dget_create_plist(dataset), H5Pclose);
   const H5D_layout_t layout = properties ? H5Pget_layout(properties.get()) : H5D_CONTIGUOUS;
-  check_fits(where, bytes);
-  if (layout == H5D_VIRTUAL) {
-    check_virtual(path, where, properties.get());
-    return "";
-  }
+  if (properties) check_other_files(path, where, properties.get(), bounds.other_files);
+  check_fits(where, bytes, bounds, layout == H5D_CHUNKED && stored > 0 ? stored : 0);
+  if (layout == H5D_VIRTUAL) return "";
   if (layout == H5D_CHUNKED) {
     const auto [all, written] = chunks_of(dataset, properties.get(), array.shape);
     if (written < all)
@@ -147,6 +180,24 @@ std::string check_stored(const std::filesystem::path& path, const std::string& w
   return "";
 }
 
+/// What a chunk takes while it is unpacked, which HDF5 does in memory of its own, held against the bounds.
+std::uint64_t chunk_bytes(const std::string& where, hid_t dataset, std::size_t stored_width,
+                          const Bounds& bounds) {
+  const Handle properties(H5Dget_create_plist(dataset), H5Pclose);
+  std::array<hsize_t, H5S_MAX_RANK> sizes{};
+  const int rank = H5Pget_layout(properties.get()) == H5D_CHUNKED
+                       ? H5Pget_chunk(properties.get(), H5S_MAX_RANK, sizes.data())
+                       : 0;
+  if (rank <= 0) return 0;
+  std::uint64_t bytes = 2 * std::max<std::size_t>(stored_width, 1);
+  for (int i = 0; i < rank; ++i) {
+    if (sizes[static_cast<std::size_t>(i)] > (std::uint64_t{1} << 50) / bytes) bytes = std::uint64_t{1} << 50;
+    else bytes *= std::max<hsize_t>(sizes[static_cast<std::size_t>(i)], 1);
+  }
+  check_fits(where + " (its chunks)", bytes, bounds);
+  return bytes;
+}
+
 /// Unsigned numbers of 64 bits are kept where they are numbers of int64, too.
 void check_signed_range(const Array& array, const std::string& where) {
   for (std::size_t at = 0; at < array.bytes.size(); at += sizeof(std::uint64_t)) {
@@ -157,47 +208,61 @@ void check_signed_range(const Array& array, const std::string& where) {
   }
 }
 
-}  // namespace
+/// What opening needs to say besides "not there".
+std::string why_absent(const std::string& name, const std::string& path_inside, hid_t file,
+                       const OneFile& one) {
+  if (!one.refused().empty())
+    return name + ": " + path_inside + " is a link to another file, " + one.refused() + kAllow;
+  return name + ": expected a dataset " + path_inside + ", found " + list_datasets(file) + ".";
+}
 
-Array read_hdf5(const std::filesystem::path& path, const std::string& path_inside,
-                std::vector<std::string>* notes) {
+/// In the process apart: reads the array into its outbox and tells its type and shape.
+std::string read_apart(const std::filesystem::path& path, const std::string& path_inside,
+                       const Bounds& bounds, base::Outbox& outbox) {
   const std::string name = path.string(), where = name + " (dataset " + path_inside + ")";
   const Silence silence;
+  OneFile one;
   std::string note;
   const Handle file(hdf5_access::open(path, note), H5Fclose);
-  const Handle dataset(H5Dopen2(file.get(), path_inside.c_str(), H5P_DEFAULT), H5Dclose);
-  if (!dataset)
-    throw ReadError(name + ": expected a dataset " + path_inside + ", found " + list_datasets(file.get()) +
-                    ".");
+  const Handle dataset(H5Dopen2(file.get(), path_inside.c_str(), one.access(bounds.other_files)), H5Dclose);
+  if (!dataset) throw ReadError(why_absent(name, path_inside, file.get(), one));
   const Handle type(H5Dget_type(dataset.get()), H5Tclose);
   if (!type) throw ReadError(where + ": its type cannot be read; the file is damaged.");
   Target target = target_of(where, type.get());
   const Handle native(H5Tget_native_type(type.get(), H5T_DIR_ASCEND), H5Tclose);
   if (target.type == H5I_INVALID_HID) target.type = native.get();
 
-  Array array{target.element, shape_of(where, dataset.get()), {}};
+  const Array array{target.element, shape_of(where, dataset.get()), {}};
   hdf5_access::check_compression(where, dataset.get());
-  const std::string unwritten = check_stored(path, where, dataset.get(), array, H5Tget_size(type.get()));
-  array.bytes.resize(byte_count(where, array.shape, array.element));
-  if (H5Dread(dataset.get(), target.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, array.bytes.data()) < 0)
+  const std::size_t width = H5Tget_size(type.get());
+  const std::string unwritten = check_stored(path, where, dataset.get(), array, width, bounds);
+  const std::uint64_t bytes = byte_count(where, array.shape, array.element);
+  const std::uint64_t beside = chunk_bytes(where, dataset.get(), width, bounds);
+  constexpr std::uint64_t kLibrary = std::uint64_t{400} << 20, kBytesPerSecond = 10'000'000;
+  outbox.extend({bytes + beside + kLibrary, std::chrono::seconds(10 + bytes / kBytesPerSecond)});
+  std::byte* const room = outbox.make_room(bytes);
+  if (H5Dread(dataset.get(), target.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, room) < 0)
     throw ReadError(where + ": cannot be read (" + hdf5_access::reason() +
                     "); the file is truncated or damaged.");
-  if (array.element == Element::kBool)
-    for (auto& byte : array.bytes) byte = byte != 0;
-  if (H5Tequal(target.type, H5T_NATIVE_UINT64) > 0) check_signed_range(array, where);
-  for (const std::string& sentence : {note, unwritten})
-    if (notes != nullptr && !sentence.empty()) notes->push_back(sentence);
-  return array;
+  base::FieldWriter answer;
+  answer.add(static_cast<std::int64_t>(array.element)).add(array.shape);
+  answer.add(static_cast<std::int64_t>(H5Tequal(target.type, H5T_NATIVE_UINT64) > 0));
+  return answer.add(note).add(unwritten).take();
 }
 
-std::vector<Hdf5Entry> hdf5_entries(const std::filesystem::path& path) {
+constexpr std::int64_t kNotNumeric = -1;
+
+/// In the process apart: the datasets of a file.
+std::string list_apart(const std::filesystem::path& path) {
   const Silence silence;
+  const OneFile one;
   std::string note;
   const Handle file(hdf5_access::open(path, note), H5Fclose);
   struct Visit {
     hid_t file;
-    std::vector<Hdf5Entry> entries;
-  } visit{file.get(), {}};
+    std::int64_t count = 0;
+    base::FieldWriter entries{};
+  } visit{file.get()};
   const auto look = [](hid_t, const char* name, const H5O_info_t* info, void* out) -> herr_t {
     auto& seen = *static_cast<Visit*>(out);
     if (info->type != H5O_TYPE_DATASET) return 0;
@@ -205,16 +270,85 @@ std::vector<Hdf5Entry> hdf5_entries(const std::filesystem::path& path) {
     const Handle type(dataset ? H5Dget_type(dataset.get()) : H5I_INVALID_HID, H5Tclose);
     if (!type) return 0;
     const std::string inside = "/" + std::string(name);
+    seen.entries.add(inside);
     try {
-      seen.entries.push_back(
-          {inside, shape_of(inside, dataset.get()), target_of(inside, type.get()).element});
+      const auto shape = shape_of(inside, dataset.get());
+      const auto element = static_cast<std::int64_t>(target_of(inside, type.get()).element);
+      seen.entries.add(shape).add(element);
     } catch (const ReadError&) {
-      seen.entries.push_back({inside, {}, Element::kUint8, false});
+      seen.entries.add(std::vector<std::int64_t>{}).add(kNotNumeric);
     }
-    return seen.entries.size() < 1000 ? 0 : 1;
+    return ++seen.count < 1000 ? 0 : 1;
   };
   H5Ovisit2(file.get(), H5_INDEX_NAME, H5_ITER_INC, look, &visit, H5O_INFO_BASIC);
-  return std::move(visit.entries);
+  return visit.entries.take();
+}
+
+[[noreturn]] void refuse_broken(const std::string& where, const std::string& what) {
+  throw ReadError(
+      where + ": the HDF5 library, reading it in a process of its own, " + what +
+      "; the file is damaged, or was made to do that. What is intact of it, h5py may save elsewhere.");
+}
+
+/// Runs `work` apart, and makes of every ending a sentence about the file.
+base::Handed handed_over(const std::string& where, const std::function<std::string(base::Outbox&)>& work) {
+  try {
+    return base::do_apart(work);
+  } catch (const base::WorkFailed& failed) {
+    throw ReadError(failed.what());
+  } catch (const base::WorkKilled& killed) {
+    refuse_broken(where, killed.what());
+  }
+}
+
+constexpr auto kLastElement = static_cast<std::int64_t>(Element::kFloat64);
+constexpr std::int64_t kMostSize = std::int64_t{1} << 62;
+
+}  // namespace
+
+Array read_hdf5(const std::filesystem::path& path, const std::string& path_inside,
+                std::vector<std::string>* notes, const Bounds& bounds) {
+  const std::string where = path.string() + " (dataset " + path_inside + ")";
+  base::Handed handed =
+      handed_over(where, [&](base::Outbox& outbox) { return read_apart(path, path_inside, bounds, outbox); });
+  Array array;
+  bool is_unsigned = false;
+  try {
+    base::FieldReader told(handed.text);
+    array.element = static_cast<Element>(told.number(0, kLastElement));
+    array.shape = told.numbers(0, kMostSize);
+    is_unsigned = told.number(0, 1) != 0;
+    while (told.has_more())
+      if (std::string note = told.text(); notes != nullptr && !note.empty())
+        notes->push_back(std::move(note));
+  } catch (const std::out_of_range&) {
+    refuse_broken(where, "answered nothing sensible");
+  }
+  if (byte_count(where, array.shape, array.element) != handed.room.size)
+    refuse_broken(where, "gave another number of bytes than it said");
+  array.bytes = ArrayBytes(std::move(handed.room));
+  if (array.element == Element::kBool)
+    for (auto& byte : array.bytes) byte = byte != 0;
+  if (is_unsigned) check_signed_range(array, where);
+  return array;
+}
+
+std::vector<Hdf5Entry> hdf5_entries(const std::filesystem::path& path) {
+  const base::Handed handed = handed_over(path.string(), [&](base::Outbox&) { return list_apart(path); });
+  std::vector<Hdf5Entry> entries;
+  try {
+    for (base::FieldReader told(handed.text); told.has_more();) {
+      Hdf5Entry& entry = entries.emplace_back();
+      entry.path = told.text();
+      entry.shape = told.numbers(0, kMostSize);
+      const std::int64_t element = told.number(kNotNumeric, kLastElement);
+      entry.is_numeric = element != kNotNumeric;
+      if (entry.is_numeric) entry.element = static_cast<Element>(element);
+    }
+  } catch (const std::out_of_range&) {
+    refuse_broken(path.string(), "answered nothing sensible");
+  }
+  return entries;
 }
 
 }  // namespace variform::data

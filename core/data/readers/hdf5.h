@@ -23,9 +23,9 @@ std::vector<Hdf5Entry> hdf5_entries(const std::filesystem::path& file);
 /// becomes float32. Throws ReadError naming what is there when the dataset is not, for every type that is no number,
 /// for truncated files, for compression that the library lacks, and for files that are being written. Elements that
 /// were never written are the fill value; that, and reading without a lock, are said in `notes`. Sizes are held
-/// against what is stored; inside, bytes that were altered on purpose meet libhdf5 itself, which does not survive all
-/// of them: read files of strangers in another format.
+/// against what is stored. libhdf5 runs in a process of its own (base/apart.h): a file that it does not survive is a
+/// ReadError. Links to other files, external storage and virtual datasets are followed if the bounds say so.
 Array read_hdf5(const std::filesystem::path& file, const std::string& path_inside,
-                std::vector<std::string>* notes = nullptr);
+                std::vector<std::string>* notes = nullptr, const Bounds& bounds = {});
 
 }  // namespace variform::data

@@ -92,6 +92,21 @@ void register_lzf() {
 
 }  // namespace
 
+OneFile::OneFile() : access_(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose) {
+  if (const char* asked = std::getenv("HDF5_PLUGIN_PATH"); asked == nullptr || *asked == 0)
+    H5PLset_loading_state(0);
+}
+
+hid_t OneFile::access(bool follow) {
+  const auto refuse = [](const char*, const char*, const char* file, const char* object, unsigned*, hid_t,
+                         void* out) -> herr_t {
+    *static_cast<std::string*>(out) = std::string(file) + ":" + object;
+    return -1;
+  };
+  if (!follow) H5Pset_elink_cb(access_.get(), refuse, &refused_);
+  return access_.get();
+}
+
 std::string reason() {
   std::string text = "no reason given";
   auto keep = [](unsigned, const H5E_error2_t* entry, void* out) -> herr_t {

@@ -44,6 +44,21 @@ class Silence {
 /// The innermost reason on HDF5's error stack.
 std::string reason();
 
+/// Keeps a dataset's other files away: links to them are not followed, and plugins for compression are not loaded unless
+/// HDF5_PLUGIN_PATH names a folder of them.
+class OneFile {
+ public:
+  OneFile();
+  /// For H5Dopen2. With `follow`, links to other files are followed.
+  hid_t access(bool follow);
+  /// The other file that a link named which was not followed; empty: none.
+  const std::string& refused() const { return refused_; }
+
+ private:
+  Handle access_;
+  std::string refused_;
+};
+
 /// Opens for reading; the caller closes with H5Fclose. A file that another process writes is refused, with that process'
 /// name; where the file system has no locks, it is read without one, which `note` says. Throws ReadError.
 hid_t open(const std::filesystem::path& path, std::string& note);

@@ -33,8 +33,8 @@ std::string hex(const std::vector<std::uint8_t>& bytes) {
 
 }  // namespace
 
-Array read_idx(const std::filesystem::path& path) {
-  const auto source = open_file(path);
+Array read_idx(const std::filesystem::path& path, const Bounds& bounds) {
+  const auto source = open_file(path, bounds);
   const auto magic = read_exactly(*source, 4, "the first four bytes of an idx file");
   const auto element = element_of(magic[2]);
   const std::size_t rank = magic[3];

@@ -8,6 +8,6 @@
 namespace variform::data {
 
 /// Reads an idx file, plain or gzip. Throws ReadError for anything else.
-Array read_idx(const std::filesystem::path& path);
+Array read_idx(const std::filesystem::path& path, const Bounds& bounds = {});
 
 }  // namespace variform::data

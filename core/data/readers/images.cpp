@@ -7,8 +7,9 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <system_error>
+
+#include "base/interrupt.h"
 
 namespace variform::data {
 namespace {
@@ -59,6 +60,7 @@ void ImageReader::refuse(const std::string& reason) const {
 }
 
 const ImageSize& ImageReader::open(const fs::path& path) {
+  base::stop_if_interrupted();
   path_ = path;
   read_whole(path, bytes_);
   codec_ = codec_of(bytes_);
@@ -83,6 +85,10 @@ const ImageSize& ImageReader::open(const fs::path& path) {
       static_cast<std::uint64_t>(size_.width * size_.height) / kPixelsPerByte > bytes_.size())
     throw ReadError(shown(path) + ": its header claims " + sides +
                     ", more than a file of its length can hold; it is damaged.");
+  // As many as decoding takes: the pixels, and what the codec keeps of them.
+  check_fits(shown(path) + " (" + sides + ")",
+             static_cast<std::uint64_t>(size_.width * size_.height) * (size_.is_colour ? 7 : 2), bounds_,
+             bytes_.size());
   return size_;
 }
 
@@ -95,8 +101,8 @@ namespace {
 /// The images one after another, [N, channels, height, width]; grey until one in colour comes.
 class Pile {
  public:
-  Pile(const ImageListing& listing, const fs::path& folder, std::uint8_t background)
-      : listing_(listing), folder_(folder), background_(background) {}
+  Pile(const ImageListing& listing, const fs::path& folder, std::uint8_t background, const Bounds& bounds)
+      : listing_(listing), folder_(folder), background_(background), bounds_(bounds), reader_(bounds) {}
 
   ImageFolder take() {
     result_.x.element = Element::kUint8;
@@ -135,15 +141,11 @@ class Pile {
 
   void make_room() {
     const auto n = static_cast<std::int64_t>(listing_.images.size());
-    try {
-      result_.x.bytes.resize(byte_count(
-          shown(folder_),
-          std::vector<std::int64_t>{n, static_cast<std::int64_t>(channels_), first_.height, first_.width},
-          Element::kUint8));
-    } catch (const std::bad_alloc&) {
-      throw ReadError(shown(folder_) + ": its " + std::to_string(n) +
-                      " images need more memory than there is.");
-    }
+    const std::vector<std::int64_t> shape{n, static_cast<std::int64_t>(channels_), first_.height,
+                                          first_.width};
+    const std::uint64_t bytes = byte_count(shown(folder_), shape, Element::kUint8);
+    check_fits(shown(folder_) + ", " + std::to_string(n) + " images", bytes, bounds_);
+    result_.x.bytes.resize(bytes);
   }
 
   void become_colour(std::size_t done) {
@@ -158,6 +160,7 @@ class Pile {
   const ImageListing& listing_;
   const fs::path& folder_;
   const std::uint8_t background_;
+  const Bounds& bounds_;
   ImageReader reader_;
   ImageSize first_;
   std::size_t pixels_ = 0, channels_ = 1;
@@ -167,12 +170,13 @@ class Pile {
 
 }  // namespace
 
-ImageFolder read_images(const fs::path& folder, std::uint8_t background) {
-  return read_images(folder, list_images(folder, Classes::kIfAny), background);
+ImageFolder read_images(const fs::path& folder, std::uint8_t background, const Bounds& bounds) {
+  return read_images(folder, list_images(folder, Classes::kIfAny), background, bounds);
 }
 
-ImageFolder read_images(const fs::path& folder, ImageListing listing, std::uint8_t background) {
-  ImageFolder result = Pile(listing, folder, background).take();
+ImageFolder read_images(const fs::path& folder, ImageListing listing, std::uint8_t background,
+                        const Bounds& bounds) {
+  ImageFolder result = Pile(listing, folder, background, bounds).take();
   if (!listing.labels.empty()) {
     result.labels = {Element::kInt64, {result.x.rows()}, {}};
     result.labels.bytes.resize(listing.labels.size() * sizeof(std::int64_t));

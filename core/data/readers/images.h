@@ -16,6 +16,7 @@ namespace variform::data {
 /// Reads one image after another, each file once; what it is is told by its first bytes, whatever its name says.
 class ImageReader {
  public:
+  explicit ImageReader(const Bounds& bounds = {}) : bounds_(bounds) {}
   /// Throws ReadError for a file that is no image that can be read here, or claims more pixels than it can hold.
   const ImageSize& open(const std::filesystem::path& path);
   /// Decodes the image that was opened into `out`, [height, width, 3 or 1]. Throws ReadError for a damaged one.
@@ -27,6 +28,7 @@ class ImageReader {
   std::vector<std::uint8_t> bytes_;
   const ImageCodec* codec_ = nullptr;
   ImageSize size_;
+  Bounds bounds_;
 };
 
 struct ImageFolder {
@@ -39,8 +41,10 @@ struct ImageFolder {
 
 /// Reads the images that list_images() finds. All must have one size. One colour image makes all three channels. Throws
 /// ReadError otherwise.
-ImageFolder read_images(const std::filesystem::path& folder, std::uint8_t background = 255);
+ImageFolder read_images(const std::filesystem::path& folder, std::uint8_t background = 255,
+                        const Bounds& bounds = {});
 /// The same for images that were listed already, all of them or some.
-ImageFolder read_images(const std::filesystem::path& folder, ImageListing listing, std::uint8_t background);
+ImageFolder read_images(const std::filesystem::path& folder, ImageListing listing, std::uint8_t background,
+                        const Bounds& bounds = {});
 
 }  // namespace variform::data

@@ -38,10 +38,22 @@ void jpeg_warn(j_common_ptr info, int level) {
   if (level < 0 && !is_harmless) jpeg_fail(info);
 }
 
+/// A progressive image may be told in scans without end, each of which goes over all pixels.
+void jpeg_watch(j_common_ptr info) {
+  constexpr int kMostScans = 200;  // encoders write about ten
+  const auto* decompress = reinterpret_cast<j_decompress_ptr>(info);
+  auto* error = reinterpret_cast<JpegError*>(info->err);
+  if (decompress->input_scan_number <= kMostScans) return;
+  std::snprintf(error->message.data(), error->message.size(), "more than %d scans", kMostScans);
+  std::longjmp(error->jump, 1);
+}
+
 struct JpegReader {
   jpeg_decompress_struct info{};
   JpegError error{};
+  jpeg_progress_mgr progress{};
   JpegReader() {
+    progress.progress_monitor = jpeg_watch;
     info.err = jpeg_std_error(&error.manager);
     error.manager.error_exit = jpeg_fail;
     error.manager.emit_message = jpeg_warn;
@@ -54,6 +66,7 @@ struct JpegReader {
 bool jpeg_header(JpegReader& reader, ImageBytes bytes, ImageSize& size) {
   if (setjmp(reader.error.jump) != 0) return false;
   jpeg_create_decompress(&reader.info);
+  reader.info.progress = &reader.progress;
   jpeg_mem_src(&reader.info, bytes.data(), static_cast<unsigned long>(bytes.size()));
   jpeg_read_header(&reader.info, TRUE);
   size.width = reader.info.image_width;

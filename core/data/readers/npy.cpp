@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <span>
 
 #include "data/readers/source.h"
 #include "data/readers/zip.h"
@@ -65,7 +66,7 @@ std::size_t width_of(const Type& type) {
 }
 
 template <class From, class To, class Convert>
-std::vector<std::uint8_t> converted(const std::vector<std::uint8_t>& bytes, const Convert& convert) {
+std::vector<std::uint8_t> converted(std::span<const std::uint8_t> bytes, const Convert& convert) {
   const std::size_t count = bytes.size() / sizeof(From);
   std::vector<std::uint8_t> result(count * sizeof(To));
   for (std::size_t i = 0; i < count; ++i) {
@@ -89,7 +90,7 @@ float half_to_float(std::uint16_t half) {
   return half & 0x8000 ? -value : value;
 }
 
-std::vector<std::uint8_t> widened(const std::vector<std::uint8_t>& bytes, Stored stored,
+std::vector<std::uint8_t> widened(std::span<const std::uint8_t> bytes, Stored stored,
                                   const std::string& file) {
   const auto widen = [](auto value) { return static_cast<std::int32_t>(value); };
   switch (stored) {
@@ -107,11 +108,11 @@ std::vector<std::uint8_t> widened(const std::vector<std::uint8_t>& bytes, Stored
         return static_cast<std::int64_t>(value);
       });
   }
-  return bytes;
+  return {bytes.begin(), bytes.end()};
 }
 
 /// From Fortran's order, in which the first index moves fastest, to C's.
-std::vector<std::uint8_t> in_c_order(const std::vector<std::uint8_t>& bytes,
+std::vector<std::uint8_t> in_c_order(std::span<const std::uint8_t> bytes,
                                      const std::vector<std::int64_t>& shape, std::size_t width) {
   std::vector<std::uint8_t> result(bytes.size());
   std::vector<std::size_t> strides, index(shape.size());
@@ -203,6 +204,8 @@ Array read_npy(ByteSource& source) {
   Array array{type.element, shape, {}};
   const std::uint64_t bytes = byte_count(source.name(), array.shape, array.element);
   const std::size_t width = width_of(type);
+  const bool is_copied = type.stored != Stored::kAsItIs || (is_fortran && shape.size() > 1);
+  source.check(is_copied ? bytes / size_of(array.element) * (width + size_of(array.element)) : bytes);
   array.bytes = read_rest(
       source, bytes / size_of(array.element) * width,
       describe_shape(array.shape) + " elements of " + std::to_string(width) + " bytes after the header");
@@ -214,10 +217,12 @@ Array read_npy(ByteSource& source) {
   return array;
 }
 
-Array read_npy(const std::filesystem::path& path) { return read_npy(*open_file(path)); }
+Array read_npy(const std::filesystem::path& path, const Bounds& bounds) {
+  return read_npy(*open_file(path, bounds));
+}
 
-Array read_npz(const std::filesystem::path& path, const std::string& member) {
-  const ZipFile zip(path);
+Array read_npz(const std::filesystem::path& path, const std::string& member, const Bounds& bounds) {
+  const ZipFile zip(path, bounds);
   const std::string file = zip.contains(member + ".npy") || !zip.contains(member) ? member + ".npy" : member;
   return read_npy(*zip.open(file));
 }

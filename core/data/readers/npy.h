@@ -13,11 +13,11 @@ class ByteSource;
 
 /// Reads an npy file. Throws ReadError for anything else, for Fortran order and for pickled objects, which
 /// only Python can read (and which may run code when read).
-Array read_npy(const std::filesystem::path& path);
+Array read_npy(const std::filesystem::path& path, const Bounds& bounds = {});
 Array read_npy(ByteSource& source);
 
 /// Reads one member of an npz file: "imgs" for imgs.npy. Other members are not looked at.
-Array read_npz(const std::filesystem::path& path, const std::string& member);
+Array read_npz(const std::filesystem::path& path, const std::string& member, const Bounds& bounds = {});
 
 /// The members of an npz file, without ".npy".
 std::vector<std::string> npz_members(const std::filesystem::path& path);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "data/readers/array.h"
 #include "data/readers/image_codecs.h"
 
 #define STB_IMAGE_IMPLEMENTATION
@@ -50,6 +51,9 @@ std::string measure_stb(ImageBytes bytes, ImageSize& size) {
   size.height = height;
   size.is_colour = true;
   if (width <= 0 || height <= 0 || size.width * size.height > kMostPixels) return "";
+  // What will be refused for its size is not decoded to see whether it is grey.
+  const auto decoded = static_cast<std::uint64_t>(4 * size.width * size.height);
+  if (decoded > kSmall && decoded / kMostRatio > bytes.size()) return "";
   const StbPixels pixels = stb_pixels(bytes, width, height);
   if (!pixels) return stbi_failure_reason();
   size.is_colour = false;
@@ -169,7 +173,7 @@ using Tiff = std::unique_ptr<TIFF, CloseTiff>;
 Tiff open_tiff(TiffFile& file) {
   const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(TIFFOpenOptionsAlloc(),
                                                                              TIFFOpenOptionsFree);
-  TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), tmsize_t{1} << 30);
+  TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), tmsize_t{1} << 28);
   TIFFOpenOptionsSetErrorHandlerExtR(options.get(), tiff_keep_message, &file);
   TIFFOpenOptionsSetWarningHandlerExtR(options.get(), tiff_ignore, nullptr);
   return Tiff(TIFFClientOpenExt(

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/interrupt.h"
 #include "data/readers/array.h"
 #include "data/readers/inflater.h"
 #include "data/readers/unpackers.h"
@@ -20,10 +21,10 @@ namespace fs = std::filesystem;
 
 class FileSource final : public ByteSource {
  public:
-  explicit FileSource(const fs::path& path) : name_(path.string()) {
+  FileSource(const fs::path& path, const Bounds& bounds) : ByteSource(bounds), name_(path.string()) {
     std::error_code error;
     if (fs::is_directory(path, error)) throw ReadError(name_ + ": expected a file, found a folder.");
-    bound_ = fs::file_size(path, error);
+    size_ = bound_ = fs::file_size(path, error);
     if (error) throw ReadError(name_ + ": cannot be read: " + error.message() + ".");
     file_.reset(std::fopen(path.c_str(), "rb"));
     if (!file_) throw ReadError(name_ + ": cannot be opened: " + std::strerror(errno) + ".");
@@ -45,9 +46,11 @@ class FileSource final : public ByteSource {
   }
   std::uint64_t bound() const override { return bound_; }
   const std::string& name() const override { return name_; }
+  std::uint64_t packed() const override { return unpack_ ? size_ : 0; }
 
  private:
   std::size_t plain(void* to, std::size_t n) {
+    base::stop_if_interrupted();
     const std::size_t got = std::fread(to, 1, n, file_.get());
     if (got < n && std::ferror(file_.get()) != 0)
       throw ReadError(name_ + ": cannot be read to its end: " + std::strerror(errno) + ".");
@@ -59,13 +62,15 @@ class FileSource final : public ByteSource {
   };
   std::string name_;
   std::unique_ptr<std::FILE, Close> file_;
-  std::uint64_t bound_ = 0;
+  std::uint64_t size_ = 0, bound_ = 0;
   Unpack unpack_;  // when the file is compressed
 };
 
 }  // namespace
 
-std::unique_ptr<ByteSource> open_file(const fs::path& path) { return std::make_unique<FileSource>(path); }
+std::unique_ptr<ByteSource> open_file(const fs::path& path, const Bounds& bounds) {
+  return std::make_unique<FileSource>(path, bounds);
+}
 
 std::vector<std::uint8_t> read_exactly(ByteSource& source, std::uint64_t n, const std::string& what) {
   auto fail = [&](const std::string& found) {
@@ -74,6 +79,7 @@ std::vector<std::uint8_t> read_exactly(ByteSource& source, std::uint64_t n, cons
   };
   if (n > source.bound())
     fail("a file that can hold no more than " + std::to_string(source.bound()) + " bytes");
+  source.check(n);
   // Pages of memory are taken when they are written to, so that what is reserved costs nothing where a damaged header
   // asks for too much; beyond it, doubling stays within twice what has really been read.
   constexpr std::uint64_t kReserved = std::uint64_t{1} << 28, kAtOnce = 1u << 18;
@@ -99,7 +105,7 @@ std::vector<std::uint8_t> read_rest(ByteSource& source, std::uint64_t n, const s
   return bytes;
 }
 
-void swap_bytes(std::vector<std::uint8_t>& bytes, std::size_t width) {
+void swap_bytes(std::span<std::uint8_t> bytes, std::size_t width) {
   if (width < 2) return;
   for (std::size_t i = 0; i + width <= bytes.size(); i += width) {
     const auto first = bytes.begin() + static_cast<std::ptrdiff_t>(i);

@@ -9,6 +9,7 @@
 
 #include <isa-l/crc.h>
 
+#include "base/interrupt.h"
 #include "data/readers/array.h"
 #include "data/readers/inflater.h"
 
@@ -78,7 +79,8 @@ Directory find_directory(const std::filesystem::path& path, std::uint64_t file_s
 class ZipFile::Source final : public ByteSource {
  public:
   Source(const ZipFile& zip, const Member& member, std::uint64_t data_offset)
-      : name_(zip.path_.string() + " (member " + member.name + ")"),
+      : ByteSource(zip.bounds_),
+        name_(zip.path_.string() + " (member " + member.name + ")"),
         member_(member),
         file_(zip.path_, std::ios::binary),
         compressed_left_(member.compressed) {
@@ -99,9 +101,11 @@ class ZipFile::Source final : public ByteSource {
   }
   std::uint64_t bound() const override { return std::min(member_.size, member_.compressed * kDeflateRatio); }
   const std::string& name() const override { return name_; }
+  std::uint64_t packed() const override { return inflater_ ? member_.compressed : 0; }
 
  private:
   std::size_t stored(std::uint8_t* to, std::size_t room) {
+    base::stop_if_interrupted();
     const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(room, compressed_left_));
     file_.read(reinterpret_cast<char*>(to), static_cast<std::streamsize>(n));
     if (!file_) throw ReadError(name_ + ": cannot be read to its end; the file is truncated.");
@@ -125,7 +129,7 @@ class ZipFile::Source final : public ByteSource {
   std::uint32_t crc_ = 0;
 };
 
-ZipFile::ZipFile(const std::filesystem::path& path) : path_(path) {
+ZipFile::ZipFile(const std::filesystem::path& path, const Bounds& bounds) : path_(path), bounds_(bounds) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error))
     throw ReadError(path.string() + ": expected a file, found a folder.");

@@ -14,7 +14,7 @@ namespace variform::data {
 class ZipFile {
  public:
   /// Reads the central directory. Throws ReadError when the file is no zip file or is truncated.
-  explicit ZipFile(const std::filesystem::path& path);
+  explicit ZipFile(const std::filesystem::path& path, const Bounds& bounds = {});
 
   /// The members' names, in the file's order.
   std::vector<std::string> names() const;
@@ -35,6 +35,7 @@ class ZipFile {
   Member parse_member(const std::uint8_t* at, const std::uint8_t* end) const;
 
   std::filesystem::path path_;
+  Bounds bounds_;
   std::uint64_t file_size_ = 0;
   std::vector<Member> members_;
 };

@@ -1,0 +1,24 @@
+#pragma once
+// Whether somebody wants the program to end: set by the program's signal handler, asked by work that takes long.
+
+#include <csignal>
+#include <stdexcept>
+#include <string>
+
+namespace variform::base {
+
+/// Thrown by work that ends because of a signal. The message says what was being done.
+class Interrupted : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The one flag of the process; a signal handler may set it. 0: nobody wants to end it.
+volatile std::sig_atomic_t& interrupt_flag();
+
+/// Throws Interrupted when the flag is set. Cheap: may be asked for every piece of a file.
+inline void stop_if_interrupted(const char* doing = "reading") {
+  if (interrupt_flag() != 0) throw Interrupted(std::string("interrupted while ") + doing);
+}
+
+}  // namespace variform::base
