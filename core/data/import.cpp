@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "base/interrupt.h"
 #include "checkpoint/file.h"
 #include "checkpoint/sha256.h"
 #include "config/text.h"
@@ -210,6 +211,8 @@ class Import {
       try {
         file.add(converter.convert(options_.folder / found_.images[place]));
         if (!plan_.labels.empty()) labels.push_back(plan_.labels[place]);
+      } catch (const base::Interrupted&) {
+        return false;
       } catch (const ReadError& error) {
         if (!options_.skip_damaged) throw;
         result_.damaged.emplace_back(error.what());
