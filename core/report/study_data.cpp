@@ -240,7 +240,7 @@ std::vector<std::size_t> StudyResults::cells_of(const std::vector<const StudyRow
   return {found.begin(), found.end()};
 }
 
-StudyResults read_study(const fs::path& folder, const fs::path& runs) {
+StudyResults read_study(const fs::path& folder, const fs::path& runs) try {
   const std::optional<json> summary = read_json(folder / "study.json");
   if (!summary)
     throw Error("there is no study in " + folder.string() +
@@ -271,6 +271,10 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) {
   results.warnings = sources.warnings();
   if (!lost.empty()) results.problems.push_back(gone(lost));
   return results;
+} catch (const json::exception& error) {
+  throw Error((folder / "study.json").string() +
+              ": expected what `variform study` writes, found another form (" + error.what() +
+              "); run the study again, it makes what is missing.");
 }
 
 std::string csv_of(const StudyResults& results) {
