@@ -8,6 +8,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/short_hash.h"
+
 namespace variform::config {
 namespace {
 
@@ -98,14 +100,7 @@ std::string shorten(std::string_view text, std::size_t characters) {
   return std::string(text);
 }
 
-std::string short_hash(std::string_view text) {
-  std::uint64_t hash = 14695981039346656037ull;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  hash ^= hash >> 32;
-  std::string out;
-  for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[(hash >> shift) & 15];
-  return out;
-}
+std::string short_hash(std::string_view text) { return base::short_hash(text); }
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
   std::string out;
