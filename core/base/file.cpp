@@ -16,18 +16,13 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/live_temporaries.h"
+#include "base/retry.h"
 #include "base/temporary_name.h"
 
 namespace variform::base {
 namespace fs = std::filesystem;
 namespace {
-
-template <class Call>
-auto retried(Call call) {
-  auto result = call();
-  while (result == -1 && errno == EINTR) result = call();
-  return result;
-}
 
 fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
@@ -124,7 +119,7 @@ bool is_special(const fs::path& path) {
 int open_special(const fs::path& path) {
   // By its number: opening the name would begin a file again at its first byte, and no socket has one.
   if (const auto number = descriptor_of(path)) return ::fcntl(*number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  return ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+  return retried([&] { return ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW); });
 }
 
 void require_inside(const fs::path& folder, const fs::path& path) {
@@ -143,6 +138,7 @@ void require_inside(const fs::path& folder, const fs::path& path) {
 Temporary::Temporary(const fs::path& folder, Kind kind) {
   for (;;) {
     path_ = (folder.empty() ? fs::path(".") : folder) / temporary_name();
+    live_ = note_live(path_);
     if (kind == Kind::kName) {
       is_mine_ = true;
       return;
@@ -155,9 +151,10 @@ Temporary::Temporary(const fs::path& folder, Kind kind) {
       is_mine_ = ::mkdir(path_.c_str(), kind == Kind::kPrivateFolder ? 0700 : 0777) == 0;
     }
     if (is_mine_) return;
-    if (errno == EEXIST) continue;
     error_ = errno;
-    return;
+    forget_live(live_);
+    if (error_ != EEXIST) return;
+    error_ = 0;
   }
 }
 
@@ -165,6 +162,7 @@ Temporary::~Temporary() {
   if (descriptor_ >= 0) ::close(descriptor_);
   std::error_code ignored;
   if (is_mine_) fs::remove_all(path_, ignored);
+  if (is_mine_) forget_live(live_);
 }
 
 int Temporary::become(const fs::path& path) {
@@ -173,16 +171,18 @@ int Temporary::become(const fs::path& path) {
   if (S_ISREG(status.st_mode)) {
     if (const int problem = not_replaceable(path)) return problem;
     const bool is_open = descriptor_ >= 0;
-    const int file =
-        is_open ? std::exchange(descriptor_, -1) : ::open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    const int file = is_open
+                         ? std::exchange(descriptor_, -1)
+                         : retried([&] { return ::open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC); });
     if (file < 0) return errno;
     int problem = retried([&] { return ::fsync(file); }) == 0 ? 0 : errno;
     // Not repeated: on Linux the descriptor is gone even if close says EINTR.
     if (::close(file) != 0 && errno != EINTR && problem == 0) problem = errno;
     if (problem != 0) return problem;
   }
-  if (::rename(path_.c_str(), path.c_str()) != 0) return errno;
+  if (retried([&] { return ::rename(path_.c_str(), path.c_str()); }) != 0) return errno;
   is_mine_ = false;
+  forget_live(live_);
   return sync_folder(folder_of(path));
 }
 
@@ -236,7 +236,7 @@ void append_text(const fs::path& path, std::string_view text) {
 
 int try_rename(const fs::path& from, const fs::path& to) {
   if (const int problem = not_replaceable(to)) return problem;
-  return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+  return retried([&] { return ::rename(from.c_str(), to.c_str()); }) == 0 ? 0 : errno;
 }
 
 void require_writable(const fs::path& path, const PlannedFile& planned) {

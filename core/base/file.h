@@ -58,6 +58,7 @@ class Temporary {
  private:
   std::filesystem::path path_;
   int descriptor_ = -1, error_ = 0;
+  int live_ = -1;  ///< its place in live_temporaries.h
   bool is_mine_ = false;
 };
 

@@ -3,7 +3,6 @@
 #include "base/lock.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/file.h"
 #include "base/retry.h"
 
 namespace variform::base {
@@ -113,13 +113,14 @@ std::optional<FileLock> FileLock::try_to_take(const fs::path& path, After after,
       throw std::runtime_error("cannot lock " + path.string() + ": " + std::strerror(errno) +
                                (errno == ELOOP ? "; it is a link, which is not followed: remove it" : ""));
     FileLock lock(file, path, after, true);
-    if (retried([&] { return ::flock(file, LOCK_EX | LOCK_NB); }) != 0) {
-      lock.after_ = After::kStays;  // it is another's
-      if (errno == EWOULDBLOCK) {
-        holder = read_holder(file);
-        return {};
-      }
-      lock.is_real_ = false;  // ENOLCK, EOPNOTSUPP: no locks here
+    const Lock state = base::lock(file, path);
+    if (state != Lock::kTaken) lock.after_ = After::kStays;  // the name is another's
+    if (state == Lock::kHeld) {
+      holder = read_holder(file);
+      return {};
+    }
+    if (state == Lock::kUnknown) {
+      lock.is_real_ = false;
       return lock;
     }
     if (!lock.is_in_place()) {  // removed between open and flock

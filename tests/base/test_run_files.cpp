@@ -6,18 +6,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "base/contents.h"
+#include "base/file.h"
 #include "base/json_file.h"
+#include "base/live_temporaries.h"
 #include "base/lock.h"
 #include "base/retry.h"
 #include "base/sealed_lines.h"
+#include "catch.h"
 
 using namespace variform::base;
 namespace fs = std::filesystem;
@@ -211,4 +215,59 @@ TEST_CASE("an interrupted call is made again", "[signals]") {
   ::sigaction(SIGALRM, &before, nullptr);
   ::close(ends[0]);
   ::close(ends[1]);
+}
+
+TEST_CASE("a process that ends at once takes its temporaries with it", "[signals]") {
+  const OwnFolder folder;
+  fs::create_directory(folder.path / "kept");
+  put(folder.path / "kept" / "c", "text");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const Temporary file(folder.path, Temporary::Kind::kFile), tree(folder.path, Temporary::Kind::kFolder);
+    Temporary became(folder.path, Temporary::Kind::kFile);
+    for (int i = 0; i < 300; ++i) put(tree.path() / ("a" + std::to_string(i)), "text");
+    fs::create_directory(tree.path() / "inner");
+    put(tree.path() / "inner" / "b", "text");
+    fs::create_directory_symlink(folder.path / "kept", tree.path() / "link");
+    became.become(folder.path / "done");
+    if (::fork() == 0) {  // whose they are not
+      remove_live_temporaries();
+      ::_exit(0);
+    }
+    ::wait(nullptr);
+    if (!fs::exists(file.path())) ::_exit(1);
+    remove_live_temporaries();
+    ::_exit(0);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  CHECK(status == 0);
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder.path))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  CHECK(names == std::vector<std::string>{"done", "kept"});
+  CHECK(fs::exists(folder.path / "kept" / "c"));  // a link is not followed
+}
+
+TEST_CASE("files are written whole whatever signals interrupt", "[signals]") {
+  struct sigaction action {
+  }, before{};
+  action.sa_handler = [](int) {};  // without SA_RESTART
+  REQUIRE(::sigaction(SIGALRM, &action, &before) == 0);
+  const OwnFolder folder;
+  const std::string text(1 << 20, 'x');
+  itimerval often{{0, 300}, {0, 300}}, never{{0, 0}, {0, 0}};
+  ::setitimer(ITIMER_REAL, &often, nullptr);
+  for (int i = 0; i < 40; ++i) {
+    write_text_file(folder.path / "whole", text);
+    append_text(folder.path / "lines", "line\n");
+    if (contents_of(folder.path / "whole") != text) FAIL("a part of the file is missing");
+    Holder holder;
+    CHECK(FileLock::try_to_take(folder.path / "lock", FileLock::After::kIsRemoved, holder));
+  }
+  ::setitimer(ITIMER_REAL, &never, nullptr);
+  ::sigaction(SIGALRM, &before, nullptr);
+  CHECK(contents_of(folder.path / "lines").size() == 200);
+  CHECK(clean_temporaries(folder.path) == 0);
 }
