@@ -12,8 +12,11 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "base/live_temporaries.h"
@@ -135,7 +138,22 @@ void require_inside(const fs::path& folder, const fs::path& path) {
 
 // --------------------------------------------------------------------------------------------------- temporaries
 
+namespace {
+
+// Whether this process has not been asked about a folder before.
+bool is_first_time_in(const fs::path& folder) {
+  static std::mutex mutex;
+  static std::set<std::string> seen;  // of the whole process: what others left is looked for once
+  std::error_code error;
+  const std::string name = fs::absolute(folder, error).lexically_normal().string();
+  const std::lock_guard lock(mutex);
+  return seen.insert(name).second;
+}
+
+}  // namespace
+
 Temporary::Temporary(const fs::path& folder, Kind kind) {
+  if (const fs::path own = folder.empty() ? fs::path(".") : folder; is_first_time_in(own)) clean_temporaries(own);
   for (;;) {
     path_ = (folder.empty() ? fs::path(".") : folder) / temporary_name();
     live_ = note_live(path_);

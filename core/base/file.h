@@ -32,7 +32,8 @@ void require_inside(const std::filesystem::path& folder, const std::filesystem::
 // ------------------------------------------------------------------------------------------------- temporaries
 
 /// A new file or folder in the folder of what it will become, removed by the destructor unless it became that. Its name is
-/// hidden, cannot be guessed, and says whose it is, for clean_temporaries(). The only way to make temporaries.
+/// hidden, cannot be guessed, and says whose it is, for clean_temporaries(). The only way to make temporaries. A process's
+/// first one in a folder removes those that dead processes have left there.
 class Temporary {
  public:
   enum class Kind {

@@ -34,6 +34,8 @@ class FileLock {
 
   /// False where the file system knows no locks: whoever else works there is not kept out.
   bool is_real() const { return is_real_; }
+  /// For a child that is to keep the lock after this process: it inherits the descriptor.
+  int descriptor() const { return file_; }
   /// Whether the name still means the file that is locked: a folder above it may have been renamed meanwhile.
   bool is_in_place() const;
 

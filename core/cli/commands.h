@@ -13,6 +13,7 @@
 
 namespace variform::cli {
 
+/// README.md has the table.
 inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130;
 
 /// Options that every command understands.
@@ -46,13 +47,17 @@ void add_show_command(Command data, Common& common, Action& action);    // data 
 void add_new_command(Command app, Common& common, Action& action);      // new
 void add_study_commands(Command app, Common& common, Action& action);   // study, report
 
-/// True after Ctrl-C and after every other signal that asks a process to end or a queue sends before it takes the
-/// machine away: TERM, HUP (unless started by nohup), USR1, USR2, QUIT, XCPU, and PIPE, when nobody reads what is
-/// written.
-bool interrupted();
-/// Installs the handlers. However many such signals come, work ends in order; only Ctrl-C's third ends the process at
-/// once.
+/// Installs the handlers of the signals that ask a process to end, or that a queue sends before it takes the machine away:
+/// INT, TERM, QUIT, USR1, USR2, XCPU, XFSZ, HUP (unless started by nohup), and PIPE, when nobody reads what is written.
+/// Until watch_signals() they end the process at once, with its temporaries and kInterrupted.
+void install_signal_handlers();
+/// From here on there is something to keep: however many such signals come, work goes on until it has seen interrupted(),
+/// and ends in order. Only Ctrl-C's third ends the process at once.
 void watch_signals();
+/// True after the first such signal.
+bool interrupted();
+/// Its name, "SIGTERM".
+const char* interrupting_signal();
 
 /// Splits `CONFIG… [a.b=VALUE…]`: files first, then overrides (anything with '=' whose left side is a dotted key).
 /// A file that is not there is looked for relative to the installation's or checkout's configs, too.

@@ -1,6 +1,5 @@
-// What the commands share: places, signals, arguments.
+// What the commands share: places, arguments, standard output.
 
-#include <csignal>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -18,31 +17,9 @@ namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
 
-volatile std::sig_atomic_t was_interrupted = 0, times_ctrl_c = 0;
-
-constexpr int kTimesToForce = 3;  // presses of Ctrl-C
-
-void on_signal(int signal) {
-  const int error = errno;
-  if (signal == SIGINT) times_ctrl_c = times_ctrl_c + 1;
-  if (times_ctrl_c >= kTimesToForce) ::_exit(kInterrupted);
-  // Neither where the terminal or the reader is gone.
-  constexpr char kText[] = "\nending in order; to end at once, without that: Ctrl-C three times\n";
-  if (!was_interrupted && signal != SIGPIPE && signal != SIGHUP)
-    if (::write(STDERR_FILENO, kText, sizeof kText - 1) < 0) errno = 0;
-  was_interrupted = 1;
-  errno = error;
-}
-
 // Where results go: stdout as the program found it, once guard_stdout() has been called.
 int result_descriptor = STDOUT_FILENO;
 bool result_was_lost = false;
-
-// nohup and the like have set it so, and mean it.
-bool is_ignored(int signal) {
-  struct sigaction present {};
-  return ::sigaction(signal, nullptr, &present) == 0 && present.sa_handler == SIG_IGN;
-}
 
 // The folders that hold configs/, datasets/ and template/: share/variform of an installation or of a build folder (links
 // there), and the checkout.
@@ -66,18 +43,6 @@ fs::path shared_folder(const std::string& name) {
     if (fs::is_directory(home / name)) return fs::weakly_canonical(home / name);
   return {};
 }
-
-void watch_signals() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;  // what is being written goes on
-  for (int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
-  for (int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGXCPU, SIGPIPE})
-    if (!is_ignored(signal)) ::sigaction(signal, &action, nullptr);
-  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), which has a sentence
-}
-
-bool interrupted() { return was_interrupted != 0; }
 
 train::Places Common::places() const {
   train::Places places;

@@ -1,6 +1,5 @@
 // The program: parses the command line, runs one command, and turns exceptions into exit codes and sentences.
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -58,7 +57,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), which has a sentence
+  variform::cli::install_signal_handlers();
   variform::train::keep_freed_memory();
   variform::train::flush_denormals();
   int code = run(argc, argv);

@@ -12,12 +12,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
 
+#include "base/json_file.h"
 #include "checkpoint/sha256.h"
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
@@ -133,8 +133,10 @@ std::optional<json> loaded(train::Session& network, const fs::path& folder, cons
     if (!changes.empty()) throw std::runtime_error(changes);
     network.assembly->load(snapshot.tensors, network.assembly->kinds());
     network.assembly->set_training(false);
-    std::ifstream done(folder / "DONE");
-    return json::parse(done).at("evaluation");
+    const base::JsonFile done(folder / "DONE");
+    const base::JsonValue evaluation = done.root().at("evaluation");
+    for (const auto& [name, value] : evaluation.members()) value.number();
+    return evaluation.raw();
   } catch (const std::exception& error) {
     source.observer.message("the feature network in " + folder.string() +
                             " is trained again, since it cannot be used: " + error.what());

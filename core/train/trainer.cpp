@@ -200,11 +200,12 @@ void Trainer::record_with(RepeatedStep::MakeRecorder make) {
   repeated_ = RepeatedStep(std::move(make), [this](const std::string& text) { observer_.message(text); });
 }
 
-void Trainer::restore(const checkpoint::Snapshot& snapshot) {
+void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics) {
   assembly_.load(snapshot.tensors, assembly_.kinds());
   optimizer_.load(snapshot.tensors);
   progress_ = Progress::from(snapshot.tensors, assembly_.spec().options.device());
-  folder_.truncate_metrics(progress_.metrics_bytes);
+  folder_.truncate_metrics(progress_.metrics_bytes, accept_changed_metrics);
+  progress_.metrics_bytes = folder_.metrics_bytes();
   evaluated_at_ = progress_.step;
   restored_ = true;
   // Chosen while a schedule was running that has become longer, or by an earlier release: not comparable any more.
