@@ -63,7 +63,7 @@ std::string sealed_line(const nlohmann::json& object) {
   return body.substr(0, body.size() - 1) + before_check() + short_hash(body) + "\"}\n";
 }
 
-SealedLines sealed_lines_in(std::string_view text) {
+SealedLines sealed_lines_in(std::string_view text, IsRight is_right) {
   SealedLines found;
   bool seen_check = false;
   std::size_t number = 0;
@@ -75,6 +75,7 @@ SealedLines sealed_lines_in(std::string_view text) {
     }
     Line line = read_line(text.substr(0, end), ++number);
     seen_check = seen_check || line.has_check;
+    line.is_intact = line.is_intact && (!is_right || is_right(line.object));
     if (line.is_intact && line.has_check == seen_check) found.lines.push_back(std::move(line.object));
     else found.damaged.push_back(line.number);
     text.remove_prefix(end + 1);
@@ -82,10 +83,10 @@ SealedLines sealed_lines_in(std::string_view text) {
   return found;
 }
 
-SealedLines read_sealed_lines(const std::filesystem::path& file) {
+SealedLines read_sealed_lines(const std::filesystem::path& file, IsRight is_right) {
   if (!is_there(file)) return {};
   try {
-    return sealed_lines_in(contents_of(file));
+    return sealed_lines_in(contents_of(file), is_right);
   } catch (const std::runtime_error& error) {
     SealedLines nothing;
     nothing.problem = error.what();

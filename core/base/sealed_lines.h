@@ -28,8 +28,10 @@ struct SealedLines {
 };
 
 /// Lines before the first check are of an earlier release: they are judged by their form alone.
-SealedLines read_sealed_lines(const std::filesystem::path& file);
-/// The same for its first bytes.
-SealedLines sealed_lines_in(std::string_view text);
+/// `is_right`, if given, says which objects are.
+using IsRight = bool (*)(const nlohmann::json& object);
+SealedLines read_sealed_lines(const std::filesystem::path& file, IsRight is_right = nullptr);
+/// The same for a text.
+SealedLines sealed_lines_in(std::string_view text, IsRight is_right = nullptr);
 
 }  // namespace variform::base

@@ -7,13 +7,13 @@
 
 #include "base/contents.h"
 #include "base/json_file.h"
-#include "base/sealed_lines.h"
 #include "checkpoint/snapshot.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/run_status.h"
 #include "config/load.h"
 #include "config/run_environment.h"
+#include "config/run_metrics.h"
 #include "report/table.h"
 #include "train/checkpoints.h"
 #include "train/data_facts.h"
@@ -42,12 +42,10 @@ json json_in(const fs::path& file, json& problems) {
 // The last line of metrics.jsonl for each split.
 json last_metrics(const fs::path& run, json& problems) {
   json last = json::object();
-  const base::SealedLines metrics = base::read_sealed_lines(run / "metrics.jsonl");
+  const base::SealedLines metrics = config::metrics_of(run);
   if (const std::string problem = metrics.sentence(run / "metrics.jsonl"); !problem.empty())
     problems.push_back(problem);
-  for (const json& line : metrics.lines)
-    if (const auto split = line.find("split"); split != line.end() && split->is_string())
-      last[split->get<std::string>()] = line;
+  for (const json& line : metrics.lines) last[line.at("split").get<std::string>()] = line;
   return last;
 }
 
@@ -251,7 +249,7 @@ bool is_run(const fs::path& path) {
 
 std::string described_run(const fs::path& run, bool as_json) {
   const json described = run_json(run);
-  return as_json ? described.dump(2, ' ', false, json::error_handler_t::replace) : text_of_run(described);
+  return as_json ? json_text(described) : text_of_run(described);
 }
 
 }  // namespace variform::cli

@@ -13,6 +13,8 @@
 
 #include "base/contents.h"
 #include "base/json_file.h"
+#include "base/name.h"
+#include "base/quote.h"
 #include "config/load.h"
 #include "config/run_environment.h"
 #include "config/text.h"
@@ -50,6 +52,17 @@ Labels labels_of(const base::JsonValue& entry) {
     labels.emplace_back(pair[0].text(), pair[1].text());
   }
   return labels;
+}
+
+// The file that an entry of study.json names: below that folder, and nowhere else.
+fs::path inside(const fs::path& folder, const base::JsonValue& entry) {
+  const fs::path file = entry.at("file").text();
+  const bool leads_away =
+      std::any_of(file.begin(), file.end(), [](const fs::path& part) { return part == ".."; });
+  if (file.is_absolute() || leads_away)
+    throw Error("the study's study.json names the file " + config::quote(file.string()) +
+                ", which does not lie in " + folder.string() + ".");
+  return folder / file;
 }
 
 // Adds one row for each number of an evaluation: at the top, { mean, se } in `values`, { value, se } in other sections.
@@ -170,7 +183,7 @@ std::optional<json> result_in(const fs::path& file, std::vector<Lost>& lost) {
 void add_evaluation(StudyResults& results, const base::JsonValue& cell, const base::JsonValue& evaluation,
                     const fs::path& run, const std::pair<Digests, std::string>& made_by, Sources& sources,
                     std::vector<Lost>& lost) {
-  const fs::path file = run / evaluation.at("file").text();
+  const fs::path file = inside(run, evaluation);
   const std::optional<json> result = result_in(file, lost);
   if (!result) return;
   const json& found = *result;
@@ -204,11 +217,14 @@ void add_cell(StudyResults& results, const base::JsonValue& cell, const fs::path
     if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
   }
   if (const auto run = cell.find("run")) {  // else it is not done yet
+    if (const std::string problem = base::name_problem(run->text()); !problem.empty())
+      throw Error("the study's study.json names a run " + config::quote(run->text()) +
+                  ", which is no name: " + problem + ".");
     entry.run = runs / run->text();
     entry.seed = cell.at("seed").unsigned_integer();
     if (const auto pictures = cell.find("pictures"))
       for (const base::JsonValue& picture : pictures->elements())
-        entry.pictures.push_back({picture.at("name").text(), entry.run / picture.at("file").text()});
+        entry.pictures.push_back({picture.at("name").text(), inside(entry.run, picture)});
     const auto made_by = sources.of_run(entry.run);
     sources.add_data(entry.run, made_by.second);
     for (const base::JsonValue& evaluation : cell.at("evaluations").elements())
@@ -220,13 +236,6 @@ void add_cell(StudyResults& results, const base::JsonValue& cell, const fs::path
 std::string number(double value) { return std::isfinite(value) ? config::format_plain(value) : "nan"; }
 
 }  // namespace
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of("\",\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
 
 std::string label_of(const Labels& labels, const std::string& axis) {
   for (const auto& [name, label] : labels)
@@ -280,7 +289,7 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) try {
     row.stage = comparison.at("stage").text();
     row.evaluation = comparison.at("name").text();
     row.labels = labels_of(comparison);
-    const fs::path file = folder / comparison.at("file").text();
+    const fs::path file = inside(folder, comparison);
     const std::optional<json> found = result_in(file, lost);
     if (!found) continue;
     row.commit = found->value("commit", json()).is_string() ? found->at("commit").get<std::string>() : "";
@@ -297,16 +306,16 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) try {
 
 std::string csv_of(const StudyResults& results) {
   std::string text = "stage";
-  for (const std::string& axis : results.axes) text += "," + csv_field(axis);
+  for (const std::string& axis : results.axes) text += "," + base::csv_cell(axis);
   text += ",evaluation,epoch,step,metric,value,se,hash,run_seed,commit,plugins,data\n";
   for (const StudyRow& row : results.rows) {
-    text += csv_field(row.stage);
-    for (const std::string& axis : results.axes) text += "," + csv_field(label_of(row.labels, axis));
-    text += "," + csv_field(row.evaluation) + "," + (row.epoch ? number(*row.epoch) : "end") + "," +
-            (row.step ? std::to_string(*row.step) : "") + "," + csv_field(row.metric) + "," +
-            number(row.value) + "," + (row.error ? number(*row.error) : "") + "," + row.hash + "," +
-            (row.seed ? std::to_string(*row.seed) : "") + "," + csv_field(row.commit) + "," + row.plugins +
-            "," + csv_field(row.data) + "\n";
+    text += base::csv_cell(row.stage);
+    for (const std::string& axis : results.axes) text += "," + base::csv_cell(label_of(row.labels, axis));
+    text += "," + base::csv_cell(row.evaluation) + "," + (row.epoch ? number(*row.epoch) : "end") + "," +
+            (row.step ? std::to_string(*row.step) : "") + "," + base::csv_cell(row.metric) + "," +
+            number(row.value) + "," + (row.error ? number(*row.error) : "") + "," + base::csv_cell(row.hash) +
+            "," + (row.seed ? std::to_string(*row.seed) : "") + "," + base::csv_cell(row.commit) + "," +
+            row.plugins + "," + base::csv_cell(row.data) + "\n";
   }
   return text;
 }

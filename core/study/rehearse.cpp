@@ -10,7 +10,7 @@
 #include <set>
 
 #include "base/json_file.h"
-#include "config/file.h"
+#include "base/file.h"
 #include "study/process.h"
 
 namespace variform::study {
@@ -72,7 +72,7 @@ class Rehearser {
     try {
       const Resolved resolved = options_.build(
           with_runs(plan_, cells_, cell, [&](std::size_t other) { return run_folder(other).string(); }));
-      config::write_text_file(config, resolved.config);
+      base::write_text_file(config, resolved.config);
     } catch (const std::exception& error) {
       return problem(cell, error.what());
     }
@@ -139,7 +139,7 @@ class Rehearser {
     if (!read_result(cell, "evaluate", run_folder(cell) / file, result)) return;
     for (const std::string& metric : not_tried)
       result["not tried"][metric] = {{"value", 0.0}, {"se", nullptr}};
-    config::write_text_file(run_folder(cell) / file, result.dump());
+    base::write_text_file(run_folder(cell) / file, result.dump());
     made_[run_name(cell)][&evaluation] = file;
   }
 
@@ -184,7 +184,7 @@ class Rehearser {
     if (!execute(cell, std::move(arguments))) return;
     json result;
     if (!read_result(cell, "compare", file, result)) return;
-    config::write_text_file(file, result.dump());
+    base::write_text_file(file, result.dump());
   }
 
   void write_summary() {
@@ -211,7 +211,7 @@ class Rehearser {
       summary["cells"].push_back(std::move(cell));
     }
     summary["comparisons"] = comparisons();
-    config::write_text_file(options_.folder / "study" / "study.json", summary.dump());
+    base::write_text_file(options_.folder / "study" / "study.json", summary.dump());
   }
 
   const Plan& plan_;

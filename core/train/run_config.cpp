@@ -60,10 +60,12 @@ RunConfig judged(const std::string& file, std::vector<Difference> all) {
     found.found = file + " was changed since the checkpoint was written: " + in_words(others, "there") + ".";
   } else if (std::all_of(all.begin(), all.end(), [](const Difference& one) { return !one.values[0]; })) {
     found.state = RunConfig::State::kCut;
+    found.is_file_good = false;
     found.found = file + " is not whole: " + std::to_string(all.size()) +
                   " keys of the run's config are missing in it, the first is " + all[0].key + ".";
   } else {
     found.state = RunConfig::State::kEdited;
+    found.is_file_good = false;
     found.found = file + " was changed since the checkpoint was written: " + in_words(all, "there") + ".";
     for (const Difference& one : all)
       if (one.values[0]) found.edited.push_back(one.key + "=" + *one.values[0]);
@@ -80,11 +82,16 @@ RunConfig compare_config(const fs::path& run, const checkpoint::Snapshot& snapsh
   const fs::path file = run / "config.resolved.toml";
   RunConfig unreadable;
   unreadable.state = RunConfig::State::kCut;
+  unreadable.is_file_good = false;
   try {
     const std::string text = base::contents_of(file);
     if (text == kept->second) return {};
     const auto replaced = snapshot.attributes.find(kReplacesConfig);
-    if (replaced != snapshot.attributes.end() && replaced->second == base::short_hash(text)) return {};
+    if (replaced != snapshot.attributes.end() && replaced->second == base::short_hash(text)) {
+      RunConfig left;
+      left.is_file_good = false;
+      return left;
+    }
     std::vector<Difference> all =
         config::differences({laid_over(text, file.c_str(), overrides),
                              laid_over(kept->second, "config in the checkpoint", overrides)});

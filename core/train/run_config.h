@@ -24,6 +24,7 @@ struct RunConfig {
     kEdited,  ///< the folder's has other values
   };
   State state = State::kSame;
+  bool is_file_good = true;         ///< what the folder's says may be gone on with; else the checkpoint's is
   std::string found;                ///< what is wrong, as a sentence; empty: nothing
   std::vector<std::string> edited;  ///< overrides ("train.steps=60") that would mean the folder's values
 };

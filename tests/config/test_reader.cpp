@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/quote.h"
 #include "config/schedule.h"
 #include "fake_catalog.h"
 
