@@ -178,8 +178,8 @@ int finish(Console& console, train::RunFolder& folder, Composed& composed, const
     console.message("best: step " + std::to_string(outcome.best_step));
   if (!outcome.not_finite.empty())
     console.message("warning: the last evaluation has " + outcome.not_finite + "; DONE says so, too");
-  folder.mark_done(summary_of(outcome, composed.judging));
   if (options.model_only) keep_model_only(folder);
+  folder.mark_done(summary_of(outcome, composed.judging));
   return kDone;
 }
 
@@ -206,11 +206,24 @@ int train_to_end(Console& console, train::RunFolder& folder, const TrainOptions&
   }
 }
 
+// Whether a training has done all its steps, and was killed before it could say so.
+bool was_killed_at_its_end(const checkpoint::Snapshot& snapshot, const train::Session& session,
+                           const train::RunFolder& folder) {
+  const auto number = [&](const char* name) {
+    const auto found = snapshot.tensors.find(name);
+    return found == snapshot.tensors.end() ? int64_t{-1} : found->second.item<int64_t>();
+  };
+  const auto& early = session.experiment.train.early_stopping;
+  return !fs::exists(folder.path() / "DONE") &&
+         (number("progress/step") == session.horizon ||
+          (early && number("progress/evaluations_since_best") >= early->patience));
+}
+
 // Throws where this training cannot go on from the last checkpoint: nothing is written before.
 void accept(const checkpoint::Snapshot& snapshot, const TrainOptions& options,
             const plugins::Registry& registry, const train::Session& session,
             const train::RunFolder& folder) {
-  if (snapshot.attributes.contains(train::kModelOnly))
+  if (snapshot.attributes.contains(train::kModelOnly) && !was_killed_at_its_end(snapshot, session, folder))
     throw std::runtime_error(
         "the training " + folder.path().string() +
         " cannot go on: its checkpoint keeps the model alone, without the optimizer's state, "
@@ -257,7 +270,9 @@ void take_config(const train::RunFolder& folder, const std::string& config,
   } catch (const std::runtime_error&) {  // missing, or no file: it is written again
   }
   if (snapshot && snapshot->attributes["config"] != config) {
+    const bool is_model_only = snapshot->attributes.contains(train::kModelOnly);
     snapshot->attributes = attributes;
+    if (is_model_only) snapshot->attributes[train::kModelOnly] = "true";
     snapshot->attributes[train::kReplacesConfig] = base::short_hash(present);
     checkpoint::write(*snapshot, folder.last());
   }

@@ -15,6 +15,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "train/checkpoints.h"
 #include "train/cuda_graph.h"
 
 namespace variform::train {
@@ -202,7 +203,8 @@ void Trainer::record_with(RepeatedStep::MakeRecorder make) {
 
 void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics) {
   assembly_.load(snapshot.tensors, assembly_.kinds());
-  optimizer_.load(snapshot.tensors);
+  if (!snapshot.attributes.contains(kModelOnly))
+    optimizer_.load(snapshot.tensors);  // else no step is left to do
   progress_ = Progress::from(snapshot.tensors, assembly_.spec().options.device());
   folder_.truncate_metrics(progress_.metrics_bytes, accept_changed_metrics);
   progress_.metrics_bytes = folder_.metrics_bytes();
