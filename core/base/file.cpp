@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <stdexcept>
@@ -114,6 +115,16 @@ fs::path followed(const fs::path& path) {
   return at;
 }
 
+std::string tilde_problem(std::string_view path) {
+  if (path != "~" && !path.starts_with("~/")) return {};
+  const char* home = std::getenv("HOME");
+  const std::string rest(path.substr(1));
+  return "the \"~\" of " + std::string(path) +
+         " stands for a home folder in a shell only, and the shell has left it; write " +
+         (home ? home + rest : "the folder's whole path") + ", or ./" + std::string(path) +
+         " for a folder of that name";
+}
+
 bool is_special(const fs::path& path) {
   if (descriptor_of(path)) return true;
   struct stat status {};
@@ -136,6 +147,13 @@ void require_inside(const fs::path& folder, const fs::path& path) {
   throw std::runtime_error(path.string() + " leads out of " + folder.string() + ", to " +
                            (dangles ? fs::read_symlink(path, error) : end).string() +
                            ". What is written there stays there: remove the link.");
+}
+
+void make_folder_inside(const fs::path& folder, const fs::path& below) {
+  require_inside(folder, below);
+  std::error_code error;
+  fs::create_directories(below, error);
+  if (error) fail_on_file("create the folder", below, error.value());
 }
 
 // --------------------------------------------------------------------------------------------------- temporaries
@@ -237,6 +255,14 @@ void append_text(const fs::path& path, std::string_view text) {
 int try_rename(const fs::path& from, const fs::path& to) {
   if (const int problem = not_replaceable(to)) return problem;
   return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+}
+
+int try_truncate(const fs::path& path, std::uint64_t bytes) {
+  const int file = retried([&] { return ::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC); });
+  if (file < 0) return errno;
+  const int problem = retried([&] { return ::ftruncate(file, static_cast<off_t>(bytes)); }) == 0 ? 0 : errno;
+  ::close(file);
+  return problem;
 }
 
 void require_writable(const fs::path& path, const PlannedFile& planned) {

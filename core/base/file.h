@@ -19,6 +19,10 @@ namespace variform::base {
 /// a user named (--out): everything below refuses links. What stands for a descriptor, such as /dev/stdout, stays.
 std::filesystem::path followed(const std::filesystem::path& path);
 
+/// What to say of a path that begins with a "~" which a shell has left as it is (--runs=~/x, "~/x" in a config): nobody
+/// but a shell knows it. Empty for other paths.
+std::string tilde_problem(std::string_view path);
+
 /// True for a device, FIFO, socket or a name for a descriptor: bytes are written to it, and it is never replaced.
 bool is_special(const std::filesystem::path& path);
 
@@ -28,6 +32,9 @@ int open_special(const std::filesystem::path& path);
 /// Throws std::runtime_error unless `path`, a folder or file below `folder`, still lies there after all links are
 /// followed. A run's or study's folder may come from somebody else: its links must not lead what is written elsewhere.
 void require_inside(const std::filesystem::path& folder, const std::filesystem::path& path);
+
+/// Makes a folder below `folder` (or that one itself) and what is missing above it, after require_inside().
+void make_folder_inside(const std::filesystem::path& folder, const std::filesystem::path& below);
 
 // ------------------------------------------------------------------------------------------------- temporaries
 
@@ -85,6 +92,9 @@ void append_text(const std::filesystem::path& path, std::string_view text);
 
 /// Gives the regular file `from` the name `to`, in the same folder or elsewhere on that file system. Returns errno or 0.
 int try_rename(const std::filesystem::path& from, const std::filesystem::path& to);
+
+/// Cuts a file to its first bytes, never through a link. Returns errno or 0.
+int try_truncate(const std::filesystem::path& path, std::uint64_t bytes);
 
 /// What is known of a file before the work that makes it.
 struct PlannedFile {

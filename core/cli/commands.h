@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include "plugins/registry.h"
 #include "train/judging.h"
 #include "train/session.h"
@@ -87,6 +88,10 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
 /// The same for a study, without training: `check STUDY.toml`.
 int check_study(const Common& common, const std::vector<std::string>& arguments);
 
+/// Where what a user named with --out and the like goes: links of the user's are followed, here alone, and standard output
+/// is that of the program, which plugins do not reach. Nothing below follows a link.
+std::filesystem::path chosen(const std::string& given);
+
 /// A run's folder, given as a path or as its name below --runs.
 std::filesystem::path run_path(const Common& common, const std::string& run);
 
@@ -96,15 +101,5 @@ std::string described_run(const std::filesystem::path& run, bool as_json);
 
 /// What the config of a run's folder says of plugins; nothing for a checkpoint by itself.
 std::vector<std::string> plugin_paths_of(const std::filesystem::path& run);
-
-/// Keeps stdout for write_result(): whatever else the process prints there, a plugin for instance, goes to stderr.
-void guard_stdout();
-/// True when write_result() could not write all of its text.
-bool result_lost();
-/// Where results go: stdout as the process was given it, which plugins do not reach.
-int result_output();
-
-/// Text, or JSON, on stdout.
-void write_result(const std::string& text);
 
 }  // namespace variform::cli

@@ -1,14 +1,14 @@
 // What the commands share: places, signals, arguments.
 
 #include <csignal>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 
+#include "base/file.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -33,10 +33,6 @@ void on_signal(int signal) {
   was_interrupted = 1;
   errno = error;
 }
-
-// Where results go: stdout as the program found it, once guard_stdout() has been called.
-int result_descriptor = STDOUT_FILENO;
-bool result_was_lost = false;
 
 // nohup and the like have set it so, and mean it.
 bool is_ignored(int signal) {
@@ -93,8 +89,7 @@ train::Places Common::places() const {
 
 std::unique_ptr<plugins::Registry> Common::registry(const std::vector<std::string>& config_paths) const {
   auto registry = std::make_unique<plugins::Registry>(plugins::search_for(plugins, config_paths));
-  for (const std::string& warning : registry->warnings())
-    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  for (const std::string& warning : registry->warnings()) write_message("warning: " + warning);
   return registry;
 }
 
@@ -123,12 +118,12 @@ Loaded load_config(const ConfigArguments& arguments, const Common& common) {
   const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics, dropped);
   if (root.find("study"))
     throw config::Error("error: " + arguments.files.back() + " describes a study; run: variform study " +
-                        config::for_shell(arguments.files.back()));
+                        base::for_shell(arguments.files.back()));
   loaded.registry = common.registry(config::plugin_paths(root));
   loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
   if (common.quiet) return loaded;
   for (const std::string& note : config::notes_of(dropped, loaded.experiment.resolved))
-    std::fprintf(stderr, "note: %s\n", note.c_str());
+    write_message("note: " + note);
   return loaded;
 }
 
@@ -146,6 +141,13 @@ Composed compose(config::Experiment experiment, const plugins::Registry& registr
   }
 }
 
+fs::path chosen(const std::string& given) {
+  const fs::path path = base::followed(given);
+  for (const char* name : {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+    if (path == name) return "/proc/self/fd/" + std::to_string(result_output());
+  return path;
+}
+
 fs::path run_path(const Common& common, const std::string& run) {
   if (fs::exists(run)) return run;
   const fs::path below = fs::path(common.runs) / run;
@@ -156,31 +158,6 @@ std::vector<std::string> plugin_paths_of(const fs::path& run) {
   if (!fs::is_directory(run)) return {};
   config::Diagnostics diagnostics;
   return config::plugin_paths(config::parse_file((run / "config.resolved.toml").string(), diagnostics));
-}
-
-void guard_stdout() {
-  std::fflush(stdout);
-  const int own = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  if (own < 0) return;  // closed, or no descriptor to spare: as it was
-  if (::dup2(STDERR_FILENO, STDOUT_FILENO) < 0) ::close(own);
-  else result_descriptor = own;
-}
-
-bool result_lost() { return result_was_lost; }
-
-int result_output() { return result_descriptor; }
-
-void write_result(const std::string& text) {
-  const std::string all = text.empty() || text.back() != '\n' ? text + '\n' : text;
-  for (std::size_t written = 0; written < all.size();) {
-    const ssize_t n = ::write(result_descriptor, all.data() + written, all.size() - written);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      result_was_lost = true;
-      return;
-    }
-    written += static_cast<std::size_t>(n);
-  }
 }
 
 }  // namespace variform::cli

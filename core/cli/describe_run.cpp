@@ -228,7 +228,7 @@ bool is_run(const fs::path& path) {
 
 std::string described_run(const fs::path& run, bool as_json) {
   const json described = run_json(run);
-  return as_json ? described.dump(2) : text_of_run(described);
+  return as_json ? json_text(described) : text_of_run(described);
 }
 
 }  // namespace variform::cli

@@ -13,6 +13,8 @@
 #include <utility>
 #include <variform/manifest.h>
 
+#include "base/file.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "config/text.h"
 #include "plugins/describe.h"
@@ -86,10 +88,7 @@ std::string read_text(const fs::path& path) {
 
 void write_text(const fs::path& path, const std::string& text) {
   fs::create_directories(path.parent_path());
-  std::ofstream out(path, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out) throw Error(path.string() + " cannot be written; is there space, and may you write there?");
+  base::write_text_file(path, text);
 }
 
 // Files of one part of the template; ".in" at the end of a name marks those that are no C++ before they are filled in.
@@ -150,13 +149,13 @@ std::string this_command(const fs::path& prefix) {
     if (fs::equivalent(candidate, program, error)) return "variform";
     break;
   }
-  return config::for_shell(program.string());
+  return base::for_shell(program.string());
 }
 
 std::vector<std::string> next_commands(const fs::path& folder) {
   const fs::path prefix = plugins::search_for({}, {}).sdk_prefix;
-  const std::string sdk = prefix.empty() ? "" : " -DCMAKE_PREFIX_PATH=" + config::for_shell(prefix.string());
-  return {"cd " + config::for_shell(folder.string()), "cmake -S . -B build" + sdk, "cmake --build build",
+  const std::string sdk = prefix.empty() ? "" : " -DCMAKE_PREFIX_PATH=" + base::for_shell(prefix.string());
+  return {"cd " + base::for_shell(folder.string()), "cmake -S . -B build" + sdk, "cmake --build build",
           "ctest --test-dir build --output-on-failure", this_command(prefix) + " train example.toml"};
 }
 
@@ -191,8 +190,7 @@ int new_command(const Common& common, const std::string& kind_name, const std::s
   const std::vector<std::string> commands = next_commands(folder);
   if (common.json) {
     write_result(
-        nlohmann::json{{"folder", fs::absolute(folder).string()}, {"git", git}, {"commands", commands}}.dump(
-            2));
+        json_text({{"folder", fs::absolute(folder).string()}, {"git", git}, {"commands", commands}}));
     return kDone;
   }
   std::string text = folder.string() + " is a plugin with " + with_article(kind) +

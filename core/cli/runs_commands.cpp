@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "config/difference.h"
-#include "config/file.h"
 #include "config/load.h"
 #include "report/figure.h"
 #include "report/run_data.h"
@@ -74,7 +74,7 @@ int list_runs(const Common& common) {
     for (const Run& run : runs)
       result.push_back(
           {{"run", run.path.string()}, {"status", run.status}, {"step", run.step}, {"evaluation", run.last}});
-    write_result(result.dump(2));
+    write_result(json_text(result));
     return kDone;
   }
   if (runs.empty()) {
@@ -145,8 +145,10 @@ int plot(const Common& common, const PlotOptions& options) {
           ? report::curves(runs, options.x, options.values, options.split)
           : report::evaluations(runs, options.evaluations, options.split.empty() ? "test" : options.split);
   fs::path stem = options.out;
+  if (base::is_special(base::followed(stem)))
+    throw config::Error("error: a plot is several files; " + options.out + " is no place for them");
   if (stem.extension() == ".svg" || stem.extension() == ".png") stem.replace_extension();
-  config::require_writable(stem.string() + ".svg", {.makes_folders = true});
+  base::require_writable(stem.string() + ".svg", {.makes_folders = true});
   const report::Drawn drawn = report::draw(figure, stem);
   for (const fs::path& file : {drawn.csv, drawn.script, drawn.svg, drawn.png}) write_result(file.string());
   return kDone;

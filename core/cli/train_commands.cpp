@@ -10,7 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "checkpoint/file.h"
+#include "base/file.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/revision.h"
@@ -144,12 +145,12 @@ int finish(Console& console, train::RunFolder& folder, Composed& composed, const
   const std::string at = "at step " + std::to_string(outcome.step) + " of " + std::to_string(session.horizon);
   if (outcome.ending == train::Ending::kInterrupted) {
     console.message("interrupted " + at + "; the checkpoint is written. Go on with: variform resume " +
-                    config::for_shell(folder.path().string()));
+                    base::for_shell(folder.path().string()));
     return kInterrupted;
   }
   if (outcome.ending == train::Ending::kStopAt) {
     console.message("stopped " + at + " as asked. Go on with: variform resume " +
-                    config::for_shell(folder.path().string()));
+                    base::for_shell(folder.path().string()));
     return kDone;
   }
   if (outcome.ending == train::Ending::kStoppedEarly)
@@ -205,15 +206,15 @@ std::optional<checkpoint::Snapshot> accepted_checkpoint(const TrainOptions& opti
         "the training " + folder.path().string() +
         " cannot go on: its checkpoint keeps the model alone, without the optimizer's state, "
         "as finished runs of a study do. Train it again from the start: variform train " +
-        config::for_shell(folder.config().string()) + " --overwrite --folder " +
-        config::for_shell(folder.path().string()));
+        base::for_shell(folder.config().string()) + " --overwrite --folder " +
+        base::for_shell(folder.path().string()));
   const std::string changes = train::changed_plugins(*snapshot, registry);
   if (!changes.empty() && !options.accept_changed_plugins)
     throw std::runtime_error(changes + " Go on with --accept-changed-plugins if that is what you want.");
   if (const auto facts = train::facts_in(snapshot->attributes))
     if (const std::string other = train::changed_data(*facts, session.facts); !other.empty())
       throw std::runtime_error(other + " Put the former files back, or train a new run: variform train " +
-                               config::for_shell(folder.config().string()) + " --folder NEW_FOLDER");
+                               base::for_shell(folder.config().string()) + " --folder NEW_FOLDER");
   const auto step = snapshot->tensors.find("progress/step");
   if (step != snapshot->tensors.end() && step->second.item<int64_t>() > session.horizon)
     throw std::runtime_error("the training " + folder.path().string() + " has done " +
@@ -250,7 +251,8 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   if (snapshot) trainer.restore(*snapshot);
   else folder.truncate_metrics(0);
   console.message("run: " + folder.path().string());
-  checkpoint::clean_temporaries(folder.path() / "checkpoints");
+  if (!folder.warning().empty()) console.message("warning: " + folder.warning());
+  base::clean_temporaries(folder.path() / "checkpoints");
   if (!new_config.empty()) folder.write_config(new_config);
   folder.clear_marks();
   folder.write_environment(environment(common, *session, registry));
@@ -315,10 +317,8 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
   const int64_t recorded = recorded_threads(folder.path());
   const int64_t threads = train::set_threads(common.threads > 0 ? common.threads : recorded);
   if (recorded > 0 && threads != recorded)
-    std::fprintf(
-        stderr,
-        "warning: the run used %lld threads and goes on with %lld; this is not bit for bit the same.\n",
-        static_cast<long long>(recorded), static_cast<long long>(threads));
+    write_message("warning: the run used " + std::to_string(recorded) + " threads and goes on with " +
+                  std::to_string(threads) + "; this is not bit for bit the same.");
   watch_signals();
   const std::string resolved = config::print(loaded.experiment.resolved);
   drop_sources(loaded.experiment, folder.path());

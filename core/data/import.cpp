@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "base/quote.h"
 #include "checkpoint/file.h"
 #include "checkpoint/sha256.h"
 #include "config/text.h"
@@ -178,7 +179,7 @@ class Import {
     const std::string folder =
         (fs::absolute(options_.folder) / "").lexically_normal().parent_path().filename();
     std::string text =
-        "variform data import " + config::for_shell(folder) + " --size " + std::to_string(options_.size);
+        "variform data import " + base::for_shell(folder) + " --size " + std::to_string(options_.size);
     if (options_.crop > 0) text += " --crop " + std::to_string(options_.crop);
     if (options_.channels != "as-stored") text += " --channels " + options_.channels;
     if (options_.labels) text += " --labels folders";

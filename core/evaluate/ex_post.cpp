@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "base/file.h"
 #include "checkpoint/sha256.h"
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
@@ -199,7 +200,7 @@ checkpoint::Snapshot snapshot_of(const ExPostFit& found, const std::string& key,
 // Writes the fit; that it could not be is a note, since the fit itself is at hand.
 void keep_fit(ExPostFit& found, const std::string& key, FittedPrior& prior) {
   try {
-    fs::create_directories(found.file.parent_path());
+    base::make_folder_inside(found.file.parent_path().parent_path(), found.file.parent_path());
     checkpoint::write(snapshot_of(found, key, prior), found.file);
   } catch (const std::exception& error) {
     found.notes.push_back(std::string(error.what()) + " The fit was not kept.");

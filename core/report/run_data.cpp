@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/quote.h"
 #include "config/difference.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -101,7 +102,7 @@ json evaluation_of(const RunSource& run, const std::string& split) {
   std::ifstream file(path);
   if (!file)
     throw Error("run " + run.folder.string() + " has no evaluation on the split '" + split +
-                "'; make it with: variform evaluate " + config::for_shell(run.folder.string()) +
+                "'; make it with: variform evaluate " + base::for_shell(run.folder.string()) +
                 (split == "test" ? "" : " --split " + split) + ".");
   json found = json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (!found.is_object() || !found.contains("values") || !found["values"].is_object())

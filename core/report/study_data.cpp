@@ -12,6 +12,8 @@
 #include <numeric>
 #include <set>
 
+#include "base/name.h"
+#include "base/quote.h"
 #include "config/load.h"
 #include "config/text.h"
 #include "report/png_grid.h"
@@ -41,6 +43,17 @@ Labels labels_of(const json& entry) {
   for (const json& label : entry.at("labels"))
     labels.emplace_back(label.at(0).get<std::string>(), label.at(1).get<std::string>());
   return labels;
+}
+
+// The file that an entry of study.json names: below that folder, and nowhere else.
+fs::path inside(const fs::path& folder, const json& entry) {
+  const fs::path file = entry.at("file").get<std::string>();
+  const bool leads_away =
+      std::any_of(file.begin(), file.end(), [](const fs::path& part) { return part == ".."; });
+  if (file.is_absolute() || leads_away)
+    throw Error("the study's study.json names the file " + config::quote(file.string()) +
+                ", which does not lie in " + folder.string() + ".");
+  return folder / file;
 }
 
 // Adds one row for each number of an evaluation: at the top, { mean, se } in `values`, { value, se } in other sections.
@@ -150,7 +163,7 @@ class Sources {
 void add_evaluation(StudyResults& results, const json& cell, const json& evaluation, const fs::path& run,
                     const std::pair<Digests, std::string>& made_by, Sources& sources,
                     std::vector<fs::path>& lost) {
-  const fs::path file = run / evaluation.at("file").get<std::string>();
+  const fs::path file = inside(run, evaluation);
   const std::optional<json> result = read_json(file);
   if (!result) return lost.push_back(file);
   const json& found = *result;
@@ -182,11 +195,14 @@ void add_cell(StudyResults& results, const json& cell, const fs::path& runs, Sou
     if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
   }
   if (cell.contains("run")) {  // else it is not done yet
-    entry.run = runs / cell.at("run").get<std::string>();
+    const std::string run = cell.at("run").get<std::string>();
+    if (const std::string problem = base::name_problem(run); !problem.empty())
+      throw Error("the study's study.json names a run " + config::quote(run) +
+                  ", which is no name: " + problem + ".");
+    entry.run = runs / run;
     entry.seed = cell.at("seed").get<std::uint64_t>();
     for (const json& picture : cell.value("pictures", json::array()))
-      entry.pictures.push_back(
-          {picture.at("name").get<std::string>(), entry.run / picture.at("file").get<std::string>()});
+      entry.pictures.push_back({picture.at("name").get<std::string>(), inside(entry.run, picture)});
     const auto made_by = Sources::of_run(entry.run);
     sources.add_data(entry.run, made_by.second);
     for (const json& evaluation : cell.at("evaluations"))
@@ -198,13 +214,6 @@ void add_cell(StudyResults& results, const json& cell, const fs::path& runs, Sou
 std::string number(double value) { return std::isfinite(value) ? config::format_plain(value) : "nan"; }
 
 }  // namespace
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of("\",\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
 
 std::string label_of(const Labels& labels, const std::string& axis) {
   for (const auto& [name, label] : labels)
@@ -257,7 +266,7 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) {
     row.stage = comparison.at("stage").get<std::string>();
     row.evaluation = comparison.at("name").get<std::string>();
     row.labels = labels_of(comparison);
-    const fs::path file = folder / comparison.at("file").get<std::string>();
+    const fs::path file = inside(folder, comparison);
     const std::optional<json> found = read_json(file);
     if (!found) {
       lost.push_back(file);
@@ -275,16 +284,16 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) {
 
 std::string csv_of(const StudyResults& results) {
   std::string text = "stage";
-  for (const std::string& axis : results.axes) text += "," + csv_field(axis);
+  for (const std::string& axis : results.axes) text += "," + base::csv_cell(axis);
   text += ",evaluation,epoch,step,metric,value,se,hash,run_seed,commit,plugins,data\n";
   for (const StudyRow& row : results.rows) {
-    text += csv_field(row.stage);
-    for (const std::string& axis : results.axes) text += "," + csv_field(label_of(row.labels, axis));
-    text += "," + csv_field(row.evaluation) + "," + (row.epoch ? number(*row.epoch) : "end") + "," +
-            (row.step ? std::to_string(*row.step) : "") + "," + csv_field(row.metric) + "," +
-            number(row.value) + "," + (row.error ? number(*row.error) : "") + "," + row.hash + "," +
-            (row.seed ? std::to_string(*row.seed) : "") + "," + csv_field(row.commit) + "," + row.plugins +
-            "," + csv_field(row.data) + "\n";
+    text += base::csv_cell(row.stage);
+    for (const std::string& axis : results.axes) text += "," + base::csv_cell(label_of(row.labels, axis));
+    text += "," + base::csv_cell(row.evaluation) + "," + (row.epoch ? number(*row.epoch) : "end") + "," +
+            (row.step ? std::to_string(*row.step) : "") + "," + base::csv_cell(row.metric) + "," +
+            number(row.value) + "," + (row.error ? number(*row.error) : "") + "," + base::csv_cell(row.hash) +
+            "," + (row.seed ? std::to_string(*row.seed) : "") + "," + base::csv_cell(row.commit) + "," +
+            row.plugins + "," + base::csv_cell(row.data) + "\n";
   }
   return text;
 }

@@ -36,7 +36,7 @@ Exit execute(const std::vector<std::string>& arguments, const std::filesystem::p
   std::vector<char*> pointers;
   for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
-  const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
   if (file < 0) throw std::system_error(errno, std::generic_category(), "cannot write " + log.string());
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();

@@ -9,7 +9,7 @@
 #include <optional>
 #include <set>
 
-#include "config/file.h"
+#include "base/file.h"
 #include "study/process.h"
 
 namespace variform::study {
@@ -71,7 +71,7 @@ class Rehearser {
     try {
       const Resolved resolved = options_.build(
           with_runs(plan_, cells_, cell, [&](std::size_t other) { return run_folder(other).string(); }));
-      config::write_text_file(config, resolved.config);
+      base::write_text_file(config, resolved.config);
     } catch (const std::exception& error) {
       return problem(cell, error.what());
     }
@@ -125,7 +125,7 @@ class Rehearser {
     define_all(result);
     for (const std::string& metric : not_tried)
       result["not tried"][metric] = {{"value", 0.0}, {"se", nullptr}};
-    config::write_text_file(run_folder(cell) / file, result.dump());
+    base::write_text_file(run_folder(cell) / file, result.dump());
     made_[run_name(cell)][&evaluation] = file;
   }
 
@@ -170,7 +170,7 @@ class Rehearser {
     if (!execute(cell, std::move(arguments))) return;
     json result = json::parse(text_in(file));
     define_all(result);
-    config::write_text_file(file, result.dump());
+    base::write_text_file(file, result.dump());
   }
 
   void write_summary() {
@@ -197,7 +197,7 @@ class Rehearser {
       summary["cells"].push_back(std::move(cell));
     }
     summary["comparisons"] = comparisons();
-    config::write_text_file(options_.folder / "study" / "study.json", summary.dump());
+    base::write_text_file(options_.folder / "study" / "study.json", summary.dump());
   }
 
   const Plan& plan_;

@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "config/file.h"
+#include "base/file.h"
 #include "config/text.h"
 #include "study/process.h"
 
@@ -178,7 +178,7 @@ void Runner::execute(std::size_t cell, const std::vector<std::string>& arguments
   const std::int64_t threads = options_.jobs > 1 ? 1 : options_.threads;
   if (threads > 0) command.insert(command.end(), {"--threads", std::to_string(threads)});
   const fs::path log = options_.folder / "logs" / (number_of(cell) + ".txt");
-  fs::create_directories(log.parent_path());
+  base::make_folder_inside(options_.folder, log.parent_path());
   const Exit exit = study::execute(command, log, options_.interrupted);
   if (exit.interrupted) throw Interrupted();
   if (exit.code != 0)
@@ -195,19 +195,28 @@ void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std:
 }
 
 // Has a command write `file`, whole or not at all.
-void Runner::produce(std::size_t cell, const fs::path& file, std::vector<std::string> arguments) {
-  fs::path fresh = file;
-  fresh += ".new";
-  fs::create_directories(file.parent_path());
-  arguments.insert(arguments.end(), {"--out", fresh.string(), "--quiet"});
+void Runner::produce(std::size_t cell, const fs::path& home, const fs::path& file,
+                     std::vector<std::string> arguments) {
+  base::make_folder_inside(home, file.parent_path());
+  base::clean_temporaries(file.parent_path());
+  base::Temporary fresh(file.parent_path(), base::Temporary::Kind::kName);
+  arguments.insert(arguments.end(), {"--out", fresh.path().string(), "--quiet"});
   execute(cell, arguments);
-  fs::rename(fresh, file);
+  if (const int problem = fresh.become(file)) base::fail_on_file("write", file, problem);
 }
 
 void Runner::execute(std::size_t cell, const fs::path& run, const Step& step) {
+  const fs::path file = file_of(run, step);
   std::vector<std::string> arguments = step.command;
+  // A study names a dump; where it goes is beside the result.
+  constexpr std::string_view kDump = "--dump=";
+  for (std::string& argument : arguments)
+    if (argument.starts_with(kDump))
+      argument = std::string(kDump) +
+                 (file.parent_path() / (file.stem().string() + "-" + argument.substr(kDump.size()) + ".h5"))
+                     .string();
   arguments.insert(arguments.begin() + 1, run.string());
-  produce(cell, file_of(run, step), std::move(arguments));
+  produce(cell, run, file, std::move(arguments));
 }
 
 // Keeps a run of other plugins under another name, where no study looks for it, and what was built on it too: first of
@@ -241,8 +250,8 @@ std::string Runner::work(std::size_t cell) {
   const fs::path run = run_of(*found);
   if (done(cells_[cell], run)) return kWasDone;
   const fs::path config = options_.folder / "cells" / (number_of(cell) + ".toml");
-  fs::create_directories(config.parent_path());
-  config::write_text_file(config, found->config);
+  base::make_folder_inside(options_.folder, config.parent_path());
+  base::write_text_file(config, found->config);
   const auto start = std::chrono::steady_clock::now();
   const std::vector<Step> steps = steps_of(cells_[cell]);
   // Evaluations along the training that a finished run lacks need the training again: it is the same bit for bit.
@@ -372,7 +381,7 @@ std::vector<std::string> Runner::compare() {
     arguments.insert(arguments.end(), group.runs.begin(), group.runs.end());
     arguments.insert(arguments.end(), group.comparison->options.begin(), group.comparison->options.end());
     try {
-      produce(group.first, file, std::move(arguments));
+      produce(group.first, options_.folder, file, std::move(arguments));
     } catch (const std::exception& error) {
       failures.push_back("comparison " + group.comparison->name + " of " + text_of(cells_[group.first]) +
                          " and its like: " + error.what());
@@ -412,8 +421,8 @@ void Runner::write_summary() {
     for (const auto& [axis, label] : group.labels) entry["labels"].push_back({axis, label});
     if (fs::exists(options_.folder / group.file)) summary["comparisons"].push_back(std::move(entry));
   }
-  fs::create_directories(options_.folder);
-  config::write_text_file(options_.folder / "study.json", summary.dump(1) + "\n");
+  base::make_folder_inside(options_.folder, options_.folder);
+  base::write_text_file(options_.folder / "study.json", summary.dump(1) + "\n");
 }
 
 }  // namespace variform::study

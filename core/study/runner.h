@@ -90,7 +90,8 @@ class Runner {
   std::string work(std::size_t cell);
   void train(std::size_t cell, const std::filesystem::path& run, const std::vector<std::string>& more);
   void execute(std::size_t cell, const std::filesystem::path& run, const Step& step);
-  void produce(std::size_t cell, const std::filesystem::path& file, std::vector<std::string> arguments);
+  void produce(std::size_t cell, const std::filesystem::path& home, const std::filesystem::path& file,
+               std::vector<std::string> arguments);
   void execute(std::size_t cell, const std::vector<std::string>& arguments);
   std::vector<Group> groups();
   std::vector<std::string> compare();

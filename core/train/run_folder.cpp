@@ -3,18 +3,16 @@
 #include "train/run_folder.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
-#include <vector>
+#include <utility>
 
-#include "config/file.h"
+#include "base/file.h"
+#include "base/quote.h"
 #include "config/text.h"
 
 namespace variform::train {
@@ -24,29 +22,12 @@ namespace {
 void make_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) config::fail_on_file("create the folder", path, error.value());
+  if (error) base::fail_on_file("create the folder", path, error.value());
 }
 
-// A name beside a run's folder for what must not be seen as a run: hidden, and with the process that it belongs to.
-fs::path beside(const fs::path& folder, const char* what) {
-  return folder.parent_path() /
-         ("." + folder.filename().string() + "." + what + "-" + std::to_string(::getpid()));
-}
-
-// Removes what this process, or one that was killed, has left under such names.
-void remove_left_over(const fs::path& folder) {
-  const std::string prefix = "." + folder.filename().string() + ".";
-  std::error_code ignored;
-  std::vector<fs::path> left;
-  for (const auto& entry :
-       fs::directory_iterator(folder.has_parent_path() ? folder.parent_path() : ".", ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(prefix + "new-") && !name.starts_with(prefix + "old-")) continue;
-    const auto owner = static_cast<pid_t>(std::atol(name.c_str() + prefix.size() + 4));
-    if (owner == ::getpid() || (owner > 0 && ::kill(owner, 0) != 0 && errno == ESRCH))
-      left.push_back(entry.path());
-  }
-  for (const fs::path& path : left) fs::remove_all(path, ignored);
+// Names of files may hold bytes that are no UTF-8, which JSON cannot.
+std::string text_of(const nlohmann::json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -68,16 +49,17 @@ RunFolder RunFolder::create(const fs::path& folder, const std::string& resolved_
                                " holds no config.resolved.toml, so it is no run of this program; it "
                                "is not replaced.");
     // Out of the way in one step: half a folder, left by a kill, would be neither a run nor free for one.
-    const fs::path former = beside(folder, "old");
-    if (::rename(folder.c_str(), former.c_str()) != 0) config::fail_on_file("rename", folder, errno);
+    const base::Temporary former(folder.parent_path(), base::Temporary::Kind::kName);
+    if (::rename(folder.c_str(), former.path().c_str()) != 0) base::fail_on_file("rename", folder, errno);
   }
   if (folder.has_parent_path()) make_folder(folder.parent_path());
-  remove_left_over(folder);
-  const fs::path temporary = beside(folder, "new");
-  make_folder(temporary / "checkpoints");
-  make_folder(temporary / "figures");
-  config::write_text_file(temporary / "config.resolved.toml", resolved_config);
-  if (::rename(temporary.c_str(), folder.c_str()) != 0) config::fail_on_file("rename to", folder, errno);
+  base::clean_temporaries(folder.has_parent_path() ? folder.parent_path() : ".");
+  base::Temporary fresh(folder.parent_path(), base::Temporary::Kind::kFolder);
+  if (fresh.error()) base::fail_on_file("create the folder", folder, fresh.error());
+  make_folder(fresh.path() / "checkpoints");
+  make_folder(fresh.path() / "figures");
+  base::write_text_file(fresh.path() / "config.resolved.toml", resolved_config);
+  if (const int problem = fresh.become(folder)) base::fail_on_file("create the folder", folder, problem);
   RunFolder created(folder);
   created.lock();
   return created;
@@ -96,7 +78,9 @@ RunFolder RunFolder::open(const fs::path& folder, bool writable) {
 }
 
 RunFolder::RunFolder(RunFolder&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+    : path_(std::move(other.path_)),
+      warning_(std::move(other.warning_)),
+      lock_(std::exchange(other.lock_, -1)) {}
 
 RunFolder::~RunFolder() {
   if (lock_ >= 0) ::close(lock_);
@@ -104,17 +88,21 @@ RunFolder::~RunFolder() {
 
 void RunFolder::lock() {
   const fs::path file = path_ / ".lock";
-  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_ < 0) config::fail_on_file("lock", file, errno);
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
+  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (lock_ < 0) base::fail_on_file("lock", file, errno);
+  const base::Lock lock = base::lock(lock_, file);
+  if (lock == base::Lock::kHeld)
     throw std::runtime_error("the run folder " + path_.string() +
                              " is in use by another process; wait for it, or stop it.");
-  make_folder(path_ / "checkpoints");
-  make_folder(path_ / "figures");
+  if (lock == base::Lock::kUnknown) warning_ = base::no_locks(path_);
+  for (const char* name : {"checkpoints", "figures"}) {
+    base::require_inside(path_, path_ / name);
+    make_folder(path_ / name);
+  }
 }
 
 uint64_t RunFolder::append_metrics(const nlohmann::json& line) {
-  config::append_text(path_ / "metrics.jsonl", line.dump() + "\n");
+  base::append_text(path_ / "metrics.jsonl", text_of(line, -1) + "\n");
   return metrics_bytes();
 }
 
@@ -124,9 +112,10 @@ void RunFolder::truncate_metrics(uint64_t bytes) {
     throw std::runtime_error(file.string() +
                              " is shorter than its checkpoint says; it was changed by hand. Restore it, "
                              "or start the run again: variform train " +
-                             config::for_shell(config().string()) + " --overwrite --folder " +
-                             config::for_shell(path_.string()));
-  if (fs::exists(file)) fs::resize_file(file, bytes);
+                             base::for_shell(config().string()) + " --overwrite --folder " +
+                             base::for_shell(path_.string()));
+  if (!fs::exists(file)) return;
+  if (const int problem = base::try_truncate(file, bytes)) base::fail_on_file("shorten", file, problem);
 }
 
 uint64_t RunFolder::metrics_bytes() const {
@@ -136,34 +125,34 @@ uint64_t RunFolder::metrics_bytes() const {
 
 void RunFolder::sync_metrics() const {
   const fs::path path = path_ / "metrics.jsonl";
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (file < 0) return;  // nothing was appended yet
   const int failed = ::fsync(file) != 0 ? errno : 0;
   ::close(file);
-  if (failed) config::fail_on_file("write", path, failed);
+  if (failed) base::fail_on_file("write", path, failed);
 }
 
 void RunFolder::append_timing(const nlohmann::json& line) {
-  config::append_text(path_ / "timing.jsonl", line.dump() + "\n");
+  base::append_text(path_ / "timing.jsonl", text_of(line, -1) + "\n");
 }
 void RunFolder::append_log(std::string_view line) {
-  config::append_text(path_ / "log.txt", std::string(line) + "\n");
+  base::append_text(path_ / "log.txt", base::shown_lines(line) + "\n");
 }
 void RunFolder::write_environment(const nlohmann::json& environment) {
-  config::write_text_file(path_ / "environment.json", environment.dump(2) + "\n");
+  base::write_text_file(path_ / "environment.json", text_of(environment, 2) + "\n");
 }
 void RunFolder::mark_done(const nlohmann::json& summary) {
   clear_marks();
-  config::write_text_file(path_ / "DONE", summary.dump(2) + "\n");
+  base::write_text_file(path_ / "DONE", text_of(summary, 2) + "\n");
 }
 void RunFolder::mark_failed(std::string_view reason) {
   clear_marks();
-  config::write_text_file(path_ / "FAILED", std::string(reason) + "\n");
+  base::write_text_file(path_ / "FAILED", base::shown_lines(reason) + "\n");
 }
 void RunFolder::clear_marks() {
   fs::remove(path_ / "DONE");
   fs::remove(path_ / "FAILED");
 }
-void RunFolder::write_config(const std::string& text) { config::write_text_file(config(), text); }
+void RunFolder::write_config(const std::string& text) { base::write_text_file(config(), text); }
 
 }  // namespace variform::train

@@ -32,6 +32,8 @@ class RunFolder {
   std::filesystem::path last() const { return path_ / "checkpoints" / "last.h5"; }
   std::filesystem::path best() const { return path_ / "checkpoints" / "best.h5"; }
   std::filesystem::path figures() const { return path_ / "figures"; }
+  /// What there is to say of the folder's lock; empty: nothing.
+  const std::string& warning() const { return warning_; }
 
   /// Appends one line to metrics.jsonl; returns the file's size after it.
   std::uint64_t append_metrics(const nlohmann::json& line);
@@ -55,6 +57,7 @@ class RunFolder {
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
   void lock();
   std::filesystem::path path_;
+  std::string warning_;
   int lock_ = -1;
 };
 
