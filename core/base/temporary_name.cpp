@@ -36,20 +36,28 @@ bool read_number(std::string_view text, std::uint64_t& value, int base) {
   return read.ec == std::errc() && read.ptr == end;
 }
 
-// In ticks since the machine was started; 0: unknown.
-std::uint64_t start_of(pid_t process) {
+// Of a process: whether it has ended and only its parent has not asked how, and when it started, in ticks since the
+// machine was started (0: unknown).
+struct Process {
+  bool is_zombie = false;
+  std::uint64_t start = 0;
+};
+
+Process look_at(pid_t process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
   std::string text;
   std::getline(file, text);
   const std::size_t name_end = text.rfind(')');  // the program's name may hold anything
-  if (name_end == std::string::npos) return 0;
+  if (name_end == std::string::npos || name_end + 2 >= text.size()) return {};
+  Process found;
+  found.is_zombie = text[name_end + 2] == 'Z' || text[name_end + 2] == 'X';
   constexpr int kFieldsBetween = 20;  // from the name, field 2, to the time of its start, field 22
   std::size_t at = name_end;
   for (int field = 0; field < kFieldsBetween && at != std::string::npos; ++field) at = text.find(' ', at + 1);
-  if (at == std::string::npos) return 0;
-  std::uint64_t ticks = 0;
+  if (at == std::string::npos) return found;
   const std::string_view rest = std::string_view(text).substr(at + 1);
-  return read_number(rest.substr(0, rest.find(' ')), ticks, 10) ? ticks : 0;
+  if (!read_number(rest.substr(0, rest.find(' ')), found.start, 10)) found.start = 0;
+  return found;
 }
 
 // The machine, and the space in which a process's number means something: containers have their own.
@@ -72,8 +80,8 @@ std::uint64_t random_bits() {
 
 bool is_alive(pid_t process, std::uint64_t start) {
   if (::kill(process, 0) != 0 && errno == ESRCH) return false;
-  const std::uint64_t present = start_of(process);
-  return present == 0 || start == 0 || present == start;
+  const Process present = look_at(process);
+  return !present.is_zombie && (present.start == 0 || start == 0 || present.start == start);
 }
 
 bool is_old(const fs::path& path) {
@@ -86,7 +94,7 @@ bool is_old(const fs::path& path) {
 
 std::string temporary_name() {
   const pid_t own = ::getpid();  // asked for each time: a child of fork() has its own
-  return std::string(kPrefix) + std::to_string(own) + "-" + hex(start_of(own)) + "-" + machine() + "-" +
+  return std::string(kPrefix) + std::to_string(own) + "-" + hex(look_at(own).start) + "-" + machine() + "-" +
          hex(random_bits());
 }
 

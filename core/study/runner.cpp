@@ -504,7 +504,7 @@ std::vector<std::string> Runner::compare() {
     arguments.insert(arguments.end(), group.runs.begin(), group.runs.end());
     arguments.insert(arguments.end(), group.comparison->options.begin(), group.comparison->options.end());
     try {
-      produce(group.first, options_.folder, file, std::move(arguments));
+      produce(group.first, options_.folder, file, false, std::move(arguments));
     } catch (const std::exception& error) {
       failures.push_back("comparison " + group.comparison->name + " of " + text_of(cells_[group.first]) +
                          " and its like: " + error.what());

@@ -155,10 +155,12 @@ TEST_CASE("what a dead process left is removed, what belongs to others stays") {
     make(folder->path() / "inside", "text");
     ::_exit(file->error() + folder->error());  // as if killed: no destructors
   }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  REQUIRE(status == 0);
+  siginfo_t ended{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT) == 0);
+  REQUIRE(ended.si_status == 0);
   CHECK(scratch.entries() == 2);
+  CHECK(owner_of(fs::directory_iterator(scratch.path())->path().filename().string()) == Owner::kDead);
+  ::waitpid(child, nullptr, 0);
   make(scratch / ".variform-tmp-mine", "not a temporary's name");
   make(scratch / "data.csv", "1,2");
   const std::string own = temporary_name();  // another start: the number was used again

@@ -223,7 +223,7 @@ class Disk(Import):
 
     def test_interrupted(self):
         with self.start("data", "import", "images", "--size", 200) as process:
-            result = self.interrupt_after(process, lambda: any(self.folder.glob(".*variform-tmp")))
+            result = self.interrupt_after(process, lambda: any(self.folder.glob(".variform-tmp-*")))
         self.assertEqual(result.code, 130, str(result))
         self.assertRegex(result.stderr, r"interrupted after \d+ images; nothing was written")
         self.assertEqual(self.written(), [])

@@ -11,6 +11,7 @@
 #include <map>
 #include <string_view>
 
+#include "base/quote.h"
 #include "data/readers/source.h"
 
 namespace variform::data {
