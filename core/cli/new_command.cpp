@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/quote.h"
+#include "base/retry.h"
 #include "cli/commands.h"
 #include "config/text.h"
 #include "plugins/describe.h"
@@ -113,8 +114,8 @@ bool succeeds(std::vector<std::string> command) {
   const int failed = ::posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   int status = 0;
-  return failed == 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-         WEXITSTATUS(status) == 0;
+  return failed == 0 && base::retried([&] { return ::waitpid(child, &status, 0); }) == child &&
+         WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 // A repository with a first commit, and a sentence about it.
@@ -184,9 +185,15 @@ int new_command(const Common& common, const std::string& kind_name, const std::s
                                   {"@kind@", to_string(kind)},
                                   {"@id@", "org.example." + name},
                                   {"@sdk@", version.substr(0, version.rfind('.'))}};
-  for (const char* part : {"common", to_string(kind)}) fill(origin / part, folder, placeholders);
+  // Under another name until it is whole.
+  const fs::path parent = folder.has_parent_path() ? folder.parent_path() : fs::path(".");
+  fs::create_directories(parent);
+  base::Temporary made(parent, base::Temporary::Kind::kFolder);
+  if (made.error()) base::fail_on_file("create the folder", folder, made.error());
+  for (const char* part : {"common", to_string(kind)}) fill(origin / part, made.path(), placeholders);
   const std::string git = put_into_git(
-      folder, "One " + std::string(to_string(kind)) + " for Variform, as `variform new` makes it");
+      made.path(), "One " + std::string(to_string(kind)) + " for Variform, as `variform new` makes it");
+  if (const int problem = made.become(folder)) base::fail_on_file("create the folder", folder, problem);
   const std::vector<std::string> commands = next_commands(folder);
   if (common.json) {
     write_result(
