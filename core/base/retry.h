@@ -3,6 +3,8 @@
 // library or a debugger has installed need not, and whoever sends a process signals has to find it at work afterwards.
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdio>
 
 namespace variform::base {
 
@@ -13,6 +15,22 @@ auto retried(const Call& call) {
   auto result = call();
   while (result == -1 && errno == EINTR) result = call();
   return result;
+}
+
+/// std::fopen() and std::fread() so.
+inline std::FILE* open_stream(const char* path, const char* mode) {
+  std::FILE* file = std::fopen(path, mode);
+  while (!file && errno == EINTR) file = std::fopen(path, mode);
+  return file;
+}
+inline std::size_t read_stream(void* to, std::size_t n, std::FILE* file) {
+  std::size_t got = 0;
+  for (;;) {
+    errno = 0;
+    got += std::fread(static_cast<char*>(to) + got, 1, n - got, file);
+    if (got == n || std::ferror(file) == 0 || errno != EINTR) return got;
+    std::clearerr(file);
+  }
 }
 
 }  // namespace variform::base

@@ -123,6 +123,7 @@ std::optional<std::string> read(const std::string& file, const Position& asked, 
   if (fs::is_directory(file, ignored)) return fail("it is a folder, expected a TOML file");
   errno = 0;
   std::ifstream in(file, std::ios::binary);
+  while (!in.is_open() && errno == EINTR) in.open(file, std::ios::binary);  // a signal came meanwhile
   std::string text;
   if (in) text.assign(std::istreambuf_iterator<char>(in), {});
   if (!in.is_open() || in.bad()) return fail(errno ? std::strerror(errno) : "unknown reason");

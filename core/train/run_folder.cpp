@@ -130,13 +130,17 @@ uint64_t RunFolder::append_metrics(const nlohmann::json& line) {
 std::string RunFolder::metrics_problem(uint64_t bytes) const {
   const fs::path file = path_ / "metrics.jsonl";
   if (bytes == 0 && !base::is_there(file)) return {};
-  const std::string text = base::contents_of(file);
-  if (text.size() < bytes)
-    return file.string() + " is shorter than its checkpoint says; it was changed by hand.";
-  base::SealedLines lines = base::sealed_lines_in(std::string_view(text).substr(0, bytes));
-  if (lines.is_cut)
-    return file.string() + " is not what its checkpoint was written with; it was changed by hand.";
-  return lines.sentence(file);
+  try {
+    const std::string text = base::contents_of(file);
+    if (text.size() < bytes)
+      return file.string() + " is shorter than its checkpoint says; it was changed by hand.";
+    const base::SealedLines lines = base::sealed_lines_in(std::string_view(text).substr(0, bytes));
+    if (lines.damaged.empty() && lines.is_cut)
+      return file.string() + " is not what its checkpoint was written with; it was changed by hand.";
+    return lines.sentence(file);
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
 }
 
 void RunFolder::truncate_metrics(uint64_t bytes, bool accept_changed) {
