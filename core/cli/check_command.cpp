@@ -37,14 +37,14 @@ int check_plugin(const Common& common, CheckOptions options) {
   } catch (const Error& error) {
     throw config::Error(std::string("error: ") + error.what() + ".");
   }
-  write_result(common.json ? conformance::json_of(results).dump(2)
+  write_result(common.json ? json_text(conformance::json_of(results))
                            : fitted(conformance::text_of(results, options.all)));
   return results.conforms() ? kDone : kFailed;
 }
 
 int list_tests(const Common& common, bool markdown) {
   write_result(markdown      ? conformance::tests_markdown()
-               : common.json ? conformance::tests_json().dump(2)
+               : common.json ? json_text(conformance::tests_json())
                              : fitted(conformance::tests_text()));
   return kDone;
 }

@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include "plugins/registry.h"
 #include "train/judging.h"
 #include "train/session.h"
 
 namespace variform::cli {
 
+/// README.md has the table.
 inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130;
 
 /// Options that every command understands.
@@ -47,13 +49,17 @@ void add_show_command(Command data, Common& common, Action& action);    // data 
 void add_new_command(Command app, Common& common, Action& action);      // new
 void add_study_commands(Command app, Common& common, Action& action);   // study, report
 
-/// True after Ctrl-C and after every other signal that asks a process to end or a queue sends before it takes the
-/// machine away: TERM, HUP (unless started by nohup), USR1, USR2, QUIT, XCPU, and PIPE, when nobody reads what is
-/// written.
-bool interrupted();
-/// Installs the handlers. However many such signals come, work ends in order; only Ctrl-C's third ends the process at
-/// once.
+/// Installs the handlers of the signals that ask a process to end, or that a queue sends before it takes the machine away:
+/// INT, TERM, QUIT, USR1, USR2, XCPU, XFSZ, HUP (unless started by nohup), and PIPE, when nobody reads what is written.
+/// Until watch_signals() they end the process at once, with its temporaries and kInterrupted.
+void install_signal_handlers();
+/// From here on there is something to keep: however many such signals come, work goes on until it has seen interrupted(),
+/// and ends in order. Only Ctrl-C's third ends the process at once.
 void watch_signals();
+/// True after the first such signal.
+bool interrupted();
+/// Its name, "SIGTERM".
+const char* interrupting_signal();
 
 /// Splits `CONFIG… [a.b=VALUE…]`: files first, then overrides (anything with '=' whose left side is a dotted key).
 /// A file that is not there is looked for relative to the installation's or checkout's configs, too.
@@ -69,6 +75,9 @@ struct Loaded {
   config::Experiment experiment;
 };
 Loaded load_config(const ConfigArguments& arguments, const Common& common);
+/// The same for a config that is no file, such as a checkpoint's; `name` stands for it in messages.
+Loaded load_config(const std::string& text, const std::string& name,
+                   const std::vector<std::string>& overrides, const Common& common);
 
 /// Data, model and preflight of a config. What does not compose is an error of the config (config::Error).
 struct Composed {
@@ -88,6 +97,10 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
 /// The same for a study, without training: `check STUDY.toml`.
 int check_study(const Common& common, const std::vector<std::string>& arguments);
 
+/// Where what a user named with --out and the like goes: links of the user's are followed, here alone, and standard output
+/// is that of the program, which plugins do not reach. Nothing below follows a link.
+std::filesystem::path chosen(const std::string& given);
+
 /// A run's folder, given as a path or as its name below --runs.
 std::filesystem::path run_path(const Common& common, const std::string& run);
 
@@ -97,15 +110,5 @@ std::string described_run(const std::filesystem::path& run, bool as_json);
 
 /// What the config of a run's folder says of plugins; nothing for a checkpoint by itself.
 std::vector<std::string> plugin_paths_of(const std::filesystem::path& run);
-
-/// Keeps stdout for write_result(): whatever else the process prints there, a plugin for instance, goes to stderr.
-void guard_stdout();
-/// True when write_result() could not write all of its text.
-bool result_lost();
-/// Where results go: stdout as the process was given it, which plugins do not reach.
-int result_output();
-
-/// Text, or JSON, on stdout.
-void write_result(const std::string& text);
 
 }  // namespace variform::cli

@@ -57,7 +57,7 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
                              {"piecewise_linear", preflight.piecewise_linear}};
   if (const auto beta = train::effective_beta(session->assembly->model())) result["beta_eff"] = *beta;
   if (common.json) {
-    write_result(result.dump(2));
+    write_result(json_text(result));
     return kDone;
   }
   std::string text;

@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/quote.h"
+#include "config/text.h"
 #include "report/table.h"
 
 namespace variform::cli {
@@ -67,11 +69,10 @@ std::string bar_text(int64_t done, int64_t total, int64_t made, double seconds, 
 }
 
 void show_bar(const std::string& text) {
-  std::fprintf(stderr, "\r%s\x1b[K", text.substr(0, static_cast<size_t>(terminal_width() - 1)).c_str());
-  std::fflush(stderr);
+  write_over(config::shorten(base::shown(text), static_cast<std::size_t>(terminal_width() - 2)));
 }
 
-void clear_bar_line() { std::fputs("\r\x1b[K", stderr); }
+void clear_bar_line() { clear_line(); }
 
 std::string values_text(const std::map<std::string, double>& values) {
   std::string text;
@@ -105,7 +106,7 @@ void Console::print(const std::string& line) {
   if (folder_) folder_->append_log(line);
   if (quiet_) return;
   clear_bar();
-  std::fprintf(stderr, "%s\n", line.c_str());
+  write_message(line);
 }
 
 void Console::message(const std::string& text) { print(text); }

@@ -1,6 +1,5 @@
 // The program: parses the command line, runs one command, and turns exceptions into exit codes and sentences.
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -49,16 +48,16 @@ int run(int argc, char** argv) {
   try {
     return action ? action() : variform::cli::kUsage;
   } catch (const variform::base::Interrupted& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    variform::cli::write_message(error.what());
     return variform::cli::kInterrupted;
   } catch (const variform::config::Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    variform::cli::write_message(error.what());
     return variform::cli::kUsage;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    variform::cli::write_message(std::string("error: ") + error.what());
     return variform::cli::kFailed;
   } catch (...) {
-    std::fprintf(stderr, "error: a plugin threw what does not derive from std::exception.\n");
+    variform::cli::write_message("error: a plugin threw what does not derive from std::exception.");
     return variform::cli::kFailed;
   }
 }
@@ -66,13 +65,13 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), which has a sentence
+  variform::cli::install_signal_handlers();
   variform::train::keep_freed_memory();
   variform::train::flush_denormals();
   int code = run(argc, argv);
   const bool was_lost = std::ferror(stdout) != 0 || variform::cli::result_lost();
   if (std::fflush(stdout) != 0 || was_lost) {
-    std::fprintf(stderr, "error: standard output could not be written to its end; is its disk full?\n");
+    variform::cli::write_message("error: standard output could not be written to its end; is its disk full?");
     if (code == variform::cli::kDone) code = variform::cli::kFailed;
   }
   // LibTorch would take its tables of operators apart one entry after the other, for a twentieth of a second.

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/quote.h"
 #include "config/load.h"
 #include "config/text.h"
 #include "train/checkpoints.h"
@@ -50,7 +51,7 @@ Study load_study(const Common& common, const StudyOptions& options) {
   diagnostics.throw_if_any();
   study.sources = diagnostics;
   for (const std::string& argument : options.arguments)
-    study.files += (study.files.empty() ? "" : " ") + config::for_shell(argument);
+    study.files += (study.files.empty() ? "" : " ") + base::for_shell(argument);
   if (const config::Node* section = root.find("study")) study.text = config::print(*section);
   return study;
 }
@@ -80,7 +81,7 @@ study::RunnerOptions runner_options(const Common& common, const StudyOptions& op
   runner.accept_changed_plugins = options.accept_changed_plugins;
   runner.interrupted = interrupted;
   runner.say = [quiet = common.quiet](const std::string& line) {
-    if (!quiet) std::fprintf(stderr, "%s\n", line.c_str());
+    if (!quiet) write_message(line);
   };
   return runner;
 }

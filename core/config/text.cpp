@@ -8,6 +8,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/short_hash.h"
+
 namespace variform::config {
 namespace {
 
@@ -54,35 +56,6 @@ std::string quote_key(std::string_view key) {
   return !key.empty() && std::all_of(key.begin(), key.end(), is_bare) ? std::string(key) : quote(key);
 }
 
-std::string for_shell(std::string_view text) {
-  constexpr std::string_view kPlain = "%+,-./:=@_";  // besides letters, digits and what is not ASCII
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  const auto is_plain = [&](char c) {
-    return is_bare(c) || (static_cast<unsigned char>(c) & 0x80) != 0 ||
-           kPlain.find(c) != std::string_view::npos;
-  };
-  if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return std::string(text);
-  const bool escapes = std::any_of(text.begin(), text.end(), is_control);
-  std::string quoted = escapes ? "$'" : "'";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const auto digit = [](int value) { return static_cast<char>('0' + value); };
-    if (is_control(c)) quoted += {'\\', digit(byte / 64), digit(byte / 8 % 8), digit(byte % 8)};
-    else if (c == '\'') quoted += escapes ? "\\'" : "'\\''";
-    else quoted += std::string(escapes && c == '\\' ? "\\" : "") + c;
-  }
-  return quoted + "'";
-}
-
-std::string override_for_shell(std::string_view key, std::string_view toml) {
-  const std::string_view inner =
-      toml.size() > 2 && toml.front() == '"' ? toml.substr(1, toml.size() - 2) : "";
-  const bool is_word = !inner.empty() && !(inner[0] >= '0' && inner[0] <= '9') && inner[0] != '-' &&
-                       std::all_of(inner.begin(), inner.end(), is_bare) && inner != "true" &&
-                       inner != "false" && inner != "inf" && inner != "nan";
-  return for_shell(key) + "=" + for_shell(is_word ? inner : toml);
-}
-
 std::string lower_case(std::string text) {
   for (char& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -98,14 +71,7 @@ std::string shorten(std::string_view text, std::size_t characters) {
   return std::string(text);
 }
 
-std::string short_hash(std::string_view text) {
-  std::uint64_t hash = 14695981039346656037ull;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  hash ^= hash >> 32;
-  std::string out;
-  for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[(hash >> shift) & 15];
-  return out;
-}
+std::string short_hash(std::string_view text) { return base::short_hash(text); }
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
   std::string out;

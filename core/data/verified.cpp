@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
 #include <system_error>
 
+#include "base/file.h"
 #include "checkpoint/sha256.h"
 #include "data/readers/array.h"
 
@@ -46,7 +46,7 @@ void verify_sha256(const fs::path& path, const std::string& expected) {
         "; it is another file, or damaged. Get it again, or change the description if this is meant.");
   if (mark.empty()) return;
   fs::create_directories(mark.parent_path(), error);
-  std::ofstream(mark).flush();  // where that fails, the file is read again next time
+  base::try_write_file(mark, {});  // where that fails, the file is read again next time
 }
 
 }  // namespace variform::data

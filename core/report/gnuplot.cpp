@@ -7,9 +7,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 
-#include "config/text.h"
+#include "base/quote.h"
 #include "report/png_grid.h"
 
 namespace variform::report::gnuplot {
@@ -24,12 +27,6 @@ std::string number(double value) {
   if (!std::isfinite(value)) return "NaN";
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
-std::string quoted(const std::string& text) {
-  std::string quoted = "'";
-  for (char c : text) quoted += c == '\'' ? std::string("''") : std::string(1, c == '\n' ? ' ' : c);
-  return quoted + "'";
 }
 
 int width_of(const std::string& text) {
@@ -51,15 +48,6 @@ std::vector<std::string> wrapped(const std::string& text, double place) {
   return lines;
 }
 
-std::string quoted_lines(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) {
-    text += text.empty() ? "\"" : "\\n";
-    for (char c : line) text += std::string(c == '"' || c == '\\' ? "\\" : "") + (c == '\n' ? ' ' : c);
-  }
-  return text + "\"";
-}
-
 std::string font_for(const std::string& text, double place) {
   const double width = width_of(text);
   if (width <= place) return {};
@@ -73,8 +61,9 @@ std::string page(const std::string& name, int width, int height, const std::stri
   const auto size = [&](int times) {
     return std::to_string(times * width) + "," + std::to_string(times * height);
   };
-  return "# Draws " + name + ".svg and " + name + ".png from " + name + ".csv. In their folder: gnuplot " +
-         name + ".gp\nset encoding utf8\nset datafile separator comma\nset datafile missing NaN\n" + head +
+  return "# Draws an SVG and a PNG of this name from the CSV beside it. In their folder: gnuplot " +
+         base::for_shell(name + ".gp") +
+         "\nset encoding utf8\nset datafile separator comma\nset datafile missing NaN\n" + head +
          "do for [format in 'svg png'] {\n"
          "  if (format eq 'svg') { set terminal svg size " +
          size(1) +
@@ -83,22 +72,32 @@ std::string page(const std::string& name, int width, int height, const std::stri
          size(2) +
          " noenhanced font 'Liberation Sans,13' fontscale 2 linewidth 2 pointscale 2 }\n"
          "  set output " +
-         quoted(name + ".") + ".format\n  set multiplot\n" + body + "  unset multiplot\n  unset output\n}\n";
+         base::gnuplot_file(name + ".") + ".format\n  set multiplot\n" + body +
+         "  unset multiplot\n  unset output\n}\n";
 }
 
 std::string picture_name(const std::string& name, std::size_t panel) {
   return name + "-" + std::to_string(panel + 1) + ".png";
 }
 
-std::pair<std::string, int> run(const std::filesystem::path& script) {
-  const std::string folder = script.has_parent_path() ? script.parent_path().string() : ".";
-  const std::string command = "cd " + config::for_shell(folder) + " && exec gnuplot " +
-                              config::for_shell(script.filename().string()) + " 2>&1";
+std::pair<std::string, int> run(const std::filesystem::path& folder, const std::string& name) {
+  const std::string command =
+      "cd " + base::for_shell(folder.string()) + " && exec gnuplot " + base::for_shell("./" + name) + " 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (!pipe) throw Error("no process could be started for gnuplot.");
   std::string text;
-  for (int c; (c = std::fgetc(pipe)) != EOF;) text += static_cast<char>(c);
+  for (;;) {
+    errno = 0;
+    const int c = std::fgetc(pipe);
+    if (c != EOF) text += static_cast<char>(c);
+    else if (std::ferror(pipe) == 0 || errno != EINTR) break;
+    else std::clearerr(pipe);  // a signal came meanwhile
+  }
   const int status = ::pclose(pipe);
+  if (WIFSIGNALED(status))
+    text += "it was ended by signal " + std::to_string(WTERMSIG(status)) + " (" +
+            ::strsignal(WTERMSIG(status)) + ")" +
+            (WTERMSIG(status) == SIGXFSZ ? "; raise the limit of file sizes (ulimit -f)." : ".");
   return {text, WIFEXITED(status) ? WEXITSTATUS(status) : -1};
 }
 

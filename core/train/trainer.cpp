@@ -15,6 +15,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "train/checkpoints.h"
 #include "train/cuda_graph.h"
 
 namespace variform::train {
@@ -200,11 +201,13 @@ void Trainer::record_with(RepeatedStep::MakeRecorder make) {
   repeated_ = RepeatedStep(std::move(make), [this](const std::string& text) { observer_.message(text); });
 }
 
-void Trainer::restore(const checkpoint::Snapshot& snapshot) {
+void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics) {
   assembly_.load(snapshot.tensors, assembly_.kinds());
-  optimizer_.load(snapshot.tensors);
+  if (!snapshot.attributes.contains(kModelOnly))
+    optimizer_.load(snapshot.tensors);  // else no step is left to do
   progress_ = Progress::from(snapshot.tensors, assembly_.spec().options.device());
-  folder_.truncate_metrics(progress_.metrics_bytes);
+  folder_.truncate_metrics(progress_.metrics_bytes, accept_changed_metrics);
+  progress_.metrics_bytes = folder_.metrics_bytes();
   evaluated_at_ = progress_.step;
   restored_ = true;
   // Chosen while a schedule was running that has become longer, or by an earlier release: not comparable any more.

@@ -58,8 +58,8 @@ class Trainer {
   /// How the best step is chosen (by train.best, from the first evaluation on, without this call); before restore().
   void judge_by(Judging judging) { judging_ = std::move(judging); }
 
-  /// Puts back model, optimizer and progress, and cuts metrics.jsonl to them.
-  void restore(const checkpoint::Snapshot& snapshot);
+  /// Puts back model, optimizer and progress, and cuts metrics.jsonl to them (RunFolder::truncate_metrics).
+  void restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics = false);
   /// Trains until the horizon, `stop_at`, early stopping, or until `interrupted` says so. Writes a checkpoint of step
   /// 0 before the first step, and one at every end but an exception.
   Outcome run(int64_t stop_at, const std::function<bool()>& interrupted);

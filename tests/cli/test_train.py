@@ -105,7 +105,7 @@ class Interruption(ProgramTest):
                     any(runs.glob("*/checkpoints/last.h5")))
 
         wait_until(stepping, process)
-        return process, next(path for path in runs.iterdir() if ".new-" not in path.name)
+        return process, next(path for path in runs.iterdir() if not path.name.startswith("."))
 
     def test_ctrl_c_and_a_run_in_use(self):
         process, run = self.start_endless()
