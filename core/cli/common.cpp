@@ -91,9 +91,10 @@ train::Places Common::places() const {
   return places;
 }
 
-std::unique_ptr<plugins::Registry> Common::registry(const std::vector<std::string>& config_paths) const {
+std::unique_ptr<plugins::Registry> Common::registry(const std::vector<std::string>& config_paths,
+                                                    const std::string& config) const {
   auto registry = std::make_unique<plugins::Registry>(plugins::search_for(plugins, config_paths));
-  for (const std::string& warning : registry->warnings())
+  for (const std::string& warning : registry->warnings(config))
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   return registry;
 }
@@ -124,7 +125,8 @@ Loaded load_config(const ConfigArguments& arguments, const Common& common) {
   if (root.find("study"))
     throw config::Error("error: " + arguments.files.back() + " describes a study; run: variform study " +
                         config::for_shell(arguments.files.back()));
-  loaded.registry = common.registry(config::plugin_paths(root));
+  loaded.registry =
+      common.registry(config::plugin_paths(root), arguments.files.empty() ? "" : arguments.files.back());
   loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
   if (common.quiet) return loaded;
   for (const std::string& note : config::notes_of(dropped, loaded.experiment.resolved))
@@ -133,11 +135,13 @@ Loaded load_config(const ConfigArguments& arguments, const Common& common) {
 }
 
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,
-                 const train::Places& places) {
+                 const train::Places& places, const BeforeSteps& before) {
   try {
     Composed composed;
     composed.session = train::open_session(std::move(experiment), registry, places);
+    const std::vector<std::string> found = before ? before(*composed.session) : std::vector<std::string>{};
     composed.preflight = composed.session->preflight(registry);
+    composed.preflight.findings.insert(composed.preflight.findings.end(), found.begin(), found.end());
     composed.judging = train::judging_of(composed.session->experiment.train, *composed.session->assembly,
                                          composed.preflight);
     return composed;

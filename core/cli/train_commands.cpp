@@ -13,6 +13,7 @@
 #include "checkpoint/file.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/guests.h"
 #include "cli/revision.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -33,7 +34,7 @@ struct TrainOptions {
   double stop_at_epoch = -1;  // negative: not asked for
   std::string folder;         // instead of <runs>/<name>-<hash>-<seed>
   bool resume = false, overwrite = false, accept_changed_plugins = false, no_figures = false,
-       model_only = false, reference = false;
+       model_only = false, reference = false, no_check = false;
 };
 
 json environment(const Common& common, const train::Session& session, const plugins::Registry& registry) {
@@ -85,6 +86,7 @@ void introduce(Console& console, const train::Session& session, const train::Pre
   for (const std::string& note : session.splits.notes) console.message("note: " + note);
   tell_constant_values(console, session);
   for (const std::string& finding : preflight.findings) console.message("warning: " + finding);
+  for (const std::string& note : preflight.notes) console.message("note: " + note);
   std::string parts;
   for (Kind kind :
        {Kind::kEncoder, Kind::kFamily, Kind::kPrior, Kind::kDecoder, Kind::kLikelihood, Kind::kObjective})
@@ -272,6 +274,12 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   return train_to_end(console, folder, options, composed, trainer, stop_at);
 }
 
+// Tries what did not come with the program, unless that is not wanted.
+BeforeSteps trial(const Common& common, const TrainOptions& options, const plugins::Registry& registry) {
+  if (options.no_check) return {};
+  return [&](const train::Session& session) { return try_guests(session, registry, common.quiet); };
+}
+
 // A run that has a checkpoint holds the tensors that its slots took from other runs.
 void drop_sources(config::Experiment& experiment, const fs::path& run) {
   if (!fs::exists(run / "checkpoints" / "last.h5")) return;
@@ -300,7 +308,8 @@ int train_command(const Common& common, const TrainOptions& options) {
   watch_signals();
   const std::string resolved = config::print(experiment.resolved);
   if (options.resume) drop_sources(experiment, path);
-  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
+  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places(),
+                              trial(common, options, *loaded.registry));
   return run_training(common, options, *loaded.registry, std::move(composed),
                       train::RunFolder::create(path, resolved, if_present));
 }
@@ -322,7 +331,8 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
   watch_signals();
   const std::string resolved = config::print(loaded.experiment.resolved);
   drop_sources(loaded.experiment, folder.path());
-  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
+  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places(),
+                              trial(common, options, *loaded.registry));
   return run_training(common, options, *loaded.registry, std::move(composed), std::move(folder),
                       options.arguments.empty() ? std::string() : resolved);
 }
@@ -339,6 +349,8 @@ void add_train_commands(Command app, Common& common, Action& action) {
         .non_negative();
     command.add_flag("--accept-changed-plugins", options->accept_changed_plugins,
                      "Go on although a plugin has changed");
+    command.add_flag("--no-check", options->no_check,
+                     "Do not try plugins that did not come with the program before their first training");
     command.add_flag("--no-figures", options->no_figures, "Draw no pictures at the end");
     command.add_flag(
         "--reference", options->reference,

@@ -191,6 +191,7 @@ void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std:
   std::vector<std::string> arguments{"train", config.string(), "--folder", run.string(), "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   if (options_.accept_changed_plugins) arguments.emplace_back("--accept-changed-plugins");
+  if (options_.no_check) arguments.emplace_back("--no-check");
   execute(cell, arguments);
 }
 
