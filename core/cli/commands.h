@@ -29,8 +29,10 @@ struct Common {
   std::vector<std::string> arguments;  ///< the command line, for environment.json
 
   train::Places places() const;
-  /// The plugins at hand; `config_paths` as in [plugins].paths. Warns about named plugins that are refused.
-  std::unique_ptr<plugins::Registry> registry(const std::vector<std::string>& config_paths = {}) const;
+  /// The plugins at hand; `config_paths` as in [plugins].paths of the file `config`. Warns about named plugins that are
+  /// refused, and named places that are not there.
+  std::unique_ptr<plugins::Registry> registry(const std::vector<std::string>& config_paths = {},
+                                              const std::string& config = {}) const;
 };
 
 /// What the chosen command does; set by its callback.
@@ -79,14 +81,16 @@ Loaded load_config(const ConfigArguments& arguments, const Common& common);
 Loaded load_config(const std::string& text, const std::string& name,
                    const std::vector<std::string>& overrides, const Common& common);
 
-/// Data, model and preflight of a config. What does not compose is an error of the config (config::Error).
+/// Data, model and preflight of a config. What does not compose is an error of the config (config::Error). `before`: what
+/// is done with the model before a step of it runs; what it returns is among the preflight's findings.
 struct Composed {
   std::unique_ptr<train::Session> session;
   train::Preflight preflight;
   train::Judging judging;
 };
+using BeforeSteps = std::function<std::vector<std::string>(const train::Session&)>;
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,
-                 const train::Places& places);
+                 const train::Places& places, const BeforeSteps& before = {});
 
 /// A folder of files that come with the program ("template"); empty if it is not there.
 std::filesystem::path shared_folder(const std::string& name);

@@ -54,9 +54,10 @@ train::Places Common::places() const {
   return places;
 }
 
-std::unique_ptr<plugins::Registry> Common::registry(const std::vector<std::string>& config_paths) const {
+std::unique_ptr<plugins::Registry> Common::registry(const std::vector<std::string>& config_paths,
+                                                    const std::string& config) const {
   auto registry = std::make_unique<plugins::Registry>(plugins::search_for(plugins, config_paths));
-  for (const std::string& warning : registry->warnings()) write_message("warning: " + warning);
+  for (const std::string& warning : registry->warnings(config)) write_message("warning: " + warning);
   return registry;
 }
 
@@ -81,9 +82,9 @@ namespace {
 
 // In two steps, since a config may itself say where plugins are.
 Loaded loaded_from(const config::Node& root, const std::vector<config::Dropped>& dropped,
-                   config::Diagnostics& diagnostics, const Common& common) {
+                   config::Diagnostics& diagnostics, const Common& common, const std::string& config) {
   Loaded loaded;
-  loaded.registry = common.registry(config::plugin_paths(root));
+  loaded.registry = common.registry(config::plugin_paths(root), config);
   loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
   if (common.quiet) return loaded;
   for (const std::string& note : config::notes_of(dropped, loaded.experiment.resolved))
@@ -100,7 +101,7 @@ Loaded load_config(const ConfigArguments& arguments, const Common& common) {
   if (root.find("study"))
     throw config::Error("error: " + arguments.files.back() + " describes a study; run: variform study " +
                         base::for_shell(arguments.files.back()));
-  return loaded_from(root, dropped, diagnostics, common);
+  return loaded_from(root, dropped, diagnostics, common, arguments.files.empty() ? "" : arguments.files.back());
 }
 
 Loaded load_config(const std::string& text, const std::string& name,
@@ -109,15 +110,17 @@ Loaded load_config(const std::string& text, const std::string& name,
   std::vector<config::Dropped> dropped;
   config::Node root = config::parse(text, name, diagnostics);
   config::merge(root, config::parse_overrides(overrides, diagnostics), dropped);
-  return loaded_from(root, dropped, diagnostics, common);
+  return loaded_from(root, dropped, diagnostics, common, name);
 }
 
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,
-                 const train::Places& places) {
+                 const train::Places& places, const BeforeSteps& before) {
   try {
     Composed composed;
     composed.session = train::open_session(std::move(experiment), registry, places);
+    const std::vector<std::string> found = before ? before(*composed.session) : std::vector<std::string>{};
     composed.preflight = composed.session->preflight(registry);
+    composed.preflight.findings.insert(composed.preflight.findings.end(), found.begin(), found.end());
     composed.judging = train::judging_of(composed.session->experiment.train, *composed.session->assembly,
                                          composed.preflight);
     return composed;

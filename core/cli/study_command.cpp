@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/console.h"
+#include "cli/guests.h"
 #include "cli/study_file.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -46,7 +47,10 @@ class Notes {
 
 // Every kind of cell resolved and run for one step on two rows, before the first training: cells that differ only in
 // axes of numbers (seeds, β) count as one kind. What builds on runs that are not there yet is judged in its turn.
-void preflight(const Common& common, const Study& study) {
+void preflight(const Common& common, const StudyOptions& options, const Study& study) {
+  BeforeSteps trial;
+  if (!options.no_check)
+    trial = [&](const train::Session& session) { return try_guests(session, *study.registry, common.quiet); };
   std::set<std::string> seen;
   Notes notes;
   for (const study::Cell& cell : study.cells) {
@@ -58,7 +62,7 @@ void preflight(const Common& common, const Study& study) {
     notes.add(cell, experiment.resolved);
     if (!seen.insert(study::kind_of(cell)).second) continue;
     try {
-      compose(std::move(experiment), *study.registry, common.places());
+      compose(std::move(experiment), *study.registry, common.places(), trial);
     } catch (const std::exception& error) {
       throw config::Error(std::string(error.what()) + "\n(the cell " + study::text_of(cell) + ")");
     }
@@ -270,7 +274,7 @@ int study_command(const Common& common, const StudyOptions& options) {
   if (options.list) return list_cells(runner, study);
   require_folder(runner_settings.folder, "--studies");
   require_folder(runner_settings.runs, "--runs");
-  preflight(common, study);
+  preflight(common, options, study);
   watch_signals();
   const std::vector<std::string> failures = runner.run();
   progress.clear();
@@ -317,6 +321,8 @@ void add_study_commands(Command app, Common& common, Action& action) {
       .positive();
   study.add_flag("--accept-changed-plugins", options->accept_changed_plugins,
                  "Keep the results of runs whose plugins have changed since, beside new ones");
+  study.add_flag("--no-check", options->no_check,
+                 "Do not try plugins that did not come with the program before their first training");
   study.add_flag("--list", options->list, "Say what the cells are, and where they stand");
   add("report", "Draw a study's tables and figures again, without training", report_command);
 }

@@ -41,7 +41,7 @@ Study load_study(const Common& common, const StudyOptions& options) {
   config::Diagnostics diagnostics;
   const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics);
   Study study;
-  study.registry = common.registry(config::plugin_paths(root));
+  study.registry = common.registry(config::plugin_paths(root), arguments.files.back());
   study.plan = study::read_plan(root, diagnostics);
   study.cells = study::cells_of(study.plan, diagnostics);
   const std::vector<std::string> axes = axes_of(study.plan);
@@ -79,6 +79,7 @@ study::RunnerOptions runner_options(const Common& common, const StudyOptions& op
     return data.empty() ? train::changed_plugins(run, *study.registry) : data;
   };
   runner.accept_changed_plugins = options.accept_changed_plugins;
+  runner.no_check = options.no_check;
   runner.interrupted = interrupted;
   runner.say = [quiet = common.quiet](const std::string& line) {
     if (!quiet) write_message(line);

@@ -16,6 +16,7 @@
 #include "base/short_hash.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/guests.h"
 #include "cli/revision.h"
 #include "config/load.h"
 #include "config/run_environment.h"
@@ -38,7 +39,7 @@ struct TrainOptions {
   double stop_at_epoch = -1;  // negative: not asked for
   std::string folder;         // instead of <runs>/<name>-<hash>-<seed>
   bool resume = false, overwrite = false, accept_changed_plugins = false, accept_changed_metrics = false,
-       no_figures = false, model_only = false, reference = false;
+       no_figures = false, model_only = false, reference = false, no_check = false;
 };
 
 json environment(const Common& common, const train::Session& session, const plugins::Registry& registry) {
@@ -97,6 +98,7 @@ void introduce(Console& console, const train::Session& session, const train::Pre
   for (const std::string& note : session.splits.notes) console.message("note: " + note);
   tell_constant_values(console, session);
   for (const std::string& finding : preflight.findings) console.message("warning: " + finding);
+  for (const std::string& note : preflight.notes) console.message("note: " + note);
   std::string parts;
   for (Kind kind :
        {Kind::kEncoder, Kind::kFamily, Kind::kPrior, Kind::kDecoder, Kind::kLikelihood, Kind::kObjective})
@@ -321,6 +323,12 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   return train_to_end(console, folder, options, composed, trainer, stop_at);
 }
 
+// Tries what did not come with the program, unless that is not wanted.
+BeforeSteps trial(const Common& common, const TrainOptions& options, const plugins::Registry& registry) {
+  if (options.no_check) return {};
+  return [&](const train::Session& session) { return try_guests(session, registry, common.quiet); };
+}
+
 // A run that has a checkpoint holds the tensors that its slots took from other runs.
 void drop_sources(config::Experiment& experiment, const fs::path& run) {
   if (!fs::exists(run / "checkpoints" / "last.h5")) return;
@@ -349,7 +357,8 @@ int train_command(const Common& common, const TrainOptions& options) {
   const std::string resolved = config::print(experiment.resolved);
   const config::Node identity = experiment.resolved;
   if (options.resume) drop_sources(experiment, path);
-  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
+  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places(),
+                              trial(common, options, *loaded.registry));
   watch_signals();  // from here on there is something to keep
   train::RunFolder folder = train::RunFolder::create(path, resolved, if_present);
   std::optional<checkpoint::Snapshot> snapshot = last_checkpoint(folder);
@@ -417,7 +426,8 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
                   std::to_string(threads) + "; this is not bit for bit the same.");
   const std::string resolved = config::print(loaded.experiment.resolved);
   drop_sources(loaded.experiment, folder.path());
-  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
+  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places(),
+                              trial(common, options, *loaded.registry));
   watch_signals();  // from here on there is something to keep
   return run_training(common, options, *loaded.registry, std::move(composed), std::move(folder), resolved,
                       std::move(snapshot));
@@ -437,6 +447,8 @@ void add_train_commands(Command app, Common& common, Action& action) {
                      "Go on although a plugin has changed");
     command.add_flag("--accept-changed-metrics", options->accept_changed_metrics,
                      "Go on although metrics.jsonl is not as it was written");
+    command.add_flag("--no-check", options->no_check,
+                     "Do not try plugins that did not come with the program before their first training");
     command.add_flag("--no-figures", options->no_figures, "Draw no pictures at the end");
     command.add_flag(
         "--reference", options->reference,

@@ -21,6 +21,12 @@ std::string origin(const Position& where) {
   return where.file + ":" + std::to_string(where.line);
 }
 
+Node::Node(bool value, Position where) : value_(value), where_(std::move(where)) {}
+Node::Node(std::int64_t value, Position where) : value_(value), where_(std::move(where)) {}
+Node::Node(double value, Position where) : value_(value), where_(std::move(where)) {}
+Node::Node(std::string value, Position where) : value_(std::move(value)), where_(std::move(where)) {}
+Node::Node(Array value, Position where) : value_(std::move(value)), where_(std::move(where)) {}
+
 Node Node::table(Position where) {
   Node node;
   node.where_ = std::move(where);

@@ -42,16 +42,16 @@ class Node {
   using Array = std::vector<Node>;
 
   Node() = default;
-  explicit Node(bool value, Position where = {}) : value_(value), where_(std::move(where)) {}
+  explicit Node(bool value, Position where = {});
+  explicit Node(std::int64_t value, Position where = {});
   template <class Integer>
-  requires(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>) explicit Node(Integer value,
-                                                                                        Position where = {})
-      : value_(static_cast<std::int64_t>(value)), where_(std::move(where)) {}
-  explicit Node(double value, Position where = {}) : value_(value), where_(std::move(where)) {}
-  explicit Node(std::string value, Position where = {})
-      : value_(std::move(value)), where_(std::move(where)) {}
+  requires(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool> &&
+           !std::is_same_v<Integer, std::int64_t>) explicit Node(Integer value, Position where = {})
+      : Node(static_cast<std::int64_t>(value), std::move(where)) {}
+  explicit Node(double value, Position where = {});
+  explicit Node(std::string value, Position where = {});
   explicit Node(const char* value, Position where = {}) : Node(std::string(value), std::move(where)) {}
-  explicit Node(Array value, Position where = {}) : value_(std::move(value)), where_(std::move(where)) {}
+  explicit Node(Array value, Position where = {});
   static Node table(Position where = {});
 
   /// The value if it is of that type, else null. An integer is not a number here: Reader converts.

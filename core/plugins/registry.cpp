@@ -68,6 +68,20 @@ std::vector<fs::path> libraries_in(const fs::path& folder, std::string& note) {
   return files;
 }
 
+// What is wrong with a place that somebody named; empty: nothing.
+std::string problem_of(const Place& place) {
+  if (!place.is_explicit()) return {};
+  if (!place.note.empty()) return place.note;
+  std::error_code error;
+  if (!fs::exists(place.path, error))
+    return "there is no such folder or file, so that its plugins are missing; check the path" +
+           std::string(place.origin == Origin::kConfig ? ", which is relative to the config" : "");
+  std::string note;
+  if (fs::is_directory(place.path, error) && libraries_in(place.path, note).empty() && note.empty())
+    return "there is no plugin (*.so) in this folder; is it built?";
+  return {};
+}
+
 }  // namespace
 
 struct Registry::State {
@@ -332,14 +346,19 @@ std::vector<const PluginRecord*> Registry::records() const {
 
 const std::vector<Place>& Registry::places() const { return state_->places; }
 
-std::vector<std::string> Registry::warnings() const {
+std::vector<std::string> Registry::warnings(const std::string& config) const {
   std::vector<std::string> result;
+  std::set<fs::path> told;
   for (const Place& place : state_->places)
-    if (place.is_explicit() && !place.note.empty())
-      result.push_back(std::string(to_string(place.origin)) + " " + place.path.string() + ": " + place.note +
-                       ".");
+    if (const std::string problem = problem_of(place); !problem.empty()) {
+      const bool named = place.origin == Origin::kConfig && !config.empty();
+      result.push_back(std::string(to_string(place.origin)) + (named ? " of " + config + ":" : "") + " " +
+                       place.path.string() + ": " + problem + ".");
+      told.insert(place.path);
+    }
   for (const auto& candidate : state_->candidates)
-    if (candidate.record.status == Status::kRefused && Place{candidate.record.origin, {}, {}}.is_explicit())
+    if (candidate.record.status == Status::kRefused && Place{candidate.record.origin, {}, {}}.is_explicit() &&
+        !told.contains(candidate.record.path))
       result.push_back(candidate.record.reason);
   return result;
 }

@@ -99,9 +99,9 @@ class Registry : public config::Catalog {
   std::vector<const PluginRecord*> records() const;
   /// Where was looked, in search order.
   const std::vector<Place>& places() const;
-  /// The reasons of refused plugins that somebody named explicitly (--plugin, config, environment): worth a warning
-  /// in every command.
-  std::vector<std::string> warnings() const;
+  /// Places that somebody named explicitly (--plugin, config, environment) and that are not there or empty, and the reasons
+  /// of refused plugins in such places: worth a warning in every command. `config`: the file whose [plugins].paths they are.
+  std::vector<std::string> warnings(const std::string& config = {}) const;
 
  private:
   struct State;

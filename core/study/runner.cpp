@@ -228,6 +228,7 @@ void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std:
   std::vector<std::string> arguments{"train", config.string(), "--folder", run.string(), "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   if (options_.accept_changed_plugins) arguments.emplace_back("--accept-changed-plugins");
+  if (options_.no_check) arguments.emplace_back("--no-check");
   execute(cell, arguments, [&](const std::string& said) -> std::string {
     if (to_end && !fs::exists(run / "DONE")) return "the run " + run.string() + " has no DONE";
     if (!fs::is_regular_file(run / "checkpoints" / "last.h5"))

@@ -40,6 +40,7 @@ struct RunnerOptions {
   /// with new ones: the run is kept under another name and made again, unless such runs are accepted.
   std::function<std::string(const std::filesystem::path& run)> changed;
   bool accept_changed_plugins = false;
+  bool no_check = false;  ///< trainings do not try plugins that did not come with the program
   std::function<bool()> interrupted;
   std::function<void(const std::string&)> say;  ///< one line of progress
   /// After each cell: how many have ended, how many of those this call worked at, how many there are. May be empty.

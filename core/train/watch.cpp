@@ -7,7 +7,6 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/record_function.h>
 
 #include <cstdio>
 #include <functional>
@@ -15,52 +14,10 @@
 #include <map>
 #include <set>
 
+#include "plugins/host_reads.h"
+
 namespace variform::train {
 namespace {
-
-// Reads of values on the host by operations that were called from outside of LibTorch, whose own operations read, too.
-struct HostReads {
-  int64_t depth = 0, count = 0;
-};
-// LibTorch's observers are functions without data of their own: where those below count, in the thread that looks.
-thread_local HostReads* host_reads = nullptr;
-
-// Ends with the operation that it belongs to.
-struct Nested final : at::ObserverContext {
-  ~Nested() override {
-    if (host_reads) --host_reads->depth;
-  }
-};
-
-std::unique_ptr<at::ObserverContext> count_host_reads(const at::RecordFunction& function) {
-  if (!host_reads) return nullptr;
-  const std::string_view name = function.name();
-  for (const char* reads :
-       {"aten::item", "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal", "aten::allclose"})
-    host_reads->count += host_reads->depth == 0 && name == reads;
-  ++host_reads->depth;
-  return std::make_unique<Nested>();
-}
-
-class CountedHostReads {
- public:
-  CountedHostReads()
-      : handle_(at::addThreadLocalCallback(
-            at::RecordFunctionCallback(&count_host_reads).scopes({at::RecordScope::FUNCTION}))) {
-    host_reads = &reads_;
-  }
-  ~CountedHostReads() {
-    at::removeCallback(handle_);
-    host_reads = nullptr;
-  }
-  CountedHostReads(const CountedHostReads&) = delete;
-  CountedHostReads& operator=(const CountedHostReads&) = delete;
-  int64_t count() const { return reads_.count; }
-
- private:
-  HostReads reads_;
-  at::CallbackHandle handle_;
-};
 
 void flush_stdout() {
   std::cout.flush();
@@ -164,7 +121,7 @@ class Watch {
     assembly_.model().step = -1;
     const Ambient ambient(assembly_.spec().options.device());
     const CaughtOutput output;
-    const CountedHostReads reads;
+    const plugins::CountedHostReads reads;
     const Tensor value = call();
     const int64_t read = reads.count();
     if (who.empty()) return value;

@@ -104,6 +104,8 @@ class CheckedPosterior final : public Posterior {
   CheckedPosterior(const Model& model, std::unique_ptr<Posterior> inner, int64_t batch)
       : model_(model), inner_(std::move(inner)), batch_(batch) {}
 
+  const Posterior& inner() const { return *inner_; }
+
   Tensor location() const override {
     return model_.in(Kind::kFamily, "location", [&] {
       return expect(inner_->location(), {batch_, model_.latent}, model_.options, "location");
@@ -155,6 +157,12 @@ class CheckedPosterior final : public Posterior {
   std::unique_ptr<Posterior> inner_;
   int64_t batch_;
 };
+
+const Posterior& innermost(const Posterior& posterior) {
+  const Posterior* found = &posterior;
+  while (const auto* checked = dynamic_cast<const CheckedPosterior*>(found)) found = &checked->inner();
+  return *found;
+}
 
 Model::Model(Shape data_shape, int64_t latent_dimension, at::TensorOptions tensor_options,
              Generator generator)

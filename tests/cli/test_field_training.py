@@ -281,7 +281,7 @@ class Manners(ProgramTest):
         self.assertEqual([warning.split()[0] for warning in drawing], ["family", "decoder"])
 
     def test_the_training_says_it_too(self):
-        result = self.told("family draw", "--no-figures")
+        result = self.told("family draw", "--no-figures", "--no-check")
         self.assertIn("warning: family rude (org.variform.test.ill-mannered 1.0.0), in rsample, draws", result.stderr)
         self.assertEqual(result.stdout.count("\n"), 1)
 
