@@ -264,7 +264,7 @@ std::optional<checkpoint::Snapshot> last_checkpoint(const train::RunFolder& fold
 
 // Gives the run's folder the config of this training. The checkpoint has it first, with a note of what it replaces: a kill
 // in between leaves what is neither lost nor taken for an edited file.
-void take_config(const train::RunFolder& folder, const std::string& config,
+void take_config(train::RunFolder& folder, const std::string& config,
                  const std::map<std::string, std::string>& attributes, checkpoint::Snapshot* snapshot) {
   std::string present;
   try {

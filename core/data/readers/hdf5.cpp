@@ -309,8 +309,10 @@ constexpr std::int64_t kMostSize = std::int64_t{1} << 62;
 Array read_hdf5(const std::filesystem::path& path, const std::string& path_inside,
                 std::vector<std::string>* notes, const Bounds& bounds) {
   const std::string where = path.string() + " (dataset " + path_inside + ")";
+  Bounds here = bounds;
+  here.memory = bounds.bytes();  // the process apart has bounds of its own
   base::Handed handed =
-      handed_over(where, [&](base::Outbox& outbox) { return read_apart(path, path_inside, bounds, outbox); });
+      handed_over(where, [&](base::Outbox& outbox) { return read_apart(path, path_inside, here, outbox); });
   Array array;
   bool is_unsigned = false;
   try {
