@@ -85,6 +85,7 @@ std::string advice(int reason, const fs::path& folder, std::uintmax_t needed) {
   const fs::path folder = folder_of(path);
   std::error_code ignored;
   const std::string kept = renamed ? "the new file is in place but may not survive a power cut"
+                           : base::is_special(path)    ? "it is no regular file"
                            : fs::exists(path, ignored) ? "the former file is untouched"
                                                        : "no file was left behind";
   throw Error("\"" + path.string() + "\" (" + readable(needed) + ") could not be written: " + what + ": " +
@@ -133,21 +134,24 @@ void publish(base::Temporary& temporary, const fs::path& path, std::uintmax_t si
 // Where bytes go one after the other: a device, a FIFO, standard output.
 class Stream {
  public:
-  explicit Stream(const fs::path& path) : path_(path), file_(base::open_special(path)) {
-    if (!file_.open()) fail(path, "it cannot be opened", errno, 0);
+  Stream(const fs::path& path, std::uintmax_t size)
+      : path_(path), size_(size), file_(base::open_special(path)) {
+    if (!file_.open()) fail(path, "it cannot be opened", errno, size);
   }
   void write(std::span<const std::byte> bytes) {
-    if (const int problem = base::write_all(file_.get(), bytes)) fail(path_, "writing stopped", problem, 0);
+    if (const int problem = base::write_all(file_.get(), bytes))
+      fail(path_, "writing stopped", problem, size_);
   }
 
  private:
   const fs::path& path_;
-  Descriptor file_;
+  const std::uintmax_t size_;
+  const Descriptor file_;
 };
 
 void write_to_stream(std::uint64_t size, std::vector<Placed> pieces, const fs::path& path) {
   std::sort(pieces.begin(), pieces.end(), [](const Placed& a, const Placed& b) { return a.at < b.at; });
-  Stream stream(path);
+  Stream stream(path, size);
   std::uint64_t at = 0;
   const auto fill_up = [&](std::uint64_t end) {
     stream.write(std::vector<std::byte>(end > at ? end - at : 0));
@@ -193,7 +197,7 @@ bool commit(const std::function<bool(const fs::path&)>& fill, const fs::path& pa
                             base::Temporary::Kind::kName);
   if (!fill(temporary.path())) return false;
   if (is_stream) {
-    Stream stream(path);
+    Stream stream(path, fs::file_size(temporary.path()));
     read_file(temporary.path(), [&](std::span<const std::byte> bytes) { stream.write(bytes); });
     return true;
   }

@@ -2,6 +2,7 @@
 
 #include "config/experiment.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 
@@ -34,15 +35,14 @@ std::string default_name(const Node& root) {
 
 std::string read_name(Reader& reader) {
   const std::string name = reader.text("name", {.fallback = default_name(reader.source())});
-  bool good = base::name_problem(name).empty() && name.size() <= 80;
-  for (const char c : name) good = good && is_name_character(c);
+  const std::string problem = base::name_problem(name);
+  const bool has_others = !std::all_of(name.begin(), name.end(), is_name_character) || name.size() > 80;
   const Node* given = reader.source().find("name");
-  if (!good && given && given->if_text())
-    reader.error("name",
-                 "@ must be letters, digits, \"-\", \"_\" and \".\" (80 at most, the first neither \"-\" nor "
-                 "\".\", no \"..\"), "
-                 "since it names a folder, found " +
-                     quote(shorten(name)) + ".");
+  if ((has_others || !problem.empty()) && given && given->if_text())
+    reader.error(
+        "name",
+        "@ must be letters, digits, \"-\", \"_\" and \".\" (80 at most), since it names a folder, found " +
+            quote(shorten(name)) + (has_others || name.empty() ? "" : ": " + problem) + ".");
   return name;
 }
 

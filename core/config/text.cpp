@@ -9,12 +9,20 @@
 #include <cmath>
 
 #include "base/short_hash.h"
+#include "base/utf8.h"
 
 namespace variform::config {
 namespace {
 
 bool is_bare(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+std::string unicode_escape(char32_t code) {
+  constexpr const char* kHex = "0123456789ABCDEF";
+  std::string text = "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) text += kHex[(code >> shift) & 15];
+  return text;
 }
 
 std::string escaped_character(unsigned char c) {
@@ -27,8 +35,7 @@ std::string escaped_character(unsigned char c) {
     default: break;
   }
   if (c >= 0x20 && c != 0x7f) return std::string(1, static_cast<char>(c));
-  constexpr const char* kHex = "0123456789ABCDEF";
-  return std::string("\\u00") + kHex[c >> 4] + kHex[c & 15];
+  return unicode_escape(c);
 }
 
 }  // namespace
@@ -48,7 +55,15 @@ std::string format_number(double value) {
 
 std::string quote(std::string_view text) {
   std::string out = "\"";
-  for (const char c : text) out += escaped_character(static_cast<unsigned char>(c));
+  while (!text.empty()) {
+    const std::size_t length = base::utf8_length(text);
+    const std::string_view part = text.substr(0, std::max<std::size_t>(length, 1));
+    const char32_t code = length > 1 ? base::code_point(part) : 0;
+    if (part.size() == 1) out += escaped_character(static_cast<unsigned char>(part[0]));
+    else if (base::is_control(code)) out += unicode_escape(code);
+    else out += part;
+    text.remove_prefix(part.size());
+  }
   return out + "\"";
 }
 

@@ -2,14 +2,16 @@
 
 #include "report/gnuplot.h"
 
+#include <fcntl.h>
+#include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
 
 #include "base/quote.h"
@@ -80,20 +82,35 @@ std::string picture_name(const std::string& name, std::size_t panel) {
   return name + "-" + std::to_string(panel + 1) + ".png";
 }
 
+// Without a shell: nothing of a folder's name can mean anything.
 std::pair<std::string, int> run(const std::filesystem::path& folder, const std::string& name) {
-  const std::string command =
-      "cd " + base::for_shell(folder.string()) + " && exec gnuplot " + base::for_shell("./" + name) + " 2>&1";
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  if (!pipe) throw Error("no process could be started for gnuplot.");
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw Error("no pipe could be made for gnuplot.");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
+    posix_spawn_file_actions_adddup2(&actions, ends[1], stream);
+  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+  std::string program = "gnuplot", script = "./" + name;
+  char* arguments[] = {program.data(), script.data(), nullptr};
+  pid_t child = 0;
+  const int failed = ::posix_spawnp(&child, program.c_str(), &actions, nullptr, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(ends[1]);
   std::string text;
-  for (;;) {
-    errno = 0;
-    const int c = std::fgetc(pipe);
-    if (c != EOF) text += static_cast<char>(c);
-    else if (std::ferror(pipe) == 0 || errno != EINTR) break;
-    else std::clearerr(pipe);  // a signal came meanwhile
+  char some[4096];
+  for (ssize_t n = 1; failed == 0 && n != 0;) {
+    n = ::read(ends[0], some, sizeof some);
+    if (n > 0) text.append(some, static_cast<std::size_t>(n));
+    if (n < 0 && errno != EINTR) break;
   }
-  const int status = ::pclose(pipe);
+  ::close(ends[0]);
+  if (failed == ENOENT) return {"", 127};
+  if (failed) throw Error(std::string("gnuplot could not be started: ") + std::strerror(failed) + ".");
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
   if (WIFSIGNALED(status))
     text += "it was ended by signal " + std::to_string(WTERMSIG(status)) + " (" +
             ::strsignal(WTERMSIG(status)) + ")" +

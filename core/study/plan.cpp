@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "base/quote.h"
 #include "config/load.h"
 #include "config/reader.h"
 #include "config/text.h"
@@ -359,7 +360,7 @@ bool is_for(const Task& task, const Cell& cell, const Plan& plan) {
 std::string text_of(const Cell& cell) {
   std::string text;
   for (const auto& [name, label] : cell.labels)
-    text += (text.empty() ? "" : " ") + name.substr(name.rfind('.') + 1) + "=" + label;
+    text += (text.empty() ? "" : " ") + base::shown(name.substr(name.rfind('.') + 1) + "=" + label);
   return text;
 }
 

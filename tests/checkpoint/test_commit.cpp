@@ -98,7 +98,7 @@ TEST_CASE("a folder that cannot be written is named, with what to do", "[checkpo
   CHECK(contains(missing, "No such file or directory"));
   CHECK(contains(missing, "create the folder \"" + (folder / "none").string() + "\" first"));
   fs::create_directory(folder / "taken");
-  CHECK(contains(writing(folder / "taken"), "renaming the temporary file failed: Is a directory"));
+  CHECK(contains(writing(folder / "taken"), "it is not replaced: Is a directory"));
   CHECK(files_in(folder.path()) == 2);
   CHECK(writing(folder / "last.h5").empty());
   CHECK(same(checkpoint::read(folder / "last.h5"), sample()));
