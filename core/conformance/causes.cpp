@@ -97,23 +97,16 @@ std::string cause_of_draws(const Tensor& draws, const Tensor& expected) {
 }
 
 std::string cause_of_gradient(const std::string& function, Slip slip, bool reads_on_host) {
-  const bool draw = function.starts_with("rsample");
-  const std::string what = draw ? "the draw" : "it";
+  const std::string what = function.starts_with("rsample") ? "the draw" : "it";
   std::string text;
   if (slip == Slip::kJumps)
     return " Values jump where they should be smooth: is something rounded (.to(at::kFloat), .to(at::kHalf), "
            "a float "
            "variable, round())?";
-  if (slip == Slip::kNoGradient)
-    text =
-        " There is no gradient at all: is something detached? Look for detach(), data(), a NoGradGuard "
-        "around " +
-        what + ", or a new tensor made of numbers.";
-  else
-    text = " Is a part of " + what +
-           " detached (detach(), data(), a NoGradGuard), or a backward() of your own wrong?";
-  if (draw)
-    text += " Is the draw detached? Then the reconstruction trains the encoder wrongly, or not at all.";
+  text = slip == Slip::kNoGradient
+             ? " There is no gradient at all: is " + what + " detached? Look for "
+             : " A part of it is missing or wrong: is " + what + " detached? Look, in a part of it, for ";
+  text += "detach(), data(), a NoGradGuard, a new tensor made of numbers, or a backward() of your own.";
   if (reads_on_host)
     text += " It reads values on the host (.item() and the like), and those have no gradient.";
   return text;

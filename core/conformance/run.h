@@ -1,7 +1,6 @@
 #pragma once
 // Puts one plugin through all tests, and tells people and programs what came out.
 
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -22,9 +21,9 @@ struct RunOptions {
   std::uint64_t seed = 1;
   Extent wanted{{}, 0};              ///< sizes that components are built with; none: the usual ones
   std::set<std::string> components;  ///< "kind:id" of those that are tested; empty: all, and the library
-  /// Only the tests of quick.h, in so many seconds together; 0: all tests.
+  /// Only the tests of quick.h, for a component in so many seconds of a processor; 0: all tests. On a busy machine that may
+  /// take longer.
   double quick = 0;
-  std::chrono::steady_clock::time_point end = {};  ///< of a quick run; run() sets it
   /// For "kind:id", a parameter's value as text: JSON, or bare text.
   std::map<std::string, std::map<std::string, std::string>> settings;
 };

@@ -33,7 +33,7 @@ class Guests(ProgramTest):
 
     def test_other_numbers_are_refused_with_their_cause(self):
         for manners, who, causes in (
-            ("family detach", "family rude (org.variform.test.ill-mannered 1.0.0)", ["gradients: ", "is the draw detached?"]),
+            ("family detach", "family rude (org.variform.test.ill-mannered 1.0.0)", ["gradients: ", "It is rsample whose gradient is wrong", "is the draw detached?"]),
             ("family draw", "family rude (org.variform.test.ill-mannered 1.0.0)",
              ["global-rng: a call draws from the global generator (rsample)"]),
             ("decoder draw", "decoder rude (org.variform.test.ill-mannered 1.0.0)", ["global generator (decode"]),
@@ -99,8 +99,9 @@ class Guests(ProgramTest):
 
     def test_parameters_of_the_config_are_those_that_are_tried(self):
         for fault, says in (("entropy", "entropy: "), ("generator of its own", "std::mt19937")):
-            result = self.run_program("train", "small.toml", "train.steps=1", "--plugin", DISTRIBUTIONS,
-                                      f"model.family={{ type = \"faulty\", fault = \"{fault}\" }}", "--no-figures", code=1)
+            result = self.run_program("train", "small.toml", "train.steps=1", "--no-figures",
+                                      f"model.family={{ type = \"faulty\", fault = \"{fault}\" }}",
+                                      "--plugin", DISTRIBUTIONS, code=1)
             self.assertIn(says, result.stderr)
 
     def test_cells_of_a_study_share_it(self):
