@@ -21,6 +21,12 @@ std::string origin(const Position& where) {
   return where.file + ":" + std::to_string(where.line);
 }
 
+Node::Node() = default;
+Node::~Node() = default;
+Node::Node(const Node&) = default;
+Node::Node(Node&&) noexcept = default;
+Node& Node::operator=(const Node&) = default;
+Node& Node::operator=(Node&&) noexcept = default;
 Node::Node(bool value, Position where) : value_(value), where_(std::move(where)) {}
 Node::Node(std::int64_t value, Position where) : value_(value), where_(std::move(where)) {}
 Node::Node(double value, Position where) : value_(value), where_(std::move(where)) {}

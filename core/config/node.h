@@ -41,7 +41,12 @@ class Node {
   struct Member;
   using Array = std::vector<Node>;
 
-  Node() = default;
+  Node();
+  ~Node();  // these are where Member is complete
+  Node(const Node&);
+  Node(Node&&) noexcept;
+  Node& operator=(const Node&);
+  Node& operator=(Node&&) noexcept;
   explicit Node(bool value, Position where = {});
   explicit Node(std::int64_t value, Position where = {});
   template <class Integer>

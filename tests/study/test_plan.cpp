@@ -184,8 +184,6 @@ stages = ["nowhere"]
         std::string::npos);
 }
 
-}  // namespace variform::study
-
 TEST_CASE("axes that multiply beyond what anybody trains are refused before cells are made") {
   std::string tail = "[study.axes]\n";
   for (int axis = 0; axis < 9; ++axis)
@@ -194,3 +192,5 @@ TEST_CASE("axes that multiply beyond what anybody trains are refused before cell
   CHECK(found.cells.empty());
   CHECK(found.errors.find("at most 100000 cells of a stage, but here 9 x 9 x") != std::string::npos);
 }
+
+}  // namespace variform::study
