@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/frames.h"
+#include "base/last_words.h"
 #include "cli/commands.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -21,15 +23,24 @@ namespace {
 volatile std::sig_atomic_t was_interrupted = 0, times_ctrl_c = 0;
 
 constexpr int kTimesToForce = 3;  // presses of Ctrl-C
+constexpr const char* kRunConfig = "config.resolved.toml";
+
+// What is being called has to return first, which an endless loop never does.
+void tell_ending() {
+  const base::SignalText place = base::whereabouts();
+  base::SignalText text;
+  text << "\nending in order";
+  if (!place.empty()) text << ", as soon as this has returned: " << place.text();
+  text << "; to end at once, without that: Ctrl-C three times, or kill -KILL " << ::getpid() << "\n";
+  text.write_to(STDERR_FILENO);
+}
 
 void on_signal(int signal) {
   const int error = errno;
   if (signal == SIGINT) times_ctrl_c = times_ctrl_c + 1;
-  if (times_ctrl_c >= kTimesToForce) ::_exit(kInterrupted);
+  if (times_ctrl_c >= kTimesToForce) base::end_in_order(kInterrupted);
   // Neither where the terminal or the reader is gone.
-  constexpr char kText[] = "\nending in order; to end at once, without that: Ctrl-C three times\n";
-  if (!was_interrupted && signal != SIGPIPE && signal != SIGHUP)
-    if (::write(STDERR_FILENO, kText, sizeof kText - 1) < 0) errno = 0;
+  if (!was_interrupted && signal != SIGPIPE && signal != SIGHUP) tell_ending();
   was_interrupted = 1;
   errno = error;
 }
@@ -91,8 +102,10 @@ train::Places Common::places() const {
   return places;
 }
 
-std::unique_ptr<plugins::Registry> Common::registry(const std::vector<std::string>& config_paths) const {
+std::unique_ptr<plugins::Registry> Common::registry(
+    const std::vector<plugins::ConfigPath>& config_paths) const {
   auto registry = std::make_unique<plugins::Registry>(plugins::search_for(plugins, config_paths));
+  registry->tell_changes_to([](const std::string& text) { std::fprintf(stderr, "warning: %s\n", text.c_str()); });
   for (const std::string& warning : registry->warnings())
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   return registry;
@@ -124,7 +137,7 @@ Loaded load_config(const ConfigArguments& arguments, const Common& common) {
   if (root.find("study"))
     throw config::Error("error: " + arguments.files.back() + " describes a study; run: variform study " +
                         config::for_shell(arguments.files.back()));
-  loaded.registry = common.registry(config::plugin_paths(root));
+  loaded.registry = common.registry(plugin_paths_in(root));
   loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
   if (common.quiet) return loaded;
   for (const std::string& note : config::notes_of(dropped, loaded.experiment.resolved))
@@ -142,7 +155,7 @@ Composed compose(config::Experiment experiment, const plugins::Registry& registr
                                          composed.preflight);
     return composed;
   } catch (const Error& error) {
-    throw config::Error(std::string("error: this config does not compose: ") + error.what());
+    throw config::Error("error: this config does not compose: " + base::without_frames(error.what()));
   }
 }
 
@@ -152,10 +165,26 @@ fs::path run_path(const Common& common, const std::string& run) {
   return fs::exists(below) ? below : fs::path(run);
 }
 
-std::vector<std::string> plugin_paths_of(const fs::path& run) {
+std::vector<plugins::ConfigPath> plugin_paths_in(const config::Node& root) {
+  std::vector<plugins::ConfigPath> paths;
+  for (const std::string& path : config::plugin_paths(root)) paths.push_back({path});
+  const config::Node* section = root.find("plugins");
+  const config::Node* named = section && section->is_table() ? section->find("paths") : nullptr;
+  if (!named || !named->if_array()) return paths;
+  const fs::path file = named->where().file;
+  if (file.filename() != kRunConfig) return paths;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    paths[i].run = file.parent_path().empty() ? fs::path(".") : file.parent_path();
+    const std::string* text = i < named->if_array()->size() ? (*named->if_array())[i].if_text() : nullptr;
+    paths[i].is_relative = text && fs::path(*text).is_relative();
+  }
+  return paths;
+}
+
+std::vector<plugins::ConfigPath> plugin_paths_of(const fs::path& run) {
   if (!fs::is_directory(run)) return {};
   config::Diagnostics diagnostics;
-  return config::plugin_paths(config::parse_file((run / "config.resolved.toml").string(), diagnostics));
+  return plugin_paths_in(config::parse_file((run / kRunConfig).string(), diagnostics));
 }
 
 void guard_stdout() {

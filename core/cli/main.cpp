@@ -2,12 +2,15 @@
 
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 
+#include "base/frames.h"
+#include "base/last_words.h"
+#include "base/long_calls.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "config/node.h"
+#include "plugins/trial.h"
 #include "train/process.h"
 
 namespace {
@@ -25,6 +28,7 @@ int run(int argc, char** argv) {
   app.add_option("--runs", common.runs, "Where run folders are").type_name("DIR").shows_default();
   app.add_option("--threads", common.threads, "Threads of LibTorch; 0: as the config says").non_negative();
   app.add_flag("--quiet,-q", common.quiet, "No progress on stderr");
+  app.add_flag("--verbose,-v", common.verbose, "Given twice, errors of LibTorch show their stack frames");
   app.add_flag("--json", common.json, "Results as JSON");
 
   variform::cli::Action action;
@@ -41,13 +45,16 @@ int run(int argc, char** argv) {
   bool usage = false;
   if (!parser.parse(argc, argv, usage)) return usage ? variform::cli::kUsage : variform::cli::kDone;
   variform::cli::guard_stdout();
+  if (common.verbose > 1) variform::base::show_frames();
+  variform::base::guard_ending(variform::plugins::tell_whereabouts, variform::cli::kFailed);
+  const variform::base::LongCalls long_calls(variform::plugins::number_of_call);
   try {
     return action ? action() : variform::cli::kUsage;
   } catch (const variform::config::Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    std::fprintf(stderr, "%s\n", variform::base::without_frames(error.what()).c_str());
     return variform::cli::kUsage;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", variform::base::without_frames(error.what()).c_str());
     return variform::cli::kFailed;
   } catch (...) {
     std::fprintf(stderr, "error: a plugin threw what does not derive from std::exception.\n");
@@ -56,6 +63,16 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
+
+// The two that end a process without a word; plugins find these here before those of the C library.
+extern "C" [[noreturn]] void _exit(int code) {
+  variform::base::leaving_by("_exit", code);
+  variform::base::leave(code);
+}
+extern "C" [[noreturn]] void _Exit(int code) noexcept {
+  variform::base::leaving_by("_Exit", code);
+  variform::base::leave(code);
+}
 
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), which has a sentence
@@ -68,5 +85,5 @@ int main(int argc, char** argv) {
     if (code == variform::cli::kDone) code = variform::cli::kFailed;
   }
   // LibTorch would take its tables of operators apart one entry after the other, for a twentieth of a second.
-  std::_Exit(code);
+  variform::base::end_in_order(code);
 }

@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "base/frames.h"
+#include "base/last_words.h"
 #include "checkpoint/file.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -184,12 +186,13 @@ int train_to_end(Console& console, train::RunFolder& folder, const TrainOptions&
     write_result(folder.path().string());
     return code;
   } catch (const std::exception& error) {
+    const std::string reason = base::without_frames(error.what());
     try {
-      folder.mark_failed(error.what());
-      folder.append_log(std::string("error: ") + error.what());
+      folder.mark_failed(reason);
+      folder.append_log("error: " + reason);
     } catch (const std::exception&) {  // a full disk: the reason itself still goes to stderr
     }
-    throw std::runtime_error(std::string(error.what()) + "\nThe run is in " + folder.path().string() + ".");
+    throw std::runtime_error(reason + "\nThe run is in " + folder.path().string() + ".");
   }
 }
 
@@ -253,6 +256,8 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   checkpoint::clean_temporaries(folder.path() / "checkpoints");
   if (!new_config.empty()) folder.write_config(new_config);
   folder.clear_marks();
+  base::mark_run(folder.path(), "The run is marked FAILED; its last checkpoint is kept: variform resume " +
+                                    config::for_shell(folder.path().string()) + " goes on from there.");
   folder.write_environment(environment(common, *session, registry));
   if (snapshot)
     if (const std::string changes = train::changed_plugins(*snapshot, registry); !changes.empty())

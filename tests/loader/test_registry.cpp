@@ -295,7 +295,7 @@ TEST_CASE("the search order, and never the current directory") {
                 (place.note.empty() ? "" : " !") + "\n";
     return result;
   };
-  CHECK(text(search_for({"/f/a.so"}, {"/c", "relative"}, around)) ==
+  CHECK(text(search_for({"/f/a.so"}, {ConfigPath{"/c"}, ConfigPath{"relative"}}, around)) ==
         "--plugin /f/a.so\n[plugins].paths /c\n[plugins].paths relative !\nVARIFORM_PLUGIN_PATH /e1\n"
         "VARIFORM_PLUGIN_PATH e2 !\nVARIFORM_PLUGIN_PATH /e3/x.so\nVARIFORM_PLUGIN_PATH . !\nuser "
         "/data/variform/plugins\n"
