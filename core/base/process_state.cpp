@@ -102,6 +102,8 @@ bool is_same(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_rdev == b.st_rdev;
 }
 
+void (*expected_handler)(int) = nullptr;  // of expect_handler()
+
 bool is_same(const struct sigaction& a, const struct sigaction& b) {
   return a.sa_handler == b.sa_handler && (a.sa_flags & SA_SIGINFO) == (b.sa_flags & SA_SIGINFO);
 }
@@ -262,6 +264,7 @@ void ProcessState::Kept::restore_signals(std::vector<Change>& changes) const {
     const SignalAction& kept = signals[static_cast<std::size_t>(signal)];
     struct sigaction now {};
     if (!kept.known || ::sigaction(signal, nullptr, &now) != 0 || is_same(now, kept.action)) continue;
+    if (now.sa_handler != SIG_DFL && now.sa_handler == expected_handler) continue;
     const char* short_name = ::sigabbrev_np(signal);
     changes.push_back({"what signal " + (short_name ? "SIG" + std::string(short_name) : std::to_string(signal)) +
                            " does",
@@ -341,6 +344,8 @@ std::vector<Change> ProcessState::restore() const {
   kept_->restore_limits(changes);
   return changes;
 }
+
+void expect_handler(void (*handler)(int)) { expected_handler = handler; }
 
 int thread_count() {
   std::error_code error;

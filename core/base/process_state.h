@@ -34,6 +34,9 @@ class ProcessState {
   std::unique_ptr<Kept> kept_;
 };
 
+/// A handler of the program's own, which may come after now(). Set once, before threads.
+void expect_handler(void (*handler)(int));
+
 /// How many threads this process has.
 int thread_count();
 

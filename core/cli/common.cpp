@@ -11,6 +11,7 @@
 
 #include "base/frames.h"
 #include "base/last_words.h"
+#include "base/process_state.h"
 #include "cli/commands.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -79,6 +80,7 @@ fs::path shared_folder(const std::string& name) {
 }
 
 void watch_signals() {
+  base::expect_handler(on_signal);
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;  // what is being written goes on

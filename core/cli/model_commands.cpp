@@ -100,7 +100,11 @@ Opened open(const Common& common, const ModelOptions& options, train::DataUse us
       !options.on.empty() || !options.split.empty() || options.datum >= 0 || !options.prior.empty();
   opened.trained = train::open_trained(checkpoint, overrides, *opened.registry, common.places(),
                                        names_data ? train::DataUse::kNeeded : use);
-  opened.surroundings = std::make_unique<Surroundings>();
+  const auto records = opened.registry->records();
+  if (std::any_of(records.begin(), records.end(), [](const plugins::PluginRecord* record) {
+        return record->status == plugins::Status::kLoaded && !record->is_stock;
+      }))
+    opened.surroundings = std::make_unique<Surroundings>();
   opened.checkpoint = checkpoint;
   opened.folder = fs::is_directory(run) ? run : checkpoint.parent_path();
   const std::string changes = train::changed_plugins(opened.trained.snapshot, *opened.registry);

@@ -180,7 +180,10 @@ void Registry::State::try_all(const std::vector<Candidate*>& files) {
   if (untried.empty()) return;
   const std::vector<std::string> problems = problems_of_loading(untried);
   for (std::size_t i = 0; i < problems.size(); ++i)
-    if (!problems[i].empty()) refuse(*candidates_to_try[i], problems[i]);
+    if (!problems[i].empty()) {
+      refuse(*candidates_to_try[i], problems[i]);
+      if (tell) tell(candidates_to_try[i]->record.reason);
+    }
   settle();
 }
 

@@ -3,6 +3,7 @@
 #include "plugins/trial.h"
 
 #include <link.h>
+#include <unistd.h>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -98,6 +99,7 @@ std::vector<std::string> problems_of_loading(const std::vector<ToTry>& files) {
   std::vector<std::function<std::string()>> functions;
   for (const ToTry& file : files)
     functions.emplace_back([&file] {
+      ::on_exit([](int status, void*) { ::_exit(status); }, nullptr);  // at once: nothing is to be taken apart
       at::set_num_threads(1);  // threads of OpenMP are not inherited, and would be waited for
       return open_plugin(file.path, file.manifest, file.rebuild).problem;
     });

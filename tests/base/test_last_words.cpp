@@ -58,6 +58,8 @@ Left left_after(const std::function<void()>& end, Whereabouts where) {
   return left;
 }
 
+void fall_off() { throw std::runtime_error("the sensor fell off"); }
+
 void in_a_call(SignalText& text) { text << "family strange, in posterior, at step " << 18; }
 void in_none(SignalText&) {}
 
@@ -77,7 +79,7 @@ TEST_CASE("every other end is said and marked") {
                       {"quick_exit() was called", [] { std::quick_exit(0); }},
                       {"std::terminate() was called", [] { std::terminate(); }},
                       {"ended the program: the sensor fell off",
-                       []() noexcept { throw std::runtime_error("the sensor fell off"); }},
+                       []() noexcept { fall_off(); }},
                       {"_exit(3) was called", [] { leaving_by("_exit", 3); }},
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
                       {"signal 6 (Aborted) ended the program", [] { std::abort(); }},

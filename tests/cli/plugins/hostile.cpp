@@ -3,7 +3,7 @@
 // _Exit, quick_exit, abort, terminate, throw, int, segv, recursion, fpe, ill, bus, kill, pthread_exit, loop, sleep, frames.
 // Ways that change what is not theirs: round, denormals, traps, dtype, gradients, threads, folder, locale, environment,
 // handler, mask, umask, stdout, stderr, limit, alarm, generator, deterministic, print. STEP: of the training, 0 without it;
-// "first": at the first call.
+// "first": at every call, from the first on.
 
 #include <variform/gaussian_posterior.h>
 #include <variform/plugin.h>
@@ -36,9 +36,10 @@ namespace {
 
 using variform::Tensor;
 
-// NOLINTNEXTLINE: that it never ends is what it is for
+// Without an end, but for a number that nobody has.
 int deeper(volatile int* last) {
   volatile int here[64] = {*last + 1};
+  if (here[0] == -1) return 0;
   return deeper(here) + here[0];
 }
 
