@@ -25,13 +25,14 @@ struct Common {
   double memory = 0;                 ///< --memory, in GB; 0: not given
   int64_t threads = 0;               ///< --threads; 0: the config's
   bool quiet = false;
+  int64_t verbose = 0;  ///< -v; from 2 on errors show stack frames
   bool json = false;
   std::vector<std::string> arguments;  ///< the command line, for environment.json
 
   train::Places places() const;
   /// The plugins at hand; `config_paths` as in [plugins].paths of the file `config`. Warns about named plugins that are
   /// refused, and named places that are not there.
-  std::unique_ptr<plugins::Registry> registry(const std::vector<std::string>& config_paths = {},
+  std::unique_ptr<plugins::Registry> registry(const std::vector<plugins::ConfigPath>& config_paths = {},
                                               const std::string& config = {}) const;
 };
 
@@ -112,7 +113,9 @@ std::filesystem::path run_path(const Common& common, const std::string& run);
 bool is_run(const std::filesystem::path& path);
 std::string described_run(const std::filesystem::path& run, bool as_json);
 
-/// What the config of a run's folder says of plugins; nothing for a checkpoint by itself.
-std::vector<std::string> plugin_paths_of(const std::filesystem::path& run);
+/// What a config says of plugins, with what is to be known of whom to trust: a run's own copy may come from others.
+std::vector<plugins::ConfigPath> plugin_paths_in(const config::Node& root);
+/// The same of the config in a run's folder; nothing for a checkpoint by itself.
+std::vector<plugins::ConfigPath> plugin_paths_of(const std::filesystem::path& run);
 
 }  // namespace variform::cli

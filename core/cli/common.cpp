@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/file.h"
+#include "base/frames.h"
 #include "base/quote.h"
 #include "checkpoint/snapshot.h"
 #include "cli/commands.h"
@@ -17,6 +18,8 @@
 namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr const char* kRunConfig = "config.resolved.toml";
 
 // The folders that hold configs/, datasets/ and template/: share/variform of an installation or of a build folder (links
 // there), and the checkout.
@@ -54,9 +57,10 @@ train::Places Common::places() const {
   return places;
 }
 
-std::unique_ptr<plugins::Registry> Common::registry(const std::vector<std::string>& config_paths,
+std::unique_ptr<plugins::Registry> Common::registry(const std::vector<plugins::ConfigPath>& config_paths,
                                                     const std::string& config) const {
   auto registry = std::make_unique<plugins::Registry>(plugins::search_for(plugins, config_paths));
+  registry->tell_changes_to([](const std::string& text) { write_message("warning: " + text); });
   for (const std::string& warning : registry->warnings(config)) write_message("warning: " + warning);
   return registry;
 }
@@ -84,7 +88,7 @@ namespace {
 Loaded loaded_from(const config::Node& root, const std::vector<config::Dropped>& dropped,
                    config::Diagnostics& diagnostics, const Common& common, const std::string& config) {
   Loaded loaded;
-  loaded.registry = common.registry(config::plugin_paths(root), config);
+  loaded.registry = common.registry(plugin_paths_in(root), config);
   loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
   if (common.quiet) return loaded;
   for (const std::string& note : config::notes_of(dropped, loaded.experiment.resolved))
@@ -101,7 +105,8 @@ Loaded load_config(const ConfigArguments& arguments, const Common& common) {
   if (root.find("study"))
     throw config::Error("error: " + arguments.files.back() + " describes a study; run: variform study " +
                         base::for_shell(arguments.files.back()));
-  return loaded_from(root, dropped, diagnostics, common, arguments.files.empty() ? "" : arguments.files.back());
+  return loaded_from(root, dropped, diagnostics, common,
+                     arguments.files.empty() ? "" : arguments.files.back());
 }
 
 Loaded load_config(const std::string& text, const std::string& name,
@@ -125,7 +130,7 @@ Composed compose(config::Experiment experiment, const plugins::Registry& registr
                                          composed.preflight);
     return composed;
   } catch (const Error& error) {
-    throw config::Error(std::string("error: this config does not compose: ") + error.what());
+    throw config::Error("error: this config does not compose: " + base::without_frames(error.what()));
   }
 }
 
@@ -142,18 +147,34 @@ fs::path run_path(const Common& common, const std::string& run) {
   return fs::exists(below) ? below : fs::path(run);
 }
 
-std::vector<std::string> plugin_paths_of(const fs::path& run) {
+std::vector<plugins::ConfigPath> plugin_paths_in(const config::Node& root) {
+  std::vector<plugins::ConfigPath> paths;
+  for (const std::string& path : config::plugin_paths(root)) paths.push_back({path});
+  const config::Node* section = root.find("plugins");
+  const config::Node* named = section && section->is_table() ? section->find("paths") : nullptr;
+  if (!named || !named->if_array()) return paths;
+  const fs::path file = named->where().file;
+  if (file.filename() != kRunConfig) return paths;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    paths[i].run = file.parent_path().empty() ? fs::path(".") : file.parent_path();
+    const std::string* text = i < named->if_array()->size() ? (*named->if_array())[i].if_text() : nullptr;
+    paths[i].is_relative = text && fs::path(*text).is_relative();
+  }
+  return paths;
+}
+
+std::vector<plugins::ConfigPath> plugin_paths_of(const fs::path& run) {
   if (!fs::is_directory(run)) return {};
   config::Diagnostics diagnostics;
-  const config::Node config = config::parse_file((run / "config.resolved.toml").string(), diagnostics);
-  if (diagnostics.empty()) return config::plugin_paths(config);
+  const config::Node config = config::parse_file((run / kRunConfig).string(), diagnostics);
+  if (diagnostics.empty()) return plugin_paths_in(config);
   const fs::path last = run / "checkpoints" / "last.h5";  // the file is damaged; its like is in here
   if (!fs::is_regular_file(last)) return {};
   const checkpoint::Snapshot snapshot = checkpoint::read(last);
   const auto kept = snapshot.attributes.find("config");
   if (kept == snapshot.attributes.end()) return {};
   config::Diagnostics ignored;
-  return config::plugin_paths(config::parse(kept->second, "config in the checkpoint", ignored));
+  return plugin_paths_in(config::parse(kept->second, (run / kRunConfig).string(), ignored));
 }
 
 }  // namespace variform::cli

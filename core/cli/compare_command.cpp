@@ -34,11 +34,10 @@ std::string text_of_comparison(const nlohmann::json& result) {
 int compare(const Common& common, CompareCommand options) {
   if (!options.out.empty()) base::require_writable(options.out = chosen(options.out).string());
   std::vector<fs::path> folders;
-  std::vector<std::string> paths;
+  std::vector<plugins::ConfigPath> paths;
   for (const std::string& run : options.runs) {
     folders.push_back(run_path(common, run));
-    for (const std::string& path : plugin_paths_of(folders.back()))
-      if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
+    for (plugins::ConfigPath& path : plugin_paths_of(folders.back())) paths.push_back(std::move(path));
   }
   const auto registry = common.registry(paths);
   train::set_threads(common.threads);

@@ -2,6 +2,7 @@
 
 #include "cli/console.h"
 
+#include "base/frames.h"
 #include "cli/commands.h"
 
 #include <sys/ioctl.h>
@@ -109,7 +110,7 @@ void Console::print(const std::string& line) {
   write_message(line);
 }
 
-void Console::message(const std::string& text) { print(text); }
+void Console::message(const std::string& text) { print(base::without_frames(text)); }
 
 void Console::draw_bar(int64_t step, int64_t horizon) {
   const std::string bar = bar_text(step, horizon, step - first_step_, seconds_since(started_), "steps");

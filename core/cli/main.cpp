@@ -1,13 +1,16 @@
 // The program: parses the command line, runs one command, and turns exceptions into exit codes and sentences.
 
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 
+#include "base/frames.h"
 #include "base/interrupt.h"
+#include "base/last_words.h"
+#include "base/long_calls.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "config/node.h"
+#include "plugins/trial.h"
 #include "train/process.h"
 
 namespace {
@@ -29,6 +32,7 @@ int run(int argc, char** argv) {
       .type_name("GB")
       .positive();
   app.add_flag("--quiet,-q", common.quiet, "No progress on stderr");
+  app.add_flag("--verbose,-v", common.verbose, "Given twice, errors of LibTorch show their stack frames");
   app.add_flag("--json", common.json, "Results as JSON");
 
   variform::cli::Action action;
@@ -45,16 +49,19 @@ int run(int argc, char** argv) {
   bool usage = false;
   if (!parser.parse(argc, argv, usage)) return usage ? variform::cli::kUsage : variform::cli::kDone;
   variform::cli::guard_stdout();
+  if (common.verbose > 1) variform::base::show_frames();
+  variform::base::guard_ending(variform::plugins::tell_whereabouts, variform::cli::kFailed);
+  const variform::base::LongCalls long_calls(variform::plugins::number_of_call);
   try {
     return action ? action() : variform::cli::kUsage;
   } catch (const variform::base::Interrupted& error) {
     variform::cli::write_message(error.what());
     return variform::cli::kInterrupted;
   } catch (const variform::config::Error& error) {
-    variform::cli::write_message(error.what());
+    variform::cli::write_message(variform::base::without_frames(error.what()));
     return variform::cli::kUsage;
   } catch (const std::exception& error) {
-    variform::cli::write_message(std::string("error: ") + error.what());
+    variform::cli::write_message("error: " + variform::base::without_frames(error.what()));
     return variform::cli::kFailed;
   } catch (...) {
     variform::cli::write_message("error: a plugin threw what does not derive from std::exception.");
@@ -63,6 +70,16 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
+
+// The two that end a process without a word; plugins find these here before those of the C library.
+extern "C" [[noreturn]] void _exit(int code) {
+  variform::base::leaving_by("_exit", code);
+  variform::base::leave(code);
+}
+extern "C" [[noreturn]] void _Exit(int code) noexcept {
+  variform::base::leaving_by("_Exit", code);
+  variform::base::leave(code);
+}
 
 int main(int argc, char** argv) {
   variform::cli::install_signal_handlers();
@@ -75,5 +92,5 @@ int main(int argc, char** argv) {
     if (code == variform::cli::kDone) code = variform::cli::kFailed;
   }
   // LibTorch would take its tables of operators apart one entry after the other, for a twentieth of a second.
-  std::_Exit(code);
+  variform::base::end_in_order(code);
 }

@@ -1,5 +1,7 @@
 // What is done with a trained model: evaluate, sample, reconstruct, traverse, interpolate, encode, export.
 
+#include <variform/calls.h>
+
 #include <ATen/Parallel.h>
 
 #include <nlohmann/json.hpp>
@@ -19,6 +21,7 @@
 #include "evaluate/gradient_noise.h"
 #include "evaluate/linear_reference.h"
 #include "evaluate/quality.h"
+#include "plugins/ambient.h"
 #include "train/process.h"
 #include "train/checkpoints.h"
 #include "train/run_config.h"
@@ -44,7 +47,23 @@ struct ModelOptions {
   bool noise = false, linear = false;
 };
 
+// Says at the end of a command what components have changed that is not theirs.
+class Surroundings {
+ public:
+  Surroundings() = default;
+  ~Surroundings() {
+    for (const std::string& sentence : take_changed_modes()) write_message("warning: " + sentence);
+    const std::string changes = plugins::changed_text("a component of this model", before_.restore());
+    if (!changes.empty()) write_message("warning: " + changes);
+  }
+  Surroundings(Surroundings&&) = delete;
+
+ private:
+  plugins::AmbientState before_ = plugins::AmbientState::now();
+};
+
 struct Opened {
+  std::unique_ptr<Surroundings> surroundings;  // first: it ends last
   std::unique_ptr<plugins::Registry> registry;
   train::Trained trained;
   fs::path checkpoint, folder;                  // folder: of the run; the checkpoint's own otherwise
@@ -85,6 +104,11 @@ Opened open(const Common& common, const ModelOptions& options, train::DataUse us
       !options.on.empty() || !options.split.empty() || options.datum >= 0 || !options.prior.empty();
   opened.trained = train::open_trained(checkpoint, overrides, *opened.registry, common.places(),
                                        names_data ? train::DataUse::kNeeded : use);
+  const auto records = opened.registry->records();
+  if (std::any_of(records.begin(), records.end(), [](const plugins::PluginRecord* record) {
+        return record->status == plugins::Status::kLoaded && !record->is_stock;
+      }))
+    opened.surroundings = std::make_unique<Surroundings>();
   opened.checkpoint = checkpoint;
   opened.folder = fs::is_directory(run) ? run : checkpoint.parent_path();
   if (fs::is_directory(run) && !common.quiet)

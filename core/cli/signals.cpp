@@ -9,7 +9,9 @@
 #include <cstring>
 
 #include "base/interrupt.h"
+#include "base/last_words.h"
 #include "base/live_temporaries.h"
+#include "base/signal_text.h"
 #include "cli/commands.h"
 
 namespace variform::cli {
@@ -41,6 +43,16 @@ void say(const char* text) {
   if (::write(STDERR_FILENO, text, std::strlen(text)) < 0) errno = 0;
 }
 
+// What is being called has to return first, which an endless loop never does.
+void tell_ending(int signal) {
+  const base::SignalText place = base::whereabouts();
+  base::SignalText text;
+  text << "\ninterrupted by " << name_of(signal) << ": ending in order";
+  if (!place.empty()) text << ", as soon as this has returned: " << place.text();
+  text << "; to end at once, without that: Ctrl-C three times, or kill -KILL " << ::getpid() << "\n";
+  text.write_to(STDERR_FILENO);
+}
+
 [[noreturn]] void end_at_once(int signal, bool is_quiet) {
   if (!is_quiet) {
     say("\ninterrupted by ");
@@ -48,7 +60,7 @@ void say(const char* text) {
     say("\n");
   }
   base::remove_live_temporaries();
-  ::_exit(kInterrupted);
+  base::end_in_order(kInterrupted);
 }
 
 void on_signal(int signal, siginfo_t* info, void*) {
@@ -59,11 +71,7 @@ void on_signal(int signal, siginfo_t* info, void*) {
   const bool is_unheard = signal == SIGPIPE || signal == SIGHUP;  // the terminal or the reader is gone
   if (signal == SIGINT) times_ctrl_c = times_ctrl_c + 1;
   if (!is_at_work || times_ctrl_c >= kTimesToForce) end_at_once(signal, is_unheard);
-  if (!first_signal && !is_unheard) {
-    say("\ninterrupted by ");
-    say(name_of(signal));
-    say(": ending in order; to end at once, without that: Ctrl-C three times\n");
-  }
+  if (!first_signal && !is_unheard) tell_ending(signal);
   if (!first_signal) first_signal = signal;
   base::interrupt_flag() = 1;  // reading and the like end, too
   errno = error;

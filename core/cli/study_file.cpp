@@ -41,7 +41,7 @@ Study load_study(const Common& common, const StudyOptions& options) {
   config::Diagnostics diagnostics;
   const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics);
   Study study;
-  study.registry = common.registry(config::plugin_paths(root), arguments.files.back());
+  study.registry = common.registry(plugin_paths_in(root), arguments.files.back());
   study.plan = study::read_plan(root, diagnostics);
   study.cells = study::cells_of(study.plan, diagnostics);
   const std::vector<std::string> axes = axes_of(study.plan);

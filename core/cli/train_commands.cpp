@@ -12,6 +12,8 @@
 
 #include "base/contents.h"
 #include "base/file.h"
+#include "base/frames.h"
+#include "base/last_words.h"
 #include "base/quote.h"
 #include "base/short_hash.h"
 #include "cli/commands.h"
@@ -199,12 +201,13 @@ int train_to_end(Console& console, train::RunFolder& folder, const TrainOptions&
     write_result(folder.path().string());
     return code;
   } catch (const std::exception& error) {
+    const std::string reason = base::without_frames(error.what());
     try {
-      folder.mark_failed(error.what());
-      folder.append_log(std::string("error: ") + error.what());
+      folder.mark_failed(reason);
+      folder.append_log("error: " + reason);
     } catch (const std::exception&) {  // a full disk: the reason itself still goes to stderr
     }
-    throw std::runtime_error(std::string(error.what()) + "\nThe run is in " + folder.path().string() + ".");
+    throw std::runtime_error(reason + "\nThe run is in " + folder.path().string() + ".");
   }
 }
 
@@ -304,6 +307,8 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   std::optional<checkpoint::Snapshot> former = snapshot;  // shares the tensors' memory
   take_config(folder, resolved, attributes, former ? &*former : nullptr);
   folder.clear_marks();
+  base::mark_run(folder.path(), "The run is marked FAILED; its last checkpoint is kept: variform resume " +
+                                    base::for_shell(folder.path().string()) + " goes on from there.");
   folder.write_environment(environment(common, *session, registry));
   if (snapshot)
     if (const std::string changes = train::changed_plugins(*snapshot, registry); !changes.empty())

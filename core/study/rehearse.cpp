@@ -9,8 +9,9 @@
 #include <optional>
 #include <set>
 
-#include "base/json_file.h"
 #include "base/file.h"
+#include "base/frames.h"
+#include "base/json_file.h"
 #include "study/process.h"
 
 namespace variform::study {
@@ -74,7 +75,7 @@ class Rehearser {
           with_runs(plan_, cells_, cell, [&](std::size_t other) { return run_folder(other).string(); }));
       base::write_text_file(config, resolved.config);
     } catch (const std::exception& error) {
-      return problem(cell, error.what());
+      return problem(cell, base::without_frames(error.what()));
     }
     options_.say(text_of(cells_[cell]));
     if (!execute(cell, {"train", config.string(), "--folder", run_folder(cell).string(), "--stop-at", "0",

@@ -5,11 +5,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 
 #include "checkpoint/snapshot.h"
 #include "checkpoint/writer.h"
+#include "plugins/ambient.h"
 #include "train/assembly.h"
 #include "train/batches.h"
 #include "train/judging.h"
@@ -76,6 +78,7 @@ class Trainer {
   bool evaluate_now(Outcome& outcome);
   bool is_best(const std::map<std::string, double>& evaluation);
   void evaluate_into(Outcome& outcome);
+  void tell_changes(const plugins::AmbientState& ambient);
   Outcome ended(Outcome outcome, Ending ending);
   void write_checkpoint(std::vector<std::filesystem::path> paths);
   bool due(const config::Every& every) const;
@@ -97,6 +100,7 @@ class Trainer {
   checkpoint::Writer writer_;
   int64_t evaluated_at_ = -1;
   bool restored_ = false;
+  std::set<std::string> told_;  // of what components have changed
 };
 
 /// Mean of the objective's loss and parts over the first `limit` rows (0: all) of the evaluation split, each batch

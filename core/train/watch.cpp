@@ -13,6 +13,11 @@
 #include <iostream>
 #include <map>
 #include <set>
+#include <utility>
+
+#include <variform/calls.h>
+
+#include "plugins/ambient.h"
 
 #include "plugins/host_reads.h"
 
@@ -87,10 +92,10 @@ class Watch {
   Tensor look(Kind kind, const char* function, const std::function<Tensor()>& call) {
     const std::string who =
         std::string(to_string(kind)) + " " + assembly_.model().label(kind) + ", in " + function + ", ";
-    const Tensor first = observed(kind, who, call);
+    const Tensor first = observed(kind, function, who, call);
     restore();
     assembly_.set_step(0);
-    const Tensor second = observed(kind, {}, call);
+    const Tensor second = observed(kind, function, {}, call);
     if (first.defined() && first.is_cpu() && first.isfinite().all().item<bool>() && !first.equal(second))
       find(kind, "values",
            who +
@@ -114,11 +119,33 @@ class Watch {
     for (const auto& [buffer, before] : buffers_) Tensor(buffer).copy_(before);
   }
 
+  // What belongs to the process; says so when `who` is given.
+  class Shared {
+   public:
+    Shared(Watch& watch, Kind kind, std::string who) : watch_(watch), kind_(kind), who_(std::move(who)) {}
+    ~Shared() {
+      const std::vector<std::string> changes = before_.restore();
+      if (who_.empty() || changes.empty()) return;
+      watch_.find(kind_, "shared", plugins::changed_text(who_.substr(0, who_.size() - 2), changes));
+    }
+    Shared(const Shared&) = delete;
+    Shared& operator=(const Shared&) = delete;
+
+   private:
+    Watch& watch_;
+    Kind kind_;
+    std::string who_;
+    plugins::AmbientState before_ = plugins::AmbientState::now();
+  };
+
   // Looks when `who` is given.
-  Tensor observed(Kind kind, const std::string& who, const std::function<Tensor()>& call) {
+  Tensor observed(Kind kind, const char* function, const std::string& who,
+                  const std::function<Tensor()>& call) {
     restore();
     assembly_.set_step(0);
     assembly_.model().step = -1;
+    const Calling calling(to_string(kind), assembly_.model().label(kind).c_str(), function, -1);
+    const Shared shared(*this, kind, who);
     const Ambient ambient(assembly_.spec().options.device());
     const CaughtOutput output;
     const plugins::CountedHostReads reads;
