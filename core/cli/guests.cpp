@@ -49,18 +49,6 @@ struct Guest {
   }
 };
 
-// Came with the program: built in, or in the folder of plugins of this installation or build.
-bool is_stock(const plugins::PluginRecord& plugin) {
-  if (plugin.path.empty()) return true;
-  const fs::path folder = fs::path(base::this_program()).parent_path();
-  std::error_code error;
-  const fs::path found = fs::weakly_canonical(plugin.path.parent_path(), error);
-  for (const fs::path& own :
-       {folder / "plugins", folder / "../lib/variform/plugins", folder / "../../lib/variform/plugins"})
-    if (found == fs::weakly_canonical(own, error)) return true;
-  return false;
-}
-
 // A value as `check` reads it; empty for components, which tests fill in themselves.
 std::string text_of(const config::ParameterValue& value, int64_t horizon) {
   return std::visit(
@@ -98,7 +86,7 @@ std::vector<Guest> guests_of(const train::Session& session, const plugins::Regis
     visit_specs(slot, [&](const config::ComponentSpec& spec) {
       if (spec.type.empty()) return;
       const plugins::Offer offer = registry.offer(spec.kind, spec.type, spec.plugin);
-      if (is_stock(*offer.plugin)) return;
+      if (offer.plugin->is_stock || offer.plugin->path.empty()) return;
       Guest guest{offer.plugin, std::string(to_string(spec.kind)) + ":" + spec.type, {}, {}};
       guest.label = std::string(to_string(spec.kind)) + " " + offer.label();
       for (const auto& [name, value] : spec.parameters)
