@@ -72,11 +72,11 @@ int run(int argc, char** argv) {
 }  // namespace
 
 // The two that end a process without a word; plugins find these here before those of the C library.
-extern "C" [[noreturn]] void _exit(int code) {
+extern "C" [[noreturn, gnu::visibility("default")]] void _exit(int code) {
   variform::base::leaving_by("_exit", code);
   variform::base::leave(code);
 }
-extern "C" [[noreturn]] void _Exit(int code) noexcept {
+extern "C" [[noreturn, gnu::visibility("default")]] void _Exit(int code) noexcept {
   variform::base::leaving_by("_Exit", code);
   variform::base::leave(code);
 }
