@@ -166,7 +166,8 @@ TEST_CASE("values of further layers are LibTorch's") {
   CHECK(difference(attention->forward(tokens), expected) < 1e-13);
   CHECK(difference(attention->push(tokens, normal({2, 5, 4, 6})).g, expected) < 1e-13);
 
-  const Tensor far = at::tensor({{1e4, -1e4, 0.0}, {700.0, 700.0, 700.0}}, at::kDouble);  // no overflow
+  const Tensor far =
+      at::tensor({1e4, -1e4, 0.0, 700.0, 700.0, 700.0}, at::kDouble).reshape({2, 3});  // no overflow
   CHECK(difference(nn::Softmax().push(far, at::ones({1, 2, 3}, at::kDouble)).g, at::softmax(far, -1)) <
         1e-15);
   CHECK(nn::L2Normalise()
