@@ -175,7 +175,7 @@ TEST_CASE("kill -9 at any moment leaves a whole checkpoint, and its litter is sw
     REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
     const Snapshot found = checkpoint::read(path);
     CHECK((same(found, a) || same(found, b)));
-    littered += base::clean_temporaries(folder.path());
+    littered += variform::base::clean_temporaries(folder.path());
     CHECK(files_in(folder.path()) == 1);
   }
   CHECK(littered >= 5);  // else the kills did not fall into a write
