@@ -12,6 +12,7 @@
 #include "checkpoint/file.h"
 #include "checkpoint/seal.h"
 #include "checkpoint/snapshot.h"
+#include "config/experiment.h"
 #include "config/load.h"
 #include "config/node.h"
 #include "config/text.h"
