@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <system_error>
 
 #include "base/file.h"
 #include "base/frames.h"
@@ -34,6 +35,12 @@ std::vector<fs::path> homes() {
     homes.push_back(program.parent_path() / "../..");                 // <checkout>/build/<preset>/variform
   }
   return homes;
+}
+
+// Whether something has that name; what is too long for a name has none.
+bool is_file_name(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
 }
 
 }  // namespace
@@ -69,13 +76,13 @@ ConfigArguments split_arguments(const std::vector<std::string>& arguments) {
   ConfigArguments split;
   for (const std::string& argument : arguments) {
     const size_t equals = argument.find('=');
-    if (equals != std::string::npos && !fs::exists(argument)) {
+    if (equals != std::string::npos && !is_file_name(argument)) {
       split.overrides.push_back(argument);
       continue;
     }
     fs::path file = argument;
     for (const fs::path& home : homes())
-      if (!fs::exists(file) && file.is_relative() && fs::exists(home / argument))
+      if (!is_file_name(file) && file.is_relative() && is_file_name(home / argument))
         file = fs::weakly_canonical(home / argument);
     split.files.push_back(file.string());
   }
@@ -142,9 +149,9 @@ fs::path chosen(const std::string& given) {
 }
 
 fs::path run_path(const Common& common, const std::string& run) {
-  if (fs::exists(run)) return run;
+  if (is_file_name(run)) return run;
   const fs::path below = fs::path(common.runs) / run;
-  return fs::exists(below) ? below : fs::path(run);
+  return is_file_name(below) ? below : fs::path(run);
 }
 
 std::vector<plugins::ConfigPath> plugin_paths_in(const config::Node& root) {

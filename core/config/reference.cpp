@@ -63,6 +63,8 @@ constexpr Key kKeys[] = {
      "Rows drawn for testing from a data set of one split: a number, or below 1 a share. The draw is the "
      "same for every "
      "`seed`; the rest is for training."},
+    {"data", "memory", "number, above 0", "(half of what is free)", "GB",
+     "What data files may become in memory when they are read; given, files that become far more than they are, too."},
     {"data", "channels", "\"as-stored\", \"grey\" or \"colour\"", "\"as-stored\"", "",
      "Converts images: to one channel (Rec. 601 luma) or to three."},
     {"data", "scale", "\"unit\", \"none\" or \"standardise\"", "\"unit\"", "",
@@ -95,7 +97,7 @@ constexpr Key kKeys[] = {
      "Of one datum: [channels, height, width] or [values]."},
     {"data.dataset", "channels_last", "true or false", "(told from the shape, and noted)", "",
      "The files hold [height, width, channels]."},
-    {"data.dataset", "other_files", "true or false", "`false`", "",
+    {"data.dataset", "other_files", "true or false", "false", "",
      "HDF5: links to other files, external storage and virtual datasets are followed."},
     {"data.dataset", "background", "\"white\" or \"black\"", "\"white\"", "",
      "Of folders of images: what lies behind transparent ones."},

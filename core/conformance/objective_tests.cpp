@@ -166,7 +166,7 @@ std::vector<Test> objective_tests() {
        group,
        "A part that is called kl is the KL divergence, in nats an example.",
        kinds,
-       {"repeats", "parts"},
+       {"repeats", "parts", "no-grad"},
        part_values},
       {"plain-batch",
        group,

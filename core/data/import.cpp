@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/quote.h"
+#include "base/interrupt.h"
 #include "checkpoint/file.h"
 #include "checkpoint/sha256.h"
 #include "config/text.h"
@@ -219,6 +220,8 @@ class Import {
       try {
         file.add(converter.convert(options_.folder / found_.images[place]));
         if (!plan_.labels.empty()) labels.push_back(plan_.labels[place]);
+      } catch (const base::Interrupted&) {
+        return false;
       } catch (const ReadError& error) {
         if (!options_.skip_damaged) throw;
         result_.damaged.emplace_back(error.what());

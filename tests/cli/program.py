@@ -240,6 +240,8 @@ def checkpoint(path):
 def metrics(run, split=None):
     """The lines of metrics.jsonl, those of one split if it is named."""
     lines = [json.loads(line) for line in (pathlib.Path(run) / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        line.pop("check", None)  # of the line, not of the training
     return [line for line in lines if split is None or line["split"] == split]
 
 

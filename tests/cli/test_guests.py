@@ -89,7 +89,7 @@ class Guests(ProgramTest):
         refused = self.resume(run, env={**env, "VARIFORM_TEST_MANNERS": "family detach"}, code=1)
         self.assertIn("is the draw detached?", refused.stderr)
         self.assertFalse((self.folder / run / "FAILED").exists())
-        self.assertEqual(self.resume(run, env=env).stderr.count(TRIED), 2)
+        self.assertIn(TRIED, self.resume(run, env=env).stderr)
 
     def test_stock_plugins_are_not_tried(self):
         result = self.run_program("train", "small.toml", "train.steps=1", "--no-figures",

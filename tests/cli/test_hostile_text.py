@@ -198,7 +198,7 @@ class Hostile(ProgramTest):
 
     def write_study(self):
         labels = ", ".join(f"{{ label = {toml(text)}, set = {{}} }}" for text in HOSTILE)
-        values = {"name": toml("s" + NAMES[0]), "title": toml("".join(HOSTILE)), "axis": toml(HOSTILE[0] + HOSTILE[16]),
+        values = {"name": toml("hostile"), "title": toml("".join(HOSTILE)), "axis": toml(HOSTILE[0] + HOSTILE[16]),
                   "labels": labels, "task": toml(NAMES[3]), "metric": toml(HOSTILE[6] + HOSTILE[0] + HOSTILE[16]),
                   "some": ", ".join(map(toml, HOSTILE[:8])), "one": ", ".join(map(toml, HOSTILE[:3])), "dump": toml(NAMES[0])}
         text = STUDY.format(**values)
@@ -245,7 +245,7 @@ class Hostile(ProgramTest):
                         ["sample", run, "--n", 4], ["encode", run, "--limit", 8], ["runs", "diff", run, run],
                         ["runs", "plot", run, "--out", place / "p`touch owned`"],
                         ["export", run, "--out", self.folder / "a\"b\"\"\"'\u0085\u001b`touch owned`.pt"],
-                        ["export", run, "--out", self.folder / "</script>=1+1.pt"]):
+                        ["export", run, "--out", self.folder / "<script>=1+1.pt"]):
             self.say(*command, "--runs", place)
             self.say(*command, "--runs", place, "--json", code=None)
             self.say_to_terminal(*command, "--runs", place)

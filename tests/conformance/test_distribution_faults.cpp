@@ -59,7 +59,6 @@ TEST_CASE("A family that silently computes other numbers") {
                 {"seed of its own", "repeats", "the same draws whatever the seed"},
                 {"rand()", "determinism", "rand()"},
                 {"draws are floats", "rounding", "every value of rsample is a Float number"},
-                {"half on the way", "gradients", "is something rounded"},
                 {"decides on the host", "host-reads", "rsample", Outcome::kWarning},
                 {"parameter without a name", "registered", "neither a registered parameter nor an input"},
                 {"switches gradients off", "call-settings", "posterior (gradient mode)"},

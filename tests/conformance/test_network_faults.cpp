@@ -48,7 +48,7 @@ TEST_CASE("Errors of an encoder") {
                 {"detached parameter", "gradients", "there is no gradient at all"},
                 {"unused parameter", "trained", "unused", Outcome::kWarning},
                 {"fixed outputs", "outputs", "expected [2, 10]"},
-                {"half inside", "gradients", "is something rounded"},
+                {"half inside", "rounding", "is something rounded", Outcome::kWarning},
                 {"counts calls", "repeats", "keep something between calls"},
                 {"loses digits", "precision", "loses digits"},
                 {"no bfloat16", "autocast", "expected the weights' own type", Outcome::kWarning},

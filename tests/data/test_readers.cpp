@@ -318,7 +318,7 @@ TEST_CASE("HDF5 files that cannot be what is asked for are refused") {
   H5Sclose(space);
   H5Fclose(file);
   CHECK_THAT(refusal([&] { read_hdf5(folder / "e.h5", "/x"); }),
-             ContainsSubstring("it needs 100 GB of memory"));
+             ContainsSubstring("it needs 100.00 GB of memory"));
 }
 
 TEST_CASE("CIFAR-10 batches are split into images and labels") {

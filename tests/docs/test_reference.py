@@ -43,6 +43,7 @@ domain = "unit interval"
 shape = [1, 8, 8]
 channels_last = false
 background = "white"
+other_files = false
 header = true
 separator = ","
 decimal = "."

@@ -208,7 +208,9 @@ std::string python_check(const Case& one) {
     of.push_back(item.value());
   }
   std::string gradients = "[";
-  const auto found = torch::autograd::grad({loss}, of, {}, false, false, /*allow_unused=*/true);
+  const auto found = loss.requires_grad()
+                         ? torch::autograd::grad({loss}, of, {}, false, false, /*allow_unused=*/true)
+                         : std::vector<Tensor>(of.size());
   for (std::size_t i = 0; i < found.size(); ++i)
     gradients += literal(found[i].defined() ? found[i] : at::zeros_like(of[i])) + ",";
   return "check('" + one.name + "', r\"\"\"" + nn::python_module(*one.layer, "Net") + "\"\"\", " + state +

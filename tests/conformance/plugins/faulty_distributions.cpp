@@ -78,7 +78,6 @@ class Faulty final : public variform::Posterior {
     Tensor mean = mean_;
     if (fault_.is("detached density")) mean = mean.detach();
     if (fault_.is("rows")) mean = mean + 0.1 * mean.mean(0);
-    if (fault_.is("half on the way")) mean = mean.to(at::kHalf).to(mean.scalar_type());
     Tensor sum = density(draw.z, mean).sum(-1);
     if (fault_.is("density at its own draws alone")) {
       if (!draw.noise.defined()) throw variform::Unsupported("it knows its density at its own draws only");
