@@ -70,7 +70,8 @@ SealedLines sealed_lines_in(std::string_view text, IsRight is_right) {
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
     if (end == std::string_view::npos) {
-      found.is_cut = true;
+      if (text.front() == '{') found.is_cut = true;
+      else found.damaged.push_back(++number);  // no beginning of a line
       break;
     }
     Line line = read_line(text.substr(0, end), ++number);

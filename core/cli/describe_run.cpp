@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <variform/types.h>
 
 #include "base/contents.h"
@@ -243,8 +244,10 @@ std::string text_of_run(const json& described) {
 }  // namespace
 
 bool is_run(const fs::path& path) {
-  return fs::is_regular_file(path / "config.resolved.toml") ||
-         (path.extension() == ".h5" && fs::is_regular_file(path));
+  std::error_code none;
+  return fs::exists(path / "config.resolved.toml", none) ||
+         fs::exists(path / "checkpoints" / "last.h5", none) ||
+         (path.extension() == ".h5" && fs::is_regular_file(path, none));
 }
 
 std::string described_run(const fs::path& run, bool as_json) {

@@ -181,11 +181,12 @@ std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& r
       Json{{"done", trial.late == 0 || attempts >= kAttempts}, {"attempts", attempts}, {"warnings", warnings}}
           .dump(-1, ' ', false, Json::error_handler_t::replace));
   if (!quiet)
-    write_message("tried before its first training: " + guest.label + ", " + std::to_string(trial.passed) +
-                  " tests passed in " +
-                  config::format_plain(
-                      std::round(10 * std::chrono::duration<double>(GuestClock::now() - begin).count()) / 10) +
-                  " s");
+    write_message(
+        "tried before its first training: " + guest.label + ", " + std::to_string(trial.passed) +
+        " tests passed in " +
+        config::format_plain(
+            std::round(10 * std::chrono::duration<double>(GuestClock::now() - begin).count()) / 10) +
+        " s");
   return warnings;
 }
 

@@ -64,7 +64,8 @@ constexpr Key kKeys[] = {
      "same for every "
      "`seed`; the rest is for training."},
     {"data", "memory", "number, above 0", "(half of what is free)", "GB",
-     "What data files may become in memory when they are read; given, files that become far more than they are, too."},
+     "What data files may become in memory when they are read; given, files that become far more than they "
+     "are, too."},
     {"data", "channels", "\"as-stored\", \"grey\" or \"colour\"", "\"as-stored\"", "",
      "Converts images: to one channel (Rec. 601 luma) or to three."},
     {"data", "scale", "\"unit\", \"none\" or \"standardise\"", "\"unit\"", "",

@@ -93,7 +93,8 @@ json evaluation_of(const RunSource& run, const std::string& split) {
   const std::string again = "make it with: variform evaluate " + base::for_shell(run.folder.string()) +
                             (split == "test" ? "" : " --split " + split) + ".";
   if (!base::is_there(path))
-    throw Error("run " + run.folder.string() + " has no evaluation on the split '" + split + "'; " + again);
+    throw Error("run " + run.folder.string() + " has no evaluation on the split '" + split +
+                "' (evaluation-" + split + ".json); " + again);
   json all = json::object();
   const auto add = [&](const std::string& name, const base::JsonValue& entry, const char* key) {
     json kept = entry.raw();

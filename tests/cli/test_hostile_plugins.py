@@ -40,7 +40,7 @@ class Guests(ProgramTest):
 
     def train_with(self, what, *arguments, runs, **options):
         """A training that is harmed; its result and its folder, None where there is none."""
-        result = self.hostile(what, "train", "small.toml", *SLOTS, *SHORT, *arguments, "--no-figures", "--runs", runs,
+        result = self.hostile(what, "train", "small.toml", *SLOTS, *SHORT, *arguments, "--no-check", "--no-figures", "--runs", runs,
                               **options)
         folders = [path for path in (self.folder / runs).glob("small-*")] if (self.folder / runs).is_dir() else []
         return result, folders[0] if folders else None
@@ -215,7 +215,7 @@ class InTraining(Guests):
 
 class Long(Guests):
     def start_loop(self, **environment):
-        process = self.start("--plugin", PLUGIN, "train", "small.toml", *SLOTS, *SHORT, "--no-figures", "--runs", "runs",
+        process = self.start("--plugin", PLUGIN, "train", "small.toml", *SLOTS, *SHORT, "--no-check", "--no-figures", "--runs", "runs",
                              env={"VARIFORM_TEST_HOSTILE": "posterior loop 18", **environment})
         self.addCleanup(process.kill)
 

@@ -213,7 +213,7 @@ std::string python_check(const Case& one) {
                          : std::vector<Tensor>(of.size());
   for (std::size_t i = 0; i < found.size(); ++i)
     gradients += literal(found[i].defined() ? found[i] : at::zeros_like(of[i])) + ",";
-  return "check('" + one.name + "', r\"\"\"" + nn::python_module(*one.layer, "Net") + "\"\"\", " + state +
+  return "check(\"" + one.name + "\", r\"\"\"" + nn::python_module(*one.layer, "Net") + "\"\"\", " + state +
          "}, " + literal(x) + ", " + literal(v) + ", " + literal(pushed.g) + ", " + literal(pushed.jv) +
          ", " + literal(weights) + ", " + names + "], " + gradients + "])\n";
 }

@@ -80,6 +80,7 @@ class VARIFORM_API RmsNorm final : public Layer {
 /// x/|x| along a dimension counted from the end, as torch.nn.functional.normalize.
 class VARIFORM_API L2Normalise final : public Layer {
  public:
+  /// `dim`: -1 is the last.
   explicit L2Normalise(int64_t dim = -1);
   Tensor forward(const Tensor& x) const override;
   Pushed push(const Tensor& x, const Tensor& v) const override;
@@ -122,6 +123,7 @@ class VARIFORM_API MaxPool2d final : public Layer {
 /// torch.nn.PixelShuffle: [C·f², h, w] -> [C, f h, f w].
 class VARIFORM_API PixelShuffle final : public LinearMap {
  public:
+  /// `factor`: f, at least 1.
   explicit PixelShuffle(int64_t factor);
   Tensor forward(const Tensor& x) const override;
   Shape output_shape(const Shape& in) const override;
@@ -150,6 +152,7 @@ class VARIFORM_API Permute final : public LinearMap {
 /// `length` entries of a datum's dimension from `start` on: one part of a split; the dimension is counted from the end.
 class VARIFORM_API Narrow final : public LinearMap {
  public:
+  /// `dim`: -1 is the last; `start` from 0.
   Narrow(int64_t dim, int64_t start, int64_t length);
   Tensor forward(const Tensor& x) const override;
   Shape output_shape(const Shape& in) const override;
