@@ -1,15 +1,13 @@
 #!/usr/bin/env python3
-"""Small valid files of every format into corpus/NAME, from which fuzzing starts: make_seeds.py [FOLDER OF A RUN].
+"""Small valid files of every format into corpus/NAME, from which fuzzing starts.
 
-What fuzzing found lies beside them and is not touched. A run's folder gives a checkpoint; without it the one
-that is there stays.
+What fuzzing found lies beside them and is not touched.
 """
 import gzip
 import io
 import json
 import struct
 import subprocess
-import sys
 import tempfile
 import zlib
 from pathlib import Path
@@ -18,7 +16,6 @@ import h5py
 import numpy as np
 
 CORPUS = Path(__file__).parent / "corpus"
-SEAL = 512  # bytes before a checkpoint's HDF5 file
 
 
 # 8 x 8 pixels each, written by libjpeg: one value, three in progressive scans, four inks.
@@ -198,9 +195,16 @@ def plugin():
         put("elf", "plugin", library.read_bytes())
 
 
-def of_a_run(run):
-    checkpoint = next(iter(sorted(run.rglob("*.h5")) + sorted(run.rglob("*.ckpt"))))
-    put("checkpoint", "run", checkpoint.read_bytes()[SEAL:])
+def checkpoints():
+    """What lies behind a checkpoint's seal, in its layout; of other bytes than its checksum says, which is judged last."""
+    def fill(file):
+        text = h5py.string_dtype("utf-8")
+        for name, value in (("format_version", "1"), ("content_sha256", "0" * 64), ("config", "seed = 1\n")):
+            file.attrs.create(name, value, dtype=text)
+        for name, array in (("model/encoder/w", np.ones((3, 4), "f4")), ("model/encoder/steps", np.arange(3)),
+                            ("optimizer/w", np.zeros((2, 0), "f8")), ("mask", np.array([True, False]))):
+            file.create_dataset(name, data=array)
+    put("checkpoint", "small", hdf5(fill))
 
 
 def main():
@@ -211,8 +215,7 @@ def main():
     datasets()
     texts(source)
     plugin()
-    if len(sys.argv) > 1:
-        of_a_run(Path(sys.argv[1]))
+    checkpoints()
 
 
 if __name__ == "__main__":
