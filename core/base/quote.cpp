@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cstdio>
 #include <system_error>
@@ -137,8 +138,22 @@ std::string override_for_shell(std::string_view key, std::string_view toml) {
 
 // --------------------------------------------------------------------------------------------------- for gnuplot
 
+// A doubled quote would be one within single quotes, but not before a point. In double quotes nothing is left that has a
+// meaning there: what is no letter, digit or blank is its octal number.
 std::string gnuplot_text(std::string_view text) {
-  return "'" + replaced(shown(text), [](char c) { return c == '\'' ? "''" : ""; }) + "'";
+  const std::string plain = shown(text);
+  if (plain.find('\'') == std::string::npos) return "'" + plain + "'";
+  std::string quoted = "\"";
+  for (const char c : plain) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) || c == ' ' || c == '%' || byte >= 0x80) {
+      quoted += c;
+      continue;
+    }
+    quoted += '\\';
+    for (const int place : {64, 8, 1}) quoted += static_cast<char>('0' + byte / place % 8);
+  }
+  return quoted + "\"";
 }
 
 std::string gnuplot_lines(const std::vector<std::string>& lines) {

@@ -26,8 +26,9 @@ std::string override_for_shell(std::string_view key, std::string_view toml);
 
 // ------------------------------------------------------------------------------------------------- for gnuplot
 
-/// A text in a script: in single quotes, where nothing but the quote itself has a meaning; control characters as \xNN,
-/// since a command ends at a line's end. Terminals are to be `noenhanced`.
+/// A text in a script: in single quotes, where nothing but the quote itself has a meaning; one that has it, in double
+/// quotes as octal numbers. Control characters as \xNN, since a command ends at a line's end. Terminals are to be
+/// `noenhanced`.
 std::string gnuplot_text(std::string_view text);
 /// Lines as one text.
 std::string gnuplot_lines(const std::vector<std::string>& lines);

@@ -145,9 +145,9 @@ void Registry::State::add_file(const fs::path& path, const Place& place) {
   candidate.record.path = path;
   candidate.record.origin = place.origin;
   const std::string distrust = why_not_trusted(place, path);
-  if (distrust.empty())
-    candidate.file = file_id(path);  // else a later place may have the same file, and be trusted
-  const auto is_same = [&](const Candidate& other) { return candidate.file && other.file == candidate.file; };
+  const auto file = file_id(path);
+  if (distrust.empty()) candidate.file = file;  // else a later place may have the same file, and be trusted
+  const auto is_same = [&](const Candidate& other) { return file && other.file == file; };
   if (std::any_of(candidates.begin(), candidates.end(), is_same)) return;
 
   ManifestResult read = read_manifest(path);

@@ -42,10 +42,10 @@ TEST_CASE("a text is one word of a shell") {
   CHECK(override_for_shell("a.b", "[16]") == "a.b='[16]'");
 }
 
-TEST_CASE("a text of gnuplot has no double quotes around what others wrote") {
+TEST_CASE("a text of gnuplot has nothing in it to which gnuplot gives a meaning") {
   CHECK(gnuplot_text("x`touch owned` @a \"b\" \\n") == "'x`touch owned` @a \"b\" \\n'");
-  CHECK(gnuplot_text("it's") == "'it''s'");
-  CHECK(gnuplot_text("a\nsystem 'x'") == "'a\\x0asystem ''x'''");
+  CHECK(gnuplot_text("it's") == "\"it\\047s\"");
+  CHECK(gnuplot_text("a\n'x'`") == "\"a\\134x0a\\047x\\047\\140\"");
   CHECK(gnuplot_lines({"a", "b`c`"}) == "'a'.\"\\n\".'b`c`'");
   CHECK(gnuplot_lines({}) == "''");
   CHECK(gnuplot_tick({"50% %s"}) == "'50%% %%s'");

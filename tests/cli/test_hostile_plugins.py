@@ -36,6 +36,8 @@ ENDS = {
 class Guests(ProgramTest):
     def hostile(self, what, *arguments, code=None, env=None, **options):
         environment = {"VARIFORM_TEST_HOSTILE": what, **SHORT_LIMITS, **(env or {})}
+        if arguments[0] in ("train", "resume") and "--no-check" not in arguments:
+            arguments = (*arguments, "--no-check")  # which would find most of them before (test_guests.py)
         return self.run_program("--plugin", PLUGIN, *arguments, code=code, env=environment, **options)
 
     def train_with(self, what, *arguments, runs, **options):
@@ -206,7 +208,7 @@ class InTraining(Guests):
     def test_a_study_has_no_such_cell_among_its_results(self):
         (self.folder / "study.toml").write_text(
             f'include = ["small.toml"]\n[plugins]\npaths = ["{PLUGIN}"]\n[study.axes]\nseed = [1, 2]\n')
-        result = self.run_program("study", "study.toml", *SLOTS, *SHORT, code=None,
+        result = self.run_program("study", "study.toml", *SLOTS, *SHORT, "--no-check", code=None,
                                   env={"VARIFORM_TEST_HOSTILE": "posterior exit 18"})
         self.assertNotEqual(result.code, 0, str(result))
         self.assertIn("exit(0) was called", "".join(log.read_text(errors="replace") for log in self.folder.rglob("*")
@@ -298,7 +300,7 @@ class Changed(Guests):
             self.assertIn(f"warning: family hostile ({NAME}), in posterior, changed what belongs to the whole program: "
                           + self.WAYS[way].format(folder=self.folder), result.stderr)
 
-        self.all_of(("round", "dtype", "threads", "folder", "handler", "stdout", "locale"), check)
+        self.all_of(("round", "dtype", "threads", "handler", "locale"), check)
 
     def test_in_a_later_step(self):
         _, plain = self.train_with("", runs="plain", code=0)
