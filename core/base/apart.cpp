@@ -1,4 +1,5 @@
-// See apart.h. fork, a pipe for the text, a memory file for the rest; seccomp (apart_filter.cpp) and limits in the child.
+// See apart.h. fork, a pipe for the text, a memory file for the rest; in the child limits and seccomp
+// (apart_filter.cpp).
 
 #include "base/apart.h"
 
@@ -21,6 +22,7 @@
 #include <utility>
 
 #include "base/apart_filter.h"
+#include "base/descriptor.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 
@@ -33,7 +35,8 @@ constexpr char kReturned = 'R', kThrew = 'E';
 
 // ---- In the child
 
-/// What is mapped already counts to a limit of the address space. Sanitizers map terabytes: then there is no such limit.
+/// What is mapped already counts to a limit of the address space. Sanitizers map terabytes: then there is no such
+/// limit.
 void limit_memory(std::uint64_t more) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(VARIFORM_SANITIZED)
   std::uint64_t pages = 0;
@@ -101,21 +104,6 @@ void say(int pipe, char kind, const std::string& text) {
 }
 
 // ---- In the program
-
-class File {
- public:
-  explicit File(int number) : number_(number) {}
-  ~File() { close(); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int get() const { return number_; }
-  void close() {
-    if (number_ >= 0) ::close(std::exchange(number_, -1));
-  }
-
- private:
-  int number_;
-};
 
 /// A process that is waited for, and killed where nobody has.
 class Process {
@@ -200,8 +188,8 @@ Handed do_apart(const std::function<std::string(Outbox&)>& work, const Allowance
   if (allowance.heeds_signals) stop_if_interrupted();
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) fail_to_start("pipe");
-  File from(ends[0]), to(ends[1]);
-  const File file(::memfd_create("variform", MFD_CLOEXEC));
+  Descriptor from(ends[0]), to(ends[1]);
+  const Descriptor file(::memfd_create("variform", MFD_CLOEXEC));
   if (file.get() < 0) fail_to_start("memfd_create");
   std::fflush(nullptr);
   const pid_t parent = ::getpid(), id = ::fork();

@@ -57,8 +57,8 @@ class WorkKilled : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Does `work` in a copy of this process (fork) and waits; of what it changes only what it hands over is seen here. It must
-/// not use LibTorch or threads. Throws WorkFailed, WorkKilled, Interrupted (a signal came: see interrupt.h), and
+/// Does `work` in a copy of this process (fork) and waits; of what it changes only what it hands over is seen here. It
+/// must not use LibTorch or threads. Throws WorkFailed, WorkKilled, Interrupted (a signal came: see interrupt.h), and
 /// std::system_error when there can be no process.
 Handed do_apart(const std::function<std::string(Outbox&)>& work, const Allowance& allowance = {});
 

@@ -3,9 +3,9 @@
 
 namespace variform::base {
 
-/// From now on this process (and no other thread's: call it in a process of one thread) can read files, take and give back
-/// memory, write to what is open already, and end. Everything else (opening for writing, renaming, removing, starting
-/// programs, the network, signals to others) fails with EPERM. Without effect where the kernel has no seccomp.
+/// From now on this process (call it in one of a single thread) can read files, take and give back memory, write to what
+/// is open already, and end. Everything else (opening for writing, renaming, removing, starting programs, the network,
+/// signals to others) fails with EPERM. Without effect where the kernel has no seccomp.
 void only_read_files();
 
 }  // namespace variform::base

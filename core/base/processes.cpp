@@ -19,6 +19,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/descriptor.h"
+
 namespace variform::base {
 namespace {
 
@@ -30,24 +32,6 @@ constexpr rlim_t kMostOutput = 64 << 20;  // bytes; who prints more is killed be
   throw std::system_error(errno, std::generic_category(),
                           std::string("a process cannot be made (") + what + ")");
 }
-
-// A file descriptor that is closed with its owner.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 struct Child {
   pid_t pid = -1;

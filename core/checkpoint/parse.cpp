@@ -23,6 +23,7 @@ namespace {
 
 constexpr int kDeepestGroup = 32;
 constexpr std::int64_t kMostSize = std::int64_t{1} << 62;
+constexpr const char* kApart = "the HDF5 library, reading it in a process of its own, ";
 
 at::ScalarType tensor_type(hid_t dataset, const std::string& what) {
   const hdf5::Handle stored(H5Dget_type(dataset), H5Tclose, what);
@@ -133,7 +134,7 @@ Snapshot told_snapshot(const std::string& text, std::span<const std::byte> body)
   }
   return snapshot;
 } catch (const std::out_of_range&) {
-  throw Error("the HDF5 library, reading it in a process of its own, answered nothing sensible");
+  throw Error(std::string(kApart) + "answered nothing sensible");
 }
 
 Snapshot read_content(std::span<const std::byte> body, int format) {
@@ -143,7 +144,7 @@ Snapshot read_content(std::span<const std::byte> body, int format) {
   } catch (const base::WorkFailed& failed) {
     throw Error(failed.what());
   } catch (const base::WorkKilled& killed) {
-    throw Error(std::string("the HDF5 library, reading it in a process of its own, ") + killed.what());
+    throw Error(kApart + std::string(killed.what()));
   }
   Snapshot snapshot = told_snapshot(text, body);
 

@@ -53,9 +53,9 @@ struct Bounds {
   std::uint64_t bytes() const;
 };
 
-/// Asked before memory is taken whose size a file merely claims. Throws ReadError, beginning with `where`, when it is more
-/// than the bounds allow; or when it is beyond kSmall and more than kMostRatio times the `packed` bytes that it comes
-/// from (0: it is not packed), as in files that were made to fill the memory. The message says what allows it.
+/// Asked before memory is taken whose size a file merely claims. Throws ReadError, beginning with `where`, when it is
+/// more than the bounds allow; or when it is beyond kSmall and more than kMostRatio times the `packed` bytes that it
+/// comes from (0: it is not packed), as in files that were made to fill the memory. The message says what allows it.
 void check_fits(const std::string& where, std::uint64_t bytes, const Bounds& bounds,
                 std::uint64_t packed = 0);
 inline constexpr std::uint64_t kSmall = std::uint64_t{1} << 28, kMostRatio = 250;

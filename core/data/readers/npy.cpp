@@ -205,7 +205,8 @@ Array read_npy(ByteSource& source) {
   const std::uint64_t bytes = byte_count(source.name(), array.shape, array.element);
   const std::size_t width = width_of(type);
   const bool is_copied = type.stored != Stored::kAsItIs || (is_fortran && shape.size() > 1);
-  source.check(is_copied ? bytes / size_of(array.element) * (width + size_of(array.element)) : bytes);
+  if (is_copied)  // what is read is checked when it is read
+    source.check(bytes / size_of(array.element) * (width + size_of(array.element)));
   array.bytes = read_rest(
       source, bytes / size_of(array.element) * width,
       describe_shape(array.shape) + " elements of " + std::to_string(width) + " bytes after the header");
