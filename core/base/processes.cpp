@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "base/descriptor.h"
+#include "base/retry.h"
 
 namespace variform::base {
 namespace {
@@ -49,7 +50,10 @@ struct Child {
   const rlimit no_core{0, 0}, most_output{kMostOutput, kMostOutput};
   ::setrlimit(RLIMIT_CORE, &no_core);
   ::setrlimit(RLIMIT_FSIZE, &most_output);
-  if (const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC); nothing >= 0)
+  // The program's handlers are not the function's business.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGXCPU, SIGPIPE, SIGXFSZ})
+    ::signal(signal, SIG_DFL);
+  if (const int nothing = retried([] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }); nothing >= 0)
     ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
@@ -87,7 +91,8 @@ Child start(const std::function<std::string()>& function, std::size_t index,
 std::string tail_of(int file) {
   const off_t size = ::lseek(file, 0, SEEK_END);
   std::string text(static_cast<std::size_t>(std::min<off_t>(std::max<off_t>(size, 0), kKeptOutput)), '\0');
-  const ssize_t got = ::pread(file, text.data(), text.size(), size - static_cast<off_t>(text.size()));
+  const ssize_t got = retried(
+      [&] { return ::pread(file, text.data(), text.size(), size - static_cast<off_t>(text.size())); });
   text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   return text;
 }

@@ -16,6 +16,8 @@
 #include <optional>
 #include <sstream>
 
+#include "base/file.h"
+#include "base/quote.h"
 #include "config/text.h"
 
 namespace variform::config {
@@ -113,7 +115,7 @@ std::optional<std::string> read(const std::string& file, const Position& asked, 
       asked.is_default() && file.find('/') == std::string::npos && !file.ends_with(".toml");
   const auto fail = [&](const std::string& reason) {
     diagnostics.error(where, "Cannot read " + quote(file) + ": " + reason + ".",
-                      may_be_key ? "if it is meant as a key, write " + for_shell(file) + "=VALUE" : "");
+                      may_be_key ? "if it is meant as a key, write " + base::for_shell(file) + "=VALUE" : "");
     diagnostics.mark_incomplete();
     return std::nullopt;
   };
@@ -121,6 +123,7 @@ std::optional<std::string> read(const std::string& file, const Position& asked, 
   if (fs::is_directory(file, ignored)) return fail("it is a folder, expected a TOML file");
   errno = 0;
   std::ifstream in(file, std::ios::binary);
+  while (!in.is_open() && errno == EINTR) in.open(file, std::ios::binary);  // a signal came meanwhile
   std::string text;
   if (in) text.assign(std::istreambuf_iterator<char>(in), {});
   if (!in.is_open() || in.bad()) return fail(errno ? std::strerror(errno) : "unknown reason");
@@ -171,6 +174,7 @@ class Loader {
     const Node::Array& wanted = include->if_array() ? *include->if_array() : single;
     for (const Node& element : wanted) {
       if (const std::string* name = element.if_text()) {
+        refuse_tildes(element, diagnostics_);
         const fs::path path = (fs::path(file).parent_path() / *name).lexically_normal();
         add(root, path.string(), element.where());
       } else {
@@ -294,6 +298,16 @@ void find_dropped(const Node& base, const Node& later, const std::string& path,
 }
 
 }  // namespace
+
+void refuse_tildes(const Node& tree, Diagnostics& diagnostics) {
+  if (const std::string* text = tree.if_text())
+    if (const std::string problem = base::tilde_problem(*text); !problem.empty())
+      diagnostics.error(tree.where(), problem + ".");
+  if (const Node::Array* array = tree.if_array())
+    for (const Node& element : *array) refuse_tildes(element, diagnostics);
+  if (tree.is_table())
+    for (const Node::Member& member : tree.members()) refuse_tildes(member.value, diagnostics);
+}
 
 const Node* at_path(const Node& root, const std::string& path) {
   const Node* node = &root;

@@ -9,6 +9,9 @@
 
 namespace variform::config {
 
+/// An error for every text in the tree that is a path with a "~" which no shell has replaced.
+void refuse_tildes(const Node& tree, Diagnostics& diagnostics);
+
 /// Reads the files in order, each with its `include = [...]` before it (relative to the file, depth first),
 /// then the overrides `a.b=VALUE`; later wins by the rules of merge(). VALUE is TOML; what is no TOML value
 /// is taken as text, since shells eat quotes. Whatever goes wrong (a file that is missing or no TOML, a cycle

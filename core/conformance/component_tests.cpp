@@ -219,6 +219,8 @@ void inputs(const Case& test) {
   exercise(rig, 3, test.seed);  // fails by itself
 }
 
+void rows_of_draws(const Case& test);
+
 // Draws come in the batch's order, so that a part of a batch gives other ones: only what is no draw is compared.
 void rows(const Case& test) {
   Rig rig(test);
@@ -242,6 +244,35 @@ void rows(const Case& test) {
              " of its size with the other data in the batch; rows must not interact");
     }
   }
+  rows_of_draws(test);
+}
+
+// Draws of a row may not depend on the other rows' inputs. Which random numbers a row gets may (a draw by rejection takes
+// as many as it needs), so that not the draws are compared: their gradients are looked at.
+void rows_of_draws(const Case& test) {
+  Rig rig(test);
+  const int64_t B = 4;
+  std::vector<Input> inputs = make_inputs(rig, B, test.seed);
+  for (Input& input : inputs)
+    if (input.differentiable) input.value = input.value.detach().clone().requires_grad_(true);
+  for (const Observation& o : exercise(rig, inputs, test.seed)) {
+    if (o.rows < 0 || !o.value.requires_grad()) continue;
+    for (const Input& input : inputs) {
+      if (!input.differentiable) continue;
+      const Tensor of_one = o.value.select(o.rows, 1);
+      const Tensor found = torch::autograd::grad({(of_one * of_one.detach().cos()).sum()}, {input.value}, {},
+                                                 /*retain_graph=*/true, false, /*allow_unused=*/true)[0];
+      int64_t dim = 0;
+      while (dim < input.value.dim() && input.value.size(dim) != B) ++dim;
+      if (!found.defined() || dim == input.value.dim()) continue;
+      Tensor others = found.detach().clone();
+      others.select(dim, 1).zero_();
+      const double size = found.abs().max().item<double>(), leaked = others.abs().max().item<double>();
+      if (leaked > 1e-9 * std::max(1.0, size))
+        fail(o.name + " of an example has a gradient in '" + input.name +
+             "' of the others in the batch; rows must not interact: is something averaged over the batch?");
+    }
+  }
 }
 
 std::vector<Observation> fresh_run(const Case& test) {
@@ -254,7 +285,14 @@ void determinism(const Case& test) {
   global.set_current_seed(1);
   const auto first = fresh_run(test);
   global.set_current_seed(1);  // who uses the global generator is told so by its own test
-  compare(fresh_run(test), first, 0, "built and called again with the same seed,");
+  try {
+    compare(fresh_run(test), first, 0, "built and called again with the same seed,");
+  } catch (const Verdict& verdict) {
+    fail(std::string(verdict.what()) +
+         ": does it draw from a generator of its own (std::mt19937, rand(), std::random_device, a clock), or "
+         "keep "
+         "something between calls (a static variable)? Draw from the generator that is given");
+  }
 }
 
 void global_rng(const Case& test) {
@@ -263,11 +301,15 @@ void global_rng(const Case& test) {
   Rig rig(test);
   if (!at::equal(before, state()))
     fail("its constructor draws from the global generator; draw from Build::rng (variform/nn layers do)");
-  exercise(rig, 2, test.seed);
-  if (!at::equal(before, state()))
-    fail(
-        "a call draws from the global generator; draw from the generator that it is given, or from "
-        "Model::rng");
+  std::vector<Deed> deeds;
+  exercise(rig, make_inputs(rig, 2, test.seed), test.seed, &deeds);
+  for (const Deed& deed : deeds)
+    if (deed.what == Deed::What::kDrewGlobally)
+      fail("a call draws from the global generator (" + deed.function +
+           "): two trainings of one seed differ. Draw from the generator that it is given, or from "
+           "Model::rng; "
+           "at::randn and the like take it as an argument");
+  if (!at::equal(before, state())) fail("making its inputs draws from the global generator");
 }
 
 std::map<std::string, Tensor> state_of(Component& component) {
@@ -307,8 +349,15 @@ void state(const Case& test) {
       load_state(*loaded.model().component(kind), other);
     }
   const std::vector<Input> inputs = make_inputs(trained, 3, test.seed);
-  compare(exercise(loaded, inputs, test.seed), exercise(trained, inputs, test.seed), 0,
-          "saved and loaded into a new one,");
+  try {
+    compare(exercise(loaded, inputs, test.seed), exercise(trained, inputs, test.seed), 0,
+            "saved and loaded into a new one,");
+  } catch (const Verdict& verdict) {
+    fail(std::string(verdict.what()) +
+         ": is something that it computes with not registered (register_parameter, register_buffer), so that "
+         "no "
+         "checkpoint holds it?");
+  }
   if (snapshot.tensors.empty()) return;
   bytes[bytes.size() / 2] ^= std::byte{0x10};
   try {
@@ -456,23 +505,25 @@ std::vector<Test> component_tests() {
       {"finite", group, "What it returns for ordinary inputs is finite.", all, {"dtypes"}, finite},
       {"global-rng", group, "It never draws from the global random generator.", all, {"shapes"}, global_rng},
       {"determinism", group, "The same seed gives the same bits.", all, {"finite", "others"}, determinism},
-      {"strides",
-       group,
-       "It takes inputs that are not contiguous.",
-       all,
-       {"determinism", "global-rng"},
-       strides},
+  };
+}
+
+std::vector<Test> state_tests() {
+  const char* group = "component";
+  const std::vector<Kind> all(kAllKinds.begin(), kAllKinds.end());
+  return {
+      {"strides", group, "It takes inputs that are not contiguous.", all, {"repeats"}, strides},
       {"no-grad",
        group,
        "It gives the same values when no gradients are recorded, as in evaluation.",
        all,
-       {"determinism", "global-rng"},
+       {"repeats"},
        no_grad},
       {"schedules",
        group,
        "Parameters that can follow a schedule do so after construction.",
        all,
-       {"determinism", "global-rng"},
+       {"repeats"},
        schedules},
       {"rows",
        group,
@@ -485,7 +536,7 @@ std::vector<Test> component_tests() {
        "Its state is named tensors and nothing else: saved and loaded, it gives the same bits; a damaged "
        "checkpoint is refused.",
        all,
-       {"determinism", "global-rng"},
+       {"repeats", "registered"},
        state},
       {"lifetime", group, "A recorded graph outlives the component.", all, {"finite"}, lifetime},
   };

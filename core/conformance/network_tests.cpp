@@ -353,7 +353,7 @@ std::vector<Test> network_tests() {
        group,
        "In evaluation mode it neither draws random numbers nor changes its state.",
        both,
-       {"shapes", "determinism", "global-rng"},
+       {"shapes", "repeats"},
        evaluation},
       {"precision", group, "float32 agrees with float64.", both, {"state", "evaluation"}, precision},
       {"autocast", group, "It works in mixed precision (bfloat16).", both, {"precision"}, autocast},

@@ -94,8 +94,9 @@ void expect_drawn_from(const Tensor& draws, const Nodes& nodes, const Tensor& ma
 Tensor squashed(const Tensor& values);
 /// Fails if |mean of a·b over the first dimension − product of means| is beyond chance.
 void expect_uncorrelated(const Tensor& a, const Tensor& b, const std::string& what);
-/// Fails unless |found − expected| ≤ 5.5 standard errors (+ rounding), elementwise.
+/// Fails unless |found − expected| ≤ 5.5 standard errors (+ rounding), elementwise; says what is commonly wrong where
+/// `latents` is given.
 void expect_close(const Tensor& found, const Tensor& expected, const Tensor& standard_error,
-                  const std::string& found_name, const std::string& expected_name);
+                  const std::string& found_name, const std::string& expected_name, int64_t latents = 0);
 
 }  // namespace variform::conformance

@@ -122,10 +122,12 @@ testing::Values Case::parameters(const testing::Values& more) const {
 const Extent& Case::extent() const {
   if (extent_) return *extent_;
   // Images first: a network for images takes nothing else, and one for vectors takes these too.
-  const std::vector<Shape> shapes{{1, 8, 8},   {6},         {1, 28, 28}, {3, 32, 32},
-                                  {1, 64, 64}, {3, 64, 64}, {10},        {3}};
+  std::vector<Shape> shapes{{1, 8, 8}, {6}, {1, 28, 28}, {3, 32, 32}, {1, 64, 64}, {3, 64, 64}, {10}, {3}};
+  std::vector<int64_t> latents{3, 2, 4, 1};
+  if (!wanted.data.empty()) shapes = {wanted.data};
+  if (wanted.latent > 0) latents = {wanted.latent};
   std::string first_problem;
-  for (int64_t latent : {3, 2, 4, 1})
+  for (int64_t latent : latents)
     for (const Shape& shape : shapes) {
       extent_ = std::make_shared<Extent>(Extent{shape, latent});
       try {
@@ -136,6 +138,9 @@ const Extent& Case::extent() const {
       }
       extent_.reset();
     }
+  if (!wanted.data.empty() && wanted.latent > 0)
+    fail("it cannot be created for d = " + std::to_string(wanted.latent) + " and data of " +
+         to_text(wanted.data) + ": " + first_problem);
   fail(
       "it cannot be created with its parameters at their defaults for any of the usual sizes (data of [6], " +
       to_text(shapes[0]) + ", " + to_text(shapes[2]) +
@@ -146,8 +151,8 @@ const std::vector<Test>& all_tests() {
   static const std::vector<Test> tests = [] {
     std::vector<Test> all;
     for (std::vector<Test> group :
-         {library_tests(), component_tests(), gradient_tests(), distribution_tests(), likelihood_tests(),
-          network_tests(), objective_tests()})
+         {library_tests(), component_tests(), silence_tests(), state_tests(), gradient_tests(),
+          distribution_tests(), likelihood_tests(), network_tests(), objective_tests()})
       std::move(group.begin(), group.end(), std::back_inserter(all));
     return all;
   }();

@@ -94,13 +94,15 @@ class Case {
   const ComponentInfo* info = nullptr;  ///< tests of components
   testing::Values settings;             ///< what the user set for this component, in place of defaults
   std::uint64_t seed = 1;               ///< all that the test draws comes from it
+  Extent wanted{{}, 0};     ///< sizes that the user asks for; no data, or 0 latents: not asked for
   bool own_process = true;  ///< false with --in-process: what a process prints cannot be told apart
 
   /// A generator for the test's own draws; other streams for other purposes.
   Generator generator(std::string_view purpose = "") const;
   /// The component's parameters: defaults, else a value that its bounds allow, then `settings`, then `more`.
   testing::Values parameters(const testing::Values& more = {}) const;
-  /// The first sizes of a fixed list with which the component can be created. Fails if there are none.
+  /// The first sizes of a fixed list, or those that are wanted, with which the component can be created. Fails if there
+  /// are none.
   const Extent& extent() const;
 
  private:
@@ -123,6 +125,8 @@ const std::vector<Test>& all_tests();
 // The groups, one a file.
 std::vector<Test> library_tests();
 std::vector<Test> component_tests();
+std::vector<Test> silence_tests();       // other numbers without a word
+std::vector<Test> state_tests();         // of components of every kind, once those pass
 std::vector<Test> gradient_tests();      // of components of every kind
 std::vector<Test> distribution_tests();  // families and priors
 std::vector<Test> likelihood_tests();

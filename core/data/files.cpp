@@ -6,8 +6,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <stdexcept>
 #include <system_error>
 
+#include "base/file.h"
 #include "config/node.h"
 #include "data/fingerprint.h"
 #include "data/readers/cifar10.h"
@@ -139,7 +141,11 @@ std::vector<fs::path> data_folders(const std::vector<std::string>& given) {
   std::vector<fs::path> folders;
   for (const auto& text : given)
     for (auto& path : split_paths(text.c_str())) folders.push_back(std::move(path));
-  for (auto& path : split_paths(std::getenv("VARIFORM_DATA"))) folders.push_back(std::move(path));
+  for (auto& path : split_paths(std::getenv("VARIFORM_DATA"))) {
+    if (const std::string problem = base::tilde_problem(path.string()); !problem.empty())
+      throw std::runtime_error("VARIFORM_DATA: " + problem + ".");
+    folders.push_back(std::move(path));
+  }
   folders.emplace_back(kDebianFolder);
   return folders;
 }

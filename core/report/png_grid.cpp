@@ -11,7 +11,7 @@
 #include <string>
 #include <system_error>
 
-#include "config/file.h"
+#include "base/file.h"
 
 namespace variform::report {
 namespace fs = std::filesystem;
@@ -68,7 +68,7 @@ void write_png(const fs::path& path, const Image& image) {
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), problem);
   if (problem) fail(path, problem.value());
   const std::vector<std::uint8_t> bytes = compose(image);
-  if (const int reason = config::try_write_file(path, std::as_bytes(std::span(bytes)))) fail(path, reason);
+  if (const int reason = base::try_write_file(path, std::as_bytes(std::span(bytes)))) fail(path, reason);
 }
 
 Image read_png(const fs::path& path) {

@@ -16,8 +16,8 @@ struct Exit {
 
 /// Runs arguments[0] with the others, stdout and stderr appended to `log`, and waits. Once `interrupted` is true the
 /// command gets SIGTERM, once, and is waited for. The command dies with the thread that waits for it. May be called
-/// from several threads. Throws std::system_error when it cannot be started.
+/// from several threads. `kept` is a descriptor that the command inherits: a lock that lives as long as it. Throws std::system_error when it cannot be started.
 Exit execute(const std::vector<std::string>& arguments, const std::filesystem::path& log,
-             const std::function<bool()>& interrupted);
+             const std::function<bool()>& interrupted, int kept = -1);
 
 }  // namespace variform::study

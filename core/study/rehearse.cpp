@@ -9,7 +9,9 @@
 #include <optional>
 #include <set>
 
-#include "config/file.h"
+#include "base/file.h"
+#include "base/frames.h"
+#include "base/json_file.h"
 #include "study/process.h"
 
 namespace variform::study {
@@ -71,9 +73,9 @@ class Rehearser {
     try {
       const Resolved resolved = options_.build(
           with_runs(plan_, cells_, cell, [&](std::size_t other) { return run_folder(other).string(); }));
-      config::write_text_file(config, resolved.config);
+      base::write_text_file(config, resolved.config);
     } catch (const std::exception& error) {
-      return problem(cell, error.what());
+      return problem(cell, base::without_frames(error.what()));
     }
     options_.say(text_of(cells_[cell]));
     if (!execute(cell, {"train", config.string(), "--folder", run_folder(cell).string(), "--stop-at", "0",
@@ -103,6 +105,19 @@ class Rehearser {
     return false;
   }
 
+  // What a command has written, with all metrics defined. That there is none, though it ended well, is a problem.
+  bool read_result(std::size_t cell, const char* command, const fs::path& file, json& result) {
+    try {
+      result = base::JsonFile(file).root().raw();
+    } catch (const base::JsonError& error) {
+      problem(cell,
+              std::string("`") + command + "` ended as if all were well, without a result: " + error.what());
+      return false;
+    }
+    define_all(result);
+    return true;
+  }
+
   void evaluate(std::size_t cell, const Evaluation& evaluation) {
     const std::string file = evaluation.name + ".json";
     std::vector<std::string> arguments{"evaluate", run_folder(cell).string()}, not_tried;
@@ -121,11 +136,11 @@ class Rehearser {
     }
     arguments.insert(arguments.end(), {kRows, "--quiet", "--out", (run_folder(cell) / file).string()});
     if (!execute(cell, std::move(arguments))) return;
-    json result = json::parse(text_in(run_folder(cell) / file));
-    define_all(result);
+    json result;
+    if (!read_result(cell, "evaluate", run_folder(cell) / file, result)) return;
     for (const std::string& metric : not_tried)
       result["not tried"][metric] = {{"value", 0.0}, {"se", nullptr}};
-    config::write_text_file(run_folder(cell) / file, result.dump());
+    base::write_text_file(run_folder(cell) / file, result.dump());
     made_[run_name(cell)][&evaluation] = file;
   }
 
@@ -168,9 +183,9 @@ class Rehearser {
       if (!option.starts_with("--limit")) arguments.push_back(option);
     arguments.insert(arguments.end(), {kRows, "--quiet", "--out", file.string()});
     if (!execute(cell, std::move(arguments))) return;
-    json result = json::parse(text_in(file));
-    define_all(result);
-    config::write_text_file(file, result.dump());
+    json result;
+    if (!read_result(cell, "compare", file, result)) return;
+    base::write_text_file(file, result.dump());
   }
 
   void write_summary() {
@@ -197,7 +212,7 @@ class Rehearser {
       summary["cells"].push_back(std::move(cell));
     }
     summary["comparisons"] = comparisons();
-    config::write_text_file(options_.folder / "study" / "study.json", summary.dump());
+    base::write_text_file(options_.folder / "study" / "study.json", summary.dump());
   }
 
   const Plan& plan_;

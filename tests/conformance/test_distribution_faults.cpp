@@ -52,6 +52,60 @@ TEST_CASE("A family that is no function of its inputs", "[conformance]") {
                              });
 }
 
+TEST_CASE("A family that silently computes other numbers") {
+  check_all("family:faulty",
+            {
+                {"generator of its own", "repeats", "std::mt19937"},
+                {"seed of its own", "repeats", "the same draws whatever the seed"},
+                {"rand()", "determinism", "rand()"},
+                {"draws are floats", "rounding", "every value of rsample is a Float number"},
+                {"decides on the host", "host-reads", "rsample", Outcome::kWarning},
+                {"parameter without a name", "registered", "neither a registered parameter nor an input"},
+                {"switches gradients off", "call-settings", "posterior (gradient mode)"},
+                {"draws about the batch's mean", "rows", "rsample of an example has a gradient in 'params'"},
+                {"detached draws", "gradients", "is the draw detached?"},
+                {"detached density", "gradients", "log_prob"},
+            });
+}
+
+TEST_CASE("What is likely to be wrong stands beside the numbers") {
+  check_all("family:faulty", {
+                                 {"sign of the entropy", "entropy", "is the sign right?"},
+                                 {"entropy without its constant", "entropy", "½ log 2πe for each latent"},
+                                 {"entropy is a mean", "entropy", "a mean over latents instead of their sum"},
+                                 {"covariance", "moments", "is a variance taken for a deviation?"},
+                                 {"normalisation", "normalised", "is a normalising constant missing?"},
+                                 {"scale of draws", "sample-density", "1.2 times as wide"},
+                                 {"biased draws", "sample-density", "lie beside it"},
+                             });
+  check_all("prior:faulty", {
+                                {"sign of the cross-entropy", "cross-entropy", "is the sign right?"},
+                                {"half a cross-entropy", "cross-entropy", "half of what it should be"},
+                                {"normalisation", "normalised", "½ log 2π for each latent"},
+                            });
+  check_all("likelihood:faulty", {
+                                     {"mean over data", "normalised", "the mean over an example's values"},
+                                     {"mean over columns", "reduction", "3 times as much"},
+                                 });
+}
+
+TEST_CASE("A mean that ignores its parameters") {
+  const Results results = check_component(kFile, "likelihood:faulty", "mean ignores its parameters");
+  CAPTURE(text_of(results, false));
+  CHECK(found_in(results) == std::set<std::string>{"dependence: warning", "mean: fail"});
+}
+
+TEST_CASE("Sizes that are asked for are those that components are built with") {
+  RunOptions options;
+  options.components = {"family:faulty"};
+  options.settings["family:faulty"]["fault"] = "shape";
+  options.wanted = {{2, 5}, 7};
+  const Results results = run(faulty_plugin(kFile), options);
+  for (const Result& result : results.results)
+    if (result.test == "shapes")
+      CHECK_THAT(result.detail, testing::ContainsSubstring("(d = 7, data [2, 5])"));
+}
+
 TEST_CASE("A family with a wrong density or wrong draws", "[conformance]") {
   check_all("family:faulty", {
                                  {"support", "support", "[-1, 1]"},

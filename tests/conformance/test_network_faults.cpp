@@ -48,6 +48,8 @@ TEST_CASE("Errors of an encoder") {
                 {"detached parameter", "gradients", "there is no gradient at all"},
                 {"unused parameter", "trained", "unused", Outcome::kWarning},
                 {"fixed outputs", "outputs", "expected [2, 10]"},
+                {"half inside", "rounding", "is something rounded", Outcome::kWarning},
+                {"counts calls", "repeats", "keep something between calls"},
                 {"loses digits", "precision", "loses digits"},
                 {"no bfloat16", "autocast", "expected the weights' own type", Outcome::kWarning},
                 {"draws in evaluation", "evaluation", "depends on random numbers"}});
@@ -82,6 +84,9 @@ TEST_CASE("Errors of an objective") {
                 {"global generator", "global-rng", "a call draws"},
                 {"needs recording", "no-grad", "grad"},
                 {"reads its schedule once", "schedules", "moving the schedule of 'beta'"},
+                {"sign of the KL", "part-values", "is the sign right?"},
+                {"KL is a mean over latents", "part-values", "a mean over latents", Outcome::kWarning},
+                {"reads its loss", "host-reads", "loss", Outcome::kWarning},
                 {"parts of one name", "parts", "the part 'nll'"},
                 {"part named step", "parts", "the part 'step'"},
                 {"needs labels", "plain-batch", "variform::Error"},

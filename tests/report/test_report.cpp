@@ -314,10 +314,10 @@ TEST_CASE("texts of ticks have lines, and leave out what has no room") {
   figure.panels[0].x_ticks = {{1, "a rather long name of something that stands there"}, {2, "b \"c\""}};
   const std::string words = script_of(figure, "f");
   CHECK_THAT(words,
-             ContainsSubstring("name of\\nsomething that stands there\" 1, \"b \\\"c\\\"\" 2) font ',11'"));
+             ContainsSubstring("name of'.\"\\n\".'something that stands there' 1, 'b \"c\"' 2) font ',11'"));
   figure.panels[0].log_x = true;
   figure.panels[0].x_ticks = {{0.1, "0.1"}, {0.4, "0.4"}, {0.98, "0.98"}, {1, "1"}};
-  CHECK_THAT(script_of(figure, "f"), ContainsSubstring("(\"0.1\" 0.1, \"0.4\" 0.4, \"\" 0.98, \"1\" 1)"));
+  CHECK_THAT(script_of(figure, "f"), ContainsSubstring("('0.1' 0.1, '0.4' 0.4, '' 0.98, '1' 1)"));
 }
 
 // How often a text occurs.

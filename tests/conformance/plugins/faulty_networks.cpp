@@ -78,6 +78,8 @@ class FaultyEncoder final : public variform::Encoder {
     if (fault_.is("global generator")) return right(x) + 0.1 * at::randn_like(right(x));
     if (fault_.is("not contiguous")) return right(by_address(x));
     if (fault_.is("gradient not finite")) return right(x) + (b_ - b_).sum().sqrt();
+    if (fault_.is("half inside")) return right(x.to(at::kHalf).to(x.scalar_type()));
+    if (fault_.is("counts calls")) return right(x) * (1 + 1e-3 * calls_++);
     if (fault_.is("loses digits")) return (right(x) + 1e5) - 1e5;
     if (fault_.is("draws in evaluation")) return right(x) * at::rand(right(x).sizes(), rng_, x.options());
     if (fault_.is("needs recording")) return with_inner_gradient(x);
@@ -128,6 +130,7 @@ class FaultyEncoder final : public variform::Encoder {
   Tensor a_, a0_, b_;
   variform::Generator rng_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  int calls_ = 0;
 };
 
 // tanh whose derivative cannot be differentiated again.
@@ -240,6 +243,10 @@ class FaultyObjective final : public variform::Objective {
     if (fault_.is("loss of the batch")) loss = loss.mean().expand_as(loss);
     if (fault_.is("part not finite")) terms.parts[1].second = terms.parts[1].second * NAN;
     if (fault_.is("parts of one name")) terms.parts[1].first = "nll";
+    if (fault_.is("sign of the KL")) terms.parts[1].second = -terms.parts[1].second;
+    if (fault_.is("KL is a mean over latents"))
+      terms.parts[1].second = terms.parts[1].second / static_cast<double>(model.latent);
+    if (fault_.is("reads its loss") && loss.sum().item<double>() > 1e9) loss = 2 * loss;
     if (fault_.is("part named step")) terms.parts[1].first = "step";
     if (fault_.is("needs labels")) loss = loss + batch.labels.to(loss.scalar_type());
     if (fault_.is("global generator")) loss = loss + at::randn({}, loss.options());

@@ -1,0 +1,210 @@
+// See guests.h. The tests need a process that has loaded no plugin yet: this program is started again, as `check --quick`.
+
+#include "cli/guests.h"
+
+#include <sys/resource.h>
+
+#include <variform/manifest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
+#include <system_error>
+
+#include "base/program.h"
+#include "base/quote.h"
+#include "base/remembered.h"
+#include "checkpoint/sha256.h"
+#include "cli/revision.h"
+#include "cli/terminal.h"
+#include "config/text.h"
+#include "conformance/quick.h"
+
+namespace variform::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using GuestClock = std::chrono::steady_clock;
+
+constexpr int64_t kMostValues = 4096, kMostLatents = 64;  // beyond, tests take their own sizes
+constexpr int kAttempts = 3;                              // to end in time, until it is left at that
+
+// One component as a config uses it.
+struct Guest {
+  const plugins::PluginRecord* plugin = nullptr;
+  std::string component;               // "family:student-t"
+  std::vector<std::string> arguments;  // of `check`, behind the file
+  std::string label;                   // "family student-t (org.example.student-t 1.0.0)"
+
+  std::string key() const {
+    std::string text = plugin->sha256 + "\n" + std::string(kFingerprint) + "\n" + VARIFORM_SDK_VERSION +
+                       "\n" + VARIFORM_VERSION + " " + revision();
+    for (const std::string& argument : arguments) text += "\n" + argument;
+    return checkpoint::sha256(text);
+  }
+};
+
+// A value as `check` reads it; empty for components, which tests fill in themselves.
+std::string text_of(const config::ParameterValue& value, int64_t horizon) {
+  return std::visit(
+      [&](const auto& given) -> std::string {
+        using Value = std::decay_t<decltype(given)>;
+        if constexpr (std::is_same_v<Value, std::shared_ptr<config::ComponentSpec>>) return {};
+        else if constexpr (std::is_same_v<Value, config::Schedule>) return Json(given.at(0, horizon)).dump();
+        else return Json(given).dump();
+      },
+      value);
+}
+
+void visit_specs(const config::ComponentSpec& spec,
+                 const std::function<void(const config::ComponentSpec&)>& visit) {
+  visit(spec);
+  for (const auto& [name, value] : spec.parameters)
+    if (const auto* nested = std::get_if<std::shared_ptr<config::ComponentSpec>>(&value))
+      visit_specs(**nested, visit);
+}
+
+std::vector<std::string> sizes_of(const train::Session& session) {
+  const Shape& data = session.facts.shape;
+  int64_t values = 1;
+  for (int64_t side : data) values *= side;
+  if (values > kMostValues || session.experiment.latent > kMostLatents) return {};
+  std::string shape;
+  for (int64_t side : data) shape += (shape.empty() ? "" : ",") + std::to_string(side);
+  return {"--latent", std::to_string(session.experiment.latent), "--data", shape};
+}
+
+std::vector<Guest> guests_of(const train::Session& session, const plugins::Registry& registry) {
+  std::vector<Guest> guests;
+  const std::vector<std::string> sizes = sizes_of(session);
+  for (const auto& [kind, slot] : session.experiment.slots)
+    visit_specs(slot, [&](const config::ComponentSpec& spec) {
+      if (spec.type.empty()) return;
+      const plugins::Offer offer = registry.offer(spec.kind, spec.type, spec.plugin);
+      if (offer.plugin->is_stock || offer.plugin->path.empty()) return;
+      Guest guest{offer.plugin, std::string(to_string(spec.kind)) + ":" + spec.type, {}, {}};
+      guest.label = std::string(to_string(spec.kind)) + " " + offer.label();
+      for (const auto& [name, value] : spec.parameters)
+        if (const std::string text = text_of(value, session.horizon); !text.empty())
+          guest.arguments.push_back(guest.component + "." + name + "=" + text);
+      guest.arguments.insert(guest.arguments.end(), {"--component", guest.component});
+      guest.arguments.insert(guest.arguments.end(), sizes.begin(), sizes.end());
+      if (std::none_of(guests.begin(), guests.end(), [&](const Guest& g) { return g.key() == guest.key(); }))
+        guests.push_back(std::move(guest));
+    });
+  return guests;
+}
+
+// What came of one trial.
+struct Trial {
+  std::vector<std::string> failures, warnings;  // "gradients: the gradient …"
+  int passed = 0, late = 0;
+};
+
+// The command that says all, to be typed.
+std::string command_for(const Guest& guest) {
+  std::string text = "variform check " + base::for_shell(guest.plugin->path.string());
+  for (const std::string& argument : guest.arguments) text += " " + base::for_shell(argument);
+  return text;
+}
+
+Trial judged(const Json& results) {
+  Trial trial;
+  for (const Json& result : results) {
+    const std::string test = result.at("test"), outcome = result.at("outcome");
+    const std::string said = test + ": " + result.at("detail").get<std::string>();
+    if (result.value("late", false)) ++trial.late;
+    else if (outcome == "pass") ++trial.passed;
+    else if (outcome == "warning") trial.warnings.push_back(said);
+    else if (outcome == "fail" || outcome == "crash")
+      (conformance::is_decisive(test) ? trial.failures : trial.warnings).push_back(said);
+  }
+  return trial;
+}
+
+// Of a processor, that programs which this one has started have taken.
+double seconds_of_children() {
+  rusage used{};
+  ::getrusage(RUSAGE_CHILDREN, &used);
+  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec);
+}
+
+Trial tried(const Guest& guest, double seconds) {
+  const auto budget = std::max<int64_t>(1, static_cast<int64_t>(seconds));
+  std::vector<std::string> command{base::this_program(), "check", guest.plugin->path.string(), "--json",
+                                   "--quick=" + std::to_string(budget)};
+  command.insert(command.end(), guest.arguments.begin(), guest.arguments.end());
+  const base::Said said = base::run_program(command, std::chrono::seconds(5 * budget + 10));
+  const Json found = Json::parse(said.out, nullptr, /*allow_exceptions=*/false);
+  if (!found.is_object()) {
+    Trial none;
+    none.late = 1;
+    return none;
+  }
+  return judged(found.at("results"));
+}
+
+[[noreturn]] void refuse(const Guest& guest, const std::vector<std::string>& failures) {
+  std::string text = guest.label + " does not compute what it says; nothing was trained.";
+  for (const std::string& failure : failures) text += "\n  " + failure;
+  throw std::runtime_error(text + "\nAll that is to be said about it: " + command_for(guest) +
+                           "\nTo train with it all the same: --no-check");
+}
+
+std::vector<std::string> lines_of(const Json& kept) {
+  return kept.is_object() ? kept.value("warnings", std::vector<std::string>{}) : std::vector<std::string>{};
+}
+
+// Tries one guest unless it is remembered; returns what is to be said of it.
+std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& remembered, double seconds,
+                                   bool quiet) {
+  const std::string key = guest.key();
+  const auto recall = [&] { return Json::parse(remembered.find(key).value_or(""), nullptr, false); };
+  Json kept = recall();
+  if (kept.is_object() && kept.value("done", false)) return lines_of(kept);
+  const auto begin = GuestClock::now();
+  const Trial trial = tried(guest, seconds);
+  if (!trial.failures.empty()) refuse(guest, trial.failures);
+  std::vector<std::string> warnings;
+  for (const std::string& warning : trial.warnings) warnings.push_back(guest.label + ", " + warning);
+  if (trial.late > 0)
+    warnings.push_back(guest.label + " could not be tried to the end in the time that there is for that: " +
+                       command_for(guest) + " takes as long as it needs");
+  const int attempts = (kept.is_object() ? kept.value("attempts", 0) : 0) + 1;
+  remembered.keep(
+      key,
+      Json{{"done", trial.late == 0 || attempts >= kAttempts}, {"attempts", attempts}, {"warnings", warnings}}
+          .dump(-1, ' ', false, Json::error_handler_t::replace));
+  if (!quiet)
+    write_message(
+        "tried before its first training: " + guest.label + ", " + std::to_string(trial.passed) +
+        " tests passed in " +
+        config::format_plain(
+            std::round(10 * std::chrono::duration<double>(GuestClock::now() - begin).count()) / 10) +
+        " s");
+  return warnings;
+}
+
+}  // namespace
+
+std::vector<std::string> try_guests(const train::Session& session, const plugins::Registry& registry,
+                                    bool quiet) {
+  const std::vector<Guest> guests = guests_of(session, registry);
+  if (guests.empty()) return {};
+  const base::Remembered remembered("checked");
+  const base::Remembered::Turn turn(remembered, /*seconds=*/10);  // cells of a study start at once
+  const double before = seconds_of_children();
+  std::vector<std::string> warnings;
+  for (const Guest& guest : guests)
+    for (std::string& warning :
+         try_guest(guest, remembered, kQuickSeconds - (seconds_of_children() - before), quiet))
+      warnings.push_back(std::move(warning));
+  return warnings;
+}
+
+}  // namespace variform::cli

@@ -1,0 +1,30 @@
+#pragma once
+// What a process has one of, and a plugin must leave alone: when it is loaded, and in every call.
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+namespace variform::conformance {
+
+/// The settings as they are when it is made.
+class ProcessSettings {
+ public:
+  ProcessSettings();
+  /// Names of those that differ from `before`, with commas between; empty when there are none.
+  std::string difference(const ProcessSettings& before) const;
+  /// Whether LibTorch's global generator has been drawn from.
+  bool has_drawn(const ProcessSettings& before) const;
+
+ private:
+  at::ScalarType dtype_;
+  bool gradients_, autocast_, deterministic_;
+  int threads_, rounding_;
+  std::string locale_, folder_;
+  void (*interrupt_)(int);
+  void (*terminate_)(int);
+  void (*floating_point_)(int);
+  at::Tensor generator_;
+};
+
+}  // namespace variform::conformance
