@@ -144,9 +144,9 @@ std::string gnuplot_text(std::string_view text) {
   const std::string plain = shown(text);
   if (plain.find('\'') == std::string::npos) return "'" + plain + "'";
   std::string quoted = "\"";
-  for (const char c : plain) {
+  for (const char c : plain) {  // digits too: gnuplot reads as many as follow an octal escape
     const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) || c == ' ' || c == '%' || byte >= 0x80) {
+    if (std::isalpha(byte) || c == ' ' || c == '%' || byte >= 0x80) {
       quoted += c;
       continue;
     }

@@ -45,7 +45,8 @@ TEST_CASE("a text is one word of a shell") {
 TEST_CASE("a text of gnuplot has nothing in it to which gnuplot gives a meaning") {
   CHECK(gnuplot_text("x`touch owned` @a \"b\" \\n") == "'x`touch owned` @a \"b\" \\n'");
   CHECK(gnuplot_text("it's") == "\"it\\047s\"");
-  CHECK(gnuplot_text("a\n'x'`") == "\"a\\134x0a\\047x\\047\\140\"");
+  CHECK(gnuplot_text("a\n'x'`") == "\"a\\134x\\060a\\047x\\047\\140\"");
+  CHECK(gnuplot_text("'=1+x") == "\"\\047\\075\\061\\053x\"");  // \0751 would be another character
   CHECK(gnuplot_lines({"a", "b`c`"}) == "'a'.\"\\n\".'b`c`'");
   CHECK(gnuplot_lines({}) == "''");
   CHECK(gnuplot_tick({"50% %s"}) == "'50%% %%s'");
