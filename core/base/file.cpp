@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -115,8 +117,13 @@ fs::path followed(const fs::path& path) {
 }
 
 std::string tilde_problem(std::string_view path) {
-  if (path != "~" && !path.starts_with("~/")) return {};
-  const char* home = std::getenv("HOME");
+  const std::size_t end = std::min(path.find('/'), path.size());
+  const std::string_view user = path.substr(0, end);  // "~", or "~bob" before a "/"
+  const bool is_name = std::all_of(user.begin(), user.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("~._-").find(c) != std::string_view::npos;
+  });
+  if (!path.starts_with('~') || !is_name || (user != "~" && end == path.size())) return {};
+  const char* home = user == "~" ? std::getenv("HOME") : nullptr;
   const std::string rest(path.substr(1));
   return "the \"~\" of " + std::string(path) +
          " stands for a home folder in a shell only, and the shell has left it; write " +

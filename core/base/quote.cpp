@@ -241,9 +241,13 @@ std::string markdown_cell(std::string_view text) {
 }
 
 std::string tex(std::string_view text) {
+  // After the end of a row "\\", a "[" or "*" would belong to that.
   const std::string safe = shown(text);
-  return replaced(safe, [](char c) {
+  return (safe.starts_with('[') || safe.starts_with('*') ? "{}" : "") + replaced(safe, [](char c) {
     switch (c) {
+      case '<': return "\\textless{}";
+      case '>': return "\\textgreater{}";
+      case '|': return "\\textbar{}";
       case '&': return "\\&";
       case '%': return "\\%";
       case '$': return "\\$";

@@ -20,7 +20,6 @@ namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kRunConfig = "config.resolved.toml";
 
 // The folders that hold configs/, datasets/ and template/: share/variform of an installation or of a build folder (links
 // there), and the checkout.
@@ -161,7 +160,7 @@ std::vector<plugins::ConfigPath> plugin_paths_in(const config::Node& root) {
   const config::Node* named = section && section->is_table() ? section->find("paths") : nullptr;
   if (!named || !named->if_array()) return paths;
   const fs::path file = named->where().file;
-  if (file.filename() != kRunConfig) return paths;
+  if (file.filename() != config::kResolvedConfig) return paths;
   for (std::size_t i = 0; i < paths.size(); ++i) {
     paths[i].run = file.parent_path().empty() ? fs::path(".") : file.parent_path();
     const std::string* text = i < named->if_array()->size() ? (*named->if_array())[i].if_text() : nullptr;
@@ -173,7 +172,7 @@ std::vector<plugins::ConfigPath> plugin_paths_in(const config::Node& root) {
 std::vector<plugins::ConfigPath> plugin_paths_of(const fs::path& run) {
   if (!fs::is_directory(run)) return {};
   config::Diagnostics diagnostics;
-  const config::Node config = config::parse_file((run / kRunConfig).string(), diagnostics);
+  const config::Node config = config::parse_file((run / config::kResolvedConfig).string(), diagnostics);
   if (diagnostics.empty()) return plugin_paths_in(config);
   const fs::path last = run / "checkpoints" / "last.h5";  // the file is damaged; its like is in here
   if (!fs::is_regular_file(last)) return {};
@@ -181,7 +180,7 @@ std::vector<plugins::ConfigPath> plugin_paths_of(const fs::path& run) {
   const auto kept = snapshot.attributes.find("config");
   if (kept == snapshot.attributes.end()) return {};
   config::Diagnostics ignored;
-  return plugin_paths_in(config::parse(kept->second, (run / kRunConfig).string(), ignored));
+  return plugin_paths_in(config::parse(kept->second, (run / config::kResolvedConfig).string(), ignored));
 }
 
 }  // namespace variform::cli

@@ -13,6 +13,7 @@
 #include "base/live_temporaries.h"
 #include "base/signal_text.h"
 #include "cli/commands.h"
+#include "study/process.h"
 
 namespace variform::cli {
 namespace {
@@ -59,6 +60,7 @@ void tell_ending(int signal) {
     say(name_of(signal));
     say("\n");
   }
+  study::kill_commands();
   base::remove_live_temporaries();
   base::end_in_order(kInterrupted);
 }

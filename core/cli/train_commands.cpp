@@ -412,8 +412,8 @@ Loaded load_run(const train::RunFolder& folder, const std::optional<checkpoint::
     write_message("note: " + kept.found +
                   " The training goes on as the checkpoint says, and writes the file again.");
   if (kept.is_file_good) return load_config({{folder.config().string()}, options.arguments}, common);
-  return load_config(snapshot->attributes.at("config"), "config in " + folder.last().string(),
-                     options.arguments, common);
+  // By the file's name, which says whose config it is.
+  return load_config(snapshot->attributes.at("config"), folder.config().string(), options.arguments, common);
 }
 
 int resume_command(const Common& common, const std::string& run, const TrainOptions& options) {

@@ -170,6 +170,11 @@ class Loader {
   void include(Node& root, const Node& own, const std::string& file) {
     const Node* include = own.find("include");
     if (!include) return;
+    if (fs::path(file).filename() == kResolvedConfig) {  // other files would not be known to be that run's
+      diagnostics_.error(include->where(), "The config of a run holds all that it needs, and includes nothing.",
+                         "somebody has changed it");
+      return;
+    }
     const Node::Array single{*include};
     const Node::Array& wanted = include->if_array() ? *include->if_array() : single;
     for (const Node& element : wanted) {
@@ -300,7 +305,7 @@ void find_dropped(const Node& base, const Node& later, const std::string& path,
 }  // namespace
 
 void refuse_tildes(const Node& tree, Diagnostics& diagnostics) {
-  if (const std::string* text = tree.if_text())
+  if (const std::string* text = tree.if_text(); text && text->find('/') != std::string::npos)
     if (const std::string problem = base::tilde_problem(*text); !problem.empty())
       diagnostics.error(tree.where(), problem + ".");
   if (const Node::Array* array = tree.if_array())

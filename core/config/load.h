@@ -9,7 +9,11 @@
 
 namespace variform::config {
 
-/// An error for every text in the tree that is a path with a "~" which no shell has replaced.
+/// The file in a run's folder that holds its whole config. One of this name includes no others, and what it names is
+/// the run's: plugins in that folder are not loaded for it.
+inline constexpr const char* kResolvedConfig = "config.resolved.toml";
+
+/// An error for every text in the tree that is a path with a "~" which no shell has replaced; a "~" alone is a text.
 void refuse_tildes(const Node& tree, Diagnostics& diagnostics);
 
 /// Reads the files in order, each with its `include = [...]` before it (relative to the file, depth first),

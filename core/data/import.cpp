@@ -143,7 +143,8 @@ class Import {
     result_.shape = {channels, options.size, options.size};
   }
 
-  // Both files are complete before either has its name: a kill leaves the former ones, or the new ones.
+  // Both files are complete before either has its name. A kill between the two names leaves the new images with the
+  // former description, whose SHA-256 they do not have: that is refused wherever it is read, and made good by another call.
   std::optional<Imported> run() {
     const fs::path folder = result_.description.parent_path();
     base::Temporary described(folder.empty() ? fs::path(".") : folder, base::Temporary::Kind::kFile);
@@ -158,11 +159,10 @@ class Import {
       return true;
     };
     if (!checkpoint::commit(fill, result_.file)) return {};
-    if (const int problem = described.become(result_.description)) {
-      std::error_code error;
-      fs::remove(result_.file, error);
-      base::fail_on_file("write", result_.description, problem);
-    }
+    if (const int problem = described.become(result_.description))
+      throw std::runtime_error("the images are in " + result_.file.string() + ", but their description " +
+                               result_.description.string() + " cannot be written: " + base::reason_of(problem) +
+                               "; see to that, and import again with --overwrite.");
     if (transparent_ > 0)
       result_.account.push_back("laid " + std::to_string(transparent_) +
                                 " images that are transparent in places over white.");

@@ -145,11 +145,17 @@ Where read_where(const Node& table, const Plan& plan, Diagnostics& diagnostics, 
 // Options that say where the program reads, writes and finds code: the user's, never a study's.
 void refuse_places(Reader& reader) {
   static const std::set<std::string> kPlaces{"out",  "runs", "studies", "folder",  "data", "plugin",
-                                             "into", "json", "quiet",   "threads", "help", "help-all"};
+                                             "into", "json", "quiet",   "threads", "help", "help-all",
+                                             "memory", "verbose"};
+  const auto is_option = [](const std::string& key) {
+    return !key.starts_with('-') && std::all_of(key.begin(), key.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    });
+  };
   for (const auto& member : reader.source().members()) {
     std::string key = member.key;
     std::replace(key.begin(), key.end(), '_', '-');
-    if (kPlaces.contains(key) || key.starts_with('-'))
+    if (kPlaces.contains(key) || !is_option(key))
       reader.error(member.key,
                    "@ is no option that a study gives to a command: the study chooses the places itself.");
   }

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <system_error>
@@ -57,6 +59,30 @@ class SignalsHeld {
   ::_exit(127);
 }
 
+// The groups of the commands that live, for a signal handler; 0: a free place. More than there are places are not noted.
+std::array<std::atomic<pid_t>, 64> living{};
+std::atomic<pid_t> owner{0};  // of `living`
+
+class Noted {
+ public:
+  explicit Noted(pid_t child) {
+    owner = ::getpid();
+    for (std::atomic<pid_t>& place : living)
+      if (pid_t none = 0; place.compare_exchange_strong(none, child)) {
+        place_ = &place;
+        return;
+      }
+  }
+  ~Noted() {
+    if (place_) *place_ = 0;
+  }
+  Noted(const Noted&) = delete;
+  Noted& operator=(const Noted&) = delete;
+
+ private:
+  std::atomic<pid_t>* place_ = nullptr;
+};
+
 int code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
 
 }  // namespace
@@ -79,6 +105,7 @@ Exit execute(const std::vector<std::string>& arguments, const std::filesystem::p
   ::close(file);
   if (child < 0) throw std::system_error(error, std::generic_category(), "cannot start " + arguments[0]);
 
+  const Noted noted(child);
   Exit exit;
   for (int status = 0;;) {
     const pid_t ended = ::waitpid(child, &status, WNOHANG);
@@ -95,6 +122,12 @@ Exit execute(const std::vector<std::string>& arguments, const std::filesystem::p
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+}
+
+void kill_commands() noexcept {
+  if (owner != ::getpid()) return;
+  for (const std::atomic<pid_t>& place : living)
+    if (const pid_t group = place; group > 0) ::kill(-group, SIGKILL);
 }
 
 }  // namespace variform::study

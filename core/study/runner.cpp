@@ -18,6 +18,7 @@
 #include "base/contents.h"
 #include "base/file.h"
 #include "base/json_file.h"
+#include "base/quote.h"
 #include "base/retry.h"
 #include "config/run_environment.h"
 #include "config/text.h"
@@ -208,7 +209,9 @@ void Runner::execute(std::size_t cell, const std::vector<std::string>& arguments
   if (threads > 0) command.insert(command.end(), {"--threads", std::to_string(threads)});
   const fs::path log = options_.folder / "logs" / (number_of(cell) + ".txt");
   base::make_folder_inside(options_.folder, log.parent_path());
-  const std::size_t start = text_since(log, 0).size();
+  std::error_code none;
+  const std::uintmax_t written = fs::file_size(log, none);
+  const std::size_t start = none ? 0 : static_cast<std::size_t>(written);
   const Exit exit = study::execute(command, log, options_.interrupted, lock_of(cell));
   if (exit.interrupted || (exit.code != 0 && options_.interrupted && options_.interrupted()))
     throw Interrupted();
@@ -233,36 +236,42 @@ void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std:
     if (to_end && !fs::exists(run / "DONE")) return "the run " + run.string() + " has no DONE";
     if (!fs::is_regular_file(run / "checkpoints" / "last.h5"))
       return "the run " + run.string() + " has no checkpoint";
-    // Its last word; a training that was to stop on its way leaves no other sign.
-    return ("\n" + said).find("\n" + run.string() + "\n") == std::string::npos
-               ? "it has not said where its run is"
-               : "";
+    // Its last word; a training that was to stop on its way leaves no other sign. A plugin may have begun the line.
+    return to_end || said.find(base::shown_lines(run.string()) + "\n") != std::string::npos
+               ? ""
+               : "it has not said where its run is";
   });
 }
 
-// Has a command write `file`, whole or not at all.
-void Runner::produce(std::size_t cell, const fs::path& home, const fs::path& file, bool is_picture,
-                     std::vector<std::string> arguments) {
-  base::make_folder_inside(home, file.parent_path());
+// Has a command write `file`, in a folder that is there, whole or not at all; what else it gives gets its name `before`.
+void Runner::produce(std::size_t cell, const fs::path& file, bool is_picture,
+                     std::vector<std::string> arguments, const std::function<void()>& before) {
   base::clean_temporaries(file.parent_path());
   base::Temporary fresh(file.parent_path(), base::Temporary::Kind::kName);
   arguments.insert(arguments.end(), {"--out", fresh.path().string(), "--quiet"});
   execute(cell, arguments, [&](const std::string&) { return why_no_result(fresh.path(), is_picture); });
+  if (before) before();
   if (const int problem = fresh.become(file)) base::fail_on_file("write", file, problem);
 }
 
 void Runner::execute(std::size_t cell, const fs::path& run, const Step& step) {
   const fs::path file = file_of(run, step);
   std::vector<std::string> arguments = step.command;
-  // A study names a dump; where it goes is beside the result.
+  base::make_folder_inside(run, file.parent_path());
+  // A study names a dump; where it goes is beside the result, which comes last.
   constexpr std::string_view kDump = "--dump=";
-  for (std::string& argument : arguments)
-    if (argument.starts_with(kDump))
-      argument = std::string(kDump) +
-                 (file.parent_path() / (file.stem().string() + "-" + argument.substr(kDump.size()) + ".h5"))
-                     .string();
+  std::optional<base::Temporary> dump;
+  fs::path dumped;
+  for (std::string& argument : arguments) {
+    if (!argument.starts_with(kDump)) continue;
+    dumped = file.parent_path() / (file.stem().string() + "-" + argument.substr(kDump.size()) + ".h5");
+    dump.emplace(file.parent_path(), base::Temporary::Kind::kName);
+    argument = std::string(kDump) + dump->path().string();
+  }
   arguments.insert(arguments.begin() + 1, run.string());
-  produce(cell, run, file, step.picture, std::move(arguments));
+  produce(cell, file, step.picture, std::move(arguments), [&] {
+    if (const int problem = dump ? dump->become(dumped) : 0) base::fail_on_file("write", dumped, problem);
+  });
 }
 
 // Keeps a run of other plugins under another name, where no study looks for it, and what was built on it too: first of
@@ -505,7 +514,8 @@ std::vector<std::string> Runner::compare() {
     arguments.insert(arguments.end(), group.runs.begin(), group.runs.end());
     arguments.insert(arguments.end(), group.comparison->options.begin(), group.comparison->options.end());
     try {
-      produce(group.first, options_.folder, file, false, std::move(arguments));
+      base::make_folder_inside(options_.folder, file.parent_path());
+      produce(group.first, file, false, std::move(arguments));
     } catch (const std::exception& error) {
       failures.push_back("comparison " + group.comparison->name + " of " + text_of(cells_[group.first]) +
                          " and its like: " + error.what());

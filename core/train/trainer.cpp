@@ -50,7 +50,8 @@ Values means(const Sums& sums, int64_t count) {
   return values;
 }
 
-constexpr int64_t kFirstSteps = 3;  // after each of which it is looked at what components have changed
+// When it is looked at what components have changed, besides at checkpoints: after each of the first steps, then at times.
+constexpr int64_t kFirstSteps = 3, kLookEvery = 20;
 
 bool finite(const Tensor& tensor) { return tensor.isfinite().all().item<bool>(); }
 
@@ -370,7 +371,8 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
     const bool last = progress_.step == end, stop = interrupted();
     const bool best = (due(spec_.evaluate_every) || (last && end == horizon_)) && evaluate_now(outcome);
     const bool early = stopped_early(), save = due(spec_.checkpoint_every) || last || stop || early;
-    if (progress_.step - first <= kFirstSteps || !logged.empty() || best || save) tell_changes(ambient);
+    const std::int64_t done = progress_.step - first;
+    if (done <= kFirstSteps || done % kLookEvery == 0 || best || save) tell_changes(ambient);
     writer_.check();
     std::vector<std::filesystem::path> files;
     if (best) files.push_back(folder_.best());

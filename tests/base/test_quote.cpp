@@ -83,6 +83,8 @@ TEST_CASE("a spreadsheet shows text where there is text, and numbers stay number
 TEST_CASE("HTML, Markdown and TeX") {
   CHECK(html("</script>\"'&\x1b") == "&lt;/script&gt;&quot;&#39;&amp;\\x1b");
   CHECK(markdown_cell("a|b\\c`d`<e>\n") == "a\\|b\\\\c\\`d\\`&lt;e>\\\\x0a");
+  CHECK(tex("[64]") == "{}[64]");  // which would belong to the end of the row before
+  CHECK(tex("*<|>") == "{}*\\textless{}\\textbar{}\\textgreater{}");
   CHECK(tex("a_b^c~\\x{$}%#&") ==
         "a\\_b\\textasciicircum{}c\\textasciitilde{}\\textbackslash{}x\\{\\$\\}\\%\\#\\&");
 }

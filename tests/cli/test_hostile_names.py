@@ -62,7 +62,8 @@ class Names(ProgramTest):
 
     def test_a_study_chooses_no_place(self):
         options = ['dump = "/tmp/loot.h5"', f'out = "{self.folder}/loot"', 'runs = "loot"', 'studies = "loot"',
-                   'plugin = "p.so"', 'data = "/"', '"-out" = "loot"', 'folder = "loot"']
+                   'plugin = "p.so"', 'data = "/"', '"-out" = "loot"', 'folder = "loot"', 'memory = 1000',
+                   '"plugin=p.so" = true', '"dump=/tmp/loot.h5" = true']
         found = self.check(option="\n".join(options))
         self.assertEqual(found.code, 2, str(found))
         for i in range(len(options)):
@@ -84,6 +85,10 @@ class Names(ProgramTest):
             found = self.run_program(*arguments, code=None)
             self.assertIn(found.code, (1, 2, 105), str(found))
             self.assertIn("a shell only, and the shell has left it; write " + str(self.folder), found.stderr)
+        for arguments in (["train", "small.toml", "--runs=~nobody/x"], ["--data", "/a:~/b", "train", "small.toml"]):
+            found = self.run_program(*arguments, code=None)
+            self.assertIn(found.code, (1, 2, 105), str(found))
+            self.assertIn("a shell only, and the shell has left it; write ", found.stderr)
         (self.folder / "t.toml").write_text('include = ["small.toml"]\n[plugins]\npaths = ["~/p"]\n')
         found = self.run_program("train", "t.toml", code=2)
         self.assertIn("t.toml:3:", found.stderr)
@@ -190,6 +195,21 @@ class Places(ProgramTest):
             self.assertEqual(list(self.elsewhere.iterdir()), [])
             (study / folder).unlink()
             (self.folder / "kept").rename(study / folder)
+
+    def test_a_dump_of_a_study(self):
+        (self.folder / "s.toml").write_text(STUDY.format(**(GOOD | {"option": 'dump = "all"'})))
+        self.run_program("study", "s.toml")
+        (dump,) = (self.folder / "runs").glob("*/evaluations/*-all.h5")
+        former = dump.read_bytes()
+        dump.unlink()
+        dump.symlink_to(self.victim)
+        dump.with_name(dump.name.replace("-all.h5", ".json")).unlink()
+        found = self.run_program("study", "s.toml", code=1)
+        self.assertIn("link", found.stderr)
+        self.whole()
+        dump.unlink()
+        self.run_program("study", "s.toml")
+        self.assertEqual(len(dump.read_bytes()), len(former))
 
     def test_a_link_of_the_users_is_followed(self):
         link = self.folder / "mine.json"

@@ -249,6 +249,24 @@ class Long(Guests):
             shutil.rmtree(self.folder / "runs")
 
 
+    def test_a_study_of_it_ends_with_its_commands(self):
+        (self.folder / "s.toml").write_text('include = ["small.toml"]\n[study.axes]\nseed = [1]\n')
+        process = self.start("--plugin", PLUGIN, "study", "s.toml", *SLOTS, *SHORT, "--no-check", "--runs", "runs",
+                             env={"VARIFORM_TEST_HOSTILE": "posterior loop 1"})
+        self.addCleanup(process.kill)
+        wait_until(lambda: list((self.folder / "runs").glob("small-*/metrics.jsonl")), process)
+        (child,) = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for _ in range(3):
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 130)
+        end = time.monotonic() + 20
+        while pathlib.Path(f"/proc/{child}").exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertFalse(pathlib.Path(f"/proc/{child}").exists())
+
+
 class Changed(Guests):
     WAYS = {
         "round": "the processor's rounding (was to nearest, became upward; restored)",
@@ -351,6 +369,33 @@ class RunsOfOthers(Guests):
             self.assert_not_loaded(inside)
         result = self.run_program("--plugin", self.run_folder / "p" / "guest.so", "sample", self.run_folder)
         self.assertNotIn("not loaded", result.stderr)
+
+    def test_by_a_config_that_was_changed(self):
+        (self.run_folder / "p").mkdir()
+        shutil.copy(PLUGIN, self.run_folder / "p" / "guest.so")
+        # Of another file, which would not be known to belong to the run.
+        whole = self.config.read_text()
+        (self.run_folder / "x.toml").write_text('[plugins]\npaths = ["p"]\n')
+        self.config.write_text('include = ["x.toml"]\n' + whole)
+        bare = self.folder / "runs" / "bare"
+        shutil.copytree(self.run_folder, bare)
+        shutil.rmtree(bare / "checkpoints")
+        for command, said in ((("resume", self.run_folder), "was changed since the checkpoint was written: include is"),
+                              (("resume", bare), "holds all that it needs, and includes nothing"),
+                              (("train", self.config, "--folder", "new"), "holds all that it needs, and includes nothing")):
+            result = self.run_program(*command, code=None, env={"VARIFORM_TEST_HOSTILE": "load exit"})
+            self.assertEqual(result.code, 2, str(result))
+            self.assertIn(said, result.stderr)
+        # Of the checkpoint, which counts where the file is gone.
+        link = self.folder / "link"
+        link.symlink_to(PLUGIN.parent)
+        _, run = self.train_with("", f"plugins.paths={json.dumps([str(link)])}", runs="others", code=0)
+        shutil.copytree(self.run_folder / "p", run / "p")
+        link.unlink()
+        link.symlink_to(run / "p")
+        (run / "config.resolved.toml").unlink()
+        result = self.run_program("resume", run, "train.steps=30", code=None, env={"VARIFORM_TEST_HOSTILE": "load exit"})
+        self.assertIn("names this file inside the run's folder", result.stderr)
 
     def test_through_links_and_relative_paths(self):
         outside = self.folder / "outside"

@@ -257,6 +257,8 @@ class Hostile(ProgramTest):
         self.say("train", "small.toml", "--runs", os.fsdecode(place), "train.steps=2")
         self.say("runs", "list", "--runs", os.fsdecode(place))
         self.say("runs", "list", "--json", "--runs", os.fsdecode(place))
+        (self.folder / "s.toml").write_text('include = ["small.toml"]\n[study.axes]\nseed = [1]\n[study.evaluate.e]\nepochs = [0]\n')
+        self.say("study", "s.toml", "--runs", os.fsdecode(place))
 
     # ------------------------------------------------------------------------------------------- data and errors
 
