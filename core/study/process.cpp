@@ -8,12 +8,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <utility>
 
+#include "base/contents.h"
 #include "base/retry.h"
 
 namespace variform::study {
@@ -94,6 +97,15 @@ Exit execute(const std::vector<std::string>& arguments, const std::filesystem::p
       exit.interrupted = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+std::string text_since(const std::filesystem::path& log, std::size_t start) {
+  try {
+    const std::string text = base::contents_of(log, base::kMostOfLog);
+    return text.substr(std::min(start, text.size()));
+  } catch (const std::runtime_error&) {
+    return {};
   }
 }
 

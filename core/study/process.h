@@ -1,6 +1,7 @@
 #pragma once
 // A command in a process of its own, its output in a file.
 
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -19,5 +20,8 @@ struct Exit {
 /// from several threads. `kept` is a descriptor that the command inherits: a lock that lives as long as it. Throws std::system_error when it cannot be started.
 Exit execute(const std::vector<std::string>& arguments, const std::filesystem::path& log,
              const std::function<bool()>& interrupted, int kept = -1);
+
+/// A log from some byte on; empty where there is none.
+std::string text_since(const std::filesystem::path& log, std::size_t start);
 
 }  // namespace variform::study

@@ -131,7 +131,7 @@ std::string RunFolder::metrics_problem(uint64_t bytes) const {
   const fs::path file = path_ / "metrics.jsonl";
   if (bytes == 0 && !base::is_there(file)) return {};
   try {
-    const std::string text = base::contents_of(file);
+    const std::string text = base::contents_of(file, base::kMostOfLog);
     if (text.size() < bytes)
       return file.string() + " is shorter than its checkpoint says; it was changed by hand.";
     const base::SealedLines lines = base::sealed_lines_in(std::string_view(text).substr(0, bytes));
@@ -155,7 +155,7 @@ void RunFolder::truncate_metrics(uint64_t bytes, bool accept_changed) {
                                base::for_shell(path_.string()));
   if (!base::is_there(file)) return;
   if (accept_changed) {  // to the end of a line
-    const std::string text = base::contents_of(file).substr(0, bytes);
+    const std::string text = base::contents_of(file, base::kMostOfLog).substr(0, bytes);
     bytes = text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1;
   }
   if (const int problem = base::try_truncate(file, bytes)) base::fail_on_file("shorten", file, problem);

@@ -70,7 +70,15 @@ TEST_CASE("a JSON file that is none is refused with its name and what was found"
   put(file, "{\"threads\": 1e999}");
   CHECK(said() == name + ": expected JSON, found a number that is too large.");
   put(file, std::string(200000, '['));
-  CHECK_THAT(said(), Catch::Contains("it was cut off"));
+  CHECK(said() == name + ": expected JSON, found arrays and objects nested more than 64 deep.");
+  put(file, std::string(64, '[') + "\"[[\\\"[[\"" + std::string(64, ']'));
+  CHECK(said() == "no error");
+  put(file, "[]");
+  fs::resize_file(file, std::uintmax_t{5} << 30);
+  CHECK(said() == name +
+                      ": expected a file, found one of 5368709120 bytes, more than the 67108864 that such a "
+                      "file may have.");
+  CHECK(beginning_of(file, 2) == "[]");
   fs::remove(file);
   fs::create_directory(file);
   CHECK(said() == name + ": expected a file, found a folder.");
@@ -132,6 +140,9 @@ TEST_CASE("every changed byte of sealed lines is noticed, and the line named", "
         "m.jsonl: line 2 is not as it was written and is left out.");
   const SealedLines cut = sealed_lines_in(text.substr(0, text.size() - 5));
   CHECK((cut.is_cut && cut.lines.size() == 3 && cut.damaged.empty()));
+  const std::string deep = "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + ",\"step\":5}\n";
+  const SealedLines nested = sealed_lines_in(text + deep);  // whose copying would fill the stack
+  CHECK((nested.lines.size() == 4 && nested.damaged == std::vector<std::size_t>{5}));
 }
 
 TEST_CASE("lines of an earlier release have no check, and may be gone on with", "[json]") {
