@@ -21,6 +21,7 @@
 #include <string>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/live_temporaries.h"
 #include "base/retry.h"
 #include "base/temporary_name.h"
@@ -263,12 +264,25 @@ void write_text_file(const fs::path& path, std::string_view text) {
     fail_on_file("write", path, problem);
 }
 
-void append_text(const fs::path& path, std::string_view text) {
-  constexpr int kAppending = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
-  const int file = retried([&] { return ::open(path.c_str(), kAppending, 0666); });
-  if (file < 0) fail_on_file("open", path, errno);
-  const int problem = write_all(file, std::as_bytes(std::span(text)));
+int open_own(const char* name, int how, int folder) {
+  // O_NONBLOCK: the opening of a FIFO would wait for whoever is at its other end.
+  const int flags = how | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
+  const int file = retried([&] { return ::openat(folder < 0 ? AT_FDCWD : folder, name, flags, 0666); });
+  if (file < 0) {
+    if (errno == ENXIO) errno = EEXIST;  // a FIFO without a reader, a socket
+    return -1;
+  }
+  struct stat status {};
+  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode)) return file;
   ::close(file);
+  errno = EEXIST;
+  return -1;
+}
+
+void append_text(const fs::path& path, std::string_view text) {
+  const Descriptor file(open_own(path.c_str(), O_WRONLY | O_CREAT | O_APPEND));
+  if (!file.open()) fail_on_file("open", path, errno);
+  const int problem = write_all(file.get(), std::as_bytes(std::span(text)));
   if (problem != 0) fail_on_file("write", path, problem);
 }
 
@@ -285,11 +299,9 @@ int exchange_names(const fs::path& one, const fs::path& other) {
 }
 
 int try_truncate(const fs::path& path, std::uint64_t bytes) {
-  const int file = retried([&] { return ::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC); });
-  if (file < 0) return errno;
-  const int problem = retried([&] { return ::ftruncate(file, static_cast<off_t>(bytes)); }) == 0 ? 0 : errno;
-  ::close(file);
-  return problem;
+  const Descriptor file(open_own(path.c_str(), O_WRONLY));
+  if (!file.open()) return errno;
+  return retried([&] { return ::ftruncate(file.get(), static_cast<off_t>(bytes)); }) == 0 ? 0 : errno;
 }
 
 void require_writable(const fs::path& path, const PlannedFile& planned) {
@@ -311,6 +323,7 @@ void fail_on_file(const std::string& what, const fs::path& path, int error) {
   std::string advice;
   if (error == ENOSPC) advice = "; free some space or choose another folder with --runs";
   if (error == ELOOP) advice = "; remove the link";
+  if (error == EEXIST) advice = "; move it away";
   throw std::runtime_error("cannot " + what + " " + path.string() + ": " + reason_of(error) + advice);
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/contents.h"
+#include "base/descriptor.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/retry.h"
@@ -168,11 +169,9 @@ uint64_t RunFolder::metrics_bytes() const {
 
 void RunFolder::sync_metrics() const {
   const fs::path path = path_ / "metrics.jsonl";
-  const int file = base::retried([&] { return ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC); });
-  if (file < 0) return;  // nothing was appended yet
-  const int failed = base::retried([&] { return ::fsync(file); }) != 0 ? errno : 0;
-  ::close(file);
-  if (failed) base::fail_on_file("write", path, failed);
+  const base::Descriptor file(base::open_own(path.c_str(), O_RDONLY));
+  if (!file.open()) return;  // nothing was appended yet
+  if (base::retried([&] { return ::fsync(file.get()); }) != 0) base::fail_on_file("write", path, errno);
 }
 
 void RunFolder::append_timing(const nlohmann::json& line) {

@@ -201,6 +201,30 @@ TEST_CASE("a lock tells when its name has gone elsewhere; a link is not followed
   CHECK_THAT(error_of([&] { FileLock::try_to_take(folder.path / "link", FileLock::After::kStays, holder); }),
              Catch::Contains("it is a link"));
   CHECK(contents_of(folder.path / "victim") == "text");
+  fs::create_hard_link(folder.path / "victim", folder.path / "hard");
+  CHECK(FileLock::try_to_take(folder.path / "hard", FileLock::After::kStays, holder));
+  CHECK(contents_of(folder.path / "victim") == "text");
+  REQUIRE(::mkfifo((folder.path / "fifo").c_str(), 0600) == 0);
+  CHECK_THAT(error_of([&] { FileLock::try_to_take(folder.path / "fifo", FileLock::After::kStays, holder); }),
+             Catch::Contains("no regular file"));
+}
+
+TEST_CASE("the name of an earlier holder is replaced, other text is not", "[lock]") {
+  const OwnFolder folder;
+  const fs::path file = folder.path / ".lock";
+  Holder holder;
+  const std::string own = std::to_string(::getpid()) + " ";
+  for (const std::string former : {"", "4711 node7\n", "47"}) {
+    put(file, former);
+    CHECK(FileLock::try_to_take(file, FileLock::After::kStays, holder));
+    CHECK_THAT(contents_of(file), Catch::StartsWith(own));
+  }
+  for (const std::string& other :
+       std::vector<std::string>{"text\n", "1 a\n2 b\n", "1,2\n", "\n", "7 " + std::string(400, 'x')}) {
+    put(file, other);
+    CHECK(FileLock::try_to_take(file, FileLock::After::kStays, holder));
+    CHECK(contents_of(file) == other);
+  }
 }
 
 TEST_CASE("an interrupted call is made again", "[signals]") {
