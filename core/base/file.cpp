@@ -146,7 +146,7 @@ void require_inside(const fs::path& folder, const fs::path& path) {
   if (!dangles && !way.empty() && *way.begin() != "..") return;
   throw std::runtime_error(path.string() + " leads out of " + folder.string() + ", to " +
                            (dangles ? fs::read_symlink(path, error) : end).string() +
-                           ". What is written there stays there: remove the link.");
+                           ". What belongs to that folder lies in it: remove the link.");
 }
 
 void make_folder_inside(const fs::path& folder, const fs::path& below) {
