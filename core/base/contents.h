@@ -13,8 +13,8 @@ inline constexpr std::uint64_t kMostOfText = 64 << 20;
 /// The same of what grows as long as a run does, and of pictures.
 inline constexpr std::uint64_t kMostOfLog = std::uint64_t{2} << 30;
 
-/// The file's bytes. Throws std::runtime_error unless it is a regular file (or a link to one) that can be read and has no
-/// more than `most`: "FILE: expected a file, found a folder."; a FIFO in its place is not waited for.
+/// The file's bytes. Throws std::runtime_error unless it is a regular file (or a link to one) that can be read and has
+/// no more than `most`: "FILE: expected a file, found a folder."; a FIFO in its place is not waited for.
 std::string contents_of(const std::filesystem::path& file, std::uint64_t most = kMostOfText);
 
 /// Its first bytes, `size` of them or as many as there are, however large it is; throws for the same other reasons.

@@ -29,8 +29,8 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
 }
 
-// Whether the file is empty or says "4711 node7" and no more: one that is anything else is no lock of ours, though it may
-// have the name of one (a hard link), and is not written to.
+// Whether the file is empty or says "4711 node7" and no more: one that is anything else is no lock of ours, though it
+// may have the name of one (a hard link), and is not written to.
 bool is_for_holders(int file) {
   std::array<char, 300> text{};
   const ssize_t size = retried([&] { return ::pread(file, text.data(), text.size(), 0); });

@@ -10,8 +10,8 @@
 
 namespace variform::base {
 
-/// What does not fit is left out. Control characters and whatever is not ASCII, which may be one, become '?': names come
-/// from others.
+/// What does not fit is left out. Control characters, and what is not ASCII and may be one, become '?': names come from
+/// others.
 class SignalText {
  public:
   SignalText& operator<<(const char* text) {

@@ -25,8 +25,8 @@ struct Image {
 /// Writes the file whole or not at all, and creates its folder. Throws Error.
 void write_png(const std::filesystem::path& path, const Image& image);
 
-/// Width and height of a grey or colour PNG of 8 bits a channel, by its first bytes alone. Throws Error for anything else,
-/// what is no regular file, and a picture of more than 100 million pixels, which gnuplot would hold in memory.
+/// Width and height of a grey or colour PNG of 8 bits a channel, by its first bytes alone. Throws Error for anything
+/// else, what is no regular file, and a picture of more than 100 million pixels, which gnuplot would hold in memory.
 std::pair<int, int> sides_of_png(const std::filesystem::path& path);
 
 /// Reads such a picture back. Throws Error for anything else.

@@ -74,8 +74,7 @@ class Guests(ProgramTest):
         [name] = self.remembered()
         path = self.folder / "cache" / "variform" / "checked" / name
         whole = path.read_text()
-        for text in ('{"done":"x"}', '{"done":true,"attempts":"x","warnings":[]}', '{"done":true,"attempts":1,"warnings":[7]}',
-                     "[" * 100000, "", "7"):
+        for text in ('{"done":"x"}', '{"done":true,"attempts":1,"warnings":[7]}', "[" * 100000):
             path.write_text(text)
             self.assertEqual(self.begin("--overwrite", decoder=False).stderr.count(TRIED), 1, text[:40])
             self.assertEqual(json.loads(path.read_text()), json.loads(whole))

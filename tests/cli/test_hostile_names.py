@@ -133,7 +133,7 @@ class Places(ProgramTest):
             self.victim.write_text("whole\n")
 
     def test_a_run_with_fifos_and_hard_links(self):
-        """A FIFO among a run's files is not waited for; a lock that is another name of a file leaves its text as it is."""
+        """A FIFO among a run's files is not waited for; a lock that is a file's other name leaves its text alone."""
         for steps, name in enumerate(("log.txt", "metrics.jsonl", "timing.jsonl", ".lock"), start=6):
             path, kept = self.run / name, self.folder / "kept"
             if path.exists():
