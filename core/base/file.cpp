@@ -23,6 +23,7 @@
 #include <string>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/live_temporaries.h"
 #include "base/retry.h"
 #include "base/temporary_name.h"
@@ -120,7 +121,8 @@ std::string tilde_problem(std::string_view path) {
   const std::size_t end = std::min(path.find('/'), path.size());
   const std::string_view user = path.substr(0, end);  // "~", or "~bob" before a "/"
   const bool is_name = std::all_of(user.begin(), user.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("~._-").find(c) != std::string_view::npos;
+    return std::isalnum(static_cast<unsigned char>(c)) ||
+           std::string_view("~._-").find(c) != std::string_view::npos;
   });
   if (!path.starts_with('~') || !is_name || (user != "~" && end == path.size())) return {};
   const char* home = user == "~" ? std::getenv("HOME") : nullptr;
@@ -152,7 +154,7 @@ void require_inside(const fs::path& folder, const fs::path& path) {
   if (!dangles && !way.empty() && *way.begin() != "..") return;
   throw std::runtime_error(path.string() + " leads out of " + folder.string() + ", to " +
                            (dangles ? fs::read_symlink(path, error) : end).string() +
-                           ". What is written there stays there: remove the link.");
+                           ". What belongs to that folder lies in it: remove the link.");
 }
 
 void make_folder_inside(const fs::path& folder, const fs::path& below) {
@@ -270,12 +272,25 @@ void write_text_file(const fs::path& path, std::string_view text) {
     fail_on_file("write", path, problem);
 }
 
-void append_text(const fs::path& path, std::string_view text) {
-  constexpr int kAppending = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
-  const int file = retried([&] { return ::open(path.c_str(), kAppending, 0666); });
-  if (file < 0) fail_on_file("open", path, errno);
-  const int problem = write_all(file, std::as_bytes(std::span(text)));
+int open_own(const char* name, int how, int folder) {
+  // O_NONBLOCK: the opening of a FIFO would wait for whoever is at its other end.
+  const int flags = how | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
+  const int file = retried([&] { return ::openat(folder < 0 ? AT_FDCWD : folder, name, flags, 0666); });
+  if (file < 0) {
+    if (errno == ENXIO) errno = EEXIST;  // a FIFO without a reader, a socket
+    return -1;
+  }
+  struct stat status {};
+  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode)) return file;
   ::close(file);
+  errno = EEXIST;
+  return -1;
+}
+
+void append_text(const fs::path& path, std::string_view text) {
+  const Descriptor file(open_own(path.c_str(), O_WRONLY | O_CREAT | O_APPEND));
+  if (!file.open()) fail_on_file("open", path, errno);
+  const int problem = write_all(file.get(), std::as_bytes(std::span(text)));
   if (problem != 0) fail_on_file("write", path, problem);
 }
 
@@ -292,11 +307,9 @@ int exchange_names(const fs::path& one, const fs::path& other) {
 }
 
 int try_truncate(const fs::path& path, std::uint64_t bytes) {
-  const int file = retried([&] { return ::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC); });
-  if (file < 0) return errno;
-  const int problem = retried([&] { return ::ftruncate(file, static_cast<off_t>(bytes)); }) == 0 ? 0 : errno;
-  ::close(file);
-  return problem;
+  const Descriptor file(open_own(path.c_str(), O_WRONLY));
+  if (!file.open()) return errno;
+  return retried([&] { return ::ftruncate(file.get(), static_cast<off_t>(bytes)); }) == 0 ? 0 : errno;
 }
 
 void require_writable(const fs::path& path, const PlannedFile& planned) {
@@ -318,6 +331,7 @@ void fail_on_file(const std::string& what, const fs::path& path, int error) {
   std::string advice;
   if (error == ENOSPC) advice = "; free some space or choose another folder with --runs";
   if (error == ELOOP) advice = "; remove the link";
+  if (error == EEXIST) advice = "; move it away";
   throw std::runtime_error("cannot " + what + " " + path.string() + ": " + reason_of(error) + advice);
 }
 

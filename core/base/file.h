@@ -89,7 +89,12 @@ int try_write_file(const std::filesystem::path& path, std::span<const std::byte>
 /// try_write_file() of a text. Throws std::runtime_error with the reason.
 void write_text_file(const std::filesystem::path& path, std::string_view text);
 
-/// Adds to the end of a file, which is made if need be; never through a link. Throws std::runtime_error with the reason.
+/// Opens a file of a run's own folder, which may come from somebody else: no link is followed, nothing but a regular
+/// file is opened, and nothing is waited for. `how` as for open(); `folder` is what a relative name is below. Returns
+/// its descriptor, or -1 and errno (EEXIST: what is there is no regular file). Signal handlers may call it.
+int open_own(const char* name, int how, int folder = -1);
+
+/// Adds to the end of a file, made if need be, by open_own(). Throws std::runtime_error with the reason.
 void append_text(const std::filesystem::path& path, std::string_view text);
 
 /// Gives the regular file `from` the name `to`, in the same folder or elsewhere on that file system. Returns errno or 0.

@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::size_t kShownText = 60;
+constexpr int kDeepestJson = 64;
 
 // A text from a file, as it may be shown: ASCII as it is, all else as JSON's escapes; never too long.
 std::string shown(const std::string& text) {
@@ -38,6 +39,9 @@ std::string text_of_json(const fs::path& file) {
 json parsed(std::string_view text, const std::string& name) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
     throw JsonError(name + ": expected JSON, found nothing: it is empty.");
+  if (is_too_deep(text))
+    throw JsonError(name + ": expected JSON, found arrays and objects nested more than " +
+                    std::to_string(kDeepestJson) + " deep.");
   try {
     return json::parse(text);
   } catch (const json::parse_error& error) {
@@ -52,6 +56,19 @@ json parsed(std::string_view text, const std::string& name) {
 }
 
 }  // namespace
+
+bool is_too_deep(std::string_view json_text) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < json_text.size(); ++i) {
+    const char c = json_text[i];
+    if (in_string && c == '\\') ++i;  // what is escaped ends no string
+    else if (c == '"') in_string = !in_string;
+    else if (!in_string && (c == '[' || c == '{') && ++depth > kDeepestJson) return true;
+    else if (!in_string && (c == ']' || c == '}')) --depth;
+  }
+  return false;
+}
 
 std::string json_in_words(const json& value) {
   switch (value.type()) {

@@ -73,6 +73,10 @@ class JsonFile {
   nlohmann::json value_;
 };
 
+/// Whether arrays and objects stand in each other deeper than any of ours do: copying and printing them would fill the
+/// stack. To be asked before a text of others is parsed.
+bool is_too_deep(std::string_view json_text);
+
 /// What a value is, in words: `the number 7`, `the text "x"`, `an array of 3`.
 std::string json_in_words(const nlohmann::json& value);
 

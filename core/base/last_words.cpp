@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -17,7 +18,10 @@
 #include <cstring>
 #include <exception>
 
+#include "base/descriptor.h"
+#include "base/file.h"
 #include "base/frames.h"
+#include "base/quote.h"
 
 namespace variform::base {
 namespace {
@@ -48,19 +52,22 @@ constexpr FatalSignal kFatal[] = {
 
 bool is_guarded() { return guard.where && guard.process == ::getpid(); }
 
+// Adds to a file of the run that is marked.
+void add_to(const char* name, const SignalText& text) {
+  const Descriptor file(open_own(name, O_WRONLY | O_CREAT | O_APPEND, guard.folder));
+  if (file.open()) text.write_to(file.get());
+}
+
 // FAILED with `text`, DONE gone, and a line in the log.
 void leave_mark(const SignalText& text) {
   if (guard.folder < 0) return;
-  constexpr int kHow = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
-  if (const int file = ::openat(guard.folder, "FAILED", kHow | O_TRUNC, 0666); file >= 0) {
-    text.write_to(file);
-    ::close(file);
-  }
+  // A new file: the bytes of the one that is there may have a name elsewhere, too.
+  struct stat status {};
+  if (::fstatat(guard.folder, "FAILED", &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode))
+    ::unlinkat(guard.folder, "FAILED", 0);
+  add_to("FAILED", text);
   ::unlinkat(guard.folder, "DONE", 0);
-  if (const int log = ::openat(guard.folder, "log.txt", kHow | O_APPEND, 0666); log >= 0) {
-    text.write_to(log);
-    ::close(log);
-  }
+  add_to("log.txt", text);
 }
 
 // "error: `what` in family strange, in posterior, at step 18.", and what to do. Ends the process if `ends`.
@@ -71,12 +78,13 @@ void report(const SignalText& what, const char* hint, bool ends = true) {
   }
   SignalText place, text;
   guard.where(place);
-  text << "error: " << what.text();
+  text << "error: " << what;
   if (place.empty()) text << ", outside of every function of a component that the program calls";
-  else text << ", in " << place.text();
-  text << "." << hint << "\n" << guard.advice.data();
+  else text << ", in " << place;
+  text << "." << hint << "\n";
+  text.add_shown(guard.advice.data());
   SignalText line;
-  line << "\n" << text.text();
+  line << "\n" << text;
   line.write_to(STDERR_FILENO);
   leave_mark(text);
   if (ends) leave(guard.code);
@@ -134,7 +142,8 @@ void on_quick_exit() {
     if (thrown) try {
         std::rethrow_exception(thrown);
       } catch (const std::exception& error) {
-        what << ": " << without_frames(error.what()).c_str();
+        what << ": ";
+        what.add_shown(shown_lines(without_frames(error.what())).c_str());
       } catch (...) {
         what << ": it does not derive from std::exception";
       }
@@ -200,24 +209,20 @@ void mark_run(const std::filesystem::path& folder, const std::string& advice) {
   const int opened = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (guard.folder >= 0) ::close(guard.folder);
   guard.folder = opened;
-  const std::size_t size = std::min(advice.size(), guard.advice.size() - 2);
-  std::memcpy(guard.advice.data(), advice.data(), size);
+  const std::string shown = shown_lines(advice);
+  const std::size_t size = std::min(shown.size(), guard.advice.size() - 2);
+  std::memcpy(guard.advice.data(), shown.data(), size);
   guard.advice[size] = '\n';
   guard.advice[size + 1] = '\0';
 }
 
 void write_beside(const std::string& line) {
   SignalText text;
-  text << line.c_str() << "\n";
-  SignalText shown;
-  shown << "\n" << text.text();
-  shown.write_to(STDERR_FILENO);
-  if (guard.folder < 0) return;
-  const int log =
-      ::openat(guard.folder, "log.txt", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (log < 0) return;
-  text.write_to(log);
-  ::close(log);
+  text.add_shown(line.c_str()) << "\n";
+  SignalText on_terminal;
+  on_terminal << "\n" << text;
+  on_terminal.write_to(STDERR_FILENO);
+  if (guard.folder >= 0) add_to("log.txt", text);
 }
 
 SignalText whereabouts() {

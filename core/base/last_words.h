@@ -26,7 +26,8 @@ void guard_exits_first();
 /// The run whose folder gets FAILED instead of DONE, and a line in its log.txt; `advice` ends the message.
 void mark_run(const std::filesystem::path& folder, const std::string& advice);
 
-/// Writes a line to stderr and to the log.txt of that run; for threads beside the one that works.
+/// Writes a line, which is shown() already, to stderr and to the log.txt of that run; for threads beside the one that
+/// works.
 void write_beside(const std::string& line);
 
 /// What the guard knows of the present moment; empty: nothing is being called.

@@ -13,7 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "base/file.h"
@@ -29,8 +29,21 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
 }
 
+// Whether the file is empty or says "4711 node7" and no more: one that is anything else is no lock of ours, though it
+// may have the name of one (a hard link), and is not written to.
+bool is_for_holders(int file) {
+  std::array<char, 300> text{};
+  const ssize_t size = retried([&] { return ::pread(file, text.data(), text.size(), 0); });
+  if (size < 0 || size == std::ssize(text)) return false;
+  const std::string_view said(text.data(), static_cast<std::size_t>(size));
+  const std::size_t digits = std::min(said.find_first_not_of("0123456789"), said.size());
+  const bool is_one_line = said.find('\n') >= said.size() - 1;
+  return said.empty() || (digits > 0 && is_one_line && (digits == said.size() || said[digits] == ' '));
+}
+
 // "4711 node7"
 void write_holder(int file) {
+  if (!is_for_holders(file)) return;
   const std::string text = std::to_string(::getpid()) + " " + host_name() + "\n";
   if (retried([&] { return ::ftruncate(file, 0); }) != 0)
     return;  // a lock without a name is a lock all the same
@@ -107,11 +120,8 @@ bool FileLock::is_in_place() const { return is_same_file(file_, path_); }
 
 std::optional<FileLock> FileLock::try_to_take(const fs::path& path, After after, Holder& holder) {
   while (true) {
-    const int file = retried(
-        [&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666); });
-    if (file < 0)
-      throw std::runtime_error("cannot lock " + path.string() + ": " + std::strerror(errno) +
-                               (errno == ELOOP ? "; it is a link, which is not followed: remove it" : ""));
+    const int file = open_own(path.c_str(), O_RDWR | O_CREAT);
+    if (file < 0) fail_on_file("lock", path, errno);
     FileLock lock(file, path, after, true);
     const Lock state = base::lock(file, path);
     if (state != Lock::kTaken) lock.after_ = After::kStays;  // the name is another's

@@ -244,23 +244,23 @@ std::string tex(std::string_view text) {
   // After the end of a row "\\", a "[" or "*" would belong to that.
   const std::string safe = shown(text);
   return (safe.starts_with('[') || safe.starts_with('*') ? "{}" : "") + replaced(safe, [](char c) {
-    switch (c) {
-      case '<': return "\\textless{}";
-      case '>': return "\\textgreater{}";
-      case '|': return "\\textbar{}";
-      case '&': return "\\&";
-      case '%': return "\\%";
-      case '$': return "\\$";
-      case '#': return "\\#";
-      case '_': return "\\_";
-      case '{': return "\\{";
-      case '}': return "\\}";
-      case '\\': return "\\textbackslash{}";
-      case '~': return "\\textasciitilde{}";
-      case '^': return "\\textasciicircum{}";
-      default: return "";
-    }
-  });
+           switch (c) {
+             case '<': return "\\textless{}";
+             case '>': return "\\textgreater{}";
+             case '|': return "\\textbar{}";
+             case '&': return "\\&";
+             case '%': return "\\%";
+             case '$': return "\\$";
+             case '#': return "\\#";
+             case '_': return "\\_";
+             case '{': return "\\{";
+             case '}': return "\\}";
+             case '\\': return "\\textbackslash{}";
+             case '~': return "\\textasciitilde{}";
+             case '^': return "\\textasciicircum{}";
+             default: return "";
+           }
+         });
 }
 
 std::string json_shown(std::string_view json_text) {

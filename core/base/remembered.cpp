@@ -9,12 +9,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 #include <span>
-#include <sstream>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 
+#include "base/contents.h"
 #include "base/file.h"
 
 namespace variform::base {
@@ -39,11 +39,11 @@ Remembered::Remembered(const std::string& sort) {
 
 std::optional<std::string> Remembered::find(const std::string& name) const {
   if (folder_.empty()) return {};
-  std::ifstream file(folder_ / name);
-  if (!file) return {};
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+  try {
+    return contents_of(folder_ / name);
+  } catch (const std::runtime_error&) {
+    return {};
+  }
 }
 
 void Remembered::keep(const std::string& name, const std::string& text) const {

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "base/contents.h"
+#include "base/json_file.h"
 #include "base/short_hash.h"
 
 namespace variform::base {
@@ -37,6 +38,7 @@ Line read_line(std::string_view text, std::size_t number) {
   Line line{number, false, false, {}};
   std::string body(text), check;
   line.has_check = take_check(text, body, check);
+  if (is_too_deep(body)) return line;
   line.object = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
   // Lines of an earlier release end with a number; a text at the end is a check whose name was changed.
   line.is_intact =
@@ -87,7 +89,7 @@ SealedLines sealed_lines_in(std::string_view text, IsRight is_right) {
 SealedLines read_sealed_lines(const std::filesystem::path& file, IsRight is_right) {
   if (!is_there(file)) return {};
   try {
-    return sealed_lines_in(contents_of(file), is_right);
+    return sealed_lines_in(contents_of(file, kMostOfLog), is_right);
   } catch (const std::runtime_error& error) {
     SealedLines nothing;
     nothing.problem = error.what();

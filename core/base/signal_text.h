@@ -10,11 +10,21 @@
 
 namespace variform::base {
 
-/// What does not fit is left out. Control characters become '?': names come from others.
+/// What does not fit is left out. Control characters, and what is not ASCII and may be one, become '?': names come from
+/// others.
 class SignalText {
  public:
   SignalText& operator<<(const char* text) {
-    while (text && *text) put(*text++);
+    for (; text && *text; ++text) {
+      const auto byte = static_cast<unsigned char>(*text);
+      put((byte < 0x20 && byte != '\n') || byte >= 0x7f ? '?' : *text);
+    }
+    return *this;
+  }
+  SignalText& operator<<(const SignalText& other) { return add_shown(other.text()); }
+  /// What base::shown() or base::shown_lines() made, as it is.
+  SignalText& add_shown(const char* text) {
+    while (*text) put(*text++);
     return *this;
   }
   SignalText& operator<<(std::int64_t number) {
@@ -49,7 +59,7 @@ class SignalText {
  private:
   void put(char c) {
     if (size_ + 1 >= buffer_.size()) return;
-    buffer_[size_++] = static_cast<unsigned char>(c) < 0x20 && c != '\n' ? '?' : c;
+    buffer_[size_++] = c;
     buffer_[size_] = '\0';
   }
   std::array<char, 4096> buffer_{};

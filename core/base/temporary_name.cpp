@@ -38,18 +38,18 @@ bool read_number(std::string_view text, std::uint64_t& value, int base) {
 
 // Of a process: whether it has ended and only its parent has not asked how, and when it started, in ticks since the
 // machine was started (0: unknown).
-struct Process {
+struct Maker {
   bool is_zombie = false;
   std::uint64_t start = 0;
 };
 
-Process look_at(pid_t process) {
+Maker look_at(pid_t process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
   std::string text;
   std::getline(file, text);
   const std::size_t name_end = text.rfind(')');  // the program's name may hold anything
   if (name_end == std::string::npos || name_end + 2 >= text.size()) return {};
-  Process found;
+  Maker found;
   found.is_zombie = text[name_end + 2] == 'Z' || text[name_end + 2] == 'X';
   constexpr int kFieldsBetween = 20;  // from the name, field 2, to the time of its start, field 22
   std::size_t at = name_end;
@@ -80,7 +80,7 @@ std::uint64_t random_bits() {
 
 bool is_alive(pid_t process, std::uint64_t start) {
   if (::kill(process, 0) != 0 && errno == ESRCH) return false;
-  const Process present = look_at(process);
+  const Maker present = look_at(process);
   return !present.is_zombie && (present.start == 0 || start == 0 || present.start == start);
 }
 

@@ -20,7 +20,6 @@ namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
 
-
 // The folders that hold configs/, datasets/ and template/: share/variform of an installation or of a build folder (links
 // there), and the checkout.
 std::vector<fs::path> homes() {

@@ -155,12 +155,13 @@ json run_json(const fs::path& run) {
 // ------------------------------------------------------------------------------------------------- for a person
 
 // "mlp: hidden = [512, 512], activation = "relu""
-std::string component_words(const json& component) {
-  std::string text = component.value("type", "?");
+std::string component_words(const base::JsonValue& component) {
+  const auto type = component.find("type");
+  std::string text = type ? type->text() : "?";
   bool first = true;
-  for (const auto& [key, value] : component.items()) {
+  for (const auto& [key, value] : component.members()) {
     if (key == "type" || key == "plugin") continue;
-    text += (first ? ": " : ", ") + key + " = " + value.dump();
+    text += (first ? ": " : ", ") + key + " = " + value.raw().dump();
     first = false;
   }
   return text;
@@ -190,11 +191,10 @@ std::string metric_words(const json& line) {
   return "step " + line.value("step", json()).dump() + ": " + values_text(values);
 }
 
-std::string training_words(const json& described) {
-  const json& train = described.at("config").at("train");
-  std::string text = "at step " + described.at("step").dump();
+std::string training_words(const json& step, const base::JsonValue& train) {
+  std::string text = "at step " + step.dump();
   for (const char* key : {"steps", "epochs", "batch", "precision"})
-    if (train.contains(key)) text += std::string(", ") + key + " = " + train.at(key).dump();
+    if (const auto value = train.find(key)) text += std::string(", ") + key + " = " + value->raw().dump();
   return text;
 }
 
@@ -216,18 +216,20 @@ std::string text_of_run(const json& described) {
   const auto add = [&](const std::string& what, const std::string& words) {
     text += what + std::string(what.size() < kColumn ? kColumn - what.size() : 1, ' ') + words + "\n";
   };
-  const json& config = described.at("config");
-  add("run", described.at("run").get<std::string>() + " (" + described.at("status").get<std::string>() + ")");
+  const auto run = described.at("run").get<std::string>(), where = run + ", config in the checkpoint";
+  const base::JsonValue config(described.at("config"), where);
+  add("run", run + " (" + described.at("status").get<std::string>() + ")");
   if (const auto reason = described.at("reason").get<std::string>(); !reason.empty()) add("why", reason);
-  add("name", config.value("name", "") + ", seed " + config.value("seed", json(1)).dump() + ", config " +
+  const auto label = config.find("name"), seed = config.find("seed");
+  add("name", (label ? label->text() : "") + ", seed " + (seed ? seed->raw().dump() : "1") + ", config " +
                   described.at("config_hash").get<std::string>());
   add("data", data_words(described.at("data")));
-  const json& model = config.at("model");
-  add("latent", model.at("latent").dump());
+  const base::JsonValue model = config.at("model");
+  add("latent", model.at("latent").raw().dump());
   for (const char* slot : {"encoder", "family", "prior", "decoder", "likelihood"})
-    if (model.contains(slot)) add(slot, component_words(model.at(slot)));
+    if (const auto component = model.find(slot)) add(slot, component_words(*component));
   add("objective", component_words(config.at("objective")));
-  add("training", training_words(described));
+  add("training", training_words(described.at("step"), config.at("train")));
   if (const json& best = described.at("best"); best.is_object())
     add("best", "step " + best.at("step").dump() + " by " + best.at("by").get<std::string>() + ", " +
                     report::significant(best.at("value").get<double>(), 5));

@@ -11,10 +11,12 @@
 #include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <system_error>
 
+#include "base/json_file.h"
 #include "base/program.h"
 #include "base/quote.h"
 #include "base/remembered.h"
@@ -156,17 +158,32 @@ Trial tried(const Guest& guest, double seconds) {
                            "\nTo train with it all the same: --no-check");
 }
 
-std::vector<std::string> lines_of(const Json& kept) {
-  return kept.is_object() ? kept.value("warnings", std::vector<std::string>{}) : std::vector<std::string>{};
+// What is remembered of a guest.
+struct Kept {
+  bool done = false;
+  int64_t attempts = 0;
+  std::vector<std::string> warnings;
+};
+
+// Nothing where the text has another form: then the guest is tried as if it were new.
+Kept kept_in(const std::optional<std::string>& text) try {
+  if (!text) return {};
+  const base::JsonFile file(*text, "what is remembered");
+  const base::JsonValue root = file.root();
+  Kept kept{root.at("done").flag(), root.at("attempts").integer(0, kAttempts), {}};
+  for (const base::JsonValue& warning : root.at("warnings").elements())
+    kept.warnings.push_back(warning.text());
+  return kept;
+} catch (const base::JsonError&) {
+  return {};
 }
 
 // Tries one guest unless it is remembered; returns what is to be said of it.
 std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& remembered, double seconds,
                                    bool quiet) {
   const std::string key = guest.key();
-  const auto recall = [&] { return Json::parse(remembered.find(key).value_or(""), nullptr, false); };
-  Json kept = recall();
-  if (kept.is_object() && kept.value("done", false)) return lines_of(kept);
+  const Kept kept = kept_in(remembered.find(key));
+  if (kept.done) return kept.warnings;
   const auto begin = GuestClock::now();
   const Trial trial = tried(guest, seconds);
   if (!trial.failures.empty()) refuse(guest, trial.failures);
@@ -175,7 +192,7 @@ std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& r
   if (trial.late > 0)
     warnings.push_back(guest.label + " could not be tried to the end in the time that there is for that: " +
                        command_for(guest) + " takes as long as it needs");
-  const int attempts = (kept.is_object() ? kept.value("attempts", 0) : 0) + 1;
+  const int64_t attempts = kept.attempts + 1;
   remembered.keep(
       key,
       Json{{"done", trial.late == 0 || attempts >= kAttempts}, {"attempts", attempts}, {"warnings", warnings}}

@@ -49,7 +49,7 @@ void tell_ending(int signal) {
   const base::SignalText place = base::whereabouts();
   base::SignalText text;
   text << "\ninterrupted by " << name_of(signal) << ": ending in order";
-  if (!place.empty()) text << ", as soon as this has returned: " << place.text();
+  if (!place.empty()) text << ", as soon as this has returned: " << place;
   text << "; to end at once, without that: Ctrl-C three times, or kill -KILL " << ::getpid() << "\n";
   text.write_to(STDERR_FILENO);
 }

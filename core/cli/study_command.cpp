@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
 
+#include "base/contents.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "cli/commands.h"
@@ -153,11 +153,6 @@ report::Table cells_of(const report::StudyResults& results) {
   return table;
 }
 
-std::string contents_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // What is made of a study's results, and where it goes.
 struct Report {
   const report::StudyResults& results;
@@ -200,7 +195,7 @@ struct Report {
     write_caption(stem, caption, detail);
     const report::Drawn drawn = report::draw(shown.figure, stem);
     print(drawn.svg.string());
-    page.figure(contents_of(drawn.svg), caption, detail);
+    page.figure(base::contents_of(drawn.svg, base::kMostOfLog), caption, detail);
   }
 };
 

@@ -8,14 +8,12 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <sstream>
+#include <stdexcept>
 
+#include "base/contents.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "config/text.h"
@@ -113,21 +111,16 @@ std::optional<std::string> read(const std::string& file, const Position& asked, 
   const Position where = asked.is_default() ? Position{file, 0, 0} : asked;
   const bool may_be_key =
       asked.is_default() && file.find('/') == std::string::npos && !file.ends_with(".toml");
-  const auto fail = [&](const std::string& reason) {
-    diagnostics.error(where, "Cannot read " + quote(file) + ": " + reason + ".",
+  try {
+    return asked.is_default() ? base::contents_of_named(file) : base::contents_of(file);
+  } catch (const std::runtime_error& error) {
+    const std::string reason =
+        std::string(error.what()).substr(file.size());  // which begins with the name as it is
+    diagnostics.error(where, "Cannot read " + quote(file) + reason,
                       may_be_key ? "if it is meant as a key, write " + base::for_shell(file) + "=VALUE" : "");
     diagnostics.mark_incomplete();
     return std::nullopt;
-  };
-  std::error_code ignored;
-  if (fs::is_directory(file, ignored)) return fail("it is a folder, expected a TOML file");
-  errno = 0;
-  std::ifstream in(file, std::ios::binary);
-  while (!in.is_open() && errno == EINTR) in.open(file, std::ios::binary);  // a signal came meanwhile
-  std::string text;
-  if (in) text.assign(std::istreambuf_iterator<char>(in), {});
-  if (!in.is_open() || in.bad()) return fail(errno ? std::strerror(errno) : "unknown reason");
-  return text;
+  }
 }
 
 /// Files with what they include.
@@ -171,7 +164,8 @@ class Loader {
     const Node* include = own.find("include");
     if (!include) return;
     if (fs::path(file).filename() == kResolvedConfig) {  // other files would not be known to be that run's
-      diagnostics_.error(include->where(), "The config of a run holds all that it needs, and includes nothing.",
+      diagnostics_.error(include->where(),
+                         "The config of a run holds all that it needs, and includes nothing.",
                          "somebody has changed it");
       return;
     }

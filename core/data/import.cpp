@@ -161,7 +161,8 @@ class Import {
     if (!checkpoint::commit(fill, result_.file)) return {};
     if (const int problem = described.become(result_.description))
       throw std::runtime_error("the images are in " + result_.file.string() + ", but their description " +
-                               result_.description.string() + " cannot be written: " + base::reason_of(problem) +
+                               result_.description.string() +
+                               " cannot be written: " + base::reason_of(problem) +
                                "; see to that, and import again with --overwrite.");
     if (transparent_ > 0)
       result_.account.push_back("laid " + std::to_string(transparent_) +

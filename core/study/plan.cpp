@@ -144,9 +144,9 @@ Where read_where(const Node& table, const Plan& plan, Diagnostics& diagnostics, 
 
 // Options that say where the program reads, writes and finds code: the user's, never a study's.
 void refuse_places(Reader& reader) {
-  static const std::set<std::string> kPlaces{"out",  "runs", "studies", "folder",  "data", "plugin",
-                                             "into", "json", "quiet",   "threads", "help", "help-all",
-                                             "memory", "verbose"};
+  static const std::set<std::string> kPlaces{"out",    "runs",     "studies", "folder", "data",
+                                             "plugin", "into",     "json",    "quiet",  "threads",
+                                             "help",   "help-all", "memory",  "verbose"};
   const auto is_option = [](const std::string& key) {
     return !key.starts_with('-') && std::all_of(key.begin(), key.end(), [](char c) {
       return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';

@@ -8,14 +8,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <utility>
 
+#include "base/contents.h"
 #include "base/retry.h"
 
 namespace variform::study {
@@ -128,6 +131,15 @@ void kill_commands() noexcept {
   if (owner != ::getpid()) return;
   for (const std::atomic<pid_t>& place : living)
     if (const pid_t group = place; group > 0) ::kill(-group, SIGKILL);
+}
+
+std::string text_since(const std::filesystem::path& log, std::size_t start) {
+  try {
+    const std::string text = base::contents_of(log, base::kMostOfLog);
+    return text.substr(std::min(start, text.size()));
+  } catch (const std::runtime_error&) {
+    return {};
+  }
 }
 
 }  // namespace variform::study

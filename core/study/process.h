@@ -1,6 +1,7 @@
 #pragma once
 // A command in a process of its own, its output in a file.
 
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -24,5 +25,8 @@ Exit execute(const std::vector<std::string>& arguments, const std::filesystem::p
 /// Ends at once (SIGKILL), with what they have started, the commands that execute() waits for: for a process that ends at
 /// once itself, and whose commands may hang in a plugin. Async-signal-safe; does nothing in a child of fork().
 void kill_commands() noexcept;
+
+/// A log from some byte on; empty where there is none.
+std::string text_since(const std::filesystem::path& log, std::size_t start);
 
 }  // namespace variform::study

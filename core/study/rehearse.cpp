@@ -3,7 +3,6 @@
 #include "study/rehearse.h"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,11 +19,6 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* kRows = "--limit=16";  // few, and enough for every statistic
-
-std::string text_in(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 // What an untrained model leaves undefined, a trained one may have: it counts as there.
 void define_all(json& result) {
@@ -101,7 +95,7 @@ class Rehearser {
     arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
     const fs::path log = options_.folder / ("log-" + std::to_string(commands_++) + ".txt");
     if (study::execute(arguments, log, options_.interrupted).code == 0) return true;
-    if (!options_.interrupted()) problem(cell, "`" + name + "` would fail:\n" + text_in(log));
+    if (!options_.interrupted()) problem(cell, "`" + name + "` would fail:\n" + text_since(log, 0));
     return false;
   }
 

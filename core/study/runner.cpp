@@ -56,16 +56,6 @@ std::string plugins_of(const fs::path& run) {
   return text;
 }
 
-// A log from some byte on; empty where there is none.
-std::string text_since(const fs::path& file, std::size_t start) {
-  try {
-    const std::string text = base::contents_of(file);
-    return text.substr(std::min(start, text.size()));
-  } catch (const std::runtime_error&) {
-    return {};
-  }
-}
-
 std::string tail(const std::string& text) {
   constexpr std::size_t kShown = 600;
   return text.size() > kShown ? "…" + text.substr(text.size() - kShown) : text;
@@ -79,7 +69,7 @@ std::string why_no_result(const fs::path& file, bool is_picture) {
       const base::JsonFile result(file);
       return result.root().members().empty() ? file.string() + " holds nothing" : "";
     }
-    const std::string text = base::contents_of(file);
+    const std::string text = base::contents_of(file, base::kMostOfLog);
     const bool is_whole =
         text.starts_with("\x89PNG\r\n\x1a\n") && text.find("IEND", text.size() - 12) != text.npos;
     return is_whole ? "" : file.string() + " is no whole picture";

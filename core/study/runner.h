@@ -95,8 +95,8 @@ class Runner {
   void train(std::size_t cell, const std::filesystem::path& run, const std::vector<std::string>& more,
              bool to_end);
   void execute(std::size_t cell, const std::filesystem::path& run, const Step& step);
-  void produce(std::size_t cell, const std::filesystem::path& file,
-               bool is_picture, std::vector<std::string> arguments, const std::function<void()>& before = {});
+  void produce(std::size_t cell, const std::filesystem::path& file, bool is_picture,
+               std::vector<std::string> arguments, const std::function<void()>& before = {});
   /// What a command that ended well has not done, given what it printed; empty: nothing is missing.
   using Lacks = std::function<std::string(const std::string& said)>;
   void execute(std::size_t cell, const std::vector<std::string>& arguments, const Lacks& lacks);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/contents.h"
+#include "base/descriptor.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/retry.h"
@@ -131,7 +132,7 @@ std::string RunFolder::metrics_problem(uint64_t bytes) const {
   const fs::path file = path_ / "metrics.jsonl";
   if (bytes == 0 && !base::is_there(file)) return {};
   try {
-    const std::string text = base::contents_of(file);
+    const std::string text = base::contents_of(file, base::kMostOfLog);
     if (text.size() < bytes)
       return file.string() + " is shorter than its checkpoint says; it was changed by hand.";
     const base::SealedLines lines = base::sealed_lines_in(std::string_view(text).substr(0, bytes));
@@ -155,7 +156,7 @@ void RunFolder::truncate_metrics(uint64_t bytes, bool accept_changed) {
                                base::for_shell(path_.string()));
   if (!base::is_there(file)) return;
   if (accept_changed) {  // to the end of a line
-    const std::string text = base::contents_of(file).substr(0, bytes);
+    const std::string text = base::contents_of(file, base::kMostOfLog).substr(0, bytes);
     bytes = text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1;
   }
   if (const int problem = base::try_truncate(file, bytes)) base::fail_on_file("shorten", file, problem);
@@ -168,11 +169,9 @@ uint64_t RunFolder::metrics_bytes() const {
 
 void RunFolder::sync_metrics() const {
   const fs::path path = path_ / "metrics.jsonl";
-  const int file = base::retried([&] { return ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC); });
-  if (file < 0) return;  // nothing was appended yet
-  const int failed = base::retried([&] { return ::fsync(file); }) != 0 ? errno : 0;
-  ::close(file);
-  if (failed) base::fail_on_file("write", path, failed);
+  const base::Descriptor file(base::open_own(path.c_str(), O_RDONLY));
+  if (!file.open()) return;  // nothing was appended yet
+  if (base::retried([&] { return ::fsync(file.get()); }) != 0) base::fail_on_file("write", path, errno);
 }
 
 void RunFolder::append_timing(const nlohmann::json& line) {

@@ -97,6 +97,18 @@ TEST_CASE("a FIFO is written to, and stays") {
   CHECK(not_replaceable(scratch.path()) == EISDIR);
 }
 
+TEST_CASE("a FIFO is not added to, and not waited for") {
+  const Scratch scratch;
+  REQUIRE(::mkfifo((scratch / "log.txt").c_str(), 0600) == 0);
+  for (const bool has_reader : {false, true}) {
+    const int reader = has_reader ? ::open((scratch / "log.txt").c_str(), O_RDONLY | O_NONBLOCK) : -1;
+    CHECK(contains(complaint([&] { append_text(scratch / "log.txt", "line\n"); }),
+                   "log.txt: something is there that is no regular file, and is not replaced; move it away"));
+    CHECK(try_truncate(scratch / "log.txt", 0) == EEXIST);
+    if (has_reader) ::close(reader);
+  }
+}
+
 TEST_CASE("a name for a descriptor is that descriptor") {
   const Scratch scratch;
   const int file = ::open((scratch / "file").c_str(), O_WRONLY | O_CREAT, 0600);

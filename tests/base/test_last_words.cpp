@@ -5,6 +5,7 @@
 
 #include "catch.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,6 +61,8 @@ Left left_after(const std::function<void()>& end, Whereabouts where) {
 
 void fall_off() { throw std::runtime_error("the sensor fell off"); }
 
+void fall_off_badly() { throw std::runtime_error("é\x7f\xc2\x9b[31m\xe2\x80\xae \x9b"); }
+
 void in_a_call(SignalText& text) { text << "family strange, in posterior, at step " << 18; }
 void in_none(SignalText&) {}
 
@@ -107,6 +110,44 @@ TEST_CASE("an end outside of calls says so") {
               "error: exit(0) was called, outside of every function of a component that the program calls."));
 }
 
+TEST_CASE("what an exception says reaches a terminal and files without control characters") {
+  const Left left = left_after([]() noexcept { fall_off_badly(); }, in_a_call);
+  CHECK(left.failed.find("ended the program: é\\x7f\\xc2\\x9b[31m\\xe2\\x80\\xae \\x9b, in family") !=
+        std::string::npos);
+  CHECK(left.said == "\n" + left.failed);
+}
+
+// Has a process that marks a run end in a folder that `prepare` has filled; nothing in it reaches its file "victim".
+void end_in(const std::function<void(const fs::path& run)>& prepare) {
+  char name[] = "/tmp/variform-mark-XXXXXX";
+  const fs::path folder = ::mkdtemp(name), run = folder / "run";
+  std::ofstream(folder / "victim") << "whole";
+  fs::create_directory(run);
+  prepare(run);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(60);  // which ends what would wait
+    if (!std::freopen("/dev/null", "w", stderr)) ::_exit(1);
+    guard_ending(in_a_call, kCode);
+    mark_run(run, "Go on with it.");
+    std::exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == kCode));
+  CHECK(text_of(folder / "victim") == "whole");
+  if (fs::is_regular_file(run / "FAILED"))
+    CHECK(text_of(run / "FAILED").starts_with("error: exit(0) was called"));
+  fs::remove_all(folder);
+}
+
+TEST_CASE("a mark is neither waited for nor written into a file that has a name elsewhere") {
+  end_in([](const fs::path& run) {
+    for (const char* name : {"FAILED", "log.txt"}) REQUIRE(::mkfifo((run / name).c_str(), 0600) == 0);
+  });
+  end_in([](const fs::path& run) { fs::create_hard_link(run.parent_path() / "victim", run / "FAILED"); });
+}
+
 TEST_CASE("children end as they like") {
   const Left left = left_after(
       [] {
@@ -146,8 +187,11 @@ TEST_CASE("a long call is told while it lasts") {
 
 TEST_CASE("text of signals has no control characters") {
   SignalText text;
-  text << "a\x1b[2Jb" << -12 << " " << std::int64_t{9'000'000'000};
-  CHECK(std::string(text.text()) == "a?[2Jb-12 9000000000");
+  text << "a\x1b[2Jb\x7f\xc2\x9b" << -12 << " " << std::int64_t{9'000'000'000};
+  CHECK(std::string(text.text()) == "a?[2Jb?\?\?-12 9000000000");
+  SignalText whole;
+  whole.add_shown("é") << text;
+  CHECK(std::string(whole.text()) == "éa?[2Jb?\?\?-12 9000000000");
 }
 
 }  // namespace

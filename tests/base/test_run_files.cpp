@@ -70,7 +70,15 @@ TEST_CASE("a JSON file that is none is refused with its name and what was found"
   put(file, "{\"threads\": 1e999}");
   CHECK(said() == name + ": expected JSON, found a number that is too large.");
   put(file, std::string(200000, '['));
-  CHECK_THAT(said(), Catch::Contains("it was cut off"));
+  CHECK(said() == name + ": expected JSON, found arrays and objects nested more than 64 deep.");
+  put(file, std::string(64, '[') + "\"[[\\\"[[\"" + std::string(64, ']'));
+  CHECK(said() == "no error");
+  put(file, "[]");
+  fs::resize_file(file, std::uintmax_t{5} << 30);
+  CHECK(said() == name +
+                      ": expected a file, found one of 5368709120 bytes, more than the 67108864 that such a "
+                      "file may have.");
+  CHECK(beginning_of(file, 2) == "[]");
   fs::remove(file);
   fs::create_directory(file);
   CHECK(said() == name + ": expected a file, found a folder.");
@@ -132,6 +140,9 @@ TEST_CASE("every changed byte of sealed lines is noticed, and the line named", "
         "m.jsonl: line 2 is not as it was written and is left out.");
   const SealedLines cut = sealed_lines_in(text.substr(0, text.size() - 5));
   CHECK((cut.is_cut && cut.lines.size() == 3 && cut.damaged.empty()));
+  const std::string deep = "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + ",\"step\":5}\n";
+  const SealedLines nested = sealed_lines_in(text + deep);  // whose copying would fill the stack
+  CHECK((nested.lines.size() == 4 && nested.damaged == std::vector<std::size_t>{5}));
 }
 
 TEST_CASE("lines of an earlier release have no check, and may be gone on with", "[json]") {
@@ -190,6 +201,30 @@ TEST_CASE("a lock tells when its name has gone elsewhere; a link is not followed
   CHECK_THAT(error_of([&] { FileLock::try_to_take(folder.path / "link", FileLock::After::kStays, holder); }),
              Catch::Contains("it is a link"));
   CHECK(contents_of(folder.path / "victim") == "text");
+  fs::create_hard_link(folder.path / "victim", folder.path / "hard");
+  CHECK(FileLock::try_to_take(folder.path / "hard", FileLock::After::kStays, holder));
+  CHECK(contents_of(folder.path / "victim") == "text");
+  REQUIRE(::mkfifo((folder.path / "fifo").c_str(), 0600) == 0);
+  CHECK_THAT(error_of([&] { FileLock::try_to_take(folder.path / "fifo", FileLock::After::kStays, holder); }),
+             Catch::Contains("no regular file"));
+}
+
+TEST_CASE("the name of an earlier holder is replaced, other text is not", "[lock]") {
+  const OwnFolder folder;
+  const fs::path file = folder.path / ".lock";
+  Holder holder;
+  const std::string own = std::to_string(::getpid()) + " ";
+  for (const std::string former : {"", "4711 node7\n", "47"}) {
+    put(file, former);
+    CHECK(FileLock::try_to_take(file, FileLock::After::kStays, holder));
+    CHECK_THAT(contents_of(file), Catch::StartsWith(own));
+  }
+  for (const std::string& other :
+       std::vector<std::string>{"text\n", "1 a\n2 b\n", "1,2\n", "\n", "7 " + std::string(400, 'x')}) {
+    put(file, other);
+    CHECK(FileLock::try_to_take(file, FileLock::After::kStays, holder));
+    CHECK(contents_of(file) == other);
+  }
 }
 
 TEST_CASE("an interrupted call is made again", "[signals]") {

@@ -69,6 +69,16 @@ class Guests(ProgramTest):
         self.assertIn("is the draw detached?", second.stderr)  # the look at one step warns
         self.assertEqual(self.run_program("train", "small.toml", "train.steps=1", "--no-figures").stderr.count(TRIED), 0)
 
+    def test_what_is_remembered_in_another_form_is_forgotten(self):
+        self.begin(decoder=False)
+        [name] = self.remembered()
+        path = self.folder / "cache" / "variform" / "checked" / name
+        whole = path.read_text()
+        for text in ('{"done":"x"}', '{"done":true,"attempts":1,"warnings":[7]}', "[" * 100000):
+            path.write_text(text)
+            self.assertEqual(self.begin("--overwrite", decoder=False).stderr.count(TRIED), 1, text[:40])
+            self.assertEqual(json.loads(path.read_text()), json.loads(whole))
+
     def test_a_changed_file_is_tried_again(self):
         self.begin(decoder=False)
         with self.plugin.open("ab") as file:

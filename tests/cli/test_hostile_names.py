@@ -137,6 +137,23 @@ class Places(ProgramTest):
                 path.write_bytes(former)
             self.victim.write_text("whole\n")
 
+    def test_a_run_with_fifos_and_hard_links(self):
+        """A FIFO among a run's files is not waited for; a lock that is a file's other name leaves its text alone."""
+        for steps, name in enumerate(("log.txt", "metrics.jsonl", "timing.jsonl", ".lock"), start=6):
+            path, kept = self.run / name, self.folder / "kept"
+            if path.exists():
+                path.rename(kept)
+            os.mkfifo(path)
+            found = self.run_program("resume", self.run, f"train.steps={steps}", "--no-figures", code=1)
+            self.assertIn("no regular file", found.stderr, name)
+            path.unlink()
+            if kept.exists():
+                kept.rename(path)
+        (self.run / ".lock").unlink(missing_ok=True)
+        os.link(self.victim, self.run / ".lock")
+        self.run_program("resume", self.run, "train.steps=12", "--no-figures")
+        self.assertEqual(self.victim.read_text(), "whole\n")
+
     def test_a_run_with_folders_that_are_links(self):
         for name, command in (("figures", ["sample", "--n", 4]), ("priors", ["sample", "--prior", "gaussian"]),
                               ("checkpoints", ["resume", "train.steps=6", "--no-figures"])):

@@ -1,5 +1,7 @@
 // Pictures read back pixel by pixel, and tables as texts.
 
+#include <sys/stat.h>
+
 #include "report/figure.h"
 #include "report/png_grid.h"
 #include "report/run_data.h"
@@ -89,12 +91,22 @@ TEST_CASE("pictures that cannot be made or written are refused with the reason")
                     ContainsSubstring("the picture /proc/none/a.png could not be written: "));
   std::ofstream(folder / "text.png") << "no picture";
   CHECK_THROWS_WITH(read_png(folder / "text.png"), ContainsSubstring("could not be read"));
+  write_png(folder / "bomb.png", ramp(2, 3, 1, 0));
+  CHECK(sides_of_png(folder / "bomb.png") == std::pair{2, 3});
+  std::fstream(folder / "bomb.png", std::ios::in | std::ios::out | std::ios::binary).seekp(16)
+      << std::string("\0\0\xff\xff\0\0\xff\xff", 8);
+  for (const auto& read : {+[](const std::filesystem::path& path) { sides_of_png(path); },
+                           +[](const std::filesystem::path& path) { read_png(path); }})
+    CHECK_THROWS_WITH(read(folder / "bomb.png"),
+                      ContainsSubstring("expected 100000000 pixels at most, found 65535×65535"));
+  REQUIRE(::mkfifo((folder / "fifo.png").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(sides_of_png(folder / "fifo.png"), ContainsSubstring("found what is no regular file"));
   // What was there stays when the new one cannot be put in its place.
   std::filesystem::create_directories(folder / "taken.png");
   CHECK_THROWS_AS(write_png(folder / "taken.png", ramp(2, 2, 1, 0)), Error);
   int files = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path())) ++files;
-  CHECK(files == 2);
+  CHECK(files == 4);
 }
 
 TEST_CASE("a table is aligned by characters, and the same as Markdown") {
