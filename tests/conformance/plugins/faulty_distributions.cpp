@@ -69,6 +69,9 @@ class Faulty final : public variform::Posterior {
       return {(mean_ + deviation_ * noise).to(at::kFloat).to(mean_.scalar_type()), {}};
     if (fault_.is("draws about the batch's mean")) return {mean_.mean(0) + deviation_ * noise, {}};
     if (fault_.is("discontinuous draws")) noise = turned(noise);
+    // Right in the mean, as implicit reparameterisation is: the sign of the noise jumps with the mean, and the gradient
+    // is that of a draw whose sign stays.
+    if (fault_.is("jumping draws")) noise = noise * (1e12 * mean_.detach()).sin().sign();
     const Tensor mean = fault_.is("detached draws") ? mean_.detach() : mean_;
     return {mean + deviation_ * noise, noise};
   }
@@ -89,6 +92,7 @@ class Faulty final : public variform::Posterior {
   }
 
   Tensor marginals(const variform::Draw& draw) const override {
+    if (fault_.is("marginals throw")) throw std::runtime_error("there is no such table");
     const Tensor parts = density(draw.z, mean_);
     if (fault_.is("marginals")) return parts.roll({1}, {-1});
     return fault_.is("sum of marginals") ? parts + 0.01 : parts;
@@ -143,6 +147,8 @@ class Faulty final : public variform::Posterior {
 class FaultyFamily final : public variform::VariationalFamily {
  public:
   explicit FaultyFamily(const variform::Build& build) : fault_(build) {
+    TORCH_CHECK(!fault_.is("even latents") || build.latent % 2 == 0, "latents come in pairs");
+    TORCH_CHECK(!fault_.is("many latents") || build.latent == 48, "there are 48 latents");
     variform::Generator rng = build.rng;
     offset_ = at::randn({build.latent}, rng, build.options) * (fault_.is("state") ? 1 : 0);
     if (fault_.is("parameter without a name")) offset_.requires_grad_(true);
