@@ -167,6 +167,7 @@ TEST_CASE("A family whose closed forms are wrong", "[conformance]") {
                                  {"location", "moments", "location()"},
                                  {"finite moments", "moments", "finite_moments()"},
                                  {"entropy", "entropy", "mean of −log_prob"},
+                                 {"wrong with its own prior", "kl", "own prior faulty"},
                              });
 }
 

@@ -43,6 +43,8 @@ class Faulty final : public variform::Posterior {
   Faulty(const Fault& fault, Tensor mean, const Tensor& log_variance, std::mt19937* own)
       : fault_(fault), mean_(std::move(mean)), deviation_((0.5 * log_variance).exp()), own_(own) {}
 
+  bool is_wrong_with_own_prior() const { return fault_.is("wrong with its own prior"); }
+
   Tensor location() const override {
     if (fault_.is("location")) return mean_ + 0.2 * deviation_;
     if (fault_.is("dtype")) return mean_.to(at::kFloat);
@@ -205,6 +207,8 @@ class FaultyPrior final : public variform::Prior {
     const Tensor right =
         0.5 * (second / (kDeviation * kDeviation) + kLogTwoPi + 2 * std::log(kDeviation)).sum(-1);
     if (fault_.is("half a cross-entropy")) return 0.5 * right;
+    const auto* own = variform::unwrap<Faulty>(q);
+    if (own && own->is_wrong_with_own_prior()) return right + 0.3;
     return fault_.is("sign of the cross-entropy") ? -right : right;
   }
   std::optional<variform::Gaussian> gaussian() override {
