@@ -105,7 +105,7 @@ std::vector<Guest> guests_of(const train::Session& session, const plugins::Regis
 // What came of one trial.
 struct Trial {
   std::vector<std::string> failures, warnings;  // "gradients: the gradient …"
-  int passed = 0, late = 0;
+  int passed = 0, late = 0, blocked = 0;
 };
 
 // The command that says all, to be typed.
@@ -117,15 +117,21 @@ std::string command_for(const Guest& guest) {
 
 Trial judged(const Json& results) {
   Trial trial;
+  std::string blocked;
   for (const Json& result : results) {
     const std::string test = result.at("test"), outcome = result.at("outcome");
     const std::string said = test + ": " + result.at("detail").get<std::string>();
     if (result.value("late", false)) ++trial.late;
-    else if (outcome == "pass") ++trial.passed;
+    else if (result.value("blocked", false) && conformance::is_decisive(test)) {
+      blocked += (blocked.empty() ? "" : ", ") + test;
+      ++trial.blocked;
+    } else if (outcome == "pass") ++trial.passed;
     else if (outcome == "warning") trial.warnings.push_back(said);
     else if (outcome == "fail" || outcome == "crash")
       (conformance::is_decisive(test) ? trial.failures : trial.warnings).push_back(said);
   }
+  if (trial.blocked > 0)
+    trial.warnings.push_back("not tried, because they build on tests that did not pass: " + blocked);
   return trial;
 }
 
@@ -193,10 +199,10 @@ std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& r
     warnings.push_back(guest.label + " could not be tried to the end in the time that there is for that: " +
                        command_for(guest) + " takes as long as it needs");
   const int64_t attempts = kept.attempts + 1;
-  remembered.keep(
-      key,
-      Json{{"done", trial.late == 0 || attempts >= kAttempts}, {"attempts", attempts}, {"warnings", warnings}}
-          .dump(-1, ' ', false, Json::error_handler_t::replace));
+  remembered.keep(key, Json{{"done", trial.late + trial.blocked == 0 || attempts >= kAttempts},
+                            {"attempts", attempts},
+                            {"warnings", warnings}}
+                           .dump(-1, ' ', false, Json::error_handler_t::replace));
   if (!quiet)
     write_message(
         "tried before its first training: " + guest.label + ", " + std::to_string(trial.passed) +

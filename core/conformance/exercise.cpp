@@ -4,6 +4,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <variform/calls.h>
 #include <variform/model.h>
 #include <variform/random.h>
 
@@ -41,17 +42,6 @@ Tensor prior_latents(Rig& rig, int64_t n, std::uint64_t seed) {
   return rig.as<Prior>().sample(n, rng).detach().clone();
 }
 
-class KeptGradMode {
- public:
-  KeptGradMode() = default;
-  ~KeptGradMode() { at::GradMode::set_enabled(before_); }
-  KeptGradMode(const KeptGradMode&) = delete;
-  KeptGradMode& operator=(const KeptGradMode&) = delete;
-
- private:
-  const bool before_ = at::GradMode::is_enabled();
-};
-
 class Observer {
  public:
   Observer(Rig& rig, const std::vector<Input>& inputs, std::vector<Deed>* deeds)
@@ -65,12 +55,13 @@ class Observer {
     throw Error("there is no input '" + std::string(name) + "'");
   }
 
-  // Calls, and looks at what that does beside.
+  // Calls, and looks at what that does beside. Modes are put back in any case, as Model does: a call that switches them
+  // fails its own test and no other.
   template <class Call>
   auto watched(const char* name, const Call& call) {
+    const KeptModes kept;
     if (!deeds_) return call();
     const ProcessSettings before;
-    const KeptGradMode kept;
     const plugins::CountedHostReads reads;
     auto result = call();
     const std::int64_t count = reads.count();
@@ -278,6 +269,7 @@ std::vector<Input> make_inputs(Rig& rig, int64_t B, std::uint64_t seed, bool str
 
 std::vector<Observation> exercise(Rig& rig, const std::vector<Input>& inputs, std::uint64_t seed,
                                   std::vector<Deed>* deeds) {
+  rig.restore_buffers();
   rig.model().rng.set_current_seed(hash(seed, "draws"));
   Observer observer(rig, inputs, deeds);
   Component& component = rig.component();

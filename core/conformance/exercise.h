@@ -37,8 +37,9 @@ struct Deed {
 std::vector<Input> make_inputs(Rig& rig, int64_t B, std::uint64_t seed, bool strided = false);
 
 /// Everything that the component does with them; abilities that it does not have (Unsupported) are left out. Draws come
-/// from the model's generator, seeded with `seed`. Inputs are held against copies: a changed one is a failure.
-/// `deeds`: where to put what calls did beside; settings of the process that they changed are put back.
+/// from the model's generator, seeded with `seed`, and buffers start from Rig::restore_buffers(). Inputs are held
+/// against copies: a changed one is a failure.
+/// Modes that calls leave switched are put back. `deeds`: where to put what calls did beside.
 std::vector<Observation> exercise(Rig& rig, const std::vector<Input>& inputs, std::uint64_t seed,
                                   std::vector<Deed>* deeds = nullptr);
 

@@ -20,6 +20,7 @@ Batch batch_of(const Tensor& x) {
 }
 
 Terms evaluate(Rig& rig, const Batch& batch, std::uint64_t seed) {
+  rig.restore_buffers();
   rig.model().rng.set_current_seed(hash(seed, "draws"));
   return rig.as<Objective>().evaluate(rig.model(), batch);
 }
@@ -39,6 +40,25 @@ void parts(const Case& test) {
   }
 }
 
+const Tensor* part_of(const Terms& terms, std::string_view name) {
+  for (const auto& [its_name, part] : terms.parts)
+    if (its_name == name) return &part;
+  return nullptr;
+}
+
+// A loss of parts nll and kl is not nll − β·kl: that would draw posteriors away from the prior.
+void check_sign_of_kl(Rig& rig, const Case& test) {
+  const Terms terms = evaluate(rig, batch_of(rig.data(4, test.seed)), test.seed);
+  const Tensor *const nll = part_of(terms, "nll"), *const kl = part_of(terms, "kl");
+  const std::optional<Tensor> beta = rig.as<Objective>().beta();
+  if (!nll || !kl || !beta) return;
+  const double weighted = item(*beta) * item(kl->mean()), loss = item(terms.loss.mean()),
+               rounding = 1e-9 * (std::abs(item(nll->mean())) + std::abs(weighted));
+  if (std::abs(weighted) > 4 * rounding && std::abs(loss - (item(nll->mean()) - weighted)) <= rounding)
+    fail("its loss is nll − β·kl, " + text_of(loss) + " = " + text_of(item(nll->mean())) + " − " +
+         text_of(weighted) + "; expected nll + β·kl: is the sign right?");
+}
+
 // A part that is called kl is the KL divergence, by the model of stand-ins, where it is closed: over many calls, since an
 // objective may estimate it from draws.
 void part_values(const Case& test) {
@@ -46,6 +66,7 @@ void part_values(const Case& test) {
   Rig rig(test);
   Model& model = rig.model();
   const at::NoGradGuard no_grad;
+  check_sign_of_kl(rig, test);
   const Batch batch = batch_of(rig.data(kRows, test.seed));
   std::vector<Tensor> values;
   for (int64_t call = 0; call < kCalls; ++call)
@@ -164,7 +185,8 @@ std::vector<Test> objective_tests() {
       {"parts", group, "The parts of its loss have names of their own.", kinds, {"shapes"}, parts},
       {"part-values",
        group,
-       "A part that is called kl is the KL divergence, in nats an example.",
+       "A part that is called kl is the KL divergence, in nats an example, and the loss does not take it "
+       "away.",
        kinds,
        {"repeats", "parts", "no-grad"},
        part_values},

@@ -14,4 +14,7 @@ bool is_quick(const Test& test, const std::string& component);
 /// Whether its failure is certain to spoil what is trained. What other tests find is worth a warning.
 bool is_decisive(const std::string& test);
 
+/// Whether a quick run leaves out what builds on a test that failed.
+bool blocks_quick_run(const std::string& test);
+
 }  // namespace variform::conformance

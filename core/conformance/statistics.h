@@ -52,6 +52,9 @@ void check_kl(Model& model, const Posterior& q, Generator rng);
 /// Gradients through draws are those of the expectation: E ∇f(z) against E f(z) ∇log q(z), for params [1, n], x [1, …].
 void check_pathwise(VariationalFamily& family, const Tensor& params, const Tensor& x, Generator rng);
 
+/// The same for the family under test, at random parameters. Skipped where its density is Unsupported.
+void check_pathwise(const Case& test);
+
 /// cross_entropy(q) is the mean of −log p over draws of q.
 void check_cross_entropy(Prior& prior, const Posterior& q, Generator rng);
 /// gaussian() has the density log_prob.

@@ -5,6 +5,7 @@
 #include <variform/model.h>
 #include <variform/random.h>
 
+#include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
 #include <cmath>
@@ -194,6 +195,32 @@ Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind) {
                 own ? std::string(test.info->id) + " (" + test.manifest.id + ")" : "stand-in");
   }
   model_->rng.set_current_seed(hash(seed, "step"));
+  keep_buffers();
+}
+
+void Rig::keep_buffers() {
+  buffers_.clear();
+  for (const auto& item : component().named_buffers())
+    if (item.value().defined()) buffers_[item.key()] = item.value().detach().clone();
+}
+
+std::vector<std::pair<Tensor, Tensor>> Rig::moved_buffers() {
+  std::vector<std::pair<Tensor, Tensor>> moved;
+  for (const auto& item : component().named_buffers()) {
+    const auto kept = buffers_.find(item.key());
+    if (kept != buffers_.end() && item.value().defined() && item.value().sizes() == kept->second.sizes() &&
+        !at::equal(item.value(), kept->second))
+      moved.emplace_back(item.value(), kept->second);
+  }
+  return moved;
+}
+
+bool Rig::have_buffers_moved() { return !moved_buffers().empty(); }
+
+// What has not moved is left alone: a recorded graph may still need it.
+void Rig::restore_buffers() {
+  const at::NoGradGuard no_grad;
+  for (auto& [buffer, kept] : moved_buffers()) buffer.copy_(kept);
 }
 
 Tensor Rig::data(int64_t n, std::uint64_t seed) const {

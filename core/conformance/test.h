@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <numbers>
 #include <stdexcept>
@@ -152,13 +153,22 @@ class Rig {
   std::vector<std::pair<std::string, Tensor>> parameters(bool all = false) const;
   /// A standard normal tensor in the model's dtype.
   Tensor normal(at::IntArrayRef shape, std::uint64_t seed = 1) const;
+  /// Puts the buffers of the component under test back to where calls start from: as they were when it was made, or at
+  /// the last keep_buffers(). State that moves in training mode (running statistics, a power iteration, a code book) is
+  /// legitimate; what is compared begins at the same one.
+  void restore_buffers();
+  void keep_buffers();
+  bool have_buffers_moved();
   /// What a schedulable parameter of the component under test reads, 0-dim: refill it to move the schedule.
   Tensor schedule(std::string_view key) const { return parameters_->schedule(key); }
 
  private:
+  std::vector<std::pair<Tensor, Tensor>> moved_buffers();  // and where they started
+
   std::shared_ptr<testing::FakeParameters> parameters_;
   Kind kind_;
   std::unique_ptr<Model> model_;
+  std::map<std::string, Tensor> buffers_;  // copies, by name
 };
 
 }  // namespace variform::conformance

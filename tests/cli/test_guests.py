@@ -114,6 +114,15 @@ class Guests(ProgramTest):
                                       "--plugin", DISTRIBUTIONS, code=1)
             self.assertIn(says, result.stderr)
 
+    def test_what_could_not_be_tried_is_said_and_tried_again(self):
+        for _ in range(2):
+            result = self.run_program("train", "small.toml", "train.steps=1", "--no-figures",
+                                      "model.family={ type = \"faulty\", fault = \"marginals throw\" }",
+                                      "--plugin", DISTRIBUTIONS, env={"XDG_CACHE_HOME": str(self.folder / "cache")})
+            self.assertIn("runs: there is no such table", result.stderr)
+            self.assertIn("not tried, because they build on tests that did not pass: ", result.stderr)
+            self.assertIn(TRIED, result.stderr)
+
     def test_cells_of_a_study_share_it(self):
         (self.folder / "study.toml").write_text(
             'include = "small.toml"\nname = "s"\n[plugins]\npaths = ["mine"]\n[train]\nsteps = 2\n'

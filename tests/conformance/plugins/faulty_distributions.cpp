@@ -43,6 +43,8 @@ class Faulty final : public variform::Posterior {
   Faulty(const Fault& fault, Tensor mean, const Tensor& log_variance, std::mt19937* own)
       : fault_(fault), mean_(std::move(mean)), deviation_((0.5 * log_variance).exp()), own_(own) {}
 
+  bool is_wrong_with_own_prior() const { return fault_.is("wrong with its own prior"); }
+
   Tensor location() const override {
     if (fault_.is("location")) return mean_ + 0.2 * deviation_;
     if (fault_.is("dtype")) return mean_.to(at::kFloat);
@@ -69,6 +71,9 @@ class Faulty final : public variform::Posterior {
       return {(mean_ + deviation_ * noise).to(at::kFloat).to(mean_.scalar_type()), {}};
     if (fault_.is("draws about the batch's mean")) return {mean_.mean(0) + deviation_ * noise, {}};
     if (fault_.is("discontinuous draws")) noise = turned(noise);
+    // Right in the mean, as implicit reparameterisation is: the sign of the noise jumps with the mean, and the gradient
+    // is that of a draw whose sign stays.
+    if (fault_.is("jumping draws")) noise = noise * (1e12 * mean_.detach()).sin().sign();
     const Tensor mean = fault_.is("detached draws") ? mean_.detach() : mean_;
     return {mean + deviation_ * noise, noise};
   }
@@ -89,6 +94,7 @@ class Faulty final : public variform::Posterior {
   }
 
   Tensor marginals(const variform::Draw& draw) const override {
+    if (fault_.is("marginals throw")) throw std::runtime_error("there is no such table");
     const Tensor parts = density(draw.z, mean_);
     if (fault_.is("marginals")) return parts.roll({1}, {-1});
     return fault_.is("sum of marginals") ? parts + 0.01 : parts;
@@ -143,6 +149,8 @@ class Faulty final : public variform::Posterior {
 class FaultyFamily final : public variform::VariationalFamily {
  public:
   explicit FaultyFamily(const variform::Build& build) : fault_(build) {
+    TORCH_CHECK(!fault_.is("even latents") || build.latent % 2 == 0, "latents come in pairs");
+    TORCH_CHECK(!fault_.is("many latents") || build.latent == 48, "there are 48 latents");
     variform::Generator rng = build.rng;
     offset_ = at::randn({build.latent}, rng, build.options) * (fault_.is("state") ? 1 : 0);
     if (fault_.is("parameter without a name")) offset_.requires_grad_(true);
@@ -199,6 +207,8 @@ class FaultyPrior final : public variform::Prior {
     const Tensor right =
         0.5 * (second / (kDeviation * kDeviation) + kLogTwoPi + 2 * std::log(kDeviation)).sum(-1);
     if (fault_.is("half a cross-entropy")) return 0.5 * right;
+    const auto* own = variform::unwrap<Faulty>(q);
+    if (own && own->is_wrong_with_own_prior()) return right + 0.3;
     return fault_.is("sign of the cross-entropy") ? -right : right;
   }
   std::optional<variform::Gaussian> gaussian() override {
