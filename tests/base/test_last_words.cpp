@@ -16,6 +16,7 @@
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 namespace variform::base {
 namespace {
@@ -62,6 +63,11 @@ void fall_off() { throw std::runtime_error("the sensor fell off"); }
 
 void in_a_call(SignalText& text) { text << "family strange, in posterior, at step " << 18; }
 void in_none(SignalText&) {}
+void in_a_slow_call(SignalText& text) {
+  ::usleep(200'000);
+  in_a_call(text);
+}
+void in_a_place_that_crashes(SignalText&) { ::raise(SIGSEGV); }
 
 TEST_CASE("an end that was asked for leaves nothing") {
   const Left left = left_after([] {}, in_a_call);
@@ -106,6 +112,40 @@ TEST_CASE("an end outside of calls says so") {
           .failed.starts_with(
               "error: exit(0) was called, outside of every function of a component that the program calls."));
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("of threads that crash at once one speaks, and nothing is lost") {
+  const Left left = left_after(
+      [] {
+        std::thread other([] { ::raise(SIGFPE); }), another([] { ::raise(SIGFPE); });
+        ::raise(SIGFPE);
+        other.join();
+        another.join();
+      },
+      in_a_slow_call);
+  CHECK(WIFEXITED(left.status));
+  CHECK(WEXITSTATUS(left.status) == kCode);
+  CHECK(left.failed ==
+        "error: signal 8 (Floating point exception) ended the program, in family strange, in posterior, at "
+        "step "
+        "18.\nGo on with it.\n");
+  CHECK(left.log == left.failed);
+  CHECK(left.said == "\n" + left.failed);
+  CHECK_FALSE(left.is_done);
+}
+
+TEST_CASE("a crash in the report leaves what is known without it") {
+  const Left left = left_after([] { ::raise(SIGFPE); }, in_a_place_that_crashes);
+  CHECK(WEXITSTATUS(left.status) == kCode);
+  CHECK(left.failed ==
+        "error: signal 8 (Floating point exception) ended the program, in a place that could not be "
+        "told.\nGo on "
+        "with it.\n");
+  CHECK(left.log == left.failed);
+  CHECK(left.said == "\n" + left.failed);
+  CHECK_FALSE(left.is_done);
+}
+#endif
 
 TEST_CASE("children end as they like") {
   const Left left = left_after(
