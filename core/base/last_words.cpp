@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "base/descriptor.h"
 #include "base/file.h"
@@ -34,9 +35,10 @@ struct Guard {
   Whereabouts where = nullptr;
   int code = 1;
   bool raises_again = false;
-  std::atomic<pid_t> process = 0;  // of the process that is guarded; 0: none
-  std::atomic<bool> ending = false;
-  int folder = -1;  // of the run that is marked
+  std::atomic<pid_t> process = 0;     // of the process that is guarded; 0: none
+  std::atomic<pid_t> reporter = 0;    // the thread that says why the process ends; 0: none yet
+  const SignalText* cause = nullptr;  // what it has to say, until that is written
+  int folder = -1;                    // of the run that is marked
   std::array<char, kAdvice> advice{};
 };
 Guard guard;
@@ -70,23 +72,41 @@ void leave_mark(const SignalText& text) {
   add_to("log.txt", text);
 }
 
-// "error: `what` in family strange, in posterior, at step 18.", and what to do. Ends the process if `ends`.
-void report(const SignalText& what, const char* hint, bool ends = true) {
-  if (guard.ending.exchange(true)) {
-    if (ends) leave(guard.code);  // an end within the end
-    return;
-  }
-  SignalText place, text;
-  guard.where(place);
-  text << "error: " << what;
-  if (place.empty()) text << ", outside of every function of a component that the program calls";
-  else text << ", in " << place;
-  text << "." << hint << "\n";
+// Several threads may crash at once (in at::parallel_for): the first one speaks and ends the process, the others wait for
+// that. False: this thread is the first one, and its own words have ended it.
+bool is_first_to_report() {
+  pid_t first = 0;
+  const pid_t thread = ::gettid();
+  if (guard.reporter.compare_exchange_strong(first, thread)) return true;
+  while (first != thread) ::pause();
+  return false;
+}
+
+void write_report(const SignalText& what, const SignalText& place, const char* hint) {
+  SignalText text;
+  text << "error: " << what << place << "." << hint << "\n";
   text.add_shown(guard.advice.data());
   SignalText line;
   line << "\n" << text;
   line.write_to(STDERR_FILENO);
   leave_mark(text);
+}
+
+// "error: `what`, in family strange, in posterior, at step 18.", and what to do. Ends the process if `ends`.
+void report(const SignalText& what, const char* hint, bool ends = true) {
+  if (is_first_to_report()) {
+    guard.cause = &what;
+    SignalText found, place;
+    guard.where(found);
+    if (found.empty()) place << ", outside of every function of a component that the program calls";
+    else place << ", in " << found;
+    write_report(what, place, hint);
+    guard.cause = nullptr;
+  } else if (const SignalText* cause = std::exchange(guard.cause, nullptr)) {
+    SignalText place;
+    place << ", in a place that could not be told";
+    write_report(*cause, place, "");
+  }
   if (ends) leave(guard.code);
 }
 

@@ -68,13 +68,24 @@ std::string rounding_name(int mode) {
   }
 }
 
-// Without the flags of what has happened.
+// Without the flags of what has happened. glibc's fegetround() does not look at this one.
 unsigned control_word() {
 #if defined(__SSE__)
   return _mm_getcsr() & ~0x3FU;
 #else
   return 0;
 #endif
+}
+
+// <cfenv>'s name for the rounding of what computes in vectors.
+[[maybe_unused]] int rounding_of(unsigned word) {
+  constexpr unsigned kRounding = 0x6000;
+  switch (word & kRounding) {
+    case 0x2000: return FE_DOWNWARD;
+    case 0x4000: return FE_UPWARD;
+    case 0x6000: return FE_TOWARDZERO;
+    default: return FE_TONEAREST;
+  }
 }
 
 std::string denormals_name(unsigned word) { return (word & 0x8040U) != 0 ? "zero" : "as they are"; }
@@ -204,18 +215,21 @@ ProcessState::Kept::~Kept() {
 }
 
 void ProcessState::Kept::restore_processor(std::vector<Change>& changes) const {
-  if (const int now = std::fegetround(); now != rounding)
-    changes.push_back({"the processor's rounding", rounding_name(rounding), rounding_name(now),
+  [[maybe_unused]] const unsigned now = control_word();  // the next line changes it
+  if (const int present = std::fegetround(); present != rounding)
+    changes.push_back({"the processor's rounding", rounding_name(rounding), rounding_name(present),
                        std::fesetround(rounding) == 0});
-  [[maybe_unused]] const unsigned now = control_word();
 #if defined(__SSE__)
+  else if (rounding_of(now) != rounding_of(control))
+    changes.push_back({"the processor's rounding", rounding_name(rounding_of(control)),
+                       rounding_name(rounding_of(now)), true});
   if (denormals_name(now) != denormals_name(control))
     changes.push_back({"what the processor takes the smallest numbers (denormals) for",
                        denormals_name(control), denormals_name(now), true});
   if (traps_name(now) != traps_name(control))
     changes.push_back(
         {"the floating-point exceptions that are signals", traps_name(control), traps_name(now), true});
-  if (now != control) _mm_setcsr(control);
+  if (control_word() != control) _mm_setcsr(control);
 #endif
 #if defined(__GLIBC__)
   if (traps_name(control) == "none" && ::fegetexcept() != 0) ::fedisableexcept(FE_ALL_EXCEPT);

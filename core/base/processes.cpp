@@ -127,7 +127,8 @@ Ended finish(Child& child, bool timed_out) {
   const auto [status, over] = reap(child);
   Ended ended;
   ended.answered = is_whole(child);
-  ended.timed_out = !ended.answered && (timed_out || over);
+  const bool used_up = WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU;
+  ended.timed_out = !ended.answered && (timed_out || over || used_up);
   if (ended.answered) child.text.pop_back();
   ended.answer = std::move(child.text);
   ended.ending = ending_of(status);
@@ -179,6 +180,15 @@ std::vector<Ended> run_in_processes(const std::vector<std::function<std::string(
     running.erase(running.begin() + static_cast<std::ptrdiff_t>(which));
   }
   return results;
+}
+
+double seconds_of_children() {
+  rusage used{};
+  ::getrusage(RUSAGE_CHILDREN, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
 long printed_bytes() {

@@ -1,10 +1,14 @@
 // check: a plugin's conformance, or a config's.
 
+#include <elf.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "cli/commands.h"
@@ -86,11 +90,22 @@ bool is_study(const std::vector<std::string>& arguments) {
   return !split.files.empty() && config::load(split.files, split.overrides, ignored).find("study") != nullptr;
 }
 
+// Whatever its name is: a plugin may have any where it is named itself. Pipes are configs.
+bool is_about_a_plugin(const CheckOptions& options) {
+  const std::string& name = options.arguments.front();
+  if (options.quick > 0 || !options.components.empty() || name.ends_with(".so")) return true;
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(name, error)) return false;
+  std::string begin(SELFMAG, '\0');
+  std::ifstream(name, std::ios::binary).read(begin.data(), SELFMAG);
+  return begin == ELFMAG;
+}
+
 int check_command(const Common& common, const CheckOptions& options) {
   if (options.list) return list_tests(common, options.markdown);
   if (options.arguments.empty())
     throw config::Error("error: check takes a plugin (PLUGIN.so) or a config (CONFIG.toml).");
-  if (options.arguments.front().ends_with(".so")) return check_plugin(common, options);
+  if (is_about_a_plugin(options)) return check_plugin(common, options);
   return is_study(options.arguments) ? check_study(common, options.arguments)
                                      : check_config(common, options.arguments);
 }

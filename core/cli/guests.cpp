@@ -2,8 +2,7 @@
 
 #include "cli/guests.h"
 
-#include <sys/resource.h>
-
+#include <torch/version.h>
 #include <variform/manifest.h>
 
 #include <algorithm>
@@ -17,14 +16,15 @@
 #include <system_error>
 
 #include "base/json_file.h"
+#include "base/processes.h"
 #include "base/program.h"
 #include "base/quote.h"
 #include "base/remembered.h"
 #include "checkpoint/sha256.h"
-#include "cli/revision.h"
 #include "cli/terminal.h"
 #include "config/text.h"
 #include "conformance/quick.h"
+#include "plugins/library.h"
 
 namespace variform::cli {
 namespace {
@@ -43,13 +43,27 @@ struct Guest {
   std::vector<std::string> arguments;  // of `check`, behind the file
   std::string label;                   // "family student-t (org.example.student-t 1.0.0)"
 
-  std::string key() const {
-    std::string text = plugin->sha256 + "\n" + std::string(kFingerprint) + "\n" + VARIFORM_SDK_VERSION +
-                       "\n" + VARIFORM_VERSION + " " + revision();
-    for (const std::string& argument : arguments) text += "\n" + argument;
-    return checkpoint::sha256(text);
-  }
+  std::string key;  // of what is remembered
 };
+
+// Which build of a file it is, without reading it.
+std::string stamp_of(const fs::path& file) {
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(file, error);
+  const fs::file_time_type written = fs::last_write_time(file, error);
+  return "\n" + file.string() + " " + std::to_string(size) + " " +
+         std::to_string(written.time_since_epoch().count());
+}
+
+// All that a trial's outcome depends on: the plugin, what is asked of it, the libraries that it needs (its own, too) and
+// the program that tries it.
+std::string key_of(const Guest& guest) {
+  std::string text = guest.plugin->sha256 + "\n" + std::string(kFingerprint) + "\n" + VARIFORM_SDK_VERSION +
+                     "\n" + TORCH_VERSION + "\n" + VARIFORM_VERSION + stamp_of(base::this_program());
+  for (const fs::path& library : plugins::libraries_of(guest.plugin->path)) text += stamp_of(library);
+  for (const std::string& argument : guest.arguments) text += "\n" + argument;
+  return checkpoint::sha256(text);
+}
 
 // A value as `check` reads it; empty for components, which tests fill in themselves.
 std::string text_of(const config::ParameterValue& value, int64_t horizon) {
@@ -89,14 +103,15 @@ std::vector<Guest> guests_of(const train::Session& session, const plugins::Regis
       if (spec.type.empty()) return;
       const plugins::Offer offer = registry.offer(spec.kind, spec.type, spec.plugin);
       if (offer.plugin->is_stock || offer.plugin->path.empty()) return;
-      Guest guest{offer.plugin, std::string(to_string(spec.kind)) + ":" + spec.type, {}, {}};
+      Guest guest{offer.plugin, std::string(to_string(spec.kind)) + ":" + spec.type, {}, {}, {}};
       guest.label = std::string(to_string(spec.kind)) + " " + offer.label();
       for (const auto& [name, value] : spec.parameters)
         if (const std::string text = text_of(value, session.horizon); !text.empty())
           guest.arguments.push_back(guest.component + "." + name + "=" + text);
       guest.arguments.insert(guest.arguments.end(), {"--component", guest.component});
       guest.arguments.insert(guest.arguments.end(), sizes.begin(), sizes.end());
-      if (std::none_of(guests.begin(), guests.end(), [&](const Guest& g) { return g.key() == guest.key(); }))
+      guest.key = key_of(guest);
+      if (std::none_of(guests.begin(), guests.end(), [&](const Guest& g) { return g.key == guest.key; }))
         guests.push_back(std::move(guest));
     });
   return guests;
@@ -106,6 +121,7 @@ std::vector<Guest> guests_of(const train::Session& session, const plugins::Regis
 struct Trial {
   std::vector<std::string> failures, warnings;  // "gradients: the gradient …"
   int passed = 0, late = 0, blocked = 0;
+  std::optional<int> failed_with;  // an exit code: there was no trial
 };
 
 // The command that says all, to be typed.
@@ -135,13 +151,6 @@ Trial judged(const Json& results) {
   return trial;
 }
 
-// Of a processor, that programs which this one has started have taken.
-double seconds_of_children() {
-  rusage used{};
-  ::getrusage(RUSAGE_CHILDREN, &used);
-  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec);
-}
-
 Trial tried(const Guest& guest, double seconds) {
   const auto budget = std::max<int64_t>(1, static_cast<int64_t>(seconds));
   std::vector<std::string> command{base::this_program(), "check", guest.plugin->path.string(), "--json",
@@ -149,12 +158,11 @@ Trial tried(const Guest& guest, double seconds) {
   command.insert(command.end(), guest.arguments.begin(), guest.arguments.end());
   const base::Said said = base::run_program(command, std::chrono::seconds(5 * budget + 10));
   const Json found = Json::parse(said.out, nullptr, /*allow_exceptions=*/false);
-  if (!found.is_object()) {
-    Trial none;
-    none.late = 1;
-    return none;
-  }
-  return judged(found.at("results"));
+  if (found.is_object()) return judged(found.at("results"));
+  Trial none;
+  if (said.over) none.late = 1;
+  else none.failed_with = said.code;
+  return none;
 }
 
 [[noreturn]] void refuse(const Guest& guest, const std::vector<std::string>& failures) {
@@ -164,45 +172,59 @@ Trial tried(const Guest& guest, double seconds) {
                            "\nTo train with it all the same: --no-check");
 }
 
-// What is remembered of a guest.
-struct Kept {
+// What is kept of a trial.
+struct KeptTrial {
   bool done = false;
-  int64_t attempts = 0;
+  std::int64_t attempts = 0;
   std::vector<std::string> warnings;
 };
 
-// Nothing where the text has another form: then the guest is tried as if it were new.
-Kept kept_in(const std::optional<std::string>& text) try {
+// A text that is not of that form is no trial.
+KeptTrial recall(const base::Remembered& remembered, const std::string& key) {
+  const std::optional<std::string> text = remembered.find(key);
   if (!text) return {};
-  const base::JsonFile file(*text, "what is remembered");
-  const base::JsonValue root = file.root();
-  Kept kept{root.at("done").flag(), root.at("attempts").integer(0, kAttempts), {}};
-  for (const base::JsonValue& warning : root.at("warnings").elements())
-    kept.warnings.push_back(warning.text());
-  return kept;
-} catch (const base::JsonError&) {
-  return {};
+  try {
+    const base::JsonFile file(*text, key);
+    KeptTrial kept{file.root().at("done").flag(), file.root().at("attempts").integer(0, kAttempts), {}};
+    for (const base::JsonValue& line : file.root().at("warnings").elements())
+      kept.warnings.push_back(line.text());
+    return kept;
+  } catch (const base::JsonError&) {
+    return {};
+  }
 }
 
-// Tries one guest unless it is remembered; returns what is to be said of it.
-std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& remembered, double seconds,
-                                   bool quiet) {
-  const std::string key = guest.key();
-  const Kept kept = kept_in(remembered.find(key));
-  if (kept.done) return kept.warnings;
-  const auto begin = GuestClock::now();
-  const Trial trial = tried(guest, seconds);
-  if (!trial.failures.empty()) refuse(guest, trial.failures);
+void keep(const base::Remembered& remembered, const std::string& key, const KeptTrial& trial) {
+  const Json value{{"done", trial.done}, {"attempts", trial.attempts}, {"warnings", trial.warnings}};
+  remembered.keep(key, value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+// What is to be said of a trial that refused nothing.
+std::vector<std::string> warnings_of(const Guest& guest, const Trial& trial) {
   std::vector<std::string> warnings;
   for (const std::string& warning : trial.warnings) warnings.push_back(guest.label + ", " + warning);
   if (trial.late > 0)
     warnings.push_back(guest.label + " could not be tried to the end in the time that there is for that: " +
                        command_for(guest) + " takes as long as it needs");
-  const int64_t attempts = kept.attempts + 1;
-  remembered.keep(key, Json{{"done", trial.late + trial.blocked == 0 || attempts >= kAttempts},
-                            {"attempts", attempts},
-                            {"warnings", warnings}}
-                           .dump(-1, ' ', false, Json::error_handler_t::replace));
+  if (trial.failed_with)
+    warnings.push_back(guest.label + " could not be tried: 'variform check' ended with exit code " +
+                       std::to_string(*trial.failed_with) +
+                       " and without a result. To see why: " + command_for(guest));
+  return warnings;
+}
+
+// Tries one guest unless it is remembered; returns what is to be said of it.
+std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& remembered, double seconds,
+                                   bool quiet) {
+  const KeptTrial kept = recall(remembered, guest.key);
+  if (kept.done) return kept.warnings;
+  const auto begin = GuestClock::now();
+  const Trial trial = tried(guest, seconds);
+  if (!trial.failures.empty()) refuse(guest, trial.failures);
+  std::vector<std::string> warnings = warnings_of(guest, trial);
+  if (trial.failed_with) return warnings;
+  const std::int64_t attempts = kept.attempts + 1;
+  keep(remembered, guest.key, {trial.late + trial.blocked == 0 || attempts >= kAttempts, attempts, warnings});
   if (!quiet)
     write_message(
         "tried before its first training: " + guest.label + ", " + std::to_string(trial.passed) +
@@ -221,11 +243,11 @@ std::vector<std::string> try_guests(const train::Session& session, const plugins
   if (guests.empty()) return {};
   const base::Remembered remembered("checked");
   const base::Remembered::Turn turn(remembered, /*seconds=*/10);  // cells of a study start at once
-  const double before = seconds_of_children();
+  const double before = base::seconds_of_children();
   std::vector<std::string> warnings;
   for (const Guest& guest : guests)
     for (std::string& warning :
-         try_guest(guest, remembered, kQuickSeconds - (seconds_of_children() - before), quiet))
+         try_guest(guest, remembered, kQuickSeconds - (base::seconds_of_children() - before), quiet))
       warnings.push_back(std::move(warning));
   return warnings;
 }

@@ -5,25 +5,21 @@
 
 #include <string>
 
+#include "plugins/ambient.h"
+
 namespace variform::conformance {
 
 /// The settings as they are when it is made.
 class ProcessSettings {
  public:
   ProcessSettings();
-  /// Names of those that differ from `before`, with commas between; empty when there are none.
+  /// Names of those that differ from `before`, with commas between; empty when there are none. They are put back.
   std::string difference(const ProcessSettings& before) const;
   /// Whether LibTorch's global generator has been drawn from.
   bool has_drawn(const ProcessSettings& before) const;
 
  private:
-  at::ScalarType dtype_;
-  bool gradients_, autocast_, deterministic_;
-  int threads_, rounding_;
-  std::string locale_, folder_;
-  void (*interrupt_)(int);
-  void (*terminate_)(int);
-  void (*floating_point_)(int);
+  plugins::AmbientState all_;
   at::Tensor generator_;
 };
 

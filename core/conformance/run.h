@@ -34,7 +34,7 @@ struct Result {
   Outcome outcome = Outcome::kPass;
   std::string detail;    ///< why it did not pass; empty if it did
   bool blocked = false;  ///< skipped, because something that it builds on failed
-  bool late = false;     ///< a quick run had no time left for it
+  bool late = false;     ///< a quick run had no time left for it, or not enough
 
   /// What builds on this test says nothing then.
   bool blocks() const { return blocked || outcome == Outcome::kFail || outcome == Outcome::kCrash; }

@@ -8,14 +8,124 @@
 #include <c10/core/AutogradState.h>
 #include <c10/core/DefaultDtype.h>
 
+#include <array>
 #include <utility>
-
-#include "base/process_state.h"
 
 namespace variform::plugins {
 namespace {
 
 const char* on_or_off(bool on) { return on ? "on" : "off"; }
+
+// One of LibTorch's settings of the whole process: how it is read, as a number, and set.
+struct Setting {
+  const char* name;
+  std::array<const char*, 3> values;  // in words
+  int (*read)(const at::Context&);
+  void (*set)(at::Context&, int);
+};
+
+template <auto read, auto set>
+constexpr Setting flag(const char* name) {
+  return {name,
+          {"off", "on", ""},
+          [](const at::Context& context) { return static_cast<int>((context.*read)()); },
+          [](at::Context& context, int value) { (context.*set)(value != 0); }};
+}
+
+// cuBLAS may sum in less than float32, and split sums.
+template <auto read, auto set>
+constexpr Setting reduction(const char* name) {
+  return {name,
+          {"on", "off", "off, without parts"},
+          [](const at::Context& context) { return static_cast<int>((context.*read)()); },
+          [](at::Context& context, int value) {
+            const auto option = static_cast<at::CuBLASReductionOption>(value);
+            (context.*set)(option == at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK,
+                           option != at::CuBLASReductionOption::DisallowReducedPrecisionDisallowSplitK);
+          }};
+}
+
+constexpr std::array kSettings{
+    flag<&at::Context::benchmarkCuDNN, &at::Context::setBenchmarkCuDNN>("LibTorch's cuDNN benchmark"),
+    flag<&at::Context::deterministicCuDNN, &at::Context::setDeterministicCuDNN>(
+        "LibTorch's deterministic cuDNN"),
+    flag<&at::Context::userEnabledCuDNN, &at::Context::setUserEnabledCuDNN>("LibTorch's use of cuDNN"),
+    flag<&at::Context::userEnabledMkldnn, &at::Context::setUserEnabledMkldnn>("LibTorch's use of oneDNN"),
+    flag<&at::Context::deterministicMkldnn, &at::Context::setDeterministicMkldnn>(
+        "LibTorch's deterministic oneDNN"),
+    flag<&at::Context::allowFP16AccumulationCuBLAS, &at::Context::setAllowFP16AccumulationCuBLAS>(
+        "LibTorch's sums in float16 on GPUs"),
+    reduction<&at::Context::allowFP16ReductionCuBLAS, &at::Context::setAllowFP16ReductionCuBLAS>(
+        "LibTorch's reductions of float16 in less than float32"),
+    reduction<&at::Context::allowBF16ReductionCuBLAS, &at::Context::setAllowBF16ReductionCuBLAS>(
+        "LibTorch's reductions of bfloat16 in less than float32")};
+
+std::array<int, kSettings.size()> settings_now() {
+  std::array<int, kSettings.size()> values{};
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = kSettings[i].read(at::globalContext());
+  return values;
+}
+
+// How exactly float32 is computed with. LibTorch's older settings (TF32 of cuBLAS and cuDNN, the precision of products)
+// are names for some of these, and reading them is an error where both have been used.
+struct Exactness {
+  at::Float32Backend backend;
+  at::Float32Op op;
+  const char* name;
+};
+constexpr std::array<Exactness, 9> kExactness{
+    {{at::Float32Backend::GENERIC, at::Float32Op::ALL, "everywhere"},
+     {at::Float32Backend::CUDA, at::Float32Op::ALL, "on GPUs"},
+     {at::Float32Backend::CUDA, at::Float32Op::MATMUL, "in products on GPUs"},
+     {at::Float32Backend::CUDA, at::Float32Op::CONV, "in convolutions on GPUs"},
+     {at::Float32Backend::CUDA, at::Float32Op::RNN, "in recurrent networks on GPUs"},
+     {at::Float32Backend::MKLDNN, at::Float32Op::ALL, "on the CPU"},
+     {at::Float32Backend::MKLDNN, at::Float32Op::MATMUL, "in products on the CPU"},
+     {at::Float32Backend::MKLDNN, at::Float32Op::CONV, "in convolutions on the CPU"},
+     {at::Float32Backend::MKLDNN, at::Float32Op::RNN, "in recurrent networks on the CPU"}}};
+
+struct Precisions {
+  std::array<at::Float32Precision, kExactness.size()> values{};
+  at::Float32MatmulPrecision of_products = at::Float32MatmulPrecision::HIGHEST;
+  bool tf32_in_cudnn = true;
+};
+
+Precisions precisions_now() {
+  const at::Context& context = at::globalContext();
+  Precisions now;
+  for (std::size_t i = 0; i < kExactness.size(); ++i)
+    now.values[i] = context.float32Precision(kExactness[i].backend, kExactness[i].op);
+  try {
+    now.of_products = context.float32MatmulPrecision();
+    now.tf32_in_cudnn = context.allowTF32CuDNN();
+  } catch (const c10::Error&) {  // both sorts were used: the newer ones are those that count
+  }
+  return now;
+}
+
+// Nothing said means exact.
+std::string precision_name(at::Float32Precision precision) {
+  return precision == at::Float32Precision::NONE ? "ieee" : at::precision2str(precision);
+}
+
+void restore_precisions(const Precisions& before, std::vector<base::Change>& changes) {
+  const Precisions now = precisions_now();
+  std::string was, became;
+  for (std::size_t i = 0; i < kExactness.size(); ++i) {
+    const std::string old_name = precision_name(before.values[i]), name = precision_name(now.values[i]);
+    if (old_name == name) continue;
+    was += (was.empty() ? "" : ", ") + old_name + " " + kExactness[i].name;
+    became += (became.empty() ? "" : ", ") + name + " " + kExactness[i].name;
+  }
+  if (was.empty()) return;
+  constexpr const char* kNames[] = {"highest", "high", "medium"};
+  at::Context& context = at::globalContext();
+  context.setFloat32MatmulPrecision(kNames[static_cast<int>(before.of_products)]);
+  context.setAllowTF32CuDNN(before.tf32_in_cudnn);
+  for (std::size_t i = 0; i < kExactness.size(); ++i)
+    context.setFloat32Precision(kExactness[i].backend, kExactness[i].op, before.values[i]);
+  changes.push_back({"LibTorch's precision of float32", was, became, true});
+}
 
 }  // namespace
 
@@ -34,8 +144,8 @@ struct AmbientState::Kept {
   Autocasting autocast = autocasting_now(at::kCPU), autocast_cuda = autocasting_now(at::kCUDA);
   bool deterministic = at::globalContext().deterministicAlgorithms();
   bool only_warns = at::globalContext().deterministicAlgorithmsWarnOnly();
-  bool benchmark = at::globalContext().benchmarkCuDNN();
-  bool mkldnn = at::globalContext().userEnabledMkldnn();
+  std::array<int, kSettings.size()> settings = settings_now();
+  Precisions precisions = precisions_now();
   int threads = at::get_num_threads();
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   at::Tensor generator_state = generator.get_state();
@@ -80,14 +190,14 @@ void AmbientState::Kept::restore_context(std::vector<base::Change>& changes) con
                        on_or_off(context.deterministicAlgorithms()), true});
     context.setDeterministicAlgorithms(deterministic, only_warns);
   }
-  if (context.benchmarkCuDNN() != benchmark) {
-    context.setBenchmarkCuDNN(benchmark);
-    changes.push_back({"LibTorch's cuDNN benchmark", on_or_off(benchmark), on_or_off(!benchmark), true});
+  const auto settings_present = settings_now();
+  for (std::size_t i = 0; i < kSettings.size(); ++i) {
+    if (settings_present[i] == settings[i]) continue;
+    const auto name = [&](int value) { return kSettings[i].values.at(static_cast<std::size_t>(value)); };
+    changes.push_back({kSettings[i].name, name(settings[i]), name(settings_present[i]), true});
+    kSettings[i].set(context, settings[i]);
   }
-  if (context.userEnabledMkldnn() != mkldnn) {
-    context.setUserEnabledMkldnn(mkldnn);
-    changes.push_back({"LibTorch's use of oneDNN", on_or_off(mkldnn), on_or_off(!mkldnn), true});
-  }
+  restore_precisions(precisions, changes);
   if (const int now = at::get_num_threads(); now != threads) {
     at::set_num_threads(threads);
     changes.push_back({"the number of threads", std::to_string(threads), std::to_string(now),
@@ -96,8 +206,7 @@ void AmbientState::Kept::restore_context(std::vector<base::Change>& changes) con
   at::Generator generator_now = generator;
   if (!generator_now.get_state().equal(generator_state)) {
     generator_now.set_state(generator_state);
-    changes.push_back({"LibTorch's global generator of random numbers", "at one place of its sequence",
-                       "at another", true});
+    changes.push_back({kGlobalGenerator, "at one place of its sequence", "at another", true});
   }
 }
 
@@ -115,11 +224,15 @@ AmbientState::~AmbientState() = default;
 
 AmbientState AmbientState::now() { return AmbientState(std::make_unique<Kept>()); }
 
-std::vector<std::string> AmbientState::restore() const {
+std::vector<base::Change> AmbientState::put_back() const {
   std::vector<base::Change> changes;
   kept_->restore(changes);
+  return changes;
+}
+
+std::vector<std::string> AmbientState::restore() const {
   std::vector<std::string> texts;
-  for (const base::Change& change : changes) texts.push_back(change.text());
+  for (const base::Change& change : put_back()) texts.push_back(change.text());
   return texts;
 }
 

@@ -5,7 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "base/process_state.h"
+
 namespace variform::plugins {
+
+/// What a Change calls the generator that LibTorch's functions draw from when they are given none.
+inline constexpr const char* kGlobalGenerator = "LibTorch's global generator of random numbers";
 
 /// The settings at one moment, in the thread that computes.
 class AmbientState {
@@ -18,6 +23,8 @@ class AmbientState {
   /// Puts back what is different at present, and says what that was, each in words such as "the processor's rounding (was
   /// to nearest, became upward; restored)".
   std::vector<std::string> restore() const;
+  /// The same, in parts.
+  std::vector<base::Change> put_back() const;
 
  private:
   struct Kept;

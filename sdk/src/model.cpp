@@ -95,10 +95,13 @@ auto Model::in(Kind kind, const char* method, const Call& call) const {
 class CheckedPosterior final : public Posterior {
  public:
   CheckedPosterior(const Model& model, std::unique_ptr<Posterior> inner, int64_t batch)
-      : model_(model), inner_(std::move(inner)), batch_(batch) {}
-  ~CheckedPosterior() override {
-    const Calling calling(to_string(Kind::kFamily), model_.label(Kind::kFamily).c_str(),
-                          "the posterior's destructor", model_.step);
+      : model_(model),
+        inner_(std::move(inner)),
+        batch_(batch),
+        label_(model.label(Kind::kFamily).empty() ? "" : model.label(Kind::kFamily).c_str()),
+        step_(model.step) {}
+  ~CheckedPosterior() override {  // maybe after the model's
+    const Calling calling(to_string(Kind::kFamily), label_, "the posterior's destructor", step_);
     inner_.reset();
   }
 
@@ -154,6 +157,8 @@ class CheckedPosterior final : public Posterior {
   const Model& model_;
   std::unique_ptr<Posterior> inner_;
   int64_t batch_;
+  const char* label_;  // stays (keep_label)
+  int64_t step_;
 };
 
 const Posterior& innermost(const Posterior& posterior) {

@@ -17,6 +17,7 @@
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 namespace variform::base {
 namespace {
@@ -65,6 +66,11 @@ void fall_off_badly() { throw std::runtime_error("é\x7f\xc2\x9b[31m\xe2\x80\xae
 
 void in_a_call(SignalText& text) { text << "family strange, in posterior, at step " << 18; }
 void in_none(SignalText&) {}
+void in_a_slow_call(SignalText& text) {
+  ::usleep(200'000);
+  in_a_call(text);
+}
+void in_a_place_that_crashes(SignalText&) { ::raise(SIGSEGV); }
 
 TEST_CASE("an end that was asked for leaves nothing") {
   const Left left = left_after([] {}, in_a_call);
@@ -147,6 +153,40 @@ TEST_CASE("a mark is neither waited for nor written into a file that has a name 
   });
   end_in([](const fs::path& run) { fs::create_hard_link(run.parent_path() / "victim", run / "FAILED"); });
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("of threads that crash at once one speaks, and nothing is lost") {
+  const Left left = left_after(
+      [] {
+        std::thread other([] { ::raise(SIGFPE); }), another([] { ::raise(SIGFPE); });
+        ::raise(SIGFPE);
+        other.join();
+        another.join();
+      },
+      in_a_slow_call);
+  CHECK(WIFEXITED(left.status));
+  CHECK(WEXITSTATUS(left.status) == kCode);
+  CHECK(left.failed ==
+        "error: signal 8 (Floating point exception) ended the program, in family strange, in posterior, at "
+        "step "
+        "18.\nGo on with it.\n");
+  CHECK(left.log == left.failed);
+  CHECK(left.said == "\n" + left.failed);
+  CHECK_FALSE(left.is_done);
+}
+
+TEST_CASE("a crash in the report leaves what is known without it") {
+  const Left left = left_after([] { ::raise(SIGFPE); }, in_a_place_that_crashes);
+  CHECK(WEXITSTATUS(left.status) == kCode);
+  CHECK(left.failed ==
+        "error: signal 8 (Floating point exception) ended the program, in a place that could not be "
+        "told.\nGo on "
+        "with it.\n");
+  CHECK(left.log == left.failed);
+  CHECK(left.said == "\n" + left.failed);
+  CHECK_FALSE(left.is_done);
+}
+#endif
 
 TEST_CASE("children end as they like") {
   const Left left = left_after(

@@ -18,6 +18,10 @@
 #include <locale>
 #include <string>
 
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
 namespace variform::base {
 namespace {
 
@@ -39,6 +43,11 @@ TEST_CASE("the processor's modes") {
   CHECK(said_after([] { std::fesetround(FE_UPWARD); }) ==
         "the processor's rounding (was to nearest, became upward; restored)\n");
   CHECK(std::fegetround() == FE_TONEAREST);
+#if defined(__SSE__)
+  CHECK(said_after([] { _MM_SET_ROUNDING_MODE(_MM_ROUND_TOWARD_ZERO); }) ==
+        "the processor's rounding (was to nearest, became toward zero; restored)\n");
+  CHECK(_MM_GET_ROUNDING_MODE() == _MM_ROUND_NEAREST);
+#endif
   CHECK(said_after([] { ::feenableexcept(FE_DIVBYZERO); }) ==
         "the floating-point exceptions that are signals (was none, became some; restored)\n");
   CHECK(::fegetexcept() == 0);

@@ -4,6 +4,7 @@ the likely cause; once for a file, a component and its parameters. And what a co
 import json
 import os
 import pathlib
+import resource
 import shutil
 import unittest
 
@@ -86,6 +87,48 @@ class Guests(ProgramTest):
         refused = self.begin("--overwrite", manners="family detach", decoder=False, code=1)
         self.assertIn("is the draw detached?", refused.stderr)
         self.assertEqual(self.begin("--overwrite", decoder=False).stderr.count(TRIED), 1)
+
+    def test_a_damaged_memory_is_none(self):
+        self.begin(decoder=False)
+        kept, = (path for path in (self.folder / "cache" / "variform" / "checked").glob("[0-9a-f]*"))
+        right = kept.read_text()
+        for text in ('{"done": 3, "attempts": "x", "warnings": 1}', '{"done": true}', "[true]", '{"done": tr', ""):
+            with self.subTest(text):
+                kept.write_text(text)
+                self.assertEqual(self.begin("--overwrite", decoder=False).stderr.count(TRIED), 1)
+                self.assertEqual(kept.read_text(), right)
+
+    def test_any_file_name(self):
+        self.plugin = self.plugin.rename(self.plugin.with_name("rude.plugin"))
+        first = self.begin("--plugin", self.plugin)
+        self.assertEqual(first.stderr.count(TRIED), 2)
+        self.run_program("check", self.plugin, "--component", "decoder:rude", "--quick")
+        self.run_program("check", self.plugin, "--filter", "manifest")
+
+    def test_a_trial_that_could_not_start(self):
+        env = {"VARIFORM_TEST_MANNERS": "family remove", "VARIFORM_TEST_FILE": str(self.plugin),
+               "VARIFORM_PLUGIN_PATH": str(self.plugin.parent), "XDG_CACHE_HOME": str(self.folder / "cache")}
+        result = self.run_program("train", "small.toml", "train.steps=2", 'model.family={ type = "rude" }', "--no-figures",
+                                  code=None, env=env)
+        self.assertIn("could not be tried: 'variform check' ended with exit code 2 and without a result. To see why: "
+                      f"variform check {self.plugin} ", result.stderr)
+        self.assertNotIn("in the time that there is", result.stderr)
+        self.assertEqual(self.remembered(), [])
+
+    def test_a_slow_test_takes_no_more_than_there_is(self):
+        def seconds_of(*arguments, **env):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            result = self.run_program(*arguments, code=None, env=env)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, result
+
+        start, _ = seconds_of("list")
+        taken, result = seconds_of("check", self.plugin, "--component", "family:rude", "--quick=1", "--json",
+                                   VARIFORM_TEST_MANNERS="family spin")
+        late = [test for test in result.json["results"] if test.get("late")]
+        self.assertIn("it did not end in the time that a quick run has", late[0]["detail"])
+        self.assertGreater(len(late), 3)
+        self.assertLess(taken - start, 3)  # 1, whole seconds are counted, and a test that was in time
 
     def test_no_check(self):
         result = self.begin("--no-check", manners="family detach")

@@ -288,6 +288,13 @@ class Changed(Guests):
         "generator": "LibTorch's global generator of random numbers (was at one place of its sequence, became at another; "
                      "restored)",
         "deterministic": "LibTorch's deterministic algorithms (was off, became on; restored)",
+        "vectors": "the processor's rounding (was to nearest, became upward; restored)",
+        "products": "LibTorch's precision of float32 (was ieee in products on GPUs, ieee in products on the CPU, became tf32 in "
+                    "products on GPUs, bf16 in products on the CPU; restored)",
+        "tf32": "LibTorch's precision of float32 (was ieee in products on GPUs, became tf32 in products on GPUs; restored)",
+        "reductions": "LibTorch's reductions of bfloat16 in less than float32 (was on, became off, without parts; restored)",
+        "cudnn": "LibTorch's deterministic cuDNN (was off, became on; restored)",
+        "onednn": "LibTorch's use of oneDNN (was on, became off; restored)",
     }
 
     def losses(self, run):
@@ -318,7 +325,15 @@ class Changed(Guests):
             self.assertIn(f"warning: family hostile ({NAME}), in posterior, changed what belongs to the whole program: "
                           + self.WAYS[way].format(folder=self.folder), result.stderr)
 
-        self.all_of(("round", "dtype", "threads", "handler", "locale"), check)
+        self.all_of(("round", "dtype", "threads", "handler", "locale", "products", "tf32"), check)
+
+    def test_check_names_them_too(self):
+        def check(way):
+            said = self.hostile(f"load {way}", "check", PLUGIN, "--filter", "library", code=1)
+            name = self.WAYS[way].split(" (")[0]
+            self.assertIn(f"loading it changes settings of the whole process: {name}", " ".join(said.stdout.split()))
+
+        self.all_of(("round", "denormals", "environment", "umask", "mask", "products", "reductions"), check)
 
     def test_in_a_later_step(self):
         _, plain = self.train_with("", runs="plain", code=0)

@@ -103,7 +103,7 @@ TEST_CASE("A family that silently computes other numbers") {
                 {"draws are floats", "rounding", "every value of rsample is a Float number"},
                 {"decides on the host", "host-reads", "rsample", Outcome::kWarning},
                 {"parameter without a name", "registered", "neither a registered parameter nor an input"},
-                {"switches gradients off", "call-settings", "posterior (gradient mode)"},
+                {"switches gradients off", "call-settings", "posterior (the recording of gradients)"},
                 {"draws about the batch's mean", "rows", "rsample of an example has a gradient in 'params'"},
             });
 }

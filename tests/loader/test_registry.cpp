@@ -12,8 +12,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <set>
 
 #include "files.h"
+#include "plugins/library.h"
 #include "support/fake_build.h"
 
 namespace variform::plugins {
@@ -41,6 +43,22 @@ std::string error_of(const std::function<void()>& call) {
   }
   FAIL("expected an Error");
   return {};
+}
+
+TEST_CASE("the libraries that a loaded plugin needs, directly or not") {
+  const Registry registry(only({built("good.so")}));
+  REQUIRE(registry.find(Kind::kEncoder, "steady").size() == 1);  // loads it
+  const auto has = [](const std::set<std::filesystem::path>& libraries, const std::string& begin) {
+    return std::any_of(libraries.begin(), libraries.end(), [&](const std::filesystem::path& library) {
+      return library.filename().string().starts_with(begin) && std::filesystem::exists(library);
+    });
+  };
+  const auto libraries = libraries_of(built("good.so"));
+  CHECK(has(libraries, "libvariform-sdk.so"));
+  CHECK(has(libraries, "libc10.so"));
+  CHECK(has(libraries, "libc.so"));  // needed by all others
+  CHECK_FALSE(libraries.contains(built("good.so")));
+  CHECK(libraries_of("/nowhere/at/all.so").empty());
 }
 
 TEST_CASE("a plugin is found by its manifest and loaded when it is needed") {

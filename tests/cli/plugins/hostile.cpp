@@ -2,8 +2,8 @@
 // constructor, posterior, rsample, nll, decode, backward, posterior-destructor, destructor. Ways that end: exit, _exit,
 // _Exit, quick_exit, abort, terminate, throw, int, segv, recursion, fpe, ill, bus, kill, pthread_exit, loop, sleep, frames.
 // Ways that change what is not theirs: round, denormals, traps, dtype, gradients, threads, folder, locale, environment,
-// handler, mask, umask, stdout, stderr, limit, alarm, generator, deterministic, print. STEP: of the training, 0 without it;
-// "first": at every call, from the first on.
+// handler, mask, umask, stdout, stderr, limit, alarm, generator, deterministic, vectors, products, tf32, reductions, cudnn,
+// onednn, print. STEP: of the training, 0 without it; "first": at every call, from the first on.
 
 #include <variform/gaussian_posterior.h>
 #include <variform/plugin.h>
@@ -82,6 +82,14 @@ void change(const std::string& way) {
   if (way == "alarm") ::alarm(1000);
   if (way == "generator") at::rand({1});
   if (way == "deterministic") at::globalContext().setDeterministicAlgorithms(true, true);
+  if (way == "vectors") _MM_SET_ROUNDING_MODE(_MM_ROUND_UP);
+  if (way == "products") at::globalContext().setFloat32MatmulPrecision("medium");
+  if (way == "tf32")
+    at::globalContext().setFloat32Precision(at::Float32Backend::CUDA, at::Float32Op::MATMUL,
+                                            at::Float32Precision::TF32);
+  if (way == "reductions") at::globalContext().setAllowBF16ReductionCuBLAS(false, false);
+  if (way == "cudnn") at::globalContext().setDeterministicCuDNN(true);
+  if (way == "onednn") at::globalContext().setUserEnabledMkldnn(false);
   if (way == "print") std::puts("{\"not\": \"json\"}");
   if (way == "mask") {
     sigset_t set;

@@ -1,6 +1,6 @@
 #pragma once
 // Which function of which component is being called: for the words of a program that ends, hangs, or is told to end in
-// the midst of it. The engine keeps this record (Model does for all that goes through it); plugins need nothing of it.
+// the midst of it. Model and the engine keep this record. Between the two alone: not installed, and no part of the SDK.
 
 #include <variform/types.h>
 
