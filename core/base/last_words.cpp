@@ -72,8 +72,8 @@ void leave_mark(const SignalText& text) {
   add_to("log.txt", text);
 }
 
-// Several threads may crash at once (in at::parallel_for): the first one speaks and ends the process, the others wait for
-// that. False: this thread is the first one, and its own words have ended it.
+// Several threads may crash at once (in at::parallel_for): the first one speaks and ends the process, the others wait
+// for that. False: this thread is the first one, and its own words have ended it.
 bool is_first_to_report() {
   pid_t first = 0;
   const pid_t thread = ::gettid();

@@ -84,47 +84,9 @@ constexpr std::array<Exactness, 9> kExactness{
      {at::Float32Backend::MKLDNN, at::Float32Op::CONV, "in convolutions on the CPU"},
      {at::Float32Backend::MKLDNN, at::Float32Op::RNN, "in recurrent networks on the CPU"}}};
 
-struct Precisions {
-  std::array<at::Float32Precision, kExactness.size()> values{};
-  at::Float32MatmulPrecision of_products = at::Float32MatmulPrecision::HIGHEST;
-  bool tf32_in_cudnn = true;
-};
-
-Precisions precisions_now() {
-  const at::Context& context = at::globalContext();
-  Precisions now;
-  for (std::size_t i = 0; i < kExactness.size(); ++i)
-    now.values[i] = context.float32Precision(kExactness[i].backend, kExactness[i].op);
-  try {
-    now.of_products = context.float32MatmulPrecision();
-    now.tf32_in_cudnn = context.allowTF32CuDNN();
-  } catch (const c10::Error&) {  // both sorts were used: the newer ones are those that count
-  }
-  return now;
-}
-
 // Nothing said means exact.
 std::string precision_name(at::Float32Precision precision) {
   return precision == at::Float32Precision::NONE ? "ieee" : at::precision2str(precision);
-}
-
-void restore_precisions(const Precisions& before, std::vector<base::Change>& changes) {
-  const Precisions now = precisions_now();
-  std::string was, became;
-  for (std::size_t i = 0; i < kExactness.size(); ++i) {
-    const std::string old_name = precision_name(before.values[i]), name = precision_name(now.values[i]);
-    if (old_name == name) continue;
-    was += (was.empty() ? "" : ", ") + old_name + " " + kExactness[i].name;
-    became += (became.empty() ? "" : ", ") + name + " " + kExactness[i].name;
-  }
-  if (was.empty()) return;
-  constexpr const char* kNames[] = {"highest", "high", "medium"};
-  at::Context& context = at::globalContext();
-  context.setFloat32MatmulPrecision(kNames[static_cast<int>(before.of_products)]);
-  context.setAllowTF32CuDNN(before.tf32_in_cudnn);
-  for (std::size_t i = 0; i < kExactness.size(); ++i)
-    context.setFloat32Precision(kExactness[i].backend, kExactness[i].op, before.values[i]);
-  changes.push_back({"LibTorch's precision of float32", was, became, true});
 }
 
 }  // namespace
@@ -134,9 +96,15 @@ struct AmbientState::Kept {
     bool on;
     at::ScalarType dtype;
   };
+  struct Precisions {
+    std::array<at::Float32Precision, kExactness.size()> values{};
+    at::Float32MatmulPrecision of_products = at::Float32MatmulPrecision::HIGHEST;
+    bool tf32_in_cudnn = true;
+  };
   static Autocasting autocasting_now(at::DeviceType device) {
     return {at::autocast::is_autocast_enabled(device), at::autocast::get_autocast_dtype(device)};
   }
+  static Precisions precisions_now();
 
   base::ProcessState process = base::ProcessState::now();
   caffe2::TypeMeta dtype = c10::get_default_dtype();
@@ -155,7 +123,40 @@ struct AmbientState::Kept {
  private:
   void restore_autograd(std::vector<base::Change>& changes) const;
   void restore_context(std::vector<base::Change>& changes) const;
+  void restore_precisions(std::vector<base::Change>& changes) const;
 };
+
+AmbientState::Kept::Precisions AmbientState::Kept::precisions_now() {
+  const at::Context& context = at::globalContext();
+  Precisions now;
+  for (std::size_t i = 0; i < kExactness.size(); ++i)
+    now.values[i] = context.float32Precision(kExactness[i].backend, kExactness[i].op);
+  try {
+    now.of_products = context.float32MatmulPrecision();
+    now.tf32_in_cudnn = context.allowTF32CuDNN();
+  } catch (const c10::Error&) {  // both sorts were used: the newer ones are those that count
+  }
+  return now;
+}
+
+void AmbientState::Kept::restore_precisions(std::vector<base::Change>& changes) const {
+  const Precisions now = precisions_now();
+  std::string was, became;
+  for (std::size_t i = 0; i < kExactness.size(); ++i) {
+    const std::string old_name = precision_name(precisions.values[i]), name = precision_name(now.values[i]);
+    if (old_name == name) continue;
+    was += (was.empty() ? "" : ", ") + old_name + " " + kExactness[i].name;
+    became += (became.empty() ? "" : ", ") + name + " " + kExactness[i].name;
+  }
+  if (was.empty()) return;
+  constexpr const char* kNames[] = {"highest", "high", "medium"};
+  at::Context& context = at::globalContext();
+  context.setFloat32MatmulPrecision(kNames[static_cast<int>(precisions.of_products)]);
+  context.setAllowTF32CuDNN(precisions.tf32_in_cudnn);
+  for (std::size_t i = 0; i < kExactness.size(); ++i)
+    context.setFloat32Precision(kExactness[i].backend, kExactness[i].op, precisions.values[i]);
+  changes.push_back({"LibTorch's precision of float32", was, became, true});
+}
 
 void AmbientState::Kept::restore_autograd(std::vector<base::Change>& changes) const {
   const c10::AutogradState present = c10::AutogradState::get_tls_state();
@@ -197,7 +198,7 @@ void AmbientState::Kept::restore_context(std::vector<base::Change>& changes) con
     changes.push_back({kSettings[i].name, name(settings[i]), name(settings_present[i]), true});
     kSettings[i].set(context, settings[i]);
   }
-  restore_precisions(precisions, changes);
+  restore_precisions(changes);
   if (const int now = at::get_num_threads(); now != threads) {
     at::set_num_threads(threads);
     changes.push_back({"the number of threads", std::to_string(threads), std::to_string(now),

@@ -25,7 +25,7 @@ struct Opened {
 /// here; no other code of it but its entry. `rebuild` is the advice for a plugin of another build.
 Opened open_plugin(const std::filesystem::path& path, const Manifest& manifest, const std::string& rebuild);
 
-/// The files of the libraries that a loaded one needs, directly or through others, where the system's loader found them.
+/// The files of the libraries that a loaded one needs, directly or through others, where the loader found them.
 std::set<std::filesystem::path> libraries_of(const std::filesystem::path& path);
 
 /// Empty if the descriptor is sound in itself (nothing null, no duplicate, kinds and counts in range); else a clause.
