@@ -63,9 +63,9 @@ int import_command(const Common& common, ImportCommand command) {
   command.import.memory = common.memory;
   if (command.import.file.extension() != ".h5")
     throw config::Error("error: --out must end with .h5, found " + command.import.file.string());
+  watch_signals();
   for (const char* suffix : {".h5", ".toml"})
     base::require_writable(fs::path(command.import.file).replace_extension(suffix));
-  watch_signals();
   std::optional<data::Imported> made;
   int64_t done = 0;
   {

@@ -51,7 +51,7 @@ void check_sign_of_kl(Rig& rig, const Case& test) {
   const Terms terms = evaluate(rig, batch_of(rig.data(4, test.seed)), test.seed);
   const Tensor *const nll = part_of(terms, "nll"), *const kl = part_of(terms, "kl");
   const std::optional<Tensor> beta = rig.as<Objective>().beta();
-  if (!nll || !kl || !beta) return;
+  if (!nll || !kl || !beta || !(item(*beta) > 0)) return;
   const double weighted = item(*beta) * item(kl->mean()), loss = item(terms.loss.mean()),
                rounding = 1e-9 * (std::abs(item(nll->mean())) + std::abs(weighted));
   if (std::abs(weighted) > 4 * rounding && std::abs(loss - (item(nll->mean()) - weighted)) <= rounding)

@@ -160,9 +160,9 @@ class Guests(ProgramTest):
     def test_what_could_not_be_tried_is_said_and_tried_again(self):
         for _ in range(2):
             result = self.run_program("train", "small.toml", "train.steps=1", "--no-figures",
-                                      "model.family={ type = \"faulty\", fault = \"marginals throw\" }",
+                                      "model.family={ type = \"faulty\", fault = \"dtype\" }",
                                       "--plugin", DISTRIBUTIONS, env={"XDG_CACHE_HOME": str(self.folder / "cache")})
-            self.assertIn("runs: there is no such table", result.stderr)
+            self.assertIn("dtypes: in a Double model location is Float", result.stderr)
             self.assertIn("not tried, because they build on tests that did not pass: ", result.stderr)
             self.assertIn(TRIED, result.stderr)
 

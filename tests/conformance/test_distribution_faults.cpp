@@ -53,8 +53,15 @@ TEST_CASE("Densities are looked at where draws tell something of them") {
 }
 
 TEST_CASE("What is found before a first training") {
-  // Modes are put back, so that a switched one keeps nothing else from being looked at.
-  check_quickly(kFile, "family:faulty", {"switches gradients off", "call-settings", ""});
+  {  // Modes are put back, so that a switched one keeps nothing else from being looked at.
+    RunOptions options;
+    options.components = {"family:faulty"};
+    options.settings["family:faulty"]["fault"] = "switches gradients off";
+    options.quick = 60;
+    const Results results = run(faulty_plugin(kFile), options);
+    CAPTURE(text_of(results, false));
+    CHECK(found_in(results) == std::set<std::string>{"call-settings: fail", "gradients: fail"});
+  }
   check_quickly(kFile, "family:faulty", {"sum of marginals", "marginals", ""});
   check_quickly(kFile, "likelihood:faulty", {"hessian", "hessian", ""});
   CHECK(is_decisive("hessian"));
