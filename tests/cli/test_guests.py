@@ -159,7 +159,7 @@ class Guests(ProgramTest):
 
     def test_what_could_not_be_tried_is_said_and_tried_again(self):
         for _ in range(2):
-            result = self.run_program("train", "small.toml", "train.steps=1", "--no-figures",
+            result = self.run_program("train", "small.toml", "train.steps=1", "--no-figures", "--overwrite",
                                       "model.family={ type = \"faulty\", fault = \"dtype\" }",
                                       "--plugin", DISTRIBUTIONS, env={"XDG_CACHE_HOME": str(self.folder / "cache")})
             self.assertIn("dtypes: in a Double model location is Float", result.stderr)

@@ -342,7 +342,7 @@ class Changed(Guests):
             self.assertIn(f"warning: likelihood hostile ({NAME}), in nll, at step 18, {said}", result.stderr)
             self.assertEqual(self.losses(run)[:18], self.losses(plain)[:18])
         result, _ = self.train_with("nll threads 18", runs="runs-threads", code=0)
-        self.assertIn("warning: a component, up to step 19, changed what belongs to the whole program: "
+        self.assertIn("warning: a component, up to step 20, changed what belongs to the whole program: "
                       + self.WAYS["threads"], result.stderr)
 
     def test_in_an_evaluation(self):
