@@ -16,6 +16,7 @@ class Descriptor {
     return *this;
   }
   ~Descriptor() { close(); }
+  bool open() const { return number_ >= 0; }
   int get() const { return number_; }
   void close() {
     if (number_ >= 0) ::close(std::exchange(number_, -1));

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "base/descriptor.h"
+#include "base/retry.h"
 
 namespace variform::base {
 namespace {
@@ -49,7 +50,10 @@ struct Child {
   const rlimit no_core{0, 0}, most_output{kMostOutput, kMostOutput};
   ::setrlimit(RLIMIT_CORE, &no_core);
   ::setrlimit(RLIMIT_FSIZE, &most_output);
-  if (const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC); nothing >= 0)
+  // The program's handlers are not the function's business.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGXCPU, SIGPIPE, SIGXFSZ})
+    ::signal(signal, SIG_DFL);
+  if (const int nothing = retried([] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }); nothing >= 0)
     ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
@@ -87,7 +91,8 @@ Child start(const std::function<std::string()>& function, std::size_t index,
 std::string tail_of(int file) {
   const off_t size = ::lseek(file, 0, SEEK_END);
   std::string text(static_cast<std::size_t>(std::min<off_t>(std::max<off_t>(size, 0), kKeptOutput)), '\0');
-  const ssize_t got = ::pread(file, text.data(), text.size(), size - static_cast<off_t>(text.size()));
+  const ssize_t got = retried(
+      [&] { return ::pread(file, text.data(), text.size(), size - static_cast<off_t>(text.size())); });
   text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   return text;
 }
@@ -122,7 +127,8 @@ Ended finish(Child& child, bool timed_out) {
   const auto [status, over] = reap(child);
   Ended ended;
   ended.answered = is_whole(child);
-  ended.timed_out = !ended.answered && (timed_out || over);
+  const bool used_up = WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU;
+  ended.timed_out = !ended.answered && (timed_out || over || used_up);
   if (ended.answered) child.text.pop_back();
   ended.answer = std::move(child.text);
   ended.ending = ending_of(status);
@@ -174,6 +180,15 @@ std::vector<Ended> run_in_processes(const std::vector<std::function<std::string(
     running.erase(running.begin() + static_cast<std::ptrdiff_t>(which));
   }
   return results;
+}
+
+double seconds_of_children() {
+  rusage used{};
+  ::getrusage(RUSAGE_CHILDREN, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
 long printed_bytes() {

@@ -12,8 +12,9 @@ namespace variform::base {
 
 /// How a child ended.
 struct Ended {
-  bool answered = false;   ///< it ran to its end; `answer` is what the function returned
-  bool timed_out = false;  ///< it was killed when its time was over
+  bool answered = false;  ///< it ran to its end; `answer` is what the function returned
+  bool timed_out =
+      false;  ///< it was killed when its time was over, or a processor's that it had set itself (RLIMIT_CPU)
   std::string answer;
   std::string ending;  ///< without an answer: "was killed by signal 11 (Segmentation fault)"
   std::string output;  ///< what it wrote to stdout and stderr, at most the last 1000 bytes
@@ -24,6 +25,9 @@ struct Ended {
 /// Throws std::system_error if no child can be made.
 std::vector<Ended> run_in_processes(const std::vector<std::function<std::string()>>& functions, int jobs,
                                     std::chrono::milliseconds limit);
+
+/// Of a processor, that the children of this process have taken which have ended.
+double seconds_of_children();
 
 /// In a child: how many bytes it has printed so far.
 long printed_bytes();

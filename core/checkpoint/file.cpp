@@ -2,7 +2,6 @@
 #include "file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,60 +10,19 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
-#include <string_view>
 #include <utility>
 
-#include "config/file.h"
+#include "base/descriptor.h"
+#include "base/file.h"
+#include "base/retry.h"
 
 namespace variform::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kTemporarySuffix = ".variform-tmp";
-
-template <typename Call>
-auto retried(Call call) {
-  auto result = call();
-  while (result == -1 && errno == EINTR) result = call();
-  return result;
-}
-
-class Descriptor {
- public:
-  Descriptor(const fs::path& path, int flags)
-      : fd_(retried([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); })) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  bool open() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-  // Not retried: on Linux the descriptor is gone even if close says EINTR.
-  bool close() { return ::close(std::exchange(fd_, -1)) == 0 || errno == EINTR; }
-
- private:
-  int fd_;
-};
-
-// Removes the temporary file unless it has become the real one.
-class Temporary {
- public:
-  explicit Temporary(fs::path path) : path_(std::move(path)) {}
-  ~Temporary() {
-    if (!kept_) ::unlink(path_.c_str());
-  }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-  const fs::path& path() const { return path_; }
-  void keep() { kept_ = true; }
-
- private:
-  fs::path path_;
-  bool kept_ = false;
-};
+using base::Descriptor;
+using base::retried;
 
 fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
@@ -96,6 +54,9 @@ std::string advice(int reason, const fs::path& folder, std::uintmax_t needed) {
     case EPERM: return "make the folder " + where + " writable or choose another one";
     case EROFS: return "the file system is read-only, choose another folder";
     case ENOENT: return "create the folder " + where + " first";
+    case ELOOP: return "remove the link or choose another name";
+    case EISDIR:
+    case EEXIST: return "choose another name";
     case ENOTDIR: return "part of the path is a file, choose another folder";
     default: return "check the disk or choose another folder";
   }
@@ -106,31 +67,26 @@ std::string advice(int reason, const fs::path& folder, std::uintmax_t needed) {
   const fs::path folder = folder_of(path);
   std::error_code ignored;
   const std::string kept = renamed ? "the new file is in place but may not survive a power cut"
+                           : base::is_special(path)    ? "it is no regular file"
                            : fs::exists(path, ignored) ? "the former file is untouched"
                                                        : "no file was left behind";
   throw Error("\"" + path.string() + "\" (" + readable(needed) + ") could not be written: " + what + ": " +
-              std::strerror(reason) + "; " + free_space(folder) + "; " + kept + "; " +
+              base::reason_of(reason) + "; " + free_space(folder) + "; " + kept + "; " +
               advice(reason, folder, needed) + ".");
 }
 
-// Another writer of the same name (or a dead one with a recycled process id) makes a number taken.
-fs::path unused_temporary(const fs::path& path) {
-  const std::string stem = "." + path.filename().string() + "." + std::to_string(::getpid()) + "-";
-  for (int number = 0;; ++number) {
-    fs::path candidate = folder_of(path) / (stem + std::to_string(number) + std::string(kTemporarySuffix));
-    struct stat status;
-    if (::lstat(candidate.c_str(), &status) != 0) return candidate;
-  }
+void require_replaceable(const fs::path& path, std::uintmax_t size) {
+  if (const int problem = base::not_replaceable(path)) fail(path, "it is not replaced", problem, size);
 }
 
 // `done` counts, over several calls.
-void write_all(const Descriptor& file, const std::vector<Placed>& pieces, std::uint64_t size,
-               std::size_t& done, const fs::path& path) {
+void write_all(int file, const std::vector<Placed>& pieces, std::uint64_t size, std::size_t& done,
+               const fs::path& path) {
   constexpr std::size_t kMost = std::size_t{1} << 26;
   for (auto [at, bytes] : pieces) {
     while (!bytes.empty()) {
       const ssize_t written = retried([&] {
-        return ::pwrite(file.get(), bytes.data(), std::min(bytes.size(), kMost), static_cast<off_t>(at));
+        return ::pwrite(file, bytes.data(), std::min(bytes.size(), kMost), static_cast<off_t>(at));
       });
       if (written <= 0) {  // 0 is no progress on a regular file
         const int reason = written == 0 ? EIO : errno;
@@ -145,38 +101,50 @@ void write_all(const Descriptor& file, const std::vector<Placed>& pieces, std::u
 }
 
 // The disk may begin with what is written so far; a wish, whose failure fsync() will tell.
-void start_flushing([[maybe_unused]] const Descriptor& file) {
+void start_flushing([[maybe_unused]] int file) {
 #if defined(__linux__)
-  ::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  ::sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
 #endif
 }
 
 // Makes a finished temporary file durable, then the real one.
-void publish(Descriptor& file, Temporary& temporary, const fs::path& path, std::uintmax_t size) {
-  if (retried([&] { return ::fsync(file.get()); }) != 0) fail(path, "flushing to disk failed", errno, size);
-  if (!file.close()) fail(path, "closing the temporary file failed", errno, size);
-  if (::rename(temporary.path().c_str(), path.c_str()) != 0)
-    fail(path, "renaming the temporary file failed", errno, size);
-  temporary.keep();
-  const Descriptor folder(folder_of(path), O_RDONLY | O_DIRECTORY);
-  const bool synced = folder.open() && retried([&] { return ::fsync(folder.get()); }) == 0;
-  // EINVAL: a file system that cannot sync folders; EACCES: a folder that may be written but not listed.
-  if (!synced && errno != EINVAL && errno != EACCES)
-    fail(path, "flushing the folder to disk failed", errno, size, true);
+void publish(base::Temporary& temporary, const fs::path& path, std::uintmax_t size) {
+  if (const int problem = temporary.become(path))
+    fail(path, "giving the finished file its name failed", problem, size, !fs::exists(temporary.path()));
 }
 
-// A character device, such as /dev/null, takes bytes wherever they belong; what is a stream does not.
-void write_to_device(std::uint64_t size, const std::vector<Placed>& first, const std::vector<Placed>& rest,
-                     const fs::path& path) {
-  std::error_code ignored;
-  if (!fs::is_character_file(path, ignored))
-    throw Error("\"" + path.string() +
-                "\" is no regular file, and what is written in pieces needs one; name another.");
-  const Descriptor file(path, O_WRONLY);
-  if (!file.open()) fail(path, "it cannot be opened", errno, size);
-  std::size_t done = 0;
-  write_all(file, first, size, done, path);
-  write_all(file, rest, size, done, path);
+// Where bytes go one after the other: a device, a FIFO, standard output.
+class Stream {
+ public:
+  Stream(const fs::path& path, std::uintmax_t size)
+      : path_(path), size_(size), file_(base::open_special(path)) {
+    if (!file_.open()) fail(path, "it cannot be opened", errno, size);
+  }
+  void write(std::span<const std::byte> bytes) {
+    if (const int problem = base::write_all(file_.get(), bytes))
+      fail(path_, "writing stopped", problem, size_);
+  }
+
+ private:
+  const fs::path& path_;
+  const std::uintmax_t size_;
+  const Descriptor file_;
+};
+
+void write_to_stream(std::uint64_t size, std::vector<Placed> pieces, const fs::path& path) {
+  std::sort(pieces.begin(), pieces.end(), [](const Placed& a, const Placed& b) { return a.at < b.at; });
+  Stream stream(path, size);
+  std::uint64_t at = 0;
+  const auto fill_up = [&](std::uint64_t end) {
+    stream.write(std::vector<std::byte>(end > at ? end - at : 0));
+    at = std::max(at, end);
+  };
+  for (const Placed& piece : pieces) {
+    fill_up(piece.at);
+    stream.write(piece.bytes);
+    at += piece.bytes.size();
+  }
+  fill_up(size);
 }
 
 }  // namespace
@@ -187,37 +155,36 @@ void commit(std::span<const std::byte> bytes, const fs::path& path) {
 }
 
 void commit(std::uint64_t size, const std::vector<Placed>& first,
-            const std::function<std::vector<Placed>()>& rest, const fs::path& named) {
-  const config::WriteTarget target = config::write_target(named);
-  const fs::path& path = target.path;
-  if (target.is_special) {
-    write_to_device(size, first, rest(), path);
+            const std::function<std::vector<Placed>()>& rest, const fs::path& path) {
+  if (base::is_special(path)) {
+    std::vector<Placed> pieces = rest();
+    pieces.insert(pieces.end(), first.begin(), first.end());
+    write_to_stream(size, std::move(pieces), path);
     return;
   }
-  const fs::path temporary_path = unused_temporary(path);
-  Descriptor file(temporary_path, O_WRONLY | O_CREAT | O_EXCL);
-  if (!file.open()) fail(path, "no temporary file can be created beside it", errno, size);
-  Temporary temporary(temporary_path);
+  require_replaceable(path, size);
+  base::Temporary temporary(folder_of(path), base::Temporary::Kind::kFile);
+  if (temporary.error()) fail(path, "no temporary file can be created beside it", temporary.error(), size);
   std::size_t done = 0;
-  write_all(file, first, size, done, path);
-  start_flushing(file);
-  write_all(file, rest(), size, done, path);
-  publish(file, temporary, path, size);
+  write_all(temporary.descriptor(), first, size, done, path);
+  start_flushing(temporary.descriptor());
+  write_all(temporary.descriptor(), rest(), size, done, path);
+  publish(temporary, path, size);
 }
 
-bool commit(const std::function<bool(const fs::path&)>& fill, const fs::path& named) {
-  const fs::path path = config::write_target(named).path;
-  std::error_code unknown;
-  if (fs::exists(path, unknown) && !fs::is_regular_file(path, unknown))
-    throw Error("\"" + path.string() +
-                "\" is no regular file, and what is written in pieces needs one; name another.");
-  Temporary temporary(unused_temporary(path));
+bool commit(const std::function<bool(const fs::path&)>& fill, const fs::path& path) {
+  const bool is_stream = base::is_special(path);
+  if (!is_stream) require_replaceable(path, 0);
+  base::Temporary temporary(is_stream ? fs::temp_directory_path() : folder_of(path),
+                            base::Temporary::Kind::kName);
   if (!fill(temporary.path())) return false;
+  if (is_stream) {
+    Stream stream(path, fs::file_size(temporary.path()));
+    read_file(temporary.path(), [&](std::span<const std::byte> bytes) { stream.write(bytes); });
+    return true;
+  }
   std::error_code ignored;
-  const std::uintmax_t size = fs::file_size(temporary.path(), ignored);
-  Descriptor file(temporary.path(), O_RDONLY);
-  if (!file.open()) fail(path, "the temporary file cannot be opened again", errno, size);
-  publish(file, temporary, path, size);
+  publish(temporary, path, fs::file_size(temporary.path(), ignored));
   return true;
 }
 
@@ -225,28 +192,12 @@ void fail_to_write(const fs::path& path, const std::string& what, int reason, st
   fail(path, what, reason, needed);
 }
 
-int clean_temporaries(const fs::path& folder) {
-  std::vector<fs::path> left;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (name.starts_with('.') && name.ends_with(kTemporarySuffix)) left.push_back(entry->path());
-  }
-  int removed = 0;
-  for (const fs::path& path : left) removed += !error && fs::remove(path, error);
-  if (error) {
-    throw Error("temporary files in \"" + folder.string() + "\" could not be removed: " + error.message() +
-                "; check that the folder exists and is writable.");
-  }
-  return removed;
-}
-
 void read_file(const fs::path& path, const std::function<void(std::span<const std::byte>)>& consume) {
   const auto refuse = [&path](int reason) {
     throw Error("\"" + path.string() + "\" could not be read: " + std::strerror(reason) +
                 "; check the path and its permissions.");
   };
-  const Descriptor file(path, O_RDONLY);
+  const Descriptor file(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
   if (!file.open()) refuse(errno);
   std::vector<std::byte> piece(std::size_t{1} << 20);
   for (;;) {

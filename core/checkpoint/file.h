@@ -39,7 +39,7 @@ void commit(std::uint64_t size, const std::vector<Placed>& first,
             const std::function<std::vector<Placed>()>& rest, const std::filesystem::path& path);
 
 // The same for a file that is too large for memory: `fill` writes it under the name of the temporary file,
-// which it creates; when it returns false or throws, `path` is left as it was. Returns what `fill` returned.
+// which it creates and which must not be there; when it returns false or throws, `path` is left as it was. Returns what `fill` returned.
 bool commit(const std::function<bool(const std::filesystem::path& temporary)>& fill,
             const std::filesystem::path& path);
 
@@ -47,10 +47,6 @@ bool commit(const std::function<bool(const std::filesystem::path& temporary)>& f
 // bytes.
 [[noreturn]] void fail_to_write(const std::filesystem::path& path, const std::string& what, int reason,
                                 std::uintmax_t needed);
-
-// Removes the temporary files that killed writers left in `folder`; returns how many. Only for a folder into
-// which nobody is writing.
-int clean_temporaries(const std::filesystem::path& folder);
 
 // Throws Error if the file is missing or cannot be read.
 std::vector<std::byte> read_file(const std::filesystem::path& path);

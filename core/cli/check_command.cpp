@@ -1,11 +1,19 @@
 // check: a plugin's conformance, or a config's.
 
+#include <elf.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/guests.h"
 #include "config/load.h"
 #include "conformance/run.h"
 
@@ -13,9 +21,10 @@ namespace variform::cli {
 namespace {
 
 struct CheckOptions {
-  std::vector<std::string> arguments;
+  std::vector<std::string> arguments, components;
   conformance::RunOptions run;
   bool all = false, list = false, markdown = false;
+  int64_t quick = 0;  // seconds
 };
 
 // "family:student-t.df=3"
@@ -27,7 +36,32 @@ void add_setting(conformance::RunOptions& run, const std::string& text) {
   run.settings[text.substr(0, dot)][text.substr(dot + 1, equals - dot - 1)] = text.substr(equals + 1);
 }
 
+// "1,28,28", "[1, 28, 28]" or "784".
+Shape shape_of(const std::string& text) {
+  Shape shape;
+  std::string digits;
+  for (char c : text + ",") {
+    if (c >= '0' && c <= '9') digits += c;
+    else if (std::string_view(",x[] ").find(c) == std::string_view::npos || digits.size() > 9) return {};
+    else if (!digits.empty()) shape.push_back(std::stoll(std::exchange(digits, {})));
+  }
+  return std::find(shape.begin(), shape.end(), 0) == shape.end() ? shape : Shape{};
+}
+
+// With a plugin, --data is no folder: there are no data.
+void read_sizes(const Common& common, CheckOptions& options) {
+  if (common.data.empty()) return;
+  options.run.wanted.data = shape_of(common.data.back());
+  if (options.run.wanted.data.empty())
+    throw config::Error(
+        "error: check of a plugin takes --data as the shape of one example, such as 1,28,28 or 784; found '" +
+        common.data.back() + "'. It needs no data set.");
+}
+
 int check_plugin(const Common& common, CheckOptions options) {
+  read_sizes(common, options);
+  options.run.quick = static_cast<double>(options.quick);
+  options.run.components.insert(options.components.begin(), options.components.end());
   if (!std::filesystem::is_regular_file(options.arguments.front()))
     throw config::Error("error: there is no file " + options.arguments.front() + ".");
   for (std::size_t i = 1; i < options.arguments.size(); ++i) add_setting(options.run, options.arguments[i]);
@@ -37,14 +71,14 @@ int check_plugin(const Common& common, CheckOptions options) {
   } catch (const Error& error) {
     throw config::Error(std::string("error: ") + error.what() + ".");
   }
-  write_result(common.json ? conformance::json_of(results).dump(2)
+  write_result(common.json ? json_text(conformance::json_of(results))
                            : fitted(conformance::text_of(results, options.all)));
   return results.conforms() ? kDone : kFailed;
 }
 
 int list_tests(const Common& common, bool markdown) {
   write_result(markdown      ? conformance::tests_markdown()
-               : common.json ? conformance::tests_json().dump(2)
+               : common.json ? json_text(conformance::tests_json())
                              : fitted(conformance::tests_text()));
   return kDone;
 }
@@ -56,11 +90,22 @@ bool is_study(const std::vector<std::string>& arguments) {
   return !split.files.empty() && config::load(split.files, split.overrides, ignored).find("study") != nullptr;
 }
 
+// Whatever its name is: a plugin may have any where it is named itself. Pipes are configs.
+bool is_about_a_plugin(const CheckOptions& options) {
+  const std::string& name = options.arguments.front();
+  if (options.quick > 0 || !options.components.empty() || name.ends_with(".so")) return true;
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(name, error)) return false;
+  std::string begin(SELFMAG, '\0');
+  std::ifstream(name, std::ios::binary).read(begin.data(), SELFMAG);
+  return begin == ELFMAG;
+}
+
 int check_command(const Common& common, const CheckOptions& options) {
   if (options.list) return list_tests(common, options.markdown);
   if (options.arguments.empty())
     throw config::Error("error: check takes a plugin (PLUGIN.so) or a config (CONFIG.toml).");
-  if (options.arguments.front().ends_with(".so")) return check_plugin(common, options);
+  if (is_about_a_plugin(options)) return check_plugin(common, options);
   return is_study(options.arguments) ? check_study(common, options.arguments)
                                      : check_config(common, options.arguments);
 }
@@ -70,14 +115,27 @@ int check_command(const Common& common, const CheckOptions& options) {
 void add_check_command(Command app, Common& common, Action& action) {
   auto options = std::make_shared<CheckOptions>();
   options->run.jobs = 2;
-  Command check = app.add_command("check",
-                                  "Conformance of a plugin (PLUGIN.so), or a config built and run for one "
-                                  "step (CONFIG.toml); a study is tried "
-                                  "without training");
+  Command check =
+      app.add_command("check",
+                      "Conformance of a plugin (PLUGIN.so), or a config built and run for one "
+                      "step (CONFIG.toml); a study is tried "
+                      "without training. Of a plugin, --data is the shape of one example (1,28,28)");
   check.add_option("what", options->arguments,
                    "PLUGIN.so [KIND:ID.PARAMETER=VALUE...], or CONFIG.toml [more.toml...] [a.b=VALUE...]");
   const char* group = "Of a plugin";
   check.add_option("--filter", options->run.filter, "Only tests or components whose name contains this")
+      .group(group);
+  check.add_option("--component", options->components, "Only this component, KIND:ID; may be repeated")
+      .repeatable()
+      .group(group);
+  check
+      .add_option("--latent", options->run.wanted.latent,
+                  "Latent dimension that components are built with; 0: a usual one")
+      .non_negative()
+      .group(group);
+  check
+      .add_flag("--quick{" + std::to_string(kQuickSeconds) + "}", options->quick,
+                "Only what precedes the first training with a plugin, in 4 s at most; --quick=N: in N s")
       .group(group);
   check.add_flag("--all", options->all, "Show also what passed and what does not apply").group(group);
   check.add_flag("--in-process", options->run.in_process, "No processes of their own, for a debugger")

@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include "plugins/registry.h"
 #include "train/judging.h"
 #include "train/session.h"
 
 namespace variform::cli {
 
+/// README.md has the table.
 inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130;
 
 /// Options that every command understands.
@@ -23,12 +25,15 @@ struct Common {
   double memory = 0;                 ///< --memory, in GB; 0: not given
   int64_t threads = 0;               ///< --threads; 0: the config's
   bool quiet = false;
+  int64_t verbose = 0;  ///< -v; from 2 on errors show stack frames
   bool json = false;
   std::vector<std::string> arguments;  ///< the command line, for environment.json
 
   train::Places places() const;
-  /// The plugins at hand; `config_paths` as in [plugins].paths. Warns about named plugins that are refused.
-  std::unique_ptr<plugins::Registry> registry(const std::vector<std::string>& config_paths = {}) const;
+  /// The plugins at hand; `config_paths` as in [plugins].paths of the file `config`. Warns about named plugins that are
+  /// refused, and named places that are not there.
+  std::unique_ptr<plugins::Registry> registry(const std::vector<plugins::ConfigPath>& config_paths = {},
+                                              const std::string& config = {}) const;
 };
 
 /// What the chosen command does; set by its callback.
@@ -47,13 +52,17 @@ void add_show_command(Command data, Common& common, Action& action);    // data 
 void add_new_command(Command app, Common& common, Action& action);      // new
 void add_study_commands(Command app, Common& common, Action& action);   // study, report
 
-/// True after Ctrl-C and after every other signal that asks a process to end or a queue sends before it takes the
-/// machine away: TERM, HUP (unless started by nohup), USR1, USR2, QUIT, XCPU, and PIPE, when nobody reads what is
-/// written.
-bool interrupted();
-/// Installs the handlers. However many such signals come, work ends in order; only Ctrl-C's third ends the process at
-/// once.
+/// Installs the handlers of the signals that ask a process to end, or that a queue sends before it takes the machine away:
+/// INT, TERM, QUIT, USR1, USR2, XCPU, XFSZ, HUP (unless started by nohup), and PIPE, when nobody reads what is written.
+/// Until watch_signals() they end the process at once, with its temporaries and kInterrupted.
+void install_signal_handlers();
+/// From here on there is something to keep: however many such signals come, work goes on until it has seen interrupted(),
+/// and ends in order. Only Ctrl-C's third ends the process at once.
 void watch_signals();
+/// True after the first such signal.
+bool interrupted();
+/// Its name, "SIGTERM".
+const char* interrupting_signal();
 
 /// Splits `CONFIG… [a.b=VALUE…]`: files first, then overrides (anything with '=' whose left side is a dotted key).
 /// A file that is not there is looked for relative to the installation's or checkout's configs, too.
@@ -69,15 +78,20 @@ struct Loaded {
   config::Experiment experiment;
 };
 Loaded load_config(const ConfigArguments& arguments, const Common& common);
+/// The same for a config that is no file, such as a checkpoint's; `name` stands for it in messages.
+Loaded load_config(const std::string& text, const std::string& name,
+                   const std::vector<std::string>& overrides, const Common& common);
 
-/// Data, model and preflight of a config. What does not compose is an error of the config (config::Error).
+/// Data, model and preflight of a config. What does not compose is an error of the config (config::Error). `before`: what
+/// is done with the model before a step of it runs; what it returns is among the preflight's findings.
 struct Composed {
   std::unique_ptr<train::Session> session;
   train::Preflight preflight;
   train::Judging judging;
 };
+using BeforeSteps = std::function<std::vector<std::string>(const train::Session&)>;
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,
-                 const train::Places& places);
+                 const train::Places& places, const BeforeSteps& before = {});
 
 /// A folder of files that come with the program ("template"); empty if it is not there.
 std::filesystem::path shared_folder(const std::string& name);
@@ -88,6 +102,10 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
 /// The same for a study, without training: `check STUDY.toml`.
 int check_study(const Common& common, const std::vector<std::string>& arguments);
 
+/// Where what a user named with --out and the like goes: links of the user's are followed, here alone, and standard output
+/// is that of the program, which plugins do not reach. Nothing below follows a link.
+std::filesystem::path chosen(const std::string& given);
+
 /// A run's folder, given as a path or as its name below --runs.
 std::filesystem::path run_path(const Common& common, const std::string& run);
 
@@ -95,17 +113,9 @@ std::filesystem::path run_path(const Common& common, const std::string& run);
 bool is_run(const std::filesystem::path& path);
 std::string described_run(const std::filesystem::path& run, bool as_json);
 
-/// What the config of a run's folder says of plugins; nothing for a checkpoint by itself.
-std::vector<std::string> plugin_paths_of(const std::filesystem::path& run);
-
-/// Keeps stdout for write_result(): whatever else the process prints there, a plugin for instance, goes to stderr.
-void guard_stdout();
-/// True when write_result() could not write all of its text.
-bool result_lost();
-/// Where results go: stdout as the process was given it, which plugins do not reach.
-int result_output();
-
-/// Text, or JSON, on stdout.
-void write_result(const std::string& text);
+/// What a config says of plugins, with what is to be known of whom to trust: a run's own copy may come from others.
+std::vector<plugins::ConfigPath> plugin_paths_in(const config::Node& root);
+/// The same of the config in a run's folder; nothing for a checkpoint by itself.
+std::vector<plugins::ConfigPath> plugin_paths_of(const std::filesystem::path& run);
 
 }  // namespace variform::cli

@@ -1,15 +1,16 @@
-// What the commands share: places, signals, arguments.
+// What the commands share: places, arguments, standard output.
 
-#include <csignal>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
+#include <system_error>
 
-#include "base/interrupt.h"
+#include "base/file.h"
+#include "base/frames.h"
+#include "base/quote.h"
+#include "checkpoint/snapshot.h"
 #include "cli/commands.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -18,32 +19,6 @@
 namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
-
-volatile std::sig_atomic_t times_ctrl_c = 0;
-
-constexpr int kTimesToForce = 3;  // presses of Ctrl-C
-
-void on_signal(int signal) {
-  const int error = errno;
-  if (signal == SIGINT) times_ctrl_c = times_ctrl_c + 1;
-  if (times_ctrl_c >= kTimesToForce) ::_exit(kInterrupted);
-  // Neither where the terminal or the reader is gone.
-  constexpr char kText[] = "\nending in order; to end at once, without that: Ctrl-C three times\n";
-  if (!base::interrupt_flag() && signal != SIGPIPE && signal != SIGHUP)
-    if (::write(STDERR_FILENO, kText, sizeof kText - 1) < 0) errno = 0;
-  base::interrupt_flag() = 1;
-  errno = error;
-}
-
-// Where results go: stdout as the program found it, once guard_stdout() has been called.
-int result_descriptor = STDOUT_FILENO;
-bool result_was_lost = false;
-
-// nohup and the like have set it so, and mean it.
-bool is_ignored(int signal) {
-  struct sigaction present {};
-  return ::sigaction(signal, nullptr, &present) == 0 && present.sa_handler == SIG_IGN;
-}
 
 // The folders that hold configs/, datasets/ and template/: share/variform of an installation or of a build folder (links
 // there), and the checkout.
@@ -60,6 +35,12 @@ std::vector<fs::path> homes() {
   return homes;
 }
 
+// Whether something has that name; what is too long for a name has none.
+bool is_file_name(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
 }  // namespace
 
 fs::path shared_folder(const std::string& name) {
@@ -67,18 +48,6 @@ fs::path shared_folder(const std::string& name) {
     if (fs::is_directory(home / name)) return fs::weakly_canonical(home / name);
   return {};
 }
-
-void watch_signals() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;  // what is being written goes on
-  for (int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
-  for (int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGXCPU, SIGPIPE})
-    if (!is_ignored(signal)) ::sigaction(signal, &action, nullptr);
-  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), which has a sentence
-}
-
-bool interrupted() { return base::interrupt_flag() != 0; }
 
 train::Places Common::places() const {
   train::Places places;
@@ -93,10 +62,11 @@ train::Places Common::places() const {
   return places;
 }
 
-std::unique_ptr<plugins::Registry> Common::registry(const std::vector<std::string>& config_paths) const {
+std::unique_ptr<plugins::Registry> Common::registry(const std::vector<plugins::ConfigPath>& config_paths,
+                                                    const std::string& config) const {
   auto registry = std::make_unique<plugins::Registry>(plugins::search_for(plugins, config_paths));
-  for (const std::string& warning : registry->warnings())
-    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  registry->tell_changes_to([](const std::string& text) { write_message("warning: " + text); });
+  for (const std::string& warning : registry->warnings(config)) write_message("warning: " + warning);
   return registry;
 }
 
@@ -104,85 +74,112 @@ ConfigArguments split_arguments(const std::vector<std::string>& arguments) {
   ConfigArguments split;
   for (const std::string& argument : arguments) {
     const size_t equals = argument.find('=');
-    if (equals != std::string::npos && !fs::exists(argument)) {
+    if (equals != std::string::npos && !is_file_name(argument)) {
       split.overrides.push_back(argument);
       continue;
     }
     fs::path file = argument;
     for (const fs::path& home : homes())
-      if (!fs::exists(file) && file.is_relative() && fs::exists(home / argument))
+      if (!is_file_name(file) && file.is_relative() && is_file_name(home / argument))
         file = fs::weakly_canonical(home / argument);
     split.files.push_back(file.string());
   }
   return split;
 }
 
+namespace {
+
 // In two steps, since a config may itself say where plugins are.
-Loaded load_config(const ConfigArguments& arguments, const Common& common) {
+Loaded loaded_from(const config::Node& root, const std::vector<config::Dropped>& dropped,
+                   config::Diagnostics& diagnostics, const Common& common, const std::string& config) {
   Loaded loaded;
+  loaded.registry = common.registry(plugin_paths_in(root), config);
+  loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
+  if (common.quiet) return loaded;
+  for (const std::string& note : config::notes_of(dropped, loaded.experiment.resolved))
+    write_message("note: " + note);
+  return loaded;
+}
+
+}  // namespace
+
+Loaded load_config(const ConfigArguments& arguments, const Common& common) {
   config::Diagnostics diagnostics;
   std::vector<config::Dropped> dropped;
   const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics, dropped);
   if (root.find("study"))
     throw config::Error("error: " + arguments.files.back() + " describes a study; run: variform study " +
-                        config::for_shell(arguments.files.back()));
-  loaded.registry = common.registry(config::plugin_paths(root));
-  loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
-  if (common.quiet) return loaded;
-  for (const std::string& note : config::notes_of(dropped, loaded.experiment.resolved))
-    std::fprintf(stderr, "note: %s\n", note.c_str());
-  return loaded;
+                        base::for_shell(arguments.files.back()));
+  return loaded_from(root, dropped, diagnostics, common,
+                     arguments.files.empty() ? "" : arguments.files.back());
+}
+
+Loaded load_config(const std::string& text, const std::string& name,
+                   const std::vector<std::string>& overrides, const Common& common) {
+  config::Diagnostics diagnostics;
+  std::vector<config::Dropped> dropped;
+  config::Node root = config::parse(text, name, diagnostics);
+  config::merge(root, config::parse_overrides(overrides, diagnostics), dropped);
+  return loaded_from(root, dropped, diagnostics, common, name);
 }
 
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,
-                 const train::Places& places) {
+                 const train::Places& places, const BeforeSteps& before) {
   try {
     Composed composed;
     composed.session = train::open_session(std::move(experiment), registry, places);
+    const std::vector<std::string> found = before ? before(*composed.session) : std::vector<std::string>{};
     composed.preflight = composed.session->preflight(registry);
+    composed.preflight.findings.insert(composed.preflight.findings.end(), found.begin(), found.end());
     composed.judging = train::judging_of(composed.session->experiment.train, *composed.session->assembly,
                                          composed.preflight);
     return composed;
   } catch (const Error& error) {
-    throw config::Error(std::string("error: this config does not compose: ") + error.what());
+    throw config::Error("error: this config does not compose: " + base::without_frames(error.what()));
   }
+}
+
+fs::path chosen(const std::string& given) {
+  const fs::path path = base::followed(given);
+  for (const char* name : {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+    if (path == name) return "/proc/self/fd/" + std::to_string(result_output());
+  return path;
 }
 
 fs::path run_path(const Common& common, const std::string& run) {
-  if (fs::exists(run)) return run;
+  if (is_file_name(run)) return run;
   const fs::path below = fs::path(common.runs) / run;
-  return fs::exists(below) ? below : fs::path(run);
+  return is_file_name(below) ? below : fs::path(run);
 }
 
-std::vector<std::string> plugin_paths_of(const fs::path& run) {
+std::vector<plugins::ConfigPath> plugin_paths_in(const config::Node& root) {
+  std::vector<plugins::ConfigPath> paths;
+  for (const std::string& path : config::plugin_paths(root)) paths.push_back({path});
+  const config::Node* section = root.find("plugins");
+  const config::Node* named = section && section->is_table() ? section->find("paths") : nullptr;
+  if (!named || !named->if_array()) return paths;
+  const fs::path file = named->where().file;
+  if (file.filename() != config::kResolvedConfig) return paths;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    paths[i].run = file.parent_path().empty() ? fs::path(".") : file.parent_path();
+    const std::string* text = i < named->if_array()->size() ? (*named->if_array())[i].if_text() : nullptr;
+    paths[i].is_relative = text && fs::path(*text).is_relative();
+  }
+  return paths;
+}
+
+std::vector<plugins::ConfigPath> plugin_paths_of(const fs::path& run) {
   if (!fs::is_directory(run)) return {};
   config::Diagnostics diagnostics;
-  return config::plugin_paths(config::parse_file((run / "config.resolved.toml").string(), diagnostics));
-}
-
-void guard_stdout() {
-  std::fflush(stdout);
-  const int own = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  if (own < 0) return;  // closed, or no descriptor to spare: as it was
-  if (::dup2(STDERR_FILENO, STDOUT_FILENO) < 0) ::close(own);
-  else result_descriptor = own;
-}
-
-bool result_lost() { return result_was_lost; }
-
-int result_output() { return result_descriptor; }
-
-void write_result(const std::string& text) {
-  const std::string all = text.empty() || text.back() != '\n' ? text + '\n' : text;
-  for (std::size_t written = 0; written < all.size();) {
-    const ssize_t n = ::write(result_descriptor, all.data() + written, all.size() - written);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      result_was_lost = true;
-      return;
-    }
-    written += static_cast<std::size_t>(n);
-  }
+  const config::Node config = config::parse_file((run / config::kResolvedConfig).string(), diagnostics);
+  if (diagnostics.empty()) return plugin_paths_in(config);
+  const fs::path last = run / "checkpoints" / "last.h5";  // the file is damaged; its like is in here
+  if (!fs::is_regular_file(last)) return {};
+  const checkpoint::Snapshot snapshot = checkpoint::read(last);
+  const auto kept = snapshot.attributes.find("config");
+  if (kept == snapshot.attributes.end()) return {};
+  config::Diagnostics ignored;
+  return plugin_paths_in(config::parse(kept->second, (run / config::kResolvedConfig).string(), ignored));
 }
 
 }  // namespace variform::cli

@@ -4,14 +4,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/console.h"
-#include "config/file.h"
 #include "evaluate/compare.h"
 #include "evaluate/evaluate.h"
 #include "train/process.h"
 #include "train/checkpoints.h"
+#include "train/run_config.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -31,13 +32,12 @@ std::string text_of_comparison(const nlohmann::json& result) {
 }
 
 int compare(const Common& common, CompareCommand options) {
-  if (!options.out.empty()) config::require_writable(options.out);
+  if (!options.out.empty()) base::require_writable(options.out = chosen(options.out).string());
   std::vector<fs::path> folders;
-  std::vector<std::string> paths;
+  std::vector<plugins::ConfigPath> paths;
   for (const std::string& run : options.runs) {
     folders.push_back(run_path(common, run));
-    for (const std::string& path : plugin_paths_of(folders.back()))
-      if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
+    for (plugins::ConfigPath& path : plugin_paths_of(folders.back())) paths.push_back(std::move(path));
   }
   const auto registry = common.registry(paths);
   train::set_threads(common.threads);
@@ -46,9 +46,12 @@ int compare(const Common& common, CompareCommand options) {
   for (const fs::path& folder : folders) {
     trained.push_back(
         train::open_trained(train::checkpoint_of(folder, options.which), {}, *registry, common.places()));
+    if (fs::is_directory(folder) && !common.quiet)
+      if (const std::string edited = train::config_warning(folder, trained.back().snapshot, options.which);
+          !edited.empty())
+        write_message("warning: " + edited);
     const std::string changes = train::changed_plugins(trained.back().snapshot, *registry);
-    if (!changes.empty() && !common.quiet)
-      std::fprintf(stderr, "warning: %s: %s\n", folder.string().c_str(), changes.c_str());
+    if (!changes.empty() && !common.quiet) write_message("warning: " + folder.string() + ": " + changes);
     compared.push_back(
         {folder.filename().empty() ? folder.parent_path().filename().string() : folder.filename().string(),
          trained.back().session.get()});
@@ -60,22 +63,22 @@ int compare(const Common& common, CompareCommand options) {
     options.compare.watch = watch_with(progress);
     result = evaluate::compare(compared, options.compare);
   } catch (const evaluate::Interrupted&) {
-    std::fprintf(stderr, "interrupted before anything was complete; nothing was written\n");
+    write_message("interrupted before anything was complete; nothing was written");
     return kInterrupted;
   }
   result["plugins"] = train::plugin_digests(*registry);
   const bool is_complete = !result.contains("interrupted");
-  const std::string dumped = result.dump(2) + "\n";
+  const std::string dumped = json_text(result) + "\n";
   const int problem = is_complete && !options.out.empty()
-                          ? config::try_write_file(options.out, std::as_bytes(std::span(dumped)))
+                          ? base::try_write_file(options.out, std::as_bytes(std::span(dumped)))
                           : 0;
   write_result(common.json ? dumped : text_of_comparison(result));
-  if (problem != 0) config::fail_on_file("write", options.out, problem);
+  if (problem != 0) base::fail_on_file("write", options.out, problem);
   if (!is_complete) {
-    std::fprintf(stderr, "interrupted: what is complete was printed, and nothing was written\n");
+    write_message("interrupted: what is complete was printed, and nothing was written");
     return kInterrupted;
   }
-  if (!options.out.empty() && !common.quiet) std::fprintf(stderr, "written: %s\n", options.out.c_str());
+  if (!options.out.empty() && !common.quiet) write_message("written: " + options.out);
   return kDone;
 }
 

@@ -38,6 +38,7 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
                            {"kl", preflight.closed_kl ? "closed form" : "Monte Carlo"},
                            {"best", {{"part", judging.part}, {"judged_from", judging.from}}}};
   if (!preflight.findings.empty()) result["warnings"] = preflight.findings;
+  if (!preflight.notes.empty()) result["notes"] = preflight.notes;
   int64_t total = 0;
   for (Kind kind : session->assembly->kinds()) {
     int64_t count = 0;
@@ -57,7 +58,7 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
                              {"piecewise_linear", preflight.piecewise_linear}};
   if (const auto beta = train::effective_beta(session->assembly->model())) result["beta_eff"] = *beta;
   if (common.json) {
-    write_result(result.dump(2));
+    write_result(json_text(result));
     return kDone;
   }
   std::string text;
@@ -72,6 +73,7 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
                 static_cast<double>(total * bytes) / 1e6, static_cast<double>(4 * total * bytes) / 1e6);
   text += memory;
   for (const std::string& finding : preflight.findings) text += "warning: " + finding + "\n";
+  for (const std::string& note : preflight.notes) text += "note: " + note + "\n";
   text += "KL divergence: " + result["kl"].get<std::string>() + "\n";
   if (preflight.tier != PushforwardTier::kUndecided) {
     char error[64];

@@ -2,6 +2,7 @@
 
 #include "cli/console.h"
 
+#include "base/frames.h"
 #include "cli/commands.h"
 
 #include <sys/ioctl.h>
@@ -13,6 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/quote.h"
+#include "config/text.h"
 #include "report/table.h"
 
 namespace variform::cli {
@@ -67,11 +70,10 @@ std::string bar_text(int64_t done, int64_t total, int64_t made, double seconds, 
 }
 
 void show_bar(const std::string& text) {
-  std::fprintf(stderr, "\r%s\x1b[K", text.substr(0, static_cast<size_t>(terminal_width() - 1)).c_str());
-  std::fflush(stderr);
+  write_over(config::shorten(base::shown(text), static_cast<std::size_t>(terminal_width() - 2)));
 }
 
-void clear_bar_line() { std::fputs("\r\x1b[K", stderr); }
+void clear_bar_line() { clear_line(); }
 
 std::string values_text(const std::map<std::string, double>& values) {
   std::string text;
@@ -105,10 +107,10 @@ void Console::print(const std::string& line) {
   if (folder_) folder_->append_log(line);
   if (quiet_) return;
   clear_bar();
-  std::fprintf(stderr, "%s\n", line.c_str());
+  write_message(line);
 }
 
-void Console::message(const std::string& text) { print(text); }
+void Console::message(const std::string& text) { print(base::without_frames(text)); }
 
 void Console::draw_bar(int64_t step, int64_t horizon) {
   const std::string bar = bar_text(step, horizon, step - first_step_, seconds_since(started_), "steps");

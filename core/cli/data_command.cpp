@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/progress.h"
-#include "config/file.h"
 #include "config/node.h"
 #include "data/import.h"
 #include "data/inventory.h"
@@ -38,22 +38,20 @@ nlohmann::json to_json(const data::Imported& made) {
 void report(const data::Imported& made) {
   constexpr size_t kShown = 10;
   for (size_t i = 0; i < std::min(kShown, made.damaged.size()); ++i)
-    std::fprintf(stderr, "left out: %s\n", made.damaged[i].c_str());
+    write_message("left out: " + made.damaged[i]);
   if (made.damaged.size() > kShown)
-    std::fprintf(stderr, "left out: %zu more (--json names all)\n", made.damaged.size() - kShown);
-  for (const std::string& sentence : made.account) std::fprintf(stderr, "%s\n", sentence.c_str());
+    write_message("left out: " + std::to_string(made.damaged.size() - kShown) + " more (--json names all)");
+  for (const std::string& sentence : made.account) write_message(sentence);
   std::string classes;
   if (!made.class_names.empty()) classes = ", " + std::to_string(made.class_names.size()) + " classes";
-  std::fprintf(stderr,
-               "%s: %lld images for training, %lld for testing, of shape [%lld, %lld, %lld]%s; %.3g MB\n",
-               made.file.c_str(), static_cast<long long>(made.train), static_cast<long long>(made.test),
-               static_cast<long long>(made.shape[0]), static_cast<long long>(made.shape[1]),
-               static_cast<long long>(made.shape[2]), classes.c_str(), static_cast<double>(made.bytes) / 1e6);
+  write_message(made.file.string() + ": " + std::to_string(made.train) + " images for training, " +
+                std::to_string(made.test) + " for testing, of shape " + to_text(made.shape) + classes + "; " +
+                report::significant(static_cast<double>(made.bytes) / 1e6, 3) + " MB");
 }
 
 // "faces/" and size 64 -> "faces-64.h5" in the working folder.
 fs::path output_of(const ImportCommand& command) {
-  if (!command.out.empty()) return command.out;
+  if (!command.out.empty()) return chosen(command.out);
   const fs::path name = (fs::absolute(command.folder) / "").lexically_normal().parent_path().filename();
   return name.string() + "-" + std::to_string(command.import.size) + ".h5";
 }
@@ -65,9 +63,9 @@ int import_command(const Common& common, ImportCommand command) {
   command.import.memory = common.memory;
   if (command.import.file.extension() != ".h5")
     throw config::Error("error: --out must end with .h5, found " + command.import.file.string());
-  for (const char* suffix : {".h5", ".toml"})
-    config::require_writable(fs::path(command.import.file).replace_extension(suffix));
   watch_signals();
+  for (const char* suffix : {".h5", ".toml"})
+    base::require_writable(fs::path(command.import.file).replace_extension(suffix));
   std::optional<data::Imported> made;
   int64_t done = 0;
   {
@@ -78,12 +76,11 @@ int import_command(const Common& common, ImportCommand command) {
     });
   }
   if (!made) {
-    std::fprintf(stderr, "interrupted after %lld images; nothing was written\n",
-                 static_cast<long long>(done));
+    write_message("interrupted after " + std::to_string(done) + " images; nothing was written");
     return kInterrupted;
   }
   if (!common.quiet) report(*made);
-  write_result(common.json ? to_json(*made).dump(2) : made->description.string());
+  write_result(common.json ? json_text(to_json(*made)) : made->description.string());
   return kDone;
 }
 
@@ -155,7 +152,7 @@ int list_command(const Common& common, const ListCommand& options) {
   if (common.json) {
     nlohmann::json result = nlohmann::json::array();
     for (const data::DatasetEntry& entry : entries) result.push_back(to_json(entry));
-    write_result(result.dump(2));
+    write_result(json_text(result));
   } else {
     write_result(text_of(entries, places.data));
   }

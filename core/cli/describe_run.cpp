@@ -2,18 +2,24 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <variform/types.h>
 
+#include "base/contents.h"
+#include "base/json_file.h"
 #include "checkpoint/snapshot.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/run_status.h"
 #include "config/load.h"
+#include "config/run_environment.h"
+#include "config/run_metrics.h"
 #include "report/table.h"
 #include "train/checkpoints.h"
 #include "train/data_facts.h"
 #include "train/progress.h"
+#include "train/run_config.h"
 
 namespace variform::cli {
 namespace {
@@ -21,29 +27,26 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// A file of JSON in a run folder; null when it is not there or cannot be understood.
-json json_in(const fs::path& file) {
-  std::ifstream stream(file);
-  const json found = json::parse(stream, nullptr, /*allow_exceptions=*/false);
-  return found.is_discarded() ? json() : found;
-}
-
-std::string status_of(const fs::path& run) {
-  if (!fs::is_directory(run)) return "a checkpoint";
-  if (fs::exists(run / "FAILED")) return "failed";
-  if (!fs::exists(run / "DONE")) return "unfinished";
-  const json done = json_in(run / "DONE");
-  return done.is_object() ? done.value("ending", "finished") : "finished";
+// A file of JSON in a run folder; null when it is not there, or cannot be understood, which is then a problem.
+json json_in(const fs::path& file, json& problems) {
+  if (!base::is_there(file)) return nullptr;
+  try {
+    const base::JsonFile found(file);
+    if (!found.root().raw().is_object()) found.root().fail("an object");
+    return found.root().raw();
+  } catch (const base::JsonError& error) {
+    problems.push_back(error.what());
+    return nullptr;
+  }
 }
 
 // The last line of metrics.jsonl for each split.
-json last_metrics(const fs::path& run) {
+json last_metrics(const fs::path& run, json& problems) {
   json last = json::object();
-  std::ifstream file(run / "metrics.jsonl");
-  for (std::string line; std::getline(file, line);)
-    if (const json entry = json::parse(line, nullptr, /*allow_exceptions=*/false);
-        entry.is_object() && entry.contains("split"))
-      last[entry.at("split").get<std::string>()] = entry;
+  const base::SealedLines metrics = config::metrics_of(run);
+  if (const std::string problem = metrics.sentence(run / "metrics.jsonl"); !problem.empty())
+    problems.push_back(problem);
+  for (const json& line : metrics.lines) last[line.at("split").get<std::string>()] = line;
   return last;
 }
 
@@ -78,8 +81,7 @@ const config::Node& table_in(const config::Node& node, const char* key) {
 }
 
 json data_json(const checkpoint::Snapshot& snapshot, const config::Node& config) {
-  json result = {{"shape", json::parse(snapshot.attributes.at("data_shape"))},
-                 {"domain", snapshot.attributes.at("data_domain")}};
+  json result = {{"shape", train::shape_of(snapshot)}, {"domain", snapshot.attributes.at("data_domain")}};
   const config::Node* dataset = table_in(config, "data").find("dataset");
   if (dataset && dataset->if_text()) result["name"] = *dataset->if_text();
   const std::optional<train::DataFacts> facts = train::facts_in(snapshot.attributes);
@@ -106,27 +108,45 @@ json best_json(const checkpoint::Snapshot& snapshot, const config::Node& config)
           {"step", step->second.item<int64_t>()}};
 }
 
+json plugins_json(const checkpoint::Snapshot& snapshot) {
+  const base::JsonFile file(snapshot.attributes.at("plugins"), "the checkpoint's attribute plugins");
+  for (const base::JsonValue& plugin : file.root().elements())
+    for (const char* key : {"id", "version", "sha256"}) plugin.at(key).text();
+  return file.root().raw();
+}
+
 json run_json(const fs::path& run) {
   const fs::path file = train::checkpoint_of(run);
   const checkpoint::Snapshot snapshot = checkpoint::read(file);
-  if (!snapshot.attributes.contains("config") || !snapshot.attributes.contains("data_shape"))
-    throw Error(file.string() + " was not written by a training.");
+  for (const char* name : {"config", "config_hash", "data_shape", "data_domain", "plugins", "libtorch"})
+    if (!snapshot.attributes.contains(name)) throw Error(file.string() + " was not written by a training.");
   config::Diagnostics diagnostics;
   const config::Node config =
       config::parse(snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
   diagnostics.throw_if_any();
+  json problems = json::array();
+  if (fs::is_directory(run)) {
+    if (const std::string warning = train::config_warning(run, snapshot, "last"); !warning.empty())
+      problems.push_back(warning);
+    for (const std::string& problem : config::environment_of(run).problems) problems.push_back(problem);
+  }
+  const RunStatus status = fs::is_directory(run) ? run_status(run) : RunStatus{"a checkpoint", "", ""};
+  if (!status.problem.empty()) problems.push_back(status.problem);
+  json ignored;  // environment_of() has said it
   json result = {{"run", run.string()},
-                 {"status", status_of(run)},
+                 {"status", status.word == "done" ? status.ending : status.word},
+                 {"reason", status.reason},
                  {"config", json_of(config)},
                  {"config_hash", snapshot.attributes.at("config_hash")},
                  {"data", data_json(snapshot, config)},
                  {"step", nullptr},
                  {"best", best_json(snapshot, config)},
-                 {"plugins", json::parse(snapshot.attributes.at("plugins"))},
+                 {"plugins", plugins_json(snapshot)},
                  {"libtorch", snapshot.attributes.at("libtorch")},
-                 {"metrics", last_metrics(run)},
+                 {"metrics", last_metrics(run, problems)},
                  {"evaluations", evaluations_in(run)},
-                 {"environment", json_in(run / "environment.json")}};
+                 {"environment", json_in(run / "environment.json", ignored)}};
+  result["problems"] = problems;
   if (const auto step = snapshot.tensors.find("progress/step"); step != snapshot.tensors.end())
     result["step"] = step->second.item<int64_t>();
   return result;
@@ -135,12 +155,13 @@ json run_json(const fs::path& run) {
 // ------------------------------------------------------------------------------------------------- for a person
 
 // "mlp: hidden = [512, 512], activation = "relu""
-std::string component_words(const json& component) {
-  std::string text = component.value("type", "?");
+std::string component_words(const base::JsonValue& component) {
+  const auto type = component.find("type");
+  std::string text = type ? type->text() : "?";
   bool first = true;
-  for (const auto& [key, value] : component.items()) {
+  for (const auto& [key, value] : component.members()) {
     if (key == "type" || key == "plugin") continue;
-    text += (first ? ": " : ", ") + key + " = " + value.dump();
+    text += (first ? ": " : ", ") + key + " = " + value.raw().dump();
     first = false;
   }
   return text;
@@ -167,14 +188,13 @@ std::string metric_words(const json& line) {
   std::map<std::string, double> values;
   for (const auto& [name, value] : line.items())
     if (value.is_number() && name != "step" && name != "epoch") values[name] = value.get<double>();
-  return "step " + line.at("step").dump() + ": " + values_text(values);
+  return "step " + line.value("step", json()).dump() + ": " + values_text(values);
 }
 
-std::string training_words(const json& described) {
-  const json& train = described.at("config").at("train");
-  std::string text = "at step " + described.at("step").dump();
+std::string training_words(const json& step, const base::JsonValue& train) {
+  std::string text = "at step " + step.dump();
   for (const char* key : {"steps", "epochs", "batch", "precision"})
-    if (train.contains(key)) text += std::string(", ") + key + " = " + train.at(key).dump();
+    if (const auto value = train.find(key)) text += std::string(", ") + key + " = " + value->raw().dump();
   return text;
 }
 
@@ -196,17 +216,20 @@ std::string text_of_run(const json& described) {
   const auto add = [&](const std::string& what, const std::string& words) {
     text += what + std::string(what.size() < kColumn ? kColumn - what.size() : 1, ' ') + words + "\n";
   };
-  const json& config = described.at("config");
-  add("run", described.at("run").get<std::string>() + " (" + described.at("status").get<std::string>() + ")");
-  add("name", config.value("name", "") + ", seed " + config.value("seed", json(1)).dump() + ", config " +
+  const auto run = described.at("run").get<std::string>(), where = run + ", config in the checkpoint";
+  const base::JsonValue config(described.at("config"), where);
+  add("run", run + " (" + described.at("status").get<std::string>() + ")");
+  if (const auto reason = described.at("reason").get<std::string>(); !reason.empty()) add("why", reason);
+  const auto label = config.find("name"), seed = config.find("seed");
+  add("name", (label ? label->text() : "") + ", seed " + (seed ? seed->raw().dump() : "1") + ", config " +
                   described.at("config_hash").get<std::string>());
   add("data", data_words(described.at("data")));
-  const json& model = config.at("model");
-  add("latent", model.at("latent").dump());
+  const base::JsonValue model = config.at("model");
+  add("latent", model.at("latent").raw().dump());
   for (const char* slot : {"encoder", "family", "prior", "decoder", "likelihood"})
-    if (model.contains(slot)) add(slot, component_words(model.at(slot)));
+    if (const auto component = model.find(slot)) add(slot, component_words(*component));
   add("objective", component_words(config.at("objective")));
-  add("training", training_words(described));
+  add("training", training_words(described.at("step"), config.at("train")));
   if (const json& best = described.at("best"); best.is_object())
     add("best", "step " + best.at("step").dump() + " by " + best.at("by").get<std::string>() + ", " +
                     report::significant(best.at("value").get<double>(), 5));
@@ -216,19 +239,22 @@ std::string text_of_run(const json& described) {
     add("plugin", plugin.at("id").get<std::string>() + " " + plugin.at("version").get<std::string>() + " (" +
                       plugin.at("sha256").get<std::string>().substr(0, 12) + ")");
   add("made with", environment_words(described));
+  for (const json& problem : described.at("problems")) add("problem", problem.get<std::string>());
   return text;
 }
 
 }  // namespace
 
 bool is_run(const fs::path& path) {
-  return fs::is_regular_file(path / "config.resolved.toml") ||
-         (path.extension() == ".h5" && fs::is_regular_file(path));
+  std::error_code none;
+  return fs::exists(path / "config.resolved.toml", none) ||
+         fs::exists(path / "checkpoints" / "last.h5", none) ||
+         (path.extension() == ".h5" && fs::is_regular_file(path, none));
 }
 
 std::string described_run(const fs::path& run, bool as_json) {
   const json described = run_json(run);
-  return as_json ? described.dump(2) : text_of_run(described);
+  return as_json ? json_text(described) : text_of_run(described);
 }
 
 }  // namespace variform::cli

@@ -1,14 +1,16 @@
 // The program: parses the command line, runs one command, and turns exceptions into exit codes and sentences.
 
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 
+#include "base/frames.h"
 #include "base/interrupt.h"
+#include "base/last_words.h"
+#include "base/long_calls.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "config/node.h"
+#include "plugins/trial.h"
 #include "train/process.h"
 
 namespace {
@@ -30,6 +32,7 @@ int run(int argc, char** argv) {
       .type_name("GB")
       .positive();
   app.add_flag("--quiet,-q", common.quiet, "No progress on stderr");
+  app.add_flag("--verbose,-v", common.verbose, "Given twice, errors of LibTorch show their stack frames");
   app.add_flag("--json", common.json, "Results as JSON");
 
   variform::cli::Action action;
@@ -46,35 +49,48 @@ int run(int argc, char** argv) {
   bool usage = false;
   if (!parser.parse(argc, argv, usage)) return usage ? variform::cli::kUsage : variform::cli::kDone;
   variform::cli::guard_stdout();
+  if (common.verbose > 1) variform::base::show_frames();
+  variform::base::guard_ending(variform::plugins::tell_whereabouts, variform::cli::kFailed);
+  const variform::base::LongCalls long_calls(variform::plugins::number_of_call);
   try {
     return action ? action() : variform::cli::kUsage;
   } catch (const variform::base::Interrupted& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    variform::cli::write_message(error.what());
     return variform::cli::kInterrupted;
   } catch (const variform::config::Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    variform::cli::write_message(variform::base::without_frames(error.what()));
     return variform::cli::kUsage;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    variform::cli::write_message("error: " + variform::base::without_frames(error.what()));
     return variform::cli::kFailed;
   } catch (...) {
-    std::fprintf(stderr, "error: a plugin threw what does not derive from std::exception.\n");
+    variform::cli::write_message("error: a plugin threw what does not derive from std::exception.");
     return variform::cli::kFailed;
   }
 }
 
 }  // namespace
 
+// The two that end a process without a word; plugins find these here before those of the C library.
+extern "C" [[noreturn, gnu::visibility("default")]] void _exit(int code) {
+  variform::base::leaving_by("_exit", code);
+  variform::base::leave(code);
+}
+extern "C" [[noreturn, gnu::visibility("default")]] void _Exit(int code) noexcept {
+  variform::base::leaving_by("_Exit", code);
+  variform::base::leave(code);
+}
+
 int main(int argc, char** argv) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), which has a sentence
+  variform::cli::install_signal_handlers();
   variform::train::keep_freed_memory();
   variform::train::flush_denormals();
   int code = run(argc, argv);
   const bool was_lost = std::ferror(stdout) != 0 || variform::cli::result_lost();
   if (std::fflush(stdout) != 0 || was_lost) {
-    std::fprintf(stderr, "error: standard output could not be written to its end; is its disk full?\n");
+    variform::cli::write_message("error: standard output could not be written to its end; is its disk full?");
     if (code == variform::cli::kDone) code = variform::cli::kFailed;
   }
   // LibTorch would take its tables of operators apart one entry after the other, for a twentieth of a second.
-  std::_Exit(code);
+  variform::base::end_in_order(code);
 }

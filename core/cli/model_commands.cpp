@@ -1,14 +1,16 @@
 // What is done with a trained model: evaluate, sample, reconstruct, traverse, interpolate, encode, export.
 
+#include <variform/calls.h>
+
 #include <ATen/Parallel.h>
 
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/progress.h"
 #include "cli/revision.h"
-#include "config/file.h"
 #include "config/load.h"
 #include "evaluate/disentanglement/section.h"
 #include "evaluate/encode.h"
@@ -19,8 +21,10 @@
 #include "evaluate/gradient_noise.h"
 #include "evaluate/linear_reference.h"
 #include "evaluate/quality.h"
+#include "plugins/ambient.h"
 #include "train/process.h"
 #include "train/checkpoints.h"
+#include "train/run_config.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -43,7 +47,23 @@ struct ModelOptions {
   bool noise = false, linear = false;
 };
 
+// Says at the end of a command what components have changed that is not theirs.
+class Surroundings {
+ public:
+  Surroundings() = default;
+  ~Surroundings() {
+    for (const std::string& sentence : take_changed_modes()) write_message("warning: " + sentence);
+    const std::string changes = plugins::changed_text("a component of this model", before_.restore());
+    if (!changes.empty()) write_message("warning: " + changes);
+  }
+  Surroundings(Surroundings&&) = delete;
+
+ private:
+  plugins::AmbientState before_ = plugins::AmbientState::now();
+};
+
 struct Opened {
+  std::unique_ptr<Surroundings> surroundings;  // first: it ends last
   std::unique_ptr<plugins::Registry> registry;
   train::Trained trained;
   fs::path checkpoint, folder;                  // folder: of the run; the checkpoint's own otherwise
@@ -54,9 +74,12 @@ struct Opened {
 
 // Where a command writes: --out, or this name in the folder of the run.
 fs::path destination(const Common& common, const ModelOptions& options, const fs::path& name) {
-  if (!options.out.empty()) return options.out;
+  if (!options.out.empty()) return chosen(options.out);
   const fs::path run = run_path(common, options.run);
-  return (fs::is_directory(run) ? run : train::checkpoint_of(run, options.which).parent_path()) / name;
+  const fs::path folder =
+      fs::is_directory(run) ? run : train::checkpoint_of(run, options.which).parent_path();
+  base::require_inside(folder, folder / name);
+  return folder / name;
 }
 
 // Whoever names a data set, a split or a row of it, or fits a prior to its latents, needs it.
@@ -81,16 +104,25 @@ Opened open(const Common& common, const ModelOptions& options, train::DataUse us
       !options.on.empty() || !options.split.empty() || options.datum >= 0 || !options.prior.empty();
   opened.trained = train::open_trained(checkpoint, overrides, *opened.registry, common.places(),
                                        names_data ? train::DataUse::kNeeded : use);
+  const auto records = opened.registry->records();
+  if (std::any_of(records.begin(), records.end(), [](const plugins::PluginRecord* record) {
+        return record->status == plugins::Status::kLoaded && !record->is_stock;
+      }))
+    opened.surroundings = std::make_unique<Surroundings>();
   opened.checkpoint = checkpoint;
   opened.folder = fs::is_directory(run) ? run : checkpoint.parent_path();
+  if (fs::is_directory(run) && !common.quiet)
+    if (const std::string edited = train::config_warning(run, opened.trained.snapshot, options.which);
+        !edited.empty())
+      write_message("warning: " + edited);
   const std::string changes = train::changed_plugins(opened.trained.snapshot, *opened.registry);
-  if (!changes.empty() && !common.quiet) std::fprintf(stderr, "warning: %s\n", changes.c_str());
+  if (!changes.empty() && !common.quiet) write_message("warning: " + changes);
   const auto facts = train::facts_in(opened.trained.snapshot.attributes);
   const bool are_own = std::none_of(overrides.begin(), overrides.end(),
                                     [](const std::string& text) { return text.starts_with("data."); });
   if (facts && are_own)
     if (const std::string other = train::changed_data(*facts, opened.session().facts); !other.empty())
-      std::fprintf(stderr, "warning: %s\n", other.c_str());
+      write_message("warning: " + other);
   return opened;
 }
 
@@ -107,8 +139,8 @@ void use_prior(const Common& common, Opened& opened, const ModelOptions& options
         opened.session(), own.session ? *own.session : opened.session(), *opened.prior, *opened.registry,
         opened.folder / "priors", watch_with(progress));
   }
-  for (const std::string& note : opened.ex_post->notes) std::fprintf(stderr, "note: %s\n", note.c_str());
-  if (!common.quiet) std::fprintf(stderr, "%s\n", opened.ex_post->sentence().c_str());
+  for (const std::string& note : opened.ex_post->notes) write_message("note: " + note);
+  if (!common.quiet) write_message(opened.ex_post->sentence());
 }
 
 // "evaluation-test", or "evaluation-test-mixture-1a2b3c4d" under a fitted prior.
@@ -171,21 +203,21 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   result["plugins"] = train::plugin_digests(*opened.registry);
   result["data_fingerprint"] = opened.trained.session->facts.fingerprint;
   const fs::path file = destination(common, options, named(opened, evaluation_name(options)) + ".json");
-  const std::string dumped = result.dump(2) + "\n";
+  const std::string dumped = json_text(result) + "\n";
   if (result.contains("interrupted")) {
     write_result(common.json ? dumped : text);
-    std::fprintf(stderr, "interrupted: what is complete was printed, and nothing was written\n");
+    write_message("interrupted: what is complete was printed, and nothing was written");
     return kInterrupted;
   }
-  const int problem = config::try_write_file(file, std::as_bytes(std::span(dumped)));
+  const int problem = base::try_write_file(file, std::as_bytes(std::span(dumped)));
   write_result(common.json ? dumped : text);  // also when it could not be written: that was the work
-  if (problem != 0) config::fail_on_file("write", file, problem);
-  if (!common.quiet) std::fprintf(stderr, "written: %s\n", file.string().c_str());
+  if (problem != 0) base::fail_on_file("write", file, problem);
+  if (!common.quiet) write_message("written: " + file.string());
   return kDone;
 }
 
 int interrupted_with_nothing() {
-  std::fprintf(stderr, "interrupted before anything was complete; nothing was written\n");
+  write_message("interrupted before anything was complete; nothing was written");
   return kInterrupted;
 }
 
@@ -241,13 +273,13 @@ nlohmann::json evaluation_of(const Common& common, ModelOptions& options, Opened
 
 int evaluate_command(const Common& common, ModelOptions options) {
   options.evaluate.split = split_of(options);
+  if (!options.dump.empty()) options.dump = chosen(options.dump).string();
   options.evaluate.dump = options.dump;
   if (options.beta >= 0) options.evaluate.beta = options.beta;
   options.evaluate.curvature = options.curvature == "fisher" ? Curvature::kFisher : Curvature::kHessian;
   constexpr std::uint64_t kBytes = 1 << 14;  // at least
-  config::require_writable(destination(common, options, evaluation_name(options) + ".json"),
-                           {.bytes = kBytes});
-  if (!options.dump.empty()) config::require_writable(options.dump, {.option = "--dump"});
+  base::require_writable(destination(common, options, evaluation_name(options) + ".json"), {.bytes = kBytes});
+  if (!options.dump.empty()) base::require_writable(options.dump, {.option = "--dump"});
   Opened opened = open(common, options);
   watch_signals();  // from here on there is something to keep; before, Ctrl-C ends the process at once
   try {
@@ -268,14 +300,14 @@ int evaluate_command(const Common& common, ModelOptions options) {
 
 void note_missing_data(const Common& common, const Opened& opened, const char* instead) {
   if (!common.quiet && !opened.trained.no_data.empty())
-    std::fprintf(stderr, "note: the run's data are not here, so that %s. Why: %s\n", instead,
-                 opened.trained.no_data.c_str());
+    write_message(std::string("note: the run's data are not here, so that ") + instead +
+                  ". Why: " + opened.trained.no_data);
 }
 
 // Before the model is opened.
 void require_picture(const Common& common, const ModelOptions& options, const std::string& name) {
-  config::require_writable(destination(common, options, fs::path("figures") / (name + ".png")),
-                           {.makes_folders = true});
+  base::require_writable(destination(common, options, fs::path("figures") / (name + ".png")),
+                         {.makes_folders = true});
 }
 
 int write_picture(const Common& common, const Opened& opened, const ModelOptions& options, const char* name,
@@ -302,7 +334,7 @@ int sample_command(const Common& common, const ModelOptions& options) {
 int encode_command(const Common& common, ModelOptions options) {
   options.encode.split = split_of(options);
   const fs::path file = destination(common, options, "codes-" + options.encode.split + ".h5");
-  config::require_writable(file);
+  base::require_writable(file);
   Opened opened = open(common, options);
   watch_signals();
   std::vector<std::string> notes;
@@ -313,17 +345,20 @@ int encode_command(const Common& common, ModelOptions options) {
   } catch (const evaluate::Interrupted&) {
     return interrupted_with_nothing();
   }
-  for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
+  for (const std::string& note : notes) write_message(note);
   write_result(file.string());
   return kDone;
 }
 
 int export_command(const Common& common, const ModelOptions& options) {
   const fs::path file = destination(common, options, "model.pt");
-  config::require_writable(file.extension() == ".pt" ? file : fs::path(file.string() + ".pt"));
+  if (base::is_special(file))
+    throw config::Error("error: export writes two files, NAME.pt and NAME.py; " + file.string() +
+                        " is no place for two");
+  base::require_writable(file.extension() == ".pt" ? file : fs::path(file.string() + ".pt"));
   Opened opened = open(common, options, train::DataUse::kNone);
   const evaluate::Exported exported = evaluate::export_weights(opened.session(), file);
-  for (const std::string& note : exported.notes) std::fprintf(stderr, "%s\n", note.c_str());
+  for (const std::string& note : exported.notes) write_message(note);
   for (const fs::path& written : exported.files) write_result(written.string());
   return kDone;
 }

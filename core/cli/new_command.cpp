@@ -13,6 +13,9 @@
 #include <utility>
 #include <variform/manifest.h>
 
+#include "base/file.h"
+#include "base/quote.h"
+#include "base/retry.h"
 #include "cli/commands.h"
 #include "config/text.h"
 #include "plugins/describe.h"
@@ -86,10 +89,7 @@ std::string read_text(const fs::path& path) {
 
 void write_text(const fs::path& path, const std::string& text) {
   fs::create_directories(path.parent_path());
-  std::ofstream out(path, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out) throw Error(path.string() + " cannot be written; is there space, and may you write there?");
+  base::write_text_file(path, text);
 }
 
 // Files of one part of the template; ".in" at the end of a name marks those that are no C++ before they are filled in.
@@ -114,8 +114,8 @@ bool succeeds(std::vector<std::string> command) {
   const int failed = ::posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   int status = 0;
-  return failed == 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-         WEXITSTATUS(status) == 0;
+  return failed == 0 && base::retried([&] { return ::waitpid(child, &status, 0); }) == child &&
+         WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 // A repository with a first commit, and a sentence about it.
@@ -150,13 +150,13 @@ std::string this_command(const fs::path& prefix) {
     if (fs::equivalent(candidate, program, error)) return "variform";
     break;
   }
-  return config::for_shell(program.string());
+  return base::for_shell(program.string());
 }
 
 std::vector<std::string> next_commands(const fs::path& folder) {
   const fs::path prefix = plugins::search_for({}, {}).sdk_prefix;
-  const std::string sdk = prefix.empty() ? "" : " -DCMAKE_PREFIX_PATH=" + config::for_shell(prefix.string());
-  return {"cd " + config::for_shell(folder.string()), "cmake -S . -B build" + sdk, "cmake --build build",
+  const std::string sdk = prefix.empty() ? "" : " -DCMAKE_PREFIX_PATH=" + base::for_shell(prefix.string());
+  return {"cd " + base::for_shell(folder.string()), "cmake -S . -B build" + sdk, "cmake --build build",
           "ctest --test-dir build --output-on-failure", this_command(prefix) + " train example.toml"};
 }
 
@@ -185,14 +185,19 @@ int new_command(const Common& common, const std::string& kind_name, const std::s
                                   {"@kind@", to_string(kind)},
                                   {"@id@", "org.example." + name},
                                   {"@sdk@", version.substr(0, version.rfind('.'))}};
-  for (const char* part : {"common", to_string(kind)}) fill(origin / part, folder, placeholders);
+  // Under another name until it is whole.
+  const fs::path parent = folder.has_parent_path() ? folder.parent_path() : fs::path(".");
+  fs::create_directories(parent);
+  base::Temporary made(parent, base::Temporary::Kind::kFolder);
+  if (made.error()) base::fail_on_file("create the folder", folder, made.error());
+  for (const char* part : {"common", to_string(kind)}) fill(origin / part, made.path(), placeholders);
   const std::string git = put_into_git(
-      folder, "One " + std::string(to_string(kind)) + " for Variform, as `variform new` makes it");
+      made.path(), "One " + std::string(to_string(kind)) + " for Variform, as `variform new` makes it");
+  if (const int problem = made.become(folder)) base::fail_on_file("create the folder", folder, problem);
   const std::vector<std::string> commands = next_commands(folder);
   if (common.json) {
     write_result(
-        nlohmann::json{{"folder", fs::absolute(folder).string()}, {"git", git}, {"commands", commands}}.dump(
-            2));
+        json_text({{"folder", fs::absolute(folder).string()}, {"git", git}, {"commands", commands}}));
     return kDone;
   }
   std::string text = folder.string() + " is a plugin with " + with_article(kind) +

@@ -5,8 +5,24 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
+#include <sstream>
+#include <string_view>
+#include <type_traits>
+
+#include "base/file.h"
+#include "cli/terminal.h"
 
 namespace variform::cli {
+namespace {
+
+// Of a path, or of the value in KEY=PATH.
+std::string tilde_problem_of(std::string& text) {
+  const std::size_t value = text.find("=~");
+  return base::tilde_problem(value == std::string::npos ? std::string_view(text)
+                                                        : std::string_view(text).substr(value + 1));
+}
+
+}  // namespace
 
 Option& Option::required() {
   option_->required();
@@ -69,7 +85,9 @@ void Command::on_chosen(std::function<void()> chosen) { app_->callback(std::move
 
 template <class Value>
 Option Command::add_option(const std::string& name, Value& value, const std::string& description) {
-  return Option(app_->add_option(name, value, description));
+  CLI::Option* option = app_->add_option(name, value, description);
+  if constexpr (!std::is_arithmetic_v<Value>) option->check(CLI::Validator(&tilde_problem_of, ""));
+  return Option(option);
 }
 template Option Command::add_option(const std::string&, std::string&, const std::string&);
 template Option Command::add_option(const std::string&, std::vector<std::string>&, const std::string&);
@@ -102,7 +120,10 @@ bool Parser::parse(int argc, char** argv, bool& usage) {
     app_->parse(argc, argv);
     return true;
   } catch (const CLI::ParseError& error) {
-    usage = app_->exit(error) != 0;
+    std::ostringstream help, complaint;
+    usage = app_->exit(error, help, complaint) != 0;
+    if (!help.view().empty()) write_result(help.str());
+    if (!complaint.view().empty()) write_message(complaint.str());
     return false;
   }
 }

@@ -88,8 +88,8 @@ std::string reference(const plugins::Registry& registry) {
 std::string described(const plugins::Registry& registry, const std::string& name, bool as_json,
                       bool markdown) {
   if (markdown) return reference(registry);
-  if (name == "config") return as_json ? keys_json().dump(2) : config::reference_text();
-  return as_json ? plugins::describe_json(registry, name).dump(2) : plugins::describe_text(registry, name);
+  if (name == "config") return as_json ? json_text(keys_json()) : config::reference_text();
+  return as_json ? json_text(plugins::describe_json(registry, name)) : plugins::describe_text(registry, name);
 }
 
 // Prints what was asked for. A name that is not there is wrong usage, not a failure.
@@ -98,7 +98,7 @@ int asked(const std::function<std::string()>& answer) {
     write_result(answer());
     return kDone;
   } catch (const Error& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    write_message(std::string("error: ") + error.what());
     return kUsage;
   }
 }
@@ -115,7 +115,7 @@ void add_plugin_commands(Command app, Common& common, Action& action) {
       return asked([&] {
         const std::optional<Kind> kind =
             name->empty() ? std::nullopt : std::optional(plugins::kind_named(*name));
-        return common.json ? plugins::list_json(*registry, kind).dump(2)
+        return common.json ? json_text(plugins::list_json(*registry, kind))
                            : fitted(plugins::list_text(*registry, kind));
       });
     };
@@ -143,7 +143,7 @@ void add_plugin_commands(Command app, Common& common, Action& action) {
   doctor.on_chosen([&common, &action] {
     action = [&common] {
       const auto registry = common.registry();
-      write_result(common.json ? plugins::doctor_json(*registry).dump(2)
+      write_result(common.json ? json_text(plugins::doctor_json(*registry))
                                : fitted(plugins::doctor_text(*registry)));
       return kDone;
     };

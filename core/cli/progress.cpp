@@ -51,7 +51,7 @@ void Progress::show(const std::string& what, const char* unit, std::int64_t done
   const double seconds = std::chrono::duration<double>(now - part_started_).count();
   const std::string text = what + ": " + bar_text(done, total, made < 0 ? done : made, seconds, unit);
   if (terminal_) show_bar(text);
-  else std::fprintf(stderr, "%s\n", text.c_str());
+  else write_message(text);
   shown_ = terminal_;
 }
 

@@ -2,18 +2,20 @@
 // figures of several runs.
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/run_status.h"
 #include "config/difference.h"
-#include "config/file.h"
 #include "config/load.h"
+#include "config/run_metrics.h"
 #include "report/figure.h"
 #include "report/run_data.h"
 #include "report/table.h"
+#include "train/run_config.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -22,25 +24,34 @@ namespace {
 
 struct Run {
   fs::path path;
-  std::string status;  // "done", "failed", "unfinished"
+  RunStatus status;
   int64_t step = 0;
-  json last;  // the last evaluation in metrics.jsonl; null: none yet
+  json last;                          // the last evaluation in metrics.jsonl; null: none yet
+  std::vector<std::string> problems;  // what is not as it was written
 };
 
 Run read_run(const fs::path& path) {
-  Run run{path,
-          fs::exists(path / "DONE")     ? "done"
-          : fs::exists(path / "FAILED") ? "failed"
-                                        : "unfinished",
-          0, nullptr};
-  std::ifstream file(path / "metrics.jsonl");
-  for (std::string line; std::getline(file, line);) {
-    const json entry = json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!entry.is_object()) continue;  // the last line of a run that was killed
-    run.step = std::max(run.step, entry.value("step", int64_t{0}));
-    if (entry.value("split", "") != "train") run.last = entry;
+  Run run{path, run_status(path), 0, nullptr, {}};
+  if (!run.status.problem.empty()) run.problems.push_back(run.status.problem);
+  const base::SealedLines metrics = config::metrics_of(path);
+  if (std::string problem = metrics.sentence(path / "metrics.jsonl"); !problem.empty())
+    run.problems.push_back(std::move(problem));
+  for (const json& entry : metrics.lines) {
+    run.step = std::max(run.step, entry.at("step").get<int64_t>());
+    if (entry.at("split") != "train") run.last = entry;
   }
   return run;
+}
+
+void warn_of(const std::vector<Run>& runs) {
+  for (const Run& run : runs)
+    for (const std::string& problem : run.problems) write_message("warning: " + problem);
+}
+
+bool is_run_folder(const fs::path& path) {
+  std::error_code none;  // an entry may be gone by now, or not be ours to read
+  return fs::exists(path / "config.resolved.toml", none) ||
+         fs::exists(path / "checkpoints" / "last.h5", none);
 }
 
 std::vector<Run> read_runs(const Common& common) {
@@ -48,8 +59,7 @@ std::vector<Run> read_runs(const Common& common) {
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(common.runs, none))
     // Hidden: a folder on its way in or out, left by a process that was killed.
-    if (!entry.path().filename().string().starts_with('.') &&
-        fs::exists(entry.path() / "config.resolved.toml"))
+    if (!entry.path().filename().string().starts_with('.') && is_run_folder(entry.path()))
       runs.push_back(read_run(entry.path()));
   std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.path < b.path; });
   return runs;
@@ -72,20 +82,32 @@ int list_runs(const Common& common) {
   if (common.json) {
     json result = json::array();
     for (const Run& run : runs)
-      result.push_back(
-          {{"run", run.path.string()}, {"status", run.status}, {"step", run.step}, {"evaluation", run.last}});
-    write_result(result.dump(2));
+      result.push_back({{"run", run.path.string()},
+                        {"status", run.status.word},
+                        {"reason", run.status.reason},
+                        {"step", run.step},
+                        {"evaluation", run.last},
+                        {"problems", run.problems}});
+    write_result(json_text(result));
     return kDone;
   }
   if (runs.empty()) {
     write_result(no_runs(common));
     return kDone;
   }
-  report::Table table(
-      {{"run"}, {"status"}, {"step", report::Align::kRight}, {"loss", report::Align::kRight}});
-  for (const Run& run : runs)
-    table.add({run.path.filename().string(), run.status, std::to_string(run.step),
-               run.last.is_object() ? number(run.last.value("loss", json())) : "-"});
+  warn_of(runs);
+  const bool any_reason =
+      std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !run.status.reason.empty(); });
+  std::vector<report::Table::Column> columns{
+      {"run"}, {"status"}, {"step", report::Align::kRight}, {"loss", report::Align::kRight}};
+  if (any_reason) columns.push_back({"why"});
+  report::Table table(columns);
+  for (const Run& run : runs) {
+    std::vector<std::string> row{run.path.filename().string(), run.status.word, std::to_string(run.step),
+                                 run.last.is_object() ? number(run.last.value("loss", json())) : "-"};
+    if (any_reason) row.push_back(run.status.reason);
+    table.add(row);
+  }
   write_result(table.text(output_width()));
   return kDone;
 }
@@ -97,6 +119,7 @@ int table(const Common& common) {
     write_result(no_runs(common));
     return kDone;
   }
+  warn_of(runs);
   std::set<std::string> names;
   for (const Run& run : runs)
     if (run.last.is_object())
@@ -117,6 +140,14 @@ int table(const Common& common) {
   return kDone;
 }
 
+// Their config.resolved.toml are shown as they are.
+void warn_of_edits(const fs::path& run) {
+  const fs::path last = run / "checkpoints" / "last.h5";
+  if (!fs::is_regular_file(last)) return;
+  const train::RunConfig kept = train::compare_config(run, checkpoint::read(last), "last");
+  if (!kept.found.empty()) write_message("warning: " + kept.found + " The table shows the file.");
+}
+
 int diff(const Common& common, const std::string& left, const std::string& right) {
   config::Diagnostics diagnostics;
   std::vector<config::Node> configs;
@@ -124,6 +155,7 @@ int diff(const Common& common, const std::string& left, const std::string& right
     configs.push_back(
         config::parse_file((run_path(common, name) / "config.resolved.toml").string(), diagnostics));
   diagnostics.throw_if_any();
+  for (const std::string& name : {left, right}) warn_of_edits(run_path(common, name));
   report::Table rows({{"key"}, {left}, {right}});
   for (const auto& [key, values] : config::differences(configs))
     rows.add({key, values[0].value_or("-"), values[1].value_or("-")});
@@ -140,13 +172,17 @@ int plot(const Common& common, const PlotOptions& options) {
   std::vector<fs::path> folders;
   for (const std::string& run : options.runs) folders.push_back(run_path(common, run));
   const std::vector<report::RunSource> runs = report::sources(folders);
+  if (options.evaluations.empty())
+    for (const std::string& problem : report::damaged_metrics(runs)) write_message("warning: " + problem);
   const report::Figure figure =
       options.evaluations.empty()
           ? report::curves(runs, options.x, options.values, options.split)
           : report::evaluations(runs, options.evaluations, options.split.empty() ? "test" : options.split);
   fs::path stem = options.out;
+  if (base::is_special(base::followed(stem)))
+    throw config::Error("error: a plot is several files; " + options.out + " is no place for them");
   if (stem.extension() == ".svg" || stem.extension() == ".png") stem.replace_extension();
-  config::require_writable(stem.string() + ".svg", {.makes_folders = true});
+  base::require_writable(stem.string() + ".svg", {.makes_folders = true});
   const report::Drawn drawn = report::draw(figure, stem);
   for (const fs::path& file : {drawn.csv, drawn.script, drawn.svg, drawn.png}) write_result(file.string());
   return kDone;

@@ -162,17 +162,16 @@ int show_command(const Common& common, const ShowOptions& options) {
       data::load(data_spec(options, common), places.data, places.descriptors, 1, at::kCPU, at::kFloat);
   std::vector<data::SplitSummary> summaries;
   for (const auto& [name, part] : parts_of(splits)) summaries.push_back(data::summarise(*part, name));
-  if (!options.picture.empty()) write_pictures(options.picture, splits.train);
+  if (!options.picture.empty()) write_pictures(chosen(options.picture), splits.train);
   if (common.json) {
-    write_result(json_of(splits, summaries).dump(2));
+    write_result(json_text(json_of(splits, summaries)));
     return kDone;
   }
   std::string notes;
   for (const std::string& note : splits.notes) notes += note + "\n";
   write_result(notes + (notes.empty() ? "" : "\n") + text_of(summaries) + "\nthe first of train\n" +
                data::sketch(splits.train, kWidth));
-  if (!options.picture.empty() && !common.quiet)
-    std::fprintf(stderr, "written: %s\n", options.picture.c_str());
+  if (!options.picture.empty() && !common.quiet) write_message("written: " + options.picture);
   return kDone;
 }
 

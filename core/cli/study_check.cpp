@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "cli/study_file.h"
 #include "config/text.h"
 #include "evaluate/quality.h"
@@ -16,27 +17,6 @@
 namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
-
-// A folder of its own for what nobody keeps.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "variform-check-XXXXXX").string();
-    if (!::mkdtemp(name.data()))
-      throw std::runtime_error("cannot make a folder in " + fs::temp_directory_path().string());
-    path_ = name;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // What is wrong with the configs of all cells, each sentence once. What builds on other runs is judged when these are
 // there.
@@ -95,7 +75,7 @@ study::Rehearsal rehearsed(const Common& common, const StudyOptions& options, co
   rehearsal.cheaper = {{"--gradient-draws", "2"}, {"--importance-samples", "4"}, {"--samples", "2"}};
   rehearsal.interrupted = interrupted;
   rehearsal.say = [quiet = common.quiet](const std::string& line) {
-    if (!quiet) std::fprintf(stderr, "trying without training: %s\n", line.c_str());
+    if (!quiet) write_message("trying without training: " + line);
   };
   return study::rehearse(study.plan, study.cells, rehearsal);
 }
@@ -135,10 +115,10 @@ std::string line_of(const nlohmann::json& amounts, const std::string& what) {
 int say(const Common& common, const nlohmann::json& result, const std::vector<std::string>& problems) {
   for (std::string problem : problems) {
     if (!problem.ends_with('\n')) problem += '\n';
-    std::fprintf(stderr, "wrong: %s", problem.c_str());
+    write_message("wrong: " + problem);
   }
   if (common.json) {
-    write_result(result.dump(2));
+    write_result(json_text(result));
   } else if (result.contains("trainings")) {
     const auto count = [&](const char* what) { return std::to_string(result.at(what).get<std::size_t>()); };
     write_result(line_of(result.at("trainings"), "trainings") +
@@ -166,7 +146,8 @@ int check_study(const Common& common, const std::vector<std::string>& arguments)
   result["comparisons"] = study.plan.comparisons.size();
   result["tables"] = study.tables.size();
   result["figures"] = study.figures.size();
-  const Scratch scratch;
+  const base::Temporary scratch(fs::temp_directory_path(), base::Temporary::Kind::kPrivateFolder);
+  if (scratch.error()) base::fail_on_file("make a folder in", fs::temp_directory_path(), scratch.error());
   const study::Rehearsal rehearsal = rehearsed(common, options, study, scratch.path());
   if (interrupted()) return kInterrupted;
   problems = rehearsal.problems;

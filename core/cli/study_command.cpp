@@ -2,16 +2,18 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
 
+#include "base/contents.h"
+#include "base/file.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/console.h"
+#include "cli/guests.h"
 #include "cli/study_file.h"
-#include "config/file.h"
 #include "config/load.h"
 #include "config/text.h"
 #include "report/html.h"
@@ -35,8 +37,8 @@ class Notes {
   }
   void print() const {
     for (const auto& [note, cells] : cells_)
-      std::fprintf(stderr, "note: %s (%zu of the cells, such as %s)\n", note.c_str(), cells.first,
-                   cells.second.c_str());
+      write_message("note: " + note + " (" + std::to_string(cells.first) + " of the cells, such as " +
+                    cells.second + ")");
   }
 
  private:
@@ -45,7 +47,10 @@ class Notes {
 
 // Every kind of cell resolved and run for one step on two rows, before the first training: cells that differ only in
 // axes of numbers (seeds, β) count as one kind. What builds on runs that are not there yet is judged in its turn.
-void preflight(const Common& common, const Study& study) {
+void preflight(const Common& common, const StudyOptions& options, const Study& study) {
+  BeforeSteps trial;
+  if (!options.no_check)
+    trial = [&](const train::Session& session) { return try_guests(session, *study.registry, common.quiet); };
   std::set<std::string> seen;
   Notes notes;
   for (const study::Cell& cell : study.cells) {
@@ -57,7 +62,7 @@ void preflight(const Common& common, const Study& study) {
     notes.add(cell, experiment.resolved);
     if (!seen.insert(study::kind_of(cell)).second) continue;
     try {
-      compose(std::move(experiment), *study.registry, common.places());
+      compose(std::move(experiment), *study.registry, common.places(), trial);
     } catch (const std::exception& error) {
       throw config::Error(std::string(error.what()) + "\n(the cell " + study::text_of(cell) + ")");
     }
@@ -74,7 +79,7 @@ class CellProgress {
     if (quiet_) return;
     const std::lock_guard lock(mutex_);
     progress_.clear();
-    std::fprintf(stderr, "%s\n", line.c_str());
+    write_message(line);
   }
   void ended(std::int64_t ended, std::int64_t worked, std::int64_t all) {
     const std::lock_guard lock(mutex_);
@@ -148,11 +153,6 @@ report::Table cells_of(const report::StudyResults& results) {
   return table;
 }
 
-std::string contents_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // What is made of a study's results, and where it goes.
 struct Report {
   const report::StudyResults& results;
@@ -168,7 +168,8 @@ struct Report {
 
   // NAME.txt beside a table or figure: what it shows, and of which runs.
   void write_caption(const fs::path& stem, const std::string& caption, const std::string& detail) const {
-    config::write_text_file(stem.string() + ".txt", caption + "\n" + (detail.empty() ? "" : detail + "\n"));
+    base::write_text_file(stem.string() + ".txt",
+                          base::shown_lines(caption + "\n" + (detail.empty() ? "" : detail + "\n")));
   }
 
   void draw(const report::TableSpec& spec) {
@@ -176,10 +177,10 @@ struct Report {
     const std::string caption = caption_of(spec.name, spec.caption, table.note),
                       detail = settings.of(table.cells);
     const fs::path stem = folder / "tables" / spec.name;
-    fs::create_directories(stem.parent_path());
-    config::write_text_file(stem.string() + ".md", table.table.markdown());
-    config::write_text_file(stem.string() + ".csv", table.csv);
-    config::write_text_file(stem.string() + ".tex", table.latex);
+    base::make_folder_inside(folder, stem.parent_path());
+    base::write_text_file(stem.string() + ".md", table.table.markdown());
+    base::write_text_file(stem.string() + ".csv", table.csv);
+    base::write_text_file(stem.string() + ".tex", table.latex);
     write_caption(stem, caption, detail);
     print("\n" + fitted(caption + "\n") + table.table.text(output_width()));
     page.table(caption, table.table, detail);
@@ -190,11 +191,11 @@ struct Report {
     const std::string caption = caption_of(spec.name, spec.caption, shown.note),
                       detail = settings.of(shown.cells);
     const fs::path stem = folder / "figures" / spec.name;
-    fs::create_directories(stem.parent_path());
+    base::make_folder_inside(folder, stem.parent_path());
     write_caption(stem, caption, detail);
     const report::Drawn drawn = report::draw(shown.figure, stem);
     print(drawn.svg.string());
-    page.figure(contents_of(drawn.svg), caption, detail);
+    page.figure(base::contents_of(drawn.svg, base::kMostOfLog), caption, detail);
   }
 };
 
@@ -203,15 +204,15 @@ struct Report {
 std::vector<std::string> draw(const Common& common, const fs::path& folder, const Study& study) {
   report::StudyResults results = report::read_study(folder, common.runs);
   std::vector<std::string> problems = results.problems;
-  for (const std::string& warning : results.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  for (const std::string& warning : results.warnings) write_message("warning: " + warning);
   for (std::string& problem : report::add_metrics(results, study.metrics))
     problems.push_back(std::move(problem));
   const std::string command = "variform study " + study.files;
   Progress progress(common.quiet);
   Report report{results, report::SharedSettings(results), folder, progress, report::HtmlPage(results.title)};
   report::HtmlPage& page = report.page;
-  config::write_text_file(folder / "study.toml", "command = " + config::quote(command) + "\n" + study.text);
-  config::write_text_file(folder / "results.csv", report::csv_of(results));
+  base::write_text_file(folder / "study.toml", "command = " + config::quote(command) + "\n" + study.text);
+  base::write_text_file(folder / "results.csv", report::csv_of(results));
   write_result((folder / "results.csv").string());
   std::int64_t begun = 0;
   const auto all = static_cast<std::int64_t>(study.tables.size() + study.figures.size());
@@ -242,18 +243,18 @@ std::vector<std::string> draw(const Common& common, const fs::path& folder, cons
   page.details("The config that all runs share", config::print(study.plan.base));
   page.details("What the study varies, evaluates and shows", study.text);
   page.table("Runs", cells_of(results));
-  config::write_text_file(folder / "report.html", page.text());
+  base::write_text_file(folder / "report.html", page.text());
   write_result((folder / "report.html").string());
   return problems;
 }
 
 // Before long work: what it will be written to.
 void require_folder(const fs::path& folder, const char* option) {
-  config::require_writable(folder / "study.json", {.option = option, .makes_folders = true});
+  base::require_writable(folder / "study.json", {.option = option, .makes_folders = true});
 }
 
 int say_what_failed(const std::vector<std::string>& failures) {
-  for (const std::string& failure : failures) std::fprintf(stderr, "failed: %s\n", failure.c_str());
+  for (const std::string& failure : failures) write_message("failed: " + failure);
   return failures.empty() ? kDone : kFailed;
 }
 
@@ -268,12 +269,12 @@ int study_command(const Common& common, const StudyOptions& options) {
   if (options.list) return list_cells(runner, study);
   require_folder(runner_settings.folder, "--studies");
   require_folder(runner_settings.runs, "--runs");
-  preflight(common, study);
+  preflight(common, options, study);
   watch_signals();
   const std::vector<std::string> failures = runner.run();
   progress.clear();
   if (interrupted()) {
-    std::fprintf(stderr, "interrupted; the same command goes on where it was.\n");
+    write_message("interrupted; the same command goes on where it was.");
     return kInterrupted;
   }
   const int code = say_what_failed(failures);
@@ -315,6 +316,8 @@ void add_study_commands(Command app, Common& common, Action& action) {
       .positive();
   study.add_flag("--accept-changed-plugins", options->accept_changed_plugins,
                  "Keep the results of runs whose plugins have changed since, beside new ones");
+  study.add_flag("--no-check", options->no_check,
+                 "Do not try plugins that did not come with the program before their first training");
   study.add_flag("--list", options->list, "Say what the cells are, and where they stand");
   add("report", "Draw a study's tables and figures again, without training", report_command);
 }

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/quote.h"
 #include "config/load.h"
 #include "config/text.h"
 #include "train/checkpoints.h"
@@ -40,7 +41,7 @@ Study load_study(const Common& common, const StudyOptions& options) {
   config::Diagnostics diagnostics;
   const config::Node root = config::load(arguments.files, arguments.overrides, diagnostics);
   Study study;
-  study.registry = common.registry(config::plugin_paths(root));
+  study.registry = common.registry(plugin_paths_in(root), arguments.files.back());
   study.plan = study::read_plan(root, diagnostics);
   study.cells = study::cells_of(study.plan, diagnostics);
   const std::vector<std::string> axes = axes_of(study.plan);
@@ -50,7 +51,7 @@ Study load_study(const Common& common, const StudyOptions& options) {
   diagnostics.throw_if_any();
   study.sources = diagnostics;
   for (const std::string& argument : options.arguments)
-    study.files += (study.files.empty() ? "" : " ") + config::for_shell(argument);
+    study.files += (study.files.empty() ? "" : " ") + base::for_shell(argument);
   if (const config::Node* section = root.find("study")) study.text = config::print(*section);
   return study;
 }
@@ -78,9 +79,10 @@ study::RunnerOptions runner_options(const Common& common, const StudyOptions& op
     return data.empty() ? train::changed_plugins(run, *study.registry) : data;
   };
   runner.accept_changed_plugins = options.accept_changed_plugins;
+  runner.no_check = options.no_check;
   runner.interrupted = interrupted;
   runner.say = [quiet = common.quiet](const std::string& line) {
-    if (!quiet) std::fprintf(stderr, "%s\n", line.c_str());
+    if (!quiet) write_message(line);
   };
   return runner;
 }

@@ -19,7 +19,7 @@ struct StudyOptions {
   std::string studies = "studies";
   int jobs = 1;
   std::size_t only = 0;
-  bool list = false, accept_changed_plugins = false;
+  bool list = false, accept_changed_plugins = false, no_check = false;
 };
 
 // A study's file read, and all that is wrong with it, its cells' configs included, reported at once.

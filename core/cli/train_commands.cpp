@@ -4,21 +4,29 @@
 #include <ATen/core/Tensor.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "checkpoint/file.h"
+#include "base/contents.h"
+#include "base/file.h"
+#include "base/frames.h"
+#include "base/last_words.h"
+#include "base/quote.h"
+#include "base/short_hash.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/guests.h"
 #include "cli/revision.h"
 #include "config/load.h"
+#include "config/run_environment.h"
 #include "config/text.h"
 #include "evaluate/figures.h"
 #include "train/checkpoints.h"
 #include "train/process.h"
+#include "train/run_config.h"
 #include "train/schedules.h"
 #include "train/trainer.h"
 
@@ -32,8 +40,8 @@ struct TrainOptions {
   int64_t stop_at = std::numeric_limits<int64_t>::max();
   double stop_at_epoch = -1;  // negative: not asked for
   std::string folder;         // instead of <runs>/<name>-<hash>-<seed>
-  bool resume = false, overwrite = false, accept_changed_plugins = false, no_figures = false,
-       model_only = false, reference = false;
+  bool resume = false, overwrite = false, accept_changed_plugins = false, accept_changed_metrics = false,
+       no_figures = false, model_only = false, reference = false, no_check = false;
 };
 
 json environment(const Common& common, const train::Session& session, const plugins::Registry& registry) {
@@ -50,10 +58,17 @@ json environment(const Common& common, const train::Session& session, const plug
           {"plugins", json::parse(train::plugins_json(registry))}};
 }
 
+// How many threads a run has used; 0: not known. What is wrong with its environment.json is said.
 int64_t recorded_threads(const fs::path& run) {
-  std::ifstream file(run / "environment.json");
-  const json found = json::parse(file, nullptr, /*allow_exceptions=*/false);
-  return found.is_object() ? found.value("threads", int64_t{0}) : 0;
+  const config::RunEnvironment environment = config::environment_of(run);
+  for (const std::string& problem : environment.problems)
+    write_message("note: " + problem + " The training writes the file again.");
+  if (!environment.threads && !environment.problems.empty())
+    write_message(
+        "note: how many threads the run has used is not known; with another number it goes on, though not "
+        "bit for bit "
+        "the same (--threads).");
+  return environment.threads.value_or(0);
 }
 
 // Where a likelihood trains something for every data value, a value that never varies has it at its bound.
@@ -85,6 +100,7 @@ void introduce(Console& console, const train::Session& session, const train::Pre
   for (const std::string& note : session.splits.notes) console.message("note: " + note);
   tell_constant_values(console, session);
   for (const std::string& finding : preflight.findings) console.message("warning: " + finding);
+  for (const std::string& note : preflight.notes) console.message("note: " + note);
   std::string parts;
   for (Kind kind :
        {Kind::kEncoder, Kind::kFamily, Kind::kPrior, Kind::kDecoder, Kind::kLikelihood, Kind::kObjective})
@@ -143,13 +159,14 @@ int finish(Console& console, train::RunFolder& folder, Composed& composed, const
   train::Session& session = *composed.session;
   const std::string at = "at step " + std::to_string(outcome.step) + " of " + std::to_string(session.horizon);
   if (outcome.ending == train::Ending::kInterrupted) {
+    folder.mark_interrupted(std::string("interrupted by ") + interrupting_signal() + " " + at);
     console.message("interrupted " + at + "; the checkpoint is written. Go on with: variform resume " +
-                    config::for_shell(folder.path().string()));
+                    base::for_shell(folder.path().string()));
     return kInterrupted;
   }
   if (outcome.ending == train::Ending::kStopAt) {
     console.message("stopped " + at + " as asked. Go on with: variform resume " +
-                    config::for_shell(folder.path().string()));
+                    base::for_shell(folder.path().string()));
     return kDone;
   }
   if (outcome.ending == train::Ending::kStoppedEarly)
@@ -165,8 +182,8 @@ int finish(Console& console, train::RunFolder& folder, Composed& composed, const
     console.message("best: step " + std::to_string(outcome.best_step));
   if (!outcome.not_finite.empty())
     console.message("warning: the last evaluation has " + outcome.not_finite + "; DONE says so, too");
-  folder.mark_done(summary_of(outcome, composed.judging));
   if (options.model_only) keep_model_only(folder);
+  folder.mark_done(summary_of(outcome, composed.judging));
   return kDone;
 }
 
@@ -184,43 +201,53 @@ int train_to_end(Console& console, train::RunFolder& folder, const TrainOptions&
     write_result(folder.path().string());
     return code;
   } catch (const std::exception& error) {
+    const std::string reason = base::without_frames(error.what());
     try {
-      folder.mark_failed(error.what());
-      folder.append_log(std::string("error: ") + error.what());
+      folder.mark_failed(reason);
+      folder.append_log("error: " + reason);
     } catch (const std::exception&) {  // a full disk: the reason itself still goes to stderr
     }
-    throw std::runtime_error(std::string(error.what()) + "\nThe run is in " + folder.path().string() + ".");
+    throw std::runtime_error(reason + "\nThe run is in " + folder.path().string() + ".");
   }
 }
 
-// The last checkpoint, if there is one. Throws where this training cannot go on from it: nothing is written before.
-std::optional<checkpoint::Snapshot> accepted_checkpoint(const TrainOptions& options,
-                                                        const plugins::Registry& registry,
-                                                        const train::Session& session,
-                                                        const train::RunFolder& folder) {
-  if (!fs::exists(folder.last())) return {};
-  std::optional<checkpoint::Snapshot> snapshot = checkpoint::read(folder.last());
-  if (snapshot->attributes.contains(train::kModelOnly))
+// Whether a training has done all its steps, and was killed before it could say so.
+bool was_killed_at_its_end(const checkpoint::Snapshot& snapshot, const train::Session& session,
+                           const train::RunFolder& folder) {
+  const auto number = [&](const char* name) {
+    const auto found = snapshot.tensors.find(name);
+    return found == snapshot.tensors.end() ? int64_t{-1} : found->second.item<int64_t>();
+  };
+  const auto& early = session.experiment.train.early_stopping;
+  return !fs::exists(folder.path() / "DONE") &&
+         (number("progress/step") == session.horizon ||
+          (early && number("progress/evaluations_since_best") >= early->patience));
+}
+
+// Throws where this training cannot go on from the last checkpoint: nothing is written before.
+void accept(const checkpoint::Snapshot& snapshot, const TrainOptions& options,
+            const plugins::Registry& registry, const train::Session& session,
+            const train::RunFolder& folder) {
+  if (snapshot.attributes.contains(train::kModelOnly) && !was_killed_at_its_end(snapshot, session, folder))
     throw std::runtime_error(
         "the training " + folder.path().string() +
         " cannot go on: its checkpoint keeps the model alone, without the optimizer's state, "
         "as finished runs of a study do. Train it again from the start: variform train " +
-        config::for_shell(folder.config().string()) + " --overwrite --folder " +
-        config::for_shell(folder.path().string()));
-  const std::string changes = train::changed_plugins(*snapshot, registry);
+        base::for_shell(folder.config().string()) + " --overwrite --folder " +
+        base::for_shell(folder.path().string()));
+  const std::string changes = train::changed_plugins(snapshot, registry);
   if (!changes.empty() && !options.accept_changed_plugins)
     throw std::runtime_error(changes + " Go on with --accept-changed-plugins if that is what you want.");
-  if (const auto facts = train::facts_in(snapshot->attributes))
+  if (const auto facts = train::facts_in(snapshot.attributes))
     if (const std::string other = train::changed_data(*facts, session.facts); !other.empty())
       throw std::runtime_error(other + " Put the former files back, or train a new run: variform train " +
-                               config::for_shell(folder.config().string()) + " --folder NEW_FOLDER");
-  const auto step = snapshot->tensors.find("progress/step");
-  if (step != snapshot->tensors.end() && step->second.item<int64_t>() > session.horizon)
+                               base::for_shell(folder.config().string()) + " --folder NEW_FOLDER");
+  const auto step = snapshot.tensors.find("progress/step");
+  if (step != snapshot.tensors.end() && step->second.item<int64_t>() > session.horizon)
     throw std::runtime_error("the training " + folder.path().string() + " has done " +
                              std::to_string(step->second.item<int64_t>()) + " steps already, and " +
                              std::to_string(session.horizon) +
                              " were asked for. Ask for more steps, or train again from the start.");
-  return snapshot;
 }
 
 // What another length of the training does to what follows a schedule.
@@ -233,26 +260,55 @@ void tell_jumps(Console& console, const checkpoint::Snapshot& snapshot, const pl
     console.message("note: " + sentence);
 }
 
-// From an open folder to the end of the training. `new_config` replaces the folder's config, once the training is
-// accepted, unless it is empty.
+std::optional<checkpoint::Snapshot> last_checkpoint(const train::RunFolder& folder) {
+  if (!fs::exists(folder.last())) return {};
+  return checkpoint::read(folder.last());
+}
+
+// Gives the run's folder the config of this training. The checkpoint has it first, with a note of what it replaces: a kill
+// in between leaves what is neither lost nor taken for an edited file.
+void take_config(train::RunFolder& folder, const std::string& config,
+                 const std::map<std::string, std::string>& attributes, checkpoint::Snapshot* snapshot) {
+  std::string present;
+  try {
+    present = base::contents_of(folder.config());
+  } catch (const std::runtime_error&) {  // missing, or no file: it is written again
+  }
+  if (snapshot && snapshot->attributes["config"] != config) {
+    const bool is_model_only = snapshot->attributes.contains(train::kModelOnly);
+    snapshot->attributes = attributes;
+    if (is_model_only) snapshot->attributes[train::kModelOnly] = "true";
+    snapshot->attributes[train::kReplacesConfig] = base::short_hash(present);
+    checkpoint::write(*snapshot, folder.last());
+  }
+  if (present != config) folder.write_config(config);
+}
+
+// From an open folder to the end of the training. `resolved` is the experiment's config, which the folder gets once the
+// training is accepted; `snapshot` its last checkpoint, if it goes on from one.
 int run_training(const Common& common, const TrainOptions& options, const plugins::Registry& registry,
-                 Composed composed, train::RunFolder folder, const std::string& new_config = {}) {
+                 Composed composed, train::RunFolder folder, const std::string& resolved,
+                 std::optional<checkpoint::Snapshot> snapshot) {
   const auto& [session, preflight, judging] = composed;
   session->assembly->model().reference = options.reference;
   if (options.reference)
     at::globalContext().setUserEnabledMkldnn(false);  // products of layers by LibTorch's own choice
-  std::optional<checkpoint::Snapshot> snapshot = accepted_checkpoint(options, registry, *session, folder);
+  if (snapshot) accept(*snapshot, options, registry, *session, folder);
   Console console(&folder, common.quiet);
-  train::Trainer trainer(session->experiment.train, session->horizon,
-                         train::attributes_of(*session, registry), *session->assembly, *session->batches,
-                         folder, console);
+  const auto attributes = train::attributes_of(*session, registry);
+  train::Trainer trainer(session->experiment.train, session->horizon, attributes, *session->assembly,
+                         *session->batches, folder, console);
   trainer.judge_by(judging);
-  if (snapshot) trainer.restore(*snapshot);
+  if (snapshot) trainer.restore(*snapshot, options.accept_changed_metrics);
   else folder.truncate_metrics(0);
   console.message("run: " + folder.path().string());
-  checkpoint::clean_temporaries(folder.path() / "checkpoints");
-  if (!new_config.empty()) folder.write_config(new_config);
+  if (!folder.warning().empty()) console.message("warning: " + folder.warning());
+  base::clean_temporaries(folder.path() / "checkpoints");
+  std::optional<checkpoint::Snapshot> former = snapshot;  // shares the tensors' memory
+  take_config(folder, resolved, attributes, former ? &*former : nullptr);
   folder.clear_marks();
+  base::mark_run(folder.path(), "The run is marked FAILED; its last checkpoint is kept: variform resume " +
+                                    base::for_shell(folder.path().string()) + " goes on from there.");
   folder.write_environment(environment(common, *session, registry));
   if (snapshot)
     if (const std::string changes = train::changed_plugins(*snapshot, registry); !changes.empty())
@@ -270,6 +326,12 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
   console.message("training: steps " + std::to_string(trainer.step()) + " to " +
                   std::to_string(std::min(stop_at, session->horizon)));
   return train_to_end(console, folder, options, composed, trainer, stop_at);
+}
+
+// Tries what did not come with the program, unless that is not wanted.
+BeforeSteps trial(const Common& common, const TrainOptions& options, const plugins::Registry& registry) {
+  if (options.no_check) return {};
+  return [&](const train::Session& session) { return try_guests(session, registry, common.quiet); };
 }
 
 // A run that has a checkpoint holds the tensors that its slots took from other runs.
@@ -297,12 +359,61 @@ int train_command(const Common& common, const TrainOptions& options) {
   int64_t threads = common.threads > 0 ? common.threads : experiment.train.threads;
   if (options.resume && common.threads == 0 && fs::exists(path)) threads = recorded_threads(path);
   train::set_threads(threads);
-  watch_signals();
   const std::string resolved = config::print(experiment.resolved);
+  const config::Node identity = experiment.resolved;
   if (options.resume) drop_sources(experiment, path);
-  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
-  return run_training(common, options, *loaded.registry, std::move(composed),
-                      train::RunFolder::create(path, resolved, if_present));
+  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places(),
+                              trial(common, options, *loaded.registry));
+  watch_signals();  // from here on there is something to keep
+  train::RunFolder folder = train::RunFolder::create(path, resolved, if_present);
+  std::optional<checkpoint::Snapshot> snapshot = last_checkpoint(folder);
+  if (snapshot) {
+    if (const std::string other = train::other_experiment(*snapshot, identity); !other.empty())
+      throw config::Error("error: the run folder " + path.string() + " holds another experiment: " + other +
+                          ". Name another place with --folder, or replace the run with --overwrite.");
+    if (const train::RunConfig kept = train::compare_config(path, *snapshot, "last");
+        kept.state == train::RunConfig::State::kEdited || kept.state == train::RunConfig::State::kCut)
+      write_message("note: " + kept.found + " The training writes it again.");
+  }
+  return run_training(common, options, *loaded.registry, std::move(composed), std::move(folder), resolved,
+                      std::move(snapshot));
+}
+
+// An edited config of a run that has been trained is refused: which values its numbers are of could not be told any more.
+void refuse_if_edited(const train::RunConfig& kept, const train::RunFolder& folder) {
+  if (kept.state != train::RunConfig::State::kEdited) return;
+  const std::string file = base::for_shell(folder.config().string()),
+                    run = base::for_shell(folder.path().string());
+  std::string text = kept.found + " What the checkpoint holds counts. To go on as it was trained: rm " +
+                     file + "; variform resume " + run + " (which writes the file again).";
+  const auto is_of_training = [](const std::string& edit) { return edit.starts_with("train."); };
+  std::string overrides;
+  for (const std::string& edit : kept.edited)
+    if (is_of_training(edit)) {
+      const std::size_t equals = edit.find('=');
+      overrides += " " + base::override_for_shell(edit.substr(0, equals), edit.substr(equals + 1));
+    }
+  if (!std::all_of(kept.edited.begin(), kept.edited.end(), is_of_training))
+    text += " To train with the file's values, which is another run: variform train " + file +
+            " --folder NEW_FOLDER.";
+  else if (!overrides.empty())
+    text += " To go on with the file's values: variform resume " + run + overrides + ".";
+  throw config::Error("error: " + text);
+}
+
+Loaded load_run(const train::RunFolder& folder, const std::optional<checkpoint::Snapshot>& snapshot,
+                const TrainOptions& options, const Common& common) {
+  train::RunConfig kept;
+  if (snapshot) kept = train::compare_config(folder.path(), *snapshot, "last", options.arguments);
+  refuse_if_edited(kept, folder);
+  if (kept.state == train::RunConfig::State::kPlaces)
+    write_message("note: " + kept.found + " That is no part of the experiment, and the file's is used.");
+  if (kept.state == train::RunConfig::State::kCut)
+    write_message("note: " + kept.found +
+                  " The training goes on as the checkpoint says, and writes the file again.");
+  if (kept.is_file_good) return load_config({{folder.config().string()}, options.arguments}, common);
+  // By the file's name, which says whose config it is.
+  return load_config(snapshot->attributes.at("config"), folder.config().string(), options.arguments, common);
 }
 
 int resume_command(const Common& common, const std::string& run, const TrainOptions& options) {
@@ -311,20 +422,20 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
     if (!override_text.starts_with("train."))
       throw config::Error("resume takes changes of [train] only (train.steps=20000); found " + override_text +
                           ". Another model is another run: use train.");
-  Loaded loaded = load_config({{folder.config().string()}, options.arguments}, common);
+  std::optional<checkpoint::Snapshot> snapshot = last_checkpoint(folder);
+  Loaded loaded = load_run(folder, snapshot, options, common);
   const int64_t recorded = recorded_threads(folder.path());
   const int64_t threads = train::set_threads(common.threads > 0 ? common.threads : recorded);
   if (recorded > 0 && threads != recorded)
-    std::fprintf(
-        stderr,
-        "warning: the run used %lld threads and goes on with %lld; this is not bit for bit the same.\n",
-        static_cast<long long>(recorded), static_cast<long long>(threads));
-  watch_signals();
+    write_message("warning: the run used " + std::to_string(recorded) + " threads and goes on with " +
+                  std::to_string(threads) + "; this is not bit for bit the same.");
   const std::string resolved = config::print(loaded.experiment.resolved);
   drop_sources(loaded.experiment, folder.path());
-  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
-  return run_training(common, options, *loaded.registry, std::move(composed), std::move(folder),
-                      options.arguments.empty() ? std::string() : resolved);
+  Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places(),
+                              trial(common, options, *loaded.registry));
+  watch_signals();  // from here on there is something to keep
+  return run_training(common, options, *loaded.registry, std::move(composed), std::move(folder), resolved,
+                      std::move(snapshot));
 }
 
 }  // namespace
@@ -339,6 +450,10 @@ void add_train_commands(Command app, Common& common, Action& action) {
         .non_negative();
     command.add_flag("--accept-changed-plugins", options->accept_changed_plugins,
                      "Go on although a plugin has changed");
+    command.add_flag("--accept-changed-metrics", options->accept_changed_metrics,
+                     "Go on although metrics.jsonl is not as it was written");
+    command.add_flag("--no-check", options->no_check,
+                     "Do not try plugins that did not come with the program before their first training");
     command.add_flag("--no-figures", options->no_figures, "Draw no pictures at the end");
     command.add_flag(
         "--reference", options->reference,

@@ -2,9 +2,11 @@
 
 #include "config/experiment.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 
+#include "base/name.h"
 #include "config/load.h"
 #include "config/sections.h"
 #include "config/text.h"
@@ -26,20 +28,21 @@ std::string default_name(const Node& root) {
   if (!root.where().is_default() && !root.where().is_command_line())
     for (const char c : std::filesystem::path(root.where().file).stem().string())
       name += is_name_character(c) ? c : '-';
-  while (name.starts_with('.')) name.erase(0, 1);
+  while (name.starts_with('.') || name.starts_with('-')) name.erase(0, 1);
+  for (std::size_t at; (at = name.find("..")) != std::string::npos;) name.erase(at, 1);
   return name.empty() ? "run" : name.substr(0, 80);
 }
 
 std::string read_name(Reader& reader) {
   const std::string name = reader.text("name", {.fallback = default_name(reader.source())});
-  bool good = !name.empty() && name.size() <= 80 && name[0] != '.';
-  for (const char c : name) good = good && is_name_character(c);
+  const std::string problem = base::name_problem(name);
+  const bool has_others = !std::all_of(name.begin(), name.end(), is_name_character) || name.size() > 80;
   const Node* given = reader.source().find("name");
-  if (!good && given && given->if_text())
+  if ((has_others || !problem.empty()) && given && given->if_text())
     reader.error(
         "name",
         "@ must be letters, digits, \"-\", \"_\" and \".\" (80 at most), since it names a folder, found " +
-            quote(shorten(name)) + ".");
+            quote(shorten(name)) + (has_others || name.empty() ? "" : ": " + problem) + ".");
   return name;
 }
 
@@ -129,6 +132,7 @@ Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagno
                    const CheckDataset& check_dataset) {
   Experiment experiment;
   if (diagnostics.incomplete()) return experiment;
+  refuse_tildes(root, diagnostics);
   Reader reader(root, diagnostics, "");
   experiment.name = read_name(reader);
   experiment.seed = static_cast<std::uint64_t>(reader.integer("seed", {.fallback = 1, .low = 0}));

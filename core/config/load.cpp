@@ -8,14 +8,14 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <sstream>
+#include <stdexcept>
 
+#include "base/contents.h"
+#include "base/file.h"
+#include "base/quote.h"
 #include "config/text.h"
 
 namespace variform::config {
@@ -111,20 +111,16 @@ std::optional<std::string> read(const std::string& file, const Position& asked, 
   const Position where = asked.is_default() ? Position{file, 0, 0} : asked;
   const bool may_be_key =
       asked.is_default() && file.find('/') == std::string::npos && !file.ends_with(".toml");
-  const auto fail = [&](const std::string& reason) {
-    diagnostics.error(where, "Cannot read " + quote(file) + ": " + reason + ".",
-                      may_be_key ? "if it is meant as a key, write " + for_shell(file) + "=VALUE" : "");
+  try {
+    return asked.is_default() ? base::contents_of_named(file) : base::contents_of(file);
+  } catch (const std::runtime_error& error) {
+    const std::string reason =
+        std::string(error.what()).substr(file.size());  // which begins with the name as it is
+    diagnostics.error(where, "Cannot read " + quote(file) + reason,
+                      may_be_key ? "if it is meant as a key, write " + base::for_shell(file) + "=VALUE" : "");
     diagnostics.mark_incomplete();
     return std::nullopt;
-  };
-  std::error_code ignored;
-  if (fs::is_directory(file, ignored)) return fail("it is a folder, expected a TOML file");
-  errno = 0;
-  std::ifstream in(file, std::ios::binary);
-  std::string text;
-  if (in) text.assign(std::istreambuf_iterator<char>(in), {});
-  if (!in.is_open() || in.bad()) return fail(errno ? std::strerror(errno) : "unknown reason");
-  return text;
+  }
 }
 
 /// Files with what they include.
@@ -167,10 +163,17 @@ class Loader {
   void include(Node& root, const Node& own, const std::string& file) {
     const Node* include = own.find("include");
     if (!include) return;
+    if (fs::path(file).filename() == kResolvedConfig) {  // other files would not be known to be that run's
+      diagnostics_.error(include->where(),
+                         "The config of a run holds all that it needs, and includes nothing.",
+                         "somebody has changed it");
+      return;
+    }
     const Node::Array single{*include};
     const Node::Array& wanted = include->if_array() ? *include->if_array() : single;
     for (const Node& element : wanted) {
       if (const std::string* name = element.if_text()) {
+        refuse_tildes(element, diagnostics_);
         const fs::path path = (fs::path(file).parent_path() / *name).lexically_normal();
         add(root, path.string(), element.where());
       } else {
@@ -294,6 +297,16 @@ void find_dropped(const Node& base, const Node& later, const std::string& path,
 }
 
 }  // namespace
+
+void refuse_tildes(const Node& tree, Diagnostics& diagnostics) {
+  if (const std::string* text = tree.if_text(); text && text->find('/') != std::string::npos)
+    if (const std::string problem = base::tilde_problem(*text); !problem.empty())
+      diagnostics.error(tree.where(), problem + ".");
+  if (const Node::Array* array = tree.if_array())
+    for (const Node& element : *array) refuse_tildes(element, diagnostics);
+  if (tree.is_table())
+    for (const Node::Member& member : tree.members()) refuse_tildes(member.value, diagnostics);
+}
 
 const Node* at_path(const Node& root, const std::string& path) {
   const Node* node = &root;

@@ -9,6 +9,13 @@
 
 namespace variform::config {
 
+/// The file in a run's folder that holds its whole config. One of this name includes no others, and what it names is
+/// the run's: plugins in that folder are not loaded for it.
+inline constexpr const char* kResolvedConfig = "config.resolved.toml";
+
+/// An error for every text in the tree that is a path with a "~" which no shell has replaced; a "~" alone is a text.
+void refuse_tildes(const Node& tree, Diagnostics& diagnostics);
+
 /// Reads the files in order, each with its `include = [...]` before it (relative to the file, depth first),
 /// then the overrides `a.b=VALUE`; later wins by the rules of merge(). VALUE is TOML; what is no TOML value
 /// is taken as text, since shells eat quotes. Whatever goes wrong (a file that is missing or no TOML, a cycle

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/name.h"
+#include "base/quote.h"
 #include "config/load.h"
 #include "config/text.h"
 
@@ -50,6 +52,11 @@ std::string range_text(const IntegerRule& rule) {
   return has_low ? "at least " + low + unit : "at most " + high + unit;
 }
 
+std::string name_message(const std::string& what, const std::string& name, const std::string& problem) {
+  return what + " becomes a part of a path and must be " + base::kNameRule + "; found " +
+         quote(shorten(name)) + ": " + problem + ".";
+}
+
 /// 1e3 is an integer too, as far as doubles hold integers exactly.
 std::optional<std::int64_t> whole(double value) {
   constexpr double kExact = 9007199254740992.0;  // 2^53
@@ -70,19 +77,19 @@ bool is_typed(const Node& node, const std::string& name) {
 
 std::string in_quotes(const Node& node, const std::string& name) {
   if (!is_typed(node, name)) return "write it in quotes";
-  return "in a shell, write " + override_for_shell(name, quote(plain_value(node)));
+  return "in a shell, write " + base::override_for_shell(name, quote(plain_value(node)));
 }
 
 std::string without_quotes(const Node& node, const std::string& name) {
   const std::string* text = node.if_text();
   if (!text || !(looks_like_number(*text) || *text == "true" || *text == "false")) return {};
-  return is_typed(node, name) ? "in a shell, write " + override_for_shell(name, *text)
+  return is_typed(node, name) ? "in a shell, write " + base::override_for_shell(name, *text)
                               : "write it without quotes";
 }
 
 std::string in_brackets(const Node& node, const std::string& name, std::string_view key) {
   if (!is_typed(node, name)) return "write it in brackets: " + quote_key(key) + " = [ … ]";
-  return "in a shell, write " + override_for_shell(name, "[" + print_value(node) + "]");
+  return "in a shell, write " + base::override_for_shell(name, "[" + print_value(node) + "]");
 }
 
 template <class Value>
@@ -135,7 +142,7 @@ Position Reader::where(std::string_view key) const {
 std::string Reader::advice(std::string_view at, std::string_view key, const std::string& toml) const {
   if (!where(at).is_command_line()) return "write " + std::string(key) + " = " + toml;
   return "in a shell, write " +
-         override_for_shell((path_.empty() ? "" : path_ + ".") + std::string(key), toml);
+         base::override_for_shell((path_.empty() ? "" : path_ + ".") + std::string(key), toml);
 }
 
 std::string Reader::advice_without_quotes(std::string_view key) const {
@@ -247,6 +254,14 @@ std::string Reader::text(std::string_view key, const TextRule& rule) {
   return result;
 }
 
+std::string Reader::name(std::string_view key, const TextRule& rule) {
+  const std::string name = text(key, rule);
+  const Node* given = table_->find(key);
+  const std::string problem = given && given->if_text() ? base::name_problem(name) : std::string();
+  if (!problem.empty()) error(key, name_message("@", name, problem));
+  return name;
+}
+
 bool Reader::flag(std::string_view key, const FlagRule& rule) {
   const Node* node = get(key, !rule.fallback);
   const bool* value = node ? node->if_flag() : nullptr;
@@ -333,6 +348,12 @@ void Reader::finish(std::string_view what) {
     diagnostics_->error(member.where, "Unknown key " + quote(shorten(member.key)) + place + ".",
                         std::move(hint));
   }
+}
+
+void require_name(const Node::Member& member, const std::string& path, Diagnostics& diagnostics) {
+  const std::string problem = base::name_problem(member.key);
+  if (!problem.empty())
+    diagnostics.error(member.value.where(), name_message("A key of " + path, member.key, problem));
 }
 
 }  // namespace variform::config

@@ -73,6 +73,8 @@ class Reader {
   double number(std::string_view key, const NumberRule& rule = {});          ///< takes integers too; finite
   std::int64_t integer(std::string_view key, const IntegerRule& rule = {});  ///< takes 1e3 too
   std::string text(std::string_view key, const TextRule& rule = {});
+  /// A text that becomes a part of a path: a name (base/name.h).
+  std::string name(std::string_view key, const TextRule& rule = {});
   bool flag(std::string_view key, const FlagRule& rule = {});
   std::vector<double> numbers(std::string_view key, const NumbersRule& rule = {});
   std::vector<std::int64_t> integers(std::string_view key, const IntegersRule& rule = {});
@@ -135,5 +137,8 @@ class Reader {
   std::vector<std::string> known_;
   Node resolved_;
 };
+
+/// The same for a key that is itself such a name: [study.evaluate.NAME].
+void require_name(const Node::Member& member, const std::string& path, Diagnostics& diagnostics);
 
 }  // namespace variform::config

@@ -8,11 +8,21 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/short_hash.h"
+#include "base/utf8.h"
+
 namespace variform::config {
 namespace {
 
 bool is_bare(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+std::string unicode_escape(char32_t code) {
+  constexpr const char* kHex = "0123456789ABCDEF";
+  std::string text = "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) text += kHex[(code >> shift) & 15];
+  return text;
 }
 
 std::string escaped_character(unsigned char c) {
@@ -25,8 +35,7 @@ std::string escaped_character(unsigned char c) {
     default: break;
   }
   if (c >= 0x20 && c != 0x7f) return std::string(1, static_cast<char>(c));
-  constexpr const char* kHex = "0123456789ABCDEF";
-  return std::string("\\u00") + kHex[c >> 4] + kHex[c & 15];
+  return unicode_escape(c);
 }
 
 }  // namespace
@@ -46,41 +55,20 @@ std::string format_number(double value) {
 
 std::string quote(std::string_view text) {
   std::string out = "\"";
-  for (const char c : text) out += escaped_character(static_cast<unsigned char>(c));
+  while (!text.empty()) {
+    const std::size_t length = base::utf8_length(text);
+    const std::string_view part = text.substr(0, std::max<std::size_t>(length, 1));
+    const char32_t code = length > 1 ? base::code_point(part) : 0;
+    if (part.size() == 1) out += escaped_character(static_cast<unsigned char>(part[0]));
+    else if (base::is_control(code)) out += unicode_escape(code);
+    else out += part;
+    text.remove_prefix(part.size());
+  }
   return out + "\"";
 }
 
 std::string quote_key(std::string_view key) {
   return !key.empty() && std::all_of(key.begin(), key.end(), is_bare) ? std::string(key) : quote(key);
-}
-
-std::string for_shell(std::string_view text) {
-  constexpr std::string_view kPlain = "%+,-./:=@_";  // besides letters, digits and what is not ASCII
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  const auto is_plain = [&](char c) {
-    return is_bare(c) || (static_cast<unsigned char>(c) & 0x80) != 0 ||
-           kPlain.find(c) != std::string_view::npos;
-  };
-  if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return std::string(text);
-  const bool escapes = std::any_of(text.begin(), text.end(), is_control);
-  std::string quoted = escapes ? "$'" : "'";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const auto digit = [](int value) { return static_cast<char>('0' + value); };
-    if (is_control(c)) quoted += {'\\', digit(byte / 64), digit(byte / 8 % 8), digit(byte % 8)};
-    else if (c == '\'') quoted += escapes ? "\\'" : "'\\''";
-    else quoted += std::string(escapes && c == '\\' ? "\\" : "") + c;
-  }
-  return quoted + "'";
-}
-
-std::string override_for_shell(std::string_view key, std::string_view toml) {
-  const std::string_view inner =
-      toml.size() > 2 && toml.front() == '"' ? toml.substr(1, toml.size() - 2) : "";
-  const bool is_word = !inner.empty() && !(inner[0] >= '0' && inner[0] <= '9') && inner[0] != '-' &&
-                       std::all_of(inner.begin(), inner.end(), is_bare) && inner != "true" &&
-                       inner != "false" && inner != "inf" && inner != "nan";
-  return for_shell(key) + "=" + for_shell(is_word ? inner : toml);
 }
 
 std::string lower_case(std::string text) {
@@ -98,14 +86,7 @@ std::string shorten(std::string_view text, std::size_t characters) {
   return std::string(text);
 }
 
-std::string short_hash(std::string_view text) {
-  std::uint64_t hash = 14695981039346656037ull;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  hash ^= hash >> 32;
-  std::string out;
-  for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[(hash >> shift) & 15];
-  return out;
-}
+std::string short_hash(std::string_view text) { return base::short_hash(text); }
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
   std::string out;

@@ -22,12 +22,6 @@ std::string lower_case(std::string text);
 std::string shorten(std::string_view text, std::size_t characters = 60);
 /// Eight hexadecimal digits that stand for a text in names of files and runs (FNV-1a).
 std::string short_hash(std::string_view text);
-/// A text as one word of a shell's command line: as it is where nothing in it means something to a shell, else in
-/// single quotes; control characters as escapes, so that what is shown is what is meant. Every command that a message
-/// suggests has its paths and values through this.
-std::string for_shell(std::string_view text);
-/// KEY=VALUE for a shell, VALUE being TOML: objective.x='"2024"'. Words need no quotes of TOML there: objective.x=grae.
-std::string override_for_shell(std::string_view key, std::string_view toml);
 /// "a, b, c"
 std::string join(const std::vector<std::string>& parts, std::string_view separator = ", ");
 /// `"a", "b"`

@@ -139,10 +139,27 @@ void parameters(const Case& test) {
   }
 }
 
+// What it returns for a batch; nothing where it may refuse a batch of one: statistics over a batch (batch normalisation
+// in a decoder that says so, an objective that compares data and says why) have no meaning there.
+std::vector<Observation> seen_of_batch(Rig& rig, int64_t B, std::uint64_t seed) {
+  const auto* decoder = dynamic_cast<Decoder*>(&rig.component());
+  try {
+    return exercise(rig, B, seed);
+  } catch (const Verdict&) {
+    throw;
+  } catch (const Error&) {
+    const bool mixes = decoder && !decoder->samplewise();
+    if (B > 1 || !(mixes || dynamic_cast<Objective*>(&rig.component()))) throw;
+  } catch (...) {
+    if (B > 1 || !decoder || decoder->samplewise()) throw;
+  }
+  return {};
+}
+
 void shapes(const Case& test) {
   Rig rig(test);
   for (int64_t B : {1, 2, 7})
-    for (const Observation& o : exercise(rig, B, test.seed)) {
+    for (const Observation& o : seen_of_batch(rig, B, test.seed)) {
       const std::string where = " for a batch of " + std::to_string(B) +
                                 " (d = " + std::to_string(rig.model().latent) + ", data " +
                                 to_text(rig.model().data) + ")";
@@ -219,9 +236,13 @@ void inputs(const Case& test) {
   exercise(rig, 3, test.seed);  // fails by itself
 }
 
+void rows_of_draws(const Case& test);
+
 // Draws come in the batch's order, so that a part of a batch gives other ones: only what is no draw is compared.
 void rows(const Case& test) {
   Rig rig(test);
+  if (const auto* decoder = dynamic_cast<Decoder*>(&rig.component()); decoder && !decoder->samplewise())
+    skip("it says that rows interact (samplewise())");
   const int64_t B = 4;
   const std::vector<Input> whole = make_inputs(rig, B, test.seed);
   const auto all = exercise(rig, whole, test.seed), other_draws = exercise(rig, whole, test.seed + 1);
@@ -242,6 +263,35 @@ void rows(const Case& test) {
              " of its size with the other data in the batch; rows must not interact");
     }
   }
+  rows_of_draws(test);
+}
+
+// Draws of a row may not depend on the other rows' inputs. Which random numbers a row gets may (a draw by rejection takes
+// as many as it needs), so that not the draws are compared: their gradients are looked at.
+void rows_of_draws(const Case& test) {
+  Rig rig(test);
+  const int64_t B = 4;
+  std::vector<Input> inputs = make_inputs(rig, B, test.seed);
+  for (Input& input : inputs)
+    if (input.differentiable) input.value = input.value.detach().clone().requires_grad_(true);
+  for (const Observation& o : exercise(rig, inputs, test.seed)) {
+    if (o.rows < 0 || !o.value.requires_grad()) continue;
+    for (const Input& input : inputs) {
+      if (!input.differentiable) continue;
+      const Tensor of_one = o.value.select(o.rows, 1);
+      const Tensor found = torch::autograd::grad({(of_one * of_one.detach().cos()).sum()}, {input.value}, {},
+                                                 /*retain_graph=*/true, false, /*allow_unused=*/true)[0];
+      int64_t dim = 0;
+      while (dim < input.value.dim() && input.value.size(dim) != B) ++dim;
+      if (!found.defined() || dim == input.value.dim()) continue;
+      Tensor others = found.detach().clone();
+      others.select(dim, 1).zero_();
+      const double size = found.abs().max().item<double>(), leaked = others.abs().max().item<double>();
+      if (leaked > 1e-9 * std::max(1.0, size))
+        fail(o.name + " of an example has a gradient in '" + input.name +
+             "' of the others in the batch; rows must not interact: is something averaged over the batch?");
+    }
+  }
 }
 
 std::vector<Observation> fresh_run(const Case& test) {
@@ -254,7 +304,14 @@ void determinism(const Case& test) {
   global.set_current_seed(1);
   const auto first = fresh_run(test);
   global.set_current_seed(1);  // who uses the global generator is told so by its own test
-  compare(fresh_run(test), first, 0, "built and called again with the same seed,");
+  try {
+    compare(fresh_run(test), first, 0, "built and called again with the same seed,");
+  } catch (const Verdict& verdict) {
+    fail(std::string(verdict.what()) +
+         ": does it draw from a generator of its own (std::mt19937, rand(), std::random_device, a clock), or "
+         "keep "
+         "something between calls (a static variable)? Draw from the generator that is given");
+  }
 }
 
 void global_rng(const Case& test) {
@@ -263,11 +320,15 @@ void global_rng(const Case& test) {
   Rig rig(test);
   if (!at::equal(before, state()))
     fail("its constructor draws from the global generator; draw from Build::rng (variform/nn layers do)");
-  exercise(rig, 2, test.seed);
-  if (!at::equal(before, state()))
-    fail(
-        "a call draws from the global generator; draw from the generator that it is given, or from "
-        "Model::rng");
+  std::vector<Deed> deeds;
+  exercise(rig, make_inputs(rig, 2, test.seed), test.seed, &deeds);
+  for (const Deed& deed : deeds)
+    if (deed.what == Deed::What::kDrewGlobally)
+      fail("a call draws from the global generator (" + deed.function +
+           "): two trainings of one seed differ. Draw from the generator that it is given, or from "
+           "Model::rng; "
+           "at::randn and the like take it as an argument");
+  if (!at::equal(before, state())) fail("making its inputs draws from the global generator");
 }
 
 std::map<std::string, Tensor> state_of(Component& component) {
@@ -291,7 +352,10 @@ void state(const Case& test) {
     return result;
   };
   const std::set<std::string> before = names(trained.component());
-  for (int n = 0; n < 2; ++n) exercise(trained, 3, test.seed + 1);  // as if it had been used for a while
+  for (int n = 0; n < 2; ++n) {  // as if it had been used for a while
+    exercise(trained, 3, test.seed + 1);
+    trained.keep_buffers();
+  }
   if (names(trained.component()) != before)
     fail("its tensors, or their shapes, change with use; register all of them in the constructor");
   checkpoint::Snapshot snapshot;
@@ -299,6 +363,7 @@ void state(const Case& test) {
     snapshot.tensors[name] = tensor.detach().clone();
   std::vector<std::byte> bytes = checkpoint::compose_bytes(snapshot);
   load_state(loaded.component(), checkpoint::parse(bytes, "the checkpoint"));
+  loaded.keep_buffers();
   // The surroundings differ by their initialisation, too.
   for (Kind kind : kAllKinds)
     if (trained.model().component(kind).get() != &trained.component()) {
@@ -307,8 +372,15 @@ void state(const Case& test) {
       load_state(*loaded.model().component(kind), other);
     }
   const std::vector<Input> inputs = make_inputs(trained, 3, test.seed);
-  compare(exercise(loaded, inputs, test.seed), exercise(trained, inputs, test.seed), 0,
-          "saved and loaded into a new one,");
+  try {
+    compare(exercise(loaded, inputs, test.seed), exercise(trained, inputs, test.seed), 0,
+            "saved and loaded into a new one,");
+  } catch (const Verdict& verdict) {
+    fail(std::string(verdict.what()) +
+         ": is something that it computes with not registered (register_parameter, register_buffer), so that "
+         "no "
+         "checkpoint holds it?");
+  }
   if (snapshot.tensors.empty()) return;
   bytes[bytes.size() / 2] ^= std::byte{0x10};
   try {
@@ -456,23 +528,25 @@ std::vector<Test> component_tests() {
       {"finite", group, "What it returns for ordinary inputs is finite.", all, {"dtypes"}, finite},
       {"global-rng", group, "It never draws from the global random generator.", all, {"shapes"}, global_rng},
       {"determinism", group, "The same seed gives the same bits.", all, {"finite", "others"}, determinism},
-      {"strides",
-       group,
-       "It takes inputs that are not contiguous.",
-       all,
-       {"determinism", "global-rng"},
-       strides},
+  };
+}
+
+std::vector<Test> state_tests() {
+  const char* group = "component";
+  const std::vector<Kind> all(kAllKinds.begin(), kAllKinds.end());
+  return {
+      {"strides", group, "It takes inputs that are not contiguous.", all, {"repeats"}, strides},
       {"no-grad",
        group,
        "It gives the same values when no gradients are recorded, as in evaluation.",
        all,
-       {"determinism", "global-rng"},
+       {"repeats"},
        no_grad},
       {"schedules",
        group,
        "Parameters that can follow a schedule do so after construction.",
        all,
-       {"determinism", "global-rng"},
+       {"repeats"},
        schedules},
       {"rows",
        group,
@@ -485,7 +559,7 @@ std::vector<Test> component_tests() {
        "Its state is named tensors and nothing else: saved and loaded, it gives the same bits; a damaged "
        "checkpoint is refused.",
        all,
-       {"determinism", "global-rng"},
+       {"repeats", "registered"},
        state},
       {"lifetime", group, "A recorded graph outlives the component.", all, {"finite"}, lifetime},
   };

@@ -100,6 +100,7 @@ json json_of(const Results& results) {
                     {"outcome", to_string(result.outcome)},
                     {"blocked", result.blocked},
                     {"detail", result.detail}});
+    if (result.late) list.back()["late"] = true;
   }
   return {{"plugin", results.plugin},
           {"path", results.path.string()},

@@ -4,8 +4,12 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <variform/calls.h>
 #include <variform/model.h>
 #include <variform/random.h>
+
+#include "conformance/process_settings.h"
+#include "plugins/host_reads.h"
 
 namespace variform::conformance {
 namespace {
@@ -40,7 +44,8 @@ Tensor prior_latents(Rig& rig, int64_t n, std::uint64_t seed) {
 
 class Observer {
  public:
-  Observer(Rig& rig, const std::vector<Input>& inputs) : rig_(rig), inputs_(inputs) {
+  Observer(Rig& rig, const std::vector<Input>& inputs, std::vector<Deed>* deeds)
+      : rig_(rig), inputs_(inputs), deeds_(deeds) {
     for (const Input& input : inputs) copies_.push_back(input.value.detach().clone());
   }
 
@@ -50,12 +55,30 @@ class Observer {
     throw Error("there is no input '" + std::string(name) + "'");
   }
 
+  // Calls, and looks at what that does beside. Modes are put back in any case, as Model does: a call that switches them
+  // fails its own test and no other.
+  template <class Call>
+  auto watched(const char* name, const Call& call) {
+    const KeptModes kept;
+    if (!deeds_) return call();
+    const ProcessSettings before;
+    const plugins::CountedHostReads reads;
+    auto result = call();
+    const std::int64_t count = reads.count();
+    const ProcessSettings after;
+    if (count > 0) deeds_->push_back({name, Deed::What::kReadOnHost, std::to_string(count)});
+    if (after.has_drawn(before)) deeds_->push_back({name, Deed::What::kDrewGlobally, {}});
+    if (const std::string changed = after.difference(before); !changed.empty())
+      deeds_->push_back({name, Deed::What::kChangedSettings, changed});
+    return result;
+  }
+
   // Keeps what `call` returns, unless the component lacks the ability.
   template <class Call>
   void see(const char* name, Shape expected, const Call& call, int64_t rows = -1, bool differentiable = true,
            bool own_dtype = true) {
     try {
-      seen.push_back({name, call(), std::move(expected), differentiable, rows, own_dtype});
+      seen.push_back({name, watched(name, call), std::move(expected), differentiable, rows, own_dtype});
     } catch (const Unsupported&) {
       return;
     }
@@ -67,6 +90,7 @@ class Observer {
 
   Rig& rig_;
   const std::vector<Input>& inputs_;
+  std::vector<Deed>* deeds_;
   std::vector<Tensor> copies_;
   std::vector<Observation> seen;
 };
@@ -99,7 +123,8 @@ void see_family(Observer& o) {
   Model& model = o.rig_.model();
   const Tensor &params = o.in("params"), &z = o.in("z");
   const int64_t B = params.size(0), d = model.latent;
-  const std::unique_ptr<Posterior> q = o.rig_.as<VariationalFamily>().posterior(params, o.in("x"));
+  const std::unique_ptr<Posterior> q =
+      o.watched("posterior", [&] { return o.rig_.as<VariationalFamily>().posterior(params, o.in("x")); });
   if (!q) fail("posterior returned nothing; it must return a Posterior");
   o.see(
       "location", {B, d}, [&] { return q->location(); }, 0);
@@ -138,11 +163,11 @@ void see_family(Observer& o) {
     } catch (const Unsupported&) {  // not with this prior
     }
   };
-  optional([&] { entropy = q->entropy(); });
+  optional([&] { entropy = o.watched("entropy", [&] { return q->entropy(); }); });
   if (entropy)
     o.see(
         "entropy", {B}, [&] { return *entropy; }, 0);
-  optional([&] { covariance = q->covariance(); });
+  optional([&] { covariance = o.watched("covariance", [&] { return q->covariance(); }); });
   // The algebra of covariances may be float64 (family "optimal").
   if (covariance)
     o.see(
@@ -161,10 +186,10 @@ void see_prior(Observer& o) {
   o.see(
       "sample", {z.size(1), d}, [&] { return prior.sample(z.size(1), model.rng); }, -1, false);
   const std::unique_ptr<Posterior> q = model.posterior(o.in("x"));
-  if (const auto cross = prior.cross_entropy(*q))
+  if (const auto cross = o.watched("cross_entropy", [&] { return prior.cross_entropy(*q); }))
     o.see(
         "cross_entropy", {o.in("x").size(0)}, [&] { return *cross; }, 0);
-  if (const auto gaussian = prior.gaussian())
+  if (const auto gaussian = o.watched("gaussian", [&] { return prior.gaussian(); }))
     o.see(
         "gaussian().mean", gaussian->mean.dim() == 2 ? Shape{gaussian->mean.size(0), d} : Shape{1, d},
         [&] { return gaussian->mean; }, -1, true, false);
@@ -242,9 +267,11 @@ std::vector<Input> make_inputs(Rig& rig, int64_t B, std::uint64_t seed, bool str
   return inputs;
 }
 
-std::vector<Observation> exercise(Rig& rig, const std::vector<Input>& inputs, std::uint64_t seed) {
+std::vector<Observation> exercise(Rig& rig, const std::vector<Input>& inputs, std::uint64_t seed,
+                                  std::vector<Deed>* deeds) {
+  rig.restore_buffers();
   rig.model().rng.set_current_seed(hash(seed, "draws"));
-  Observer observer(rig, inputs);
+  Observer observer(rig, inputs, deeds);
   Component& component = rig.component();
   if (dynamic_cast<Encoder*>(&component)) see_encoder(observer);
   else if (dynamic_cast<Decoder*>(&component)) see_decoder(observer);

@@ -25,12 +25,23 @@ struct Observation {
   bool own_dtype = true;       ///< must have the model's dtype; false: float64 is asked for
 };
 
+/// What a call did beside what it returned.
+struct Deed {
+  enum class What { kDrewGlobally, kReadOnHost, kChangedSettings };
+  std::string function;  ///< "rsample"
+  What what;
+  std::string detail;  ///< which settings; how many reads
+};
+
 /// Inputs for a batch of B, the same for the same seed. `strided`: the same values in tensors that are not contiguous.
 std::vector<Input> make_inputs(Rig& rig, int64_t B, std::uint64_t seed, bool strided = false);
 
 /// Everything that the component does with them; abilities that it does not have (Unsupported) are left out. Draws come
-/// from the model's generator, seeded with `seed`. Inputs are held against copies: a changed one is a failure.
-std::vector<Observation> exercise(Rig& rig, const std::vector<Input>& inputs, std::uint64_t seed);
+/// from the model's generator, seeded with `seed`, and buffers start from Rig::restore_buffers(). Inputs are held
+/// against copies: a changed one is a failure.
+/// Modes that calls leave switched are put back. `deeds`: where to put what calls did beside.
+std::vector<Observation> exercise(Rig& rig, const std::vector<Input>& inputs, std::uint64_t seed,
+                                  std::vector<Deed>* deeds = nullptr);
 
 /// make_inputs and exercise.
 std::vector<Observation> exercise(Rig& rig, int64_t B, std::uint64_t seed);

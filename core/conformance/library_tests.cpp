@@ -1,20 +1,13 @@
 // Tests of the file itself: what it says about itself, what it exports and needs, and what loading it does.
 
-#include <ATen/Context.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
-#include <c10/core/DefaultDtype.h>
-#include <signal.h>
-
 #include <variform/manifest.h>
 
 #include <algorithm>
 #include <chrono>
-#include <clocale>
-#include <cfenv>
 #include <string>
 
 #include "base/processes.h"
+#include "conformance/process_settings.h"
 #include "conformance/test.h"
 #include "plugins/dynamic_section.h"
 #include "plugins/library.h"
@@ -115,43 +108,13 @@ void quiet(const Case& test) {
          " bytes when it is loaded; results of commands go to the same place and are read by programs");
 }
 
-// What a process has one of, and a plugin must leave alone.
-struct ProcessSettings {
-  caffe2::TypeMeta dtype = c10::get_default_dtype();
-  bool grad = at::GradMode::is_enabled();
-  int threads = at::get_num_threads();
-  bool deterministic = at::globalContext().deterministicAlgorithms();
-  std::string locale = std::setlocale(LC_ALL, nullptr);
-  int rounding = std::fegetround();
-  void (*interrupt)(int) = handler(SIGINT);
-  void (*terminate)(int) = handler(SIGTERM);
-  void (*floating_point)(int) = handler(SIGFPE);
-  Tensor rng = at::globalContext().defaultGenerator(at::kCPU).get_state();
-
-  static void (*handler(int number))(int) {
-    struct sigaction action {};
-    ::sigaction(number, nullptr, &action);
-    return action.sa_handler;
-  }
-};
-
 void settings(const Case& test) {
   const ProcessSettings before;
   loads(test);
   const ProcessSettings after;
-  std::string changed;
-  const auto compare = [&](const char* name, bool same) {
-    if (!same) changed += (changed.empty() ? "" : ", ") + std::string(name);
-  };
-  compare("the default dtype", before.dtype == after.dtype);
-  compare("gradient mode", before.grad == after.grad);
-  compare("the number of threads", before.threads == after.threads);
-  compare("deterministic algorithms", before.deterministic == after.deterministic);
-  compare("the locale", before.locale == after.locale);
-  compare("the rounding mode", before.rounding == after.rounding);
-  compare("a signal handler", before.interrupt == after.interrupt && before.terminate == after.terminate &&
-                                  before.floating_point == after.floating_point);
-  compare("the global random generator", at::equal(before.rng, after.rng));
+  std::string changed = after.difference(before);
+  if (after.has_drawn(before))
+    changed += (changed.empty() ? "" : ", ") + std::string("the global random generator");
   if (!changed.empty()) fail("loading it changes settings of the whole process: " + changed);
 }
 

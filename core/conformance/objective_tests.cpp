@@ -9,6 +9,7 @@
 #include <cmath>
 #include <set>
 
+#include "conformance/causes.h"
 #include "conformance/exercise.h"
 
 namespace variform::conformance {
@@ -19,6 +20,7 @@ Batch batch_of(const Tensor& x) {
 }
 
 Terms evaluate(Rig& rig, const Batch& batch, std::uint64_t seed) {
+  rig.restore_buffers();
   rig.model().rng.set_current_seed(hash(seed, "draws"));
   return rig.as<Objective>().evaluate(rig.model(), batch);
 }
@@ -36,6 +38,52 @@ void parts(const Case& test) {
            "of "
            "their own");
   }
+}
+
+const Tensor* part_of(const Terms& terms, std::string_view name) {
+  for (const auto& [its_name, part] : terms.parts)
+    if (its_name == name) return &part;
+  return nullptr;
+}
+
+// A loss of parts nll and kl is not nll − β·kl: that would draw posteriors away from the prior.
+void check_sign_of_kl(Rig& rig, const Case& test) {
+  const Terms terms = evaluate(rig, batch_of(rig.data(4, test.seed)), test.seed);
+  const Tensor *const nll = part_of(terms, "nll"), *const kl = part_of(terms, "kl");
+  const std::optional<Tensor> beta = rig.as<Objective>().beta();
+  if (!nll || !kl || !beta || !(item(*beta) > 0)) return;
+  const double weighted = item(*beta) * item(kl->mean()), loss = item(terms.loss.mean()),
+               rounding = 1e-9 * (std::abs(item(nll->mean())) + std::abs(weighted));
+  if (std::abs(weighted) > 4 * rounding && std::abs(loss - (item(nll->mean()) - weighted)) <= rounding)
+    fail("its loss is nll − β·kl, " + text_of(loss) + " = " + text_of(item(nll->mean())) + " − " +
+         text_of(weighted) + "; expected nll + β·kl: is the sign right?");
+}
+
+// A part that is called kl is the KL divergence, by the model of stand-ins, where it is closed: over many calls, since an
+// objective may estimate it from draws.
+void part_values(const Case& test) {
+  constexpr int64_t kCalls = 200, kRows = 4;
+  Rig rig(test);
+  Model& model = rig.model();
+  const at::NoGradGuard no_grad;
+  check_sign_of_kl(rig, test);
+  const Batch batch = batch_of(rig.data(kRows, test.seed));
+  std::vector<Tensor> values;
+  for (int64_t call = 0; call < kCalls; ++call)
+    for (const auto& [name, part] : evaluate(rig, batch, hash(test.seed, call)).parts)
+      if (name == "kl") values.push_back(part.mean().to(at::kDouble).reshape({1}));
+  if (values.empty()) skip("no part of its loss is called kl");
+  const auto posterior = model.posterior(batch.x);
+  const Tensor expected =
+      model.kl(*posterior, posterior->rsample(1, model.rng)).mean().to(at::kDouble).reshape({1});
+  const Tensor all = at::stack(values), found = all.mean(0), error = all.std(0) / std::sqrt(double{kCalls});
+  const double tolerance = 1e-6 * (1 + std::abs(item(expected))) + 5.5 * item(error);
+  if (std::abs(item(found - expected)) <= tolerance) return;
+  const std::string text = "its part 'kl' is " + text_of(item(found)) +
+                           " nats an example; the KL divergence of the model's posterior and prior is " +
+                           text_of(item(expected)) + "." + cause_of(found, expected, error, model.latent);
+  if (std::abs(item(found + expected)) <= tolerance) fail(text);
+  warn(text + " A part that is something else has another name; Model::kl computes it for every pair");
 }
 
 // A loss for each datum is that datum's: with the same draws, other data do not change it.
@@ -135,6 +183,13 @@ std::vector<Test> objective_tests() {
   const std::vector<Kind> kinds{Kind::kObjective};
   return {
       {"parts", group, "The parts of its loss have names of their own.", kinds, {"shapes"}, parts},
+      {"part-values",
+       group,
+       "A part that is called kl is the KL divergence, in nats an example, and the loss does not take it "
+       "away.",
+       kinds,
+       {"repeats", "parts", "no-grad"},
+       part_values},
       {"plain-batch",
        group,
        "It works without labels and row numbers, or says that it needs them.",

@@ -5,12 +5,15 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/processes.h"
+#include "conformance/quick.h"
 #include "plugins/library.h"
 
 namespace variform::conformance {
@@ -97,16 +100,14 @@ Result attempt(const Test& test, Case subject, const std::string& component, con
 }
 
 json to_json(const Result& result) {
-  return {{"component", result.component},
-          {"test", result.test},
-          {"outcome", to_string(result.outcome)},
-          {"detail", result.detail},
-          {"blocked", result.blocked}};
+  return {
+      {"component", result.component}, {"test", result.test},       {"outcome", to_string(result.outcome)},
+      {"detail", result.detail},       {"blocked", result.blocked}, {"late", result.late}};
 }
 
 Result from_json(const json& value) {
-  Result result{value.at("component"), value.at("test"), Outcome::kPass, value.at("detail"),
-                value.at("blocked")};
+  Result result{value.at("component"), value.at("test"),    Outcome::kPass,
+                value.at("detail"),    value.at("blocked"), value.at("late")};
   for (Outcome outcome : {Outcome::kWarning, Outcome::kSkipped, Outcome::kFail, Outcome::kCrash})
     if (value.at("outcome") == to_string(outcome)) result.outcome = outcome;
   return result;
@@ -114,12 +115,33 @@ Result from_json(const json& value) {
 
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
+// Of a processor, that a quick run has left.
+double seconds_left(const RunOptions& options) { return options.quick - base::seconds_of_children(); }
+
+// Seconds for the next test. One that sleeps takes no processor, hence the bound.
+double time_for(const RunOptions& options) {
+  constexpr double kOnABusyMachine = 4;
+  if (options.quick <= 0) return options.limit;
+  return std::min(options.limit, kOnABusyMachine * seconds_left(options));
+}
+
+// Ends this process after so much of a processor: on an idle machine the time above is four times as much. The system
+// counts whole seconds.
+void bound_processor_time(double seconds) {
+  rlimit bound{};
+  ::getrlimit(RLIMIT_CPU, &bound);
+  bound.rlim_cur = std::min(bound.rlim_cur, static_cast<rlim_t>(std::ceil(std::max(seconds, 0.0))));
+  ::setrlimit(RLIMIT_CPU, &bound);
+}
+
 // The same in a process of its own.
 Result attempt_apart(const Test& test, const Case& subject, const std::string& component,
                      const RunOptions& options) {
-  const auto limit = std::chrono::milliseconds(static_cast<long>(1000 * options.limit));
+  const auto limit = std::chrono::milliseconds(static_cast<long>(1000 * time_for(options)));
+  const double left = seconds_left(options);
   const base::Ended ended =
       base::run_in_processes({[&] {
+                               if (options.quick > 0) bound_processor_time(left);
                                at::set_num_threads(1);
                                return dump(to_json(attempt(test, subject, component, options)));
                              }},
@@ -127,7 +149,11 @@ Result attempt_apart(const Test& test, const Case& subject, const std::string& c
           .front();
   if (ended.answered) return from_json(json::parse(ended.answer));
   Result result{component, std::string(test.name), Outcome::kCrash, {}, false};
-  if (ended.timed_out) {
+  if (ended.timed_out && options.quick > 0) {
+    result.outcome = Outcome::kWarning;
+    result.late = true;
+    result.detail = "it did not end in the time that a quick run has";
+  } else if (ended.timed_out) {
     result.outcome = Outcome::kFail;
     result.detail = "it did not end within " + text_of(options.limit) + " s and was killed";
   } else {
@@ -151,17 +177,20 @@ std::vector<Result> run_component(const Case& subject, const std::string& compon
     if (!applies(test, component)) continue;
     const bool named = options.filter.empty() || component.find(options.filter) != std::string::npos ||
                        test.name.find(options.filter) != std::string_view::npos;
-    if (!named) continue;
+    if (!named || (options.quick > 0 && !is_quick(test, component))) continue;
     Result result{component, std::string(test.name), Outcome::kSkipped, {}, false};
     for (std::string_view need : test.needs)
       if (failed.contains(std::string(need)) && !result.blocked) {
         result.blocked = true;
         result.detail = "test '" + std::string(need) + "' did not pass, and this one builds on it";
       }
-    if (!result.blocked)
+    result.late = !result.blocked && options.quick > 0 && time_for(options) <= 0;
+    if (result.late) result.detail = "a quick run had no time left for it";
+    else if (!result.blocked)
       result = options.in_process ? attempt(test, subject, component, options)
                                   : attempt_apart(test, subject, component, options);
-    if (result.blocks()) failed.insert(std::string(test.name));
+    if (result.blocks() && (options.quick <= 0 || blocks_quick_run(result.test)))
+      failed.insert(std::string(test.name));
     results.push_back(std::move(result));
   }
   return results;
@@ -174,11 +203,18 @@ std::set<std::string> failures(const std::vector<Result>& results) {
   return names;
 }
 
+bool is_chosen(const std::string& component, const RunOptions& options) {
+  return options.components.empty() || options.components.contains(component);
+}
+
 // Each component in a process that makes the tests' processes.
 void run_components(const Case& subject, const RunOptions& options, Results& all) {
   const std::set<std::string> failed = failures(all.results);
   std::vector<std::function<std::string()>> functions;
+  std::vector<std::string> chosen;
   for (const std::string& component : subject.manifest.components)
+    if (is_chosen(component, options)) chosen.push_back(component);
+  for (const std::string& component : chosen)
     functions.push_back([&, component] {
       json list = json::array();
       for (const Result& result : run_component(subject, component, options, failed))
@@ -189,14 +225,16 @@ void run_components(const Case& subject, const RunOptions& options, Results& all
       base::run_in_processes(functions, options.jobs, std::chrono::hours(24));
   for (std::size_t i = 0; i < ended.size(); ++i) {
     if (!ended[i].answered)
-      throw Error("the tests of " + subject.manifest.components[i] + " could not be run: their process " +
-                  ended[i].ending + (ended[i].output.empty() ? "" : ": " + ended[i].output));
+      throw Error("the tests of " + chosen[i] + " could not be run: their process " + ended[i].ending +
+                  (ended[i].output.empty() ? "" : ": " + ended[i].output));
     for (const json& value : json::parse(ended[i].answer)) all.results.push_back(from_json(value));
   }
 }
 
 void check_settings(const RunOptions& options, const plugins::Manifest& manifest) {
-  for (const auto& [component, values] : options.settings)
+  std::set<std::string> named = options.components;
+  for (const auto& [component, values] : options.settings) named.insert(component);
+  for (const std::string& component : named)
     if (!manifest.offers(component)) {
       std::string names;
       for (const std::string& name : manifest.components) names += (names.empty() ? "" : ", ") + name;
@@ -244,6 +282,7 @@ Results run(const std::filesystem::path& plugin, const RunOptions& options) {
   subject.path = all.path = std::filesystem::absolute(plugin).lexically_normal();
   subject.seed = all.seed = options.seed;
   subject.own_process = !options.in_process;
+  subject.wanted = options.wanted;
   const plugins::ManifestResult read = plugins::read_manifest(subject.path);
   if (!read.manifest) {
     all.results.push_back({kLibrary, "manifest", Outcome::kFail, read.problem, false});
@@ -253,12 +292,13 @@ Results run(const std::filesystem::path& plugin, const RunOptions& options) {
   all.plugin = subject.manifest.id + " " + subject.manifest.version;
   check_settings(options, subject.manifest);
   check_parameters(subject, options);
-  all.results = run_component(subject, kLibrary, options, {});
+  if (options.components.empty()) all.results = run_component(subject, kLibrary, options, {});
   if (!options.in_process) run_components(subject, options, all);
   else
     for (const std::string& component : subject.manifest.components)
-      for (Result& result : run_component(subject, component, options, failures(all.results)))
-        all.results.push_back(std::move(result));
+      if (is_chosen(component, options))
+        for (Result& result : run_component(subject, component, options, failures(all.results)))
+          all.results.push_back(std::move(result));
   if (all.results.empty())
     throw Error("no test, and no component of this plugin, has '" + options.filter + "' in its name");
   return all;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,11 @@ struct RunOptions {
   int jobs = 1;             ///< components tested at once
   double limit = 60;        ///< seconds a test
   std::uint64_t seed = 1;
+  Extent wanted{{}, 0};              ///< sizes that components are built with; none: the usual ones
+  std::set<std::string> components;  ///< "kind:id" of those that are tested; empty: all, and the library
+  /// Only the tests of quick.h, for a component in so many seconds of a processor; 0: all tests. On a busy machine that may
+  /// take longer.
+  double quick = 0;
   /// For "kind:id", a parameter's value as text: JSON, or bare text.
   std::map<std::string, std::map<std::string, std::string>> settings;
 };
@@ -28,6 +34,7 @@ struct Result {
   Outcome outcome = Outcome::kPass;
   std::string detail;    ///< why it did not pass; empty if it did
   bool blocked = false;  ///< skipped, because something that it builds on failed
+  bool late = false;     ///< a quick run had no time left for it, or not enough
 
   /// What builds on this test says nothing then.
   bool blocks() const { return blocked || outcome == Outcome::kFail || outcome == Outcome::kCrash; }

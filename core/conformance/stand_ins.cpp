@@ -48,13 +48,15 @@ class StandInDecoder final : public Decoder {
 
 class StandInPosterior final : public Posterior {
  public:
-  explicit StandInPosterior(const Tensor& params) {
+  StandInPosterior(const Tensor& params, std::shared_ptr<std::vector<Generator>> generators)
+      : generators_(std::move(generators)) {
     const auto halves = params.chunk(2, 1);
     mean_ = halves[0];
     deviation_ = (0.5 * halves[1]).exp();
   }
   Tensor location() const override { return mean_; }
   Draw rsample(int64_t K, Generator& rng) const override {
+    if (generators_->empty() || generators_->back() != rng) generators_->push_back(rng);
     const Tensor e = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options());
     return {mean_ + deviation_ * e, e};
   }
@@ -66,14 +68,7 @@ class StandInPosterior final : public Posterior {
 
  private:
   Tensor mean_, deviation_;
-};
-
-class StandInFamily final : public VariationalFamily {
- public:
-  int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<Posterior> posterior(const Tensor& params, const Tensor&) override {
-    return std::make_unique<StandInPosterior>(params);
-  }
+  std::shared_ptr<std::vector<Generator>> generators_;
 };
 
 class StandInPrior final : public Prior {
@@ -135,6 +130,10 @@ class StandInObjective final : public Objective {
 };
 
 }  // namespace
+
+std::unique_ptr<Posterior> StandInFamily::posterior(const Tensor& params, const Tensor&) {
+  return std::make_unique<StandInPosterior>(params, generators_);
+}
 
 std::shared_ptr<Component> stand_in(Kind kind, const Build& build, int64_t outputs) {
   switch (kind) {

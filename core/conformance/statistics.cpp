@@ -8,6 +8,8 @@
 
 #include <cmath>
 
+#include "conformance/causes.h"
+
 namespace variform::conformance {
 namespace {
 
@@ -165,10 +167,12 @@ Draw drawn(const Posterior& q, int64_t n, Generator& rng) {
   return q.rsample(n, rng);
 }
 
-void expect_one(const Tensor& values, const std::string& what) {
+void expect_one(const Tensor& values, const std::string& what, int64_t latents) {
   const double total = item(values.mean()), error = item(error_of_mean(values));
-  if (!(std::abs(total - 1) <= kErrors * error + 1e-3))
-    fail(what + " is " + text_of(total) + " ± " + text_of(error) + "; expected 1");
+  if (std::abs(total - 1) <= kErrors * error + 1e-3) return;
+  const std::string cause = cause_of_total(std::log(total), latents);
+  fail(what + " is " + text_of(total) + " ± " + text_of(error) + "; expected 1" +
+       (cause.empty() ? "" : "." + cause));
 }
 
 }  // namespace
@@ -206,10 +210,12 @@ void expect_drawn_from(const Tensor& draws, const Nodes& nodes, const Tensor& ma
   const Tensor empirical = (at::arange(n, model.options()) + 0.5) / static_cast<double>(n);
   const Tensor distance = (model - empirical).abs();
   if (!(item(distance.max()) <= kLambda / std::sqrt(static_cast<double>(n)) + kQuadrature)) {
-    const Tensor at = distance.argmax();
+    const Tensor at = distance.argmax(), quarters = at::tensor({0.25, 0.5, 0.75}, cumulative.options());
+    const Tensor places = at::searchsorted(cumulative, quarters).clamp_max(last);
+    const Tensor quartiles = sorted.index({(quarters * static_cast<double>(n)).to(at::kLong)});
     fail("draws of " + name + " do not follow exp(log_prob): " + number(100 * empirical[at]) +
          " % of them lie below " + number(sorted[at]) + ", where the density has " + number(100 * model[at]) +
-         " % of its mass");
+         " % of its mass." + cause_of_draws(quartiles, nodes.z.index({places})));
   }
 }
 
@@ -228,14 +234,15 @@ void expect_uncorrelated(const Tensor& a, const Tensor& b, const std::string& wh
 }
 
 void expect_close(const Tensor& found, const Tensor& expected, const Tensor& standard_error,
-                  const std::string& found_name, const std::string& expected_name) {
+                  const std::string& found_name, const std::string& expected_name, int64_t latents) {
   const Tensor excess =
       ((found - expected).abs() - 1e-7 * (1 + expected.abs())) / standard_error.clamp_min(1e-12);
   if (item(excess.max()) <= kErrors && !at::isnan(excess).any().item<bool>()) return;
   const Tensor at = excess.flatten().argmax();
   const auto worst = [&](const Tensor& tensor) { return number(tensor.expand_as(excess).flatten()[at]); };
+  const std::string cause = latents > 0 ? cause_of(found, expected, standard_error, latents) : std::string();
   fail(found_name + " is " + worst(found) + "; " + expected_name + " is " + worst(expected) + " ± " +
-       worst(standard_error));
+       worst(standard_error) + (cause.empty() ? "" : "." + cause));
 }
 
 // --- any distribution ----------------------------------------------------------------------------------------------
@@ -274,9 +281,10 @@ void check_normalised(const Distribution& distribution, Generator rng) {
   const Tensor draws = distribution.sample(kPilot, rng);
   distribution.log_prob(draws.slice(0, 0, 1));  // Unsupported comes before any complaint about draws
   if (draws.size(1) > 1) {
-    expect_one(importance_sample(distribution, kDraws, rng).weight,
-               "the integral of exp(log_prob) of " + distribution.name +
-                   " for d = " + std::to_string(draws.size(1)));
+    expect_one(
+        importance_sample(distribution, kDraws, rng).weight,
+        "the integral of exp(log_prob) of " + distribution.name + " for d = " + std::to_string(draws.size(1)),
+        draws.size(1));
     return;
   }
   const Nodes nodes = quadrature_nodes(draws.flatten(), distribution.support, 40001, 100);
@@ -284,7 +292,7 @@ void check_normalised(const Distribution& distribution, Generator rng) {
       item(masses(nodes, distribution.log_prob(nodes.z.unsqueeze(1)), distribution.name).sum());
   if (!(std::abs(total - 1) <= kQuadrature))
     fail("the integral of exp(log_prob) of " + distribution.name + " for d = 1 is " + text_of(total) +
-         "; expected 1");
+         "; expected 1." + cause_of_total(std::log(total), 1));
 }
 
 void check_sample(const Distribution& distribution, Generator rng) {
@@ -308,9 +316,16 @@ void check_draw_density(const Posterior& q, Generator rng) {
   const at::NoGradGuard no_grad;
   const Tensor foreign = q.log_prob({draw.z, {}}), own = q.log_prob(draw);
   const Tensor error = (own - foreign).abs() / (1 + foreign.abs());
-  if (!(item(error.max()) <= 1e-6))
-    fail("log_prob of a draw with its noise is " + number(own.flatten()[error.argmax()]) +
-         ", and of the same z without it " + number(foreign.flatten()[error.argmax()]));
+  if (item(error.max()) <= 1e-6) return;
+  const Tensor difference = own - foreign;  // [K, B]
+  std::string cause = cause_of(own, foreign, at::zeros_like(own), draw.z.size(-1));
+  if (cause.empty() && item(difference.std(0).max()) <= 1e-6 * (1 + item(difference.abs().max())))
+    cause =
+        " For each example they differ by a constant of its own: is the logarithm of a scale or of a "
+        "Jacobian's "
+        "determinant missing?";
+  fail("log_prob of a draw with its noise is " + number(own.flatten()[error.argmax()]) +
+       ", and of the same z without it " + number(foreign.flatten()[error.argmax()]) + "." + cause);
 }
 
 void check_own_density(const Posterior& q, const Support& support, Generator rng) {
@@ -324,7 +339,8 @@ void check_own_density(const Posterior& q, const Support& support, Generator rng
     const double d = static_cast<double>(t.size(1));
     const Tensor log_r = -0.5 * (y.square() + kLogTwoPi).sum(1) - frame.log_det() - d * std::log(kInside);
     const Tensor ratio = (log_r - log_q.select(1, b) - from_line(t, support).log_slope.sum(1)).exp();
-    expect_one(ratio, "the mean over draws z of q(z|x) of r(z)/exp(log_prob), for a normalised density r,");
+    expect_one(ratio, "the mean over draws z of q(z|x) of r(z)/exp(log_prob), for a normalised density r,",
+               t.size(1));
     const Tensor frequencies = make_frequencies(t.size(1), rng, t.options());
     const Tensor waved = ratio.unsqueeze(1) * waves(y, frequencies);
     const Tensor cosines = (-0.5 * frequencies.square().sum(1)).exp();
@@ -372,7 +388,7 @@ void check_moments(const Posterior& q, int finite_moments, Generator rng) {
   if (finite_moments < 4) return;  // no standard error of a second moment
   const Tensor e = z - location, products = e.unsqueeze(-1) * e.unsqueeze(-2);
   expect_close(covariance->dense().expand_as(products[0]), products.mean(0), error_of_mean(products),
-               "an entry of covariance()", "that of draws");
+               "an entry of covariance()", "that of draws", z.size(-1));
 }
 
 void check_entropy(const Posterior& q, Generator rng) {
@@ -382,7 +398,7 @@ void check_entropy(const Posterior& q, Generator rng) {
   const at::NoGradGuard no_grad;
   const Tensor information = -q.log_prob(draw);
   expect_close(*entropy, information.mean(0), error_of_mean(information), "entropy()",
-               "the mean of −log_prob over draws");
+               "the mean of −log_prob over draws", draw.z.size(-1));
 }
 
 void check_kl(Model& model, const Posterior& q, Generator rng) {
@@ -394,7 +410,7 @@ void check_kl(Model& model, const Posterior& q, Generator rng) {
   const at::NoGradGuard no_grad;
   const Tensor ratio = q.log_prob(draw) - model.log_prior(draw.z);
   expect_close(model.kl(q, draw), ratio.mean(0), error_of_mean(ratio), "KL(q‖N(0, I)) in closed form",
-               "the mean of log q − log p over draws");
+               "the mean of log q − log p over draws", draw.z.size(-1));
 }
 
 void check_pathwise(VariationalFamily& family, const Tensor& params, const Tensor& x, Generator rng) {
@@ -435,7 +451,7 @@ void check_cross_entropy(Prior& prior, const Posterior& q, Generator rng) {
   if (!cross) skip("it has no cross-entropy in closed form with a Gaussian posterior");
   const Tensor information = -prior.log_prob(drawn(q, kDraws, rng).z);
   expect_close(*cross, information.mean(0), error_of_mean(information), "cross_entropy(q)",
-               "the mean of −log_prob over draws of q");
+               "the mean of −log_prob over draws of q", q.location().size(-1));
 }
 
 void check_gaussian(Prior& prior, Generator rng) {
@@ -449,7 +465,8 @@ void check_gaussian(Prior& prior, Generator rng) {
   const Tensor error = (log_prob - expected).abs() / (1 + log_prob.abs());
   if (!(item(error.max()) <= 1e-8))
     fail("gaussian() has the log density " + number(expected[error.argmax()]) + " where log_prob is " +
-         number(log_prob[error.argmax()]));
+         number(log_prob[error.argmax()]) + "." +
+         cause_of(expected, log_prob, at::zeros_like(log_prob), z.size(1)));
 }
 
 }  // namespace variform::conformance

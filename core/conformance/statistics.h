@@ -52,6 +52,9 @@ void check_kl(Model& model, const Posterior& q, Generator rng);
 /// Gradients through draws are those of the expectation: E ∇f(z) against E f(z) ∇log q(z), for params [1, n], x [1, …].
 void check_pathwise(VariationalFamily& family, const Tensor& params, const Tensor& x, Generator rng);
 
+/// The same for the family under test, at random parameters. Skipped where its density is Unsupported.
+void check_pathwise(const Case& test);
+
 /// cross_entropy(q) is the mean of −log p over draws of q.
 void check_cross_entropy(Prior& prior, const Posterior& q, Generator rng);
 /// gaussian() has the density log_prob.
@@ -94,8 +97,9 @@ void expect_drawn_from(const Tensor& draws, const Nodes& nodes, const Tensor& ma
 Tensor squashed(const Tensor& values);
 /// Fails if |mean of a·b over the first dimension − product of means| is beyond chance.
 void expect_uncorrelated(const Tensor& a, const Tensor& b, const std::string& what);
-/// Fails unless |found − expected| ≤ 5.5 standard errors (+ rounding), elementwise.
+/// Fails unless |found − expected| ≤ 5.5 standard errors (+ rounding), elementwise; says what is commonly wrong where
+/// `latents` is given.
 void expect_close(const Tensor& found, const Tensor& expected, const Tensor& standard_error,
-                  const std::string& found_name, const std::string& expected_name);
+                  const std::string& found_name, const std::string& expected_name, int64_t latents = 0);
 
 }  // namespace variform::conformance

@@ -5,6 +5,7 @@
 #include <variform/model.h>
 #include <variform/random.h>
 
+#include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
 #include <cmath>
@@ -122,10 +123,12 @@ testing::Values Case::parameters(const testing::Values& more) const {
 const Extent& Case::extent() const {
   if (extent_) return *extent_;
   // Images first: a network for images takes nothing else, and one for vectors takes these too.
-  const std::vector<Shape> shapes{{1, 8, 8},   {6},         {1, 28, 28}, {3, 32, 32},
-                                  {1, 64, 64}, {3, 64, 64}, {10},        {3}};
+  std::vector<Shape> shapes{{1, 8, 8}, {6}, {1, 28, 28}, {3, 32, 32}, {1, 64, 64}, {3, 64, 64}, {10}, {3}};
+  std::vector<int64_t> latents{3, 2, 4, 1};
+  if (!wanted.data.empty()) shapes = {wanted.data};
+  if (wanted.latent > 0) latents = {wanted.latent};
   std::string first_problem;
-  for (int64_t latent : {3, 2, 4, 1})
+  for (int64_t latent : latents)
     for (const Shape& shape : shapes) {
       extent_ = std::make_shared<Extent>(Extent{shape, latent});
       try {
@@ -136,6 +139,9 @@ const Extent& Case::extent() const {
       }
       extent_.reset();
     }
+  if (!wanted.data.empty() && wanted.latent > 0)
+    fail("it cannot be created for d = " + std::to_string(wanted.latent) + " and data of " +
+         to_text(wanted.data) + ": " + first_problem);
   fail(
       "it cannot be created with its parameters at their defaults for any of the usual sizes (data of [6], " +
       to_text(shapes[0]) + ", " + to_text(shapes[2]) +
@@ -146,8 +152,8 @@ const std::vector<Test>& all_tests() {
   static const std::vector<Test> tests = [] {
     std::vector<Test> all;
     for (std::vector<Test> group :
-         {library_tests(), component_tests(), gradient_tests(), distribution_tests(), likelihood_tests(),
-          network_tests(), objective_tests()})
+         {library_tests(), component_tests(), silence_tests(), state_tests(), gradient_tests(),
+          distribution_tests(), likelihood_tests(), network_tests(), objective_tests()})
       std::move(group.begin(), group.end(), std::back_inserter(all));
     return all;
   }();
@@ -189,6 +195,32 @@ Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind) {
                 own ? std::string(test.info->id) + " (" + test.manifest.id + ")" : "stand-in");
   }
   model_->rng.set_current_seed(hash(seed, "step"));
+  keep_buffers();
+}
+
+void Rig::keep_buffers() {
+  buffers_.clear();
+  for (const auto& item : component().named_buffers())
+    if (item.value().defined()) buffers_[item.key()] = item.value().detach().clone();
+}
+
+std::vector<std::pair<Tensor, Tensor>> Rig::moved_buffers() {
+  std::vector<std::pair<Tensor, Tensor>> moved;
+  for (const auto& item : component().named_buffers()) {
+    const auto kept = buffers_.find(item.key());
+    if (kept != buffers_.end() && item.value().defined() && item.value().sizes() == kept->second.sizes() &&
+        !at::equal(item.value(), kept->second))
+      moved.emplace_back(item.value(), kept->second);
+  }
+  return moved;
+}
+
+bool Rig::have_buffers_moved() { return !moved_buffers().empty(); }
+
+// What has not moved is left alone: a recorded graph may still need it.
+void Rig::restore_buffers() {
+  const at::NoGradGuard no_grad;
+  for (auto& [buffer, kept] : moved_buffers()) buffer.copy_(kept);
 }
 
 Tensor Rig::data(int64_t n, std::uint64_t seed) const {

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <numbers>
 #include <stdexcept>
@@ -94,13 +95,15 @@ class Case {
   const ComponentInfo* info = nullptr;  ///< tests of components
   testing::Values settings;             ///< what the user set for this component, in place of defaults
   std::uint64_t seed = 1;               ///< all that the test draws comes from it
+  Extent wanted{{}, 0};     ///< sizes that the user asks for; no data, or 0 latents: not asked for
   bool own_process = true;  ///< false with --in-process: what a process prints cannot be told apart
 
   /// A generator for the test's own draws; other streams for other purposes.
   Generator generator(std::string_view purpose = "") const;
   /// The component's parameters: defaults, else a value that its bounds allow, then `settings`, then `more`.
   testing::Values parameters(const testing::Values& more = {}) const;
-  /// The first sizes of a fixed list with which the component can be created. Fails if there are none.
+  /// The first sizes of a fixed list, or those that are wanted, with which the component can be created. Fails if there
+  /// are none.
   const Extent& extent() const;
 
  private:
@@ -123,6 +126,8 @@ const std::vector<Test>& all_tests();
 // The groups, one a file.
 std::vector<Test> library_tests();
 std::vector<Test> component_tests();
+std::vector<Test> silence_tests();       // other numbers without a word
+std::vector<Test> state_tests();         // of components of every kind, once those pass
 std::vector<Test> gradient_tests();      // of components of every kind
 std::vector<Test> distribution_tests();  // families and priors
 std::vector<Test> likelihood_tests();
@@ -148,13 +153,22 @@ class Rig {
   std::vector<std::pair<std::string, Tensor>> parameters(bool all = false) const;
   /// A standard normal tensor in the model's dtype.
   Tensor normal(at::IntArrayRef shape, std::uint64_t seed = 1) const;
+  /// Puts the buffers of the component under test back to where calls start from: as they were when it was made, or at
+  /// the last keep_buffers(). State that moves in training mode (running statistics, a power iteration, a code book) is
+  /// legitimate; what is compared begins at the same one.
+  void restore_buffers();
+  void keep_buffers();
+  bool have_buffers_moved();
   /// What a schedulable parameter of the component under test reads, 0-dim: refill it to move the schedule.
   Tensor schedule(std::string_view key) const { return parameters_->schedule(key); }
 
  private:
+  std::vector<std::pair<Tensor, Tensor>> moved_buffers();  // and where they started
+
   std::shared_ptr<testing::FakeParameters> parameters_;
   Kind kind_;
   std::unique_ptr<Model> model_;
+  std::map<std::string, Tensor> buffers_;  // copies, by name
 };
 
 }  // namespace variform::conformance

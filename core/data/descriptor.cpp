@@ -234,6 +234,7 @@ const Split* Descriptor::find(const std::string& split) const {
 }
 
 Descriptor parse_descriptor(const Node& table, Diagnostics& diagnostics) {
+  config::refuse_tildes(table, diagnostics);
   Reader reader(table, diagnostics, "dataset");
   Descriptor descriptor;
   parse_facts(reader, descriptor);

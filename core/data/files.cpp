@@ -6,8 +6,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <stdexcept>
 #include <system_error>
 
+#include "base/file.h"
 #include "config/node.h"
 #include "data/fingerprint.h"
 #include "data/readers/cifar10.h"
@@ -137,9 +139,15 @@ struct SplitReader::Loaded {
 
 std::vector<fs::path> data_folders(const std::vector<std::string>& given) {
   std::vector<fs::path> folders;
-  for (const auto& text : given)
-    for (auto& path : split_paths(text.c_str())) folders.push_back(std::move(path));
-  for (auto& path : split_paths(std::getenv("VARIFORM_DATA"))) folders.push_back(std::move(path));
+  const auto add = [&](const char* paths, const char* named_by) {
+    for (auto& path : split_paths(paths)) {
+      if (const std::string problem = base::tilde_problem(path.string()); !problem.empty())
+        throw std::runtime_error(std::string(named_by) + ": " + problem + ".");
+      folders.push_back(std::move(path));
+    }
+  };
+  for (const auto& text : given) add(text.c_str(), "--data");
+  add(std::getenv("VARIFORM_DATA"), "VARIFORM_DATA");
   folders.emplace_back(kDebianFolder);
   return folders;
 }

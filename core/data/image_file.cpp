@@ -29,6 +29,7 @@ Handle created(const std::filesystem::path& path) {
   check(H5Pset_obj_track_times(creation, false), "file without times");
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "file access list");
   check(H5Pset_fclose_degree(access, H5F_CLOSE_STRONG), "file access list");
+  check(H5Pset_file_locking(access, false, true), "file access list");  // a temporary that nobody else knows
   return {H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation, access), H5Fclose, "creating"};
 }
 

@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "base/file.h"
+#include "base/quote.h"
 #include "base/interrupt.h"
 #include "checkpoint/file.h"
 #include "checkpoint/sha256.h"
@@ -141,22 +143,30 @@ class Import {
     result_.shape = {channels, options.size, options.size};
   }
 
+  // Both files are complete before either has its name. A kill between the two names leaves the new images with the
+  // former description, whose SHA-256 they do not have: that is refused wherever it is read, and made good by another call.
   std::optional<Imported> run() {
-    const auto fill = [&](const fs::path& temporary) { return write_images(temporary); };
+    const fs::path folder = result_.description.parent_path();
+    base::Temporary described(folder.empty() ? fs::path(".") : folder, base::Temporary::Kind::kFile);
+    if (described.error()) base::fail_on_file("write", result_.description, described.error());
+    const auto fill = [&](const fs::path& temporary) {
+      if (!write_images(temporary)) return false;
+      result_.bytes = fs::file_size(temporary);
+      result_.sha256 = checkpoint::sha256_file(temporary);
+      const std::string text = description();
+      if (const int problem = base::write_all(described.descriptor(), std::as_bytes(std::span(text))))
+        base::fail_on_file("write", result_.description, problem);
+      return true;
+    };
     if (!checkpoint::commit(fill, result_.file)) return {};
+    if (const int problem = described.become(result_.description))
+      throw std::runtime_error("the images are in " + result_.file.string() + ", but their description " +
+                               result_.description.string() +
+                               " cannot be written: " + base::reason_of(problem) +
+                               "; see to that, and import again with --overwrite.");
     if (transparent_ > 0)
       result_.account.push_back("laid " + std::to_string(transparent_) +
                                 " images that are transparent in places over white.");
-    try {
-      result_.bytes = fs::file_size(result_.file);
-      result_.sha256 = checkpoint::sha256_file(result_.file);
-      const std::string text = description();
-      checkpoint::commit(std::as_bytes(std::span(text)), result_.description);
-    } catch (...) {
-      std::error_code error;
-      fs::remove(result_.file, error);
-      throw;
-    }
     return std::move(result_);
   }
 
@@ -184,7 +194,7 @@ class Import {
     const std::string folder =
         (fs::absolute(options_.folder) / "").lexically_normal().parent_path().filename();
     std::string text =
-        "variform data import " + config::for_shell(folder) + " --size " + std::to_string(options_.size);
+        "variform data import " + base::for_shell(folder) + " --size " + std::to_string(options_.size);
     if (options_.crop > 0) text += " --crop " + std::to_string(options_.crop);
     if (options_.channels != "as-stored") text += " --channels " + options_.channels;
     if (options_.labels) text += " --labels folders";

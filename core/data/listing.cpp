@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/quote.h"
+#include "base/utf8.h"
 #include "config/text.h"
 #include "data/readers/array.h"
 
@@ -40,30 +42,6 @@ bool is_litter(const fs::path& path) {
                      [&](std::string_view ending) { return name.ends_with(ending); }) ||
          std::any_of(kLitterParts.begin(), kLitterParts.end(),
                      [&](std::string_view part) { return name.find(part) != std::string::npos; });
-}
-
-/// Bytes of the UTF-8 character that begins here; 0: there is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
-      (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f))
-    return 0;
-  return length;
-}
-
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
 }
 
 std::string some(const std::vector<fs::path>& paths) {
@@ -156,7 +134,7 @@ std::string endings_of(const std::vector<fs::path>& images) {
 void name_classes(const fs::path& folder, ImageListing& listing) {
   for (const fs::path& image : listing.images) {
     std::string name = image.begin()->string();
-    if (!is_utf8(name))
+    if (!base::is_utf8(name))
       throw ReadError(
           shown(folder / name) +
           ": the name of this class is no UTF-8, so that it can stand in no description; rename the "
@@ -194,26 +172,7 @@ bool is_image(const fs::path& path) {
   return std::find(kImageEndings.begin(), kImageEndings.end(), ending) != kImageEndings.end();
 }
 
-std::string shown(const fs::path& path) {
-  const std::string& text = path.native();
-  std::string result;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::string_view rest = std::string_view(text).substr(at);
-    const std::size_t length = utf8_length(rest);
-    const auto first = static_cast<unsigned char>(text[at]);
-    if (length == 0 || first < 0x20 || first == 0x7f ||
-        (first == 0xc2 && static_cast<unsigned char>(rest[1]) < 0xa0)) {
-      std::array<char, 5> escaped{};
-      std::snprintf(escaped.data(), escaped.size(), "\\x%02x", first);
-      result += escaped.data();
-      ++at;
-    } else {
-      result += rest.substr(0, length);
-      at += length;
-    }
-  }
-  return result;
-}
+std::string shown(const fs::path& path) { return base::shown(path.native()); }
 
 ImageListing list_images(const fs::path& folder, Classes classes) {
   std::error_code error;

@@ -33,7 +33,7 @@ ImageListing list_images(const std::filesystem::path& folder, Classes classes);
 /// By the name's ending: .png, .jpg, .jpeg, .jpe, .jfif, .gif, .webp, .tif, .tiff or .bmp, in any case.
 bool is_image(const std::filesystem::path& path);
 
-/// A name for messages: what is no UTF-8, and control characters, as \xNN.
+/// A name for messages: base::shown().
 std::string shown(const std::filesystem::path& path);
 
 }  // namespace variform::data

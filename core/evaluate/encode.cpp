@@ -9,8 +9,8 @@
 #include <map>
 #include <stdexcept>
 
+#include "base/file.h"
 #include "checkpoint/snapshot.h"
-#include "config/file.h"
 #include "evaluate/rows.h"
 #include "train/session.h"
 
@@ -66,7 +66,7 @@ std::vector<std::string> encode(train::Session& session, const std::filesystem::
       count * model.latent * model.latent * static_cast<std::int64_t>(model.options.dtype().itemsize()) <=
       kLargestCovariance;
 
-  config::require_writable(file, {.bytes = bytes_of_codes(model, count, dense, options)});
+  base::require_writable(file, {.bytes = bytes_of_codes(model, count, dense, options)});
   CodeParts parts;
   bool has_covariance = true;
   for (std::int64_t first = 0; first < count; first += options.batch) {

@@ -17,8 +17,8 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "base/file.h"
 #include "checkpoint/snapshot.h"
-#include "config/file.h"
 #include "evaluate/disentanglement/section.h"
 #include "evaluate/estimators.h"
 #include "evaluate/geometry.h"
@@ -83,7 +83,7 @@ class Evaluator {
     const int64_t count = options_.limit > 0 ? std::min(options_.limit, all) : all;
     const int64_t batch = rows_at_a_time(options_.batch);
     if (!options_.dump.empty())
-      config::require_writable(options_.dump, {.option = "--dump", .bytes = bytes_of_dump(count)});
+      base::require_writable(options_.dump, {.option = "--dump", .bytes = bytes_of_dump(count)});
     gathered_.keep_matrices(model_.latent, rows_at_a_time(EvaluateOptions().batch));
     short_jacobian_.emplace(model_, count);
     const int64_t seen = add_batches(count, batch);

@@ -13,6 +13,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "base/json_file.h"
+#include "base/file.h"
 #include "checkpoint/sha256.h"
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
@@ -26,7 +28,6 @@ namespace variform::evaluate {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 // The protocol of a fit; part of what a kept one is known by.
 constexpr int64_t kSteps = 3000, kBatch = 500, kMostFitted = 60000, kMostDraws = 16, kRowsAtATime = 250;
@@ -199,7 +200,7 @@ checkpoint::Snapshot snapshot_of(const ExPostFit& found, const std::string& key,
 // Writes the fit; that it could not be is a note, since the fit itself is at hand.
 void keep_fit(ExPostFit& found, const std::string& key, FittedPrior& prior) {
   try {
-    fs::create_directories(found.file.parent_path());
+    base::make_folder_inside(found.file.parent_path().parent_path(), found.file.parent_path());
     checkpoint::write(snapshot_of(found, key, prior), found.file);
   } catch (const std::exception& error) {
     found.notes.push_back(std::string(error.what()) + " The fit was not kept.");
@@ -218,13 +219,14 @@ void read_fit(ExPostFit& found, const std::string& key, FittedPrior& prior) {
     throw std::runtime_error(found.file.string() + " is no fit of this prior to this model.");
   if (const std::string difference = checkpoint::compare(shapes, kept, ""); !difference.empty())
     throw std::runtime_error(found.file.string() + " does not fit this prior: " + difference);
-  const json fit = json::parse(kept.attributes.at("fit"));
-  found.data = fit.at("data");
-  found.draws = fit.at("draws");
-  if (fit.contains("held_out")) {
-    found.held_out = fit.at("held_out");
-    found.latents_before = fit.at("latents_before");
-    found.latents_after = fit.at("latents_after");
+  const base::JsonFile file(kept.attributes.at("fit"), found.file.string() + ", attribute fit");
+  const base::JsonValue fit = file.root();
+  found.data = fit.at("data").integer(0);
+  found.draws = fit.at("draws").integer(0);
+  if (const auto held_out = fit.find("held_out")) {
+    found.held_out = held_out->text();
+    found.latents_before = fit.at("latents_before").number();
+    found.latents_after = fit.at("latents_after").number();
   }
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : expected.tensors) Tensor(tensor).copy_(kept.tensors.at(name));

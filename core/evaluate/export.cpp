@@ -11,6 +11,7 @@
 #include <span>
 #include <utility>
 
+#include "base/quote.h"
 #include "checkpoint/file.h"
 #include "checkpoint/pickle.h"
 #include "config/load.h"
@@ -75,9 +76,9 @@ std::string loader(const std::string& weights, const ModuleClasses& classes) {
          "    \"\"\"The trained " +
          listed(classes, [](const auto& each) { return each.first; }) +
          ", in evaluation mode. path: the weights; by default those beside this file.\"\"\"\n"
-         "    state = torch.load(path or pathlib.Path(__file__).with_name(\"" +
-         weights +
-         "\"), weights_only=True)\n\n"
+         "    state = torch.load(path or pathlib.Path(__file__).with_name(" +
+         base::python_literal(weights) +
+         "), weights_only=True)\n\n"
          "    def filled(slot, module):\n"
          "        own = {k[len(slot) + 1:]: v for k, v in state.items() if k.startswith(slot + \".\")}\n"
          "        dtype = next(iter(own.values())).dtype if own else torch.float32\n"
@@ -85,24 +86,26 @@ std::string loader(const std::string& weights, const ModuleClasses& classes) {
          "        return module.eval()\n\n"
          "    return " +
          listed(classes,
-                [](const auto& each) { return "filled(\"" + each.first + "\", " + each.second + "())"; }) +
+                [](const auto& each) {
+                  return "filled(" + base::python_literal(each.first) + ", " + each.second + "())";
+                }) +
          "\n";
 }
 
 std::string python_source(const std::string& weights, const Model& model, const ModuleClasses& classes,
                           std::vector<std::string> parts) {
-  std::string text = "\"\"\"Networks of a trained Variform model for PyTorch, written beside " + weights +
-                     ".\n\n"
-                     "    " +
-                     listed(classes, [](const auto& each) { return each.first; }) +
-                     " = load()\n\n"
-                     "Data are " +
-                     to_text(model.data) + " each, latents have " + std::to_string(model.latent) +
-                     " dimensions. The encoder's "
-                     "outputs are the parameters of\nq(z|x), the decoder's are the likelihood's natural "
-                     "parameters (means, logits, …): " +
-                     std::to_string(model.likelihood().outputs()) +
-                     " for each value,\nslow index first.\n\"\"\"\nimport pathlib\n\n";
+  std::string text =
+      "\"\"\"Networks of a trained Variform model for PyTorch; the weights are in a file beside this one.\n\n"
+      "    " +
+      listed(classes, [](const auto& each) { return each.first; }) +
+      " = load()\n\n"
+      "Data are " +
+      to_text(model.data) + " each, latents have " + std::to_string(model.latent) +
+      " dimensions. The encoder's "
+      "outputs are the parameters of\nq(z|x), the decoder's are the likelihood's natural "
+      "parameters (means, logits, …): " +
+      std::to_string(model.likelihood().outputs()) +
+      " for each value,\nslow index first.\n\"\"\"\nimport pathlib\n\n";
   parts.push_back(loader(weights, classes));
   for (std::size_t i = 0; i < parts.size(); ++i) text += (i ? kBlank : "") + parts[i];
   return text;

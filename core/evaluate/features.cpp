@@ -6,18 +6,18 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
 
+#include "base/file.h"
+#include "base/json_file.h"
+#include "base/retry.h"
 #include "checkpoint/sha256.h"
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
@@ -96,12 +96,15 @@ std::string key_of(const train::Session& network) {
 class Lock {
  public:
   Lock(const fs::path& file, train::Observer& observer)
-      : file_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    if (file_ < 0) throw std::runtime_error("cannot open " + file.string() + ": " + std::strerror(errno));
-    if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
-    observer.message("waiting for another process that trains the feature network");
-    while (::flock(file_, LOCK_EX) != 0 && errno == EINTR) {
+      : file_(base::retried(
+            [&] { return ::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666); })) {
+    if (file_ < 0) base::fail_on_file("open", file, errno);
+    base::Lock lock = base::lock(file_, file);
+    if (lock == base::Lock::kHeld) {
+      observer.message("waiting for another process that trains the feature network");
+      lock = base::lock(file_, file, /*waits=*/true);
     }
+    if (lock == base::Lock::kUnknown) observer.message("warning: " + base::no_locks(file));
   }
   ~Lock() { ::close(file_); }
   Lock(const Lock&) = delete;
@@ -133,8 +136,10 @@ std::optional<json> loaded(train::Session& network, const fs::path& folder, cons
     if (!changes.empty()) throw std::runtime_error(changes);
     network.assembly->load(snapshot.tensors, network.assembly->kinds());
     network.assembly->set_training(false);
-    std::ifstream done(folder / "DONE");
-    return json::parse(done).at("evaluation");
+    const base::JsonFile done(folder / "DONE");
+    const base::JsonValue evaluation = done.root().at("evaluation");
+    for (const auto& [name, value] : evaluation.members()) value.number();
+    return evaluation.raw();
   } catch (const std::exception& error) {
     source.observer.message("the feature network in " + folder.string() +
                             " is trained again, since it cannot be used: " + error.what());

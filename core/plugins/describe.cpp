@@ -292,6 +292,7 @@ Kind kind_named(std::string_view name) {
 }
 
 std::string list_text(const Registry& registry, std::optional<Kind> kind) {
+  if (!kind) registry.load_all();
   std::vector<std::vector<std::string>> rows;
   for (Kind each : kinds_of(kind))
     for (const Offer& offer : registry.offers(each))
@@ -307,6 +308,7 @@ std::string list_text(const Registry& registry, std::optional<Kind> kind) {
 }
 
 json list_json(const Registry& registry, std::optional<Kind> kind) {
+  if (!kind) registry.load_all();
   json result = json::array();
   for (Kind each : kinds_of(kind))
     for (const Offer& offer : registry.offers(each))

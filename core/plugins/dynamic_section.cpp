@@ -20,7 +20,7 @@ std::string string_at(const std::string& table, std::uint64_t offset) {
 template <class T>
 std::vector<T> entries(const std::string& bytes) {
   std::vector<T> result(bytes.size() / sizeof(T));
-  std::memcpy(result.data(), bytes.data(), result.size() * sizeof(T));
+  if (!result.empty()) std::memcpy(result.data(), bytes.data(), result.size() * sizeof(T));
   return result;
 }
 

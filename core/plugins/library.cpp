@@ -3,6 +3,7 @@
 #include "plugins/library.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <boost/dll/shared_library.hpp>
 
@@ -34,6 +35,21 @@ std::string why_not_linked(std::string message, const std::filesystem::path& pat
            manifest.fingerprint + ", which is this program's build; " + rebuild;
   return "the plugin needs a function that neither this program's SDK nor its LibTorch has (" + symbol +
          "); " + rebuild;
+}
+
+// What the loader made of its dynamic section says which libraries it needs, each of which is loaded, too.
+void add_libraries_of(const char* file, std::set<std::filesystem::path>& found) {
+  void* handle = ::dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
+  if (!handle) return;
+  const link_map* map = nullptr;
+  if (::dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && found.insert(map->l_name).second) {
+    const char* names = nullptr;
+    for (const ElfW(Dyn)* entry = map->l_ld; entry->d_tag != DT_NULL; ++entry)
+      if (entry->d_tag == DT_STRTAB) names = reinterpret_cast<const char*>(entry->d_un.d_ptr);
+    for (const ElfW(Dyn)* entry = map->l_ld; names && entry->d_tag != DT_NULL; ++entry)
+      if (entry->d_tag == DT_NEEDED) add_libraries_of(names + entry->d_un.d_val, found);
+  }
+  ::dlclose(handle);
 }
 
 template <class Visit>
@@ -73,6 +89,13 @@ std::string disagreement(const PluginInfo& info, const Manifest& manifest) {
 }
 
 }  // namespace
+
+std::set<std::filesystem::path> libraries_of(const std::filesystem::path& path) {
+  std::set<std::filesystem::path> found;
+  add_libraries_of(path.c_str(), found);
+  found.erase(path);
+  return found;
+}
 
 std::string descriptor_problem(const PluginInfo* info) {
   if (!info) return "its entry variform_plugin returned no descriptor";

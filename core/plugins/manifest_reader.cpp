@@ -10,6 +10,7 @@
 
 #include <variform/manifest.h>
 
+#include "base/quote.h"
 #include "config/text.h"
 #include "plugins/elf_file.h"
 
@@ -138,13 +139,13 @@ std::string how_to_rebuild(const std::filesystem::path& path, const std::filesys
   const std::string sdk =
       sdk_prefix.empty()
           ? ""
-          : " -DCMAKE_PREFIX_PATH=" + config::for_shell(std::filesystem::path(sdk_prefix).string());
+          : " -DCMAKE_PREFIX_PATH=" + base::for_shell(std::filesystem::path(sdk_prefix).string());
   std::error_code error;
   for (auto folder = path.parent_path(); folder.has_relative_path(); folder = folder.parent_path())
     if (std::filesystem::exists(folder / "CMakeCache.txt", error))
       return "rebuild it against this program's SDK: cmake" + sdk + " " +
-             config::for_shell(std::filesystem::path(folder).string()) + " && cmake --build " +
-             config::for_shell(std::filesystem::path(folder).string());
+             base::for_shell(std::filesystem::path(folder).string()) + " && cmake --build " +
+             base::for_shell(std::filesystem::path(folder).string());
   return "rebuild it against this program's SDK, in its source folder: cmake -S . -B build" + sdk +
          " && cmake --build build";
 }

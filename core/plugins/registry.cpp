@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <map>
 #include <set>
 #include <stdexcept>
 #include <system_error>
@@ -14,6 +15,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <variform/calls.h>
 #include <variform/descriptor.h>
 #include <variform/decoder.h>
 #include <variform/encoder.h>
@@ -22,13 +24,19 @@
 #include <variform/objective.h>
 #include <variform/prior.h>
 
+#include "base/last_words.h"
+#include "base/process_state.h"
 #include "checkpoint/sha256.h"
+#include "plugins/ambient.h"
 #include "plugins/library.h"
+#include "plugins/trial.h"
 
 namespace variform::plugins {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kStock = "org.variform.";
 
 std::string component_name(Kind kind, std::string_view id) {
   return std::string(to_string(kind)) + ":" + std::string(id);
@@ -68,6 +76,20 @@ std::vector<fs::path> libraries_in(const fs::path& folder, std::string& note) {
   return files;
 }
 
+// What is wrong with a place that somebody named; empty: nothing.
+std::string problem_of(const Place& place) {
+  if (!place.is_explicit()) return {};
+  if (!place.note.empty()) return place.note;
+  std::error_code error;
+  if (!fs::exists(place.path, error))
+    return "there is no such folder or file, so that its plugins are missing; check the path" +
+           std::string(place.origin == Origin::kConfig ? ", which is relative to the config" : "");
+  std::string note;
+  if (fs::is_directory(place.path, error) && libraries_in(place.path, note).empty() && note.empty())
+    return "there is no plugin (*.so) in this folder; is it built?";
+  return {};
+}
+
 }  // namespace
 
 struct Registry::State {
@@ -75,6 +97,7 @@ struct Registry::State {
     PluginRecord record;
     const PluginInfo* info = nullptr;
     std::optional<FileId> file;
+    bool was_tried = false;
 
     bool is_usable() const { return record.status == Status::kAvailable || record.status == Status::kLoaded; }
     bool names(const std::string& component) const {
@@ -85,11 +108,17 @@ struct Registry::State {
   std::vector<Place> places;
   fs::path sdk_prefix;
   std::deque<Candidate> candidates;  // records are handed out by address
+  std::map<const ComponentInfo*, std::string> labels;
+  std::function<void(const std::string&)> tell;
 
   void look_into(Place& place);
-  void add_file(const fs::path& path, Origin origin);
+  void add_file(const fs::path& path, const Place& place);
   void settle();
+  void try_all(const std::vector<Candidate*>& files);
   bool load(Candidate& candidate);
+  void open(Candidate& candidate);
+  const Candidate* candidate_of(const ComponentInfo& info) const;
+  const std::string& label_of(const ComponentInfo& info);
   static void refuse(Candidate& candidate, const std::string& problem);
   std::vector<Offer> offers(Kind kind, std::string_view id);
 };
@@ -103,20 +132,22 @@ void Registry::State::look_into(Place& place) {
   if (!place.note.empty()) return;
   std::error_code error;
   if (fs::is_directory(place.path, error)) {
-    for (const fs::path& file : libraries_in(place.path, place.note)) add_file(file, place.origin);
+    for (const fs::path& file : libraries_in(place.path, place.note)) add_file(file, place);
   } else if (fs::exists(place.path, error) || place.is_explicit()) {
-    add_file(place.path, place.origin);
+    add_file(place.path, place);
   } else {
     place.note = "does not exist";
   }
 }
 
-void Registry::State::add_file(const fs::path& path, Origin origin) {
+void Registry::State::add_file(const fs::path& path, const Place& place) {
   Candidate candidate;
   candidate.record.path = path;
-  candidate.record.origin = origin;
-  candidate.file = file_id(path);
-  const auto is_same = [&](const Candidate& other) { return candidate.file && other.file == candidate.file; };
+  candidate.record.origin = place.origin;
+  const std::string distrust = why_not_trusted(place, path);
+  const auto file = file_id(path);
+  if (distrust.empty()) candidate.file = file;  // else a later place may have the same file, and be trusted
+  const auto is_same = [&](const Candidate& other) { return file && other.file == file; };
   if (std::any_of(candidates.begin(), candidates.end(), is_same)) return;
 
   ManifestResult read = read_manifest(path);
@@ -124,7 +155,9 @@ void Registry::State::add_file(const fs::path& path, Origin origin) {
     candidate.record.id = read.manifest->id;
     candidate.record.version = read.manifest->version;
     const std::string problem = incompatibility(*read.manifest, host_manifest());
-    if (!problem.empty()) refuse(candidate, problem + "; " + how_to_rebuild(path, sdk_prefix));
+    if (!distrust.empty()) refuse(candidate, distrust);
+    else if (!problem.empty()) refuse(candidate, problem + "; " + how_to_rebuild(path, sdk_prefix));
+    candidate.record.is_stock = place.is_own && read.manifest->id.starts_with(kStock);
     candidate.record.manifest = std::move(read.manifest);
   } else {
     refuse(candidate, read.problem);
@@ -148,16 +181,84 @@ void Registry::State::settle() {
   }
 }
 
+// Loads those that are not stock where they cannot do harm, and refuses the ones that do any.
+void Registry::State::try_all(const std::vector<Candidate*>& files) {
+  std::vector<Candidate*> candidates_to_try;
+  std::vector<ToTry> untried;
+  for (Candidate* candidate : files) {
+    if (candidate->record.is_stock || candidate->was_tried || candidate->record.status != Status::kAvailable)
+      continue;
+    candidate->was_tried = true;
+    candidates_to_try.push_back(candidate);
+    untried.push_back({candidate->record.path, *candidate->record.manifest,
+                       how_to_rebuild(candidate->record.path, sdk_prefix)});
+  }
+  if (untried.empty()) return;
+  const std::vector<std::string> problems = problems_of_loading(untried);
+  for (std::size_t i = 0; i < problems.size(); ++i)
+    if (!problems[i].empty()) {
+      refuse(*candidates_to_try[i], problems[i]);
+      if (tell) tell(candidates_to_try[i]->record.reason);
+    }
+  settle();
+}
+
+// What a plugin changes at its loading is put back and told; stock plugins change nothing.
+void Registry::State::open(Candidate& candidate) {
+  PluginRecord& record = candidate.record;
+  const std::string rebuild = how_to_rebuild(record.path, sdk_prefix);
+  Opened opened;
+  if (record.is_stock) {
+    opened = open_plugin(record.path, *record.manifest, rebuild);
+  } else {
+    const auto* name =
+        new std::string(record.name());  // never freed: the record of calls may be read at any time
+    const Calling calling("plugin", name->c_str(), "its loading", -1);
+    const AmbientState before = AmbientState::now();
+    const int threads = base::thread_count();
+    opened = open_plugin(record.path, *record.manifest, rebuild);
+    std::vector<std::string> changes = before.restore();
+    if (const int left = base::thread_count() - threads; left > 0)
+      changes.push_back("it left " + std::to_string(left) + (left == 1 ? " thread" : " threads") +
+                        " running");
+    if (tell && !changes.empty())
+      tell(changed_text("plugin " + record.name() + " (" + record.path.string() + "), while it was loaded",
+                        changes));
+    base::guard_exits_first();
+  }
+  remember_addresses(record.path, record.name());
+  candidate.info = opened.info;
+  if (opened.info) record.status = Status::kLoaded;
+  else refuse(candidate, opened.problem);
+}
+
+const Registry::State::Candidate* Registry::State::candidate_of(const ComponentInfo& info) const {
+  for (const Candidate& candidate : candidates) {
+    if (!candidate.info) continue;
+    for (const ComponentList* list = candidate.info->lists_begin; list != candidate.info->lists_end; ++list)
+      if (!std::less<>()(&info, list->first) && std::less<>()(&info, list->first + list->count))
+        return &candidate;
+  }
+  return nullptr;
+}
+
+// Kept, for the record of calls.
+const std::string& Registry::State::label_of(const ComponentInfo& info) {
+  std::string& label = labels[&info];
+  if (!label.empty()) return label;
+  const Candidate* candidate = candidate_of(info);
+  return label = std::string(info.id) + " (" +
+                 (candidate ? candidate->record.name() : "a plugin that is not registered") + ")";
+}
+
 bool Registry::State::load(Candidate& candidate) {
   PluginRecord& record = candidate.record;
+  try_all({&candidate});
   if (record.status != Status::kAvailable) return record.status == Status::kLoaded;
   try {
     // Before it is loaded: a file that is rebuilt later must not lend its checksum to this process.
     record.sha256 = checkpoint::sha256_file(record.path);
-    Opened opened = open_plugin(record.path, *record.manifest, how_to_rebuild(record.path, sdk_prefix));
-    candidate.info = opened.info;
-    if (opened.info) record.status = Status::kLoaded;
-    else refuse(candidate, opened.problem);
+    open(candidate);
   } catch (const std::exception& error) {
     refuse(candidate, error.what());
   }
@@ -263,6 +364,15 @@ std::vector<Offer> Registry::offers(Kind kind, std::string_view id) const { retu
 
 std::vector<Offer> Registry::offers(Kind kind) const {
   std::vector<Offer> result;
+  std::vector<State::Candidate*> all;
+  const std::string prefix = component_name(kind, "");
+  for (auto& candidate : state_->candidates)
+    if (candidate.record.manifest &&
+        std::any_of(candidate.record.manifest->components.begin(),
+                    candidate.record.manifest->components.end(),
+                    [&](const std::string& component) { return component.starts_with(prefix); }))
+      all.push_back(&candidate);
+  state_->try_all(all);
   for (const std::string& id : ids(kind))
     for (const Offer& offer : offers(kind, id)) result.push_back(offer);
   return result;
@@ -292,19 +402,26 @@ std::shared_ptr<Component> Registry::create(const Offer& offer, const Build& bui
 
 std::shared_ptr<Component> Registry::create(const ComponentInfo& info, const Build& build) const {
   const auto context = [&](const std::string& message) {
-    std::string plugin = "a plugin that is not registered";
-    for (const auto& candidate : state_->candidates) {
-      if (!candidate.info) continue;
-      for (const ComponentList* list = candidate.info->lists_begin; list != candidate.info->lists_end; ++list)
-        if (!std::less<>()(&info, list->first) && std::less<>()(&info, list->first + list->count))
-          plugin = candidate.record.name() + ", " + where(candidate.record);
-    }
+    const State::Candidate* candidate = state_->candidate_of(info);
+    const std::string plugin = candidate ? candidate->record.name() + ", " + where(candidate->record)
+                                         : "a plugin that is not registered";
     return std::string(to_string(info.kind)) + " \"" + info.id + "\" (" + plugin +
            ") could not be built: " + message;
   };
+  const State::Candidate* candidate = state_->candidate_of(info);
+  const std::string& label = state_->label_of(info);
+  const Calling calling(to_string(info.kind), label.c_str(), "its constructor", -1);
+  std::optional<AmbientState> before;
+  if (candidate && !candidate->record.is_stock && !candidate->record.path.empty())
+    before = AmbientState::now();
   std::shared_ptr<Component> component;
   try {
     component = info.create(build);
+    if (before)
+      if (const std::string changes = changed_text(
+              std::string(to_string(info.kind)) + " " + label + ", in its constructor", before->restore());
+          state_->tell && !changes.empty())
+        state_->tell(changes);
   } catch (const Unsupported& error) {
     throw Unsupported(context(error.what()));
   } catch (const c10::Error& error) {
@@ -321,6 +438,9 @@ std::shared_ptr<Component> Registry::create(const ComponentInfo& info, const Bui
 }
 
 void Registry::load_all() const {
+  std::vector<State::Candidate*> all;
+  for (auto& candidate : state_->candidates) all.push_back(&candidate);
+  state_->try_all(all);
   for (std::size_t n = 0; n < state_->candidates.size(); ++n) state_->load(state_->candidates[n]);
 }
 
@@ -330,16 +450,25 @@ std::vector<const PluginRecord*> Registry::records() const {
   return result;
 }
 
+void Registry::tell_changes_to(std::function<void(const std::string&)> tell) {
+  state_->tell = std::move(tell);
+}
+
 const std::vector<Place>& Registry::places() const { return state_->places; }
 
-std::vector<std::string> Registry::warnings() const {
+std::vector<std::string> Registry::warnings(const std::string& config) const {
   std::vector<std::string> result;
+  std::set<fs::path> told;
   for (const Place& place : state_->places)
-    if (place.is_explicit() && !place.note.empty())
-      result.push_back(std::string(to_string(place.origin)) + " " + place.path.string() + ": " + place.note +
-                       ".");
+    if (const std::string problem = problem_of(place); !problem.empty()) {
+      const bool named = place.origin == Origin::kConfig && !config.empty();
+      result.push_back(std::string(to_string(place.origin)) + (named ? " of " + config + ":" : "") + " " +
+                       place.path.string() + ": " + problem + ".");
+      told.insert(place.path);
+    }
   for (const auto& candidate : state_->candidates)
-    if (candidate.record.status == Status::kRefused && Place{candidate.record.origin, {}, {}}.is_explicit())
+    if (candidate.record.status == Status::kRefused && Place{candidate.record.origin, {}, {}}.is_explicit() &&
+        !told.contains(candidate.record.path))
       result.push_back(candidate.record.reason);
   return result;
 }

@@ -2,6 +2,7 @@
 // Every plugin that was found, and the components of those that are used. Light: no LibTorch header.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -37,8 +38,9 @@ struct PluginRecord {
   std::filesystem::path path;  ///< absolute; empty if built into the program
   Origin origin = Origin::kProgram;
   Status status = Status::kAvailable;
-  std::string reason;  ///< refused or shadowed: a sentence that begins with the path
-  std::string sha256;  ///< of the file as it was when it was loaded; empty before, and if built in
+  bool is_stock = false;  ///< of the program's own, which is trusted not to harm the process
+  std::string reason;     ///< refused or shadowed: a sentence that begins with the path
+  std::string sha256;     ///< of the file as it was when it was loaded; empty before, and if built in
   std::optional<Manifest> manifest;  ///< absent if it could not be read
 
   /// "org.variform.encoders 1.0.0".
@@ -93,15 +95,18 @@ class Registry : public config::Catalog {
   /// The same for a descriptor, of this registry or not.
   std::shared_ptr<Component> create(const ComponentInfo& info, const Build& build) const;
 
-  /// Loads every file that may be loaded, so that records() tells the whole truth.
+  /// Loads every file that may be loaded, so that records() tells the whole truth. Those that are not stock are tried
+  /// before that, all at the same time (trial.h).
   void load_all() const;
+  /// Hears at once what a plugin has changed that belongs to the program, and that it was restored.
+  void tell_changes_to(std::function<void(const std::string&)> tell);
   /// Everything that was found, in search order. The records live as long as the registry.
   std::vector<const PluginRecord*> records() const;
   /// Where was looked, in search order.
   const std::vector<Place>& places() const;
-  /// The reasons of refused plugins that somebody named explicitly (--plugin, config, environment): worth a warning
-  /// in every command.
-  std::vector<std::string> warnings() const;
+  /// Places that somebody named explicitly (--plugin, config, environment) and that are not there or empty, and the reasons
+  /// of refused plugins in such places: worth a warning in every command. `config`: the file whose [plugins].paths they are.
+  std::vector<std::string> warnings(const std::string& config = {}) const;
 
  private:
   struct State;

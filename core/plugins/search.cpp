@@ -6,6 +6,10 @@
 #include <cstdlib>
 #include <string_view>
 #include <system_error>
+#include <utility>
+
+#include "base/quote.h"
+#include "config/text.h"
 
 namespace variform::plugins {
 namespace {
@@ -29,12 +33,24 @@ void add_environment(std::vector<Place>& places, Origin origin, std::string_view
   }
 }
 
+bool is_folder(const fs::path& one, const fs::path& other) {
+  std::error_code error;
+  return one == other || fs::equivalent(one, other, error);
+}
+
+bool lies_below(const fs::path& file, const fs::path& folder) {
+  const fs::path way = file.lexically_relative(folder);
+  return !way.empty() && *way.begin() != "..";
+}
+
 // The program is PREFIX/bin/variform or, behind its launcher, PREFIX/libexec/variform/variform.
 void add_installation(Search& search, const fs::path& folder) {
   std::vector<fs::path> prefixes{folder.parent_path()};
   if (folder.parent_path().filename() == "libexec") prefixes = {folder.parent_path().parent_path()};
   for (const fs::path& prefix : prefixes) {
-    search.places.push_back({Origin::kInstallation, prefix / "lib/variform/plugins", {}});
+    Place place{Origin::kInstallation, prefix / "lib/variform/plugins"};
+    place.is_own = true;
+    search.places.push_back(std::move(place));
   }
   prefixes.push_back(folder);  // a build folder, BUILD/variform, has the package, too
   std::error_code error;
@@ -69,26 +85,46 @@ Surroundings Surroundings::of_this_process() {
   return result;
 }
 
-Search search_for(const std::vector<std::string>& files, const std::vector<std::string>& config_paths,
+Search search_for(const std::vector<std::string>& files, const std::vector<ConfigPath>& config_paths,
                   const Surroundings& surroundings) {
   Search search;
   for (const std::string& file : files)
-    search.places.push_back({Origin::kCommandLine, fs::absolute(file).lexically_normal(), {}});
-  for (const std::string& path : config_paths) {
-    const bool absolute = fs::path(path).is_absolute();
-    search.places.push_back({Origin::kConfig, path, absolute ? "" : "ignored: not an absolute path"});
+    search.places.push_back({Origin::kCommandLine, fs::absolute(file).lexically_normal()});
+  for (const ConfigPath& named : config_paths) {
+    Place place{Origin::kConfig, named.path};
+    if (!place.path.is_absolute()) place.note = "ignored: not an absolute path";
+    place.run = named.run;
+    place.is_relative = named.is_relative;
+    search.places.push_back(std::move(place));
   }
   add_environment(search.places, Origin::kEnvironment, surroundings.plugin_path);
 
   fs::path data = surroundings.data_home;  // the standard says: a relative one is invalid
   if (!data.is_absolute() && !surroundings.home.empty()) data = fs::path(surroundings.home) / ".local/share";
-  if (data.is_absolute()) search.places.push_back({Origin::kUser, data / "variform/plugins", {}});
+  if (data.is_absolute()) search.places.push_back({Origin::kUser, data / "variform/plugins"});
 
   const fs::path folder = surroundings.executable.parent_path();
   if (!folder.empty()) add_installation(search, folder);
   if (!surroundings.plugins.empty()) add_environment(search.places, Origin::kBuildTree, surroundings.plugins);
-  else if (!folder.empty()) search.places.push_back({Origin::kBuildTree, folder / "plugins", {}});
+  else if (!folder.empty()) search.places.push_back({Origin::kBuildTree, folder / "plugins"});
+  for (Place& place : search.places)
+    place.is_own |= place.origin == Origin::kBuildTree && is_folder(place.path, folder / "plugins");
   return search;
+}
+
+std::string why_not_trusted(const Place& place, const fs::path& file) {
+  if (place.run.empty()) return {};
+  std::error_code error;
+  const fs::path run = fs::absolute(place.run, error).lexically_normal();
+  const bool inside = lies_below(file.lexically_normal(), run) ||
+                      lies_below(fs::weakly_canonical(file, error), fs::weakly_canonical(run, error));
+  if (!inside && !place.is_relative) return {};
+  return std::string("not loaded: the config of the run ") + place.run.string() +
+         (inside ? " names this file inside the run's folder" : " names this file by a relative path") +
+         ". A plugin is code that does whatever you may do, and the folder may come from somebody else. If "
+         "you trust "
+         "it, say so with --plugin " +
+         base::for_shell(file.string());
 }
 
 }  // namespace variform::plugins

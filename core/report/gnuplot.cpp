@@ -2,14 +2,19 @@
 
 #include "report/gnuplot.h"
 
+#include <fcntl.h>
+#include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
+#include <csignal>
+#include <cstring>
 
-#include "config/text.h"
+#include "base/quote.h"
 #include "report/png_grid.h"
 
 namespace variform::report::gnuplot {
@@ -24,12 +29,6 @@ std::string number(double value) {
   if (!std::isfinite(value)) return "NaN";
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
-std::string quoted(const std::string& text) {
-  std::string quoted = "'";
-  for (char c : text) quoted += c == '\'' ? std::string("''") : std::string(1, c == '\n' ? ' ' : c);
-  return quoted + "'";
 }
 
 int width_of(const std::string& text) {
@@ -51,15 +50,6 @@ std::vector<std::string> wrapped(const std::string& text, double place) {
   return lines;
 }
 
-std::string quoted_lines(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) {
-    text += text.empty() ? "\"" : "\\n";
-    for (char c : line) text += std::string(c == '"' || c == '\\' ? "\\" : "") + (c == '\n' ? ' ' : c);
-  }
-  return text + "\"";
-}
-
 std::string font_for(const std::string& text, double place) {
   const double width = width_of(text);
   if (width <= place) return {};
@@ -73,8 +63,9 @@ std::string page(const std::string& name, int width, int height, const std::stri
   const auto size = [&](int times) {
     return std::to_string(times * width) + "," + std::to_string(times * height);
   };
-  return "# Draws " + name + ".svg and " + name + ".png from " + name + ".csv. In their folder: gnuplot " +
-         name + ".gp\nset encoding utf8\nset datafile separator comma\nset datafile missing NaN\n" + head +
+  return "# Draws an SVG and a PNG of this name from the CSV beside it. In their folder: gnuplot " +
+         base::for_shell(name + ".gp") +
+         "\nset encoding utf8\nset datafile separator comma\nset datafile missing NaN\n" + head +
          "do for [format in 'svg png'] {\n"
          "  if (format eq 'svg') { set terminal svg size " +
          size(1) +
@@ -83,22 +74,47 @@ std::string page(const std::string& name, int width, int height, const std::stri
          size(2) +
          " noenhanced font 'Liberation Sans,13' fontscale 2 linewidth 2 pointscale 2 }\n"
          "  set output " +
-         quoted(name + ".") + ".format\n  set multiplot\n" + body + "  unset multiplot\n  unset output\n}\n";
+         base::gnuplot_file(name + ".") + ".format\n  set multiplot\n" + body +
+         "  unset multiplot\n  unset output\n}\n";
 }
 
 std::string picture_name(const std::string& name, std::size_t panel) {
   return name + "-" + std::to_string(panel + 1) + ".png";
 }
 
-std::pair<std::string, int> run(const std::filesystem::path& script) {
-  const std::string folder = script.has_parent_path() ? script.parent_path().string() : ".";
-  const std::string command = "cd " + config::for_shell(folder) + " && exec gnuplot " +
-                              config::for_shell(script.filename().string()) + " 2>&1";
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  if (!pipe) throw Error("no process could be started for gnuplot.");
+// Without a shell: nothing of a folder's name can mean anything.
+std::pair<std::string, int> run(const std::filesystem::path& folder, const std::string& name) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw Error("no pipe could be made for gnuplot.");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
+    posix_spawn_file_actions_adddup2(&actions, ends[1], stream);
+  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+  std::string program = "gnuplot", script = "./" + name;
+  char* arguments[] = {program.data(), script.data(), nullptr};
+  pid_t child = 0;
+  const int failed = ::posix_spawnp(&child, program.c_str(), &actions, nullptr, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(ends[1]);
   std::string text;
-  for (int c; (c = std::fgetc(pipe)) != EOF;) text += static_cast<char>(c);
-  const int status = ::pclose(pipe);
+  char some[4096];
+  for (ssize_t n = 1; failed == 0 && n != 0;) {
+    n = ::read(ends[0], some, sizeof some);
+    if (n > 0) text.append(some, static_cast<std::size_t>(n));
+    if (n < 0 && errno != EINTR) break;
+  }
+  ::close(ends[0]);
+  if (failed == ENOENT) return {"", 127};
+  if (failed) throw Error(std::string("gnuplot could not be started: ") + std::strerror(failed) + ".");
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(status))
+    text += "it was ended by signal " + std::to_string(WTERMSIG(status)) + " (" +
+            ::strsignal(WTERMSIG(status)) + ")" +
+            (WTERMSIG(status) == SIGXFSZ ? "; raise the limit of file sizes (ulimit -f)." : ".");
   return {text, WIFEXITED(status) ? WEXITSTATUS(status) : -1};
 }
 

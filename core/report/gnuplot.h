@@ -1,5 +1,5 @@
 #pragma once
-// What gnuplot scripts are made of. Lengths are pixels of the SVG, from the top left; the PNG has two for each.
+// What gnuplot scripts are made of; texts and names of files go into them through base/quote.h. Lengths are pixels of the SVG, from the top left; the PNG has two for each.
 
 #include <array>
 #include <filesystem>
@@ -18,14 +18,10 @@ inline constexpr std::array kColours{"#0072B2", "#D55E00", "#009E73", "#CC79A7",
 
 /// The shortest text that reads back to the same number; NaN.
 std::string number(double value);
-/// A text of the script: in single quotes nothing but the quote itself is special.
-std::string quoted(const std::string& text);
 /// About how wide a text is.
 int width_of(const std::string& text);
 /// The text in lines of about that many pixels, broken at spaces.
 std::vector<std::string> wrapped(const std::string& text, double place);
-/// Lines as one text of the script.
-std::string quoted_lines(const std::vector<std::string>& lines);
 /// "font ',9'" for a text that is too wide for its place, else empty.
 std::string font_for(const std::string& text, double place);
 /// Whole numbers of page pixels as gnuplot's screen coordinates.
@@ -42,7 +38,7 @@ std::string pictures(const Figure& figure, const std::string& name);
 /// The file of a panel's picture beside the script.
 std::string picture_name(const std::string& name, std::size_t panel);
 
-/// Runs `script` in its folder: what it printed, and how it ended (127: there is no gnuplot).
-std::pair<std::string, int> run(const std::filesystem::path& script);
+/// Runs the script of that name in its folder: what it printed, and how it ended (127: there is no gnuplot).
+std::pair<std::string, int> run(const std::filesystem::path& folder, const std::string& name);
 
 }  // namespace variform::report::gnuplot

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/quote.h"
 #include "report/png_grid.h"
 #include "report/gnuplot.h"
 
@@ -106,7 +107,7 @@ struct XTics {
     for (const Tick& tick : ticks) {
       const auto broken = words ? wrapped(tick.text, each) : std::vector<std::string>{tick.text};
       lines = std::max(lines, broken.size());
-      text += (text.empty() ? "" : ", ") + quoted_lines(broken) + " " + number(tick.at);
+      text += (text.empty() ? "" : ", ") + base::gnuplot_tick(broken) + " " + number(tick.at);
     }
     text = "(" + text + ")" + (words ? " font ',11'" : "");
   }
@@ -187,9 +188,9 @@ class Script {
               column = static_cast<int>(p) % columns;
     const double wide = static_cast<double>(layout_.width) / columns;
     text_ += place(column * wide, row * layout_.panel_height, wide, layout_.panel_height);
-    text_ += "  set title " + quoted(panel.title) + title_font(panel.title, wide) + "\n  set xlabel " +
-             quoted(panel.x_label) + title_font(panel.x_label, wide) +
-             " offset 0, 0\n  unset bmargin\n  set ylabel " + quoted(panel.y_label) +
+    text_ += "  set title " + base::gnuplot_text(panel.title) + title_font(panel.title, wide) +
+             "\n  set xlabel " + base::gnuplot_text(panel.x_label) + title_font(panel.x_label, wide) +
+             " offset 0, 0\n  unset bmargin\n  set ylabel " + base::gnuplot_text(panel.y_label) +
              title_font(panel.y_label, layout_.panel_height) +
              "\n  unset key\n  unset arrow\n  unset label\n  set border 3 lc rgb '#444444'\n"
              "  set grid ytics lc rgb '#dddddd' lt 1 lw 1\n  set ytics nomirror out autofreq\n";
@@ -313,7 +314,7 @@ class Script {
                  std::to_string(2 + label % 3) + "\n";
     for (std::size_t i = 0; i < series.names.size(); ++i)
       if (!series.names[i].empty() && std::isfinite(series.x[i]) && std::isfinite(series.y[i]))
-        text_ += "  set label " + quoted(series.names[i]) + " at " + number(series.x[i]) + ", " +
+        text_ += "  set label " + base::gnuplot_text(series.names[i]) + " at " + number(series.x[i]) + ", " +
                  number(series.y[i]) + " offset 0.5, 0.6 font ',10' tc rgb '" + colour(label) + "' front\n";
   }
 
@@ -365,7 +366,7 @@ class Script {
     std::string names;
     if (layout_.legend == 0)
       for (std::size_t s = 0; s < count; ++s)
-        names += (s ? ", " : "") + quoted(panel.series[s].label) + " " + std::to_string(s + 1);
+        names += (s ? ", " : "") + base::gnuplot_tick({panel.series[s].label}) + " " + std::to_string(s + 1);
     text_ += "  set xrange [0.4:" + number(static_cast<double>(count) + 0.6) + "]\n" +
              (names.empty() ? "  unset xtics\n" : "  set xtics nomirror (" + names + ") scale 0\n") +
              "  set autoscale y\n" +
@@ -394,7 +395,7 @@ class Script {
     const std::size_t first = row_;
     row_ += series.y.size();
     last_rows_ = "every ::" + std::to_string(first) + "::" + std::to_string(row_ - 1);
-    return quoted(name_ + ".csv") + " skip 1 " + last_rows_;
+    return base::gnuplot_file(name_ + ".csv") + " skip 1 " + last_rows_;
   }
 
   void legend() {
@@ -406,10 +407,10 @@ class Script {
         "  set xrange [0:1]; set yrange [0:1]\n"
         "  set key center center horizontal Left reverse maxcols " +
         std::to_string(layout_.legend_columns) + " samplen 3 " +
-        (figure_.legend_title.empty() ? "notitle" : "title " + quoted(figure_.legend_title)) +
+        (figure_.legend_title.empty() ? "notitle" : "title " + base::gnuplot_text(figure_.legend_title)) +
         "\n  plot \\\n";
     for (std::size_t i = 0; i < labels_.size(); ++i)
-      text_ += "    NaN with " + sample_of(labels_[i]) + " title " + quoted(labels_[i]) +
+      text_ += "    NaN with " + sample_of(labels_[i]) + " title " + base::gnuplot_text(labels_[i]) +
                (i + 1 < labels_.size() ? ", \\\n" : "\n");
     text_ += "  unset lmargin; unset rmargin; unset tmargin; unset bmargin\n";
   }

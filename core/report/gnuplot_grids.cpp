@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/quote.h"
 #include "report/gnuplot.h"
 
 namespace variform::report::gnuplot {
@@ -41,7 +42,7 @@ struct Headings {
     std::string text;
     for (std::size_t i = 0; i < lines.size(); ++i)
       for (std::size_t l = 0; l < lines[i].size(); ++l)
-        text += "  set label " + quoted(lines[i][l]) +
+        text += "  set label " + base::gnuplot_text(lines[i][l]) +
                 at(i, 14 + kLine * static_cast<int>(lines[i].size() - 1 - l)) + how + font + "\n";
     return text;
   }
@@ -126,7 +127,7 @@ class HeatMaps {
     body_ = grid_.headings();
     const std::string& label = figure_.panels[0].x_label;
     if (!label.empty())
-      body_ += "  set label " + quoted(label) +
+      body_ += "  set label " + base::gnuplot_text(label) +
                grid_.at(grid_.left + 0.5 * (grid_.width() - grid_.left - grid_.right), grid_.height() - 14) +
                " center\n";
     std::size_t last = 0;
@@ -160,7 +161,7 @@ class HeatMaps {
         "skip 1 every ::" + std::to_string(row_) + "::" + std::to_string(row_ + size * size - 1);
     row_ += size * size;
     // Cells reach a little over their borders, which would shine through else.
-    body_ += "  plot " + quoted(name_ + ".csv") + " " + rows +
+    body_ += "  plot " + base::gnuplot_file(name_ + ".csv") + " " + rows +
              " using ($6 == 1 ? $3 : NaN):4:(0.51):(0.51):5 with boxxyerror fs solid 1 noborder lc palette";
     if (std::find(map.active.begin(), map.active.end(), false) != map.active.end())
       body_ +=
@@ -177,7 +178,7 @@ class HeatMaps {
     body_ += "  set colorbox vertical user origin screen " + share(x, grid_.width()) + ", screen " +
              share(grid_.height() - y - height, grid_.height()) + " size screen " + share(16, grid_.width()) +
              ", screen " + share(height, grid_.height()) +
-             "\n  set cbtics scale 0.5 font ',11'\n  set cblabel " + quoted(figure_.scale_label) +
+             "\n  set cbtics scale 0.5 font ',11'\n  set cblabel " + base::gnuplot_text(figure_.scale_label) +
              font_for(figure_.scale_label, height) + "\n";
   }
 
@@ -218,7 +219,7 @@ std::string pictures(const Figure& figure, const std::string& name) {
     };
     const Picture& picture = *figure.panels[p].picture;
     body += grid.margins(p) + "  set xrange " + range(width, picture.width) + "; set yrange " +
-            range(height, picture.height) + "\n  plot " + quoted(picture_name(name, p)) +
+            range(height, picture.height) + "\n  plot " + base::gnuplot_file(picture_name(name, p)) +
             " binary filetype=png with rgbimage\n" + (first ? "  unset label\n" : "");
     first = false;
   }

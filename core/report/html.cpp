@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "base/quote.h"
+
 namespace variform::report {
 namespace {
 
@@ -28,18 +30,6 @@ constexpr const char* kStyle =
     "details::details-content{content-visibility:visible;block-size:auto}}";
 constexpr double kSmallest = 0.6;  // of a figure's own width
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
-  }
-  return out;
-}
-
 std::string base64(const std::string& bytes) {
   constexpr const char* kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
@@ -56,7 +46,7 @@ std::string base64(const std::string& bytes) {
 // Long names of metrics may be broken after their underscores.
 std::string breakable(const std::string& text) {
   std::string out;
-  for (const char c : escaped(text)) out += c == '_' ? std::string("_<wbr>") : std::string(1, c);
+  for (const char c : base::html(text)) out += c == '_' ? std::string("_<wbr>") : std::string(1, c);
   return out;
 }
 
@@ -69,12 +59,12 @@ int width_of(const std::string& svg) {
 }
 
 std::string element(const char* name, const std::string& text) {
-  return std::string("<") + name + ">" + escaped(text) + "</" + name + ">\n";
+  return std::string("<") + name + ">" + base::html(text) + "</" + name + ">\n";
 }
 
 std::string captioned(const std::string& caption, const std::string& detail) {
-  return "<figcaption>" + escaped(caption) +
-         (detail.empty() ? "" : "<br><small>" + escaped(detail) + "</small>") + "</figcaption>\n";
+  return "<figcaption>" + base::html(caption) +
+         (detail.empty() ? "" : "<br><small>" + base::html(detail) + "</small>") + "</figcaption>\n";
 }
 
 }  // namespace
@@ -94,7 +84,7 @@ void HtmlPage::table(const std::string& caption, const Table& table, const std::
   body_ += "</tr></thead>\n<tbody>\n";
   for (const auto& row : table.rows()) {
     body_ += "<tr>";
-    for (std::size_t c = 0; c < row.size(); ++c) body_ += cell("td", c, escaped(row[c]));
+    for (std::size_t c = 0; c < row.size(); ++c) body_ += cell("td", c, base::html(row[c]));
     body_ += "</tr>\n";
   }
   body_ += "</tbody></table></div></figure>\n";
@@ -102,13 +92,13 @@ void HtmlPage::table(const std::string& caption, const Table& table, const std::
 
 void HtmlPage::figure(const std::string& svg, const std::string& caption, const std::string& detail) {
   const int smallest = static_cast<int>(kSmallest * width_of(svg));
-  body_ += "<figure><div class=\"scroll\"><img alt=\"" + escaped(caption) +
+  body_ += "<figure><div class=\"scroll\"><img alt=\"" + base::html(caption) +
            "\" style=\"min-width:" + std::to_string(smallest) + "px\" src=\"data:image/svg+xml;base64," +
            base64(svg) + "\"></div>\n" + captioned(caption, detail) + "</figure>\n";
 }
 
 void HtmlPage::details(const std::string& summary, const std::string& text) {
-  body_ += "<details>" + element("summary", summary) + "<pre>" + escaped(text) + "</pre></details>\n";
+  body_ += "<details>" + element("summary", summary) + "<pre>" + base::html(text) + "</pre></details>\n";
 }
 
 std::string HtmlPage::text() const {

@@ -8,10 +8,13 @@
 #include <cstddef>
 #include <cstring>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 
-#include "config/file.h"
+#include "base/contents.h"
+#include "base/file.h"
 
 namespace variform::report {
 namespace fs = std::filesystem;
@@ -19,6 +22,7 @@ namespace {
 
 constexpr std::uint8_t kGapValue = 232;  // light grey: seen beside black and beside white
 constexpr int kLargestSide = 1 << 16;
+constexpr std::uint64_t kMostPixels = 100'000'000;
 
 std::string sides(const Image& image) {
   return std::to_string(image.width) + "×" + std::to_string(image.height) + "×" +
@@ -56,6 +60,21 @@ std::vector<std::uint8_t> compose(const Image& image) {
   return bytes;
 }
 
+// The signature, and the beginning of the first part: its length and name, width, height, depth and sort of colour.
+std::string header_of_png(const fs::path& path) {
+  constexpr std::string_view kBegin("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", 16);
+  constexpr std::size_t kSize = 26;
+  std::string header;
+  try {
+    header = base::beginning_of(path, kSize);
+  } catch (const std::runtime_error& error) {
+    throw Error("the picture could not be read: " + std::string(error.what()));
+  }
+  if (header.size() < kSize || !header.starts_with(kBegin))
+    throw Error("the picture " + path.string() + " could not be read: expected a PNG, found none.");
+  return header;
+}
+
 [[noreturn]] void fail(const fs::path& path, int problem) {
   throw Error("the picture " + path.string() + " could not be written: " + std::strerror(problem) + ".");
 }
@@ -68,10 +87,29 @@ void write_png(const fs::path& path, const Image& image) {
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), problem);
   if (problem) fail(path, problem.value());
   const std::vector<std::uint8_t> bytes = compose(image);
-  if (const int reason = config::try_write_file(path, std::as_bytes(std::span(bytes)))) fail(path, reason);
+  if (const int reason = base::try_write_file(path, std::as_bytes(std::span(bytes)))) fail(path, reason);
+}
+
+std::pair<int, int> sides_of_png(const fs::path& path) {
+  const std::string header = header_of_png(path);
+  const auto number = [&](std::size_t at, std::size_t bytes) {
+    std::uint64_t value = 0;
+    for (; bytes > 0; --bytes) value = value << 8 | static_cast<unsigned char>(header[at++]);
+    return value;
+  };
+  const std::uint64_t width = number(16, 4), height = number(20, 4), depth = number(24, 1),
+                      colour = number(25, 1);
+  if (depth != 8 || (colour != PNG_COLOR_TYPE_GRAY && colour != PNG_COLOR_TYPE_RGB))
+    throw Error("the picture " + path.string() + " is no grey or colour PNG of 8 bits a channel.");
+  if (width < 1 || height < 1 || width > kLargestSide || height > kLargestSide ||
+      width * height > kMostPixels)
+    throw Error("the picture " + path.string() + " is too large: expected " + std::to_string(kMostPixels) +
+                " pixels at most, found " + std::to_string(width) + "×" + std::to_string(height) + ".");
+  return {static_cast<int>(width), static_cast<int>(height)};
 }
 
 Image read_png(const fs::path& path) {
+  sides_of_png(path);  // before libpng opens it: it would wait for a FIFO
   png_image header{};
   header.version = PNG_IMAGE_VERSION;
   if (!png_image_begin_read_from_file(&header, path.c_str()))

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 namespace variform::report {
@@ -24,7 +25,11 @@ struct Image {
 /// Writes the file whole or not at all, and creates its folder. Throws Error.
 void write_png(const std::filesystem::path& path, const Image& image);
 
-/// Reads a grey or colour PNG of 8 bits a channel back. Throws Error for anything else.
+/// Width and height of a grey or colour PNG of 8 bits a channel, by its first bytes alone. Throws Error for anything
+/// else, what is no regular file, and a picture of more than 100 million pixels, which gnuplot would hold in memory.
+std::pair<int, int> sides_of_png(const std::filesystem::path& path);
+
+/// Reads such a picture back. Throws Error for anything else.
 Image read_png(const std::filesystem::path& path);
 
 /// How often a pixel is repeated so that an image of these sides is large enough to be looked at: 28×28 gives

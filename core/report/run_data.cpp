@@ -3,13 +3,16 @@
 #include "report/run_data.h"
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/contents.h"
+#include "base/json_file.h"
+#include "base/quote.h"
 #include "config/difference.h"
 #include "config/load.h"
+#include "config/run_metrics.h"
 #include "config/text.h"
 #include "report/png_grid.h"
 
@@ -38,17 +41,6 @@ std::string unit_of(const std::string& name) {
 std::string y_label(const std::string& value, const std::string& split) {
   const std::string unit = unit_of(value);
   return (unit.empty() ? value : unit) + " (" + split + ")";
-}
-
-// The lines of one run's metrics.jsonl; what a killed run left half-written is skipped.
-std::vector<json> metrics_of(const RunSource& run) {
-  std::vector<json> lines;
-  std::ifstream file(run.folder / "metrics.jsonl");
-  for (std::string line; std::getline(file, line);) {
-    json entry = json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (entry.is_object()) lines.push_back(std::move(entry));
-  }
-  return lines;
 }
 
 std::set<std::string> values_of(const std::vector<json>& lines, const std::string& split) {
@@ -98,28 +90,43 @@ std::vector<std::string> common_values(const std::vector<std::vector<json>>& met
 // Values of an evaluation, and those of its sections in the same shape; a section's have a "what" that names the unit.
 json evaluation_of(const RunSource& run, const std::string& split) {
   const fs::path path = run.folder / ("evaluation-" + split + ".json");
-  std::ifstream file(path);
-  if (!file)
+  const std::string again = "make it with: variform evaluate " + base::for_shell(run.folder.string()) +
+                            (split == "test" ? "" : " --split " + split) + ".";
+  if (!base::is_there(path))
     throw Error("run " + run.folder.string() + " has no evaluation on the split '" + split +
-                "'; make it with: variform evaluate " + config::for_shell(run.folder.string()) +
-                (split == "test" ? "" : " --split " + split) + ".");
-  json found = json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (!found.is_object() || !found.contains("values") || !found["values"].is_object())
-    throw Error("the file " + path.string() +
-                " is no evaluation of this program; write it again with evaluate.");
-  json all = found["values"];
-  for (const auto& [section, entries] : found.items()) {
-    if (section == "values" || !entries.is_object()) continue;
-    for (const auto& [name, entry] : entries.items()) {
-      if (!entry.is_object() || !entry.contains("what") || all.contains(name)) continue;
-      all[name] = entry;
-      if (entry.contains("value")) all[name]["mean"] = entry["value"];
+                "' (evaluation-" + split + ".json); " + again);
+  json all = json::object();
+  const auto add = [&](const std::string& name, const base::JsonValue& entry, const char* key) {
+    json kept = entry.raw();
+    if (const auto value = entry.find(key)) kept["mean"] = value->number();
+    else kept.erase("mean");
+    if (const auto why = entry.find("undefined")) why->text();
+    all[name] = std::move(kept);
+  };
+  try {
+    const base::JsonFile file(path);
+    for (const auto& [name, entry] : file.root().at("values").members()) add(name, entry, "mean");
+    for (const auto& [section, entries] : file.root().members()) {
+      if (section == "values" || !entries.raw().is_object()) continue;
+      for (const auto& [name, entry] : entries.members())
+        if (entry.raw().is_object() && entry.find("what") && !all.contains(name)) add(name, entry, "value");
     }
+  } catch (const base::JsonError& error) {
+    throw Error(std::string(error.what()) + " It is no evaluation of this program any more; " + again);
   }
   return all;
 }
 
 }  // namespace
+
+std::vector<std::string> damaged_metrics(const std::vector<RunSource>& runs) {
+  std::vector<std::string> found;
+  for (const RunSource& run : runs)
+    if (std::string text = config::metrics_of(run.folder).sentence(run.folder / "metrics.jsonl");
+        !text.empty())
+      found.push_back(std::move(text));
+  return found;
+}
 
 std::vector<RunSource> sources(const std::vector<fs::path>& folders) {
   config::Diagnostics diagnostics;
@@ -146,7 +153,7 @@ std::vector<RunSource> sources(const std::vector<fs::path>& folders) {
 Figure curves(const std::vector<RunSource>& runs, const std::string& x, std::vector<std::string> values,
               std::string split) {
   std::vector<std::vector<json>> metrics;
-  for (const RunSource& run : runs) metrics.push_back(metrics_of(run));
+  for (const RunSource& run : runs) metrics.push_back(config::metrics_of(run.folder).lines);
   if (metrics.empty()) throw Error("a figure needs at least one run.");
   if (split.empty()) {
     split = "train";

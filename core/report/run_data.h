@@ -20,6 +20,9 @@ struct RunSource {
 /// not tell them apart. Throws Error for a folder that holds no run, and for a run given twice.
 std::vector<RunSource> sources(const std::vector<std::filesystem::path>& folders);
 
+/// A sentence for each run whose metrics.jsonl is not as it was written; curves() leaves out the lines in question.
+std::vector<std::string> damaged_metrics(const std::vector<RunSource>& runs);
+
 /// One panel a value, one line a run. `x`: step, epoch, or another number of the metrics. No values: all that every run
 /// has. Empty split: that of the evaluations (test or validation) of the first run. Throws Error for a run without the
 /// value, naming those that it has.

@@ -3,10 +3,10 @@
 #include "report/study_arrays.h"
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/json_file.h"
 #include "report/png_grid.h"
 
 namespace variform::report {
@@ -47,9 +47,13 @@ bool gather(const json& value, std::size_t depth, Array& array) {
 
 std::vector<std::optional<Array>> arrays_of(const StudyResults::File& file,
                                             const std::vector<std::string>& paths) {
-  std::ifstream stream(file.file);
-  const json root = json::parse(stream, nullptr, /*allow_exceptions=*/false);
   std::vector<std::optional<Array>> found(paths.size());
+  json root;
+  try {
+    root = base::JsonFile(file.file).root().raw();
+  } catch (const base::JsonError& error) {  // it was read before, and has been changed since
+    throw Error(error.what());
+  }
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const json* value = paths[i].empty() ? nullptr : at_path(root, paths[i]);
     Array array;

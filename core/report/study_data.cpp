@@ -5,14 +5,18 @@
 #include <algorithm>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
 
+#include "base/contents.h"
+#include "base/json_file.h"
+#include "base/name.h"
+#include "base/quote.h"
 #include "config/load.h"
+#include "config/run_environment.h"
 #include "config/text.h"
 #include "report/png_grid.h"
 
@@ -21,26 +25,44 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
 
-// Nothing if there is no such file, or no JSON object in it.
-std::optional<json> read_json(const fs::path& file) {
-  std::ifstream stream(file);
-  json found = json::parse(stream, nullptr, /*allow_exceptions=*/false);
-  if (!found.is_object()) return {};
-  return found;
+// A result that was to be there, and why it cannot be used.
+struct Lost {
+  fs::path file;
+  std::string why;
+};
+
+// One sentence for all, and why those that are there cannot be read.
+std::string gone(const std::vector<Lost>& lost) {
+  constexpr int kShown = 3;
+  const std::size_t more = lost.size() - 1;
+  std::string text = "the result " + lost[0].file.string() +
+                     (more == 0 ? " is" : " and " + std::to_string(more) + " more are") +
+                     " gone or damaged; run the study again, it makes what is missing.";
+  int shown = 0;
+  for (const Lost& one : lost)
+    if (base::is_there(one.file) && shown++ < kShown) text += "\n  " + one.why;
+  return text;
 }
 
-std::string gone(const std::vector<fs::path>& files) {
-  const std::size_t more = files.size() - 1;
-  return "the result " + files[0].string() +
-         (more == 0 ? " is" : " and " + std::to_string(more) + " more are") +
-         " gone or damaged; run the study again, it makes what is missing.";
-}
-
-Labels labels_of(const json& entry) {
+Labels labels_of(const base::JsonValue& entry) {
   Labels labels;
-  for (const json& label : entry.at("labels"))
-    labels.emplace_back(label.at(0).get<std::string>(), label.at(1).get<std::string>());
+  for (const base::JsonValue& label : entry.at("labels").elements()) {
+    const std::vector<base::JsonValue> pair = label.elements();
+    if (pair.size() != 2) label.fail("an axis and its label");
+    labels.emplace_back(pair[0].text(), pair[1].text());
+  }
   return labels;
+}
+
+// The file that an entry of study.json names: below that folder, and nowhere else.
+fs::path inside(const fs::path& folder, const base::JsonValue& entry) {
+  const fs::path file = entry.at("file").text();
+  const bool leads_away =
+      std::any_of(file.begin(), file.end(), [](const fs::path& part) { return part == ".."; });
+  if (file.is_absolute() || leads_away)
+    throw Error("the study's study.json names the file " + config::quote(file.string()) +
+                ", which does not lie in " + folder.string() + ".");
+  return folder / file;
 }
 
 // Adds one row for each number of an evaluation: at the top, { mean, se } in `values`, { value, se } in other sections.
@@ -84,18 +106,14 @@ using Digests = std::map<std::string, std::string>;  // plugin's id and SHA-256
 // What made the numbers besides the config: plugins and data.
 class Sources {
  public:
-  // Which plugins trained a run; of what data. Nothing where environment.json does not say.
-  static std::pair<Digests, std::string> of_run(const fs::path& run) {
-    const json environment = read_json(run / "environment.json").value_or(json::object());
+  // Which plugins trained a run; of what data. What environment.json does not say is a warning.
+  std::pair<Digests, std::string> of_run(const fs::path& run) {
+    const config::RunEnvironment environment = config::environment_of(run);
+    problems_.insert(environment.problems.begin(), environment.problems.end());
     std::pair<Digests, std::string> found;
-    if (const auto list = environment.find("plugins"); list != environment.end() && list->is_array())
-      for (const json& plugin : *list)
-        if (plugin.is_object() && plugin.value("id", json()).is_string() &&
-            plugin.value("sha256", json()).is_string())
-          found.first[plugin.at("id")] = plugin.at("sha256");
-    if (const auto data = environment.find("data_fingerprint");
-        data != environment.end() && data->is_string())
-      found.second = data->get<std::string>();
+    if (environment.plugins)
+      for (const auto& plugin : *environment.plugins) found.first[plugin.id] = plugin.sha256;
+    found.second = environment.data_fingerprint;
     return found;
   }
 
@@ -125,7 +143,7 @@ class Sources {
   }
 
   std::vector<std::string> warnings() const {
-    std::vector<std::string> found;
+    std::vector<std::string> found(problems_.begin(), problems_.end());
     for (const auto& [id, digests] : seen_) {
       if (digests.size() < 2) continue;
       std::vector<std::string> all;
@@ -145,33 +163,50 @@ class Sources {
 
  private:
   std::map<std::string, std::set<std::string>> seen_, data_;
+  std::set<std::string> problems_;
 };
 
-void add_evaluation(StudyResults& results, const json& cell, const json& evaluation, const fs::path& run,
-                    const std::pair<Digests, std::string>& made_by, Sources& sources,
-                    std::vector<fs::path>& lost) {
-  const fs::path file = run / evaluation.at("file").get<std::string>();
-  const std::optional<json> result = read_json(file);
-  if (!result) return lost.push_back(file);
+// An evaluation or comparison whole; nothing if it is lost.
+std::optional<json> result_in(const fs::path& file, std::vector<Lost>& lost) {
+  try {
+    const base::JsonFile result(file);
+    if (!result.root().raw().is_object()) result.root().fail("an object");
+    if (const auto step = result.root().find("step")) step->integer(0);
+    if (const auto commit = result.root().find("commit")) commit->text();
+    return result.root().raw();
+  } catch (const base::JsonError& error) {
+    lost.push_back({file, error.what()});
+    return {};
+  }
+}
+
+void add_evaluation(StudyResults& results, const base::JsonValue& cell, const base::JsonValue& evaluation,
+                    const fs::path& run, const std::pair<Digests, std::string>& made_by, Sources& sources,
+                    std::vector<Lost>& lost) {
+  const fs::path file = inside(run, evaluation);
+  const std::optional<json> result = result_in(file, lost);
+  if (!result) return;
   const json& found = *result;
   StudyRow row;
-  row.stage = cell.at("stage").get<std::string>();
-  row.evaluation = evaluation.at("name").get<std::string>();
+  row.stage = cell.at("stage").text();
+  row.evaluation = evaluation.at("name").text();
   row.labels = labels_of(cell);
-  if (evaluation.at("epoch").is_number()) row.epoch = evaluation.at("epoch").get<double>();
-  if (found.contains("step")) row.step = found.at("step").get<std::int64_t>();
-  row.hash = cell.at("hash").get<std::string>();
-  row.seed = cell.at("seed").get<std::uint64_t>();
-  row.commit = found.value("commit", "");
+  if (const auto epoch = evaluation.find("epoch"); epoch && epoch->raw().is_number())
+    row.epoch = epoch->number();
+  if (const auto step = found.find("step"); step != found.end() && step->is_number())
+    row.step = step->get<std::int64_t>();
+  row.hash = cell.at("hash").text();
+  row.seed = cell.at("seed").unsigned_integer();
+  row.commit = found.value("commit", json()).is_string() ? found.at("commit").get<std::string>() : "";
   row.plugins = sources.add(made_by.first, found);
   row.data = made_by.second;
   results.files.push_back({row.stage, row.evaluation, row.labels, row.epoch, file, run});
   Flatten(row, results).all(found);
 }
 
-void add_cell(StudyResults& results, const json& cell, const fs::path& runs, Sources& sources,
-              std::vector<fs::path>& lost) {
-  StudyResults::Cell entry{cell.at("stage").get<std::string>(), labels_of(cell), {}, {}, {}};
+void add_cell(StudyResults& results, const base::JsonValue& cell, const fs::path& runs, Sources& sources,
+              std::vector<Lost>& lost) {
+  StudyResults::Cell entry{cell.at("stage").text(), labels_of(cell), {}, {}, {}};
   for (const auto& [axis, label] : entry.labels) {
     const auto place = std::find(results.axes.begin(), results.axes.end(), axis) - results.axes.begin();
     if (place == std::ssize(results.axes)) {
@@ -181,15 +216,18 @@ void add_cell(StudyResults& results, const json& cell, const fs::path& runs, Sou
     std::vector<std::string>& labels = results.axis_labels[static_cast<std::size_t>(place)];
     if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
   }
-  if (cell.contains("run")) {  // else it is not done yet
-    entry.run = runs / cell.at("run").get<std::string>();
-    entry.seed = cell.at("seed").get<std::uint64_t>();
-    for (const json& picture : cell.value("pictures", json::array()))
-      entry.pictures.push_back(
-          {picture.at("name").get<std::string>(), entry.run / picture.at("file").get<std::string>()});
-    const auto made_by = Sources::of_run(entry.run);
+  if (const auto run = cell.find("run")) {  // else it is not done yet
+    if (const std::string problem = base::name_problem(run->text()); !problem.empty())
+      throw Error("the study's study.json names a run " + config::quote(run->text()) +
+                  ", which is no name: " + problem + ".");
+    entry.run = runs / run->text();
+    entry.seed = cell.at("seed").unsigned_integer();
+    if (const auto pictures = cell.find("pictures"))
+      for (const base::JsonValue& picture : pictures->elements())
+        entry.pictures.push_back({picture.at("name").text(), inside(entry.run, picture)});
+    const auto made_by = sources.of_run(entry.run);
     sources.add_data(entry.run, made_by.second);
-    for (const json& evaluation : cell.at("evaluations"))
+    for (const base::JsonValue& evaluation : cell.at("evaluations").elements())
       add_evaluation(results, cell, evaluation, entry.run, made_by, sources, lost);
   }
   results.cells.push_back(std::move(entry));
@@ -198,13 +236,6 @@ void add_cell(StudyResults& results, const json& cell, const fs::path& runs, Sou
 std::string number(double value) { return std::isfinite(value) ? config::format_plain(value) : "nan"; }
 
 }  // namespace
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of("\",\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
 
 std::string label_of(const Labels& labels, const std::string& axis) {
   for (const auto& [name, label] : labels)
@@ -241,29 +272,27 @@ std::vector<std::size_t> StudyResults::cells_of(const std::vector<const StudyRow
 }
 
 StudyResults read_study(const fs::path& folder, const fs::path& runs) try {
-  const std::optional<json> summary = read_json(folder / "study.json");
-  if (!summary)
+  if (!base::is_there(folder / "study.json"))
     throw Error("there is no study in " + folder.string() +
                 " (no study.json); run: variform study STUDY.toml");
-  const json& study = *summary;
-  std::vector<fs::path> lost;
+  const base::JsonFile summary(folder / "study.json");
+  const base::JsonValue study = summary.root();
+  std::vector<Lost> lost;
   StudyResults results;
   Sources sources;
-  results.name = study.at("name").get<std::string>();
-  results.title = study.at("title").get<std::string>();
-  for (const json& cell : study.at("cells")) add_cell(results, cell, runs, sources, lost);
-  for (const json& comparison : study.at("comparisons")) {
+  results.name = study.at("name").text();
+  results.title = study.at("title").text();
+  for (const base::JsonValue& cell : study.at("cells").elements())
+    add_cell(results, cell, runs, sources, lost);
+  for (const base::JsonValue& comparison : study.at("comparisons").elements()) {
     StudyRow row;
-    row.stage = comparison.at("stage").get<std::string>();
-    row.evaluation = comparison.at("name").get<std::string>();
+    row.stage = comparison.at("stage").text();
+    row.evaluation = comparison.at("name").text();
     row.labels = labels_of(comparison);
-    const fs::path file = folder / comparison.at("file").get<std::string>();
-    const std::optional<json> found = read_json(file);
-    if (!found) {
-      lost.push_back(file);
-      continue;
-    }
-    row.commit = found->value("commit", "");
+    const fs::path file = inside(folder, comparison);
+    const std::optional<json> found = result_in(file, lost);
+    if (!found) continue;
+    row.commit = found->value("commit", json()).is_string() ? found->at("commit").get<std::string>() : "";
     row.plugins = sources.add({}, *found);
     Flatten(row, results).all(*found);
     results.files.push_back({row.stage, row.evaluation, row.labels, {}, file, {}});
@@ -271,24 +300,22 @@ StudyResults read_study(const fs::path& folder, const fs::path& runs) try {
   results.warnings = sources.warnings();
   if (!lost.empty()) results.problems.push_back(gone(lost));
   return results;
-} catch (const json::exception& error) {
-  throw Error((folder / "study.json").string() +
-              ": expected what `variform study` writes, found another form (" + error.what() +
-              "); run the study again, it makes what is missing.");
+} catch (const base::JsonError& error) {
+  throw Error(std::string(error.what()) + " The same `variform study` as before writes it again.");
 }
 
 std::string csv_of(const StudyResults& results) {
   std::string text = "stage";
-  for (const std::string& axis : results.axes) text += "," + csv_field(axis);
+  for (const std::string& axis : results.axes) text += "," + base::csv_cell(axis);
   text += ",evaluation,epoch,step,metric,value,se,hash,run_seed,commit,plugins,data\n";
   for (const StudyRow& row : results.rows) {
-    text += csv_field(row.stage);
-    for (const std::string& axis : results.axes) text += "," + csv_field(label_of(row.labels, axis));
-    text += "," + csv_field(row.evaluation) + "," + (row.epoch ? number(*row.epoch) : "end") + "," +
-            (row.step ? std::to_string(*row.step) : "") + "," + csv_field(row.metric) + "," +
-            number(row.value) + "," + (row.error ? number(*row.error) : "") + "," + row.hash + "," +
-            (row.seed ? std::to_string(*row.seed) : "") + "," + csv_field(row.commit) + "," + row.plugins +
-            "," + csv_field(row.data) + "\n";
+    text += base::csv_cell(row.stage);
+    for (const std::string& axis : results.axes) text += "," + base::csv_cell(label_of(row.labels, axis));
+    text += "," + base::csv_cell(row.evaluation) + "," + (row.epoch ? number(*row.epoch) : "end") + "," +
+            (row.step ? std::to_string(*row.step) : "") + "," + base::csv_cell(row.metric) + "," +
+            number(row.value) + "," + (row.error ? number(*row.error) : "") + "," + base::csv_cell(row.hash) +
+            "," + (row.seed ? std::to_string(*row.seed) : "") + "," + base::csv_cell(row.commit) + "," +
+            row.plugins + "," + base::csv_cell(row.data) + "\n";
   }
   return text;
 }

@@ -82,9 +82,6 @@ StudyResults read_study(const std::filesystem::path& folder, const std::filesyst
 /// Numbers round-trip.
 std::string csv_of(const StudyResults& results);
 
-/// A text as a field of a CSV file: in quotes where it must be.
-std::string csv_field(const std::string& text);
-
 /// Mean of some values with the half width of its 95 % interval by Student's t (none for one value).
 struct Interval {
   double mean = 0;

@@ -1,7 +1,9 @@
 // Pictures that runs hold, side by side: see study_figures.h.
 
 #include <set>
+#include <stdexcept>
 
+#include "base/file.h"
 #include "report/png_grid.h"
 #include "report/study_arrays.h"
 #include "report/study_figures.h"
@@ -17,6 +19,15 @@ const std::filesystem::path* picture_of(const StudyResults::Cell& cell, const st
   for (const auto& picture : cell.pictures)
     if (picture.name == name) return &picture.file;
   return nullptr;
+}
+
+// It is copied into the report: a link must not make another file a picture of the run.
+void require_of_run(const std::filesystem::path& run, const std::filesystem::path& file) {
+  try {
+    base::require_inside(run, file);
+  } catch (const std::runtime_error& error) {
+    throw Error(error.what());
+  }
 }
 
 // The cells that fit and have the picture.
@@ -49,8 +60,9 @@ StudyFigure images_of(const StudyResults& results, const FigureSpec& spec) {
         for (const StudyResults::Cell* cell : here) labels.push_back(&cell->labels);
         require_seeds_only("a picture", labels);
         const std::filesystem::path& file = *picture_of(*here[0], spec.picture);
-        const Image image = read_png(file);
-        panel.picture = Picture{file, image.width, image.height};
+        require_of_run(here[0]->run, file);
+        const auto [width, height] = sides_of_png(file);
+        panel.picture = Picture{file, width, height};
         shown.cells.push_back(static_cast<std::size_t>(here[0] - results.cells.data()));
         if (const std::string seed = label_of(here[0]->labels, "seed"); !seed.empty()) seeds.insert(seed);
       }

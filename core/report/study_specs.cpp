@@ -238,7 +238,7 @@ std::vector<Spec> read_array(const Node& node, const char* path, config::Diagnos
   for (const Node& element : *node.if_array()) {
     Reader reader(element, diagnostics, path);
     Spec spec;
-    spec.name = reader.text("name");
+    spec.name = reader.name("name");
     spec.caption = reader.text("caption", {.fallback = ""});
     read(reader, spec);
     reader.finish();

@@ -7,19 +7,12 @@
 #include <cstdio>
 #include <map>
 
-#include "config/text.h"
+#include "base/quote.h"
 #include "report/png_grid.h"
 #include "report/study_groups.h"
 
 namespace variform::report {
 namespace {
-
-std::string latex(const std::string& text) {
-  std::string escaped;
-  for (const char c : text)
-    escaped += std::string(std::string("&%$#_{}").find(c) != std::string::npos ? "\\" : "") + c;
-  return escaped;
-}
 
 // Behind a value whose ± is another one than that of the table's other values.
 constexpr const char* kSingleRun = " †";
@@ -40,12 +33,12 @@ class Builder {
   Builder(const TableSpec& spec, const Averages& averages)
       : spec_(spec), averages_(averages), table_(columns()) {
     std::string heads;
-    for (const std::string& axis : spec.rows) csv_ += (csv_.empty() ? "" : ",") + csv_field(axis);
+    for (const std::string& axis : spec.rows) csv_ += (csv_.empty() ? "" : ",") + base::csv_cell(axis);
     for (const std::string& name : short_names(spec.rows))
-      heads += (heads.empty() ? "" : " & ") + latex(name);
+      heads += (heads.empty() ? "" : " & ") + base::tex(name);
     for (const std::string& metric : spec.metrics) {
-      csv_ += "," + csv_field(metric) + "," + csv_field(metric + "_half95") + ",n";
-      heads += " & " + latex(metric);
+      csv_ += "," + base::csv_cell(metric) + "," + base::csv_cell(metric + "_half95") + ",n";
+      heads += " & " + base::tex(metric);
     }
     csv_ += "\n";
     latex_ = "\\begin{tabular}{" + std::string(spec.rows.size(), 'l') +
@@ -56,8 +49,8 @@ class Builder {
     std::vector<std::string> cells = key;
     std::string csv, tex;
     for (const std::string& label : key) {
-      csv += (csv.empty() ? "" : ",") + csv_field(label);
-      tex += (tex.empty() ? "" : " & ") + latex(label);
+      csv += (csv.empty() ? "" : ",") + base::csv_cell(label);
+      tex += (tex.empty() ? "" : " & ") + base::tex(label);
     }
     for (const std::string& metric : spec_.metrics) {
       const auto found = of_metric.find(metric);

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <string_view>
 
+#include "base/quote.h"
 #include "report/png_grid.h"
 
 namespace variform::report {
@@ -213,11 +214,16 @@ std::string Table::text(std::size_t width) const {
                                                         : Fitted(columns_, rows_, width).text();
 }
 
+Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
+  for (Column& column : columns_) column.heading = base::shown(column.heading);
+}
+
 void Table::add(std::vector<std::string> cells) {
   if (cells.size() > columns_.size())
     throw Error("a row of " + std::to_string(cells.size()) + " cells does not fit a table of " +
                 std::to_string(columns_.size()) + " columns.");
   cells.resize(columns_.size());
+  for (std::string& cell : cells) cell = base::shown(cell);
   rows_.push_back(std::move(cells));
 }
 
@@ -251,15 +257,10 @@ std::string Table::plain_text() const {
 
 std::string Table::markdown() const {
   const std::vector<std::size_t> widths = this->widths();
-  const auto escaped = [](const std::string& cell) {
-    std::string text;
-    for (char c : cell) text += c == '|' ? std::string("\\|") : std::string(1, c);
-    return text;
-  };
   const auto line = [&](const auto& cell) {
     std::string text = "|";
     for (std::size_t c = 0; c < columns_.size(); ++c)
-      text += " " + padded(escaped(cell(c)), widths[c], columns_[c].align) + " |";
+      text += " " + padded(base::markdown_cell(cell(c)), widths[c], columns_[c].align) + " |";
     return text + "\n";
   };
   std::string text = line([&](std::size_t c) { return columns_[c].heading; }) + "|";

@@ -8,14 +8,15 @@ namespace variform::report {
 
 enum class Align { kLeft, kRight };
 
-/// Rows of cells under headings. Widths are counted in characters, not bytes.
+/// Rows of cells under headings, all of them as shown() (base/quote.h) gives them. Widths are counted in characters, not
+/// bytes.
 class Table {
  public:
   struct Column {
     std::string heading;
     Align align = Align::kLeft;
   };
-  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  explicit Table(std::vector<Column> columns);
 
   /// Missing cells are empty. Throws Error (png_grid.h) when there are more cells than columns.
   void add(std::vector<std::string> cells);

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "base/quote.h"
 #include "config/load.h"
 #include "config/reader.h"
 #include "config/text.h"
@@ -141,11 +142,33 @@ Where read_where(const Node& table, const Plan& plan, Diagnostics& diagnostics, 
   return where;
 }
 
+// Options that say where the program reads, writes and finds code: the user's, never a study's.
+void refuse_places(Reader& reader) {
+  static const std::set<std::string> kPlaces{"out",    "runs",     "studies", "folder", "data",
+                                             "plugin", "into",     "json",    "quiet",  "threads",
+                                             "help",   "help-all", "memory",  "verbose"};
+  const auto is_option = [](const std::string& key) {
+    return !key.starts_with('-') && std::all_of(key.begin(), key.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    });
+  };
+  for (const auto& member : reader.source().members()) {
+    std::string key = member.key;
+    std::replace(key.begin(), key.end(), '_', '-');
+    if (kPlaces.contains(key) || !is_option(key))
+      reader.error(member.key,
+                   "@ is no option that a study gives to a command: the study chooses the places itself.");
+  }
+  if (reader.source().find("dump")) reader.name("dump");
+}
+
 // What all tasks have; `own`: keys that are no options of the command.
 void read_task(Reader& reader, const Node::Member& member, const Plan& plan, std::set<std::string> own,
                Task& task) {
   own.insert({"stages", "where"});
   task.name = member.key;
+  config::require_name(member, "a study's tasks, which names files,", reader.diagnostics());
+  refuse_places(reader);
   task.options = command_options(reader, own);
   task.stages = read_stages(reader, plan);
   if (const Node* where = reader.node("where"))
@@ -287,7 +310,7 @@ Plan read_plan(const Node& root, Diagnostics& diagnostics) {
   plan.base.erase("study");
   if (diagnostics.incomplete()) return plan;
   Reader reader(root, diagnostics, "");
-  plan.name = reader.text("name");
+  plan.name = reader.name("name");
   Reader study = reader.table("study", /*required=*/true);
   plan.title = study.text("title", {.fallback = plan.name});
   read_all_stages(study, plan);
@@ -343,7 +366,7 @@ bool is_for(const Task& task, const Cell& cell, const Plan& plan) {
 std::string text_of(const Cell& cell) {
   std::string text;
   for (const auto& [name, label] : cell.labels)
-    text += (text.empty() ? "" : " ") + name.substr(name.rfind('.') + 1) + "=" + label;
+    text += (text.empty() ? "" : " ") + base::shown(name.substr(name.rfind('.') + 1) + "=" + label);
   return text;
 }
 

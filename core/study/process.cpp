@@ -8,43 +8,107 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
+#include <utility>
+
+#include "base/contents.h"
+#include "base/retry.h"
 
 namespace variform::study {
 namespace {
 
-[[noreturn]] void be_child(char* const* arguments, int log, pid_t parent) {
+// Signals do not reach this process while it lives: what comes between fork and exec would be forgotten by exec.
+class SignalsHeld {
+ public:
+  SignalsHeld() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsHeld() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+[[noreturn]] void be_child(char* const* arguments, int log, int kept, pid_t parent) {
   ::setpgid(0, 0);  // Ctrl-C reaches it through the parent, once
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(127);
+  if (kept >= 0) ::fcntl(kept, F_SETFD, 0);
   if (const int nothing = ::open("/dev/null", O_RDONLY); nothing >= 0) ::dup2(nothing, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
+  struct sigaction plain {};
+  plain.sa_handler = SIG_DFL;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGXCPU, SIGPIPE, SIGXFSZ}) {
+    struct sigaction present {};
+    if (::sigaction(signal, nullptr, &present) == 0 && present.sa_handler != SIG_IGN)
+      ::sigaction(signal, &plain, nullptr);
+  }
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::execv(arguments[0], arguments);
   ::_exit(127);
 }
+
+// The groups of the commands that live, for a signal handler; 0: a free place. More than there are places are not noted.
+std::array<std::atomic<pid_t>, 64> living{};
+std::atomic<pid_t> owner{0};  // of `living`
+
+class Noted {
+ public:
+  explicit Noted(pid_t child) {
+    owner = ::getpid();
+    for (std::atomic<pid_t>& place : living)
+      if (pid_t none = 0; place.compare_exchange_strong(none, child)) {
+        place_ = &place;
+        return;
+      }
+  }
+  ~Noted() {
+    if (place_) *place_ = 0;
+  }
+  Noted(const Noted&) = delete;
+  Noted& operator=(const Noted&) = delete;
+
+ private:
+  std::atomic<pid_t>* place_ = nullptr;
+};
 
 int code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
 
 }  // namespace
 
 Exit execute(const std::vector<std::string>& arguments, const std::filesystem::path& log,
-             const std::function<bool()>& interrupted) {
+             const std::function<bool()>& interrupted, int kept) {
   std::vector<char*> pointers;
   for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
-  const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  constexpr int kAppending = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
+  const int file = base::retried([&] { return ::open(log.c_str(), kAppending, 0666); });
   if (file < 0) throw std::system_error(errno, std::generic_category(), "cannot write " + log.string());
   const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child == 0) be_child(pointers.data(), file, parent);
-  const int error = errno;
+  const auto [child, error] = [&] {
+    const SignalsHeld held;
+    const pid_t forked = ::fork();
+    if (forked == 0) be_child(pointers.data(), file, kept, parent);
+    return std::pair(forked, errno);
+  }();
   ::close(file);
   if (child < 0) throw std::system_error(error, std::generic_category(), "cannot start " + arguments[0]);
 
+  const Noted noted(child);
   Exit exit;
   for (int status = 0;;) {
     const pid_t ended = ::waitpid(child, &status, WNOHANG);
@@ -60,6 +124,21 @@ Exit execute(const std::vector<std::string>& arguments, const std::filesystem::p
       exit.interrupted = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+void kill_commands() noexcept {
+  if (owner != ::getpid()) return;
+  for (const std::atomic<pid_t>& place : living)
+    if (const pid_t group = place; group > 0) ::kill(-group, SIGKILL);
+}
+
+std::string text_since(const std::filesystem::path& log, std::size_t start) {
+  try {
+    const std::string text = base::contents_of(log, base::kMostOfLog);
+    return text.substr(std::min(start, text.size()));
+  } catch (const std::runtime_error&) {
+    return {};
   }
 }
 

@@ -3,13 +3,14 @@
 #include "study/rehearse.h"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
-#include "config/file.h"
+#include "base/file.h"
+#include "base/frames.h"
+#include "base/json_file.h"
 #include "study/process.h"
 
 namespace variform::study {
@@ -18,11 +19,6 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* kRows = "--limit=16";  // few, and enough for every statistic
-
-std::string text_in(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 // What an untrained model leaves undefined, a trained one may have: it counts as there.
 void define_all(json& result) {
@@ -71,9 +67,9 @@ class Rehearser {
     try {
       const Resolved resolved = options_.build(
           with_runs(plan_, cells_, cell, [&](std::size_t other) { return run_folder(other).string(); }));
-      config::write_text_file(config, resolved.config);
+      base::write_text_file(config, resolved.config);
     } catch (const std::exception& error) {
-      return problem(cell, error.what());
+      return problem(cell, base::without_frames(error.what()));
     }
     options_.say(text_of(cells_[cell]));
     if (!execute(cell, {"train", config.string(), "--folder", run_folder(cell).string(), "--stop-at", "0",
@@ -99,8 +95,21 @@ class Rehearser {
     arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
     const fs::path log = options_.folder / ("log-" + std::to_string(commands_++) + ".txt");
     if (study::execute(arguments, log, options_.interrupted).code == 0) return true;
-    if (!options_.interrupted()) problem(cell, "`" + name + "` would fail:\n" + text_in(log));
+    if (!options_.interrupted()) problem(cell, "`" + name + "` would fail:\n" + text_since(log, 0));
     return false;
+  }
+
+  // What a command has written, with all metrics defined. That there is none, though it ended well, is a problem.
+  bool read_result(std::size_t cell, const char* command, const fs::path& file, json& result) {
+    try {
+      result = base::JsonFile(file).root().raw();
+    } catch (const base::JsonError& error) {
+      problem(cell,
+              std::string("`") + command + "` ended as if all were well, without a result: " + error.what());
+      return false;
+    }
+    define_all(result);
+    return true;
   }
 
   void evaluate(std::size_t cell, const Evaluation& evaluation) {
@@ -121,11 +130,11 @@ class Rehearser {
     }
     arguments.insert(arguments.end(), {kRows, "--quiet", "--out", (run_folder(cell) / file).string()});
     if (!execute(cell, std::move(arguments))) return;
-    json result = json::parse(text_in(run_folder(cell) / file));
-    define_all(result);
+    json result;
+    if (!read_result(cell, "evaluate", run_folder(cell) / file, result)) return;
     for (const std::string& metric : not_tried)
       result["not tried"][metric] = {{"value", 0.0}, {"se", nullptr}};
-    config::write_text_file(run_folder(cell) / file, result.dump());
+    base::write_text_file(run_folder(cell) / file, result.dump());
     made_[run_name(cell)][&evaluation] = file;
   }
 
@@ -168,9 +177,9 @@ class Rehearser {
       if (!option.starts_with("--limit")) arguments.push_back(option);
     arguments.insert(arguments.end(), {kRows, "--quiet", "--out", file.string()});
     if (!execute(cell, std::move(arguments))) return;
-    json result = json::parse(text_in(file));
-    define_all(result);
-    config::write_text_file(file, result.dump());
+    json result;
+    if (!read_result(cell, "compare", file, result)) return;
+    base::write_text_file(file, result.dump());
   }
 
   void write_summary() {
@@ -197,7 +206,7 @@ class Rehearser {
       summary["cells"].push_back(std::move(cell));
     }
     summary["comparisons"] = comparisons();
-    config::write_text_file(options_.folder / "study" / "study.json", summary.dump());
+    base::write_text_file(options_.folder / "study" / "study.json", summary.dump());
   }
 
   const Plan& plan_;

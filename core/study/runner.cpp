@@ -4,16 +4,23 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
+#include <cerrno>
 #include <chrono>
-#include <fstream>
+#include <cmath>
+#include <cstdio>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
-#include "config/file.h"
+#include "base/contents.h"
+#include "base/file.h"
+#include "base/json_file.h"
+#include "base/quote.h"
+#include "base/retry.h"
+#include "config/run_environment.h"
 #include "config/text.h"
 #include "study/process.h"
 
@@ -41,26 +48,37 @@ std::string plain(double value) {
   return text;
 }
 
-std::string contents_of(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
 // Id and SHA-256 of the plugins that trained a run: what a comparison of runs depends on, too.
 std::string plugins_of(const fs::path& run) {
-  const json environment =
-      json::parse(contents_of(run / "environment.json"), nullptr, /*allow_exceptions=*/false);
   std::string text;
-  if (!environment.is_object() || !environment.contains("plugins")) return text;
-  for (const json& plugin : environment.at("plugins"))
-    if (plugin.is_object()) text += plugin.value("id", json()).dump() + plugin.value("sha256", json()).dump();
+  if (const auto plugins = config::environment_of(run).plugins)
+    for (const auto& plugin : *plugins) text += json(plugin.id).dump() + json(plugin.sha256).dump();
   return text;
 }
 
-std::string last_lines(const fs::path& file, std::size_t bytes) {
-  const std::string text = contents_of(file);
-  return text.size() > bytes ? "…" + text.substr(text.size() - bytes) : text;
+std::string tail(const std::string& text) {
+  constexpr std::size_t kShown = 600;
+  return text.size() > kShown ? "…" + text.substr(text.size() - kShown) : text;
 }
+
+// Why there is no result under a name; empty: it is there, and whole.
+std::string why_no_result(const fs::path& file, bool is_picture) {
+  if (!base::is_there(file)) return "there is no " + file.string();
+  try {
+    if (!is_picture) {
+      const base::JsonFile result(file);
+      return result.root().members().empty() ? file.string() + " holds nothing" : "";
+    }
+    const std::string text = base::contents_of(file, base::kMostOfLog);
+    const bool is_whole =
+        text.starts_with("\x89PNG\r\n\x1a\n") && text.find("IEND", text.size() - 12) != text.npos;
+    return is_whole ? "" : file.string() + " is no whole picture";
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+}
+
+bool has_result(const fs::path& file, bool is_picture) { return why_no_result(file, is_picture).empty(); }
 
 std::string number_of(std::size_t cell) {
   std::string text = std::to_string(cell + 1);
@@ -140,7 +158,7 @@ bool Runner::done(const Cell& cell, const fs::path& run) const {
   if (!fs::exists(run / "DONE") || !changed(run).empty()) return false;
   const auto steps = steps_of(cell);
   return std::all_of(steps.begin(), steps.end(),
-                     [&](const Step& step) { return fs::exists(file_of(run, step)); });
+                     [&](const Step& step) { return has_result(file_of(run, step), step.picture); });
 }
 
 std::vector<State> Runner::states() {
@@ -158,7 +176,7 @@ std::vector<State> Runner::states() {
       if (state.stage != State::Stage::kOtherPlugins)
         state.results_done =
             static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), [&](const Step& step) {
-              return fs::exists(file_of(state.run, step));
+              return has_result(file_of(state.run, step), step.picture);
             }));
     } else {
       state.stage = State::Stage::kWaiting;
@@ -170,7 +188,9 @@ std::vector<State> Runner::states() {
 
 // ------------------------------------------------------------------------------------------------- one cell
 
-void Runner::execute(std::size_t cell, const std::vector<std::string>& arguments) {
+// Runs a command, and looks afterwards whether it has done what it was for: `lacks(log)` says what is missing, given what
+// it has printed. A plugin that ends the process, for instance, can make it look well.
+void Runner::execute(std::size_t cell, const std::vector<std::string>& arguments, const Lacks& lacks) {
   std::vector<std::string> command{options_.program.string()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   for (const std::string& argument : options_.arguments) command.push_back(argument);
@@ -178,36 +198,70 @@ void Runner::execute(std::size_t cell, const std::vector<std::string>& arguments
   const std::int64_t threads = options_.jobs > 1 ? 1 : options_.threads;
   if (threads > 0) command.insert(command.end(), {"--threads", std::to_string(threads)});
   const fs::path log = options_.folder / "logs" / (number_of(cell) + ".txt");
-  fs::create_directories(log.parent_path());
-  const Exit exit = study::execute(command, log, options_.interrupted);
-  if (exit.interrupted) throw Interrupted();
-  if (exit.code != 0)
-    throw std::runtime_error("`" + arguments[0] + "` ended with exit code " + std::to_string(exit.code) +
-                             "; the end of " + log.string() + ":\n" + last_lines(log, 600));
+  base::make_folder_inside(options_.folder, log.parent_path());
+  std::error_code none;
+  const std::uintmax_t written = fs::file_size(log, none);
+  const std::size_t start = none ? 0 : static_cast<std::size_t>(written);
+  const Exit exit = study::execute(command, log, options_.interrupted, lock_of(cell));
+  if (exit.interrupted || (exit.code != 0 && options_.interrupted && options_.interrupted()))
+    throw Interrupted();
+  const std::string said = text_since(log, start);
+  const auto fail = [&](const std::string& how) {
+    throw std::runtime_error("`" + arguments[0] + "` ended " + how + "; the end of " + log.string() + ":\n" +
+                             tail(said));
+  };
+  if (exit.code != 0) fail("with exit code " + std::to_string(exit.code));
+  if (const std::string missing = lacks(said); !missing.empty())
+    fail("as if all were well (exit code 0), but " + missing +
+         ". Something in it, such as a plugin, has ended the process");
 }
 
-void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std::string>& more) {
+void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std::string>& more, bool to_end) {
   const fs::path config = options_.folder / "cells" / (number_of(cell) + ".toml");
   std::vector<std::string> arguments{"train", config.string(), "--folder", run.string(), "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   if (options_.accept_changed_plugins) arguments.emplace_back("--accept-changed-plugins");
-  execute(cell, arguments);
+  if (options_.no_check) arguments.emplace_back("--no-check");
+  execute(cell, arguments, [&](const std::string& said) -> std::string {
+    if (to_end && !fs::exists(run / "DONE")) return "the run " + run.string() + " has no DONE";
+    if (!fs::is_regular_file(run / "checkpoints" / "last.h5"))
+      return "the run " + run.string() + " has no checkpoint";
+    // Its last word; a training that was to stop on its way leaves no other sign. A plugin may have begun the line.
+    return said.find(base::shown_lines(run.string()) + "\n") != std::string::npos
+               ? ""
+               : "it has not said where its run is";
+  });
 }
 
-// Has a command write `file`, whole or not at all.
-void Runner::produce(std::size_t cell, const fs::path& file, std::vector<std::string> arguments) {
-  fs::path fresh = file;
-  fresh += ".new";
-  fs::create_directories(file.parent_path());
-  arguments.insert(arguments.end(), {"--out", fresh.string(), "--quiet"});
-  execute(cell, arguments);
-  fs::rename(fresh, file);
+// Has a command write `file`, in a folder that is there, whole or not at all; what else it gives gets its name `before`.
+void Runner::produce(std::size_t cell, const fs::path& file, bool is_picture,
+                     std::vector<std::string> arguments, const std::function<void()>& before) {
+  base::clean_temporaries(file.parent_path());
+  base::Temporary fresh(file.parent_path(), base::Temporary::Kind::kName);
+  arguments.insert(arguments.end(), {"--out", fresh.path().string(), "--quiet"});
+  execute(cell, arguments, [&](const std::string&) { return why_no_result(fresh.path(), is_picture); });
+  if (before) before();
+  if (const int problem = fresh.become(file)) base::fail_on_file("write", file, problem);
 }
 
 void Runner::execute(std::size_t cell, const fs::path& run, const Step& step) {
+  const fs::path file = file_of(run, step);
   std::vector<std::string> arguments = step.command;
+  base::make_folder_inside(run, file.parent_path());
+  // A study names a dump; where it goes is beside the result, which comes last.
+  constexpr std::string_view kDump = "--dump=";
+  std::optional<base::Temporary> dump;
+  fs::path dumped;
+  for (std::string& argument : arguments) {
+    if (!argument.starts_with(kDump)) continue;
+    dumped = file.parent_path() / (file.stem().string() + "-" + argument.substr(kDump.size()) + ".h5");
+    dump.emplace(file.parent_path(), base::Temporary::Kind::kName);
+    argument = std::string(kDump) + dump->path().string();
+  }
   arguments.insert(arguments.begin() + 1, run.string());
-  produce(cell, file_of(run, step), std::move(arguments));
+  produce(cell, file, step.picture, std::move(arguments), [&] {
+    if (const int problem = dump ? dump->become(dumped) : 0) base::fail_on_file("write", dumped, problem);
+  });
 }
 
 // Keeps a run of other plugins under another name, where no study looks for it, and what was built on it too: first of
@@ -223,10 +277,67 @@ void Runner::set_aside(std::size_t cell, const std::string& why) {
   fs::path kept = run;
   kept += ".before-" + config::short_hash(plugins_of(run));
   for (int n = 2; fs::exists(kept); ++n) kept = fs::path(run.string() + ".before-" + std::to_string(n));
-  fs::rename(run, kept);
+  if (base::retried([&] { return ::rename(run.c_str(), kept.c_str()); }) != 0)
+    base::fail_on_file("rename", run, errno);
   options_.say("warning: " + text_of(cells_[cell]) + " is made again: " + why +
                " What there was is kept in " + kept.string() + ".");
 }
+
+// ------------------------------------------------------------------------------------------------- other processes
+
+// What a cell's commands inherit: they keep the lock even when this process is killed, so that whoever comes next waits for
+// them, too.
+int Runner::lock_of(std::size_t cell) {
+  const std::lock_guard lock(mutex_);
+  const auto found = locks_.find(cell);
+  return found == locks_.end() ? -1 : found->second.descriptor();
+}
+
+// Keeps every other study away from the cell's run, by a name that all studies have for it; false if another is there.
+bool Runner::take(std::size_t cell) {
+  const auto found = resolved(cell);
+  if (!found) return true;  // work() says what is missing
+  const fs::path file =
+      options_.runs / (".study-" + found->hash + "-" + std::to_string(found->seed) + ".lock");
+  fs::create_directories(options_.runs);
+  base::Holder holder;
+  std::optional<base::FileLock> lock =
+      base::FileLock::try_to_take(file, base::FileLock::After::kIsRemoved, holder);
+  const std::lock_guard guard(mutex_);
+  if (lock) {
+    if (!lock->is_real() && !std::exchange(said_no_locks_, true))
+      options_.say("warning: " + base::no_locks(file));
+    locks_.emplace(cell, std::move(*lock));
+    return true;
+  }
+  if (waited_for_.insert(cell).second)
+    options_.say(text_of(cells_[cell]) + ": " + holder.sentence() +
+                 " is at work on it; the others first, then its end is waited for");
+  return false;
+}
+
+void Runner::leave(std::size_t cell) {
+  const std::lock_guard lock(mutex_);
+  locks_.erase(cell);
+}
+
+namespace {
+
+// One process at a time writes what all cells give together.
+base::FileLock lock_study(const fs::path& folder, const std::function<bool()>& interrupted,
+                          const std::function<void(const std::string&)>& say) {
+  fs::create_directories(folder);
+  for (bool has_said = false;; has_said = true) {
+    base::Holder holder;
+    if (auto lock = base::FileLock::try_to_take(folder / ".lock", base::FileLock::After::kIsRemoved, holder))
+      return std::move(*lock);
+    if (!has_said) say("waiting for " + holder.sentence() + ", which writes the study's results");
+    if (interrupted && interrupted()) throw Interrupted();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+}
+
+}  // namespace
 
 // Trains as far as the next evaluation asks, evaluates, and so on; returns what it did.
 std::string Runner::work(std::size_t cell) {
@@ -241,21 +352,22 @@ std::string Runner::work(std::size_t cell) {
   const fs::path run = run_of(*found);
   if (done(cells_[cell], run)) return kWasDone;
   const fs::path config = options_.folder / "cells" / (number_of(cell) + ".toml");
-  fs::create_directories(config.parent_path());
-  config::write_text_file(config, found->config);
+  base::make_folder_inside(options_.folder, config.parent_path());
+  base::write_text_file(config, found->config);
   const auto start = std::chrono::steady_clock::now();
   const std::vector<Step> steps = steps_of(cells_[cell]);
   // Evaluations along the training that a finished run lacks need the training again: it is the same bit for bit.
-  const auto lacks = [&](const Step& step) { return step.epoch && !fs::exists(file_of(run, step)); };
+  const auto is_missing = [&](const Step& step) { return !has_result(file_of(run, step), step.picture); };
+  const auto lacks = [&](const Step& step) { return step.epoch && is_missing(step); };
   if (fs::exists(run / "DONE") && std::any_of(steps.begin(), steps.end(), lacks))
-    train(cell, run, {"--overwrite", "--stop-at", "0"});
+    train(cell, run, {"--overwrite", "--stop-at", "0"}, false);
   for (const Step& step : steps) {
-    if (fs::exists(file_of(run, step))) continue;
-    if (step.epoch) train(cell, run, {"--resume", "--stop-at-epoch", plain(*step.epoch)});
-    else if (!fs::exists(run / "DONE")) train(cell, run, {"--resume", "--model-only"});
+    if (!is_missing(step)) continue;
+    if (step.epoch) train(cell, run, {"--resume", "--stop-at-epoch", plain(*step.epoch)}, false);
+    else if (!fs::exists(run / "DONE")) train(cell, run, {"--resume", "--model-only"}, true);
     execute(cell, run, step);
   }
-  if (!fs::exists(run / "DONE")) train(cell, run, {"--resume", "--model-only"});
+  if (!fs::exists(run / "DONE")) train(cell, run, {"--resume", "--model-only"}, true);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   return "done in " + plain(std::round(took.count())) + " s";
 }
@@ -263,23 +375,33 @@ std::string Runner::work(std::size_t cell) {
 // ------------------------------------------------------------------------------------------------- the whole
 
 std::vector<std::string> Runner::run() {
-  enum class Mark { kOpen, kTaken, kDone, kFailed };
+  enum class Mark { kOpen, kTaken, kElsewhere, kDone, kFailed };
   std::vector<Mark> marks(cells_.size(), Mark::kOpen);
   std::vector<std::string> failures;
   std::int64_t worked = 0;
   std::mutex mutex;  // guards marks, failures, worked, say and progressed
   std::atomic<bool> stopped = false;
 
-  const auto next = [&]() -> std::optional<std::size_t> {
-    const std::lock_guard lock(mutex);
+  const auto next_of = [&](Mark mark) -> std::optional<std::size_t> {
     for (std::size_t i = 0; i < cells_.size(); ++i) {
-      if (marks[i] != Mark::kOpen || (options_.only && *options_.only != i)) continue;
+      if (marks[i] != mark || (options_.only && *options_.only != i)) continue;
       const auto ready = [&](std::size_t need) { return options_.only || marks[need] == Mark::kDone; };
       if (!std::all_of(cells_[i].needs.begin(), cells_[i].needs.end(), ready)) continue;
       marks[i] = Mark::kTaken;
       return i;
     }
     return {};
+  };
+  // A cell that nobody works on; else one that another process had. `again`: it is one of those.
+  const auto next = [&](bool& again) {
+    const std::lock_guard lock(mutex);
+    auto cell = next_of(Mark::kOpen);
+    again = !cell;
+    return cell ? cell : next_of(Mark::kElsewhere);
+  };
+  const auto set = [&](std::size_t cell, Mark mark) {
+    const std::lock_guard lock(mutex);
+    marks[cell] = mark;
   };
   const auto finish = [&](std::size_t cell, Mark mark, const std::string& text) {
     const std::lock_guard lock(mutex);
@@ -298,21 +420,27 @@ std::vector<std::string> Runner::run() {
     const std::lock_guard lock(mutex);
     return std::any_of(marks.begin(), marks.end(), [](Mark m) { return m == Mark::kTaken; });
   };
+  const auto try_cell = [&](std::size_t cell) {
+    try {
+      if (!take(cell)) return set(cell, Mark::kElsewhere);
+      const std::string did = work(cell);
+      leave(cell);
+      finish(cell, Mark::kDone, did);
+    } catch (const Interrupted&) {
+      leave(cell);
+      stopped = true;
+    } catch (const std::exception& error) {
+      leave(cell);
+      finish(cell, Mark::kFailed, error.what());
+    }
+  };
   const auto worker = [&] {
     while (!stopped) {
-      const auto cell = next();
-      if (!cell) {
-        if (!waiting()) return;  // whoever is still at work may make others ready
-        std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        continue;
-      }
-      try {
-        finish(*cell, Mark::kDone, work(*cell));
-      } catch (const Interrupted&) {
-        stopped = true;
-      } catch (const std::exception& error) {
-        finish(*cell, Mark::kFailed, error.what());
-      }
+      bool again = false;
+      const auto cell = next(again);
+      if (!cell && !waiting()) return;  // whoever is still at work may make others ready
+      if (!cell || again) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      if (cell) try_cell(*cell);
       if (options_.interrupted && options_.interrupted()) stopped = true;
     }
   };
@@ -326,9 +454,13 @@ std::vector<std::string> Runner::run() {
     if (marks[i] == Mark::kOpen && (!options_.only || *options_.only == i))
       failures.push_back("cell " + std::to_string(i + 1) + ", " + text_of(cells_[i]) +
                          ": not begun, since a run that it builds on failed");
-  if (!options_.only)
-    for (std::string& failure : compare()) failures.push_back(std::move(failure));
-  write_summary();
+  try {
+    const base::FileLock lock = lock_study(options_.folder, options_.interrupted, options_.say);
+    if (!options_.only)
+      for (std::string& failure : compare()) failures.push_back(std::move(failure));
+    write_summary();
+  } catch (const Interrupted&) {  // the caller asks, too
+  }
   return failures;
 }
 
@@ -367,12 +499,13 @@ std::vector<std::string> Runner::compare() {
   std::vector<std::string> failures;
   for (const Group& group : groups()) {
     const fs::path file = options_.folder / group.file;
-    if (fs::exists(file)) continue;
+    if (has_result(file, false)) continue;
     std::vector<std::string> arguments{"compare"};
     arguments.insert(arguments.end(), group.runs.begin(), group.runs.end());
     arguments.insert(arguments.end(), group.comparison->options.begin(), group.comparison->options.end());
     try {
-      produce(group.first, file, std::move(arguments));
+      base::make_folder_inside(options_.folder, file.parent_path());
+      produce(group.first, file, false, std::move(arguments));
     } catch (const std::exception& error) {
       failures.push_back("comparison " + group.comparison->name + " of " + text_of(cells_[group.first]) +
                          " and its like: " + error.what());
@@ -412,8 +545,8 @@ void Runner::write_summary() {
     for (const auto& [axis, label] : group.labels) entry["labels"].push_back({axis, label});
     if (fs::exists(options_.folder / group.file)) summary["comparisons"].push_back(std::move(entry));
   }
-  fs::create_directories(options_.folder);
-  config::write_text_file(options_.folder / "study.json", summary.dump(1) + "\n");
+  base::make_folder_inside(options_.folder, options_.folder);
+  base::write_text_file(options_.folder / "study.json", summary.dump(1) + "\n");
 }
 
 }  // namespace variform::study

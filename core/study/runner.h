@@ -9,8 +9,11 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
+
+#include "base/lock.h"
 
 #include "study/plan.h"
 
@@ -37,6 +40,7 @@ struct RunnerOptions {
   /// with new ones: the run is kept under another name and made again, unless such runs are accepted.
   std::function<std::string(const std::filesystem::path& run)> changed;
   bool accept_changed_plugins = false;
+  bool no_check = false;  ///< trainings do not try plugins that did not come with the program
   std::function<bool()> interrupted;
   std::function<void(const std::string&)> say;  ///< one line of progress
   /// After each cell: how many have ended, how many of those this call worked at, how many there are. May be empty.
@@ -88,10 +92,17 @@ class Runner {
   void set_aside(std::size_t cell, const std::string& why);
 
   std::string work(std::size_t cell);
-  void train(std::size_t cell, const std::filesystem::path& run, const std::vector<std::string>& more);
+  void train(std::size_t cell, const std::filesystem::path& run, const std::vector<std::string>& more,
+             bool to_end);
   void execute(std::size_t cell, const std::filesystem::path& run, const Step& step);
-  void produce(std::size_t cell, const std::filesystem::path& file, std::vector<std::string> arguments);
-  void execute(std::size_t cell, const std::vector<std::string>& arguments);
+  void produce(std::size_t cell, const std::filesystem::path& file, bool is_picture,
+               std::vector<std::string> arguments, const std::function<void()>& before = {});
+  /// What a command that ended well has not done, given what it printed; empty: nothing is missing.
+  using Lacks = std::function<std::string(const std::string& said)>;
+  void execute(std::size_t cell, const std::vector<std::string>& arguments, const Lacks& lacks);
+  bool take(std::size_t cell);
+  void leave(std::size_t cell);
+  int lock_of(std::size_t cell);
   std::vector<Group> groups();
   std::vector<std::string> compare();
   void write_summary();
@@ -99,8 +110,11 @@ class Runner {
   const Plan& plan_;
   const std::vector<Cell>& cells_;
   RunnerOptions options_;
-  std::map<std::size_t, Resolved> resolved_;  ///< cells that have been asked for
-  mutable std::recursive_mutex mutex_;        ///< guards resolved_ and the calls of resolve and changed
+  std::map<std::size_t, Resolved> resolved_;     ///< cells that have been asked for
+  std::map<std::size_t, base::FileLock> locks_;  ///< of cells that are worked on
+  std::set<std::size_t> waited_for_;             ///< cells that another process was found at
+  bool said_no_locks_ = false;
+  mutable std::recursive_mutex mutex_;  ///< guards these, and the calls of resolve, changed and say
 };
 
 }  // namespace variform::study

@@ -4,12 +4,13 @@
 
 #include <variform/manifest.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "base/json_file.h"
 #include "checkpoint/sha256.h"
 #include "config/load.h"
+#include "config/run_environment.h"
 
 namespace variform::train {
 namespace fs = std::filesystem;
@@ -54,9 +55,14 @@ config::Experiment experiment_of(const checkpoint::Snapshot& snapshot, const plu
   return experiment;
 }
 
-Shape shape_of(const checkpoint::Snapshot& snapshot) {
-  return json::parse(attribute(snapshot, "data_shape")).get<Shape>();
+Shape shape_in(const std::string& text) {
+  const base::JsonFile file(text, "the checkpoint's attribute data_shape");
+  Shape shape;
+  for (const base::JsonValue& side : file.root().elements()) shape.push_back(side.integer(0));
+  return shape;
 }
+
+Shape shape_of(const checkpoint::Snapshot& snapshot) { return shape_in(attribute(snapshot, "data_shape")); }
 
 std::string plugins_json(const plugins::Registry& registry) {
   json list = json::array();
@@ -78,18 +84,19 @@ std::map<std::string, std::string> plugin_digests(const plugins::Registry& regis
 
 namespace {
 
-std::string changes_since(const json& recorded, const plugins::Registry& registry, const char* since) {
-  std::map<std::string, json> now;
-  for (const json& plugin : json::parse(plugins_json(registry))) now[plugin.at("id")] = plugin;
+using Recorded = std::vector<config::RunEnvironment::Plugin>;
+
+std::string changes_since(const Recorded& recorded, const plugins::Registry& registry, const char* since) {
+  std::map<std::string, const plugins::PluginRecord*> now;
+  for (const plugins::PluginRecord* plugin : registry.records())
+    if (plugin->status == plugins::Status::kLoaded) now[plugin->id] = plugin;
   std::string changes;
-  for (const json& before : recorded) {
-    const auto found = now.find(before.at("id"));
-    if (found == now.end() || found->second.at("sha256") == before.at("sha256")) continue;
-    changes += (changes.empty() ? "" : "; ") + before.at("id").get<std::string>() + " was " +
-               before.at("version").get<std::string>() + " (" +
-               before.at("sha256").get<std::string>().substr(0, 12) + "), now " +
-               found->second.at("version").get<std::string>() + " (" +
-               found->second.at("sha256").get<std::string>().substr(0, 12) + ")";
+  for (const config::RunEnvironment::Plugin& before : recorded) {
+    const auto found = now.find(before.id);
+    if (found == now.end() || found->second->sha256 == before.sha256) continue;
+    changes += (changes.empty() ? "" : "; ") + before.id + " was " + before.version + " (" +
+               before.sha256.substr(0, 12) + "), now " + found->second->version + " (" +
+               found->second->sha256.substr(0, 12) + ")";
   }
   return changes.empty() ? "" : "plugins have changed since " + std::string(since) + ": " + changes + ".";
 }
@@ -97,18 +104,16 @@ std::string changes_since(const json& recorded, const plugins::Registry& registr
 }  // namespace
 
 std::string changed_plugins(const checkpoint::Snapshot& snapshot, const plugins::Registry& registry) {
-  return changes_since(json::parse(attribute(snapshot, "plugins")), registry, "the checkpoint was written");
+  const base::JsonFile file(attribute(snapshot, "plugins"), "the checkpoint's attribute plugins");
+  Recorded recorded;
+  for (const base::JsonValue& entry : file.root().elements())
+    recorded.push_back({entry.at("id").text(), entry.at("version").text(), entry.at("sha256").text()});
+  return changes_since(recorded, registry, "the checkpoint was written");
 }
 
 std::string changed_plugins(const fs::path& run, const plugins::Registry& registry) {
-  std::ifstream file(run / "environment.json");
-  const json environment = json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (!environment.is_object() || !environment.contains("plugins")) return {};
-  try {
-    return changes_since(environment.at("plugins"), registry, "it was trained");
-  } catch (const json::exception&) {  // of another form: it says nothing
-    return {};
-  }
+  const config::RunEnvironment environment = config::environment_of(run);
+  return environment.plugins ? changes_since(*environment.plugins, registry, "it was trained") : "";
 }
 
 }  // namespace variform::train

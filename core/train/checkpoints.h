@@ -27,6 +27,8 @@ std::map<std::string, std::string> attributes_of(const config::Experiment& exper
 
 /// The experiment in a checkpoint's attributes, resolved against the plugins at hand.
 config::Experiment experiment_of(const checkpoint::Snapshot& snapshot, const plugins::Registry& registry);
+/// The shape in a checkpoint's attribute data_shape. Throws base::JsonError.
+Shape shape_in(const std::string& text);
 /// The shape of one datum.
 Shape shape_of(const checkpoint::Snapshot& snapshot);
 

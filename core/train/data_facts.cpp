@@ -4,10 +4,12 @@
 
 #include <ATen/ATen.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/json_file.h"
+#include "config/run_environment.h"
 #include "data/fingerprint.h"
+#include "train/checkpoints.h"
 
 namespace variform::train {
 
@@ -24,9 +26,17 @@ json constants_json(const Tensor& tensor) {
            std::vector<double>(flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel())}};
 }
 
-Tensor constants_of(const json& constants) {
-  return at::tensor(constants.at("values").get<std::vector<double>>(), at::kDouble)
-      .reshape(constants.at("shape").get<Shape>());
+Tensor constants_of(const base::JsonValue& constants) {
+  Shape shape;
+  std::int64_t count = 1;
+  for (const base::JsonValue& side : constants.at("shape").elements()) {
+    shape.push_back(side.integer(0, 1 << 30));
+    count *= shape.back();
+  }
+  std::vector<double> values;
+  for (const base::JsonValue& value : constants.at("values").elements()) values.push_back(value.number());
+  if (count != static_cast<std::int64_t>(values.size())) constants.fail("as many values as its shape says");
+  return at::tensor(values, at::kDouble).reshape(shape);
 }
 
 }  // namespace
@@ -60,18 +70,28 @@ std::string to_json(const DataFacts& facts) {
 std::optional<DataFacts> facts_in(const std::map<std::string, std::string>& attributes) {
   for (const char* name : {"data", "data_shape", "data_domain"})
     if (!attributes.contains(name)) return {};
-  const json found = json::parse(attributes.at("data"));
-  DataFacts facts{
-      found.at("name"), attributes.at("data_domain"), json::parse(attributes.at("data_shape")).get<Shape>(),
-      found.at("rows"), found.at("validation_rows"),  found.at("test_rows")};
-  facts.are_bytes = found.at("bytes");
-  if (found.contains("standardised")) {
-    facts.mean = constants_of(found.at("standardised").at("mean"));
-    facts.sd = constants_of(found.at("standardised").at("sd"));
+  const base::JsonFile file(attributes.at("data"), "the checkpoint's attribute data");
+  const base::JsonValue found = file.root();
+  const auto texts = [&](const char* key) {
+    std::vector<std::string> all;
+    if (const auto list = found.find(key))
+      for (const base::JsonValue& entry : list->elements()) all.push_back(entry.text());
+    return all;
+  };
+  DataFacts facts{found.at("name").text(),
+                  attributes.at("data_domain"),
+                  shape_in(attributes.at("data_shape")),
+                  found.at("rows").integer(0),
+                  found.at("validation_rows").integer(0),
+                  found.at("test_rows").integer(0)};
+  facts.are_bytes = found.at("bytes").flag();
+  if (const auto constants = found.find("standardised")) {
+    facts.mean = constants_of(constants->at("mean"));
+    facts.sd = constants_of(constants->at("sd"));
   }
-  facts.class_names = found.value("class_names", std::vector<std::string>());
-  facts.fingerprint = found.value("fingerprint", std::string());
-  facts.factor_names = found.value("factor_names", std::vector<std::string>());
+  facts.class_names = texts("class_names");
+  if (const auto fingerprint = found.find("fingerprint")) facts.fingerprint = fingerprint->text();
+  facts.factor_names = texts("factor_names");
   return facts;
 }
 
@@ -102,19 +122,13 @@ json data_files_json(const data::Splits& splits) {
 }
 
 std::string changed_data_files(const fs::path& run) {
-  std::ifstream file(run / "environment.json");
-  const json environment = json::parse(file, nullptr, /*allow_exceptions=*/false);
-  const auto files = environment.is_object() ? environment.find("data_files") : environment.end();
-  if (!environment.is_object() || files == environment.end() || !files->is_array()) return "";
-  for (const json& entry : *files) {
-    if (!entry.is_object()) continue;
-    const fs::path path = entry.value("path", std::string());
+  for (const config::RunEnvironment::DataFile& entry : config::environment_of(run).data_files) {
+    const fs::path path = entry.path;
     std::error_code error;
     const auto modified = fs::last_write_time(path, error).time_since_epoch().count();
-    if (error || modified == entry.value("modified", std::int64_t{0})) continue;
+    if (error || modified == entry.modified) continue;
     const auto bytes = static_cast<std::int64_t>(fs::file_size(path, error));
-    if (bytes != entry.value("bytes", std::int64_t{0}) ||
-        data::fingerprint_of_file(path) != entry.value("fingerprint", std::string()))
+    if (bytes != entry.bytes || data::fingerprint_of_file(path) != entry.fingerprint)
       return "the data file " + path.string() + " is not what the run " + run.filename().string() +
              " was trained on: it has been changed since.";
   }

@@ -8,7 +8,9 @@
 
 #include <cmath>
 #include <cstdio>
+#include <set>
 
+#include "train/fallbacks.h"
 #include "train/watch.h"
 
 namespace variform::train {
@@ -153,6 +155,25 @@ void check_finite(Model& model, const Batch& rows) {
       "the objective offers it, a larger beta, or another likelihood or prior.");
 }
 
+// What tangents by double backward cost, where there is a shorter way.
+std::vector<std::string> costs_of_tangents(const Model& model, PushforwardTier tier,
+                                           const std::set<std::string>& layers) {
+  const std::string decoder = std::string("decoder ") + model.label(Kind::kDecoder);
+  const std::string cost =
+      " by double backward, which is right, and costs about three more passes for every tangent and the "
+      "memory of all "
+      "of them; ";
+  std::vector<std::string> notes;
+  for (const std::string& layer : layers)
+    notes.push_back(decoder + " has a layer without a push() of its own, " + layer +
+                    ": its tangents are computed" + cost +
+                    "override push() there, with the functions of variform/nn/dual.h");
+  if (tier == PushforwardTier::kDoubleBackward)
+    notes.push_back(decoder + " computes its pushforward" + cost +
+                    "one made of variform/nn layers pushes tangents beside one pass");
+  return notes;
+}
+
 }  // namespace
 
 Preflight run_preflight(Assembly& assembly, const Batch& rows,
@@ -161,6 +182,7 @@ Preflight run_preflight(Assembly& assembly, const Batch& rows,
   Model& model = assembly.model();
   assembly.set_training(true);
   result.findings = what_components_do(assembly, rows);
+  const NoticedFallbacks fallbacks;
   const Terms terms = terms_of(assembly, rows);
   for (const auto& [name, part] : terms.parts) result.parts.push_back(name);
   result.adversaries = adversaries_in(assembly, terms);
@@ -176,6 +198,7 @@ Preflight run_preflight(Assembly& assembly, const Batch& rows,
   if (!model.objective().uses_tangents()) return result;
 
   result.tier = model.decoder().pushforward_tier();
+  result.notes = costs_of_tangents(model, result.tier, fallbacks.layers());
   const std::unique_ptr<Assembly> reference = twin();
   reference->load(assembly.state(), assembly.kinds());
   reference->set_training(true);

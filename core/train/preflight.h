@@ -24,6 +24,7 @@ struct Preflight {
   double tangent_error = 0;           ///< relative error of its gradient against central differences
   std::vector<std::string> parts;     ///< what the objective gives beside "loss": names that `best` may have
   std::vector<std::string> findings;  ///< of what_components_do(): sentences
+  std::vector<std::string> notes;     ///< what is right and costs time: sentences
   std::vector<std::string> adversaries;  ///< those that train the objective's own parameters alone
 };
 

@@ -3,19 +3,19 @@
 #include "train/run_folder.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
-#include <vector>
+#include <utility>
 
-#include "config/file.h"
-#include "config/text.h"
+#include "base/contents.h"
+#include "base/descriptor.h"
+#include "base/file.h"
+#include "base/quote.h"
+#include "base/retry.h"
+#include "base/sealed_lines.h"
 
 namespace variform::train {
 namespace fs = std::filesystem;
@@ -24,29 +24,12 @@ namespace {
 void make_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) config::fail_on_file("create the folder", path, error.value());
+  if (error) base::fail_on_file("create the folder", path, error.value());
 }
 
-// A name beside a run's folder for what must not be seen as a run: hidden, and with the process that it belongs to.
-fs::path beside(const fs::path& folder, const char* what) {
-  return folder.parent_path() /
-         ("." + folder.filename().string() + "." + what + "-" + std::to_string(::getpid()));
-}
-
-// Removes what this process, or one that was killed, has left under such names.
-void remove_left_over(const fs::path& folder) {
-  const std::string prefix = "." + folder.filename().string() + ".";
-  std::error_code ignored;
-  std::vector<fs::path> left;
-  for (const auto& entry :
-       fs::directory_iterator(folder.has_parent_path() ? folder.parent_path() : ".", ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(prefix + "new-") && !name.starts_with(prefix + "old-")) continue;
-    const auto owner = static_cast<pid_t>(std::atol(name.c_str() + prefix.size() + 4));
-    if (owner == ::getpid() || (owner > 0 && ::kill(owner, 0) != 0 && errno == ESRCH))
-      left.push_back(entry.path());
-  }
-  for (const fs::path& path : left) fs::remove_all(path, ignored);
+// Names of files may hold bytes that are no UTF-8, which JSON cannot.
+std::string text_of(const nlohmann::json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -54,32 +37,52 @@ void remove_left_over(const fs::path& folder) {
 RunFolder RunFolder::create(const fs::path& folder, const std::string& resolved_config,
                             IfPresent if_present) {
   if (fs::exists(folder)) {
-    if (if_present == IfPresent::kRefuse)
+    RunFolder present(folder);
+    if (if_present == IfPresent::kRefuse) {
+      present.require_free();
       throw std::runtime_error(
           "the run folder " + folder.string() +
           " is there already. Go on with it (--resume), replace it (--overwrite), or change the "
           "config's name or seed.");
-    RunFolder present(folder);
+    }
     present.lock();
     if (if_present == IfPresent::kResume) return present;
     // What makes a folder a run must be there: never remove something else.
-    if (!fs::exists(present.config()))
+    if (!fs::exists(present.config()) && !fs::exists(present.last()))
       throw std::runtime_error(folder.string() +
                                " holds no config.resolved.toml, so it is no run of this program; it "
                                "is not replaced.");
-    // Out of the way in one step: half a folder, left by a kill, would be neither a run nor free for one.
-    const fs::path former = beside(folder, "old");
-    if (::rename(folder.c_str(), former.c_str()) != 0) config::fail_on_file("rename", folder, errno);
+    return put_there(folder, resolved_config, &present);
   }
   if (folder.has_parent_path()) make_folder(folder.parent_path());
-  remove_left_over(folder);
-  const fs::path temporary = beside(folder, "new");
-  make_folder(temporary / "checkpoints");
-  make_folder(temporary / "figures");
-  config::write_text_file(temporary / "config.resolved.toml", resolved_config);
-  if (::rename(temporary.c_str(), folder.c_str()) != 0) config::fail_on_file("rename to", folder, errno);
-  RunFolder created(folder);
+  return put_there(folder, resolved_config, nullptr);
+}
+
+// Makes the folder, locked, under another name, and gives it its own in one step: at no moment is there half of one, or
+// none where a former one is replaced.
+RunFolder RunFolder::put_there(const fs::path& folder, const std::string& resolved_config,
+                               RunFolder* former) {
+  const fs::path parent = folder.has_parent_path() ? folder.parent_path() : fs::path(".");
+  base::clean_temporaries(parent);
+  base::Temporary fresh(parent, base::Temporary::Kind::kFolder);
+  if (fresh.error()) base::fail_on_file("create the folder", folder, fresh.error());
+  base::write_text_file(fresh.path() / "config.resolved.toml", resolved_config);
+  RunFolder created(fresh.path());
   created.lock();
+  int problem = former ? base::exchange_names(fresh.path(), folder) : fresh.become(folder);
+  if (former && problem != 0) {  // a file system that knows no exchange
+    const base::Temporary aside(parent, base::Temporary::Kind::kName);
+    if (base::retried([&] { return ::rename(folder.c_str(), aside.path().c_str()); }) != 0)
+      base::fail_on_file("rename", folder, errno);
+    problem = fresh.become(folder);
+  }
+  if (problem == EEXIST || problem == ENOTEMPTY) {  // another process was faster
+    RunFolder(folder).require_free();
+    throw std::runtime_error("another process has just made the run folder " + folder.string() +
+                             ". Go on with it (--resume), or replace it (--overwrite).");
+  }
+  if (problem != 0) base::fail_on_file("create the folder", folder, problem);
+  created.path_ = folder;
   return created;
 }
 
@@ -88,45 +91,75 @@ RunFolder RunFolder::open(const fs::path& folder, bool writable) {
     throw std::runtime_error("there is no run folder " + folder.string() +
                              "; `variform runs list` shows what there is.");
   RunFolder run(folder);
-  if (!fs::exists(run.config()))
+  if (!fs::exists(run.config()) && !fs::exists(run.last()))
     throw std::runtime_error(folder.string() +
                              " holds no config.resolved.toml, so it is no run of this program.");
   if (writable) run.lock();
   return run;
 }
 
-RunFolder::RunFolder(RunFolder&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+void RunFolder::fail_as_used(const base::Holder& holder) const {
+  throw std::runtime_error("the run folder " + path_.string() + " is in use by " + holder.sentence() +
+                           "; wait for it, or stop it.");
+}
 
-RunFolder::~RunFolder() {
-  if (lock_ >= 0) ::close(lock_);
+// Throws when another process works in the folder.
+void RunFolder::require_free() const {
+  base::Holder holder;
+  if (!fs::is_directory(path_) || !fs::exists(path_ / ".lock")) return;
+  if (!base::FileLock::try_to_take(path_ / ".lock", base::FileLock::After::kStays, holder))
+    fail_as_used(holder);
 }
 
 void RunFolder::lock() {
-  const fs::path file = path_ / ".lock";
-  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_ < 0) config::fail_on_file("lock", file, errno);
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
-    throw std::runtime_error("the run folder " + path_.string() +
-                             " is in use by another process; wait for it, or stop it.");
-  make_folder(path_ / "checkpoints");
-  make_folder(path_ / "figures");
+  base::Holder holder;
+  lock_ = base::FileLock::try_to_take(path_ / ".lock", base::FileLock::After::kStays, holder);
+  if (!lock_) fail_as_used(holder);
+  if (!lock_->is_real()) warning_ = base::no_locks(path_);
+  for (const char* name : {"checkpoints", "figures"}) {
+    base::require_inside(path_, path_ / name);
+    make_folder(path_ / name);
+  }
 }
 
 uint64_t RunFolder::append_metrics(const nlohmann::json& line) {
-  config::append_text(path_ / "metrics.jsonl", line.dump() + "\n");
+  base::append_text(path_ / "metrics.jsonl", base::sealed_line(line));
   return metrics_bytes();
 }
 
-void RunFolder::truncate_metrics(uint64_t bytes) {
+// What is not as it was written in the first bytes of metrics.jsonl; empty: nothing.
+std::string RunFolder::metrics_problem(uint64_t bytes) const {
   const fs::path file = path_ / "metrics.jsonl";
-  if (metrics_bytes() < bytes)
-    throw std::runtime_error(file.string() +
-                             " is shorter than its checkpoint says; it was changed by hand. Restore it, "
-                             "or start the run again: variform train " +
-                             config::for_shell(config().string()) + " --overwrite --folder " +
-                             config::for_shell(path_.string()));
-  if (fs::exists(file)) fs::resize_file(file, bytes);
+  if (bytes == 0 && !base::is_there(file)) return {};
+  try {
+    const std::string text = base::contents_of(file, base::kMostOfLog);
+    if (text.size() < bytes)
+      return file.string() + " is shorter than its checkpoint says; it was changed by hand.";
+    const base::SealedLines lines = base::sealed_lines_in(std::string_view(text).substr(0, bytes));
+    if (lines.damaged.empty() && lines.is_cut)
+      return file.string() + " is not what its checkpoint was written with; it was changed by hand.";
+    return lines.sentence(file);
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+}
+
+void RunFolder::truncate_metrics(uint64_t bytes, bool accept_changed) {
+  const fs::path file = path_ / "metrics.jsonl";
+  if (!accept_changed)
+    if (const std::string problem = metrics_problem(bytes); !problem.empty())
+      throw std::runtime_error(problem +
+                               " The model does not depend on it: go on with --accept-changed-metrics, which "
+                               "takes it as it is; or "
+                               "restore it; or start the run again: variform train " +
+                               base::for_shell(config().string()) + " --overwrite --folder " +
+                               base::for_shell(path_.string()));
+  if (!base::is_there(file)) return;
+  if (accept_changed) {  // to the end of a line
+    const std::string text = base::contents_of(file, base::kMostOfLog).substr(0, bytes);
+    bytes = text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1;
+  }
+  if (const int problem = base::try_truncate(file, bytes)) base::fail_on_file("shorten", file, problem);
 }
 
 uint64_t RunFolder::metrics_bytes() const {
@@ -136,34 +169,35 @@ uint64_t RunFolder::metrics_bytes() const {
 
 void RunFolder::sync_metrics() const {
   const fs::path path = path_ / "metrics.jsonl";
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return;  // nothing was appended yet
-  const int failed = ::fsync(file) != 0 ? errno : 0;
-  ::close(file);
-  if (failed) config::fail_on_file("write", path, failed);
+  const base::Descriptor file(base::open_own(path.c_str(), O_RDONLY));
+  if (!file.open()) return;  // nothing was appended yet
+  if (base::retried([&] { return ::fsync(file.get()); }) != 0) base::fail_on_file("write", path, errno);
 }
 
 void RunFolder::append_timing(const nlohmann::json& line) {
-  config::append_text(path_ / "timing.jsonl", line.dump() + "\n");
+  base::append_text(path_ / "timing.jsonl", text_of(line, -1) + "\n");
 }
 void RunFolder::append_log(std::string_view line) {
-  config::append_text(path_ / "log.txt", std::string(line) + "\n");
+  base::append_text(path_ / "log.txt", base::shown_lines(line) + "\n");
 }
 void RunFolder::write_environment(const nlohmann::json& environment) {
-  config::write_text_file(path_ / "environment.json", environment.dump(2) + "\n");
+  base::write_text_file(path_ / "environment.json", text_of(environment, 2) + "\n");
 }
 void RunFolder::mark_done(const nlohmann::json& summary) {
   clear_marks();
-  config::write_text_file(path_ / "DONE", summary.dump(2) + "\n");
+  base::write_text_file(path_ / "DONE", text_of(summary, 2) + "\n");
 }
 void RunFolder::mark_failed(std::string_view reason) {
   clear_marks();
-  config::write_text_file(path_ / "FAILED", std::string(reason) + "\n");
+  base::write_text_file(path_ / "FAILED", base::shown_lines(reason) + "\n");
+}
+void RunFolder::mark_interrupted(std::string_view how) {
+  clear_marks();
+  base::write_text_file(path_ / "INTERRUPTED", base::shown_lines(how) + "\n");
 }
 void RunFolder::clear_marks() {
-  fs::remove(path_ / "DONE");
-  fs::remove(path_ / "FAILED");
+  for (const char* mark : {"DONE", "FAILED", "INTERRUPTED"}) fs::remove(path_ / mark);
 }
-void RunFolder::write_config(const std::string& text) { config::write_text_file(config(), text); }
+void RunFolder::write_config(const std::string& text) { base::write_text_file(config(), text); }
 
 }  // namespace variform::train

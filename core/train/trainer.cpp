@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
+#include <variform/calls.h>
 #include <variform/nn/network.h>
 #include <variform/random.h>
 
@@ -15,6 +16,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "plugins/ambient.h"
+#include "plugins/trial.h"
+#include "train/checkpoints.h"
 #include "train/cuda_graph.h"
 
 namespace variform::train {
@@ -46,6 +50,9 @@ Values means(const Sums& sums, int64_t count) {
   return values;
 }
 
+// When it is looked at what components have changed, besides at checkpoints: after each of the first steps, then at times.
+constexpr int64_t kFirstSteps = 3, kLookEvery = 20;
+
 bool finite(const Tensor& tensor) { return tensor.isfinite().all().item<bool>(); }
 
 // Model names the component, method and step in errors of all that goes through it; this does for what does not.
@@ -65,8 +72,11 @@ auto naming(const Model& model, const std::string& what, const Call& call) {
   }
 }
 
-std::string method_of(const Model& model, Kind kind, const char* method) {
-  return std::string(to_string(kind)) + " " + model.label(kind) + ", in " + method;
+// A call of one component's function that Model has no part in.
+template <class Call>
+auto calling(const Model& model, Kind kind, const char* method, const Call& call) {
+  const Calling kept(to_string(kind), model.label(kind).c_str(), method, model.step);
+  return naming(model, std::string(to_string(kind)) + " " + model.label(kind) + ", in " + method, call);
 }
 
 std::optional<double> number_of(const std::optional<Tensor>& tensor) {
@@ -75,8 +85,7 @@ std::optional<double> number_of(const std::optional<Tensor>& tensor) {
 }
 
 std::optional<double> beta_of(Model& model) {
-  return naming(model, method_of(model, Kind::kObjective, "beta"),
-                [&] { return number_of(model.objective().beta()); });
+  return calling(model, Kind::kObjective, "beta", [&] { return number_of(model.objective().beta()); });
 }
 
 nlohmann::json line(int64_t step, double epoch, const std::string& split, const Values& values) {
@@ -89,9 +98,9 @@ nlohmann::json line(int64_t step, double epoch, const std::string& split, const 
 
 std::optional<double> effective_beta(Model& model) {
   const std::optional<double> beta = beta_of(model),
-                              variance =
-                                  naming(model, method_of(model, Kind::kLikelihood, "reference_variance"),
-                                         [&] { return number_of(model.likelihood().reference_variance()); });
+                              variance = calling(model, Kind::kLikelihood, "reference_variance", [&] {
+                                return number_of(model.likelihood().reference_variance());
+                              });
   if (!beta || !variance) return {};
   return *beta * *variance;
 }
@@ -200,11 +209,13 @@ void Trainer::record_with(RepeatedStep::MakeRecorder make) {
   repeated_ = RepeatedStep(std::move(make), [this](const std::string& text) { observer_.message(text); });
 }
 
-void Trainer::restore(const checkpoint::Snapshot& snapshot) {
+void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics) {
   assembly_.load(snapshot.tensors, assembly_.kinds());
-  optimizer_.load(snapshot.tensors);
+  if (!snapshot.attributes.contains(kModelOnly))
+    optimizer_.load(snapshot.tensors);  // else no step is left to do
   progress_ = Progress::from(snapshot.tensors, assembly_.spec().options.device());
-  folder_.truncate_metrics(progress_.metrics_bytes);
+  folder_.truncate_metrics(progress_.metrics_bytes, accept_changed_metrics);
+  progress_.metrics_bytes = folder_.metrics_bytes();
   evaluated_at_ = progress_.step;
   restored_ = true;
   // Chosen while a schedule was running that has become longer, or by an earlier release: not comparable any more.
@@ -236,7 +247,16 @@ Terms Trainer::update(const Batch& batch) {
   // A step without host synchronisation matters on a GPU only; there, the log lines and checkpoints look instead.
   if (loss.is_cpu() && !std::isfinite(loss.item<double>())) fail_not_finite(terms, batch);
   // Whose operation failed is not recorded in the graph.
-  naming(assembly_.model(), "the backward pass of the loss", [&] { loss.backward(); });
+  {
+    constexpr const char* kBackward = "the backward pass of the loss";
+    const Calling kept(nullptr, nullptr, kBackward, progress_.step);
+    const KeptModes modes;
+    try {
+      naming(assembly_.model(), kBackward, [&] { loss.backward(); });
+    } catch (const ComponentError& error) {
+      throw ComponentError(error.what() + plugins::guests_in(loss));
+    }
+  }
   if (spec_.clip_norm > 0) optimizer_.clip(spec_.clip_norm);
   optimizer_.update();
   optimizer_.zero_grad();
@@ -339,6 +359,7 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
   const int64_t end = std::min(stop_at, horizon_);
   const auto started = std::chrono::steady_clock::now();
   const int64_t first = progress_.step;
+  const plugins::AmbientState ambient = plugins::AmbientState::now();
   const auto stopped_early = [this] {
     return spec_.early_stopping && progress_.evaluations_since_best >= spec_.early_stopping->patience;
   };
@@ -350,6 +371,8 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
     const bool last = progress_.step == end, stop = interrupted();
     const bool best = (due(spec_.evaluate_every) || (last && end == horizon_)) && evaluate_now(outcome);
     const bool early = stopped_early(), save = due(spec_.checkpoint_every) || last || stop || early;
+    const std::int64_t done = progress_.step - first;
+    if (done <= kFirstSteps || done % kLookEvery == 0 || best || save) tell_changes(ambient);
     writer_.check();
     std::vector<std::filesystem::path> files;
     if (best) files.push_back(folder_.best());
@@ -375,6 +398,15 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
                         : stopped_early()          ? Ending::kStoppedEarly
                                                    : Ending::kStopAt;
   return ended(std::move(outcome), ending);
+}
+
+// What components have changed that is not theirs; it is put back.
+void Trainer::tell_changes(const plugins::AmbientState& ambient) {
+  for (const std::string& sentence : take_changed_modes()) observer_.message("warning: " + sentence);
+  const std::string changes =
+      plugins::changed_text("a component, up to step " + std::to_string(progress_.step), ambient.restore());
+  if (!changes.empty() && told_.insert(changes.substr(changes.find(", changed"))).second)
+    observer_.message("warning: " + changes);
 }
 
 Outcome Trainer::ended(Outcome outcome, Ending ending) {

@@ -5,11 +5,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 
 #include "checkpoint/snapshot.h"
 #include "checkpoint/writer.h"
+#include "plugins/ambient.h"
 #include "train/assembly.h"
 #include "train/batches.h"
 #include "train/judging.h"
@@ -58,8 +60,8 @@ class Trainer {
   /// How the best step is chosen (by train.best, from the first evaluation on, without this call); before restore().
   void judge_by(Judging judging) { judging_ = std::move(judging); }
 
-  /// Puts back model, optimizer and progress, and cuts metrics.jsonl to them.
-  void restore(const checkpoint::Snapshot& snapshot);
+  /// Puts back model, optimizer and progress, and cuts metrics.jsonl to them (RunFolder::truncate_metrics).
+  void restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics = false);
   /// Trains until the horizon, `stop_at`, early stopping, or until `interrupted` says so. Writes a checkpoint of step
   /// 0 before the first step, and one at every end but an exception.
   Outcome run(int64_t stop_at, const std::function<bool()>& interrupted);
@@ -76,6 +78,7 @@ class Trainer {
   bool evaluate_now(Outcome& outcome);
   bool is_best(const std::map<std::string, double>& evaluation);
   void evaluate_into(Outcome& outcome);
+  void tell_changes(const plugins::AmbientState& ambient);
   Outcome ended(Outcome outcome, Ending ending);
   void write_checkpoint(std::vector<std::filesystem::path> paths);
   bool due(const config::Every& every) const;
@@ -97,6 +100,7 @@ class Trainer {
   checkpoint::Writer writer_;
   int64_t evaluated_at_ = -1;
   bool restored_ = false;
+  std::set<std::string> told_;  // of what components have changed
 };
 
 /// Mean of the objective's loss and parts over the first `limit` rows (0: all) of the evaluation split, each batch

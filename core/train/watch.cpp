@@ -7,60 +7,22 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/record_function.h>
 
 #include <cstdio>
 #include <functional>
 #include <iostream>
 #include <map>
 #include <set>
+#include <utility>
+
+#include <variform/calls.h>
+
+#include "plugins/ambient.h"
+
+#include "plugins/host_reads.h"
 
 namespace variform::train {
 namespace {
-
-// Reads of values on the host by operations that were called from outside of LibTorch, whose own operations read, too.
-struct HostReads {
-  int64_t depth = 0, count = 0;
-};
-// LibTorch's observers are functions without data of their own: where those below count, in the thread that looks.
-thread_local HostReads* host_reads = nullptr;
-
-// Ends with the operation that it belongs to.
-struct Nested final : at::ObserverContext {
-  ~Nested() override {
-    if (host_reads) --host_reads->depth;
-  }
-};
-
-std::unique_ptr<at::ObserverContext> count_host_reads(const at::RecordFunction& function) {
-  if (!host_reads) return nullptr;
-  const std::string_view name = function.name();
-  for (const char* reads :
-       {"aten::item", "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal", "aten::allclose"})
-    host_reads->count += host_reads->depth == 0 && name == reads;
-  ++host_reads->depth;
-  return std::make_unique<Nested>();
-}
-
-class CountedHostReads {
- public:
-  CountedHostReads()
-      : handle_(at::addThreadLocalCallback(
-            at::RecordFunctionCallback(&count_host_reads).scopes({at::RecordScope::FUNCTION}))) {
-    host_reads = &reads_;
-  }
-  ~CountedHostReads() {
-    at::removeCallback(handle_);
-    host_reads = nullptr;
-  }
-  CountedHostReads(const CountedHostReads&) = delete;
-  CountedHostReads& operator=(const CountedHostReads&) = delete;
-  int64_t count() const { return reads_.count; }
-
- private:
-  HostReads reads_;
-  at::CallbackHandle handle_;
-};
 
 void flush_stdout() {
   std::cout.flush();
@@ -130,10 +92,10 @@ class Watch {
   Tensor look(Kind kind, const char* function, const std::function<Tensor()>& call) {
     const std::string who =
         std::string(to_string(kind)) + " " + assembly_.model().label(kind) + ", in " + function + ", ";
-    const Tensor first = observed(kind, who, call);
+    const Tensor first = observed(kind, function, who, call);
     restore();
     assembly_.set_step(0);
-    const Tensor second = observed(kind, {}, call);
+    const Tensor second = observed(kind, function, {}, call);
     if (first.defined() && first.is_cpu() && first.isfinite().all().item<bool>() && !first.equal(second))
       find(kind, "values",
            who +
@@ -157,14 +119,36 @@ class Watch {
     for (const auto& [buffer, before] : buffers_) Tensor(buffer).copy_(before);
   }
 
+  // What belongs to the process; says so when `who` is given.
+  class Shared {
+   public:
+    Shared(Watch& watch, Kind kind, std::string who) : watch_(watch), kind_(kind), who_(std::move(who)) {}
+    ~Shared() {
+      const std::vector<std::string> changes = before_.restore();
+      if (who_.empty() || changes.empty()) return;
+      watch_.find(kind_, "shared", plugins::changed_text(who_.substr(0, who_.size() - 2), changes));
+    }
+    Shared(const Shared&) = delete;
+    Shared& operator=(const Shared&) = delete;
+
+   private:
+    Watch& watch_;
+    Kind kind_;
+    std::string who_;
+    plugins::AmbientState before_ = plugins::AmbientState::now();
+  };
+
   // Looks when `who` is given.
-  Tensor observed(Kind kind, const std::string& who, const std::function<Tensor()>& call) {
+  Tensor observed(Kind kind, const char* function, const std::string& who,
+                  const std::function<Tensor()>& call) {
     restore();
     assembly_.set_step(0);
     assembly_.model().step = -1;
+    const Calling calling(to_string(kind), assembly_.model().label(kind).c_str(), function, -1);
+    const Shared shared(*this, kind, who);
     const Ambient ambient(assembly_.spec().options.device());
     const CaughtOutput output;
-    const CountedHostReads reads;
+    const plugins::CountedHostReads reads;
     const Tensor value = call();
     const int64_t read = reads.count();
     if (who.empty()) return value;

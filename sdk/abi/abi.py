@@ -29,13 +29,16 @@ RECORD_COMMAND = "sdk/abi/abi.py record --build build/release --release MAJOR.MI
 DUMP = ("--no-corpus-path --no-comp-dir-path --no-show-locs --no-elf-needed --no-parameter-names --drop-undefined-syms "
         "--drop-private-types --type-id-style hash").split()
 # Only our own symbols: the library also holds instantiations of templates of LibTorch and the standard library, and
-# the Model's own ones for its lambdas (IZN).
+# the Model's own ones for its lambdas (IZN), and what host/ declares for the engine is no plugin's to call.
 ONLY_OURS = """\
 [suppress_function]
 symbol_name_not_regexp = ^_ZNK?8variform
 drop = yes
 [suppress_function]
 symbol_name_regexp = IZN
+drop = yes
+[suppress_function]
+symbol_name_regexp = 7Calling|9KeptModes|16call_in_progress|18take_changed_modes
 drop = yes
 [suppress_variable]
 symbol_name_not_regexp = ^_ZT[VIS]N8variform|^_ZN8variform|^variform_
@@ -85,6 +88,8 @@ def compiler(build, sdk):
             continue  # LibTorch's own headers, as plugins see them
         elif word == f"-I{home}/sdk/include":
             kept += [f"-I{sdk / 'include'}", f"-I{sdk / 'src'}"]
+        elif word == f"-I{home}/sdk/host":
+            kept.append(f"-I{sdk / 'host'}")
         elif not re.match(r"-O|-g|-W|-fsanitize", word):
             kept.append(word)
     return kept + ["-O0", "-g"]

@@ -5,6 +5,11 @@
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 
+#include <variform/calls.h>
+
+#include <deque>
+#include <mutex>
+
 namespace variform {
 inline namespace v1 {
 namespace {
@@ -33,19 +38,6 @@ class Autocast {
   bool enabled_, before_ = false;
   at::DeviceType device_;
   at::ScalarType dtype_before_ = at::kFloat;
-};
-
-// Puts back whether gradients are recorded: a component that switches it off and leaves it so would take the
-// gradients of everything that follows.
-class KeptGradMode {
- public:
-  KeptGradMode() : before_(at::GradMode::is_enabled()) {}
-  ~KeptGradMode() { at::GradMode::set_enabled(before_); }
-  KeptGradMode(const KeptGradMode&) = delete;
-  KeptGradMode& operator=(const KeptGradMode&) = delete;
-
- private:
-  bool before_;
 };
 
 // Throws unless `tensor` is defined and has the expected shape, dtype class and device.
@@ -82,7 +74,8 @@ auto Model::in(Kind kind, const char* method, const Call& call) const {
     if (step >= 0) text += ", at step " + std::to_string(step);
     return text + ": " + message;
   };
-  const KeptGradMode kept;
+  const Calling calling(to_string(kind), label(kind).c_str(), method, step);
+  const KeptModes kept;
   try {
     return call();
   } catch (const ComponentError&) {
@@ -102,7 +95,17 @@ auto Model::in(Kind kind, const char* method, const Call& call) const {
 class CheckedPosterior final : public Posterior {
  public:
   CheckedPosterior(const Model& model, std::unique_ptr<Posterior> inner, int64_t batch)
-      : model_(model), inner_(std::move(inner)), batch_(batch) {}
+      : model_(model),
+        inner_(std::move(inner)),
+        batch_(batch),
+        label_(model.label(Kind::kFamily).empty() ? "" : model.label(Kind::kFamily).c_str()),
+        step_(model.step) {}
+  ~CheckedPosterior() override {  // maybe after the model's
+    const Calling calling(to_string(Kind::kFamily), label_, "the posterior's destructor", step_);
+    inner_.reset();
+  }
+
+  const Posterior& inner() const { return *inner_; }
 
   Tensor location() const override {
     return model_.in(Kind::kFamily, "location", [&] {
@@ -154,7 +157,15 @@ class CheckedPosterior final : public Posterior {
   const Model& model_;
   std::unique_ptr<Posterior> inner_;
   int64_t batch_;
+  const char* label_;  // stays (keep_label)
+  int64_t step_;
 };
+
+const Posterior& innermost(const Posterior& posterior) {
+  const Posterior* found = &posterior;
+  while (const auto* checked = dynamic_cast<const CheckedPosterior*>(found)) found = &checked->inner();
+  return *found;
+}
 
 Model::Model(Shape data_shape, int64_t latent_dimension, at::TensorOptions tensor_options,
              Generator generator)
@@ -162,11 +173,32 @@ Model::Model(Shape data_shape, int64_t latent_dimension, at::TensorOptions tenso
       latent(latent_dimension),
       options(tensor_options),
       rng(std::move(generator)) {}
-Model::~Model() = default;
+namespace {
+// Labels stay, since other threads may read the record of calls. A short string would lie in the object that is moved.
+constexpr size_t kOnTheHeap = 32;
+void keep_label(std::string&& label) {
+  static std::mutex mutex;
+  static auto& kept = *new std::deque<std::string>;
+  const std::lock_guard lock(mutex);
+  kept.push_back(std::move(label));
+}
+}  // namespace
+
+Model::~Model() {
+  for (size_t slot = kKinds; slot-- > 0;) {
+    const Calling calling(to_string(static_cast<Kind>(slot)), labels_[slot].c_str(), "its destructor", step);
+    slots_[slot].reset();
+  }
+  for (std::string& label : labels_)
+    if (!label.empty()) keep_label(std::move(label));
+}
 
 void Model::set(Kind kind, std::shared_ptr<Component> component, std::string label) {
-  slots_[static_cast<size_t>(kind)] = std::move(component);
-  labels_[static_cast<size_t>(kind)] = std::move(label);
+  const auto slot = static_cast<size_t>(kind);
+  label.reserve(kOnTheHeap);
+  std::swap(labels_[slot], label);
+  if (!label.empty()) keep_label(std::move(label));
+  slots_[slot] = std::move(component);
 }
 std::shared_ptr<Component> Model::component(Kind kind) const { return slots_[static_cast<size_t>(kind)]; }
 const std::string& Model::label(Kind kind) const { return labels_[static_cast<size_t>(kind)]; }
@@ -193,7 +225,9 @@ std::unique_ptr<Posterior> Model::posterior(const Tensor& x) {
   if (x.dim() != static_cast<int64_t>(data.size()) + 1 || x.sizes().slice(1) != at::IntArrayRef(data))
     throw Error("the model was built for data of shape [B, " + to_text(data).substr(1) + "; found " +
                 to_text(x.sizes()));
-  const int64_t batch = x.size(0), outputs = family().parameter_count(latent);
+  const int64_t batch = x.size(0);
+  const int64_t outputs =
+      in(Kind::kFamily, "parameter_count", [&] { return family().parameter_count(latent); });
   const Tensor params = in(Kind::kEncoder, "encode", [&] {
     const Autocast autocast(mixed_precision, options.device().type());
     const Tensor found = encoder().encode(x);

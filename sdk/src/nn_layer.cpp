@@ -9,7 +9,14 @@
 #include "nn_products.h"
 #include "nn_support.h"
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/record_function.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Type.h>
+#include <torch/csrc/autograd/autograd.h>
+
 #include <algorithm>
+#include <typeinfo>
 
 namespace variform {
 inline namespace v1 {
@@ -28,6 +35,31 @@ Tensor unfold(const Tensor& folded, int64_t tangents) {
 }
 
 std::optional<Tensor> Layer::slope(const Tensor&, const Tensor&) const { return {}; }
+
+Pushed Layer::push(const Tensor& x, const Tensor& v) const {
+  at::RecordFunction scope(at::RecordScope::USER_SCOPE);
+  if (scope.isActive()) scope.before(kPushFallback + c10::demangle(typeid(*this).name()));
+  if (c10::InferenceMode::is_enabled())
+    throw Unsupported(
+        "a layer without a push() of its own needs recorded operations, which inference mode forbids; use "
+        "no_grad instead");
+  const bool record = at::GradMode::is_enabled();
+  const at::AutoGradMode recorded(true);
+  Tensor rows = fold(x.unsqueeze(0).expand(v.sizes())).contiguous();
+  if (!rows.requires_grad()) rows = rows.detach().requires_grad_(true);
+  const Tensor y = forward(rows);
+  Tensor jv = at::zeros_like(y);  // what remains when y does not depend on x
+  if (y.requires_grad()) {
+    const Tensor u = at::zeros_like(y).requires_grad_(true);
+    const Tensor pullback = torch::autograd::grad({y}, {rows}, {u}, true, /*create_graph=*/true, true)[0];
+    if (pullback.defined() && pullback.requires_grad()) {
+      const Tensor found = torch::autograd::grad({pullback}, {u}, {fold(v)}, true, record, true)[0];
+      if (found.defined()) jv = found;
+    }
+  }
+  const Tensor first = unfold(y, v.size(0))[0];
+  return {record ? first : first.detach(), unfold(record ? jv : jv.detach(), v.size(0))};
+}
 
 PushedGram Layer::push_gram(const Tensor& x, const Tensor& v) const {
   const Pushed pushed = push(x, v);

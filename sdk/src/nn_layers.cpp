@@ -12,6 +12,7 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -342,8 +343,9 @@ Pushed LayerNorm::push(const Tensor& x, const Tensor& v) const {
 }
 
 Shape LayerNorm::output_shape(const Shape& in) const {
-  if (in != shape_)
-    throw Error("LayerNorm expects data of shape " + to_text(shape_) + "; found " + to_text(in));
+  if (in.size() < shape_.size() || !std::equal(shape_.rbegin(), shape_.rend(), in.rbegin()))
+    throw Error("LayerNorm expects data of a shape that ends in " + to_text(shape_) + "; found " +
+                to_text(in));
   return in;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/processes.h"
@@ -40,4 +41,20 @@ TEST_CASE("a process without an answer says how it ended") {
           std::puts("said");
           return std::string();
         }).output == "said\n");
+}
+
+TEST_CASE("a process may bound its own time of a processor") {
+  const double before = variform::base::seconds_of_children();
+  const Ended ended = run_in_processes({[]() -> std::string {
+                                         const rlimit bound{1, RLIM_INFINITY};
+                                         ::setrlimit(RLIMIT_CPU, &bound);
+                                         volatile int count = 0;
+                                         while (true) count = count + 1;
+                                       }},
+                                       1, std::chrono::seconds(60))
+                          .front();
+  CHECK(ended.timed_out);
+  const double taken = variform::base::seconds_of_children() - before;
+  CHECK(taken > 0.9);
+  CHECK(taken < 2);
 }

@@ -14,6 +14,7 @@
 #include <random>
 #include <thread>
 
+#include "base/file.h"
 #include "checkpoint/file.h"
 #include "helpers.h"
 
@@ -97,7 +98,7 @@ TEST_CASE("a folder that cannot be written is named, with what to do", "[checkpo
   CHECK(contains(missing, "No such file or directory"));
   CHECK(contains(missing, "create the folder \"" + (folder / "none").string() + "\" first"));
   fs::create_directory(folder / "taken");
-  CHECK(contains(writing(folder / "taken"), "renaming the temporary file failed: Is a directory"));
+  CHECK(contains(writing(folder / "taken"), "it is not replaced: Is a directory"));
   CHECK(files_in(folder.path()) == 2);
   CHECK(writing(folder / "last.h5").empty());
   CHECK(same(checkpoint::read(folder / "last.h5"), sample()));
@@ -174,19 +175,8 @@ TEST_CASE("kill -9 at any moment leaves a whole checkpoint, and its litter is sw
     REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
     const Snapshot found = checkpoint::read(path);
     CHECK((same(found, a) || same(found, b)));
-    littered += checkpoint::clean_temporaries(folder.path());
+    littered += variform::base::clean_temporaries(folder.path());
     CHECK(files_in(folder.path()) == 1);
   }
   CHECK(littered >= 5);  // else the kills did not fall into a write
-}
-
-TEST_CASE("only temporary files are swept, and a missing folder is named", "[checkpoint][commit]") {
-  const Folder folder;
-  for (const char* name :
-       {".last.h5.12-0.variform-tmp", ".best.h5.9-1.variform-tmp", "last.h5", ".hidden", "a.variform-tmp"}) {
-    std::ofstream(folder / name) << "x";
-  }
-  CHECK(checkpoint::clean_temporaries(folder.path()) == 2);
-  CHECK(files_in(folder.path()) == 3);
-  CHECK(contains(message_of([&] { checkpoint::clean_temporaries(folder / "none"); }), "No such file"));
 }

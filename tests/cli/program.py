@@ -10,11 +10,13 @@ import pathlib
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import zlib
 
 import h5py
 import numpy
@@ -80,6 +82,33 @@ def missing_data(stderr):
     said = re.search(r'data set "([^"]+)": expected the file .*, found it neither in ', stderr)
     name = said.group(1) if said else None
     return None if os.environ.get("CI") and name not in LICENSED else name
+
+
+def write_png(path, pixels):
+    """uint8 [height, width] or [height, width, 3]"""
+    height, width = pixels.shape[:2]
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 1)) +
+                     chunk(b"IEND", b""))
+
+
+def left_over(folder):
+    """Temporaries and other hidden things below a folder, but for the locks that stay in run folders."""
+    return sorted(str(path.relative_to(folder)) for path in pathlib.Path(folder).rglob("*")
+                  if (path.name.startswith(".") and path.name != ".lock") or "tmp" in path.name
+                  or path.name.endswith((".new", ".part")))
+
+
+def files_of(folder):
+    """Bytes of all files below a folder, by their paths."""
+    folder = pathlib.Path(folder)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 class Result:
@@ -211,7 +240,19 @@ def checkpoint(path):
 def metrics(run, split=None):
     """The lines of metrics.jsonl, those of one split if it is named."""
     lines = [json.loads(line) for line in (pathlib.Path(run) / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        line.pop("check", None)  # of the line, not of the training
     return [line for line in lines if split is None or line["split"] == split]
+
+
+def handles(process, signal_number):
+    """Whether the process has a handler for a signal by now: its default would end it without a word."""
+    try:
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", status, re.MULTILINE)
+    return caught is not None and bool(int(caught.group(1), 16) >> (signal_number - 1) & 1)
 
 
 def wait_until(reached, process, timeout=120):

@@ -419,6 +419,17 @@ class WithoutData(Trained):
             other["x"] = numpy.zeros(3)
         self.assertIn("other.h5", self.run_program("describe", "other.h5", code=1).stderr)
 
+    def test_describe_a_config_of_another_form(self):
+        for config, said in (("name = 5\n", 'key "name": expected a text, found the number 5.'),
+                             ("seed = 1\n", 'key "model": expected one, found none.'),
+                             ("[model]\nlatent = 4\nfamily = 7\n", 'key "model.family": expected an object, found the number 7.'),
+                             ('objective = "x"\n[model]\nlatent = 4\n', 'key "objective": expected an object, found the text "x".'),
+                             ('[model]\nlatent = 4\n[objective]\ntype = "x"\n', 'key "train": expected one, found none.')):
+            file = self.folder / "other.h5"
+            shutil.copy(self.run_folder / "checkpoints/last.h5", file)
+            with_texts(file, config=config)
+            self.assertIn("other.h5, config in the checkpoint: " + said, self.run_program("describe", file, code=1).stderr)
+
 
 class PluginFiles(ProgramTest):
     def test_the_linker_replaces_a_plugin(self):
@@ -458,14 +469,20 @@ def png(path):
 
 
 def without_facts(path):
-    """A checkpoint as a program wrote it that kept no facts of the data, sealed again as docs/checkpoint_format.md says."""
+    """A checkpoint as a program wrote it that kept no facts of the data."""
+    with_texts(path, data=None)
+
+
+def with_texts(path, **changes):
+    """A checkpoint with other texts, or without those that are None, sealed again as docs/checkpoint_format.md says."""
     def sha256(data):
         return hashlib.sha256(data).hexdigest()
 
     old = path.with_suffix(".old")
     path.rename(old)
     with h5py.File(old) as source, h5py.File(path, "w", userblock_size=512, libver="earliest") as target:
-        texts, content = {k: v for k, v in source.attrs.items() if k not in ("data", "content_sha256")}, ""
+        texts, content = {**source.attrs, **changes, "content_sha256": None}, ""
+        texts = {name: text for name, text in texts.items() if text is not None}
         tensors = {}
         source.visititems(lambda name, item: tensors.update({name: item}) if isinstance(item, h5py.Dataset) else None)
         for name, item in tensors.items():

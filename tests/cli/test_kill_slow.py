@@ -1,14 +1,20 @@
 """kill -9 at any moment leaves a run that goes on, and what it becomes in the end is bit for bit what an uninterrupted
 training makes. Fifty kills are spread from the program's start to its end. At least ten of them hit a checkpoint while it is
 written, of which a temporary file in checkpoints/ tells: there is one at every step. At least five hit a run while none is.
+
+Two hundred more go over every other command that writes: after each group of them the command is run to its end, what it
+has made is byte for byte what it makes undisturbed, and nothing else is left in any folder. The moments are random; the
+seed is printed, and VARIFORM_KILL_SEED repeats it.
 """
 
 import os
+import pathlib
 import random
 import shutil
+import signal
 import time
 
-from program import ProgramTest, checkpoint, main
+from program import ProgramTest, blobs, checkpoint, files_of, left_over, main, write_png
 
 KILLS, IN_A_WRITE, BETWEEN_WRITES = 50, 10, 5
 STEPS = 30
@@ -139,6 +145,161 @@ class Kill(ProgramTest):
             self.check_state()
             self.train("--resume", runs="killed")
             self.assertEqual(checkpoint(self.run_folder()).step, 22)
+
+
+STUDY = """
+include = ["small.toml"]
+name = "grid"
+[train]
+checkpoint_every = 4
+[study.axes]
+seed = [1, 2]
+[study.evaluate.e]
+limit = 32
+samples = 2
+importance_samples = 0
+[study.draw.samples]
+command = "sample"
+n = 4
+[study.compare.agreement]
+over = "seed"
+limit = 16
+[[study.tables]]
+name = "losses"
+rows = ["seed"]
+metrics = ["loss_beta", "kl"]
+"""
+GROUP = 5  # kills, one after the other, before the command may end
+# Of each command: how many kills, what is run, and what it makes.
+COMMANDS = {
+    "evaluate": (25, ("evaluate", "run", "--samples", 40), ("run/evaluation-test.json",)),
+    "encode": (20, ("encode", "run", "--jacobians", 64), ("run/codes-test.h5",)),
+    "export": (20, ("export", "run"), ("run/model.pt", "run/model.py")),
+    "sample": (20, ("sample", "run", "--n", 400), ("run/figures/samples.png",)),
+    "plot": (15, ("runs", "plot", "run"), ("plot.csv", "plot.gp", "plot.svg", "plot.png")),
+    "import": (35, ("data", "import", "faces", "--size", 24, "--overwrite"), ("faces-24.h5", "faces-24.toml")),
+}
+RESUMES, STUDIES = 25, 40
+
+
+def children_of(process):
+    try:
+        text = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(number) for number in text.split()]
+
+
+class KillEveryCommand(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.seed = int(os.environ.get("VARIFORM_KILL_SEED") or time.time_ns() % 1_000_000)
+        self.random = random.Random(self.seed)
+        self.hits = {}
+        print(f"VARIFORM_KILL_SEED={self.seed}", flush=True)
+
+    def kill_at(self, name, seconds, *arguments):
+        """Starts a command and kills it then, its children with it half of the times; True if it still ran."""
+        process = self.start(*arguments)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and process.poll() is None:
+            time.sleep(0.001)
+        running = process.poll() is None
+        if running:
+            children = children_of(process) if self.random.random() < 0.5 else []
+            process.kill()
+            for child in children:
+                try:
+                    os.kill(child, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        process.communicate()
+        self.hits.setdefault(name, [0, 0])[0 if running else 1] += 1
+        return running
+
+    def duration_of(self, *arguments):
+        started = time.monotonic()
+        self.run_program(*arguments)
+        return time.monotonic() - started
+
+    def kill(self, name, kills, duration, *arguments):
+        """As many kills of a running command, spread over its duration."""
+        done = tries = 0
+        while done < kills:
+            done += self.kill_at(name, self.random.uniform(0.02, duration), *arguments)
+            tries += 1
+            self.assertLess(tries, 5 * kills + 20, f"{name} ends too soon to be killed")
+
+    def test_commands_that_read_a_run(self):
+        self.train("--folder", "run")
+        for i, image in enumerate(blobs(600, size=32)[0]):
+            write_png(self.folder / "faces" / f"{i:03}.png", image)
+        for name, (kills, arguments, outputs) in COMMANDS.items():
+            self.run_program(*arguments)
+            whole = {output: (self.folder / output).read_bytes() for output in outputs}
+            duration = self.duration_of(*arguments)
+            before = files_of(self.folder)
+            for _ in range(0, kills, GROUP):
+                for output in outputs:   # so that a former one cannot pass for a new one
+                    (self.folder / output).unlink(missing_ok=True)
+                self.kill(name, GROUP, duration, *arguments)
+                for output in outputs:
+                    if (self.folder / output).exists():
+                        self.assertEqual((self.folder / output).read_bytes(), whole[output], f"{name}: part of {output}")
+                self.run_program(*arguments)
+                self.assertEqual(left_over(self.folder), [], name)
+                after = files_of(self.folder)
+                self.assertEqual(sorted(after), sorted(before), name)
+                for path, data in before.items():
+                    self.assertEqual(after[path], data, f"{name}: {path}")
+        print(f"[killed, ended before]: {self.hits}", flush=True)
+
+    def test_resume(self):
+        """Also with another length, which rewrites the run's config."""
+        more = ("train.steps=40", "train.checkpoint_every=3")
+        begun = self.train("--stop-at", 9, runs="begun")
+        shutil.copytree(begun, self.folder / "whole")
+        duration = self.duration_of("resume", "whole", *more, "--no-figures")
+        done = 0
+        while done < RESUMES:
+            shutil.copytree(begun, self.folder / "killed")
+            for _ in range(GROUP):
+                done += self.kill_at("resume", self.random.uniform(0.02, duration), "resume", "killed", *more, "--no-figures")
+                # Whatever the kill has left is a run that nobody has edited.
+                self.assertNotIn("was changed", self.run_program("describe", "killed").stdout)
+            self.resume("killed", *more)
+            self.assert_same_run(self.folder / "whole", self.folder / "killed")
+            self.assertEqual(left_over(self.folder), [])
+            shutil.rmtree(self.folder / "killed")
+        print(f"[killed, ended before]: {self.hits}", flush=True)
+
+    def test_study(self):
+        """In one place again and again, since names of results tell where their runs lie."""
+        (self.folder / "grid.toml").write_text(STUDY)
+        study = ("study", "grid.toml", "--runs", "made/runs", "--studies", "made/studies", "--quiet")
+        duration = self.duration_of(*study)
+        whole = self.contents_of_study()
+        done = 0
+        while done < STUDIES:
+            shutil.rmtree(self.folder / "made")
+            for _ in range(GROUP):
+                done += self.kill_at("study", self.random.uniform(0.1, duration), *study)
+            self.run_program(*study)
+            self.assertEqual(self.contents_of_study(), whole)
+            self.assertEqual(left_over(self.folder), [])
+        print(f"[killed, ended before]: {self.hits}", flush=True)
+
+    def contents_of_study(self):
+        """All that a study makes but for what tells of time and place: logs, environments, figures of the runs."""
+        folder = self.folder / "made"
+        kept = {}
+        for path, data in files_of(folder).items():
+            if not any(part in path for part in ("log", "environment.json", "timing.jsonl", "report.html", "/.lock")):
+                kept[path] = data if not path.endswith(".h5") else len(data)
+        for run in (folder / "runs").iterdir():
+            values = checkpoint(run)
+            kept[f"{run.name} parameters"] = {key: values[key].tobytes() for key in values.tensors}
+        return kept
 
 
 if __name__ == "__main__":

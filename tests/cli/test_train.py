@@ -7,6 +7,7 @@ import pathlib
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 
 import h5py
@@ -105,13 +106,13 @@ class Interruption(ProgramTest):
                     any(runs.glob("*/checkpoints/last.h5")))
 
         wait_until(stepping, process)
-        return process, next(path for path in runs.iterdir() if ".new-" not in path.name)
+        return process, next(path for path in runs.iterdir() if not path.name.startswith("."))
 
     def test_ctrl_c_and_a_run_in_use(self):
         process, run = self.start_endless()
         for arguments in (("resume", run), ("train", "small.toml", *FOREVER, "--resume"),
                           ("train", "small.toml", *FOREVER, "--overwrite")):
-            self.assertIn("in use by another process", self.run_program(*arguments, code=1).stderr)
+            self.assertIn("is in use by process", self.run_program(*arguments, code=1).stderr)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130, stderr)
@@ -437,8 +438,13 @@ class Killed(ProgramTest):
         run = self.train("--stop-at", 3)
         with subprocess.Popen(["true"]) as process:
             process.wait()
-        for what in ("new", "old"):
-            shutil.copytree(run, run.with_name(f".{run.name}.{what}-{process.pid}"))
+        machine = socket.gethostname() + os.readlink("/proc/self/ns/pid")
+        bits = 14695981039346656037
+        for character in machine.encode():
+            bits = (bits ^ character) * 1099511628211 % 2**64
+        mark = f"{(bits ^ bits >> 32) & 0xffffffff:x}"
+        for what in ("1", "2"):
+            shutil.copytree(run, run.with_name(f".variform-tmp-{process.pid}-1-{mark}-{what}"))
         listed = self.run_program("runs", "list", "--json").json
         self.assertEqual([pathlib.Path(entry["run"]).name for entry in listed], [run.name])
         self.train("--overwrite", "--stop-at", 0)

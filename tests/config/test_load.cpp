@@ -290,13 +290,25 @@ TEST_CASE("circles of includes, absent files and foreign values in include are r
   load({c, folder.path("none.toml"), folder.path()}, {"include=x.toml"}, absent);
   const std::string out = absent.render();
   CHECK_THAT(out, testing::ContainsSubstring(c + ":2:3: error: Cannot read \"" + folder.path("gone.toml") +
-                                             "\": No such file or directory."));
+                                             "\": expected a file, found none."));
   CHECK_THAT(
       out, testing::ContainsSubstring(c + ":3:3: error: include must be a list of files, found integer 7."));
   CHECK_THAT(out, testing::ContainsSubstring("none.toml: error: Cannot read"));
-  CHECK_THAT(out, testing::ContainsSubstring("it is a folder, expected a TOML file."));
+  CHECK_THAT(out, testing::ContainsSubstring("expected a file, found a folder."));
   CHECK_THAT(out, testing::ContainsSubstring("command line: error: include has its place in files."));
   CHECK(absent.size() == 5);
+  Diagnostics endless;
+  load({folder.write("d.toml", "include = [\"/dev/zero\"]\n")}, {}, endless);
+  CHECK_THAT(endless.render(),
+             testing::ContainsSubstring(
+                 "Cannot read \"/dev/zero\": expected a file, found what is no regular file."));
+  Diagnostics named;
+  load({"/dev/zero"}, {}, named);
+  CHECK_THAT(named.render(),
+             testing::ContainsSubstring("found more than the 67108864 bytes that such a file"));
+  Diagnostics empty;  // as of a pipe
+  load({"/dev/null"}, {}, empty);
+  CHECK(empty.empty());
 }
 
 TEST_CASE("includes that multiply come to an end") {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/quote.h"
 #include "config/schedule.h"
 #include "fake_catalog.h"
 
@@ -239,18 +240,6 @@ TEST_CASE("mistakes in schedules") {
   CHECK(schedule_error("{ schedule = \"steps\", values = [1, 2, 3], at = [6, 6] }") ==
         "d.toml:1:52: t.s.at must rise from element to element.");
   CHECK(schedule_error("{ from = 1 }") == "d.toml:1:5: t.s.schedule is missing.");
-}
-
-TEST_CASE("texts of commands are quoted for a shell") {
-  CHECK(for_shell("runs/mnist-1a2b_3.4") == "runs/mnist-1a2b_3.4");
-  CHECK(for_shell("β=0.1,2") == "β=0.1,2");
-  CHECK(for_shell("") == "''");
-  CHECK(for_shell("q'x $(touch owned)") == "'q'\\''x $(touch owned)'");
-  CHECK(for_shell("a\x1b]0;t\x07'\\") == "$'a\\033]0;t\\007\\'\\\\'");
-  CHECK(override_for_shell("objective.x", "\"2024\"") == "objective.x='\"2024\"'");
-  CHECK(override_for_shell("objective.type", "\"grae-approx\"") == "objective.type=grae-approx");
-  CHECK(override_for_shell("a.b", "\"true\"") == "a.b='\"true\"'");
-  CHECK(override_for_shell("a.b", "[16]") == "a.b='[16]'");
 }
 
 }  // namespace variform::config::test

@@ -50,10 +50,23 @@ inline void check_fault(const std::string& file, const std::string& component, c
     if (result.test == fault.test) CHECK_THAT(result.detail, testing::ContainsSubstring(fault.says));
 }
 
-/// The corrected twin: every test passes or does not apply.
-inline void check_twin(const std::string& file, const std::string& component) {
-  const Results results = check_component(file, component, "");
-  CAPTURE(component, text_of(results, false));
+/// What the tests before a first training find: the test of the fault, and no other.
+inline void check_quickly(const std::string& file, const std::string& component, const Fault& fault) {
+  RunOptions options;
+  options.components = {component};
+  options.settings[component]["fault"] = fault.fault;
+  options.quick = 60;
+  const Results results = run(faulty_plugin(file), options);
+  CAPTURE(component, fault.fault, text_of(results, false));
+  CHECK(found_in(results) == std::set<std::string>{fault.test + ": " + to_string(fault.outcome)});
+  for (const Result& result : results.results) CHECK(!result.blocked);
+}
+
+/// The corrected twin, or one with what is unusual and right: every test passes or does not apply.
+inline void check_twin(const std::string& file, const std::string& component,
+                       const std::string& unusual = "") {
+  const Results results = check_component(file, component, unusual);
+  CAPTURE(component, unusual, text_of(results, false));
   CHECK(found_in(results).empty());
   CHECK(results.count(Outcome::kPass) >= 10);
 }

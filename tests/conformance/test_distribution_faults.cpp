@@ -1,6 +1,7 @@
 // Broken families, priors and likelihoods: each is caught by the test that is named after what is wrong, and by no
 // other.
 
+#include "conformance/quick.h"
 #include "faults.h"
 
 namespace variform::conformance {
@@ -15,6 +16,56 @@ void check_all(const std::string& component, const std::vector<Fault>& faults) {
 TEST_CASE("Right distributions pass", "[conformance]") {
   for (const char* component : {"family:faulty", "prior:faulty", "likelihood:faulty"})
     check_twin(kFile, component);
+}
+
+TEST_CASE("What is unusual in a family, and right, passes everything") {
+  for (const char* unusual : {"jumping draws", "even latents"}) check_twin(kFile, "family:faulty", unusual);
+}
+
+TEST_CASE("A family with a part detached") {
+  for (const auto& [fault, says] :
+       {std::pair{"detached draws", "is the draw detached?"}, std::pair{"detached density", "log_prob"}}) {
+    const Results results = check_component(kFile, "family:faulty", fault);
+    CAPTURE(fault, text_of(results, false));
+    CHECK(found_in(results) == std::set<std::string>{"gradients: fail", "pathwise: fail"});
+    for (const Result& result : results.results)
+      if (result.test == "gradients") {
+        CHECK_THAT(result.detail, testing::ContainsSubstring("params"));
+        CHECK_THAT(result.detail, testing::ContainsSubstring(says));
+      }
+  }
+}
+
+TEST_CASE("Densities are looked at where draws tell something of them") {
+  for (const char* filter : {"normalised", "sample-density", "entropy"})
+    for (const auto& [fault, outcome] :
+         {std::pair{"even latents", Outcome::kPass}, std::pair{"many latents", Outcome::kSkipped}}) {
+      RunOptions options;
+      options.components = {"family:faulty"};
+      options.settings["family:faulty"]["fault"] = fault;
+      options.wanted = {{6}, 48};
+      options.filter = filter;
+      const Results results = run(faulty_plugin(kFile), options);
+      CAPTURE(filter, fault, text_of(results, true));
+      REQUIRE(results.results.size() == 1);
+      CHECK(results.results[0].outcome == outcome);
+    }
+}
+
+TEST_CASE("What is found before a first training") {
+  {  // Modes are put back, so that a switched one keeps nothing else from being looked at.
+    RunOptions options;
+    options.components = {"family:faulty"};
+    options.settings["family:faulty"]["fault"] = "switches gradients off";
+    options.quick = 60;
+    const Results results = run(faulty_plugin(kFile), options);
+    CAPTURE(text_of(results, false));
+    CHECK(found_in(results) == std::set<std::string>{"call-settings: fail", "gradients: fail"});
+  }
+  check_quickly(kFile, "family:faulty", {"sum of marginals", "marginals", ""});
+  check_quickly(kFile, "likelihood:faulty", {"hessian", "hessian", ""});
+  CHECK(is_decisive("hessian"));
+  for (const char* uncertain : {"call-settings", "dtypes", "evaluation"}) CHECK(!is_decisive(uncertain));
 }
 
 TEST_CASE("A family that does not even run", "[conformance]") {
@@ -47,9 +98,59 @@ TEST_CASE("A family that is no function of its inputs", "[conformance]") {
                                  {"rows", "rows", "log_prob of a datum changes"},
                                  {"state", "state", "differs"},
                                  {"gradient is NaN", "gradients-finite", "not finite"},
-                                 {"detached draws", "gradients", "params"},
-                                 {"detached density", "gradients", "params"},
                              });
+}
+
+TEST_CASE("A family that silently computes other numbers") {
+  check_all("family:faulty",
+            {
+                {"generator of its own", "repeats", "std::mt19937"},
+                {"seed of its own", "repeats", "the same draws whatever the seed"},
+                {"rand()", "determinism", "rand()"},
+                {"draws are floats", "rounding", "every value of rsample is a Float number"},
+                {"decides on the host", "host-reads", "rsample", Outcome::kWarning},
+                {"parameter without a name", "registered", "neither a registered parameter nor an input"},
+                {"switches gradients off", "call-settings", "posterior (the recording of gradients)"},
+                {"draws about the batch's mean", "rows", "rsample of an example has a gradient in 'params'"},
+            });
+}
+
+TEST_CASE("What is likely to be wrong stands beside the numbers") {
+  check_all("family:faulty", {
+                                 {"sign of the entropy", "entropy", "is the sign right?"},
+                                 {"entropy without its constant", "entropy", "½ log 2πe for each latent"},
+                                 {"entropy is a mean", "entropy", "a mean over latents instead of their sum"},
+                                 {"covariance", "moments", "is a variance taken for a deviation?"},
+                                 {"normalisation", "normalised", "is a normalising constant missing?"},
+                                 {"scale of draws", "sample-density", "1.2 times as wide"},
+                                 {"biased draws", "sample-density", "lie beside it"},
+                             });
+  check_all("prior:faulty", {
+                                {"sign of the cross-entropy", "cross-entropy", "is the sign right?"},
+                                {"half a cross-entropy", "cross-entropy", "half of what it should be"},
+                                {"normalisation", "normalised", "½ log 2π for each latent"},
+                            });
+  check_all("likelihood:faulty", {
+                                     {"mean over data", "normalised", "the mean over an example's values"},
+                                     {"mean over columns", "reduction", "3 times as much"},
+                                 });
+}
+
+TEST_CASE("A mean that ignores its parameters") {
+  const Results results = check_component(kFile, "likelihood:faulty", "mean ignores its parameters");
+  CAPTURE(text_of(results, false));
+  CHECK(found_in(results) == std::set<std::string>{"dependence: warning", "mean: fail"});
+}
+
+TEST_CASE("Sizes that are asked for are those that components are built with") {
+  RunOptions options;
+  options.components = {"family:faulty"};
+  options.settings["family:faulty"]["fault"] = "shape";
+  options.wanted = {{2, 5}, 7};
+  const Results results = run(faulty_plugin(kFile), options);
+  for (const Result& result : results.results)
+    if (result.test == "shapes")
+      CHECK_THAT(result.detail, testing::ContainsSubstring("(d = 7, data [2, 5])"));
 }
 
 TEST_CASE("A family with a wrong density or wrong draws", "[conformance]") {
@@ -73,6 +174,7 @@ TEST_CASE("A family whose closed forms are wrong", "[conformance]") {
                                  {"location", "moments", "location()"},
                                  {"finite moments", "moments", "finite_moments()"},
                                  {"entropy", "entropy", "mean of −log_prob"},
+                                 {"wrong with its own prior", "kl", "own prior faulty"},
                              });
 }
 

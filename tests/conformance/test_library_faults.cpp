@@ -91,11 +91,11 @@ TEST_CASE("What a library does when it is loaded") {
   check_at_load("print a lot", "quiet", "prints 3100000 bytes");
   check_at_load("print for ever", "loads", "signal 25", Outcome::kCrash, 30);
   check_at_load("sleep", "load-time", "to load", Outcome::kWarning);
-  check_at_load("dtype", "process-settings", "the default dtype");
+  check_at_load("dtype", "process-settings", "LibTorch's default dtype");
   check_at_load("draw", "process-settings", "the global random generator");
   check_at_load("threads", "process-settings", "the number of threads");
   check_at_load("locale", "process-settings", "the locale");
-  check_at_load("signal", "process-settings", "a signal handler");
+  check_at_load("signal", "process-settings", "what signal SIG");
 }
 
 TEST_CASE("An exception at load ends one process only") {
@@ -111,12 +111,11 @@ TEST_CASE("A library that closes every descriptor and waits is killed when its t
 }
 
 TEST_CASE("A library without standard output, or with a thread that never ends, can be tested") {
-  for (const char* what : {"close stdout", "thread"}) {
-    const AtLoad at_load(what);
-    const Results results = check_library("at-load.so");
-    CAPTURE(what, text_of(results, false));
-    CHECK(results.conforms());
-  }
+  check_at_load("close stdout", "process-settings", "standard output");
+  const AtLoad at_load("thread");
+  const Results results = check_library("at-load.so");
+  CAPTURE(text_of(results, false));
+  CHECK(results.conforms());
 }
 
 TEST_CASE("What a library starts ends with its test") {

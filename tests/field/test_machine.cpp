@@ -7,9 +7,9 @@
 #include <fstream>
 #include <thread>
 
+#include "base/file.h"
 #include "catch.h"
 #include "checkpoint/file.h"
-#include "config/file.h"
 #include "data/support.h"
 #include "train/process.h"
 
@@ -75,33 +75,45 @@ TEST_CASE("M1: no more threads than SLURM_CPUS_PER_TASK, than the processors tha
   CHECK(bound == 1);
 }
 
-TEST_CASE("M2: devices and FIFOs are written to, links are followed, only regular files are replaced") {
+TEST_CASE(
+    "M2: devices and FIFOs are written to, a user's links are followed, only regular files are replaced") {
   const TemporaryFolder folder;
-  config::write_text_file(folder / "plain", "first");
+  base::write_text_file(folder / "plain", "first");
   fs::create_symlink("plain", folder / "link");
   fs::create_symlink(folder / "link", folder / "link-of-link");
-  config::write_text_file(folder / "link-of-link", "second");
+  base::write_text_file(base::followed(folder / "link-of-link"), "second");
   CHECK(text_of(folder / "plain") == "second");
   CHECK(fs::is_symlink(folder / "link"));
   CHECK(fs::is_symlink(folder / "link-of-link"));
-  checkpoint::commit(bytes_of("third"), folder / "link");
+  checkpoint::commit(bytes_of("third"), base::followed(folder / "link"));
   CHECK(text_of(folder / "plain") == "third");
   CHECK(fs::is_symlink(folder / "link"));
+  CHECK_THROWS_WITH(checkpoint::commit(bytes_of("fourth"), folder / "link"),
+                    testing::ContainsSubstring("it is a link"));
+  CHECK(text_of(folder / "plain") == "third");
 
   REQUIRE(::mkfifo((folder / "fifo").c_str(), 0600) == 0);
   std::string received;
   std::thread reader([&] { received = text_of(folder / "fifo"); });
-  config::write_text_file(folder / "fifo", "through");
+  base::write_text_file(folder / "fifo", "through");
   reader.join();
   CHECK(received == "through");
   CHECK(fs::is_fifo(folder / "fifo"));
-  CHECK_THROWS_WITH(
-      checkpoint::commit(bytes_of("x"), folder / "fifo"),
-      testing::ContainsSubstring("is no regular file, and what is written in pieces needs one"));
+  reader = std::thread([&] { received = text_of(folder / "fifo"); });
+  const auto a = bytes_of("a"), b = bytes_of("b");
+  checkpoint::commit(
+      4, {{1, b}},
+      [&] {
+        return std::vector<checkpoint::Placed>{{0, a}};
+      },
+      folder / "fifo");
+  reader.join();
+  CHECK(received == std::string("ab\0\0", 4));
+  CHECK(fs::is_fifo(folder / "fifo"));
 
   const fs::path null = null_device(folder);
   if (null.empty()) VARIFORM_SKIP("only root may make a device");
-  config::write_text_file(null, "away");
+  base::write_text_file(null, "away");
   checkpoint::commit(bytes_of("away"), null);
   CHECK(fs::is_character_file(null));
 }
@@ -110,11 +122,11 @@ TEST_CASE("M2: a write that fails leaves nothing behind, and modes follow the um
   const TemporaryFolder folder;
   fs::create_directory(folder / "taken");
   std::ofstream(folder / "taken/file") << "x";
-  CHECK_THROWS_WITH(config::write_text_file(folder / "taken", "text"),
+  CHECK_THROWS_WITH(base::write_text_file(folder / "taken", "text"),
                     testing::ContainsSubstring("cannot write"));
   CHECK(std::distance(fs::directory_iterator(folder.path()), {}) == 1);
   const mode_t before = ::umask(0027);
-  config::write_text_file(folder / "shared", "text");
+  base::write_text_file(folder / "shared", "text");
   ::umask(before);
   CHECK(fs::status(folder / "shared").permissions() == fs::perms(0640));
 }

@@ -6,8 +6,8 @@
 
 #include <limits>
 
+#include "base/file.h"
 #include "catch.h"
-#include "config/file.h"
 #include "data/support.h"
 #include "evaluate/tally.h"
 #include "train/data_facts.h"
@@ -20,18 +20,18 @@ using data::testing::TemporaryFolder;
 
 TEST_CASE("E8: a place is tried and left as it was") {
   const TemporaryFolder folder;
-  config::write_text_file(folder / "there", "text");
-  config::require_writable(folder / "there");
-  config::require_writable(folder / "new");
-  config::require_writable(folder / "not/yet/there", {.makes_folders = true});
-  CHECK_THROWS_WITH(config::require_writable(folder / "not/there", {.option = "--dump"}),
+  base::write_text_file(folder / "there", "text");
+  base::require_writable(folder / "there");
+  base::require_writable(folder / "new");
+  base::require_writable(folder / "not/yet/there", {.makes_folders = true});
+  CHECK_THROWS_WITH(base::require_writable(folder / "not/there", {.option = "--dump"}),
                     testing::ContainsSubstring("No such file or directory; create the folder \"") &&
                         testing::ContainsSubstring("or name another place with --dump"));
-  CHECK_THROWS_WITH(config::require_writable(folder / "there/below", {.makes_folders = true}),
+  CHECK_THROWS_WITH(base::require_writable(folder / "there/below", {.makes_folders = true}),
                     testing::ContainsSubstring("Not a directory; name another place with --out"));
-  CHECK_THROWS_WITH(config::require_writable(folder.path()), testing::ContainsSubstring("Is a directory"));
+  CHECK_THROWS_WITH(base::require_writable(folder.path()), testing::ContainsSubstring("Is a directory"));
   CHECK_THROWS_WITH(
-      config::require_writable(folder / "new", {.bytes = std::numeric_limits<std::uint64_t>::max()}),
+      base::require_writable(folder / "new", {.bytes = std::numeric_limits<std::uint64_t>::max()}),
       testing::ContainsSubstring("No space left on device; free some space"));
   CHECK(std::distance(fs::directory_iterator(folder.path()), {}) == 1);
 }

@@ -12,8 +12,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <set>
 
 #include "files.h"
+#include "plugins/library.h"
 #include "support/fake_build.h"
 
 namespace variform::plugins {
@@ -41,6 +43,22 @@ std::string error_of(const std::function<void()>& call) {
   }
   FAIL("expected an Error");
   return {};
+}
+
+TEST_CASE("the libraries that a loaded plugin needs, directly or not") {
+  const Registry registry(only({built("good.so")}));
+  REQUIRE(registry.find(Kind::kEncoder, "steady").size() == 1);  // loads it
+  const auto has = [](const std::set<std::filesystem::path>& libraries, const std::string& begin) {
+    return std::any_of(libraries.begin(), libraries.end(), [&](const std::filesystem::path& library) {
+      return library.filename().string().starts_with(begin) && std::filesystem::exists(library);
+    });
+  };
+  const auto libraries = libraries_of(built("good.so"));
+  CHECK(has(libraries, "libvariform-sdk.so"));
+  CHECK(has(libraries, "libc10.so"));
+  CHECK(has(libraries, "libc.so"));  // needed by all others
+  CHECK_FALSE(libraries.contains(built("good.so")));
+  CHECK(libraries_of("/nowhere/at/all.so").empty());
 }
 
 TEST_CASE("a plugin is found by its manifest and loaded when it is needed") {
@@ -295,7 +313,7 @@ TEST_CASE("the search order, and never the current directory") {
                 (place.note.empty() ? "" : " !") + "\n";
     return result;
   };
-  CHECK(text(search_for({"/f/a.so"}, {"/c", "relative"}, around)) ==
+  CHECK(text(search_for({"/f/a.so"}, {ConfigPath{"/c"}, ConfigPath{"relative"}}, around)) ==
         "--plugin /f/a.so\n[plugins].paths /c\n[plugins].paths relative !\nVARIFORM_PLUGIN_PATH /e1\n"
         "VARIFORM_PLUGIN_PATH e2 !\nVARIFORM_PLUGIN_PATH /e3/x.so\nVARIFORM_PLUGIN_PATH . !\nuser "
         "/data/variform/plugins\n"
@@ -324,6 +342,42 @@ TEST_CASE("the search order, and never the current directory") {
         std::vector<std::string>{"VARIFORM_PLUGIN_PATH good.so: ignored: not an absolute path.",
                                  "VARIFORM_PLUGIN_PATH .: ignored: not an absolute path."});
   CHECK(named.records().size() == 1);  // --plugin is what somebody just typed
+}
+
+TEST_CASE("whose file it is decides whether it is trusted") {
+  Surroundings around;
+  around.executable = "/opt/v/bin/variform";
+  for (const Place& place : search_for({"/opt/v/bin/plugins"}, {}, around).places)
+    CHECK(place.is_own == (place.origin == Origin::kInstallation || place.origin == Origin::kBuildTree));
+  around.plugins = "/elsewhere";
+  CHECK_FALSE(search_for({}, {}, around).places.back().is_own);
+
+  namespace fs = std::filesystem;
+  const Folder folder;
+  const fs::path run = folder / "run", inside = run / "p" / "good.so", outside = folder / "good.so";
+  fs::create_directories(run / "p");
+  fs::copy_file(built("good.so"), inside);
+  fs::copy_file(built("good.so"), outside);
+  fs::create_symlink(folder.path(), run / "link");
+  fs::create_symlink(inside, folder / "back.so");
+  const auto refused = [&](const fs::path& named, bool is_relative = false) {
+    const Registry registry(search_for({}, {ConfigPath{named.string(), run, is_relative}}, around));
+    REQUIRE(registry.records().size() == 1);
+    return registry.records().front()->status == Status::kRefused;
+  };
+  CHECK(refused(inside));
+  CHECK(refused(run / "p"));
+  CHECK(refused(run / "link" / "good.so"));
+  CHECK(refused(folder / "back.so"));
+  CHECK(refused(outside, true));
+  CHECK_FALSE(refused(outside));
+  // Whoever names it oneself has decided.
+  const Registry named(search_for({inside.string()}, {ConfigPath{inside.string(), run}}, around));
+  CHECK(named.records().front()->status == Status::kAvailable);
+  around.plugin_path = inside.string();
+  const Registry also(search_for({}, {ConfigPath{inside.string(), run}}, around));
+  REQUIRE(also.records().size() == 2);
+  CHECK(also.records().back()->status == Status::kAvailable);
 }
 
 TEST_CASE("a descriptor can be built into the program") {

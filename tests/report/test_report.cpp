@@ -1,5 +1,7 @@
 // Pictures read back pixel by pixel, and tables as texts.
 
+#include <sys/stat.h>
+
 #include "report/figure.h"
 #include "report/png_grid.h"
 #include "report/run_data.h"
@@ -89,12 +91,22 @@ TEST_CASE("pictures that cannot be made or written are refused with the reason")
                     ContainsSubstring("the picture /proc/none/a.png could not be written: "));
   std::ofstream(folder / "text.png") << "no picture";
   CHECK_THROWS_WITH(read_png(folder / "text.png"), ContainsSubstring("could not be read"));
+  write_png(folder / "bomb.png", ramp(2, 3, 1, 0));
+  CHECK(sides_of_png(folder / "bomb.png") == std::pair{2, 3});
+  std::fstream(folder / "bomb.png", std::ios::in | std::ios::out | std::ios::binary).seekp(16)
+      << std::string("\0\0\xff\xff\0\0\xff\xff", 8);
+  for (const auto& read : {+[](const std::filesystem::path& path) { sides_of_png(path); },
+                           +[](const std::filesystem::path& path) { read_png(path); }})
+    CHECK_THROWS_WITH(read(folder / "bomb.png"),
+                      ContainsSubstring("expected 100000000 pixels at most, found 65535×65535"));
+  REQUIRE(::mkfifo((folder / "fifo.png").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(sides_of_png(folder / "fifo.png"), ContainsSubstring("found what is no regular file"));
   // What was there stays when the new one cannot be put in its place.
   std::filesystem::create_directories(folder / "taken.png");
   CHECK_THROWS_AS(write_png(folder / "taken.png", ramp(2, 2, 1, 0)), Error);
   int files = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path())) ++files;
-  CHECK(files == 2);
+  CHECK(files == 4);
 }
 
 TEST_CASE("a table is aligned by characters, and the same as Markdown") {
@@ -314,10 +326,10 @@ TEST_CASE("texts of ticks have lines, and leave out what has no room") {
   figure.panels[0].x_ticks = {{1, "a rather long name of something that stands there"}, {2, "b \"c\""}};
   const std::string words = script_of(figure, "f");
   CHECK_THAT(words,
-             ContainsSubstring("name of\\nsomething that stands there\" 1, \"b \\\"c\\\"\" 2) font ',11'"));
+             ContainsSubstring("name of'.\"\\n\".'something that stands there' 1, 'b \"c\"' 2) font ',11'"));
   figure.panels[0].log_x = true;
   figure.panels[0].x_ticks = {{0.1, "0.1"}, {0.4, "0.4"}, {0.98, "0.98"}, {1, "1"}};
-  CHECK_THAT(script_of(figure, "f"), ContainsSubstring("(\"0.1\" 0.1, \"0.4\" 0.4, \"\" 0.98, \"1\" 1)"));
+  CHECK_THAT(script_of(figure, "f"), ContainsSubstring("('0.1' 0.1, '0.4' 0.4, '' 0.98, '1' 1)"));
 }
 
 // How often a text occurs.

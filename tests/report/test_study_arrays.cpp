@@ -237,6 +237,14 @@ TEST_CASE("pictures of runs stand side by side, pixel by pixel, with copies besi
       ContainsSubstring("a picture is of one run, and here are runs with objective.beta = 0.5 and 2"));
   CHECK_THROWS_WITH(figure_of(study.read(), figure("kind = \"images\"\npicture = \"traversals\"")),
                     "the figure f: nothing to show: no run of the study has a picture traversals.");
+
+  const auto picture = study.folder() / "runs/run-1/a.png";
+  std::filesystem::rename(picture, study.folder() / "secret.png");
+  std::filesystem::create_symlink(study.folder() / "secret.png", picture);
+  CHECK_THROWS_WITH(
+      figure_of(study.read(),
+                figure("kind = \"images\"\npicture = \"samples\"\ncolumns = \"objective.beta\"")),
+      ContainsSubstring("the figure f: ") && ContainsSubstring("runs/run-1/a.png leads out of "));
 }
 
 TEST_CASE("under a figure stands what its runs have in common") {

@@ -199,7 +199,8 @@ TEST_CASE("results of other data under one name are warned of") {
     study.add({{"seed", seed}}, {{"values", values_of({{"kl", 1}})}}, "data.dataset = \"mnist\"");
   const auto fingerprint = [&](const char* run, const char* text) {
     std::ofstream(study.folder() / ("runs/" + std::string(run) + "/environment.json"))
-        << json{{"data_fingerprint", text}, {"plugins", json::array({{{"id", "p"}, {"sha256", text}}})}};
+        << json{{"data_fingerprint", text},
+                {"plugins", json::array({{{"id", "p"}, {"version", "1"}, {"sha256", text}}})}};
   };
   fingerprint("run-1", "0a1b");
   fingerprint("run-2", "0a1b");

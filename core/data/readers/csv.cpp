@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/quote.h"
 #include "data/readers/source.h"
 
 namespace variform::data {
@@ -318,7 +319,7 @@ class CsvReading {
     for (std::size_t i = 0; i < width_; ++i) {
       const std::size_t at = is_short ? i - 1 : i;
       columns_[i].name = names.empty()       ? std::to_string(i + 1)
-                         : at < names.size() ? std::string(names[at])
+                         : at < names.size() ? base::csv_text(names[at])
                                              : "";
     }
     const bool has_index = is_short || (!names.empty() && names.front().empty() && width_ > 1);
@@ -393,7 +394,7 @@ class CsvReading {
     }
     const auto known = column.classes.find(cell);
     if (known != column.classes.end()) return known->second;
-    return column.classes.emplace(std::string(cell), static_cast<double>(column.classes.size()))
+    return column.classes.emplace(base::csv_text(cell), static_cast<double>(column.classes.size()))
         .first->second;
   }
 
@@ -452,7 +453,8 @@ class CsvReading {
     table_.values = {
         Element::kFloat64, {static_cast<std::int64_t>(rows_), static_cast<std::int64_t>(used.size())}, {}};
     table_.values.bytes.resize(values_.size() * sizeof(double));
-    std::memcpy(table_.values.bytes.data(), values_.data(), table_.values.bytes.size());
+    if (!values_.empty())
+      std::memcpy(table_.values.bytes.data(), values_.data(), table_.values.bytes.size());
   }
 
   static constexpr std::size_t kCheckedAtOnce = 1u << 20;

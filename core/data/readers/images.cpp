@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/interrupt.h"
+#include "base/retry.h"
 
 namespace variform::data {
 namespace {
@@ -23,7 +24,7 @@ struct CloseImage {
 };
 
 void read_whole(const fs::path& path, std::vector<std::uint8_t>& bytes) {
-  const std::unique_ptr<std::FILE, CloseImage> file(std::fopen(path.c_str(), "rb"));
+  const std::unique_ptr<std::FILE, CloseImage> file(base::open_stream(path.c_str(), "rb"));
   if (!file) throw ReadError(shown(path) + ": cannot be opened: " + std::strerror(errno) + ".");
   std::error_code error;
   const std::uintmax_t size = fs::file_size(path, error);
@@ -32,7 +33,7 @@ void read_whole(const fs::path& path, std::vector<std::uint8_t>& bytes) {
     throw ReadError(shown(path) + ": expected an image of at most 1 GiB, found " + std::to_string(size) +
                     " bytes.");
   bytes.resize(size);
-  bytes.resize(std::fread(bytes.data(), 1, bytes.size(), file.get()));
+  bytes.resize(base::read_stream(bytes.data(), bytes.size(), file.get()));
   if (std::ferror(file.get()) != 0)
     throw ReadError(shown(path) + ": cannot be read to its end: " + std::strerror(errno) + ".");
 }

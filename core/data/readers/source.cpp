@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/interrupt.h"
+#include "base/retry.h"
 #include "data/readers/array.h"
 #include "data/readers/inflater.h"
 #include "data/readers/unpackers.h"
@@ -26,7 +27,7 @@ class FileSource final : public ByteSource {
     if (fs::is_directory(path, error)) throw ReadError(name_ + ": expected a file, found a folder.");
     size_ = bound_ = fs::file_size(path, error);
     if (error) throw ReadError(name_ + ": cannot be read: " + error.message() + ".");
-    file_.reset(std::fopen(path.c_str(), "rb"));
+    file_.reset(base::open_stream(path.c_str(), "rb"));
     if (!file_) throw ReadError(name_ + ": cannot be opened: " + std::strerror(errno) + ".");
     std::uint8_t magic[6] = {};
     const std::string_view begin(reinterpret_cast<const char*>(magic), plain(magic, sizeof(magic)));
@@ -51,7 +52,7 @@ class FileSource final : public ByteSource {
  private:
   std::size_t plain(void* to, std::size_t n) {
     base::stop_if_interrupted();
-    const std::size_t got = std::fread(to, 1, n, file_.get());
+    const std::size_t got = base::read_stream(to, n, file_.get());
     if (got < n && std::ferror(file_.get()) != 0)
       throw ReadError(name_ + ": cannot be read to its end: " + std::strerror(errno) + ".");
     return got;

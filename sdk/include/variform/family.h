@@ -42,6 +42,18 @@ class VARIFORM_API Posterior {
   virtual std::optional<Covariance> covariance() const { return {}; }
 };
 
+/// The posterior that a family made, behind what Model::posterior puts around it to check shapes and to name the family in
+/// errors; `posterior` itself when there is nothing around it. Lives as long as `posterior`.
+VARIFORM_API const Posterior& innermost(const Posterior& posterior);
+
+/// A family's own posterior as its class, for what an objective or a prior of the same plugin asks of it beside the
+/// interface: `const auto* mine = variform::unwrap<MyPosterior>(*posterior)`; nullptr when it is of another class. Prefer the
+/// functions of Posterior where they do: they are checked.
+template <class P>
+const P* unwrap(const Posterior& posterior) {
+  return dynamic_cast<const P*>(&innermost(posterior));
+}
+
 /// Makes posteriors from the encoder's output.
 class VARIFORM_API VariationalFamily : public Component {
  public:

@@ -1,6 +1,6 @@
 // A decoder and a family that compute right and behave badly, in the way that VARIFORM_TEST_MANNERS says: "SLOT WAY"
-// with a way out of draw, print, read, gradients, memory, detach; "both draw"; or "load print": while the file is
-// loaded.
+// with a way out of draw, print, read, gradients, memory, detach, spin; "both draw"; "load print": while the file is
+// loaded; or "family remove": its constructor removes VARIFORM_TEST_FILE.
 
 #include <variform/gaussian_posterior.h>
 #include <variform/plugin.h>
@@ -35,6 +35,7 @@ Tensor with_manners(const std::string& slot, const Tensor& right) {
   if (asked(slot + " read")) return right.abs().max().item<double>() > 1e9 ? -right : right;
   if (asked(slot + " gradients")) at::GradMode::set_enabled(false);
   if (asked(slot + " memory")) return right * (1 + 1e-3 * calls);
+  while (asked(slot + " spin")) ++calls;
   if (asked(slot + " detach")) return right.detach();
   return right;
 }
@@ -76,7 +77,10 @@ class RudePosterior final : public variform::Posterior {
 
 class RudeFamily final : public variform::VariationalFamily {
  public:
-  explicit RudeFamily(const variform::Build&) {}
+  explicit RudeFamily(const variform::Build&) {
+    const char* file = std::getenv("VARIFORM_TEST_FILE");
+    if (file && asked("family remove")) std::remove(file);
+  }
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
     return std::make_unique<RudePosterior>(params);

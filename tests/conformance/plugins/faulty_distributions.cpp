@@ -4,11 +4,14 @@
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <numbers>
+#include <random>
 #include <stdexcept>
 
 namespace {
@@ -37,8 +40,10 @@ Tensor normal(at::IntArrayRef shape, const Tensor& like, variform::Generator& rn
 // q(z|x) = ∏ N(m_i, s_i²).
 class Faulty final : public variform::Posterior {
  public:
-  Faulty(const Fault& fault, Tensor mean, const Tensor& log_variance)
-      : fault_(fault), mean_(std::move(mean)), deviation_((0.5 * log_variance).exp()) {}
+  Faulty(const Fault& fault, Tensor mean, const Tensor& log_variance, std::mt19937* own)
+      : fault_(fault), mean_(std::move(mean)), deviation_((0.5 * log_variance).exp()), own_(own) {}
+
+  bool is_wrong_with_own_prior() const { return fault_.is("wrong with its own prior"); }
 
   Tensor location() const override {
     if (fault_.is("location")) return mean_ + 0.2 * deviation_;
@@ -55,7 +60,20 @@ class Faulty final : public variform::Posterior {
     if (fault_.is("biased draws")) noise = noise + 0.2;
     if (fault_.is("scale of draws")) noise = 1.2 * noise;
     if (fault_.is("shared noise")) noise = noise.narrow(1, 0, 1).expand({K, B, d});
+    if (fault_.is("generator of its own")) noise = noise_of(*own_, noise);
+    if (fault_.is("seed of its own")) {
+      std::mt19937 generator(42);
+      noise = noise_of(generator, noise);
+    }
+    if (fault_.is("rand()")) noise = noise + 1e-3 * std::rand() / RAND_MAX;
+    if (fault_.is("decides on the host") && mean_.abs().max().item<double>() > 1e6) noise = 0 * noise;
+    if (fault_.is("draws are floats"))
+      return {(mean_ + deviation_ * noise).to(at::kFloat).to(mean_.scalar_type()), {}};
+    if (fault_.is("draws about the batch's mean")) return {mean_.mean(0) + deviation_ * noise, {}};
     if (fault_.is("discontinuous draws")) noise = turned(noise);
+    // Right in the mean, as implicit reparameterisation is: the sign of the noise jumps with the mean, and the gradient
+    // is that of a draw whose sign stays.
+    if (fault_.is("jumping draws")) noise = noise * (1e12 * mean_.detach()).sin().sign();
     const Tensor mean = fault_.is("detached draws") ? mean_.detach() : mean_;
     return {mean + deviation_ * noise, noise};
   }
@@ -84,6 +102,9 @@ class Faulty final : public variform::Posterior {
   std::optional<Tensor> entropy() const override {
     const Tensor value = (deviation_.log() + 0.5 * (1 + kLogTwoPi)).sum(-1);
     if (fault_.is("entropy")) return value + 0.1;
+    if (fault_.is("sign of the entropy")) return -value;
+    if (fault_.is("entropy without its constant")) return deviation_.log().sum(-1);
+    if (fault_.is("entropy is a mean")) return value / static_cast<double>(mean_.size(1));
     if (fault_.is("NaN")) return value + (-deviation_).log().sum(-1);
     if (fault_.is("undefined tensor")) return Tensor();
     static int calls = 0;
@@ -107,6 +128,12 @@ class Faulty final : public variform::Posterior {
     const Tensor wheel = 0.25 + (u - 0.25 + mean_).remainder(0.5);
     return at::special_ndtri(at::where((u - 0.5).abs() < 0.25, wheel, u));
   }
+  static Tensor noise_of(std::mt19937& generator, const Tensor& like) {
+    std::normal_distribution<double> normal_number;
+    const Tensor noise = at::empty(like.sizes(), at::TensorOptions().dtype(at::kDouble));
+    for (int64_t i = 0; i < noise.numel(); ++i) noise.data_ptr<double>()[i] = normal_number(generator);
+    return noise.to(like.options());
+  }
   void misbehave() const {
     if (fault_.is("throws an int")) throw 7;
     if (fault_.is("throws")) throw std::runtime_error("there is no such table");
@@ -115,21 +142,26 @@ class Faulty final : public variform::Posterior {
 
   Fault fault_;
   Tensor mean_, deviation_;  // [B, d]
+  std::mt19937* own_;
 };
 
 class FaultyFamily final : public variform::VariationalFamily {
  public:
   explicit FaultyFamily(const variform::Build& build) : fault_(build) {
+    TORCH_CHECK(!fault_.is("even latents") || build.latent % 2 == 0, "latents come in pairs");
+    TORCH_CHECK(!fault_.is("many latents") || build.latent == 48, "there are 48 latents");
     variform::Generator rng = build.rng;
     offset_ = at::randn({build.latent}, rng, build.options) * (fault_.is("state") ? 1 : 0);
+    if (fault_.is("parameter without a name")) offset_.requires_grad_(true);
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
     if (fault_.is("changes its input")) params.detach().mul_(1.01);
+    if (fault_.is("switches gradients off")) at::GradMode::set_enabled(false);
     const int64_t count = params.size(1);
     const auto halves =
         (fault_.is("strides") ? params.as_strided(params.sizes(), {count, 1}) : params).chunk(2, 1);
-    return std::make_unique<Faulty>(fault_, halves[0] + offset_, halves[1]);
+    return std::make_unique<Faulty>(fault_, halves[0] + offset_, halves[1], &own_);
   }
   variform::Support support() const override {
     return fault_.is("support") ? variform::Support{-1, 1} : variform::Support{};
@@ -139,6 +171,7 @@ class FaultyFamily final : public variform::VariationalFamily {
  private:
   Fault fault_;
   Tensor offset_;
+  std::mt19937 own_{7};
 };
 
 /// N(m, 0.8² I) with a trained mean.
@@ -170,7 +203,12 @@ class FaultyPrior final : public variform::Prior {
     if (!covariance) return {};
     const Tensor from = fault_.is("cross-entropy") ? q.location() : q.location() - mean_;
     const Tensor second = covariance->variances() + from.square();
-    return 0.5 * (second / (kDeviation * kDeviation) + kLogTwoPi + 2 * std::log(kDeviation)).sum(-1);
+    const Tensor right =
+        0.5 * (second / (kDeviation * kDeviation) + kLogTwoPi + 2 * std::log(kDeviation)).sum(-1);
+    if (fault_.is("half a cross-entropy")) return 0.5 * right;
+    const auto* own = variform::unwrap<Faulty>(q);
+    if (own && own->is_wrong_with_own_prior()) return right + 0.3;
+    return fault_.is("sign of the cross-entropy") ? -right : right;
   }
   std::optional<variform::Gaussian> gaussian() override {
     const double deviation = fault_.is("gaussian") ? 1 : kDeviation;
@@ -202,6 +240,7 @@ class FaultyLikelihood final : public variform::Likelihood {
     const double constant = fault_.is("normalisation") ? 0 : kLogTwoPi;
     Tensor each = 0.5 * ((x - mean).square() * (-part(g, 1)).exp() + part(g, 1) + constant);
     if (fault_.is("domain")) each = each + at::where(x.abs() > 50, INFINITY, 0.0).to(x.options());
+    if (fault_.is("mean over columns") && sides_ == 3) return each.mean(-1).flatten(-2).sum(-1);
     const Tensor flat = each.flatten(-sides_);
     return fault_.is("mean over data") ? flat.mean(-1) : flat.sum(-1);
   }
@@ -222,7 +261,10 @@ class FaultyLikelihood final : public variform::Likelihood {
     if (!fault_.is("asymmetric")) cross = cross + product(b, both, a);
     return product(a, precision, a) + cross + product(b, second, b);
   }
-  Tensor mean(const Tensor& g) override { return fault_.is("mean") ? part(g, 0) + 0.1 : part(g, 0) + 0; }
+  Tensor mean(const Tensor& g) override {
+    if (fault_.is("mean ignores its parameters")) return at::full_like(part(g, 0), 0.1);
+    return fault_.is("mean") ? part(g, 0) + 0.1 : part(g, 0) + 0;
+  }
   Tensor sample(const Tensor& g, variform::Generator& rng) override {
     const Tensor location = part(g, 0);
     Tensor noise = normal(location.sizes(), location, rng);

@@ -47,6 +47,13 @@ Tensor weight(const variform::Build& build, int64_t rows, int64_t columns) {
   return at::randn({rows, columns}, rng, build.options) / std::sqrt(static_cast<double>(rows));
 }
 
+// What has a state that moves in training, as running statistics and power iterations do, is right; it is no fault.
+bool has_moving_state(const Fault& fault) { return fault.is("moving state"); }
+Tensor moved(Tensor steps, bool training, const Tensor& value) {
+  if (training) steps.add_(1);
+  return value * (1 - 0.5 * (-steps).exp());
+}
+
 /// tanh(xA + a)B.
 class FaultyEncoder final : public variform::Encoder {
  public:
@@ -65,11 +72,16 @@ class FaultyEncoder final : public variform::Encoder {
     if (fault_.is("single precision")) b_ = b_.to(at::kFloat);
     register_parameter("b", b_);
     if (fault_.is("unused parameter")) register_parameter("unused", weight(build, 2, 2));
+    if (has_moving_state(fault_)) steps_ = register_buffer("steps", at::zeros({}, build.options));
+    if (fault_.is("power iteration"))
+      direction_ = register_buffer("direction", at::ones({outputs_}, build.options));
   }
   ~FaultyEncoder() override { *alive_ = false; }
 
   Tensor encode(const Tensor& x) override {
     fault_.in_call();
+    if (has_moving_state(fault_)) return moved(steps_, is_training(), right(x));
+    if (fault_.is("power iteration")) return right(x) / norm_of_weights();
     if (fault_.is("wrong shape")) return right(x).unsqueeze(1);
     if (fault_.is("wrong dtype")) return right(x).to(at::kFloat);
     if (fault_.is("not finite")) return right(x) / (right(x) - right(x)).exp().sub(1);
@@ -78,6 +90,8 @@ class FaultyEncoder final : public variform::Encoder {
     if (fault_.is("global generator")) return right(x) + 0.1 * at::randn_like(right(x));
     if (fault_.is("not contiguous")) return right(by_address(x));
     if (fault_.is("gradient not finite")) return right(x) + (b_ - b_).sum().sqrt();
+    if (fault_.is("half inside")) return right(x.to(at::kHalf).to(x.scalar_type()));
+    if (fault_.is("counts calls")) return right(x) * (1 + 1e-3 * calls_++);
     if (fault_.is("loses digits")) return (right(x) + 1e5) - 1e5;
     if (fault_.is("draws in evaluation")) return right(x) * at::rand(right(x).sizes(), rng_, x.options());
     if (fault_.is("needs recording")) return with_inner_gradient(x);
@@ -91,6 +105,15 @@ class FaultyEncoder final : public variform::Encoder {
   Tensor right(const Tensor& x) const {
     const Tensor hidden = (x.flatten(1).mm(a_) + a0_).tanh();
     return hidden.mm(fault_.is("detached parameter") ? b_.detach() : b_.to(hidden.scalar_type()));
+  }
+  // The largest singular value of b, about: as spectral normalisation has it, one step of a power iteration a call.
+  Tensor norm_of_weights() {
+    const Tensor b = b_.detach();
+    if (is_training()) {
+      const Tensor next = b.t().mv(b.mv(direction_));
+      direction_.copy_(next / next.norm());
+    }
+    return b_.mv(direction_.clone()).norm();
   }
   // A gradient inside of encode, which is not to be had in evaluation.
   Tensor with_inner_gradient(const Tensor& x) const {
@@ -125,9 +148,10 @@ class FaultyEncoder final : public variform::Encoder {
 
   Fault fault_;
   int64_t outputs_;
-  Tensor a_, a0_, b_;
+  Tensor a_, a0_, b_, steps_, direction_;
   variform::Generator rng_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  int calls_ = 0;
 };
 
 // tanh whose derivative cannot be differentiated again.
@@ -158,10 +182,13 @@ class FaultyDecoder final : public variform::Decoder {
         b0_(register_parameter("b0", weight(build, 1, outputs(build) * build.data_size()))) {
     shape_[0] *= outputs(build);
     shape_.insert(shape_.begin(), -1);
+    if (has_moving_state(fault_)) steps_ = register_buffer("steps", at::zeros({}, build.options));
   }
 
   Tensor decode(const Tensor& z) override {
     fault_.in_call();
+    if (has_moving_state(fault_))
+      return moved(steps_, is_training(), (hidden(z).mm(b_) + b0_).reshape(shape_));
     if (fault_.is("wrong shape")) return (hidden(z).mm(b_) + b0_).reshape(shape_).unsqueeze(0);
     return (hidden(z).mm(b_) + b0_).reshape(shape_);
   }
@@ -178,18 +205,29 @@ class FaultyDecoder final : public variform::Decoder {
     shape.insert(shape.begin(), v.size(0));
     shape[1] = v.size(1);
     const Tensor constant = fault_.is("wrong g") ? b0_.abs() : b0_;
-    return {(h.mm(b_) + constant).reshape(shape_), jv.reshape(shape)};
+    const Tensor g = (h.mm(b_) + constant).reshape(shape_);
+    if (!has_moving_state(fault_)) return {g, jv.reshape(shape)};
+    const Tensor factor = moved(steps_, is_training(), at::ones({}, g.options()));
+    return {factor * g, factor * jv.reshape(shape)};
   }
 
-  bool samplewise() const override { return !fault_.is("needlessly not samplewise"); }
+  bool samplewise() const override {
+    return !fault_.is("needlessly not samplewise") && !has_batch_statistics();
+  }
   bool piecewise_linear() const override { return fault_.is("claims to be piecewise linear"); }
 
  private:
   int64_t outputs(const variform::Build& build) const {
     return fault_.is("fixed outputs") ? 1 : build.outputs;
   }
+  // As batch normalisation, which is right in a decoder that says so.
+  bool has_batch_statistics() const { return fault_.is("batch statistics") && is_training(); }
   Tensor hidden(const Tensor& z) const {
     Tensor h = z.mm(a_) + a0_;
+    if (has_batch_statistics()) {
+      if (z.size(0) == 1) throw std::runtime_error("Expected more than 1 value per channel when training");
+      h = h - 0.5 * h.mean(0, true);
+    }
     if (fault_.is("fused layer norm")) h = at::layer_norm(h, {7});
     if (fault_.is("rows interact")) h = h - 0.5 * h.mean(0, true);
     if (fault_.is("once differentiable")) return OnceDifferentiable::apply(h);
@@ -205,7 +243,7 @@ class FaultyDecoder final : public variform::Decoder {
 
   Fault fault_;
   variform::Shape shape_;
-  Tensor a_, a0_, b_, b0_;
+  Tensor a_, a0_, b_, b0_, steps_;
 };
 
 /// nll + β KL, one draw.
@@ -215,14 +253,29 @@ class FaultyObjective final : public variform::Objective {
       : fault_(build),
         beta_(fault_.is("reads its schedule once") ? at::full({}, build.number("beta"), at::kDouble)
                                                    : build.schedule("beta")),
-        final_beta_(build.final_value("beta")) {}
+        final_beta_(build.final_value("beta")) {
+    if (has_moving_state(fault_)) steps_ = register_buffer("steps", at::zeros({}, build.options));
+    if (trains_itself()) own_ = register_parameter("own", at::ones({}, build.options));
+  }
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
     fault_.in_call();
     const auto posterior = model.posterior(batch.x);
-    const variform::Draw draw = posterior->rsample(1, model.rng);
+    if (fault_.is("refuses one datum") && batch.x.size(0) == 1)
+      throw variform::Error("it compares the data of a batch, and there is one");
+    variform::Generator rng = model.rng;
+    if (fault_.is("generator of its own")) {
+      rng = model.rng.clone();
+      rng.set_current_seed(7);
+    }
+    const variform::Draw draw = posterior->rsample(1, rng);
     const Tensor nll = model.nll(batch.x, model.decode(draw.z)).mean(0), kl = model.kl(*posterior, draw);
     variform::Terms terms{nll + beta_ * kl, {{"nll", nll}, {"kl", kl}}};
+    if (fault_.is("takes the KL away")) terms.loss = nll - beta_ * kl;
+    if (fault_.is("surrogate")) terms.loss = terms.loss + kl - kl.detach();
+    if (fault_.is("trains itself alone")) terms.loss = nll.detach() + beta_ * kl;
+    if (trains_itself()) terms.loss = terms.loss + own_.square();
+    if (has_moving_state(fault_)) terms.loss = moved(steps_, is_training(), terms.loss);
     disturb(model, batch, draw.z, terms);
     return terms;
   }
@@ -233,6 +286,7 @@ class FaultyObjective final : public variform::Objective {
   bool uses_tangents() const override { return fault_.is("needless tangents"); }
 
  private:
+  bool trains_itself() const { return fault_.is("parameter of its own") || fault_.is("trains itself alone"); }
   void disturb(variform::Model& model, const variform::Batch& batch, const Tensor& z,
                variform::Terms& terms) const {
     Tensor& loss = terms.loss;
@@ -240,6 +294,10 @@ class FaultyObjective final : public variform::Objective {
     if (fault_.is("loss of the batch")) loss = loss.mean().expand_as(loss);
     if (fault_.is("part not finite")) terms.parts[1].second = terms.parts[1].second * NAN;
     if (fault_.is("parts of one name")) terms.parts[1].first = "nll";
+    if (fault_.is("sign of the KL")) terms.parts[1].second = -terms.parts[1].second;
+    if (fault_.is("KL is a mean over latents"))
+      terms.parts[1].second = terms.parts[1].second / static_cast<double>(model.latent);
+    if (fault_.is("reads its loss") && loss.sum().item<double>() > 1e9) loss = 2 * loss;
     if (fault_.is("part named step")) terms.parts[1].first = "step";
     if (fault_.is("needs labels")) loss = loss + batch.labels.to(loss.scalar_type());
     if (fault_.is("global generator")) loss = loss + at::randn({}, loss.options());
@@ -255,6 +313,7 @@ class FaultyObjective final : public variform::Objective {
   Fault fault_;
   Tensor beta_;
   double final_beta_;
+  Tensor own_, steps_;
 };
 
 constexpr variform::Parameter kFault =

@@ -14,6 +14,10 @@ namespace variform {
 inline namespace v1 {
 namespace nn {
 
+/// What the default of Layer::push is called, with the layer's class behind it, where LibTorch's profiler or another
+/// observer of its user scopes looks.
+inline constexpr const char* kPushFallback = "variform::nn::Layer::push by double backward: ";
+
 /// A differentiable map of a batch of rows. State is named tensors, named as in the PyTorch counterpart.
 /// Everything here is plain differentiable operations: no .item(), no host decisions on data, no global
 /// generator.
@@ -27,8 +31,9 @@ class VARIFORM_API Layer : public torch::nn::Module {
   /// T tangents beside one primal pass: x [N, …], v [T, N, …] -> g = forward(x) [N, …] and jv [T, N, …], the
   /// Jacobian at x applied to v. Differentiable in x, v and the parameters: gradients of a loss on jv are
   /// right. A direction that is the same for all rows may be given with stride 0 along N: the first product
-  /// is then skipped.
-  virtual Pushed push(const Tensor& x, const Tensor& v) const = 0;
+  /// is then skipped. Default: double backward through forward(), for rows that do not interact: right for any function, at
+  /// about three more passes for every tangent and the memory of all of them; a training says so before its first step.
+  virtual Pushed push(const Tensor& x, const Tensor& v) const;
 
   /// One datum's shape in -> out, without N. Throws Error when `in` does not fit.
   virtual Shape output_shape(const Shape& in) const = 0;

@@ -131,12 +131,12 @@ class VARIFORM_API SpectralNorm final : public Layer {
   mutable int64_t moved_in_ = -1;
 };
 
-/// torch.nn.LayerNorm over all dimensions of a datum of the given shape, composed of elementary operations:
-/// LibTorch's fused kernel gives silently wrong gradients of losses on its tangents. State: weight, bias of
-/// that shape.
+/// torch.nn.LayerNorm over the last dimensions of a datum, which have the given shape (all of them, or a token's width),
+/// composed of elementary operations: LibTorch's fused kernel gives silently wrong gradients of losses on its tangents.
+/// State: weight, bias of that shape.
 class VARIFORM_API LayerNorm final : public Layer {
  public:
-  /// For data of that shape; not empty.
+  /// For data whose shape ends in that one; not empty.
   LayerNorm(const Build& build, Shape shape);
 
   Tensor forward(const Tensor& x) const override;
@@ -150,7 +150,7 @@ class VARIFORM_API LayerNorm final : public Layer {
 };
 
 /// torch.nn.GroupNorm: [N, channels, …] normalised within each of `groups` groups of channels. State: weight,
-/// bias [channels]. One group is the layer normalisation of images.
+/// bias [channels]. One group is the layer normalisation of images, as many as channels the instance normalisation.
 class VARIFORM_API GroupNorm final : public Layer {
  public:
   /// `groups` must divide `channels`.

@@ -3,6 +3,7 @@
 
 #include <variform/encoder.h>
 #include <variform/nn/activation.h>
+#include <variform/nn/attention.h>
 #include <variform/nn/layers.h>
 
 #include <optional>

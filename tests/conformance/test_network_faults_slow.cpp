@@ -17,6 +17,14 @@ TEST_CASE("A right encoder, decoder and objective pass everything") {
     check_twin(kPlugin, component);
 }
 
+TEST_CASE("What is unusual in a network or an objective, and right, passes everything") {
+  for (const char* component : {"encoder:faulty", "decoder:faulty", "objective:faulty"})
+    check_twin(kPlugin, component, "moving state");
+  check_twin(kPlugin, "decoder:faulty", "batch statistics");
+  check_twin(kPlugin, "objective:faulty", "parameter of its own");
+  check_twin(kPlugin, "objective:faulty", "refuses one datum");
+}
+
 TEST_CASE("Errors of a descriptor") {
   check_fault(kPlugin, "encoder:undocumented", {"", "descriptor", "'rate' has no doc()"});
   check_fault(kPlugin, "encoder:bad-default", {"", "descriptor", "default 2"});
@@ -46,8 +54,11 @@ TEST_CASE("Errors of an encoder") {
                 {"outlived", "lifetime", "the component is gone"},
                 {"gradient not finite", "gradients-finite", "is not finite"},
                 {"detached parameter", "gradients", "there is no gradient at all"},
+                {"power iteration", "gradients", "In evaluation mode", Outcome::kWarning},
                 {"unused parameter", "trained", "unused", Outcome::kWarning},
                 {"fixed outputs", "outputs", "expected [2, 10]"},
+                {"half inside", "rounding", "is something rounded", Outcome::kWarning},
+                {"counts calls", "repeats", "keep something between calls"},
                 {"loses digits", "precision", "loses digits"},
                 {"no bfloat16", "autocast", "expected the weights' own type", Outcome::kWarning},
                 {"draws in evaluation", "evaluation", "depends on random numbers"}});
@@ -82,6 +93,13 @@ TEST_CASE("Errors of an objective") {
                 {"global generator", "global-rng", "a call draws"},
                 {"needs recording", "no-grad", "grad"},
                 {"reads its schedule once", "schedules", "moving the schedule of 'beta'"},
+                {"sign of the KL", "part-values", "is the sign right?"},
+                {"takes the KL away", "part-values", "expected nll + β·kl"},
+                {"generator of its own", "repeats", "Hand on model.rng"},
+                {"trains itself alone", "gradients", "there is no gradient at all"},
+                {"surrogate", "gradients", "right in the mean", Outcome::kWarning},
+                {"KL is a mean over latents", "part-values", "a mean over latents", Outcome::kWarning},
+                {"reads its loss", "host-reads", "loss", Outcome::kWarning},
                 {"parts of one name", "parts", "the part 'nll'"},
                 {"part named step", "parts", "the part 'step'"},
                 {"needs labels", "plain-batch", "variform::Error"},
@@ -90,6 +108,12 @@ TEST_CASE("Errors of an objective") {
                 {"another final beta", "beta", "must be the same"},
                 {"undeclared tangents", "tangents", "uses_tangents() says false"},
                 {"needless tangents", "tangents", "says true", Outcome::kWarning}});
+}
+
+TEST_CASE("What is found before a first training, of networks and objectives") {
+  check_quickly(kPlugin, "encoder:faulty", {"draws in evaluation", "evaluation", ""});
+  check_quickly(kPlugin, "objective:faulty", {"reads its schedule once", "schedules", ""});
+  check_quickly(kPlugin, "objective:faulty", {"takes the KL away", "part-values", ""});
 }
 
 TEST_CASE("What never ends is killed") {

@@ -1,0 +1,145 @@
+// flock: it goes with the descriptor, so a killed process holds nothing. The file's text names the holder, for messages.
+
+#include "base/lock.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include "base/file.h"
+#include "base/retry.h"
+
+namespace variform::base {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
+}
+
+// Whether the file is empty or says "4711 node7" and no more: one that is anything else is no lock of ours, though it
+// may have the name of one (a hard link), and is not written to.
+bool is_for_holders(int file) {
+  std::array<char, 300> text{};
+  const ssize_t size = retried([&] { return ::pread(file, text.data(), text.size(), 0); });
+  if (size < 0 || size == std::ssize(text)) return false;
+  const std::string_view said(text.data(), static_cast<std::size_t>(size));
+  const std::size_t digits = std::min(said.find_first_not_of("0123456789"), said.size());
+  const bool is_one_line = said.find('\n') >= said.size() - 1;
+  return said.empty() || (digits > 0 && is_one_line && (digits == said.size() || said[digits] == ' '));
+}
+
+// "4711 node7"
+void write_holder(int file) {
+  if (!is_for_holders(file)) return;
+  const std::string text = std::to_string(::getpid()) + " " + host_name() + "\n";
+  if (retried([&] { return ::ftruncate(file, 0); }) != 0)
+    return;  // a lock without a name is a lock all the same
+  if (retried([&] { return ::pwrite(file, text.data(), text.size(), 0); }) < 0) return;
+}
+
+std::string command_of(pid_t process) {
+  std::ifstream stream("/proc/" + std::to_string(process) + "/cmdline", std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(stream), {});
+  while (!text.empty() && text.back() == '\0') text.pop_back();
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  constexpr std::size_t kShown = 120;
+  return text.size() > kShown ? text.substr(0, kShown) + " …" : text;
+}
+
+Holder read_holder(int file) {
+  std::array<char, 300> text{};
+  if (retried([&] { return ::pread(file, text.data(), text.size() - 1, 0); }) <= 0) return {};
+  Holder holder;
+  char* end = nullptr;
+  holder.process = static_cast<pid_t>(std::strtol(text.data(), &end, 10));
+  if (holder.process <= 0) return {};
+  if (*end == ' ') holder.host.assign(end + 1, std::strcspn(end + 1, "\n"));
+  if (holder.host == host_name()) holder.command = command_of(holder.process);
+  return holder;
+}
+
+bool is_same_file(int file, const fs::path& path) {
+  struct stat opened {
+  }, named{};
+  return ::fstat(file, &opened) == 0 && ::stat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
+         opened.st_ino == named.st_ino;
+}
+
+}  // namespace
+
+std::string Holder::sentence() const {
+  if (process <= 0) return "another process";
+  std::string text = "process " + std::to_string(process);
+  if (!host.empty() && host != host_name()) text += " on the machine " + host;
+  return command.empty() ? text : text + " (" + command + ")";
+}
+
+FileLock::FileLock(int file, fs::path path, After after, bool is_real)
+    : file_(file), path_(std::move(path)), after_(after), is_real_(is_real) {}
+
+FileLock::FileLock(FileLock&& other) noexcept
+    : file_(std::exchange(other.file_, -1)),
+      path_(std::move(other.path_)),
+      after_(other.after_),
+      is_real_(other.is_real_) {}
+
+FileLock& FileLock::operator=(FileLock&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  file_ = std::exchange(other.file_, -1);
+  path_ = std::move(other.path_);
+  after_ = other.after_;
+  is_real_ = other.is_real_;
+  return *this;
+}
+
+FileLock::~FileLock() { release(); }
+
+void FileLock::release() {
+  if (file_ < 0) return;
+  // While it is held: whoever opened the name before finds another file, or none, and asks again.
+  if (after_ == After::kIsRemoved && is_in_place()) ::unlink(path_.c_str());
+  ::close(std::exchange(file_, -1));
+}
+
+bool FileLock::is_in_place() const { return is_same_file(file_, path_); }
+
+std::optional<FileLock> FileLock::try_to_take(const fs::path& path, After after, Holder& holder) {
+  while (true) {
+    const int file = open_own(path.c_str(), O_RDWR | O_CREAT);
+    if (file < 0) fail_on_file("lock", path, errno);
+    FileLock lock(file, path, after, true);
+    const Lock state = base::lock(file, path);
+    if (state != Lock::kTaken) lock.after_ = After::kStays;  // the name is another's
+    if (state == Lock::kHeld) {
+      holder = read_holder(file);
+      return {};
+    }
+    if (state == Lock::kUnknown) {
+      lock.is_real_ = false;
+      return lock;
+    }
+    if (!lock.is_in_place()) {  // removed between open and flock
+      lock.after_ = After::kStays;
+      continue;
+    }
+    write_holder(file);
+    return lock;
+  }
+}
+
+}  // namespace variform::base

@@ -1,0 +1,25 @@
+#pragma once
+// Runs a program to its end and keeps what it says.
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace variform::base {
+
+/// What a program said and how it ended.
+struct Said {
+  int code = 0;       ///< exit status; 128 + n after signal n
+  bool over = false;  ///< its time was over, and it was killed
+  std::string out;    ///< stdout
+};
+
+/// Runs arguments[0], a path, with the others; stdin is empty, stderr goes nowhere. Killed after `limit`, and when the
+/// caller's thread dies. Throws std::system_error when it cannot be started.
+Said run_program(const std::vector<std::string>& arguments, std::chrono::milliseconds limit);
+
+/// The path of the program that runs.
+std::string this_program();
+
+}  // namespace variform::base

@@ -1,0 +1,115 @@
+// What a study makes of commands that end as if all were well.
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "catch.h"
+#include "config/load.h"
+#include "study/plan.h"
+#include "study/runner.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace variform;
+
+constexpr const char* kRunnerStudy = R"(
+name = "s"
+[study.axes]
+seed = [1]
+[study.evaluate.e]
+limit = 16
+)";
+
+// A study of one cell, whose commands are a script: $1 is the command, $RUN its run, $OUT what it is to write.
+class ScriptedStudy {
+ public:
+  explicit ScriptedStudy(const std::string& script) {
+    std::string name = (fs::temp_directory_path() / "variform-runner-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    folder = name;
+    std::ofstream(folder / "program")
+        << "#!/bin/sh\nRUN=" << (folder / "runs" / "s-00000000-1").string()
+        << "\nfor word; do [ \"$before\" = --out ] && OUT=$word; before=$word; done\n"
+        << script;
+    ::chmod((folder / "program").c_str(), 0755);
+  }
+  ~ScriptedStudy() { fs::remove_all(folder); }
+
+  std::vector<std::string> run() {
+    config::Diagnostics diagnostics;
+    const study::Plan plan =
+        study::read_plan(config::parse(kRunnerStudy, "s.toml", diagnostics), diagnostics);
+    const std::vector<study::Cell> cells = study::cells_of(plan, diagnostics);
+    diagnostics.throw_if_any();
+    study::RunnerOptions options;
+    options.program = folder / "program";
+    options.runs = folder / "runs";
+    options.folder = folder / "studies" / "s";
+    options.resolve = [](const config::Node&) { return study::Resolved{"", "s", "00000000", 1}; };
+    options.say = [](const std::string&) {};
+    return study::Runner(plan, cells, options).run();
+  }
+
+  fs::path folder;
+};
+
+constexpr const char* kTrains =
+    "if [ $1 = train ]; then mkdir -p $RUN/checkpoints; : > $RUN/checkpoints/last.h5; : > $RUN/DONE; echo "
+    "$RUN; fi\n";
+
+}  // namespace
+
+TEST_CASE("a training that ends with 0 and has done nothing is a failure, with the end of its log") {
+  ScriptedStudy study("echo its last word\nexit 0\n");
+  const std::vector<std::string> failures = study.run();
+  REQUIRE(failures.size() == 1);
+  CHECK_THAT(failures[0], Catch::Contains("`train` ended as if all were well (exit code 0), but the run ") &&
+                              Catch::Contains("has no DONE") && Catch::Contains("such as a plugin") &&
+                              Catch::Contains("its last word"));
+}
+
+TEST_CASE("a training whose folder was done before, and that says nothing, is a failure") {
+  ScriptedStudy study(
+      "[ $1 = train ] && mkdir -p $RUN/checkpoints && : > $RUN/checkpoints/last.h5 && : > $RUN/DONE\nexit "
+      "0\n");
+  const std::vector<std::string> failures = study.run();
+  REQUIRE(failures.size() == 1);
+  CHECK_THAT(failures[0], Catch::Contains("it has not said where its run is"));
+}
+
+TEST_CASE("an evaluation that ends with 0 without a result, or with half of one, is a failure") {
+  for (const char* makes :
+       {"", ": > $OUT", "echo '{\"values\": {' > $OUT", "echo '[]' > $OUT", "mkdir $OUT"}) {
+    INFO(makes);
+    ScriptedStudy study(std::string(kTrains) + "if [ $1 = evaluate ]; then echo about it; " +
+                        (*makes ? makes : ":") + "; fi\nexit 0\n");
+    const std::vector<std::string> failures = study.run();
+    REQUIRE(failures.size() == 1);
+    CHECK_THAT(failures[0], Catch::Contains("`evaluate` ended as if all were well (exit code 0), but ") &&
+                                Catch::Contains("about it"));
+    for (const auto& entry :
+         fs::recursive_directory_iterator(study.folder / "runs"))  // nothing that looks like one
+      CHECK(entry.path().extension() != ".json");
+  }
+}
+
+TEST_CASE("a result that was damaged afterwards is made again") {
+  ScriptedStudy study(std::string(kTrains) +
+                      "if [ $1 = evaluate ]; then echo '{\"step\": 1}' > $OUT; fi\nexit 0\n");
+  CHECK(study.run().empty());
+  fs::path result;
+  for (const auto& entry : fs::recursive_directory_iterator(study.folder / "runs"))
+    if (entry.path().extension() == ".json") result = entry.path();
+  REQUIRE(!result.empty());
+  std::ofstream(result) << "{\"st";
+  CHECK(study.run().empty());
+  std::string text;
+  std::getline(std::ifstream(result), text);
+  CHECK(text == "{\"step\": 1}");
+}
