@@ -453,8 +453,7 @@ class CsvReading {
     table_.values = {
         Element::kFloat64, {static_cast<std::int64_t>(rows_), static_cast<std::int64_t>(used.size())}, {}};
     table_.values.bytes.resize(values_.size() * sizeof(double));
-    if (!values_.empty())
-      std::memcpy(table_.values.bytes.data(), values_.data(), table_.values.bytes.size());
+    if (!values_.empty()) std::memcpy(table_.values.bytes.data(), values_.data(), table_.values.bytes.size());
   }
 
   static constexpr std::size_t kCheckedAtOnce = 1u << 20;
