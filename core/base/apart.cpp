@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -167,6 +168,14 @@ std::string ending(int status, const Allowance& allowance) {
 }
 
 }  // namespace
+
+Room own_room(std::size_t size) {
+  constexpr int kOwn = MAP_PRIVATE | MAP_ANONYMOUS;
+  void* const bytes = ::mmap(nullptr, std::max<std::size_t>(size, 1), PROT_READ | PROT_WRITE, kOwn, -1, 0);
+  if (bytes == MAP_FAILED) throw std::bad_alloc();
+  ::madvise(bytes, size, MADV_HUGEPAGE);  // a wish
+  return {{static_cast<std::byte*>(bytes), [size](std::byte* at) { ::munmap(at, size); }}, size};
+}
 
 std::byte* Outbox::make_room(std::size_t size) {
   limit_memory(size + (std::uint64_t{400} << 20));

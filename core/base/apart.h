@@ -26,6 +26,9 @@ struct Room {
   std::size_t size = 0;
 };
 
+/// Memory of this process alone, zeros, in the same form. Throws std::bad_alloc.
+Room own_room(std::size_t size);
+
 /// In the process: the way to hand over more than a text, and to ask for more once it is known what will be needed.
 class Outbox {
  public:

@@ -10,6 +10,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include <ATen/ATen.h>
@@ -466,6 +467,40 @@ TEST_CASE("H4: a file that is being written is refused with the process that wri
   CHECK(read_hdf5(folder / "x.h5", "/x").bytes == Bytes{1, 2, 3});
   ::unsetenv("HDF5_USE_FILE_LOCKING");
   ::close(descriptor);
+}
+
+TEST_CASE("HDF5 elements are the same whether they lie in the file as they are or have to be turned") {
+  const TemporaryFolder folder;
+  std::vector<float> values(3000);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) / 7;
+  {
+    Hdf5File file(folder / "x.h5");
+    for (const auto& [name, type] :
+         {std::pair{"plain", H5T_IEEE_F32LE}, std::pair{"turned", H5T_IEEE_F32BE}}) {
+      const hid_t dataset = file.create(name, {1000, 3}, type);
+      REQUIRE(H5Dwrite(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
+      H5Dclose(dataset);
+    }
+    H5Pset_chunk(file.properties(), 2, std::array<hsize_t, 2>{100, 2}.data());
+    const hid_t dataset = file.create("chunks", {1000, 3}, H5T_IEEE_F32LE);
+    REQUIRE(H5Dwrite(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
+    H5Dclose(dataset);
+  }
+  for (const char* name : {"/plain", "/turned", "/chunks"}) {
+    const Array array = read_hdf5(folder / "x.h5", name);
+    CHECK(array.shape == std::vector<std::int64_t>{1000, 3});
+    CHECK(testing::values_of<float>(array) == values);
+  }
+  {  // whose elements lie in another file, at another place
+    Hdf5File file(folder / "link.h5");
+    const hid_t dataset = file.create("before", {50}, H5T_IEEE_F32LE);
+    H5Dclose(dataset);
+  }
+  const hid_t file = H5Fopen((folder / "link.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  REQUIRE(H5Lcreate_external("x.h5", "/plain", file, "x", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+  H5Fclose(file);
+  CHECK(testing::values_of<float>(read_hdf5(folder / "link.h5", "/x", nullptr, {.other_files = true})) ==
+        values);
 }
 
 }  // namespace

@@ -4,9 +4,14 @@
 
 #include "data/readers/hdf5.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <functional>
 #include <stdexcept>
@@ -17,7 +22,10 @@
 #include <hdf5.h>
 
 #include "base/apart.h"
+#include "base/descriptor.h"
 #include "base/fields.h"
+#include "base/interrupt.h"
+#include "base/retry.h"
 #include "config/text.h"
 #include "data/readers/hdf5_access.h"
 #include "data/readers/source.h"
@@ -216,7 +224,25 @@ std::string why_absent(const std::string& name, const std::string& path_inside, 
   return name + ": expected a dataset " + path_inside + ", found " + list_datasets(file) + ".";
 }
 
-/// In the process apart: reads the array into its outbox and tells its type and shape.
+constexpr std::int64_t kNoPlace = -1;
+
+/// Where the elements lie in the file itself, one after the other and as they are wanted, so that the program can read
+/// them without libhdf5 and without memory that two processes share, whose pages cost more; kNoPlace if they do not.
+std::int64_t place_of(hid_t file, hid_t dataset, hid_t stored_type, hid_t wanted, std::uint64_t bytes) {
+  const Handle properties(H5Dget_create_plist(dataset), H5Pclose);
+  H5O_info_t here, there;  // by a link, it may be a dataset of another file
+  if (!properties || H5Oget_info2(file, &here, H5O_INFO_BASIC) < 0 ||
+      H5Oget_info2(dataset, &there, H5O_INFO_BASIC) < 0)
+    return kNoPlace;
+  const bool is_plain = here.fileno == there.fileno && H5Pget_layout(properties.get()) == H5D_CONTIGUOUS &&
+                        H5Pget_external_count(properties.get()) == 0 && H5Tequal(stored_type, wanted) > 0 &&
+                        bytes > 0 && H5Dget_storage_size(dataset) == bytes;
+  const haddr_t at = is_plain ? H5Dget_offset(dataset) : HADDR_UNDEF;
+  return at == HADDR_UNDEF || at > (haddr_t{1} << 62) ? kNoPlace : static_cast<std::int64_t>(at);
+}
+
+/// In the process apart: reads the array into its outbox, unless it lies in the file as it is, and tells its type, shape
+/// and place.
 std::string read_apart(const std::filesystem::path& path, const std::string& path_inside,
                        const Bounds& bounds, base::Outbox& outbox) {
   const std::string name = path.string(), where = name + " (dataset " + path_inside + ")";
@@ -239,13 +265,16 @@ std::string read_apart(const std::filesystem::path& path, const std::string& pat
   const std::uint64_t bytes = byte_count(where, array.shape, array.element);
   const std::uint64_t beside = chunk_bytes(where, dataset.get(), width, bounds);
   constexpr std::uint64_t kLibrary = std::uint64_t{400} << 20, kBytesPerSecond = 10'000'000;
-  outbox.extend({bytes + beside + kLibrary, std::chrono::seconds(10 + bytes / kBytesPerSecond)});
-  std::byte* const room = outbox.make_room(bytes);
-  if (H5Dread(dataset.get(), target.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, room) < 0)
-    throw ReadError(where + ": cannot be read (" + hdf5_access::reason() +
-                    "); the file is truncated or damaged.");
+  const std::int64_t place = place_of(file.get(), dataset.get(), type.get(), target.type, bytes);
+  if (place == kNoPlace) {
+    outbox.extend({bytes + beside + kLibrary, std::chrono::seconds(10 + bytes / kBytesPerSecond)});
+    std::byte* const room = outbox.make_room(bytes);
+    if (H5Dread(dataset.get(), target.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, room) < 0)
+      throw ReadError(where + ": cannot be read (" + hdf5_access::reason() +
+                      "); the file is truncated or damaged.");
+  }
   base::FieldWriter answer;
-  answer.add(static_cast<std::int64_t>(array.element)).add(array.shape);
+  answer.add(place).add(static_cast<std::int64_t>(array.element)).add(array.shape);
   answer.add(static_cast<std::int64_t>(H5Tequal(target.type, H5T_NATIVE_UINT64) > 0));
   return answer.add(note).add(unwritten).take();
 }
@@ -301,6 +330,28 @@ base::Handed handed_over(const std::string& where, const std::function<std::stri
   }
 }
 
+/// The bytes of a file from `place` on.
+base::Room read_in_place(const std::filesystem::path& path, const std::string& where, std::int64_t place,
+                         std::uint64_t bytes) {
+  const base::Descriptor file(base::retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+  if (!file.open()) throw ReadError(where + ": cannot be read (" + std::strerror(errno) + ").");
+  base::Room room = base::own_room(bytes);
+  constexpr std::uint64_t kPiece = std::uint64_t{64} << 20;
+  for (std::uint64_t done = 0; done < bytes;) {
+    base::stop_if_interrupted();
+    const ssize_t got = base::retried([&] {
+      return ::pread(file.get(), room.bytes.get() + done, std::min(bytes - done, kPiece),
+                     static_cast<off_t>(static_cast<std::uint64_t>(place) + done));
+    });
+    if (got < 0) throw ReadError(where + ": cannot be read (" + std::strerror(errno) + ").");
+    if (got == 0)
+      throw ReadError(where + ": expected " + std::to_string(bytes) + " bytes of elements, found " +
+                      std::to_string(done) + "; the file is truncated or damaged.");
+    done += static_cast<std::uint64_t>(got);
+  }
+  return room;
+}
+
 constexpr auto kLastElement = static_cast<std::int64_t>(Element::kFloat64);
 constexpr std::int64_t kMostSize = std::int64_t{1} << 62;
 
@@ -315,8 +366,10 @@ Array read_hdf5(const std::filesystem::path& path, const std::string& path_insid
       handed_over(where, [&](base::Outbox& outbox) { return read_apart(path, path_inside, here, outbox); });
   Array array;
   bool is_unsigned = false;
+  std::int64_t place = kNoPlace;
   try {
     base::FieldReader told(handed.text);
+    place = told.number(kNoPlace, kMostSize);
     array.element = static_cast<Element>(told.number(0, kLastElement));
     array.shape = told.numbers(0, kMostSize);
     is_unsigned = told.number(0, 1) != 0;
@@ -326,8 +379,12 @@ Array read_hdf5(const std::filesystem::path& path, const std::string& path_insid
   } catch (const std::out_of_range&) {
     refuse_broken(where, "answered nothing sensible");
   }
-  if (byte_count(where, array.shape, array.element) != handed.room.size)
-    refuse_broken(where, "gave another number of bytes than it said");
+  const std::uint64_t bytes = byte_count(where, array.shape, array.element);
+  if (place != kNoPlace) {
+    check_fits(where, bytes, bounds);
+    handed.room = read_in_place(path, where, place, bytes);
+  }
+  if (bytes != handed.room.size) refuse_broken(where, "gave another number of bytes than it said");
   array.bytes = ArrayBytes(std::move(handed.room));
   if (array.element == Element::kBool)
     for (auto& byte : array.bytes) byte = byte != 0;
