@@ -181,10 +181,10 @@ bool is_first_time_in(const fs::path& folder) {
 }  // namespace
 
 Temporary::Temporary(const fs::path& folder, Kind kind) {
-  if (const fs::path own = folder.empty() ? fs::path(".") : folder; is_first_time_in(own))
-    clean_temporaries(own);
+  const fs::path home = folder.empty() ? fs::path(".") : folder;
+  if (is_first_time_in(home)) clean_temporaries(home);
   for (;;) {
-    path_ = (folder.empty() ? fs::path(".") : folder) / temporary_name();
+    path_ = home / temporary_name();
     live_ = note_live(path_);
     if (kind == Kind::kName) {
       is_mine_ = true;

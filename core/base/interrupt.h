@@ -13,6 +13,10 @@ class Interrupted : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The signals that ask a process to end, or that a queue or a limit sends before it ends one.
+inline constexpr int kEndingSignals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGUSR1, SIGUSR2,
+                                         SIGQUIT, SIGXCPU, SIGPIPE, SIGXFSZ};
+
 /// The one flag of the process; a signal handler may set it. 0: nobody wants to end it.
 volatile std::sig_atomic_t& interrupt_flag();
 

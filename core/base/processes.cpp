@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "base/descriptor.h"
+#include "base/interrupt.h"
 #include "base/retry.h"
 
 namespace variform::base {
@@ -51,8 +52,7 @@ struct Child {
   ::setrlimit(RLIMIT_CORE, &no_core);
   ::setrlimit(RLIMIT_FSIZE, &most_output);
   // The program's handlers are not the function's business.
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGXCPU, SIGPIPE, SIGXFSZ})
-    ::signal(signal, SIG_DFL);
+  for (const int signal : kEndingSignals) ::signal(signal, SIG_DFL);
   if (const int nothing = retried([] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }); nothing >= 0)
     ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);

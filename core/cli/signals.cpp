@@ -22,8 +22,6 @@ volatile std::sig_atomic_t is_at_work = 0, first_signal = 0, times_ctrl_c = 0;
 
 constexpr int kTimesToForce = 3;  // presses of Ctrl-C
 
-constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGXCPU, SIGPIPE, SIGXFSZ};
-
 // strsignal() and printf() are not for handlers.
 const char* name_of(int signal) {
   switch (signal) {
@@ -90,10 +88,10 @@ bool is_ignored(int signal) {
 void install_signal_handlers() {
   struct sigaction action {};
   action.sa_sigaction = on_signal;
-  action.sa_flags = SA_RESTART | SA_SIGINFO;                               // what is being written goes on
-  for (const int signal : kSignals) ::sigaddset(&action.sa_mask, signal);  // one after the other
+  action.sa_flags = SA_RESTART | SA_SIGINFO;  // what is being written goes on
+  for (const int signal : base::kEndingSignals) ::sigaddset(&action.sa_mask, signal);  // one after the other
   sigset_t all = action.sa_mask;
-  for (const int signal : kSignals)
+  for (const int signal : base::kEndingSignals)
     if (signal == SIGINT || signal == SIGTERM || signal == SIGXFSZ || !is_ignored(signal))
       ::sigaction(signal, &action, nullptr);
   ::sigprocmask(SIG_UNBLOCK, &all, nullptr);  // whoever started the program may have blocked some

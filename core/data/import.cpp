@@ -146,8 +146,7 @@ class Import {
   // Both files are complete before either has its name. A kill between the two names leaves the new images with the
   // former description, whose SHA-256 they do not have: that is refused wherever it is read, and made good by another call.
   std::optional<Imported> run() {
-    const fs::path folder = result_.description.parent_path();
-    base::Temporary described(folder.empty() ? fs::path(".") : folder, base::Temporary::Kind::kFile);
+    base::Temporary described(result_.description.parent_path(), base::Temporary::Kind::kFile);
     if (described.error()) base::fail_on_file("write", result_.description, described.error());
     const auto fill = [&](const fs::path& temporary) {
       if (!write_images(temporary)) return false;

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "base/contents.h"
+#include "base/interrupt.h"
 #include "base/retry.h"
 
 namespace variform::study {
@@ -50,7 +51,7 @@ class SignalsHeld {
   ::dup2(log, STDERR_FILENO);
   struct sigaction plain {};
   plain.sa_handler = SIG_DFL;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGXCPU, SIGPIPE, SIGXFSZ}) {
+  for (const int signal : base::kEndingSignals) {
     struct sigaction present {};
     if (::sigaction(signal, nullptr, &present) == 0 && present.sa_handler != SIG_IGN)
       ::sigaction(signal, &plain, nullptr);
