@@ -2,6 +2,8 @@
 """Numbers, tables and pictures of docs/results.md: from the CSV files in docs/results/, and from nothing else.
 
     docs/results.py import studies/NAME         what the documents need of a finished study → docs/results/NAME/
+    docs/results.py restore studies/NAME --runs DIR   the other way round: what docs/results/NAME/ knows of runs, as runs
+                                                that the study takes for done, so that it trains the others only
     docs/results.py model RUN... [--data DIR]   a trained model held against the linear one → docs/results/models/
     docs/results.py fill [--check]              fills docs/results.md; --check: says what differs, exit code 1 if anything
 
@@ -481,6 +483,34 @@ def import_study(folder, arguments):
     print(f"{into}: {len(kept)} of {len(rows)} rows, {len(tables)} tables, {len(figures)} figures, {size / 1000:.0f} kB")
 
 
+def restore_study(folder, arguments):
+    """Run folders with nothing but results, made of the rows in docs/results. The names of files are those of cells that
+    are done: `variform study STUDY.toml --only NUMBER` does one."""
+    summary = json.loads((folder / "study.json").read_text())
+    done = [cell for cell in summary["cells"] if "run" in cell]
+    if not done:
+        raise Wrong(f"{folder}: expected a cell that is done, found none; run: ./variform study STUDY.toml --only 1")
+    files = {(entry["name"], str(entry["epoch"])): entry["file"] for cell in done for entry in cell["evaluations"]}
+    name = done[0]["run"].removesuffix(f"-{done[0]['hash']}-{done[0]['seed']}")
+    runs = {}
+    for row in Study(arguments.results / summary["name"]).rows:
+        file = files.get((row["evaluation"], row["epoch"]))
+        if file and " " not in row["hash"]:  # else of a comparison, or of an evaluation that there is no more
+            of_run = runs.setdefault(f"{name}-{row['hash']}-{row['run_seed']}", {})
+            found = of_run.setdefault(file, {"step": int(row["step"]), "commit": row["commit"], "values": {}})
+            found["values"][row["metric"]] = {"mean": float(row["value"])} | ({"se": float(row["se"])} if row["se"] else {})
+    made = 0
+    for run, results in runs.items():
+        if not (arguments.runs / run).exists():
+            (arguments.runs / run / "evaluations").mkdir(parents=True)
+            (arguments.runs / run / "config.resolved.toml").write_text("# Results alone, restored by docs/results.py\n")
+            for file, found in results.items():
+                (arguments.runs / run / file).write_text(json.dumps(found) + "\n")
+            (arguments.runs / run / "DONE").write_text("{}\n")
+            made += 1
+    print(f"{arguments.runs}: {made} of {len(runs)} runs restored; the same study goes on from them")
+
+
 # ------------------------------------------------------------------------------------------------------ trained models
 
 MARGIN = 10  # per cent below the linear β-VAE that a trained model must reach
@@ -623,6 +653,9 @@ def main():
     study = commands.add_parser("import", help="take over what a finished study found")
     study.add_argument("study", nargs="+", type=pathlib.Path, metavar="studies/NAME")
     study.add_argument("--metric", action="append", default=[], help="keep this metric, too")
+    restore = commands.add_parser("restore", help="make runs of what is known, so that a study trains the others only")
+    restore.add_argument("study", nargs="+", type=pathlib.Path, metavar="studies/NAME")
+    restore.add_argument("--runs", type=pathlib.Path, required=True, help="where the study's run folders are")
     model = commands.add_parser("model", help="take over a trained and evaluated model")
     model.add_argument("run", nargs="+", type=pathlib.Path, metavar="RUN")
     model.add_argument("--data", action="append", default=[], metavar="DIR", help="also VARIFORM_DATA")
@@ -634,6 +667,9 @@ def main():
         if arguments.command == "import":
             for folder in arguments.study:
                 import_study(folder, arguments)
+        elif arguments.command == "restore":
+            for folder in arguments.study:
+                restore_study(folder, arguments)
         elif arguments.command == "model":
             import_models(arguments.run, arguments)
         else:

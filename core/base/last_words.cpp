@@ -121,7 +121,8 @@ bool is_near_the_stack(const void* address, const void* context) {
 #endif
 }
 
-void on_fatal_signal(int signal, siginfo_t* info, void* context) {
+// A sanitizer has handlers of its own, which say more.
+[[maybe_unused]] void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   if (is_guarded()) {
     const char *name = "", *hint = "";
     for (const FatalSignal& fatal : kFatal)

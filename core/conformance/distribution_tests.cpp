@@ -172,6 +172,56 @@ void kl(const Case& test) {
   });
 }
 
+// How many nats a latent the posterior of a datum is away from the nearest diagonal Gaussian, which has the means and
+// variances of its draws: the sum of those Gaussians' entropies less its own.
+double nats_from_diagonal(const Posterior& q, Generator rng) {
+  const int64_t draws = 4096;
+  const Draw draw = q.rsample(draws, rng);
+  const std::optional<Covariance> covariance = q.covariance();
+  const std::optional<Tensor> entropy = q.entropy();
+  const Tensor variances = covariance ? covariance->variances() : draw.z.var(0);
+  const Tensor own = entropy ? *entropy : -q.log_prob(draw).mean(0);
+  const double d = static_cast<double>(variances.size(1));
+  return item((0.5 * (variances.log() + kLogTwoPi + 1).sum(1) - own).mean()) / d;
+}
+
+void diagonal_start(const Case& test) {
+  constexpr int64_t kLatents = 16;  // unless the user wants another number of them
+  constexpr double kOutputs = 0.3;  // about the standard deviation of a new network's outputs
+  constexpr double kNear = 0.01;    // nats a latent
+  if_supported([&] {
+    const at::NoGradGuard no_grad;
+    Rig rig = rig_of(test, test.wanted.latent > 0 ? test.wanted.latent : kLatents);
+    auto& family = rig.as<VariationalFamily>();
+    const int64_t d = rig.model().latent;
+    if (d < 2) skip("one latent has nothing to depend on");
+    if (family.parameter_count(d) <= 2 * d && family.parameters().empty())
+      skip("it has no numbers beyond those of the diagonal family");
+    const Tensor params = kOutputs * rig.normal({16, family.parameter_count(d)}, hash(test.seed, "outputs"));
+    const auto q = family.posterior(params, rig.data(16, hash(test.seed, "x")));
+    Generator rng = test.generator("start");
+    bool independent = true;
+    try {
+      q->marginals(q->rsample(1, rng));
+    } catch (const Unsupported&) {
+      independent = false;
+    }
+    if (independent) skip("its latents are independent: there is nothing beyond a product to start beside");
+    const double away = nats_from_diagonal(*q, rng);
+    if (!(away < kNear))
+      warn("for encoder outputs of standard deviation " + text_of(kOutputs) +
+           " (a new network's) its posterior is " + text_of(away) +
+           " nats a latent away from the nearest diagonal Gaussian, with " + std::to_string(d) +
+           " latents; expected below " + text_of(kNear) +
+           ". A family that contains the diagonal one should start beside it: what goes beyond it is noise "
+           "until it is "
+           "trained, and a comparison with the diagonal family then measures that noise. Multiply the "
+           "numbers beyond "
+           "the diagonal ones by 0.1 / √N, where N is how many there are, relative to the deviations "
+           "(docs/first_family.md, Families on equal terms).");
+  });
+}
+
 void cross_entropy(const Case& test) {
   if_supported([&] {
     Rig rig = rig_of(test, several(test));
@@ -252,6 +302,12 @@ std::vector<Test> distribution_tests() {
        family,
        {"entropy", "moments"},
        kl},
+      {"diagonal-start",
+       group,
+       "A family whose latents may depend on each other starts beside the diagonal Gaussian one.",
+       family,
+       {"entropy"},
+       diagonal_start},
       {"pathwise",
        group,
        "Gradients of expectations through its draws agree with score-function estimates.",

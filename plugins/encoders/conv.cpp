@@ -3,6 +3,8 @@
 #include <variform/nn/network.h>
 #include <variform/plugin.h>
 
+#include "output.h"
+
 namespace {
 
 namespace nn = variform::nn;
@@ -21,7 +23,7 @@ nn::LayerPtr conv_layers(Layers layers, const variform::Build& build, const std:
   }
   layers->append(std::make_shared<nn::Flatten>());
   const int64_t width = append_hidden(*layers, build, block, shape[0] * shape[1] * shape[2], hidden);
-  layers->append(make_linear(build, block, width, build.outputs));
+  layers->append(variform::make_output(build, block, width));
   return layers;
 }
 

@@ -3,6 +3,8 @@
 #include <variform/nn/network.h>
 #include <variform/plugin.h>
 
+#include "output.h"
+
 namespace {
 
 namespace nn = variform::nn;
@@ -11,7 +13,7 @@ nn::LayerPtr linear_layers(const variform::Build& build) {
   auto layers = std::make_shared<nn::Sequential>();
   append_input(*layers, build);
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Flatten>());
-  layers->append(std::make_shared<nn::Linear>(build, build.data_size(), build.outputs, build.flag("bias")));
+  layers->append(variform::make_output(build, nn::Block{}, build.data_size(), build.flag("bias")));
   return layers;
 }
 

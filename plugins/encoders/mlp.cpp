@@ -3,6 +3,8 @@
 #include <variform/nn/network.h>
 #include <variform/plugin.h>
 
+#include "output.h"
+
 namespace {
 
 namespace nn = variform::nn;
@@ -13,7 +15,7 @@ nn::LayerPtr mlp_layers(const variform::Build& build) {
   append_input(*layers, build);
   if (build.data.size() > 1) layers->append(std::make_shared<nn::Flatten>());
   const int64_t width = append_hidden(*layers, build, block, build.data_size(), build.integers("hidden"));
-  layers->append(make_linear(build, block, width, build.outputs));
+  layers->append(variform::make_output(build, block, width));
   return layers;
 }
 

@@ -3,6 +3,8 @@
 #include <variform/nn/network.h>
 #include <variform/plugin.h>
 
+#include "output.h"
+
 namespace {
 
 namespace nn = variform::nn;
@@ -24,7 +26,7 @@ nn::LayerPtr resnet_layers(const variform::Build& build) {
   layers->append(std::make_shared<nn::Flatten>());
   const int64_t width =
       append_hidden(*layers, build, block, shape[0] * shape[1] * shape[2], build.integers("hidden"));
-  layers->append(make_linear(build, block, width, build.outputs));
+  layers->append(variform::make_output(build, block, width));
   return layers;
 }
 

@@ -1,5 +1,5 @@
-// Gaussian posteriors with correlations inside blocks of latents, by Cholesky factors: `block`, and with one block of all
-// latents `full`, which leaves the decoder's curvature free (§4, §7).
+// Gaussian posteriors with correlations inside blocks of latents, by Cholesky factors: `block`, and with one block of
+// all latents `full`, which leaves the decoder's curvature free (§4, §7).
 
 #include <variform/gaussian_posterior.h>
 #include <variform/plugin.h>
@@ -8,6 +8,8 @@
 
 #include <cmath>
 #include <numeric>
+
+#include "coupling.h"
 
 namespace {
 
@@ -26,44 +28,62 @@ Tensor places_of(int64_t b, const at::Device& device) {
   return at::tensor(places, at::kLong).to(device);
 }
 
-/// q(z|x) = N(m, L Lᵀ), L block-diagonal, each block lower triangular with a positive diagonal. For a block of size b
-/// the encoder outputs b logarithms 2 log(L_ii / deviation), and the b(b−1)/2 numbers L_ij / deviation below the
-/// diagonal, row by row; the blocks follow the mean m, one after the other. An encoder that outputs zeros thus gives
-/// N(0, deviation² I).
+// The row of each entry below the diagonal.
+Tensor rows_of(int64_t b, const at::Device& device) {
+  std::vector<int64_t> rows;
+  for (int64_t row = 0; row < b; ++row) rows.insert(rows.end(), static_cast<size_t>(row), row);
+  return at::tensor(rows, at::kLong).to(device);
+}
+
+/// q(z|x) = N(m, L Lᵀ), L block-diagonal, each block lower triangular with a positive diagonal. The encoder outputs
+/// the mean m [d], the logarithms 2 log(L_ii / deviation) [d], as for `diagonal`, and for each block of size b the
+/// b(b−1)/2 numbers n_ij below its diagonal, row by row: L_ij = L_ii c n_ij, c = coupling / √N for N of them in all.
+/// An encoder that outputs zeros thus gives N(0, deviation² I), and one with small outputs nearly the diagonal
+/// family's posterior.
 class Blocks : public variform::VariationalFamily {
  public:
   Blocks(const variform::Build& build, std::vector<int64_t> sizes)
       : deviation_(build.number("deviation")),
+        coupling_(variform::register_coupling(*this, build, triangles(sizes))),
         sizes_(std::move(sizes)),
         zero_(at::zeros({1, 1}, build.options)) {
     variform::Structure{sizes_}.validate(build.latent);
-    for (int64_t b : sizes_) places_.push_back(places_of(b, build.options.device()));
+    for (int64_t b : sizes_) {
+      places_.push_back(places_of(b, build.options.device()));
+      rows_.push_back(rows_of(b, build.options.device()));
+    }
   }
-  int64_t parameter_count(int64_t d) const override {
-    return std::accumulate(sizes_.begin(), sizes_.end(), 2 * d,
-                           [](int64_t sum, int64_t b) { return sum + triangle(b); });
-  }
+  int64_t parameter_count(int64_t d) const override { return 2 * d + triangles(sizes_); }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
     const int64_t batch = params.size(0), d = std::accumulate(sizes_.begin(), sizes_.end(), int64_t{0});
     std::vector<Tensor> factors;
-    int64_t start = d;
+    const Tensor deviations = deviation_ * (0.5 * params.narrow(1, d, d)).exp();
+    const Tensor couplings = coupling_ * params.slice(1, 2 * d);
+    int64_t latent = 0, coupling = 0;
     for (size_t i = 0; i < sizes_.size(); ++i) {
       const int64_t b = sizes_[i];
-      const Tensor diagonal = deviation_ * (0.5 * params.narrow(1, start, b)).exp();
-      const Tensor below = deviation_ * params.narrow(1, start + b, triangle(b));
+      const Tensor diagonal = deviations.narrow(1, latent, b);
+      const Tensor below = couplings.narrow(1, coupling, triangle(b)) * diagonal.index_select(1, rows_[i]);
       const Tensor entries = at::cat({diagonal, below, zero_.to(params.options()).expand({batch, 1})}, 1);
       factors.push_back(entries.index_select(1, places_[i]).reshape({batch, b, b}));
-      start += b + triangle(b);
+      latent += b;
+      coupling += triangle(b);
     }
     return std::make_unique<variform::GaussianPosterior>(params.narrow(1, 0, d),
                                                          variform::Covariance::cholesky(std::move(factors)));
   }
 
  private:
+  static int64_t triangles(const std::vector<int64_t>& sizes) {
+    return std::accumulate(sizes.begin(), sizes.end(), int64_t{0},
+                           [](int64_t sum, int64_t b) { return sum + triangle(b); });
+  }
+
   double deviation_;
+  Tensor coupling_;  // c
   std::vector<int64_t> sizes_;
-  Tensor zero_;                 // constants, not state
-  std::vector<Tensor> places_;  // one a block
+  Tensor zero_;                        // constants, not state
+  std::vector<Tensor> places_, rows_;  // one a block
 };
 
 std::vector<int64_t> sizes_of(const variform::Build& build) {
@@ -96,7 +116,7 @@ VARIFORM_COMPONENTS(
     variform::component<Full>(
         "full", "Gaussian posterior with a full covariance, by its Cholesky factor.",
         "Kingma and Welling, An Introduction to Variational Autoencoders, 2019, section 2.5.1; theory §4",
-        {kDeviation}),
+        {kDeviation, variform::coupling_parameter()}),
     variform::component<Block>(
         "block", "Gaussian posterior with a full covariance inside blocks of latents and none between them.",
         "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 3; theory §4, §8",
@@ -106,4 +126,4 @@ VARIFORM_COMPONENTS(
              .at_least(1)
              .in("latents")
              .doc("Sizes of the blocks one by one, adding up to d; left out, they are equal (`size`)."),
-         kDeviation}))
+         kDeviation, variform::coupling_parameter()}))

@@ -9,6 +9,7 @@
 #include <numbers>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace variform::flows {
 
@@ -51,6 +52,21 @@ class FlowPosterior : public Posterior {
   Tensor mean_, log_variance_;  // [B, d]
   std::string name_;
 };
+
+/// Directions [T d] for T vectors: unit vectors, the same for the first two, for the next two, and so on, so that the
+/// reflections along them undo each other. Cosines, which prefer no latent; a last one without a partner goes along the
+/// first latent, whose sign it turns.
+inline Tensor paired_directions(int64_t count, int64_t d, const at::TensorOptions& options) {
+  const Tensor places = (at::arange(d, at::kDouble) + 0.5) * (std::numbers::pi / static_cast<double>(d));
+  std::vector<Tensor> all;
+  for (int64_t t = 0; t < count; ++t) {
+    const bool is_alone = t % 2 == 0 && t + 1 == count;
+    const Tensor direction =
+        is_alone ? at::eye(d, at::kDouble)[0] : (places * static_cast<double>(t / 2 % d)).cos();
+    all.push_back(direction / direction.norm());
+  }
+  return at::cat(all).to(options);
+}
 
 /// H_T … H_1 with H_t = I − 2 v_t v_tᵀ/‖v_t‖²: vectors [B, T·d] -> [B, d, d]. v = 0 stands for no reflection.
 inline Tensor reflections(const Tensor& vectors, int64_t d) {

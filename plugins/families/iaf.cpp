@@ -8,25 +8,26 @@
 #include <memory>
 #include <vector>
 
+#include "coupling.h"
 #include "flow.h"
 
 namespace {
 
 using variform::Tensor;
 
-// One step: z -> σ ⊙ z + (1 − σ) ⊙ μ, (μ, logit σ) a network of one hidden layer whose i-th outputs see z_1 … z_{i−1}.
+// One step: z -> σ ⊙ z + μ, (μ, log σ) c times a network of one hidden layer whose i-th outputs see z_1 … z_{i−1}.
 struct Step {
   Tensor in, context, bias, out, out_bias;  // [H, d], [H, C], [H], [2d, H], [2d]
   Tensor in_mask, out_mask;
+  Tensor scale;  // c
 
   struct Result {
     Tensor z, log_det;  // [..., B, d], [..., B]
   };
   Result operator()(const Tensor& z, const Tensor& c) const {
     const Tensor hidden = at::elu(z.matmul((in * in_mask).t()) + c.matmul(context.t()) + bias);
-    const std::vector<Tensor> parts = (hidden.matmul((out * out_mask).t()) + out_bias).chunk(2, -1);
-    const Tensor sigma = parts[1].sigmoid();
-    return {sigma * z + (1 - sigma) * parts[0], at::log_sigmoid(parts[1]).sum(-1)};
+    const std::vector<Tensor> parts = (scale * (hidden.matmul((out * out_mask).t()) + out_bias)).chunk(2, -1);
+    return {parts[1].exp() * z + parts[0], parts[1].sum(-1)};
   }
 };
 
@@ -53,11 +54,15 @@ class IafPosterior final : public variform::flows::FlowPosterior {
   std::vector<Step> steps_;
 };
 
-/// The encoder outputs m [d], log s² [d] and a context [C] that every step sees. State of step t: `in`, `context`, `bias`,
-/// `out`, `out_bias` with t appended. The gates σ start near S(2): the flow then forgets little of its input.
+/// The encoder outputs m [d], log s² [d] and a context [C] that every step sees. State of step t: `in`, `context`,
+/// `bias`, `out`, `out_bias` with t appended. The paper's gate σ ⊙ z + (1 − σ) ⊙ μ with σ = S(·) has no setting of
+/// finite numbers at which it leaves its input alone; exp(c a) ⊙ z + c μ, its first form, has one, where networks
+/// start. c = coupling / √(2 d T).
 class Iaf final : public variform::VariationalFamily {
  public:
-  explicit Iaf(const variform::Build& build) : context_(build.integer("context")) {
+  explicit Iaf(const variform::Build& build)
+      : context_(build.integer("context")),
+        coupling_(variform::register_coupling(*this, build, 2 * build.latent * build.integer("steps"))) {
     for (int64_t t = 0; t < build.integer("steps"); ++t)
       steps_.push_back(make_step(build, std::to_string(t)));
   }
@@ -82,8 +87,8 @@ class Iaf final : public variform::VariationalFamily {
     step.context = random("context", hidden, context_);
     step.bias = register_parameter("bias" + t, at::zeros({hidden}, build.options));
     step.out = random("out", 2 * d, hidden);
-    step.out_bias = register_parameter(
-        "out_bias" + t, at::cat({at::zeros({d}, build.options), at::full({d}, 2.0, build.options)}));
+    step.out_bias = register_parameter("out_bias" + t, at::zeros({2 * d}, build.options));
+    step.scale = coupling_;
     // A unit of degree k sees z_1 … z_k, an output of degree i sees units of degree below i (Germain et al. 2015).
     const Tensor units = d == 1 ? at::zeros({hidden}, build.options)
                                 : at::arange(hidden, build.options).remainder(static_cast<double>(d - 1)) + 1;
@@ -94,6 +99,7 @@ class Iaf final : public variform::VariationalFamily {
   }
 
   int64_t context_;
+  Tensor coupling_;  // c
   std::vector<Step> steps_;
 };
 
@@ -108,4 +114,5 @@ VARIFORM_COMPONENTS(variform::component<Iaf>(
      variform::integer("hidden", 64).at_least(1).doc("Width of their hidden layers."),
      variform::integer("context", 16)
          .at_least(1)
-         .doc("Numbers beside mean and variance that the encoder gives to every network.")}))
+         .doc("Numbers beside mean and variance that the encoder gives to every network."),
+     variform::coupling_parameter()}))

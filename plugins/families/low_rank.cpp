@@ -5,20 +5,24 @@
 
 #include <ATen/ATen.h>
 
+#include "coupling.h"
+
 namespace {
 
 using variform::Tensor;
 
-/// q(z|x) = N(m, s²I + F Fᵀ) with F [d, r]; with `diagonal`, N(m, diag(s²) + F Fᵀ), for which §4 has no closed optimum.
-/// The encoder outputs the mean m, log(s/deviation)² (one number, or d), and F / deviation row by row. An encoder that
-/// outputs zeros gives N(0, deviation² I). At F = 0 its gradient through F Fᵀ is zero, so that the mean of the last layer's
-/// bias should not be relied on to leave it: networks start with small random outputs, which do.
+/// q(z|x) = N(m, s²I + F Fᵀ) with F [d, r]; with `diagonal`, N(m, diag(s²) + F Fᵀ), for which §4 has no closed
+/// optimum. The encoder outputs the mean m, log(s/deviation)² (one number, or d), and numbers n_ij row by row: F_ij =
+/// s_i c n_ij, c = coupling / √(d r). An encoder that outputs zeros gives N(0, deviation² I). At F = 0 its gradient
+/// through F Fᵀ is zero, so that the mean of the last layer's bias should not be relied on to leave it: networks
+/// start with small random outputs, which do.
 class LowRank final : public variform::VariationalFamily {
  public:
   explicit LowRank(const variform::Build& build)
       : deviation_(build.number("deviation")),
         rank_(build.integer("rank")),
-        diagonal_(build.flag("diagonal")) {
+        diagonal_(build.flag("diagonal")),
+        coupling_(variform::register_coupling(*this, build, build.latent * rank_)) {
     if (rank_ >= build.latent)
       throw variform::Error("'rank' must be below the latent dimension " + std::to_string(build.latent) +
                             "; found " + std::to_string(rank_) + "; use family 'full' for all of it");
@@ -28,8 +32,9 @@ class LowRank final : public variform::VariationalFamily {
     const int64_t batch = params.size(0),
                   d = (params.size(1) - (diagonal_ ? 0 : 1)) / (rank_ + (diagonal_ ? 2 : 1));
     const std::vector<Tensor> parts = params.split_with_sizes({d, scales(d), d * rank_}, 1);
-    const Tensor factor = parts[2].reshape({batch, d, rank_});
-    const Tensor around = parts[1].exp().expand({batch, d}).diag_embed();
+    const Tensor variances = parts[1].exp().expand({batch, d});
+    const Tensor factor = coupling_ * parts[2].reshape({batch, d, rank_}) * variances.sqrt().unsqueeze(2);
+    const Tensor around = variances.diag_embed();
     // Of the product in the units of `deviation`, so that its size does not matter.
     const Tensor root = std::get<0>(at::linalg_cholesky_ex(factor.matmul(factor.transpose(1, 2)) + around));
     const variform::Structure structure =
@@ -44,6 +49,7 @@ class LowRank final : public variform::VariationalFamily {
   double deviation_;
   int64_t rank_;
   bool diagonal_;
+  Tensor coupling_;  // c
 };
 
 }  // namespace
@@ -57,4 +63,5 @@ VARIFORM_COMPONENTS(variform::component<LowRank>(
      variform::number("deviation", 1.0)
          .above(0)
          .in("latent units")
-         .doc("Standard deviation s of every latent for an encoder output of zero.")}))
+         .doc("Standard deviation s of every latent for an encoder output of zero."),
+     variform::coupling_parameter()}))

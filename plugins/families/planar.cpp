@@ -8,6 +8,7 @@
 #include <numbers>
 #include <vector>
 
+#include "coupling.h"
 #include "flow.h"
 
 namespace {
@@ -31,8 +32,8 @@ struct Planar {
   }
 };
 
-/// A Gaussian draw z_0 = m + s ε sent through the maps: log q(z_T|x) = log N(z_0; m, s²) − Σ_t log|1 + û_tᵀψ_t(z_{t−1})|
-/// with ψ(z) = tanh'(wᵀz + b) w.
+/// A Gaussian draw z_0 = m + s ε sent through the maps: log q(z_T|x) = log N(z_0; m, s²) − Σ_t log|1 +
+/// û_tᵀψ_t(z_{t−1})| with ψ(z) = tanh'(wᵀz + b) w.
 class PlanarPosterior final : public variform::flows::FlowPosterior {
  public:
   PlanarPosterior(Tensor mean, Tensor log_variance, std::vector<Planar> maps)
@@ -54,17 +55,19 @@ class PlanarPosterior final : public variform::flows::FlowPosterior {
   std::vector<Planar> maps_;
 };
 
-/// The encoder outputs m [d] and log s² [d], then u [d], w [d], b for each of the maps.
+/// The encoder outputs m [d] and log s² [d], then u / c [d], w [d], b for each of the maps, c = coupling / √(maps d).
 class PlanarFlow final : public variform::VariationalFamily {
  public:
-  explicit PlanarFlow(const variform::Build& build) : maps_(build.integer("maps")) {}
+  explicit PlanarFlow(const variform::Build& build)
+      : maps_(build.integer("maps")),
+        coupling_(variform::register_coupling(*this, build, maps_ * build.latent)) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d + maps_ * (2 * d + 1); }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
     const int64_t d = (params.size(1) - maps_) / (2 * maps_ + 2);
     std::vector<Planar> maps;
     for (int64_t t = 0; t < maps_; ++t) {
       const int64_t first = 2 * d + t * (2 * d + 1);
-      maps.emplace_back(params.narrow(1, first, d), params.narrow(1, first + d, d),
+      maps.emplace_back(coupling_ * params.narrow(1, first, d), params.narrow(1, first + d, d),
                         params.narrow(1, first + 2 * d, 1));
     }
     return std::make_unique<PlanarPosterior>(params.narrow(1, 0, d), params.narrow(1, d, d), std::move(maps));
@@ -72,6 +75,7 @@ class PlanarFlow final : public variform::VariationalFamily {
 
  private:
   int64_t maps_;
+  Tensor coupling_;  // c
 };
 
 }  // namespace
@@ -79,4 +83,4 @@ class PlanarFlow final : public variform::VariationalFamily {
 VARIFORM_COMPONENTS(variform::component<PlanarFlow>(
     "planar", "Gaussian draws sent through planar maps, all given by the encoder.",
     "Rezende and Mohamed, Variational Inference with Normalizing Flows, ICML 2015",
-    {variform::integer("maps", 4).at_least(1).doc("Number of planar maps.")}))
+    {variform::integer("maps", 4).at_least(1).doc("Number of planar maps."), variform::coupling_parameter()}))

@@ -2,4 +2,4 @@
 
 #include <variform/plugin.h>
 
-VARIFORM_PLUGIN("org.variform.families", "1.0.0")
+VARIFORM_PLUGIN("org.variform.families", "2.0.0")

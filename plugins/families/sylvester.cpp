@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "coupling.h"
 #include "flow.h"
 
 namespace {
@@ -45,12 +46,15 @@ class SylvesterPosterior final : public variform::flows::FlowPosterior {
   std::vector<Map> maps_;
 };
 
-/// The encoder outputs m [d] and log s² [d], then for each map: `reflections` vectors whose Householder reflections make
-/// Q, the numbers on and above the diagonal of R and of R̃ row by row (those on the diagonal through tanh), and b [d].
+/// The encoder outputs m [d] and log s² [d], then for each map: `reflections` vectors whose Householder reflections
+/// make Q, the numbers on and above the diagonal of R / c and of R̃ row by row (those on the diagonal through tanh),
+/// and b [d]; c = coupling / √N for the N numbers of all R.
 class Sylvester final : public variform::VariationalFamily {
  public:
   explicit Sylvester(const variform::Build& build)
-      : maps_(build.integer("maps")), reflections_(build.integer("reflections")) {
+      : maps_(build.integer("maps")),
+        reflections_(build.integer("reflections")),
+        coupling_(variform::register_coupling(*this, build, maps_ * triangle(build.latent))) {
     const int64_t d = build.latent;
     const Tensor upper = at::ones({d, d}, at::kDouble).triu().to(at::kBool).flatten();
     places_ = upper.nonzero().squeeze(1).to(build.options.device());
@@ -66,7 +70,7 @@ class Sylvester final : public variform::VariationalFamily {
       Map map;
       map.q = variform::flows::reflections(params.narrow(1, at, reflections_ * d), d);
       at += reflections_ * d;
-      map.r = upper(params.narrow(1, at, triangle(d)), d);
+      map.r = upper(coupling_ * params.narrow(1, at, triangle(d)), d);
       map.r2 = upper(params.narrow(1, at + triangle(d), triangle(d)), d);
       at += 2 * triangle(d);
       map.b = params.narrow(1, at, d);
@@ -93,7 +97,8 @@ class Sylvester final : public variform::VariationalFamily {
   }
 
   int64_t maps_, reflections_;
-  Tensor places_;  // of the numbers on and above a diagonal: constants, not state
+  Tensor coupling_;  // c
+  Tensor places_;    // of the numbers on and above a diagonal: constants, not state
 };
 
 }  // namespace
@@ -104,4 +109,5 @@ VARIFORM_COMPONENTS(variform::component<Sylvester>(
     {variform::integer("maps", 2).at_least(1).doc("Number of maps."),
      variform::integer("reflections", 4)
          .at_least(1)
-         .doc("Householder reflections that make each map's orthogonal matrix.")}))
+         .doc("Householder reflections that make each map's orthogonal matrix."),
+     variform::coupling_parameter()}))

@@ -104,10 +104,12 @@ VARIFORM_COMPONENTS(variform::component<Mixture>(
          .doc("Means, d numbers a component (factorized: one, the same for every latent); left out, they are "
               "drawn "
               "from N(0, spread²)."),
-     variform::number("spread", 1.0)
+     variform::number("spread", 0.1)
          .above(0)
          .in("latent units")
-         .doc("Standard deviation of the means that are drawn."),
+         .doc("Standard deviation of the means that are drawn. Small, so that training starts beside N(0, "
+              "I), as it does "
+              "with the other learned priors."),
      variform::numbers("deviation", {1.0})
          .above(0)
          .in("latent units")

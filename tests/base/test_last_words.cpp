@@ -66,11 +66,11 @@ void fall_off_badly() { throw std::runtime_error("é\x7f\xc2\x9b[31m\xe2\x80\xae
 
 void in_a_call(SignalText& text) { text << "family strange, in posterior, at step " << 18; }
 void in_none(SignalText&) {}
-void in_a_slow_call(SignalText& text) {
+[[maybe_unused]] void in_a_slow_call(SignalText& text) {
   ::usleep(200'000);
   in_a_call(text);
 }
-void in_a_place_that_crashes(SignalText&) { ::raise(SIGSEGV); }
+[[maybe_unused]] void in_a_place_that_crashes(SignalText&) { ::raise(SIGSEGV); }
 
 TEST_CASE("an end that was asked for leaves nothing") {
   const Left left = left_after([] {}, in_a_call);

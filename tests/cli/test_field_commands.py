@@ -431,6 +431,18 @@ class WithoutData(Trained):
             self.assertIn("other.h5, config in the checkpoint: " + said, self.run_program("describe", file, code=1).stderr)
 
 
+    def test_a_checkpoint_of_an_older_form_of_its_component(self):
+        """Before families started beside the diagonal one, the same numbers meant another covariance."""
+        run = self.train("model.family.type=full", "name=older", "--stop-at", 0)
+        file = self.folder / "older.h5"
+        shutil.copy(run / "checkpoints/last.h5", file)
+        self.run_program("evaluate", file, "--limit", 4, "--samples", 2, "--importance-samples", 0, "--out", "metrics.json")
+        with_texts(file, without=["model/family/buffers/coupling"])
+        said = self.run_program("evaluate", file, "--limit", 4, "--samples", 2, "--importance-samples", 0, code=1).stderr
+        self.assertIn("missing: model/family/buffers/coupling", said)
+        self.assertIn("use the version of its plugin that trained the model, or train it again", said)
+
+
 class PluginFiles(ProgramTest):
     def test_the_linker_replaces_a_plugin(self):
         """M4: building beside a training is harmless, as docs/sdk.md says; copying over a plugin is not."""
@@ -473,8 +485,9 @@ def without_facts(path):
     with_texts(path, data=None)
 
 
-def with_texts(path, **changes):
-    """A checkpoint with other texts, or without those that are None, sealed again as docs/checkpoint_format.md says."""
+def with_texts(path, without=(), **changes):
+    """A checkpoint with other texts, or without those that are None, and without some tensors, sealed again as
+    docs/checkpoint_format.md says."""
     def sha256(data):
         return hashlib.sha256(data).hexdigest()
 
@@ -485,6 +498,8 @@ def with_texts(path, **changes):
         texts = {name: text for name, text in texts.items() if text is not None}
         tensors = {}
         source.visititems(lambda name, item: tensors.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+        for name in without:
+            del tensors[name]
         for name, item in tensors.items():
             source.copy(item, target, name)
         content = f"format {texts['format_version']}\n"

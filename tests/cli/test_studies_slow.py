@@ -74,6 +74,12 @@ class QuickStudies(ProgramTest):
             self.assertAlmostEqual(within + across, both, delta=1e-6)
         self.assertEqual(self.figures("structure-quick"), {"metric", "against-beta"})
 
+    def test_equal_terms(self):
+        found = self.results("equal_terms_quick")
+        self.assertEqual(len(found["L_β"]), 9)
+        for labels, (more,) in found["L_β − diagonal's"].items():  # larger families have learned as much by then
+            self.assertLess(abs(more), 0.3, labels)
+
     def test_taylor(self):
         found = self.results("taylor_quick")
         rest = {labels[2]: max(map(abs, values)) for labels, values in found["gauss_newton_rest"].items()}

@@ -166,6 +166,24 @@ TEST_CASE("A family with a wrong density or wrong draws", "[conformance]") {
                              });
 }
 
+TEST_CASE("A family that does not start beside the diagonal one") {
+  for (const auto& [family, coupling] : std::vector<std::pair<std::string, std::string>>{
+           {"full", "11"}, {"sylvester", "20"}, {"planar", "20"}}) {
+    RunOptions options;
+    options.components = {"family:" + family};
+    options.filter = "diagonal-start";
+    options.settings["family:" + family]["coupling"] = coupling;  // about 1 for each number, as it once was
+    const Results results = run(testing::environment("VARIFORM_PLUGINS") + "/variform-families.so", options);
+    CAPTURE(text_of(results, false));
+    CHECK(found_in(results) == std::set<std::string>{"diagonal-start: warning"});
+    for (const Result& result : results.results)
+      if (result.test == "diagonal-start")
+        CHECK_THAT(result.detail,
+                   testing::ContainsSubstring("nats a latent away from the nearest diagonal Gaussian") &&
+                       testing::ContainsSubstring("0.1 / √N"));
+  }
+}
+
 TEST_CASE("A family whose closed forms are wrong", "[conformance]") {
   check_all("family:faulty", {
                                  {"marginals", "marginals", "another coordinate"},

@@ -295,6 +295,29 @@ class Import(unittest.TestCase):
         self.run_script("fill")
         self.assertIn("-->3<!--", (self.folder / "text.md").read_text())
 
+    def test_restore(self):
+        """What the documents know of runs becomes runs that a study takes for done."""
+        self.run_script("import", self.study)
+        summary = json.loads((self.study / "study.json").read_text())
+        for cell in summary["cells"]:  # another machine, which has done one cell
+            cell["evaluations"] = [{"name": "final", "epoch": "end", "file": "evaluations/0123abcd-end.json"}]
+            if cell["cell"] > 1:
+                del cell["run"]
+        (self.study / "study.json").write_text(json.dumps(summary))
+        runs = self.folder / "runs"
+        rows = [row for row in read(self.folder / "results/tiny/results.csv") if row["metric"] == "loss"]
+        self.assertIn(f"{len(rows)} of {len(rows)} runs restored", self.run_script("restore", self.study, "--runs", runs))
+        for row in rows:
+            run = runs / f"tiny-{row['hash']}-{row['run_seed']}"
+            self.assertTrue((run / "DONE").is_file())
+            found = json.loads((run / "evaluations/0123abcd-end.json").read_text())
+            self.assertEqual((found["values"]["loss"]["mean"], found["commit"]), (float(row["value"]), row["commit"]))
+        self.assertIn("0 of", self.run_script("restore", self.study, "--runs", runs))  # nothing is written twice
+        for cell in summary["cells"]:
+            cell.pop("run", None)
+        (self.study / "study.json").write_text(json.dumps(summary))
+        self.assertIn("--only 1", self.run_script("restore", self.study, "--runs", runs, code=1))
+
     def test_metrics_that_nothing_uses_can_be_kept(self):
         self.run_script("import", self.study, "--metric", "share")
         self.assertEqual(sum(row["metric"] == "share" for row in read(self.folder / "results/tiny/results.csv")), 2)

@@ -75,6 +75,11 @@ def vamp_prior(w, x, rng, size):
     return {"model": (w.nll(x, z).mean(0) + 0.5 * kl).mean()}
 
 
+def coupling(count):
+    """What numbers beyond the diagonal family are multiplied by, when there are so many (theory §11)."""
+    return 0.1 / math.sqrt(count)
+
+
 def planar(params, noise):
     """One datum's draw through its two maps: z and log q, the latter from the Jacobian of the whole map."""
     mean, log_variance = params[:LATENT], params[LATENT : 2 * LATENT]
@@ -83,6 +88,7 @@ def planar(params, noise):
         z = mean + (0.5 * log_variance).exp() * start
         for t in range(2):
             u, w, b = params[2 * LATENT + t * (2 * LATENT + 1) :][: 2 * LATENT + 1].split([LATENT, LATENT, 1])
+            u = coupling(2 * LATENT) * u
             bound = torch.log1p(torch.exp(w @ u + math.log(math.e - 1))) - 1  # wᵀû of an invertible map
             u = u + (bound - w @ u) * w / (w @ w)
             z = z + u * torch.tanh(w @ z + b)
@@ -175,25 +181,20 @@ def fixed(w, x, rng, size):
     return beta_vae(w, x, mean + 0.3 * noise(x, rng), normal_kl(mean, 0.09 * torch.eye(LATENT).expand(len(x), -1, -1)))
 
 
-def lower_block(params, deviation):
-    """One datum's factor of a block of two latents: [log l11² , log l22², l21]."""
-    zero = torch.zeros(())
-    first, second = deviation * (0.5 * params[0]).exp(), deviation * (0.5 * params[1]).exp()
-    return torch.stack([torch.stack([first, zero]), torch.stack([deviation * params[2], second])])
-
-
 def block(w, x, rng, size):
-    params = w.encode(x)  # mean, then a block of two, then a block of one
-    factors = [torch.block_diag(lower_block(row[3:6], 1.0), (0.5 * row[6:7]).exp().reshape(1, 1)) for row in params]
-    factor = torch.stack(factors)
-    z = params[:, :LATENT] + torch.einsum("bij,kbj->kbi", factor, noise(x, rng))
-    return beta_vae(w, x, z, normal_kl(params[:, :LATENT], factor @ factor.mT))
+    mean, log_squares, below = w.encode(x).split([LATENT, LATENT, 1], 1)  # a block of two latents, and one of one
+    s = (0.5 * log_squares).exp()
+    factor = torch.diag_embed(s).clone()
+    factor[:, 1, 0] = s[:, 1] * coupling(1) * below[:, 0]
+    z = mean + torch.einsum("bij,kbj->kbi", factor, noise(x, rng))
+    return beta_vae(w, x, z, normal_kl(mean, factor @ factor.mT))
 
 
 def low_rank(w, x, rng, size):
     params = w.encode(x)
     mean, log_scale, flat = params.split([LATENT, 1, LATENT], 1)  # rank 1
-    covariance = log_scale.exp().unsqueeze(-1) * torch.eye(LATENT) + flat.unsqueeze(2) * flat.unsqueeze(1)
+    n = coupling(LATENT) * flat
+    covariance = log_scale.exp().unsqueeze(-1) * (torch.eye(LATENT) + n.unsqueeze(2) * n.unsqueeze(1))
     factor = torch.linalg.cholesky(covariance)
     return beta_vae(w, x, mean + torch.einsum("bij,kbj->kbi", factor, noise(x, rng)), normal_kl(mean, covariance))
 
@@ -212,7 +213,8 @@ def symmetric_root(matrix):
 
 def householder(w, x, rng, size):
     params = w.encode(x)
-    u = torch.stack([reflections(row[2 * LATENT :].reshape(-1, LATENT)) for row in params])
+    direction = torch.ones(LATENT) / math.sqrt(LATENT)  # of both reflections, which undo each other
+    u = torch.stack([reflections(direction + coupling(2 * LATENT) * row[2 * LATENT :].reshape(-1, LATENT)) for row in params])
     mean = torch.einsum("bij,bj->bi", u, params[:, :LATENT])
     covariance = u @ torch.diag_embed(params[:, LATENT : 2 * LATENT].exp()) @ u.mT
     root = torch.stack([symmetric_root(matrix) for matrix in covariance])
@@ -285,6 +287,7 @@ def sylvester(w, params, e):
         vectors, r, r2, b = rest[: 2 * LATENT + 2 * triangle + LATENT].split([2 * LATENT, triangle, triangle, LATENT])
         rest = rest[2 * LATENT + 2 * triangle + LATENT :]
         q = reflections(vectors.reshape(2, LATENT))
+        r = coupling(2 * triangle) * r
         z = z + q @ upper(r) @ torch.tanh(upper(r2) @ q.mT @ z + b)
     return z
 
@@ -299,8 +302,8 @@ def iaf(w, params, e):
         seen = w[f"family/in{t}"] * (units[:, None] >= numbers)
         hidden = torch.nn.functional.elu(seen @ z + w[f"family/context{t}"] @ context + w[f"family/bias{t}"])
         out = (w[f"family/out{t}"] * (torch.cat([numbers, numbers])[:, None] > units)) @ hidden + w[f"family/out_bias{t}"]
-        gate = torch.sigmoid(out[LATENT:])
-        z = gate * z + (1 - gate) * out[:LATENT]
+        shift, log_scale = (coupling(2 * LATENT * 2) * out).chunk(2)
+        z = log_scale.exp() * z + shift
     return z
 
 

@@ -224,7 +224,7 @@ class Composition(unittest.TestCase):
             with self.subTest(changes=changes):
                 said = train("refused", changes, fails=True)
                 self.assertIn(sentence, said)
-                self.assertIn("family planar (org.variform.families 1.0.0)", said)
+                self.assertIn("family planar (org.variform.families 2.0.0)", said)
                 self.assertFalse((FOLDER / "refused").exists())
 
 

@@ -400,7 +400,9 @@ class Model:
         factor = torch.diag_embed((0.5 * rest[:, : self.d]).exp())
         if self.family["type"] == "full":
             row, column = torch.tril_indices(self.d, self.d, -1)
-            factor = factor.index_put((torch.arange(len(x))[:, None], row, column), rest[:, self.d :])
+            relative = 0.1 / math.sqrt(len(row)) * rest[:, self.d :]  # to the row's deviation (theory §11)
+            below = (0.5 * rest[:, : self.d]).exp()[:, row] * relative
+            factor = factor.index_put((torch.arange(len(x))[:, None], row, column), below)
         return MultivariateNormal(mean, scale_tril=self.family["deviation"] * factor)
 
     def draw(self, posterior, count, rng):

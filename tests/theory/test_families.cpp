@@ -211,12 +211,96 @@ TEST_CASE("family full: the factor is lower triangular, row by row, as documente
     const at::NoGradGuard guard;
     model.encoder().c_.zero_();
     model.encoder().e_.copy_(at::tensor({1.0, 2.0, 3.0, 0.2, 0.4, 0.6, 10.0, 20.0, 30.0}, at::kDouble));
-    const std::vector<double> rows{std::exp(0.1), 0.0,  0.0,  10.0,         std::exp(0.2),
-                                   0.0,           20.0, 30.0, std::exp(0.3)};
+    const double c = 0.1 / std::sqrt(3.0), l2 = std::exp(0.2), l3 = std::exp(0.3);
+    const std::vector<double> rows{std::exp(0.1), 0, 0, 10 * c * l2, l2, 0, 20 * c * l3, 30 * c * l3, l3};
     const Tensor l = deviation * at::tensor(rows, at::kDouble).reshape({3, 3});
     const auto q = model->posterior(data());
     CHECK(error(q->covariance()->dense()[0], l.mm(l.t())) < 1e-14);
     CHECK(error(q->location()[0], at::tensor({1.0, 2.0, 3.0}, at::kDouble)) == 0);
+  }
+}
+
+namespace {
+
+// A stock encoder of one seed in front of a family; 16 latents.
+Assembly start(const std::string& family, const Values& values, const char* encoder = "mlp") {
+  Assembly model(kP, 16);
+  model.with(Kind::kLikelihood, "bernoulli")
+      .with(Kind::kPrior, "gaussian")
+      .with(Kind::kFamily, family, values)
+      .with(Kind::kEncoder, encoder);
+  return model;
+}
+
+const std::vector<Case>& beyond_diagonal() {
+  static const std::vector<Case> all{{"full", {}},
+                                     {"block", {{"size", num(4)}}},
+                                     {"low-rank", {{"rank", num(2)}, {"diagonal", num(1)}}},
+                                     {"rotated", {{"learned", num(1)}}},
+                                     {"householder", {}},
+                                     {"householder", {{"reflections", num(2)}}},
+                                     {"sylvester", {}},
+                                     {"iaf", {}},
+                                     {"planar", {}}};
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("families that contain the diagonal one start beside it, with the same encoder of one seed") {
+  const at::NoGradGuard guard;
+  Assembly plain = start("diagonal", {});
+  const auto p = plain->posterior(data());
+  for (const Case& c : beyond_diagonal()) {
+    CAPTURE(c.id);
+    Assembly model = start(c.id, c.values);
+    const auto q = model->posterior(data());
+    const int64_t K = 20000;
+    const Draw draw = q->rsample(K, model->rng);
+    // KL(q ‖ the diagonal family's posterior), nats a latent.
+    const Tensor log_ratio = q->log_prob(draw) - p->log_prob({draw.z, {}});
+    CHECK(std::abs(log_ratio.mean().item<double>()) / 16 < 1e-3);
+  }
+}
+
+TEST_CASE("encoders: the outputs that families share start at the same numbers") {
+  const at::NoGradGuard guard;
+  for (const char* encoder : {"mlp", "linear"})
+    for (const Case& c : beyond_diagonal()) {
+      CAPTURE(encoder, c.id);
+      Assembly plain = start("diagonal", {}, encoder), model = start(c.id, c.values, encoder);
+      const Tensor expected = plain->encoder().encode(data()), found = model->encoder().encode(data());
+      CHECK(error(found.narrow(1, 0, 32), expected) < 1e-14);
+    }
+}
+
+TEST_CASE("family block: mean, all logarithms, then the blocks below the diagonal, as documented") {
+  Assembly model = assemble(4, "block", {{"sizes", list({1, 3})}, {"coupling", num(2)}});
+  const at::NoGradGuard guard;
+  const Tensor params =
+      at::tensor({1.0, 2.0, 3.0, 4.0, 0.2, 0.4, 0.6, 0.8, 10.0, 20.0, 30.0}, at::kDouble).unsqueeze(0);
+  const auto q = model->family().posterior(params, data());
+  const double c = 2 / std::sqrt(3.0), l3 = std::exp(0.3), l4 = std::exp(0.4);
+  const std::vector<double> rows{std::exp(0.1), 0,  0, 0, 0,           std::exp(0.2), 0, 0, 0,
+                                 10 * c * l3,   l3, 0, 0, 20 * c * l4, 30 * c * l4,   l4};
+  const Tensor l = at::tensor(rows, at::kDouble).reshape({4, 4});
+  CHECK(error(q->covariance()->dense()[0], l.mm(l.t())) < 1e-14);
+  CHECK(error(q->location()[0], params[0].narrow(0, 0, 4)) == 0);
+}
+
+TEST_CASE(
+    "family full: how far encoder outputs take it from the diagonal does not depend on the number of "
+    "latents") {
+  const at::NoGradGuard guard;
+  for (int64_t d : {4, 16, 48}) {
+    CAPTURE(d);
+    Assembly model = assemble(d, "full");
+    const Tensor params = 0.5 * normal({256, model->family().parameter_count(d)}, 18);
+    const auto q = model->family().posterior(params, data());
+    const Tensor sigma = q->covariance()->dense();
+    const Tensor away = 0.5 * (sigma.diagonal(0, 1, 2).log().sum(1) - at::logdet(sigma));
+    const double expected = 0.5 * 0.1 * 0.1 * 0.5 * 0.5;  // ½ κ² ν of docs/theory.md §11
+    CHECK(std::abs(away.mean().item<double>() / expected - 1) < 0.06);
   }
 }
 
@@ -302,6 +386,25 @@ TEST_CASE("priors: normalised, samples of the stated moments, KL by Monte Carlo 
   }
   CHECK_THROWS_WITH(assemble(3, "diagonal", {}, "gaussian", {{"mean", list({1, 2})}}),
                     ContainsSubstring("one for each of the 3 latents; found 2"));
+}
+
+TEST_CASE("learned priors start beside N(0, I)") {
+  const at::NoGradGuard guard;
+  const int64_t d = 16;
+  const Tensor z = normal({20000, d}, 20);
+  const Tensor standard = (-0.5 * (z.square() + std::log(2 * M_PI))).sum(-1);
+  const std::vector<Case> learned{{"gaussian", {{"learned", num(1)}}},
+                                  {"gaussian", {{"learned", num(1)}, {"covariance", list({1})}}},
+                                  {"mixture", {}},
+                                  {"mixture", {{"components", num(100)}, {"covariance", txt("full")}}},
+                                  {"mixture", {{"factorized", num(1)}}},
+                                  {"flow", {}}};
+  for (const Case& c : learned) {
+    CAPTURE(c.id, c.values.size());
+    Assembly model = assemble(d, "diagonal", {}, c.id, c.values);
+    const double away = (standard - model->log_prior(z)).mean().item<double>() / static_cast<double>(d);
+    CHECK(std::abs(away) < 0.005);  // nats a latent
+  }
 }
 
 TEST_CASE("β-VAE: the loss is nll + β KL over the asked draws, and follows its schedule") {
