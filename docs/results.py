@@ -31,6 +31,7 @@ import json
 import math
 import pathlib
 import re
+import shlex
 import shutil
 import statistics
 import sys
@@ -399,7 +400,7 @@ def read_results(folder, commit):
 
 def command_of_study(described):
     """The command line with the study's file relative to the project's folder."""
-    words = described["command"].split()
+    words = shlex.split(described["command"])
     if words[:2] != ["variform", "study"]:
         raise Wrong(f"expected the command of a study, found: {described['command']}")
     for i, word in enumerate(words[2:], 2):
@@ -409,7 +410,7 @@ def command_of_study(described):
         if not (ROOT / inside).is_file():
             raise Wrong(f"the study's file {word} is not in the project; put it into configs/studies and run it from there")
         words[i] = inside
-    return "./" + " ".join(words)
+    return "./" + shlex.join(words)
 
 
 def figure_file(folder, name):
