@@ -33,15 +33,15 @@ do for [format in 'svg png'] {
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
     './losses.csv' skip 1 every ::0::0 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::0::0 using 3:4 with linespoints ls 1 pointnumber 10, \
-    './losses.csv' skip 1 every ::1::2 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    './losses.csv' skip 1 every ::3::3 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::3::3 using 3:4 with linespoints ls 2 pointnumber 10, \
-    './losses.csv' skip 1 every ::4::5 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    './losses.csv' skip 1 every ::6::6 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::6::6 using 3:4 with linespoints ls 3 pointnumber 10, \
-    './losses.csv' skip 1 every ::7::8 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    './losses.csv' skip 1 every ::9::9 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::9::9 using 3:4 with linespoints ls 4 pointnumber 10, \
-    './losses.csv' skip 1 every ::10::11 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    './losses.csv' skip 1 every ::12::12 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::12::12 using 3:4 with linespoints ls 5 pointnumber 10, \
-    './losses.csv' skip 1 every ::13::14 using 3:4 with points ls 5 ps 0.35 pt 6
+    './losses.csv' skip 1 every ::1::3 using 3:4 with points ls 1 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::4::4 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::4::4 using 3:4 with linespoints ls 2 pointnumber 10, \
+    './losses.csv' skip 1 every ::5::7 using 3:4 with points ls 2 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::8::8 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::8::8 using 3:4 with linespoints ls 3 pointnumber 10, \
+    './losses.csv' skip 1 every ::9::11 using 3:4 with points ls 3 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::12::12 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::12::12 using 3:4 with linespoints ls 4 pointnumber 10, \
+    './losses.csv' skip 1 every ::13::15 using 3:4 with points ls 4 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::16::16 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::16::16 using 3:4 with linespoints ls 5 pointnumber 10, \
+    './losses.csv' skip 1 every ::17::19 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0, 0; set size 1, 0.13636363636363635
   unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; unset arrow; unset label
   unset logscale; set lmargin 0; set rmargin 0; set tmargin 0; set bmargin 0
