@@ -500,8 +500,10 @@ def restore_study(folder, arguments):
             of_run = runs.setdefault(f"{name}-{row['hash']}-{row['run_seed']}", {})
             found = of_run.setdefault(file, {"step": int(row["step"]), "commit": row["commit"], "values": {}})
             found["values"][row["metric"]] = {"mean": float(row["value"])} | ({"se": float(row["se"])} if row["se"] else {})
+    # With a part of its results a run would look finished, and could not be evaluated: it has no model.
+    whole = {run: results for run, results in runs.items() if results.keys() >= set(files.values())}
     made = 0
-    for run, results in runs.items():
+    for run, results in whole.items():
         if not (arguments.runs / run).exists():
             (arguments.runs / run / "evaluations").mkdir(parents=True)
             (arguments.runs / run / "config.resolved.toml").write_text("# Results alone, restored by docs/results.py\n")
@@ -509,7 +511,8 @@ def restore_study(folder, arguments):
                 (arguments.runs / run / file).write_text(json.dumps(found) + "\n")
             (arguments.runs / run / "DONE").write_text("{}\n")
             made += 1
-    print(f"{arguments.runs}: {made} of {len(runs)} runs restored; the same study goes on from them")
+    print(f"{arguments.runs}: {made} of {len(runs)} runs restored, "
+          f"{len(runs) - len(whole)} left out since results are missing; the same study goes on from them")
 
 
 # ------------------------------------------------------------------------------------------------------ trained models

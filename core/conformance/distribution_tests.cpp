@@ -172,7 +172,7 @@ void kl(const Case& test) {
   });
 }
 
-// How many nats a latent the posterior of a datum is away from the nearest diagonal Gaussian, which has the means and
+// How many nats per latent the posterior of an example is away from the nearest diagonal Gaussian, which has the means and
 // variances of its draws: the sum of those Gaussians' entropies less its own.
 double nats_from_diagonal(const Posterior& q, Generator rng) {
   const int64_t draws = 4096;
@@ -188,7 +188,7 @@ double nats_from_diagonal(const Posterior& q, Generator rng) {
 void diagonal_start(const Case& test) {
   constexpr int64_t kLatents = 16;  // unless the user wants another number of them
   constexpr double kOutputs = 0.3;  // about the standard deviation of a new network's outputs
-  constexpr double kNear = 0.01;    // nats a latent
+  constexpr double kNear = 0.01;    // nats per latent
   if_supported([&] {
     const at::NoGradGuard no_grad;
     Rig rig = rig_of(test, test.wanted.latent > 0 ? test.wanted.latent : kLatents);
@@ -211,7 +211,7 @@ void diagonal_start(const Case& test) {
     if (!(away < kNear))
       warn("for encoder outputs of standard deviation " + text_of(kOutputs) +
            " (a new network's) its posterior is " + text_of(away) +
-           " nats a latent away from the nearest diagonal Gaussian, with " + std::to_string(d) +
+           " nats per latent away from the nearest diagonal Gaussian, with " + std::to_string(d) +
            " latents; expected below " + text_of(kNear) +
            ". A family that contains the diagonal one should start beside it: what goes beyond it is noise "
            "until it is "

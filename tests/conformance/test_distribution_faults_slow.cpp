@@ -179,7 +179,7 @@ TEST_CASE("A family that does not start beside the diagonal one") {
     for (const Result& result : results.results)
       if (result.test == "diagonal-start")
         CHECK_THAT(result.detail,
-                   testing::ContainsSubstring("nats a latent away from the nearest diagonal Gaussian") &&
+                   testing::ContainsSubstring("nats per latent away from the nearest diagonal Gaussian") &&
                        testing::ContainsSubstring("0.1 / √N"));
   }
 }

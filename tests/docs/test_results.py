@@ -313,6 +313,11 @@ class Import(unittest.TestCase):
             found = json.loads((run / "evaluations/0123abcd-end.json").read_text())
             self.assertEqual((found["values"]["loss"]["mean"], found["commit"]), (float(row["value"]), row["commit"]))
         self.assertIn("0 of", self.run_script("restore", self.study, "--runs", runs))  # nothing is written twice
+        summary["cells"][0]["evaluations"].append({"name": "codes", "epoch": "end", "file": "evaluations/4567abcd-end.json"})
+        (self.study / "study.json").write_text(json.dumps(summary))  # of which the documents keep nothing
+        said = self.run_script("restore", self.study, "--runs", self.folder / "others")
+        self.assertIn(f"0 of {len(rows)} runs restored, {len(rows)} left out since results are missing", said)
+        self.assertFalse((self.folder / "others").exists())
         for cell in summary["cells"]:
             cell.pop("run", None)
         (self.study / "study.json").write_text(json.dumps(summary))

@@ -403,7 +403,7 @@ TEST_CASE("learned priors start beside N(0, I)") {
     CAPTURE(c.id, c.values.size());
     Assembly model = assemble(d, "diagonal", {}, c.id, c.values);
     const double away = (standard - model->log_prior(z)).mean().item<double>() / static_cast<double>(d);
-    CHECK(std::abs(away) < 0.005);  // nats a latent
+    CHECK(std::abs(away) < 0.005);  // nats per latent
   }
 }
 
