@@ -10,17 +10,17 @@
 #include <utility>
 #include <vector>
 
-#include "file.h"
-#include "hdf5_image.h"
-#include "layout.h"
-#include "seal.h"
-#include "snapshot.h"
+#include "base/whole_file.h"
+#include "base/hdf5_image.h"
+#include "checkpoint/layout.h"
+#include "checkpoint/seal.h"
+#include "checkpoint/snapshot.h"
 
 namespace variform::checkpoint {
 namespace {
 
 [[noreturn]] void refuse(const std::string& what) {
-  throw Error("this state cannot become a checkpoint: " + what + ".");
+  throw base::Error("this state cannot become a checkpoint: " + what + ".");
 }
 
 bool has_control_characters(std::string_view text) {
@@ -68,30 +68,31 @@ void write_tensor(hid_t file, hid_t links, hid_t creation, const std::string& pa
                   const at::Tensor& tensor) {
   const std::string what = "tensor \"" + path + "\"";
   const std::vector<hsize_t> shape(tensor.sizes().begin(), tensor.sizes().end());
-  const hdf5::Handle space(shape.empty()
-                               ? H5Screate(H5S_SCALAR)
-                               : H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr),
-                           H5Sclose, what);
-  const hdf5::Handle type = layout::file_type(tensor.scalar_type());
-  const hdf5::Handle dataset(H5Dcreate2(file, path.c_str(), type, space, links, creation, H5P_DEFAULT),
-                             H5Dclose, what);
+  const base::hdf5::Handle space(
+      shape.empty() ? H5Screate(H5S_SCALAR)
+                    : H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr),
+      H5Sclose, what);
+  const base::hdf5::Handle type = layout::file_type(tensor.scalar_type());
+  const base::hdf5::Handle dataset(H5Dcreate2(file, path.c_str(), type, space, links, creation, H5P_DEFAULT),
+                                   H5Dclose, what);
   if (tensor.numel() > 0) {
-    hdf5::check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.const_data_ptr()), what);
+    base::hdf5::check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.const_data_ptr()), what);
   }
-  if (tensor.scalar_type() == at::kBFloat16) hdf5::write_text(dataset, layout::kDtypeAttribute, "bfloat16");
+  if (tensor.scalar_type() == at::kBFloat16)
+    base::hdf5::write_text(dataset, layout::kDtypeAttribute, "bfloat16");
 }
 
-void write_content(const hdf5::Handle& file, const Snapshot& ready, const std::string& sha256) {
-  hdf5::write_text(file, layout::kFormatAttribute, std::to_string(kFormatVersion));
-  hdf5::write_text(file, layout::kContentAttribute, sha256);
-  for (const auto& [name, value] : ready.attributes) hdf5::write_text(file, name, value);
+void write_content(const base::hdf5::Handle& file, const Snapshot& ready, const std::string& sha256) {
+  base::hdf5::write_text(file, layout::kFormatAttribute, std::to_string(kFormatVersion));
+  base::hdf5::write_text(file, layout::kContentAttribute, sha256);
+  for (const auto& [name, value] : ready.attributes) base::hdf5::write_text(file, name, value);
 
-  const hdf5::Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "link list");
-  hdf5::check(H5Pset_create_intermediate_group(links, 1), "link list");
-  hdf5::check(H5Pset_char_encoding(links, H5T_CSET_UTF8), "link list");
-  const hdf5::Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "data set list");
-  hdf5::check(H5Pset_obj_track_times(creation, false), "data set without times");
-  hdf5::check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "data set list");
+  const base::hdf5::Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "link list");
+  base::hdf5::check(H5Pset_create_intermediate_group(links, 1), "link list");
+  base::hdf5::check(H5Pset_char_encoding(links, H5T_CSET_UTF8), "link list");
+  const base::hdf5::Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "data set list");
+  base::hdf5::check(H5Pset_obj_track_times(creation, false), "data set without times");
+  base::hdf5::check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "data set list");
   for (const auto& [path, tensor] : ready.tensors) write_tensor(file, links, creation, path, tensor);
 }
 
@@ -99,23 +100,23 @@ void write_content(const hdf5::Handle& file, const Snapshot& ready, const std::s
 
 // The file behind its seal, in memory. A name of this namespace, since Composition::State has one.
 struct Body {
-  hdf5::Image image;
+  base::hdf5::Image image;
   std::vector<std::span<const std::byte>> pieces;
 
   Body(const Snapshot& ready, const std::vector<std::span<const std::byte>>& lent, const std::string& sha256)
       : image(lent) {
-    const hdf5::Silence silence;
+    const base::hdf5::Silence silence;
     try {
       write_content(image.create(), ready, sha256);
       pieces = image.pieces();
-    } catch (const Error& error) {
+    } catch (const base::Error& error) {
       refuse(error.what());
     }
   }
 
   // The pieces that are lent memory, or the others, at their places in the file.
-  std::vector<Placed> placed(bool lent) const {
-    std::vector<Placed> found;
+  std::vector<base::Placed> placed(bool lent) const {
+    std::vector<base::Placed> found;
     std::uint64_t at = kSealBytes;
     for (const std::span<const std::byte> bytes : pieces) {
       if (image.borrows(bytes) == lent) found.push_back({at, bytes});
@@ -132,7 +133,7 @@ struct Composition::State {
   std::future<KnownPieces> checksums;
   std::future<std::string> sha256;
   std::optional<Body> draft, body;
-  std::vector<Placed> tensors;
+  std::vector<base::Placed> tensors;
   std::array<std::byte, kSealBytes> seal;
 };
 
@@ -140,7 +141,7 @@ Composition::Composition(const Snapshot& snapshot) : state_(std::make_unique<Sta
   State& s = *state_;
   s.ready = ready_to_store(snapshot);
   for (const auto& [path, tensor] : s.ready.tensors) {
-    if (tensor.nbytes() >= hdf5::Image::kLent) s.lent.push_back(layout::bytes_of(tensor));
+    if (tensor.nbytes() >= base::hdf5::Image::kLent) s.lent.push_back(layout::bytes_of(tensor));
   }
   s.draft.emplace(s.ready, s.lent, std::string(64, '0'));
   s.tensors = s.draft->placed(true);
@@ -152,9 +153,9 @@ Composition::~Composition() = default;
 
 std::uint64_t Composition::size() const { return kSealBytes + state_->draft->image.end; }
 
-const std::vector<Placed>& Composition::tensors() const { return state_->tensors; }
+const std::vector<base::Placed>& Composition::tensors() const { return state_->tensors; }
 
-std::vector<Placed> Composition::rest() {
+std::vector<base::Placed> Composition::rest() {
   State& s = *state_;
   if (!s.body) {
     s.body.emplace(s.ready, s.lent, s.sha256.get());
@@ -162,7 +163,7 @@ std::vector<Placed> Composition::rest() {
       throw std::logic_error("a checkpoint's tensors moved when its SHA-256 was filled in");
     s.seal = to_bytes(seal_of(s.body->pieces, kFormatVersion, s.checksums.get()));
   }
-  std::vector<Placed> found = s.body->placed(false);
+  std::vector<base::Placed> found = s.body->placed(false);
   found.push_back({0, s.seal});
   return found;
 }
@@ -170,14 +171,14 @@ std::vector<Placed> Composition::rest() {
 std::vector<std::byte> compose_bytes(const Snapshot& snapshot) {
   Composition composition(snapshot);
   std::vector<std::byte> bytes(composition.size());
-  for (const std::vector<Placed>& pieces : {composition.tensors(), composition.rest()})
+  for (const std::vector<base::Placed>& pieces : {composition.tensors(), composition.rest()})
     for (const auto& [at, piece] : pieces)
       std::copy(piece.begin(), piece.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
   return bytes;
 }
 
 void write(Composition& composition, const std::filesystem::path& path) {
-  commit(
+  base::commit(
       composition.size(), composition.tensors(), [&] { return composition.rest(); }, path);
 }
 

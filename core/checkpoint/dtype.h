@@ -1,5 +1,5 @@
-// The tensor types that a checkpoint and an export can hold, in one table.
 #pragma once
+// The tensor types that a checkpoint and an export can hold, in one table.
 
 #include <ATen/core/Tensor.h>
 

@@ -1,9 +1,9 @@
-#include "layout.h"
+#include "checkpoint/layout.h"
 
 #include <bit>
 #include <cstdint>
 
-#include "sha256.h"
+#include "base/sha256.h"
 
 // The format of docs/checkpoint_format.md, where it concerns writer and reader alike.
 namespace variform::checkpoint::layout {
@@ -14,10 +14,10 @@ static_assert(sizeof(bool) == 1);
 namespace {
 
 // h5py's convention for bool.
-hdf5::Handle bool_type() {
-  hdf5::Handle type(H5Tenum_create(H5T_STD_I8LE), H5Tclose, "bool type");
+base::hdf5::Handle bool_type() {
+  base::hdf5::Handle type(H5Tenum_create(H5T_STD_I8LE), H5Tclose, "bool type");
   for (const std::int8_t value : {std::int8_t{0}, std::int8_t{1}}) {
-    hdf5::check(H5Tenum_insert(type, value == 0 ? "FALSE" : "TRUE", &value), "bool type");
+    base::hdf5::check(H5Tenum_insert(type, value == 0 ? "FALSE" : "TRUE", &value), "bool type");
   }
   return type;
 }
@@ -36,7 +36,7 @@ hid_t standard_type(at::ScalarType type) {
 
 }  // namespace
 
-hdf5::Handle file_type(at::ScalarType type) {
+base::hdf5::Handle file_type(at::ScalarType type) {
   if (type == at::kBool) return bool_type();
   return {H5Tcopy(standard_type(type)), H5Tclose, "tensor type"};
 }
@@ -52,13 +52,13 @@ std::string shape_text(at::IntArrayRef shape) {
 }
 
 std::string content_sha256(const Snapshot& snapshot, int format) {
-  Sha256 hash;
+  base::Sha256 hash;
   hash.update("format " + std::to_string(format) + "\n");
   for (const auto& [name, value] : snapshot.attributes)
-    hash.update("text " + sha256(value) + " " + name + "\n");
+    hash.update("text " + base::sha256(value) + " " + name + "\n");
   for (const auto& [path, tensor] : snapshot.tensors) {
-    hash.update("tensor " + sha256(bytes_of(tensor)) + " " + find_dtype(tensor.scalar_type())->name + " " +
-                shape_text(tensor.sizes()) + " " + path + "\n");
+    hash.update("tensor " + base::sha256(bytes_of(tensor)) + " " + find_dtype(tensor.scalar_type())->name +
+                " " + shape_text(tensor.sizes()) + " " + path + "\n");
   }
   return hash.hex();
 }

@@ -1,15 +1,15 @@
+#pragma once
 // What compose.cpp and parse.cpp share of the format: the names of its own attributes, the HDF5 type of each
 // tensor type, and the content checksum.
-#pragma once
 
 #include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "dtype.h"
-#include "hdf5_file.h"
-#include "snapshot.h"
+#include "checkpoint/dtype.h"
+#include "base/hdf5_file.h"
+#include "checkpoint/snapshot.h"
 
 namespace variform::checkpoint::layout {
 
@@ -18,7 +18,7 @@ constexpr const char* kContentAttribute = "content_sha256";
 constexpr const char* kDtypeAttribute =
     "dtype";  // on bfloat16 datasets, which HDF5 1.10 can only hold as uint16
 
-hdf5::Handle file_type(at::ScalarType type);  // the type must be in kDtypes
+base::hdf5::Handle file_type(at::ScalarType type);  // the type must be in kDtypes
 
 // The bytes of a contiguous CPU tensor, little-endian as in the file.
 std::span<const std::byte> bytes_of(const at::Tensor& tensor);

@@ -1,5 +1,5 @@
 // The seal's text is never to change: an old program must recognise a new file to say that it is newer.
-#include "seal.h"
+#include "checkpoint/seal.h"
 
 #include <zlib.h>
 
@@ -48,14 +48,14 @@ std::array<std::byte, kSealBytes> to_bytes(const Seal& seal) {
   return block;
 }
 
-KnownPieces checksums_of(Pieces pieces) {
+KnownPieces checksums_of(base::Pieces pieces) {
   KnownPieces known;
   for (const std::span<const std::byte> bytes : pieces)
     known[{bytes.data(), bytes.size()}] = crc32_of(bytes.data(), bytes.size());
   return known;
 }
 
-Seal seal_of(Pieces body, int format, const KnownPieces& known) {
+Seal seal_of(base::Pieces body, int format, const KnownPieces& known) {
   Seal seal{format, 0, 0};
   uLong crc = 0;
   for (const std::span<const std::byte> bytes : body) {
@@ -85,9 +85,9 @@ Seal read_seal(std::span<const std::byte> file, int newest, const std::string& n
     refuse_damaged(name, "its first 512 bytes, which tell format, size and checksum, were changed");
   }
   if (seal.format > newest) {
-    throw Error("\"" + name + "\" was written by a newer Variform: it has checkpoint format " +
-                std::to_string(seal.format) + ", this program reads formats up to " + std::to_string(newest) +
-                "; use the newer program.");
+    throw base::Error("\"" + name + "\" was written by a newer Variform: it has checkpoint format " +
+                      std::to_string(seal.format) + ", this program reads formats up to " +
+                      std::to_string(newest) + "; use the newer program.");
   }
   return seal;
 }
@@ -106,14 +106,14 @@ void check_body(const Seal& seal, std::span<const std::byte> body, const std::st
 }
 
 void refuse_damaged(const std::string& name, const std::string& found) {
-  throw Error("\"" + name + "\" is a damaged checkpoint: " + found +
-              "; use another checkpoint of the run or train again.");
+  throw base::Error("\"" + name + "\" is a damaged checkpoint: " + found +
+                    "; use another checkpoint of the run or train again.");
 }
 
 void refuse_foreign(const std::string& name, const std::string& found) {
-  throw Error("\"" + name +
-              "\" is not a Variform checkpoint: expected the line \"Variform checkpoint\" at its " +
-              "beginning, found " + found + "; check the path.");
+  throw base::Error("\"" + name +
+                    "\" is not a Variform checkpoint: expected the line \"Variform checkpoint\" at its " +
+                    "beginning, found " + found + "; check the path.");
 }
 
 }  // namespace variform::checkpoint

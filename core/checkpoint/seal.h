@@ -1,8 +1,8 @@
+#pragma once
 // The first 512 bytes of a checkpoint: plain text that tells what the file is and whether its bytes are still
 // those that were written. It is checked before HDF5 sees the rest, because HDF5 1.10 cannot be trusted with
 // damaged bytes. HDF5 calls such a prefix a user block and skips it, so that every HDF5 program reads the
 // file.
-#pragma once
 
 #include <array>
 #include <cstddef>
@@ -12,7 +12,7 @@
 #include <string>
 #include <utility>
 
-#include "file.h"
+#include "base/whole_file.h"
 
 namespace variform::checkpoint {
 
@@ -28,8 +28,8 @@ std::array<std::byte, kSealBytes> to_bytes(const Seal& seal);
 // `known` spares looking at pieces again whose checksums somebody has computed meanwhile.
 using KnownPieces =
     std::map<std::pair<const std::byte*, std::size_t>, std::uint32_t>;  // CRC-32 by begin and size
-KnownPieces checksums_of(Pieces pieces);
-Seal seal_of(Pieces body, int format, const KnownPieces& known = {});
+KnownPieces checksums_of(base::Pieces pieces);
+Seal seal_of(base::Pieces body, int format, const KnownPieces& known = {});
 
 // Reads the seal at the beginning of `file` (its first kSealBytes suffice). Throws Error, with `name` in it,
 // if this is no checkpoint, if the seal is damaged, or if its format is newer than `newest`.

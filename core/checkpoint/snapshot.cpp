@@ -1,9 +1,9 @@
 // What is done with a snapshot once it is read: formats brought up to date, tensors held against what is
 // expected.
-#include "snapshot.h"
+#include "checkpoint/snapshot.h"
 
-#include "dtype.h"
-#include "layout.h"
+#include "checkpoint/dtype.h"
+#include "checkpoint/layout.h"
 
 namespace variform::checkpoint {
 namespace {
@@ -23,9 +23,9 @@ void upgrade(Snapshot& snapshot, int from, int to, const Upgrades& steps, const 
   for (int format = from; format < to; ++format) {
     const auto step = steps.find(format);
     if (step == steps.end()) {
-      throw Error("\"" + name + "\" has checkpoint format " + std::to_string(from) +
-                  ", and this program cannot bring " + "format " + std::to_string(format) +
-                  " up to date; use the program that wrote it.");
+      throw base::Error("\"" + name + "\" has checkpoint format " + std::to_string(from) +
+                        ", and this program cannot bring " + "format " + std::to_string(format) +
+                        " up to date; use the program that wrote it.");
     }
     step->second(snapshot);
   }

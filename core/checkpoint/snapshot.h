@@ -1,6 +1,6 @@
+#pragma once
 // The whole state of a run as data: named texts and named tensors, written to and read from one file.
 // Knows nothing of models. The file is described in docs/checkpoint_format.md.
-#pragma once
 
 #include <ATen/core/Tensor.h>
 
@@ -15,8 +15,8 @@
 #include <string_view>
 #include <vector>
 
-#include "error.h"
-#include "file.h"
+#include "base/error.h"
+#include "base/whole_file.h"
 
 namespace variform::checkpoint {
 
@@ -43,9 +43,10 @@ class Composition {
   Composition(const Composition&) = delete;
   Composition& operator=(const Composition&) = delete;
 
-  std::uint64_t size() const;                  // of the file
-  const std::vector<Placed>& tensors() const;  // large tensors' own memory, where it belongs in the file
-  std::vector<Placed> rest();                  // everything else; waits for the checksums
+  std::uint64_t size() const;  // of the file
+  const std::vector<base::Placed>& tensors()
+      const;                         // large tensors' own memory, where it belongs in the file
+  std::vector<base::Placed> rest();  // everything else; waits for the checksums
 
  private:
   struct State;

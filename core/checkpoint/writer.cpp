@@ -1,6 +1,6 @@
 // See writer.h.
 
-#include "writer.h"
+#include "checkpoint/writer.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -8,7 +8,7 @@
 #include <chrono>
 #include <utility>
 
-#include "file.h"
+#include "base/whole_file.h"
 
 namespace variform::checkpoint {
 namespace {

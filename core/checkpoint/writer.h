@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "snapshot.h"
+#include "checkpoint/snapshot.h"
 
 namespace variform::checkpoint {
 

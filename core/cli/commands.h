@@ -10,7 +10,7 @@
 #include "cli/terminal.h"
 #include "plugins/registry.h"
 #include "train/judging.h"
-#include "train/session.h"
+#include "model/session.h"
 
 namespace variform::cli {
 
@@ -29,7 +29,7 @@ struct Common {
   bool json = false;
   std::vector<std::string> arguments;  ///< the command line, for environment.json
 
-  train::Places places() const;
+  model::Places places() const;
   /// The plugins at hand; `config_paths` as in [plugins].paths of the file `config`. Warns about named plugins that are
   /// refused, and named places that are not there.
   std::unique_ptr<plugins::Registry> registry(const std::vector<plugins::ConfigPath>& config_paths = {},
@@ -85,13 +85,13 @@ Loaded load_config(const std::string& text, const std::string& name,
 /// Data, model and preflight of a config. What does not compose is an error of the config (config::Error). `before`: what
 /// is done with the model before a step of it runs; what it returns is among the preflight's findings.
 struct Composed {
-  std::unique_ptr<train::Session> session;
-  train::Preflight preflight;
+  std::unique_ptr<model::Session> session;
+  model::Preflight preflight;
   train::Judging judging;
 };
-using BeforeSteps = std::function<std::vector<std::string>(const train::Session&)>;
+using BeforeSteps = std::function<std::vector<std::string>(const model::Session&)>;
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,
-                 const train::Places& places, const BeforeSteps& before = {});
+                 const model::Places& places, const BeforeSteps& before = {});
 
 /// A folder of files that come with the program ("template"); empty if it is not there.
 std::filesystem::path shared_folder(const std::string& name);

@@ -49,8 +49,8 @@ fs::path shared_folder(const std::string& name) {
   return {};
 }
 
-train::Places Common::places() const {
-  train::Places places;
+model::Places Common::places() const {
+  model::Places places;
   places.memory = memory;
   places.data = data::data_folders(data);
   for (const fs::path& home : homes()) {
@@ -94,7 +94,7 @@ Loaded loaded_from(const config::Node& root, const std::vector<config::Dropped>&
                    config::Diagnostics& diagnostics, const Common& common, const std::string& config) {
   Loaded loaded;
   loaded.registry = common.registry(plugin_paths_in(root), config);
-  loaded.experiment = train::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
+  loaded.experiment = model::resolve_experiment(root, *loaded.registry, common.places(), diagnostics);
   if (common.quiet) return loaded;
   for (const std::string& note : config::notes_of(dropped, loaded.experiment.resolved))
     write_message("note: " + note);
@@ -124,10 +124,10 @@ Loaded load_config(const std::string& text, const std::string& name,
 }
 
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,
-                 const train::Places& places, const BeforeSteps& before) {
+                 const model::Places& places, const BeforeSteps& before) {
   try {
     Composed composed;
-    composed.session = train::open_session(std::move(experiment), registry, places);
+    composed.session = model::open_session(std::move(experiment), registry, places);
     const std::vector<std::string> found = before ? before(*composed.session) : std::vector<std::string>{};
     composed.preflight = composed.session->preflight(registry);
     composed.preflight.findings.insert(composed.preflight.findings.end(), found.begin(), found.end());

@@ -8,11 +8,11 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/console.h"
-#include "evaluate/compare.h"
-#include "evaluate/evaluate.h"
-#include "train/process.h"
-#include "train/checkpoints.h"
-#include "train/run_config.h"
+#include "measure/compare.h"
+#include "measure/evaluate.h"
+#include "model/process.h"
+#include "model/checkpoints.h"
+#include "model/run_config.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -21,14 +21,14 @@ namespace {
 struct CompareCommand {
   std::vector<std::string> runs;
   std::string which = "last", out;
-  evaluate::CompareOptions compare;
+  measure::CompareOptions compare;
 };
 
 std::string text_of_comparison(const nlohmann::json& result) {
-  const std::string section = evaluate::table_of_section(result.at("agreement")).text(output_width());
+  const std::string section = measure::table_of_section(result.at("agreement")).text(output_width());
   return result.contains("interrupted") ? section
-                                        : evaluate::table_of_runs(result).text(output_width()) +
-                                              evaluate::notes_of(result) + "\n" + section;
+                                        : measure::table_of_runs(result).text(output_width()) +
+                                              measure::notes_of(result) + "\n" + section;
 }
 
 int compare(const Common& common, CompareCommand options) {
@@ -40,17 +40,17 @@ int compare(const Common& common, CompareCommand options) {
     for (plugins::ConfigPath& path : plugin_paths_of(folders.back())) paths.push_back(std::move(path));
   }
   const auto registry = common.registry(paths);
-  train::set_threads(common.threads);
-  std::vector<train::Trained> trained;
-  std::vector<evaluate::ComparedRun> compared;
+  model::set_threads(common.threads);
+  std::vector<model::Trained> trained;
+  std::vector<measure::ComparedRun> compared;
   for (const fs::path& folder : folders) {
     trained.push_back(
-        train::open_trained(train::checkpoint_of(folder, options.which), {}, *registry, common.places()));
+        model::open_trained(model::checkpoint_of(folder, options.which), {}, *registry, common.places()));
     if (fs::is_directory(folder) && !common.quiet)
-      if (const std::string edited = train::config_warning(folder, trained.back().snapshot, options.which);
+      if (const std::string edited = model::config_warning(folder, trained.back().snapshot, options.which);
           !edited.empty())
         write_message("warning: " + edited);
-    const std::string changes = train::changed_plugins(trained.back().snapshot, *registry);
+    const std::string changes = model::changed_plugins(trained.back().snapshot, *registry);
     if (!changes.empty() && !common.quiet) write_message("warning: " + folder.string() + ": " + changes);
     compared.push_back(
         {folder.filename().empty() ? folder.parent_path().filename().string() : folder.filename().string(),
@@ -61,12 +61,12 @@ int compare(const Common& common, CompareCommand options) {
   try {
     Progress progress(common.quiet);
     options.compare.watch = watch_with(progress);
-    result = evaluate::compare(compared, options.compare);
-  } catch (const evaluate::Interrupted&) {
+    result = measure::compare(compared, options.compare);
+  } catch (const base::Interrupted&) {
     write_message("interrupted before anything was complete; nothing was written");
     return kInterrupted;
   }
-  result["plugins"] = train::plugin_digests(*registry);
+  result["plugins"] = model::plugin_digests(*registry);
   const bool is_complete = !result.contains("interrupted");
   const std::string dumped = json_text(result) + "\n";
   const int problem = is_complete && !options.out.empty()

@@ -16,7 +16,7 @@
 
 #include "base/quote.h"
 #include "config/text.h"
-#include "report/table.h"
+#include "base/table.h"
 
 namespace variform::cli {
 namespace {
@@ -32,7 +32,7 @@ int terminal_width() {
 }
 }  // namespace
 
-std::string fitted(const std::string& text) { return report::folded(text, output_width()); }
+std::string fitted(const std::string& text) { return base::folded(text, output_width()); }
 
 std::size_t output_width() {
   if (const char* columns = std::getenv("COLUMNS")) {
@@ -88,7 +88,7 @@ std::string values_text(const std::map<std::string, double>& values) {
   return text;
 }
 
-Console::Console(train::RunFolder* folder, bool quiet)
+Console::Console(model::RunFolder* folder, bool quiet)
     : folder_(folder),
       quiet_(quiet),
       terminal_(::isatty(STDERR_FILENO) != 0),

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "train/run_folder.h"
+#include "model/run_folder.h"
 #include "train/trainer.h"
 
 namespace variform::cli {
@@ -13,7 +13,7 @@ namespace variform::cli {
 class Console final : public train::Observer {
  public:
   /// Messages also go to the run's log.txt when there is a folder.
-  Console(train::RunFolder* folder, bool quiet);
+  Console(model::RunFolder* folder, bool quiet);
   ~Console() override;
 
   void message(const std::string& text) override;
@@ -26,7 +26,7 @@ class Console final : public train::Observer {
   void draw_bar(int64_t step, int64_t horizon);
   void clear_bar();
 
-  train::RunFolder* folder_;
+  model::RunFolder* folder_;
   bool quiet_, terminal_, bar_shown_ = false;
   std::chrono::steady_clock::time_point started_, drawn_, printed_;
   int64_t first_step_ = -1;

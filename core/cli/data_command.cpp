@@ -11,7 +11,7 @@
 #include "config/node.h"
 #include "data/import.h"
 #include "data/inventory.h"
-#include "report/table.h"
+#include "base/table.h"
 
 namespace variform::cli {
 namespace {
@@ -46,7 +46,7 @@ void report(const data::Imported& made) {
   if (!made.class_names.empty()) classes = ", " + std::to_string(made.class_names.size()) + " classes";
   write_message(made.file.string() + ": " + std::to_string(made.train) + " images for training, " +
                 std::to_string(made.test) + " for testing, of shape " + to_text(made.shape) + classes + "; " +
-                report::significant(static_cast<double>(made.bytes) / 1e6, 3) + " MB");
+                base::significant(static_cast<double>(made.bytes) / 1e6, 3) + " MB");
 }
 
 // "faces/" and size 64 -> "faces-64.h5" in the working folder.
@@ -127,7 +127,7 @@ std::string place_of(const data::DatasetEntry& entry) {
 }
 
 std::string text_of(const std::vector<data::DatasetEntry>& entries, const std::vector<fs::path>& folders) {
-  report::Table table({{"data set"}, {"a datum"}, {"state"}, {"where"}, {"what it is"}});
+  base::Table table({{"data set"}, {"a datum"}, {"state"}, {"where"}, {"what it is"}});
   std::string problems, missing;
   for (const data::DatasetEntry& entry : entries) {
     std::string shape;
@@ -147,7 +147,7 @@ std::string text_of(const std::vector<data::DatasetEntry>& entries, const std::v
 }
 
 int list_command(const Common& common, const ListCommand& options) {
-  const train::Places places = common.places();
+  const model::Places places = common.places();
   const auto entries = data::inventory(options.names, places.descriptors, places.data, options.verify);
   if (common.json) {
     nlohmann::json result = nlohmann::json::array();

@@ -15,11 +15,11 @@
 #include "config/load.h"
 #include "config/run_environment.h"
 #include "config/run_metrics.h"
-#include "report/table.h"
-#include "train/checkpoints.h"
-#include "train/data_facts.h"
+#include "base/table.h"
+#include "model/checkpoints.h"
+#include "model/data_facts.h"
 #include "train/progress.h"
-#include "train/run_config.h"
+#include "model/run_config.h"
 
 namespace variform::cli {
 namespace {
@@ -81,10 +81,10 @@ const config::Node& table_in(const config::Node& node, const char* key) {
 }
 
 json data_json(const checkpoint::Snapshot& snapshot, const config::Node& config) {
-  json result = {{"shape", train::shape_of(snapshot)}, {"domain", snapshot.attributes.at("data_domain")}};
+  json result = {{"shape", model::shape_of(snapshot)}, {"domain", snapshot.attributes.at("data_domain")}};
   const config::Node* dataset = table_in(config, "data").find("dataset");
   if (dataset && dataset->if_text()) result["name"] = *dataset->if_text();
-  const std::optional<train::DataFacts> facts = train::facts_in(snapshot.attributes);
+  const std::optional<model::DataFacts> facts = model::facts_in(snapshot.attributes);
   if (!facts) return result;
   result["name"] = facts->name.empty() ? "drawn afresh from a model" : facts->name;
   result["rows"] = {
@@ -116,7 +116,7 @@ json plugins_json(const checkpoint::Snapshot& snapshot) {
 }
 
 json run_json(const fs::path& run) {
-  const fs::path file = train::checkpoint_of(run);
+  const fs::path file = model::checkpoint_of(run);
   const checkpoint::Snapshot snapshot = checkpoint::read(file);
   for (const char* name : {"config", "config_hash", "data_shape", "data_domain", "plugins", "libtorch"})
     if (!snapshot.attributes.contains(name)) throw Error(file.string() + " was not written by a training.");
@@ -126,7 +126,7 @@ json run_json(const fs::path& run) {
   diagnostics.throw_if_any();
   json problems = json::array();
   if (fs::is_directory(run)) {
-    if (const std::string warning = train::config_warning(run, snapshot, "last"); !warning.empty())
+    if (const std::string warning = model::config_warning(run, snapshot, "last"); !warning.empty())
       problems.push_back(warning);
     for (const std::string& problem : config::environment_of(run).problems) problems.push_back(problem);
   }
@@ -232,7 +232,7 @@ std::string text_of_run(const json& described) {
   add("training", training_words(described.at("step"), config.at("train")));
   if (const json& best = described.at("best"); best.is_object())
     add("best", "step " + best.at("step").dump() + " by " + best.at("by").get<std::string>() + ", " +
-                    report::significant(best.at("value").get<double>(), 5));
+                    base::significant(best.at("value").get<double>(), 5));
   for (const auto& [split, line] : described.at("metrics").items()) add("last " + split, metric_words(line));
   for (const json& name : described.at("evaluations")) add("evaluated", name.get<std::string>());
   for (const json& plugin : described.at("plugins"))

@@ -20,7 +20,7 @@
 #include "base/program.h"
 #include "base/quote.h"
 #include "base/remembered.h"
-#include "checkpoint/sha256.h"
+#include "base/sha256.h"
 #include "cli/terminal.h"
 #include "config/text.h"
 #include "conformance/quick.h"
@@ -62,7 +62,7 @@ std::string key_of(const Guest& guest) {
                      "\n" + TORCH_VERSION + "\n" + VARIFORM_VERSION + stamp_of(base::this_program());
   for (const fs::path& library : plugins::libraries_of(guest.plugin->path)) text += stamp_of(library);
   for (const std::string& argument : guest.arguments) text += "\n" + argument;
-  return checkpoint::sha256(text);
+  return base::sha256(text);
 }
 
 // A value as `check` reads it; empty for components, which tests fill in themselves.
@@ -85,7 +85,7 @@ void visit_specs(const config::ComponentSpec& spec,
       visit_specs(**nested, visit);
 }
 
-std::vector<std::string> sizes_of(const train::Session& session) {
+std::vector<std::string> sizes_of(const model::Session& session) {
   const Shape& data = session.facts.shape;
   int64_t values = 1;
   for (int64_t side : data) values *= side;
@@ -95,7 +95,7 @@ std::vector<std::string> sizes_of(const train::Session& session) {
   return {"--latent", std::to_string(session.experiment.latent), "--data", shape};
 }
 
-std::vector<Guest> guests_of(const train::Session& session, const plugins::Registry& registry) {
+std::vector<Guest> guests_of(const model::Session& session, const plugins::Registry& registry) {
   std::vector<Guest> guests;
   const std::vector<std::string> sizes = sizes_of(session);
   for (const auto& [kind, slot] : session.experiment.slots)
@@ -237,7 +237,7 @@ std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& r
 
 }  // namespace
 
-std::vector<std::string> try_guests(const train::Session& session, const plugins::Registry& registry,
+std::vector<std::string> try_guests(const model::Session& session, const plugins::Registry& registry,
                                     bool quiet) {
   const std::vector<Guest> guests = guests_of(session, registry);
   if (guests.empty()) return {};

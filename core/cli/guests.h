@@ -16,7 +16,7 @@ inline constexpr std::int64_t kQuickSeconds = 4;
 /// parameters and sizes, in a process of their own; once for a plugin's file, component, parameters and sizes, which is
 /// remembered in the user's cache. Returns sentences about what is not certain. Throws std::runtime_error where what is
 /// trained would be other than it seems, with the likely cause and the command that tells all.
-std::vector<std::string> try_guests(const train::Session& session, const plugins::Registry& registry,
+std::vector<std::string> try_guests(const model::Session& session, const plugins::Registry& registry,
                                     bool quiet);
 
 }  // namespace variform::cli

@@ -11,7 +11,7 @@
 #include "cli/options.h"
 #include "config/node.h"
 #include "plugins/trial.h"
-#include "train/process.h"
+#include "model/process.h"
 
 namespace {
 
@@ -83,8 +83,8 @@ extern "C" [[noreturn, gnu::visibility("default")]] void _Exit(int code) noexcep
 
 int main(int argc, char** argv) {
   variform::cli::install_signal_handlers();
-  variform::train::keep_freed_memory();
-  variform::train::flush_denormals();
+  variform::model::keep_freed_memory();
+  variform::model::flush_denormals();
   int code = run(argc, argv);
   const bool was_lost = std::ferror(stdout) != 0 || variform::cli::result_lost();
   if (std::fflush(stdout) != 0 || was_lost) {

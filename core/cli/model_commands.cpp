@@ -12,19 +12,20 @@
 #include "cli/progress.h"
 #include "cli/revision.h"
 #include "config/load.h"
-#include "evaluate/disentanglement/section.h"
-#include "evaluate/encode.h"
-#include "evaluate/evaluate.h"
-#include "evaluate/ex_post.h"
-#include "evaluate/export.h"
-#include "evaluate/figures.h"
-#include "evaluate/gradient_noise.h"
-#include "evaluate/linear_reference.h"
-#include "evaluate/quality.h"
+#include "measure/disentanglement/section.h"
+#include "export/codes.h"
+#include "measure/evaluate.h"
+#include "train/ex_post.h"
+#include "train/features.h"
+#include "export/pytorch.h"
+#include "export/pictures.h"
+#include "measure/gradient_noise.h"
+#include "measure/linear_reference.h"
+#include "measure/quality.h"
 #include "plugins/ambient.h"
-#include "train/process.h"
-#include "train/checkpoints.h"
-#include "train/run_config.h"
+#include "model/process.h"
+#include "model/checkpoints.h"
+#include "model/run_config.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -37,8 +38,8 @@ constexpr const char* kSections[] = {"information", "geometry", "covariance", "d
 struct ModelOptions {
   std::string run, which = "last", on, out, only, curvature = "hessian", prior;
   std::vector<std::string> overrides;
-  evaluate::EvaluateOptions evaluate;
-  evaluate::EncodeOptions encode;
+  measure::EvaluateOptions evaluate;
+  exports::EncodeOptions encode;
   std::string split, dump, features;
   std::int64_t quality_images = 0;  // 0: no sample quality
   std::int64_t gradient_draws = 0;  // 0: none
@@ -65,11 +66,11 @@ class Surroundings {
 struct Opened {
   std::unique_ptr<Surroundings> surroundings;  // first: it ends last
   std::unique_ptr<plugins::Registry> registry;
-  train::Trained trained;
+  model::Trained trained;
   fs::path checkpoint, folder;                  // folder: of the run; the checkpoint's own otherwise
   std::optional<config::GivenComponent> prior;  // of --prior
-  std::optional<evaluate::ExPostFit> ex_post;   // and what became of it
-  train::Session& session() { return *trained.session; }
+  std::optional<train::ExPostFit> ex_post;      // and what became of it
+  model::Session& session() { return *trained.session; }
 };
 
 // Where a command writes: --out, or this name in the folder of the run.
@@ -77,15 +78,15 @@ fs::path destination(const Common& common, const ModelOptions& options, const fs
   if (!options.out.empty()) return chosen(options.out);
   const fs::path run = run_path(common, options.run);
   const fs::path folder =
-      fs::is_directory(run) ? run : train::checkpoint_of(run, options.which).parent_path();
+      fs::is_directory(run) ? run : model::checkpoint_of(run, options.which).parent_path();
   base::require_inside(folder, folder / name);
   return folder / name;
 }
 
 // Whoever names a data set, a split or a row of it, or fits a prior to its latents, needs it.
-Opened open(const Common& common, const ModelOptions& options, train::DataUse use = train::DataUse::kNeeded) {
+Opened open(const Common& common, const ModelOptions& options, model::DataUse use = model::DataUse::kNeeded) {
   const fs::path run = run_path(common, options.run);
-  const fs::path checkpoint = train::checkpoint_of(run, options.which);
+  const fs::path checkpoint = model::checkpoint_of(run, options.which);
   std::vector<std::string> overrides = options.overrides;
   if (!options.on.empty()) {
     const std::string dataset = options.on.substr(0, options.on.find(':'));
@@ -94,7 +95,7 @@ Opened open(const Common& common, const ModelOptions& options, train::DataUse us
   Opened opened;
   config::Diagnostics diagnostics;
   opened.registry = common.registry(plugin_paths_of(run));
-  train::set_threads(common.threads);
+  model::set_threads(common.threads);
   if (!options.prior.empty()) {
     opened.prior =
         config::parse_component(options.prior, "--prior", Kind::kPrior, *opened.registry, diagnostics);
@@ -102,8 +103,8 @@ Opened open(const Common& common, const ModelOptions& options, train::DataUse us
   }
   const bool names_data =
       !options.on.empty() || !options.split.empty() || options.datum >= 0 || !options.prior.empty();
-  opened.trained = train::open_trained(checkpoint, overrides, *opened.registry, common.places(),
-                                       names_data ? train::DataUse::kNeeded : use);
+  opened.trained = model::open_trained(checkpoint, overrides, *opened.registry, common.places(),
+                                       names_data ? model::DataUse::kNeeded : use);
   const auto records = opened.registry->records();
   if (std::any_of(records.begin(), records.end(), [](const plugins::PluginRecord* record) {
         return record->status == plugins::Status::kLoaded && !record->is_stock;
@@ -112,16 +113,16 @@ Opened open(const Common& common, const ModelOptions& options, train::DataUse us
   opened.checkpoint = checkpoint;
   opened.folder = fs::is_directory(run) ? run : checkpoint.parent_path();
   if (fs::is_directory(run) && !common.quiet)
-    if (const std::string edited = train::config_warning(run, opened.trained.snapshot, options.which);
+    if (const std::string edited = model::config_warning(run, opened.trained.snapshot, options.which);
         !edited.empty())
       write_message("warning: " + edited);
-  const std::string changes = train::changed_plugins(opened.trained.snapshot, *opened.registry);
+  const std::string changes = model::changed_plugins(opened.trained.snapshot, *opened.registry);
   if (!changes.empty() && !common.quiet) write_message("warning: " + changes);
-  const auto facts = train::facts_in(opened.trained.snapshot.attributes);
+  const auto facts = model::facts_in(opened.trained.snapshot.attributes);
   const bool are_own = std::none_of(overrides.begin(), overrides.end(),
                                     [](const std::string& text) { return text.starts_with("data."); });
   if (facts && are_own)
-    if (const std::string other = train::changed_data(*facts, opened.session().facts); !other.empty())
+    if (const std::string other = model::changed_data(*facts, opened.session().facts); !other.empty())
       write_message("warning: " + other);
   return opened;
 }
@@ -130,14 +131,14 @@ Opened open(const Common& common, const ModelOptions& options, train::DataUse us
 // the model.
 void use_prior(const Common& common, Opened& opened, const ModelOptions& options) {
   if (!opened.prior) return;
-  train::Trained own;
+  model::Trained own;
   if (!options.on.empty())
-    own = train::open_trained(opened.checkpoint, options.overrides, *opened.registry, common.places());
+    own = model::open_trained(opened.checkpoint, options.overrides, *opened.registry, common.places());
   {
     Progress progress(common.quiet);
-    opened.ex_post = evaluate::use_ex_post_prior(
-        opened.session(), own.session ? *own.session : opened.session(), *opened.prior, *opened.registry,
-        opened.folder / "priors", watch_with(progress));
+    opened.ex_post = train::use_ex_post_prior(opened.session(), own.session ? *own.session : opened.session(),
+                                              *opened.prior, *opened.registry, opened.folder / "priors",
+                                              watch_with(progress));
   }
   for (const std::string& note : opened.ex_post->notes) write_message("note: " + note);
   if (!common.quiet) write_message(opened.ex_post->sentence());
@@ -158,15 +159,15 @@ std::string split_of(const ModelOptions& options) {
 std::string text_of(const nlohmann::json& result) {
   std::string text = "incomplete, since it was interrupted: no values\n";
   if (result.contains("values"))
-    text = fitted(evaluate::head_of(result)) + evaluate::table_of(result).text(output_width()) +
-           fitted(evaluate::foot_of(result));
+    text = fitted(measure::head_of(result)) + measure::table_of(result).text(output_width()) +
+           fitted(measure::foot_of(result));
   if (result.contains("ex_post"))
     text += "\nprior: " + result.at("model").at("prior").get<std::string>() + "; " +
             result.at("ex_post").at("sentence").get<std::string>() + ".\n";
   for (const char* section : kSections)
     if (result.contains(section))
       text += std::string("\n") + section + "\n" +
-              evaluate::table_of_section(result.at(section)).text(output_width());
+              measure::table_of_section(result.at(section)).text(output_width());
   return text;
 }
 
@@ -181,13 +182,14 @@ fs::path feature_cache() {
 }
 
 nlohmann::json quality_of(const Common& common, const ModelOptions& options, Opened& opened,
-                          const evaluate::Watch& watch) {
+                          const base::Watch& watch) {
   Console console(nullptr, common.quiet);
-  const train::Places places = common.places();
+  const model::Places places = common.places();
   const fs::path config = options.features.empty() ? shared_folder("configs") / "features" / "conv.toml"
                                                    : fs::path(options.features);
-  return evaluate::quality(
-      opened.session(), {config, feature_cache(), *opened.registry, places, console, interrupted},
+  const train::FeatureSource source{config, feature_cache(), *opened.registry, places, console, interrupted};
+  return measure::quality(
+      opened.session(), [&] { return train::feature_network(opened.session(), source); },
       {.split = options.evaluate.split, .images = options.quality_images, .watch = watch});
 }
 
@@ -200,7 +202,7 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   result["run"] = options.run;
   result["checkpoint"] = options.which;
   result["commit"] = revision();
-  result["plugins"] = train::plugin_digests(*opened.registry);
+  result["plugins"] = model::plugin_digests(*opened.registry);
   result["data_fingerprint"] = opened.trained.session->facts.fingerprint;
   const fs::path file = destination(common, options, named(opened, evaluation_name(options)) + ".json");
   const std::string dumped = json_text(result) + "\n";
@@ -227,22 +229,21 @@ void add_more(nlohmann::json& result, const ModelOptions& options, Opened& opene
     if (result.contains("interrupted")) return result["interrupted"]["missing"].push_back(name);
     try {
       make();
-    } catch (const evaluate::Interrupted&) {
+    } catch (const base::Interrupted&) {
       const nlohmann::json& data = result.at("data");
       result["interrupted"] = {{"data", data}, {"of", data}, {"missing", {name}}};
     }
   };
   if (options.linear)
     add("linear", [&] {
-      const evaluate::Section section =
-          evaluate::linear_reference(opened.session(), options.evaluate, result);
+      const measure::Section section = measure::linear_reference(opened.session(), options.evaluate, result);
       result["linear"] = section.entries();
       if (!section.arrays().empty()) result["linear_arrays"] = section.arrays();
     });
   if (options.gradient_draws > 0)
     add("gradient", [&] {
       result["gradient"] =
-          evaluate::gradient_noise(opened.session(), options.gradient_draws, options.evaluate.watch);
+          measure::gradient_noise(opened.session(), options.gradient_draws, options.evaluate.watch);
     });
 }
 
@@ -250,15 +251,15 @@ nlohmann::json evaluation_of(const Common& common, ModelOptions& options, Opened
   Progress progress(common.quiet);
   options.evaluate.watch = watch_with(progress);
   if (options.only == "disentanglement")
-    return evaluate::disentanglement(opened.session(), options.evaluate.split, options.evaluate.limit,
-                                     options.evaluate.watch);
+    return measure::disentanglement(opened.session(), options.evaluate.split, options.evaluate.limit,
+                                    options.evaluate.watch);
   use_prior(common, opened, options);
   nlohmann::json quality;  // first: it may have to be trained for, and what is missing is then said at once
   if (options.quality_images > 0) quality = quality_of(common, options, opened, options.evaluate.watch);
   nlohmann::json result;
   try {
-    result = evaluate::evaluate(opened.session(), options.evaluate);
-  } catch (const evaluate::Interrupted&) {
+    result = measure::evaluate(opened.session(), options.evaluate);
+  } catch (const base::Interrupted&) {
     if (quality.is_null()) throw;
     result["interrupted"]["missing"] = {"values"};
   }
@@ -288,12 +289,12 @@ int evaluate_command(const Common& common, ModelOptions options) {
     result.erase("dump_problem");
     const std::string text = options.only.empty()
                                  ? text_of(result)
-                                 : evaluate::table_of_section(result.at(options.only)).text(output_width()) +
-                                       fitted(evaluate::foot_of(result));
+                                 : measure::table_of_section(result.at(options.only)).text(output_width()) +
+                                       fitted(measure::foot_of(result));
     const int code = write_evaluation(common, options, opened, std::move(result), text);
     if (!problem.empty()) throw std::runtime_error(problem);
     return code;
-  } catch (const evaluate::Interrupted&) {
+  } catch (const base::Interrupted&) {
     return interrupted_with_nothing();
   }
 }
@@ -311,24 +312,24 @@ void require_picture(const Common& common, const ModelOptions& options, const st
 }
 
 int write_picture(const Common& common, const Opened& opened, const ModelOptions& options, const char* name,
-                  const report::Image& image) {
+                  const draw::Image& image) {
   const fs::path file = destination(common, options, fs::path("figures") / (named(opened, name) + ".png"));
-  report::write_png(file, image);
+  draw::write_png(file, image);
   write_result(file.string());
   return kDone;
 }
 
 int sample_command(const Common& common, const ModelOptions& options) {
   require_picture(common, options, "samples");
-  Opened opened = open(common, options, train::DataUse::kNone);
+  Opened opened = open(common, options, model::DataUse::kNone);
   if (!options.prior.empty()) watch_signals();
   try {
     use_prior(common, opened, options);
-  } catch (const evaluate::Interrupted&) {
+  } catch (const base::Interrupted&) {
     return interrupted_with_nothing();
   }
   return write_picture(common, opened, options, "samples",
-                       evaluate::samples(opened.session(), options.n > 0 ? options.n : 100, options.noise));
+                       exports::samples(opened.session(), options.n > 0 ? options.n : 100, options.noise));
 }
 
 int encode_command(const Common& common, ModelOptions options) {
@@ -341,8 +342,8 @@ int encode_command(const Common& common, ModelOptions options) {
   try {
     Progress progress(common.quiet);
     options.encode.watch = watch_with(progress);
-    notes = evaluate::encode(opened.session(), file, options.encode);
-  } catch (const evaluate::Interrupted&) {
+    notes = exports::encode(opened.session(), file, options.encode);
+  } catch (const base::Interrupted&) {
     return interrupted_with_nothing();
   }
   for (const std::string& note : notes) write_message(note);
@@ -356,8 +357,8 @@ int export_command(const Common& common, const ModelOptions& options) {
     throw config::Error("error: export writes two files, NAME.pt and NAME.py; " + file.string() +
                         " is no place for two");
   base::require_writable(file.extension() == ".pt" ? file : fs::path(file.string() + ".pt"));
-  Opened opened = open(common, options, train::DataUse::kNone);
-  const evaluate::Exported exported = evaluate::export_weights(opened.session(), file);
+  Opened opened = open(common, options, model::DataUse::kNone);
+  const exports::Exported exported = exports::export_weights(opened.session(), file);
   for (const std::string& note : exported.notes) write_message(note);
   for (const fs::path& written : exported.files) write_result(written.string());
   return kDone;
@@ -444,19 +445,19 @@ void add_model_commands(Command app, Common& common, Action& action) {
         require_picture(c, o, "reconstructions");
         Opened opened = open(c, o);
         return write_picture(c, opened, o, "reconstructions",
-                             evaluate::reconstructions(opened.session(), split_of(o), o.n > 0 ? o.n : 30));
+                             exports::reconstructions(opened.session(), split_of(o), o.n > 0 ? o.n : 30));
       });
   reconstruct.add_option("--n", options->n, "How many (30)").positive();
   Command traverse =
       add("traverse", "One latent a row, ordered by their KL", [](const Common& c, const ModelOptions& o) {
         require_picture(c, o, "traversals");
-        Opened opened = open(c, o, train::DataUse::kIfThere);
+        Opened opened = open(c, o, model::DataUse::kIfThere);
         note_missing_data(
             c, opened,
             "the latents are kept at the prior's mean, and the one that moves the picture most comes first");
         return write_picture(c, opened, o, "traversals",
-                             evaluate::traversals(opened.session(), split_of(o),
-                                                  std::max<int64_t>(o.datum, 0), o.latents, o.columns));
+                             exports::traversals(opened.session(), split_of(o), std::max<int64_t>(o.datum, 0),
+                                                 o.latents, o.columns));
       });
   traverse.add_option("--datum", options->datum, "Row whose other latents are kept").non_negative();
   traverse.add_option("--latents", options->latents, "Rows of the grid at most").positive().shows_default();
@@ -464,11 +465,11 @@ void add_model_commands(Command app, Common& common, Action& action) {
   Command interpolate =
       add("interpolate", "Straight lines between codes", [](const Common& c, const ModelOptions& o) {
         require_picture(c, o, "interpolations");
-        Opened opened = open(c, o, train::DataUse::kIfThere);
+        Opened opened = open(c, o, model::DataUse::kIfThere);
         note_missing_data(c, opened, "lines go from draws of the prior to others");
         return write_picture(
             c, opened, o, "interpolations",
-            evaluate::interpolations(opened.session(), split_of(o), o.n > 0 ? o.n : 8, o.columns));
+            exports::interpolations(opened.session(), split_of(o), o.n > 0 ? o.n : 8, o.columns));
       });
   interpolate.add_option("--n", options->n, "Pairs (8)").positive();
   Command encode = add("encode", "Codes, covariances and labels to HDF5", encode_command);

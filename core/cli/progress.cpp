@@ -55,7 +55,7 @@ void Progress::show(const std::string& what, const char* unit, std::int64_t done
   shown_ = terminal_;
 }
 
-evaluate::Watch watch_with(Progress& progress) {
+base::Watch watch_with(Progress& progress) {
   return [&progress](const char* part, std::int64_t done, std::int64_t total) {
     const std::string_view name = part;
     const char* unit = name == "geometry" || name == "prior" ? "steps"

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "evaluate/watch.h"
+#include "base/watch.h"
 
 namespace variform::cli {
 
@@ -34,6 +34,6 @@ class Progress {
 };
 
 /// Shows what evaluations tell of their parts, and stops them after Ctrl-C. `progress` must outlive it.
-evaluate::Watch watch_with(Progress& progress);
+base::Watch watch_with(Progress& progress);
 
 }  // namespace variform::cli

@@ -12,10 +12,10 @@
 #include "config/difference.h"
 #include "config/load.h"
 #include "config/run_metrics.h"
-#include "report/figure.h"
-#include "report/run_data.h"
-#include "report/table.h"
-#include "train/run_config.h"
+#include "draw/figure.h"
+#include "study/run_data.h"
+#include "base/table.h"
+#include "model/run_config.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -98,10 +98,10 @@ int list_runs(const Common& common) {
   warn_of(runs);
   const bool any_reason =
       std::any_of(runs.begin(), runs.end(), [](const Run& run) { return !run.status.reason.empty(); });
-  std::vector<report::Table::Column> columns{
-      {"run"}, {"status"}, {"step", report::Align::kRight}, {"loss", report::Align::kRight}};
+  std::vector<base::Table::Column> columns{
+      {"run"}, {"status"}, {"step", base::Align::kRight}, {"loss", base::Align::kRight}};
   if (any_reason) columns.push_back({"why"});
-  report::Table table(columns);
+  base::Table table(columns);
   for (const Run& run : runs) {
     std::vector<std::string> row{run.path.filename().string(), run.status.word, std::to_string(run.step),
                                  run.last.is_object() ? number(run.last.value("loss", json())) : "-"};
@@ -125,10 +125,10 @@ int table(const Common& common) {
     if (run.last.is_object())
       for (const auto& [name, value] : run.last.items())
         if (value.is_number() && name != "step" && name != "epoch" && name != "loss") names.insert(name);
-  std::vector<report::Table::Column> header{
-      {"run"}, {"step", report::Align::kRight}, {"loss", report::Align::kRight}};
-  for (const std::string& name : names) header.push_back({name, report::Align::kRight});
-  report::Table rows(header);
+  std::vector<base::Table::Column> header{
+      {"run"}, {"step", base::Align::kRight}, {"loss", base::Align::kRight}};
+  for (const std::string& name : names) header.push_back({name, base::Align::kRight});
+  base::Table rows(header);
   for (const Run& run : runs) {
     std::vector<std::string> row{run.path.filename().string(), std::to_string(run.step)};
     const json values = run.last.is_object() ? run.last : json::object();
@@ -144,7 +144,7 @@ int table(const Common& common) {
 void warn_of_edits(const fs::path& run) {
   const fs::path last = run / "checkpoints" / "last.h5";
   if (!fs::is_regular_file(last)) return;
-  const train::RunConfig kept = train::compare_config(run, checkpoint::read(last), "last");
+  const model::RunConfig kept = model::compare_config(run, checkpoint::read(last), "last");
   if (!kept.found.empty()) write_message("warning: " + kept.found + " The table shows the file.");
 }
 
@@ -156,7 +156,7 @@ int diff(const Common& common, const std::string& left, const std::string& right
         config::parse_file((run_path(common, name) / "config.resolved.toml").string(), diagnostics));
   diagnostics.throw_if_any();
   for (const std::string& name : {left, right}) warn_of_edits(run_path(common, name));
-  report::Table rows({{"key"}, {left}, {right}});
+  base::Table rows({{"key"}, {left}, {right}});
   for (const auto& [key, values] : config::differences(configs))
     rows.add({key, values[0].value_or("-"), values[1].value_or("-")});
   write_result(rows.empty() ? "the two configs are the same" : rows.text(output_width()));
@@ -171,19 +171,19 @@ struct PlotOptions {
 int plot(const Common& common, const PlotOptions& options) {
   std::vector<fs::path> folders;
   for (const std::string& run : options.runs) folders.push_back(run_path(common, run));
-  const std::vector<report::RunSource> runs = report::sources(folders);
+  const std::vector<study::RunSource> runs = study::sources(folders);
   if (options.evaluations.empty())
-    for (const std::string& problem : report::damaged_metrics(runs)) write_message("warning: " + problem);
-  const report::Figure figure =
+    for (const std::string& problem : study::damaged_metrics(runs)) write_message("warning: " + problem);
+  const draw::Figure figure =
       options.evaluations.empty()
-          ? report::curves(runs, options.x, options.values, options.split)
-          : report::evaluations(runs, options.evaluations, options.split.empty() ? "test" : options.split);
+          ? study::curves(runs, options.x, options.values, options.split)
+          : study::evaluations(runs, options.evaluations, options.split.empty() ? "test" : options.split);
   fs::path stem = options.out;
   if (base::is_special(base::followed(stem)))
     throw config::Error("error: a plot is several files; " + options.out + " is no place for them");
   if (stem.extension() == ".svg" || stem.extension() == ".png") stem.replace_extension();
   base::require_writable(stem.string() + ".svg", {.makes_folders = true});
-  const report::Drawn drawn = report::draw(figure, stem);
+  const draw::Drawn drawn = draw::draw(figure, stem);
   for (const fs::path& file : {drawn.csv, drawn.script, drawn.svg, drawn.png}) write_result(file.string());
   return kDone;
 }

@@ -15,8 +15,8 @@
 #include "data/guess.h"
 #include "data/readers/array.h"
 #include "data/summary.h"
-#include "report/png_grid.h"
-#include "report/table.h"
+#include "draw/png_grid.h"
+#include "base/table.h"
 
 namespace variform::cli {
 namespace {
@@ -66,19 +66,19 @@ std::string counts_text(const std::vector<std::pair<std::string, int64_t>>& coun
 }
 
 std::string text_of(const std::vector<data::SplitSummary>& splits) {
-  report::Table table({{"split"},
-                       {"rows", report::Align::kRight},
-                       {"a datum"},
-                       {"stored as"},
-                       {"domain"},
-                       {"least", report::Align::kRight},
-                       {"most", report::Align::kRight},
-                       {"mean", report::Align::kRight},
-                       {"sd", report::Align::kRight},
-                       {"never vary", report::Align::kRight}});
+  base::Table table({{"split"},
+                     {"rows", base::Align::kRight},
+                     {"a datum"},
+                     {"stored as"},
+                     {"domain"},
+                     {"least", base::Align::kRight},
+                     {"most", base::Align::kRight},
+                     {"mean", base::Align::kRight},
+                     {"sd", base::Align::kRight},
+                     {"never vary", base::Align::kRight}});
   std::string below;
   for (const data::SplitSummary& split : splits) {
-    const auto number = [](double value) { return report::significant(value, 4); };
+    const auto number = [](double value) { return base::significant(value, 4); };
     table.add({split.name, std::to_string(split.rows), data::describe_shape(split.shape), split.stored,
                split.domain, number(split.low), number(split.high), number(split.mean), number(split.sd),
                std::to_string(split.constants)});
@@ -127,16 +127,14 @@ void write_pictures(const fs::path& file, const data::Dataset& data) {
                                .to(at::kByte)
                                .permute({0, 2, 3, 1})
                                .contiguous();
-  std::vector<report::Image> images;
+  std::vector<draw::Image> images;
   for (const at::Tensor& one : bytes.unbind()) {
-    report::Image image{
-        static_cast<int>(shape[2]), static_cast<int>(shape[1]), static_cast<int>(shape[0]), {}};
+    draw::Image image{static_cast<int>(shape[2]), static_cast<int>(shape[1]), static_cast<int>(shape[0]), {}};
     image.pixels.assign(one.const_data_ptr<uint8_t>(), one.const_data_ptr<uint8_t>() + one.numel());
     images.push_back(std::move(image));
   }
   const int columns = static_cast<int>(std::min<int64_t>(kPerRow, static_cast<int64_t>(images.size())));
-  report::write_png(file,
-                    report::grid(images, columns, 2, report::enlargement(images[0].width, images[0].height)));
+  draw::write_png(file, draw::grid(images, columns, 2, draw::enlargement(images[0].width, images[0].height)));
 }
 
 // "file = …" as --describe prints it; the domain as it was found, since a description is read as it stands.
@@ -157,7 +155,7 @@ int describe(const Common& common, const ShowOptions& options) {
 int show_command(const Common& common, const ShowOptions& options) {
   constexpr int kWidth = 100;
   if (options.describe) return describe(common, options);
-  const train::Places places = common.places();
+  const model::Places places = common.places();
   const data::Splits splits =
       data::load(data_spec(options, common), places.data, places.descriptors, 1, at::kCPU, at::kFloat);
   std::vector<data::SplitSummary> summaries;

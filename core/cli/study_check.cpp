@@ -9,9 +9,9 @@
 #include "base/file.h"
 #include "cli/study_file.h"
 #include "config/text.h"
-#include "evaluate/quality.h"
-#include "report/study_figures.h"
-#include "report/study_tables.h"
+#include "measure/quality.h"
+#include "study/figures/figures.h"
+#include "study/tables.h"
 #include "study/rehearse.h"
 
 namespace variform::cli {
@@ -44,12 +44,12 @@ std::vector<std::string> wrong_configs(const Common& common, const Study& study)
 
 // Tables, figures and derived metrics of results without meaning: whether they can be made at all.
 std::vector<std::string> wrong_reports(const Study& study, const fs::path& folder) {
-  report::StudyResults results = report::read_study(folder / "study", folder / "runs");
+  study::StudyResults results = study::read_study(folder / "study", folder / "runs");
   std::vector<std::string> problems = results.problems;
-  for (std::string& problem : report::add_metrics(results, study.metrics))
+  for (std::string& problem : study::add_metrics(results, study.metrics))
     problems.push_back(std::move(problem));
-  make_each(study.tables, problems, [&](const auto& spec) { report::table_of(results, spec); });
-  make_each(study.figures, problems, [&](const auto& spec) { report::figure_of(results, spec); });
+  make_each(study.tables, problems, [&](const auto& spec) { study::table_of(results, spec); });
+  make_each(study.figures, problems, [&](const auto& spec) { study::figure_of(results, spec); });
   return problems;
 }
 
@@ -65,13 +65,13 @@ study::Rehearsal rehearsed(const Common& common, const StudyOptions& options, co
   rehearsal.build = [&](const config::Node& node) {
     config::Diagnostics diagnostics = study.sources;
     config::Experiment experiment =
-        train::resolve_experiment(node, *study.registry, common.places(), diagnostics);
+        model::resolve_experiment(node, *study.registry, common.places(), diagnostics);
     diagnostics.throw_if_any();
     study::Resolved resolved{config::print(experiment.resolved), experiment.name, "", experiment.seed};
     compose(std::move(experiment), *study.registry, common.places());
     return resolved;
   };
-  rehearsal.costly = {{"--quality", evaluate::quality_metrics()}, {"--features", {}}};
+  rehearsal.costly = {{"--quality", measure::quality_metrics()}, {"--features", {}}};
   rehearsal.cheaper = {{"--gradient-draws", "2"}, {"--importance-samples", "4"}, {"--samples", "2"}};
   rehearsal.interrupted = interrupted;
   rehearsal.say = [quiet = common.quiet](const std::string& line) {

@@ -16,11 +16,11 @@
 #include "cli/study_file.h"
 #include "config/load.h"
 #include "config/text.h"
-#include "report/html.h"
-#include "report/png_grid.h"
-#include "report/study_captions.h"
-#include "report/study_figures.h"
-#include "report/study_tables.h"
+#include "draw/html.h"
+#include "draw/png_grid.h"
+#include "study/captions.h"
+#include "study/figures/figures.h"
+#include "study/tables.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -50,14 +50,14 @@ class Notes {
 void preflight(const Common& common, const StudyOptions& options, const Study& study) {
   BeforeSteps trial;
   if (!options.no_check)
-    trial = [&](const train::Session& session) { return try_guests(session, *study.registry, common.quiet); };
+    trial = [&](const model::Session& session) { return try_guests(session, *study.registry, common.quiet); };
   std::set<std::string> seen;
   Notes notes;
   for (const study::Cell& cell : study.cells) {
     if (!cell.needs.empty()) continue;
     config::Diagnostics diagnostics = study.sources;
     config::Experiment experiment =
-        train::resolve_experiment(cell.config, *study.registry, common.places(), diagnostics);
+        model::resolve_experiment(cell.config, *study.registry, common.places(), diagnostics);
     diagnostics.throw_if_any();
     notes.add(cell, experiment.resolved);
     if (!seen.insert(study::kind_of(cell)).second) continue;
@@ -120,7 +120,7 @@ study::RunnerOptions shown_runner_options(const Common& common, const StudyOptio
 }
 
 int list_cells(study::Runner& runner, const Study& study) {
-  report::Table table({{"cell", report::Align::kRight}, {"stage"}, {"what"}, {"state"}, {"run"}});
+  base::Table table({{"cell", base::Align::kRight}, {"stage"}, {"what"}, {"state"}, {"run"}});
   const std::vector<study::State> states = runner.states();
   for (std::size_t i = 0; i < study.cells.size(); ++i) {
     constexpr const char* kStates[] = {"waits for others", "to do", "begun", "done", "of other plugins"};
@@ -139,15 +139,15 @@ std::string caption_of(const std::string& name, const std::string& caption, cons
 }
 
 // Every cell, and the run that it is.
-report::Table cells_of(const report::StudyResults& results) {
-  std::vector<report::Table::Column> columns{{"run"}, {"stage"}};
+base::Table cells_of(const study::StudyResults& results) {
+  std::vector<base::Table::Column> columns{{"run"}, {"stage"}};
   for (const std::string& axis : results.axes) columns.push_back({axis});
-  report::Table table(columns);
+  base::Table table(columns);
   std::set<std::string> seen;
   for (const auto& file : results.files) {
     if (file.run.empty() || !seen.insert(file.run.string()).second) continue;
     std::vector<std::string> row{file.run.filename().string(), file.stage};
-    for (const std::string& axis : results.axes) row.push_back(report::label_of(file.labels, axis));
+    for (const std::string& axis : results.axes) row.push_back(study::label_of(file.labels, axis));
     table.add(row);
   }
   return table;
@@ -155,11 +155,11 @@ report::Table cells_of(const report::StudyResults& results) {
 
 // What is made of a study's results, and where it goes.
 struct Report {
-  const report::StudyResults& results;
-  report::SharedSettings settings;
+  const study::StudyResults& results;
+  study::SharedSettings settings;
   fs::path folder;
   Progress& progress;
-  report::HtmlPage page;
+  draw::HtmlPage page;
 
   void print(const std::string& text) const {
     progress.clear();
@@ -172,8 +172,8 @@ struct Report {
                           base::shown_lines(caption + "\n" + (detail.empty() ? "" : detail + "\n")));
   }
 
-  void draw(const report::TableSpec& spec) {
-    const report::StudyTable table = report::table_of(results, spec);
+  void draw(const study::TableSpec& spec) {
+    const study::StudyTable table = study::table_of(results, spec);
     const std::string caption = caption_of(spec.name, spec.caption, table.note),
                       detail = settings.of(table.cells);
     const fs::path stem = folder / "tables" / spec.name;
@@ -186,14 +186,14 @@ struct Report {
     page.table(caption, table.table, detail);
   }
 
-  void draw(const report::FigureSpec& spec) {
-    const report::StudyFigure shown = report::figure_of(results, spec);
+  void draw(const study::FigureSpec& spec) {
+    const study::StudyFigure shown = study::figure_of(results, spec);
     const std::string caption = caption_of(spec.name, spec.caption, shown.note),
                       detail = settings.of(shown.cells);
     const fs::path stem = folder / "figures" / spec.name;
     base::make_folder_inside(folder, stem.parent_path());
     write_caption(stem, caption, detail);
-    const report::Drawn drawn = report::draw(shown.figure, stem);
+    const draw::Drawn drawn = draw::draw(shown.figure, stem);
     print(drawn.svg.string());
     page.figure(base::contents_of(drawn.svg, base::kMostOfLog), caption, detail);
   }
@@ -202,17 +202,17 @@ struct Report {
 // Tables, figures, the numbers behind them, and the page that shows them all, below the study's folder. Returns a
 // sentence for everything that could not be made.
 std::vector<std::string> draw(const Common& common, const fs::path& folder, const Study& study) {
-  report::StudyResults results = report::read_study(folder, common.runs);
+  study::StudyResults results = study::read_study(folder, common.runs);
   std::vector<std::string> problems = results.problems;
   for (const std::string& warning : results.warnings) write_message("warning: " + warning);
-  for (std::string& problem : report::add_metrics(results, study.metrics))
+  for (std::string& problem : study::add_metrics(results, study.metrics))
     problems.push_back(std::move(problem));
   const std::string command = "variform study " + study.files;
   Progress progress(common.quiet);
-  Report report{results, report::SharedSettings(results), folder, progress, report::HtmlPage(results.title)};
-  report::HtmlPage& page = report.page;
+  Report report{results, study::SharedSettings(results), folder, progress, draw::HtmlPage(results.title)};
+  draw::HtmlPage& page = report.page;
   base::write_text_file(folder / "study.toml", "command = " + config::quote(command) + "\n" + study.text);
-  base::write_text_file(folder / "results.csv", report::csv_of(results));
+  base::write_text_file(folder / "results.csv", study::csv_of(results));
   write_result((folder / "results.csv").string());
   std::int64_t begun = 0;
   const auto all = static_cast<std::int64_t>(study.tables.size() + study.figures.size());

@@ -9,7 +9,7 @@
 #include "base/quote.h"
 #include "config/load.h"
 #include "config/text.h"
-#include "train/checkpoints.h"
+#include "model/checkpoints.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -28,7 +28,7 @@ std::vector<std::string> axes_of(const study::Plan& plan) {
 study::Resolved resolve(const config::Node& node, const Study& study, const Common& common,
                         config::Diagnostics& diagnostics) {
   const config::Experiment experiment =
-      train::resolve_experiment(node, *study.registry, common.places(), diagnostics);
+      model::resolve_experiment(node, *study.registry, common.places(), diagnostics);
   return {config::print(experiment.resolved), experiment.name, config::experiment_hash(experiment),
           experiment.seed};
 }
@@ -45,9 +45,9 @@ Study load_study(const Common& common, const StudyOptions& options) {
   study.plan = study::read_plan(root, diagnostics);
   study.cells = study::cells_of(study.plan, diagnostics);
   const std::vector<std::string> axes = axes_of(study.plan);
-  study.metrics = report::read_metrics(study.plan.metrics, axes, diagnostics);
-  study.figures = report::read_figures(study.plan.figures, axes, diagnostics);
-  study.tables = report::read_tables(study.plan.tables, axes, diagnostics);
+  study.metrics = study::read_metrics(study.plan.metrics, axes, diagnostics);
+  study.figures = study::read_figures(study.plan.figures, axes, diagnostics);
+  study.tables = study::read_tables(study.plan.tables, axes, diagnostics);
   diagnostics.throw_if_any();
   study.sources = diagnostics;
   for (const std::string& argument : options.arguments)
@@ -75,8 +75,8 @@ study::RunnerOptions runner_options(const Common& common, const StudyOptions& op
     return resolved;
   };
   runner.changed = [&study](const fs::path& run) {
-    const std::string data = train::changed_data_files(run);
-    return data.empty() ? train::changed_plugins(run, *study.registry) : data;
+    const std::string data = model::changed_data_files(run);
+    return data.empty() ? model::changed_plugins(run, *study.registry) : data;
   };
   runner.accept_changed_plugins = options.accept_changed_plugins;
   runner.no_check = options.no_check;

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "report/png_grid.h"
-#include "report/study_metrics.h"
-#include "report/study_specs.h"
+#include "draw/png_grid.h"
+#include "study/metrics.h"
+#include "study/specs.h"
 #include "study/plan.h"
 #include "study/runner.h"
 
@@ -27,9 +27,9 @@ struct Study {
   std::unique_ptr<plugins::Registry> registry;
   study::Plan plan;
   std::vector<study::Cell> cells;
-  std::vector<report::MetricSpec> metrics;
-  std::vector<report::FigureSpec> figures;
-  std::vector<report::TableSpec> tables;
+  std::vector<study::MetricSpec> metrics;
+  std::vector<study::FigureSpec> figures;
+  std::vector<study::TableSpec> tables;
   config::Diagnostics sources;  // without an error: the lines of the files, for messages about cells
   std::string files;            // as given
   std::string text;             // of [study]
@@ -45,14 +45,14 @@ study::Resolved resolve(const config::Node& node, const Study& study, const Comm
 /// What the runner needs of the command line. `common` and `study` must outlive it.
 study::RunnerOptions runner_options(const Common& common, const StudyOptions& options, const Study& study);
 
-/// make(spec) for each table or figure: what one of them lacks (report::Error) does not keep the others away. Ends
+/// make(spec) for each table or figure: what one of them lacks (base::Error) does not keep the others away. Ends
 /// where begin() says no.
 template <class Specs, class Make, class Begin>
 void make_each(const Specs& specs, std::vector<std::string>& problems, const Make& make, const Begin& begin) {
   for (const auto& spec : specs) try {
       if (!begin()) return;
       make(spec);
-    } catch (const report::Error& error) {
+    } catch (const base::Error& error) {
       problems.push_back(error.what());
     }
 }

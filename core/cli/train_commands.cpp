@@ -23,10 +23,10 @@
 #include "config/load.h"
 #include "config/run_environment.h"
 #include "config/text.h"
-#include "evaluate/figures.h"
-#include "train/checkpoints.h"
-#include "train/process.h"
-#include "train/run_config.h"
+#include "export/pictures.h"
+#include "model/checkpoints.h"
+#include "model/process.h"
+#include "model/run_config.h"
 #include "train/schedules.h"
 #include "train/trainer.h"
 
@@ -44,7 +44,7 @@ struct TrainOptions {
        no_figures = false, model_only = false, reference = false, no_check = false;
 };
 
-json environment(const Common& common, const train::Session& session, const plugins::Registry& registry) {
+json environment(const Common& common, const model::Session& session, const plugins::Registry& registry) {
   return {{"command", common.arguments},
           {"program", VARIFORM_VERSION},
           {"commit", revision()},
@@ -54,8 +54,8 @@ json environment(const Common& common, const train::Session& session, const plug
           {"reference", session.assembly->model().reference},
           {"cpu", at::get_cpu_capability()},
           {"data_fingerprint", session.facts.fingerprint},
-          {"data_files", train::data_files_json(session.splits)},
-          {"plugins", json::parse(train::plugins_json(registry))}};
+          {"data_files", model::data_files_json(session.splits)},
+          {"plugins", json::parse(model::plugins_json(registry))}};
 }
 
 // How many threads a run has used; 0: not known. What is wrong with its environment.json is said.
@@ -72,21 +72,21 @@ int64_t recorded_threads(const fs::path& run) {
 }
 
 // Where a likelihood trains something for every data value, a value that never varies has it at its bound.
-void tell_constant_values(Console& console, const train::Session& session) {
+void tell_constant_values(Console& console, const model::Session& session) {
   const Model& model = session.assembly->model();
   const Component& likelihood = *model.component(Kind::kLikelihood);
   bool each = false;
   for (const Tensor& parameter : likelihood.parameters())
     each = each || (parameter.requires_grad() && parameter.sizes() == at::IntArrayRef(model.data));
   if (!each || session.splits.train.size() < 2) return;
-  const int64_t constant = train::values_that_never_vary(session.splits.train);
+  const int64_t constant = model::values_that_never_vary(session.splits.train);
   if (constant > 0)
     console.message("note: " + std::to_string(constant) +
                     " of the data's values never vary in the training rows; what " + "likelihood " +
                     model.label(Kind::kLikelihood) + " learns for them goes to its bound");
 }
 
-void introduce(Console& console, const train::Session& session, const train::Preflight& preflight) {
+void introduce(Console& console, const model::Session& session, const model::Preflight& preflight) {
   Model& model = session.assembly->model();
   int64_t parameters = 0;
   for (const auto& group : session.assembly->parameter_groups({}))
@@ -132,10 +132,10 @@ void introduce(Console& console, const train::Session& session, const train::Pre
 }
 
 // What is left of a run that is not to go on: one checkpoint of the model alone.
-void keep_model_only(const train::RunFolder& folder) {
+void keep_model_only(const model::RunFolder& folder) {
   checkpoint::Snapshot snapshot = checkpoint::read(folder.last());
   std::erase_if(snapshot.tensors, [](const auto& entry) { return entry.first.starts_with("optimizer/"); });
-  snapshot.attributes[train::kModelOnly] = "true";
+  snapshot.attributes[model::kModelOnly] = "true";
   checkpoint::write(snapshot, folder.last());
   fs::remove(folder.best());
 }
@@ -154,9 +154,9 @@ json summary_of(const train::Outcome& outcome, const train::Judging& judging) {
   return summary;
 }
 
-int finish(Console& console, train::RunFolder& folder, Composed& composed, const train::Outcome& outcome,
+int finish(Console& console, model::RunFolder& folder, Composed& composed, const train::Outcome& outcome,
            const TrainOptions& options) {
-  train::Session& session = *composed.session;
+  model::Session& session = *composed.session;
   const std::string at = "at step " + std::to_string(outcome.step) + " of " + std::to_string(session.horizon);
   if (outcome.ending == train::Ending::kInterrupted) {
     folder.mark_interrupted(std::string("interrupted by ") + interrupting_signal() + " " + at);
@@ -173,7 +173,7 @@ int finish(Console& console, train::RunFolder& folder, Composed& composed, const
     console.message("no more improvement: stopped early " + at);
   if (!options.no_figures) {
     session.assembly->set_training(false);
-    const std::string why_not = evaluate::write_figures(session, folder.figures());
+    const std::string why_not = exports::write_figures(session, folder.figures());
     console.message(why_not.empty() ? "pictures: " + folder.figures().string() +
                                           "/{reconstructions,samples,traversals}.png"
                                     : "no pictures: " + why_not);
@@ -187,14 +187,14 @@ int finish(Console& console, train::RunFolder& folder, Composed& composed, const
   return kDone;
 }
 
-int64_t stop_at_of(const TrainOptions& options, const train::Session& session) {
+int64_t stop_at_of(const TrainOptions& options, const model::Session& session) {
   if (options.stop_at_epoch < 0) return options.stop_at;
   const double batches =
       static_cast<double>(session.batches->size()) / static_cast<double>(session.experiment.train.batch);
   return std::min(options.stop_at, static_cast<int64_t>(std::llround(options.stop_at_epoch * batches)));
 }
 
-int train_to_end(Console& console, train::RunFolder& folder, const TrainOptions& options, Composed& composed,
+int train_to_end(Console& console, model::RunFolder& folder, const TrainOptions& options, Composed& composed,
                  train::Trainer& trainer, int64_t stop_at) {
   try {
     const int code = finish(console, folder, composed, trainer.run(stop_at, interrupted), options);
@@ -212,8 +212,8 @@ int train_to_end(Console& console, train::RunFolder& folder, const TrainOptions&
 }
 
 // Whether a training has done all its steps, and was killed before it could say so.
-bool was_killed_at_its_end(const checkpoint::Snapshot& snapshot, const train::Session& session,
-                           const train::RunFolder& folder) {
+bool was_killed_at_its_end(const checkpoint::Snapshot& snapshot, const model::Session& session,
+                           const model::RunFolder& folder) {
   const auto number = [&](const char* name) {
     const auto found = snapshot.tensors.find(name);
     return found == snapshot.tensors.end() ? int64_t{-1} : found->second.item<int64_t>();
@@ -226,20 +226,20 @@ bool was_killed_at_its_end(const checkpoint::Snapshot& snapshot, const train::Se
 
 // Throws where this training cannot go on from the last checkpoint: nothing is written before.
 void accept(const checkpoint::Snapshot& snapshot, const TrainOptions& options,
-            const plugins::Registry& registry, const train::Session& session,
-            const train::RunFolder& folder) {
-  if (snapshot.attributes.contains(train::kModelOnly) && !was_killed_at_its_end(snapshot, session, folder))
+            const plugins::Registry& registry, const model::Session& session,
+            const model::RunFolder& folder) {
+  if (snapshot.attributes.contains(model::kModelOnly) && !was_killed_at_its_end(snapshot, session, folder))
     throw std::runtime_error(
         "the training " + folder.path().string() +
         " cannot go on: its checkpoint keeps the model alone, without the optimizer's state, "
         "as finished runs of a study do. Train it again from the start: variform train " +
         base::for_shell(folder.config().string()) + " --overwrite --folder " +
         base::for_shell(folder.path().string()));
-  const std::string changes = train::changed_plugins(snapshot, registry);
+  const std::string changes = model::changed_plugins(snapshot, registry);
   if (!changes.empty() && !options.accept_changed_plugins)
     throw std::runtime_error(changes + " Go on with --accept-changed-plugins if that is what you want.");
-  if (const auto facts = train::facts_in(snapshot.attributes))
-    if (const std::string other = train::changed_data(*facts, session.facts); !other.empty())
+  if (const auto facts = model::facts_in(snapshot.attributes))
+    if (const std::string other = model::changed_data(*facts, session.facts); !other.empty())
       throw std::runtime_error(other + " Put the former files back, or train a new run: variform train " +
                                base::for_shell(folder.config().string()) + " --folder NEW_FOLDER");
   const auto step = snapshot.tensors.find("progress/step");
@@ -252,22 +252,22 @@ void accept(const checkpoint::Snapshot& snapshot, const TrainOptions& options,
 
 // What another length of the training does to what follows a schedule.
 void tell_jumps(Console& console, const checkpoint::Snapshot& snapshot, const plugins::Registry& registry,
-                const train::Session& session, int64_t step) {
-  const config::Experiment before = train::experiment_of(snapshot, registry);
-  const int64_t horizon = train::horizon_of(before.train, session.batches->size());
+                const model::Session& session, int64_t step) {
+  const config::Experiment before = model::experiment_of(snapshot, registry);
+  const int64_t horizon = model::horizon_of(before.train, session.batches->size());
   for (const std::string& sentence :
        train::schedules_that_jump({before, horizon}, {session.experiment, session.horizon}, step))
     console.message("note: " + sentence);
 }
 
-std::optional<checkpoint::Snapshot> last_checkpoint(const train::RunFolder& folder) {
+std::optional<checkpoint::Snapshot> last_checkpoint(const model::RunFolder& folder) {
   if (!fs::exists(folder.last())) return {};
   return checkpoint::read(folder.last());
 }
 
 // Gives the run's folder the config of this training. The checkpoint has it first, with a note of what it replaces: a kill
 // in between leaves what is neither lost nor taken for an edited file.
-void take_config(train::RunFolder& folder, const std::string& config,
+void take_config(model::RunFolder& folder, const std::string& config,
                  const std::map<std::string, std::string>& attributes, checkpoint::Snapshot* snapshot) {
   std::string present;
   try {
@@ -275,10 +275,10 @@ void take_config(train::RunFolder& folder, const std::string& config,
   } catch (const std::runtime_error&) {  // missing, or no file: it is written again
   }
   if (snapshot && snapshot->attributes["config"] != config) {
-    const bool is_model_only = snapshot->attributes.contains(train::kModelOnly);
+    const bool is_model_only = snapshot->attributes.contains(model::kModelOnly);
     snapshot->attributes = attributes;
-    if (is_model_only) snapshot->attributes[train::kModelOnly] = "true";
-    snapshot->attributes[train::kReplacesConfig] = base::short_hash(present);
+    if (is_model_only) snapshot->attributes[model::kModelOnly] = "true";
+    snapshot->attributes[model::kReplacesConfig] = base::short_hash(present);
     checkpoint::write(*snapshot, folder.last());
   }
   if (present != config) folder.write_config(config);
@@ -287,7 +287,7 @@ void take_config(train::RunFolder& folder, const std::string& config,
 // From an open folder to the end of the training. `resolved` is the experiment's config, which the folder gets once the
 // training is accepted; `snapshot` its last checkpoint, if it goes on from one.
 int run_training(const Common& common, const TrainOptions& options, const plugins::Registry& registry,
-                 Composed composed, train::RunFolder folder, const std::string& resolved,
+                 Composed composed, model::RunFolder folder, const std::string& resolved,
                  std::optional<checkpoint::Snapshot> snapshot) {
   const auto& [session, preflight, judging] = composed;
   session->assembly->model().reference = options.reference;
@@ -295,7 +295,7 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
     at::globalContext().setUserEnabledMkldnn(false);  // products of layers by LibTorch's own choice
   if (snapshot) accept(*snapshot, options, registry, *session, folder);
   Console console(&folder, common.quiet);
-  const auto attributes = train::attributes_of(*session, registry);
+  const auto attributes = model::attributes_of(*session, registry);
   train::Trainer trainer(session->experiment.train, session->horizon, attributes, *session->assembly,
                          *session->batches, folder, console);
   trainer.judge_by(judging);
@@ -311,7 +311,7 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
                                     base::for_shell(folder.path().string()) + " goes on from there.");
   folder.write_environment(environment(common, *session, registry));
   if (snapshot)
-    if (const std::string changes = train::changed_plugins(*snapshot, registry); !changes.empty())
+    if (const std::string changes = model::changed_plugins(*snapshot, registry); !changes.empty())
       console.message("warning: " + changes);
   introduce(console, *session, preflight);
   if (session->batches->evaluation_size() > 0 && session->experiment.train.evaluate_every.count > 0)
@@ -331,13 +331,13 @@ int run_training(const Common& common, const TrainOptions& options, const plugin
 // Tries what did not come with the program, unless that is not wanted.
 BeforeSteps trial(const Common& common, const TrainOptions& options, const plugins::Registry& registry) {
   if (options.no_check) return {};
-  return [&](const train::Session& session) { return try_guests(session, registry, common.quiet); };
+  return [&](const model::Session& session) { return try_guests(session, registry, common.quiet); };
 }
 
 // A run that has a checkpoint holds the tensors that its slots took from other runs.
 void drop_sources(config::Experiment& experiment, const fs::path& run) {
   if (!fs::exists(run / "checkpoints" / "last.h5")) return;
-  train::forget_sources(experiment);
+  model::forget_sources(experiment);
 }
 
 int train_command(const Common& common, const TrainOptions& options) {
@@ -351,28 +351,28 @@ int train_command(const Common& common, const TrainOptions& options) {
           ? fs::path(options.folder)
           : fs::path(common.runs) / (experiment.name + "-" + config::experiment_hash(experiment) + "-" +
                                      std::to_string(experiment.seed));
-  const train::IfPresent if_present = options.resume      ? train::IfPresent::kResume
-                                      : options.overwrite ? train::IfPresent::kOverwrite
-                                                          : train::IfPresent::kRefuse;
-  if (fs::exists(path) && if_present == train::IfPresent::kRefuse)
-    train::RunFolder::create(path, "", if_present);  // throws; before anything slow is done
+  const model::IfPresent if_present = options.resume      ? model::IfPresent::kResume
+                                      : options.overwrite ? model::IfPresent::kOverwrite
+                                                          : model::IfPresent::kRefuse;
+  if (fs::exists(path) && if_present == model::IfPresent::kRefuse)
+    model::RunFolder::create(path, "", if_present);  // throws; before anything slow is done
   int64_t threads = common.threads > 0 ? common.threads : experiment.train.threads;
   if (options.resume && common.threads == 0 && fs::exists(path)) threads = recorded_threads(path);
-  train::set_threads(threads);
+  model::set_threads(threads);
   const std::string resolved = config::print(experiment.resolved);
   const config::Node identity = experiment.resolved;
   if (options.resume) drop_sources(experiment, path);
   Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places(),
                               trial(common, options, *loaded.registry));
   watch_signals();  // from here on there is something to keep
-  train::RunFolder folder = train::RunFolder::create(path, resolved, if_present);
+  model::RunFolder folder = model::RunFolder::create(path, resolved, if_present);
   std::optional<checkpoint::Snapshot> snapshot = last_checkpoint(folder);
   if (snapshot) {
-    if (const std::string other = train::other_experiment(*snapshot, identity); !other.empty())
+    if (const std::string other = model::other_experiment(*snapshot, identity); !other.empty())
       throw config::Error("error: the run folder " + path.string() + " holds another experiment: " + other +
                           ". Name another place with --folder, or replace the run with --overwrite.");
-    if (const train::RunConfig kept = train::compare_config(path, *snapshot, "last");
-        kept.state == train::RunConfig::State::kEdited || kept.state == train::RunConfig::State::kCut)
+    if (const model::RunConfig kept = model::compare_config(path, *snapshot, "last");
+        kept.state == model::RunConfig::State::kEdited || kept.state == model::RunConfig::State::kCut)
       write_message("note: " + kept.found + " The training writes it again.");
   }
   return run_training(common, options, *loaded.registry, std::move(composed), std::move(folder), resolved,
@@ -380,8 +380,8 @@ int train_command(const Common& common, const TrainOptions& options) {
 }
 
 // An edited config of a run that has been trained is refused: which values its numbers are of could not be told any more.
-void refuse_if_edited(const train::RunConfig& kept, const train::RunFolder& folder) {
-  if (kept.state != train::RunConfig::State::kEdited) return;
+void refuse_if_edited(const model::RunConfig& kept, const model::RunFolder& folder) {
+  if (kept.state != model::RunConfig::State::kEdited) return;
   const std::string file = base::for_shell(folder.config().string()),
                     run = base::for_shell(folder.path().string());
   std::string text = kept.found + " What the checkpoint holds counts. To go on as it was trained: rm " +
@@ -401,14 +401,14 @@ void refuse_if_edited(const train::RunConfig& kept, const train::RunFolder& fold
   throw config::Error("error: " + text);
 }
 
-Loaded load_run(const train::RunFolder& folder, const std::optional<checkpoint::Snapshot>& snapshot,
+Loaded load_run(const model::RunFolder& folder, const std::optional<checkpoint::Snapshot>& snapshot,
                 const TrainOptions& options, const Common& common) {
-  train::RunConfig kept;
-  if (snapshot) kept = train::compare_config(folder.path(), *snapshot, "last", options.arguments);
+  model::RunConfig kept;
+  if (snapshot) kept = model::compare_config(folder.path(), *snapshot, "last", options.arguments);
   refuse_if_edited(kept, folder);
-  if (kept.state == train::RunConfig::State::kPlaces)
+  if (kept.state == model::RunConfig::State::kPlaces)
     write_message("note: " + kept.found + " That is no part of the experiment, and the file's is used.");
-  if (kept.state == train::RunConfig::State::kCut)
+  if (kept.state == model::RunConfig::State::kCut)
     write_message("note: " + kept.found +
                   " The training goes on as the checkpoint says, and writes the file again.");
   if (kept.is_file_good) return load_config({{folder.config().string()}, options.arguments}, common);
@@ -417,7 +417,7 @@ Loaded load_run(const train::RunFolder& folder, const std::optional<checkpoint::
 }
 
 int resume_command(const Common& common, const std::string& run, const TrainOptions& options) {
-  train::RunFolder folder = train::RunFolder::open(run_path(common, run), /*writable=*/true);
+  model::RunFolder folder = model::RunFolder::open(run_path(common, run), /*writable=*/true);
   for (const std::string& override_text : options.arguments)
     if (!override_text.starts_with("train."))
       throw config::Error("resume takes changes of [train] only (train.steps=20000); found " + override_text +
@@ -425,7 +425,7 @@ int resume_command(const Common& common, const std::string& run, const TrainOpti
   std::optional<checkpoint::Snapshot> snapshot = last_checkpoint(folder);
   Loaded loaded = load_run(folder, snapshot, options, common);
   const int64_t recorded = recorded_threads(folder.path());
-  const int64_t threads = train::set_threads(common.threads > 0 ? common.threads : recorded);
+  const int64_t threads = model::set_threads(common.threads > 0 ? common.threads : recorded);
   if (recorded > 0 && threads != recorded)
     write_message("warning: the run used " + std::to_string(recorded) + " threads and goes on with " +
                   std::to_string(threads) + "; this is not bit for bit the same.");

@@ -10,12 +10,12 @@
 
 #include <zlib.h>
 
-#include "checkpoint/file.h"
-#include "checkpoint/hdf5_file.h"
+#include "base/whole_file.h"
+#include "base/hdf5_file.h"
 
 namespace variform::data {
 
-namespace hdf5 = checkpoint::hdf5;
+namespace hdf5 = base::hdf5;
 using hdf5::check;
 using hdf5::Handle;
 
@@ -65,13 +65,12 @@ void ImageFile::guarded(const char* what, Act act) {
   errno = 0;
   try {
     act();
-  } catch (const checkpoint::Error& error) {
+  } catch (const base::Error& error) {
     const int reason = errno;
     if (reason == 0)
-      throw checkpoint::Error(final_path_.string() + " cannot be written: " + what + ": " + error.what() +
-                              ".");
+      throw base::Error(final_path_.string() + " cannot be written: " + what + ": " + error.what() + ".");
     const auto all = static_cast<std::uintmax_t>(images_) * image_bytes_;
-    checkpoint::fail_to_write(final_path_, std::string(what) + " failed", reason, all);
+    base::fail_to_write(final_path_, std::string(what) + " failed", reason, all);
   }
 }
 

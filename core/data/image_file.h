@@ -15,7 +15,7 @@ namespace variform::data {
 class ImageFile {
  public:
   /// Creates the file `path`; messages speak of `final_path`, which it will become, and of the room that so
-  /// many images of this shape need. Every member throws checkpoint::Error when the disk does not take it.
+  /// many images of this shape need. Every member throws base::Error when the disk does not take it.
   ImageFile(std::filesystem::path path, std::filesystem::path final_path, std::vector<std::int64_t> shape,
             std::int64_t images);
   ~ImageFile();

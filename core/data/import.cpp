@@ -12,8 +12,8 @@
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/interrupt.h"
-#include "checkpoint/file.h"
-#include "checkpoint/sha256.h"
+#include "base/whole_file.h"
+#include "base/sha256.h"
 #include "config/text.h"
 #include "data/image_file.h"
 #include "data/readers/images.h"
@@ -151,13 +151,13 @@ class Import {
     const auto fill = [&](const fs::path& temporary) {
       if (!write_images(temporary)) return false;
       result_.bytes = fs::file_size(temporary);
-      result_.sha256 = checkpoint::sha256_file(temporary);
+      result_.sha256 = base::sha256_file(temporary);
       const std::string text = description();
       if (const int problem = base::write_all(described.descriptor(), std::as_bytes(std::span(text))))
         base::fail_on_file("write", result_.description, problem);
       return true;
     };
-    if (!checkpoint::commit(fill, result_.file)) return {};
+    if (!base::commit(fill, result_.file)) return {};
     if (const int problem = described.become(result_.description))
       throw std::runtime_error("the images are in " + result_.file.string() + ", but their description " +
                                result_.description.string() +

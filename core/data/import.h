@@ -38,7 +38,7 @@ struct Imported {
 /// becomes grey by Rec. 601's luma; resize: see resample.h. Both files are there whole or not at all. `go_on` is asked
 /// after each image, with the numbers of those done and of all; where it says no, nothing is written and the result is
 /// empty. Throws ReadError for a folder or image that cannot be used, std::invalid_argument for options that do not
-/// fit it or files that are there already, checkpoint::Error when the disk does not take the result.
+/// fit it or files that are there already, base::Error when the disk does not take the result.
 std::optional<Imported> import_images(const ImportOptions& options,
                                       const std::function<bool(std::int64_t, std::int64_t)>& go_on);
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <system_error>
 
-#include "checkpoint/sha256.h"
+#include "base/sha256.h"
 #include "config/load.h"
 #include "data/descriptor.h"
 #include "data/files.h"
@@ -34,7 +34,7 @@ void hold_against(const FileFacts& facts, bool verify, FileEntry& file) {
   if (facts.bytes != 0 && !error && bytes != static_cast<std::uintmax_t>(facts.bytes))
     return wrong(std::to_string(facts.bytes) + " bytes", std::to_string(bytes));
   if (!verify || facts.sha256.empty()) return;
-  const std::string found = checkpoint::sha256_file(file.path);
+  const std::string found = base::sha256_file(file.path);
   if (found != facts.sha256) return wrong("SHA-256 " + facts.sha256, found);
   file.state = FileState::kVerified;
 }

@@ -34,7 +34,7 @@ struct DatasetEntry {
 /// The data sets of these names or paths of descriptions; none given: all NAME.toml in `descriptor_folders`,
 /// sorted. A file is wrong when it has not as many bytes as the description says or, with `verify`, another
 /// SHA-256, which costs a whole read; it is verified when its SHA-256 was found to be right. Throws ReadError
-/// for a name that is not there, and checkpoint::Error for a file that cannot be read.
+/// for a name that is not there, and base::Error for a file that cannot be read.
 std::vector<DatasetEntry> inventory(const std::vector<std::string>& names,
                                     const std::vector<std::filesystem::path>& descriptor_folders,
                                     const std::vector<std::filesystem::path>& data_folders, bool verify);

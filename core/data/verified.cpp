@@ -6,7 +6,7 @@
 #include <system_error>
 
 #include "base/remembered.h"
-#include "checkpoint/sha256.h"
+#include "base/sha256.h"
 #include "data/readers/array.h"
 
 namespace variform::data {
@@ -22,8 +22,8 @@ std::string name_of(const fs::path& path, const std::string& expected) {
   const std::uintmax_t bytes = fs::file_size(path, error);
   const auto changed = fs::last_write_time(path, error).time_since_epoch().count();
   if (error || bytes < kRememberedBytes) return {};
-  return checkpoint::sha256(fs::canonical(path, error).string() + "\n" + std::to_string(bytes) + "\n" +
-                            std::to_string(changed) + "\n" + expected);
+  return base::sha256(fs::canonical(path, error).string() + "\n" + std::to_string(bytes) + "\n" +
+                      std::to_string(changed) + "\n" + expected);
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ void verify_sha256(const fs::path& path, const std::string& expected) {
   const base::Remembered verified("verified");
   const std::string name = name_of(path, expected);
   if (!name.empty() && verified.find(name)) return;
-  const std::string found = checkpoint::sha256_file(path);
+  const std::string found = base::sha256_file(path);
   if (found != expected)
     throw ReadError(
         path.string() + ": expected SHA-256 " + expected + " as its description says, found " + found +

@@ -26,7 +26,7 @@
 
 #include "base/last_words.h"
 #include "base/process_state.h"
-#include "checkpoint/sha256.h"
+#include "base/sha256.h"
 #include "plugins/ambient.h"
 #include "plugins/library.h"
 #include "plugins/trial.h"
@@ -257,7 +257,7 @@ bool Registry::State::load(Candidate& candidate) {
   if (record.status != Status::kAvailable) return record.status == Status::kLoaded;
   try {
     // Before it is loaded: a file that is rebuilt later must not lend its checksum to this process.
-    record.sha256 = checkpoint::sha256_file(record.path);
+    record.sha256 = base::sha256_file(record.path);
     open(candidate);
   } catch (const std::exception& error) {
     refuse(candidate, error.what());

@@ -7,8 +7,8 @@
 #include <algorithm>
 
 #include "config/node.h"
-#include "train/assembly.h"
-#include "train/preflight.h"
+#include "model/assembly.h"
+#include "model/preflight.h"
 
 namespace variform::train {
 namespace {
@@ -19,7 +19,7 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
-void require_part(const char* key, const std::string& part, const Preflight& preflight,
+void require_part(const char* key, const std::string& part, const model::Preflight& preflight,
                   const std::string& objective) {
   std::vector<std::string> known{"loss"};
   known.insert(known.end(), preflight.parts.begin(), preflight.parts.end());
@@ -48,7 +48,8 @@ std::string Judging::sentence(const std::string& split) const {
   return text + (never_before_end ? ": at the last step alone" : "");
 }
 
-Judging judging_of(const config::TrainSpec& spec, const Assembly& assembly, const Preflight& preflight) {
+Judging judging_of(const config::TrainSpec& spec, const model::Assembly& assembly,
+                   const model::Preflight& preflight) {
   Judging judging;
   const Model& model = assembly.model();
   const std::string objective = model.label(Kind::kObjective);

@@ -9,10 +9,12 @@
 
 #include "config/experiment.h"
 
-namespace variform::train {
-
+namespace variform::model {
 struct Preflight;
 class Assembly;
+}  // namespace variform::model
+
+namespace variform::train {
 
 struct Judging {
   std::string part = "loss";           ///< the least value of it is the best
@@ -29,6 +31,7 @@ struct Judging {
 
 /// How a training of `horizon` steps is judged: train.best, or early_stopping.part where there is that.
 /// Throws variform::Error with a near match where the objective has no such part.
-Judging judging_of(const config::TrainSpec& spec, const Assembly& assembly, const Preflight& preflight);
+Judging judging_of(const config::TrainSpec& spec, const model::Assembly& assembly,
+                   const model::Preflight& preflight);
 
 }  // namespace variform::train

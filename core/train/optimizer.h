@@ -10,23 +10,14 @@
 #include <string>
 #include <vector>
 
-#include "config/experiment.h"
+#include "model/parameter_group.h"
 
 namespace variform::train {
 
 using at::Tensor;
 
-/// A trained parameter and the name under which its state is stored: "encoder/net.0.weight".
-struct NamedParameter {
-  std::string name;
-  Tensor tensor;
-};
-
-/// Parameters that share one optimizer's settings.
-struct ParameterGroup {
-  config::OptimizerSpec spec;
-  std::vector<NamedParameter> parameters;
-};
+using model::NamedParameter;
+using model::ParameterGroup;
 
 /// Updates parameters from their gradients. State is tensors by name; a parameter without gradient is left alone.
 class Optimizer {

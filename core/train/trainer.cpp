@@ -18,7 +18,7 @@
 
 #include "plugins/ambient.h"
 #include "plugins/trial.h"
-#include "train/checkpoints.h"
+#include "model/checkpoints.h"
 #include "train/cuda_graph.h"
 
 namespace variform::train {
@@ -107,14 +107,14 @@ std::optional<double> effective_beta(Model& model) {
 
 namespace {
 
-int64_t evaluated_rows(Batches& batches, const config::TrainSpec& spec) {
+int64_t evaluated_rows(model::Batches& batches, const config::TrainSpec& spec) {
   return spec.evaluation_limit > 0 ? std::min(spec.evaluation_limit, batches.evaluation_size())
                                    : batches.evaluation_size();
 }
 
 // Calls visit(terms, batch, its first row) for every batch and draw of an evaluation, until it returns false.
 template <class Visit>
-void visit_evaluation(Assembly& assembly, Batches& batches, const config::TrainSpec& spec,
+void visit_evaluation(model::Assembly& assembly, model::Batches& batches, const config::TrainSpec& spec,
                       const Visit& visit) {
   const int64_t rows = evaluated_rows(batches, spec);
   int64_t number = 0;
@@ -152,7 +152,7 @@ std::pair<int64_t, std::string> guilty_row(Model& model, const Terms& terms, con
 
 }  // namespace
 
-Values evaluate_objective(Assembly& assembly, Batches& batches, const config::TrainSpec& spec) {
+Values evaluate_objective(model::Assembly& assembly, model::Batches& batches, const config::TrainSpec& spec) {
   at::NoGradGuard no_grad;
   assembly.set_training(false);
   Sums sums;
@@ -164,8 +164,8 @@ Values evaluate_objective(Assembly& assembly, Batches& batches, const config::Tr
   return means(sums, evaluated_rows(batches, spec) * spec.evaluation_samples);
 }
 
-std::string what_is_not_finite(Assembly& assembly, Batches& batches, const config::TrainSpec& spec,
-                               const Values& evaluation) {
+std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batches,
+                               const config::TrainSpec& spec, const Values& evaluation) {
   std::string names;
   for (const auto& [name, value] : evaluation)
     if (!std::isfinite(value)) names += (names.empty() ? "" : ", ") + name;
@@ -190,8 +190,8 @@ std::string what_is_not_finite(Assembly& assembly, Batches& batches, const confi
 }
 
 Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
-                 std::map<std::string, std::string> attributes, Assembly& assembly, Batches& batches,
-                 RunFolder& folder, Observer& observer)
+                 std::map<std::string, std::string> attributes, model::Assembly& assembly,
+                 model::Batches& batches, model::RunFolder& folder, Observer& observer)
     : spec_(spec),
       horizon_(horizon),
       attributes_(std::move(attributes)),
@@ -211,7 +211,7 @@ void Trainer::record_with(RepeatedStep::MakeRecorder make) {
 
 void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics) {
   assembly_.load(snapshot.tensors, assembly_.kinds());
-  if (!snapshot.attributes.contains(kModelOnly))
+  if (!snapshot.attributes.contains(model::kModelOnly))
     optimizer_.load(snapshot.tensors);  // else no step is left to do
   progress_ = Progress::from(snapshot.tensors, assembly_.spec().options.device());
   folder_.truncate_metrics(progress_.metrics_bytes, accept_changed_metrics);

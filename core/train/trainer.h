@@ -12,13 +12,13 @@
 #include "checkpoint/snapshot.h"
 #include "checkpoint/writer.h"
 #include "plugins/ambient.h"
-#include "train/assembly.h"
-#include "train/batches.h"
+#include "model/assembly.h"
+#include "model/batches.h"
 #include "train/judging.h"
 #include "train/optimizer.h"
 #include "train/progress.h"
 #include "train/repeated_step.h"
-#include "train/run_folder.h"
+#include "model/run_folder.h"
 
 namespace variform::train {
 
@@ -55,7 +55,7 @@ class Trainer {
  public:
   /// `horizon` is the number of steps of the whole training. References must outlive the trainer.
   Trainer(const config::TrainSpec& spec, int64_t horizon, std::map<std::string, std::string> attributes,
-          Assembly& assembly, Batches& batches, RunFolder& folder, Observer& observer);
+          model::Assembly& assembly, model::Batches& batches, model::RunFolder& folder, Observer& observer);
 
   /// How the best step is chosen (by train.best, from the first evaluation on, without this call); before restore().
   void judge_by(Judging judging) { judging_ = std::move(judging); }
@@ -89,9 +89,9 @@ class Trainer {
   const config::TrainSpec spec_;
   const int64_t horizon_;
   const std::map<std::string, std::string> attributes_;
-  Assembly& assembly_;
-  Batches& batches_;
-  RunFolder& folder_;
+  model::Assembly& assembly_;
+  model::Batches& batches_;
+  model::RunFolder& folder_;
   Observer& observer_;
   Optimizer optimizer_;
   Judging judging_;
@@ -105,12 +105,13 @@ class Trainer {
 
 /// Mean of the objective's loss and parts over the first `limit` rows (0: all) of the evaluation split, each batch
 /// with the random stream hash(seed, "evaluation", batch, draw): keys "loss" and the parts' names.
-std::map<std::string, double> evaluate_objective(Assembly& assembly, Batches& batches,
+std::map<std::string, double> evaluate_objective(model::Assembly& assembly, model::Batches& batches,
                                                  const config::TrainSpec& spec);
 
 /// Where an evaluation is not finite: "loss is not finite; the first such value comes from row 17 of split test (part
 /// 'nll')". Goes through the same batches and draws again; empty when all is finite.
-std::string what_is_not_finite(Assembly& assembly, Batches& batches, const config::TrainSpec& spec,
+std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batches,
+                               const config::TrainSpec& spec,
                                const std::map<std::string, double>& evaluation);
 
 /// β times the likelihood's reference variance (§2); empty when either has none.

@@ -15,7 +15,7 @@
 
 #include "config/load.h"
 #include "plugins/registry.h"
-#include "train/session.h"
+#include "model/session.h"
 
 namespace variform {
 namespace {
@@ -31,7 +31,7 @@ struct Size {
 constexpr Size kSizes[] = {{"width 1", "[1]", "[1, 1]", 1, 1, 2000},
                            {"quickstart", "[1, 28, 28]", "[512, 512]", 16, 128, 20}};
 
-std::unique_ptr<train::Session> open(const Size& size, const plugins::Registry& registry) {
+std::unique_ptr<model::Session> open(const Size& size, const plugins::Registry& registry) {
   const std::string mlp = std::string("{ type = \"mlp\", hidden = ") + size.hidden + " }\n";
   const std::string gaussian = "{ type = \"gaussian\" }\n";
   const std::string text =
@@ -43,13 +43,13 @@ std::unique_ptr<train::Session> open(const Size& size, const plugins::Registry& 
       "\n[train]\nsteps = 1\nbatch = " + std::to_string(size.batch) + "\ndevice = \"cpu\"\n";
   config::Diagnostics diagnostics;
   const config::Node root = config::parse(text, "bench", diagnostics);
-  return train::open_session(train::resolve_experiment(root, registry, {}, diagnostics), registry, {});
+  return model::open_session(model::resolve_experiment(root, registry, {}, diagnostics), registry, {});
 }
 
 // The loss without components: what the stock plugins compute, on the model's own parameters.
 class Inlined {
  public:
-  explicit Inlined(train::Session& session) : model_(session.assembly->model()) {
+  explicit Inlined(model::Session& session) : model_(session.assembly->model()) {
     for (const auto& [path, tensor] : session.assembly->state())
       if (path.starts_with("model/encoder/")) encoder_.push_back(tensor);
       else if (path.starts_with("model/decoder/")) decoder_.push_back(tensor);
@@ -100,7 +100,7 @@ double median(std::vector<double> values) {
 }
 
 nlohmann::json measure(const Size& size, const plugins::Registry& registry) {
-  const std::unique_ptr<train::Session> session = open(size, registry);
+  const std::unique_ptr<model::Session> session = open(size, registry);
   Model& model = session->assembly->model();
   const Batch batch = session->batches->training(0);
   const Inlined inlined(*session);

@@ -26,11 +26,11 @@
 
 #include "config/load.h"
 #include "data/files.h"
-#include "evaluate/export.h"
+#include "export/pytorch.h"
 #include "plugins/registry.h"
 #include "plugins/search.h"
-#include "train/process.h"
-#include "train/session.h"
+#include "model/process.h"
+#include "model/session.h"
 #include "train/trainer.h"
 
 namespace variform {
@@ -135,8 +135,8 @@ class Turns final : public train::Observer {
   Clock::time_point start_;
 };
 
-void leave_initial_state(train::Session& session, const std::filesystem::path& folder) {
-  evaluate::export_weights(session, folder / "initial.pt");
+void leave_initial_state(model::Session& session, const std::filesystem::path& folder) {
+  exports::export_weights(session, folder / "initial.pt");
   std::ofstream file(folder / "batches.i64", std::ios::binary);
   for (int64_t step = 0; step < kBatches; ++step) {
     const Tensor index = session.batches->training(step).index.to(at::kLong).contiguous();
@@ -152,14 +152,14 @@ int run(const std::string& config, const std::filesystem::path& folder, const st
   std::vector<config::Dropped> dropped;
   const config::Node root = config::load({config}, {}, diagnostics, dropped);
   const plugins::Registry registry(plugins::search_for({}, {}));
-  train::Places places;
+  model::Places places;
   places.data = data::data_folders({});
   places.descriptors.emplace_back(descriptors);
   const auto session =
-      train::open_session(train::resolve_experiment(root, registry, places, diagnostics), registry, places);
+      model::open_session(model::resolve_experiment(root, registry, places, diagnostics), registry, places);
   leave_initial_state(*session, folder);
-  train::RunFolder run = train::RunFolder::create(folder / "run", config::print(session->experiment.resolved),
-                                                  train::IfPresent::kOverwrite);
+  model::RunFolder run = model::RunFolder::create(folder / "run", config::print(session->experiment.resolved),
+                                                  model::IfPresent::kOverwrite);
   Turns turns;
   train::Trainer trainer(session->experiment.train, session->horizon, {}, *session->assembly,
                          *session->batches, run, turns);
@@ -176,8 +176,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: bench-train CONFIG FOLDER DESCRIPTORS [THREADS]\n");
     return 2;
   }
-  variform::train::keep_freed_memory();
-  variform::train::flush_denormals();
+  variform::model::keep_freed_memory();
+  variform::model::flush_denormals();
   try {
     return variform::run(argv[1], argv[2], argv[3], argc == 5 ? std::atoi(argv[4]) : 0);
   } catch (const std::exception& error) {

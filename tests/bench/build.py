@@ -106,7 +106,7 @@ def measure(clone, tests):
         took, _ = clone.run("./variform", "test")
         yield "tests, built", build_seconds(clone, log)
         yield "`./variform test` after it, its build included", took
-    for what, file in (("a component", "plugins/families/diagonal.cpp"), ("the engine", "core/evaluate/evaluate.cpp"),
+    for what, file in (("a component", "plugins/families/diagonal.cpp"), ("the engine", "core/measure/evaluate.cpp"),
                        ("the SDK", "sdk/src/nn_layers.cpp")):
         clone.edit(file)
         yield f"an edit of {what} (`{file}`) until a training has made a step", clone.run("./variform", *ONE_STEP)[0]

@@ -24,7 +24,7 @@
 namespace checkpoint_test {
 
 namespace fs = std::filesystem;
-using variform::checkpoint::Error;
+using variform::base::Error;
 using variform::checkpoint::Snapshot;
 
 class Folder {

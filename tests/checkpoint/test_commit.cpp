@@ -15,10 +15,11 @@
 #include <thread>
 
 #include "base/file.h"
-#include "checkpoint/file.h"
+#include "base/whole_file.h"
 #include "helpers.h"
 
 using namespace checkpoint_test;  // NOLINT: a test's own helpers
+namespace base = variform::base;
 namespace checkpoint = variform::checkpoint;
 
 namespace {
@@ -80,7 +81,7 @@ TEST_CASE("a file that may not grow is a clean error and keeps the former checkp
           const rlimit limit = {100000, 100000};
           if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 10;
           return must_keep_former(
-              path, [&] { checkpoint::commit(bad, path); }, sample(1),
+              path, [&] { base::commit(bad, path); }, sample(1),
               "writing stopped after 97.7 KiB: File too large");
         }) == 0);
 }
@@ -88,9 +89,7 @@ TEST_CASE("a file that may not grow is a clean error and keeps the former checkp
 TEST_CASE("a folder that cannot be written is named, with what to do", "[checkpoint][commit]") {
   const Folder folder;
   const Bytes bytes = checkpoint::compose_bytes(sample());
-  const auto writing = [&](const fs::path& path) {
-    return message_of([&] { checkpoint::commit(bytes, path); });
-  };
+  const auto writing = [&](const fs::path& path) { return message_of([&] { base::commit(bytes, path); }); };
   std::ofstream(folder / "file") << "x";
   CHECK(contains(writing(folder / "file/last.h5"), "Not a directory"));
   CHECK(contains(writing(folder / "file/last.h5"), "part of the path is a file"));
@@ -114,7 +113,7 @@ TEST_CASE("a folder without write permission is a clean error and keeps the form
   CHECK(in_child([&] {
           if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setuid(65534) != 0)) return kSkipped;
           return must_keep_former(
-              path, [&] { checkpoint::commit(bytes, path); }, sample(1), "Permission denied");
+              path, [&] { base::commit(bytes, path); }, sample(1), "Permission denied");
         }) == 0);
   fs::permissions(folder.path(), fs::perms(0755));
 }
@@ -143,9 +142,9 @@ TEST_CASE("a file whose last part cannot be had is not there, and the former one
   const fs::path path = folder / "last.h5";
   checkpoint::write(sample(1), path);
   const Bytes known(1 << 20);
-  const std::vector<checkpoint::Placed> first{{512, known}};
-  const auto fails = []() -> std::vector<checkpoint::Placed> { throw checkpoint::Error("no checksum"); };
-  CHECK(message_of([&] { checkpoint::commit(512 + known.size(), first, fails, path); }) == "no checksum");
+  const std::vector<base::Placed> first{{512, known}};
+  const auto fails = []() -> std::vector<base::Placed> { throw base::Error("no checksum"); };
+  CHECK(message_of([&] { base::commit(512 + known.size(), first, fails, path); }) == "no checksum");
   CHECK(same(checkpoint::read(path), sample(1)));
   CHECK(files_in(folder.path()) == 1);
 }

@@ -7,7 +7,7 @@
 
 #include <hdf5.h>
 
-#include "checkpoint/file.h"
+#include "base/whole_file.h"
 #include "checkpoint/seal.h"
 #include "helpers.h"
 
@@ -168,8 +168,8 @@ TEST_CASE("links out of the file, compressed and foreign data are refused, not f
     fill(file);
     H5Fclose(file);
     Bytes bytes(checkpoint::kSealBytes);
-    checkpoint::read_file(
-        path, [&](std::span<const std::byte> b) { bytes.insert(bytes.end(), b.begin(), b.end()); });
+    base::read_file(path,
+                    [&](std::span<const std::byte> b) { bytes.insert(bytes.end(), b.begin(), b.end()); });
     seal_again(bytes, checkpoint::kFormatVersion);
     return message_of([&] { checkpoint::parse(bytes, "made.h5"); });
   };

@@ -1,12 +1,12 @@
 // SHA-256 against the vectors of FIPS 180-4 / NIST CAVP and against itself in pieces.
 #include <fstream>
 
-#include "checkpoint/sha256.h"
+#include "base/sha256.h"
 #include "helpers.h"
 
-using variform::checkpoint::Sha256;
-using variform::checkpoint::sha256;
-using variform::checkpoint::sha256_file;
+using variform::base::Sha256;
+using variform::base::sha256;
+using variform::base::sha256_file;
 
 namespace {
 

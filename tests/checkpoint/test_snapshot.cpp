@@ -4,7 +4,7 @@
 #include <fstream>
 #include <limits>
 
-#include "checkpoint/file.h"
+#include "base/whole_file.h"
 #include "helpers.h"
 
 using namespace checkpoint_test;  // NOLINT: a test's own helpers

@@ -2,11 +2,12 @@
 #include <chrono>
 #include <thread>
 
-#include "checkpoint/file.h"
+#include "base/whole_file.h"
 #include "checkpoint/writer.h"
 #include "helpers.h"
 
 using namespace checkpoint_test;  // NOLINT: a test's own helpers
+namespace base = variform::base;
 namespace checkpoint = variform::checkpoint;
 
 TEST_CASE("the state of the moment is written, whatever happens to the tensors afterwards", "[checkpoint]") {
@@ -24,8 +25,8 @@ TEST_CASE("the state of the moment is written, whatever happens to the tensors a
     writer.finish();
     CHECK(calls == 1);
     CHECK(same(checkpoint::read(first), wanted));
-    CHECK((checkpoint::read_file(first) == checkpoint::read_file(second)));
-    CHECK((checkpoint::read_file(first) == checkpoint::compose_bytes(wanted)));
+    CHECK((base::read_file(first) == base::read_file(second)));
+    CHECK((base::read_file(first) == checkpoint::compose_bytes(wanted)));
   }
 }
 

@@ -17,9 +17,9 @@
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
 #include "plugins/registry.h"
-#include "train/checkpoints.h"
-#include "train/run_folder.h"
-#include "train/session.h"
+#include "model/checkpoints.h"
+#include "model/run_folder.h"
+#include "model/session.h"
 #include "train/trainer.h"
 
 namespace variform::composition {
@@ -99,21 +99,21 @@ class Folder {
   fs::path path_;
 };
 
-std::unique_ptr<train::Session> open(const Combination& combination, int64_t steps) {
+std::unique_ptr<model::Session> open(const Combination& combination, int64_t steps) {
   config::Diagnostics diagnostics;
   const config::Node root = config::parse(config_of(combination, steps), "composition.toml", diagnostics);
-  return train::open_session(train::resolve_experiment(root, registry(), {}, diagnostics), registry(), {});
+  return model::open_session(model::resolve_experiment(root, registry(), {}, diagnostics), registry(), {});
 }
 
 // Trains to `stop_at`, on from a checkpoint if there is one in the folder; the state afterwards.
-std::map<std::string, at::Tensor> trained(train::Session& session, const fs::path& path, int64_t stop_at,
+std::map<std::string, at::Tensor> trained(model::Session& session, const fs::path& path, int64_t stop_at,
                                           train::RepeatedStep::MakeRecorder make = {}) {
   Silent observer;
-  train::RunFolder folder =
-      train::RunFolder::create(path, config::print(session.experiment.resolved), train::IfPresent::kResume);
+  model::RunFolder folder =
+      model::RunFolder::create(path, config::print(session.experiment.resolved), model::IfPresent::kResume);
   train::Trainer trainer(session.experiment.train, session.horizon,
-                         train::attributes_of(session.experiment, session.assembly->model().data,
-                                              session.domain, train::plugins_json(registry())),
+                         model::attributes_of(session.experiment, session.assembly->model().data,
+                                              session.domain, model::plugins_json(registry())),
                          *session.assembly, *session.batches, folder, observer);
   trainer.record_with(std::move(make));
   if (fs::exists(folder.last())) trainer.restore(checkpoint::read(folder.last()));
@@ -124,13 +124,13 @@ std::map<std::string, at::Tensor> trained(train::Session& session, const fs::pat
 }
 
 // Throws what a refusal throws.
-std::unique_ptr<train::Session> prepared(const Combination& combination, int64_t steps = 3) {
+std::unique_ptr<model::Session> prepared(const Combination& combination, int64_t steps = 3) {
   auto session = open(combination, steps);
   session->preflight(registry());
   return session;
 }
 
-void train_and_resume(const Combination& combination, std::unique_ptr<train::Session> session) {
+void train_and_resume(const Combination& combination, std::unique_ptr<model::Session> session) {
   const Folder folder;
   const auto straight = trained(*session, folder.path() / "straight", 3);
   trained(*prepared(combination), folder.path() / "parts", 2);
@@ -194,7 +194,7 @@ const Offered& offered() {
 }
 
 std::string refusal(const Combination& combination) {
-  std::unique_ptr<train::Session> session;
+  std::unique_ptr<model::Session> session;
   try {
     session = prepared(combination);
   } catch (const Error& error) {  // Unsupported among them

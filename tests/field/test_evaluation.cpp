@@ -9,11 +9,11 @@
 
 #include "catch.h"
 #include "data/shuffle.h"
-#include "evaluate/disentanglement/factors.h"
-#include "evaluate/disentanglement/section.h"
-#include "evaluate/sections.h"
+#include "measure/disentanglement/factors.h"
+#include "measure/disentanglement/section.h"
+#include "measure/sections.h"
 
-namespace variform::evaluate {
+namespace variform::measure {
 namespace {
 
 constexpr std::size_t kCount = 1200;
@@ -31,8 +31,8 @@ constexpr const char* kAllMetrics[] = {"mig",
 double uniform_from(data::SplitMix& bits) { return static_cast<double>(bits.next() >> 11) * 0x1p-53; }
 
 // Two factors: an angle of 8 values and a size of 15, both real numbers, in a random order.
-Numbers real_factors() {
-  Numbers factors(kCount, 2);
+measure::Numbers real_factors() {
+  measure::Numbers factors(kCount, 2);
   const auto order = data::permutation(kCount, 1);
   for (std::size_t n = 0; n < kCount; ++n) {
     const auto k = static_cast<int>(order[n] % 120);
@@ -46,8 +46,8 @@ std::string why_not(const nlohmann::json& result, const char* metric) {
 }
 
 TEST_CASE("factors that are real numbers of few values are classes, and all metrics are defined") {
-  const Numbers factors = real_factors();
-  const KnownFactors known = factors_as_classes(factors, {"angle", "size"});
+  const measure::Numbers factors = real_factors();
+  const measure::KnownFactors known = measure::factors_as_classes(factors, {"angle", "size"});
   REQUIRE(known.values.columns == 2);
   CHECK(known.notes.empty());
   for (std::size_t n = 0; n < kCount; ++n) {
@@ -55,9 +55,9 @@ TEST_CASE("factors that are real numbers of few values are classes, and all metr
     CHECK(known.values(n, 1) == static_cast<int>(std::lround((factors(n, 1) - 0.5) / 0.1)));
   }
   // Codes that are the factors: perfect scores.
-  Numbers codes = factors;
+  measure::Numbers codes = factors;
   for (std::size_t n = 0; n < kCount; ++n) codes(n, 0) *= 3;
-  const nlohmann::json result = disentanglement(codes, known, 5, "test");
+  const nlohmann::json result = measure::disentanglement(codes, known, 5, "test");
   for (const char* metric : kAllMetrics) CHECK(why_not(result, metric).empty());
   CHECK(result.at("disentanglement").at("mig").at("value").get<double>() > 0.95);
   CHECK(result.at("disentanglement").at("factor_vae_score").at("value") == 1);
@@ -65,11 +65,11 @@ TEST_CASE("factors that are real numbers of few values are classes, and all metr
 }
 
 TEST_CASE("real numbers of many values are put into bins of equal counts, by name") {
-  Numbers factors(kCount, 2);
+  measure::Numbers factors(kCount, 2);
   data::SplitMix bits(3);
   for (std::size_t n = 0; n < kCount; ++n)
     factors(n, 0) = std::exp(4 * uniform_from(bits)), factors(n, 1) = static_cast<double>(n % 3);
-  const KnownFactors known = factors_as_classes(factors, {"weight"});
+  const measure::KnownFactors known = measure::factors_as_classes(factors, {"weight"});
   REQUIRE(known.values.columns == 2);
   CHECK(known.names == std::vector<std::string>{"weight", "factor 2"});
   CHECK(known.notes ==
@@ -84,31 +84,32 @@ TEST_CASE("real numbers of many values are put into bins of equal counts, by nam
   // Rising with the value.
   for (std::size_t n = 1; n < kCount; ++n)
     if (factors(n, 0) >= factors(0, 0)) CHECK(known.values(n, 0) >= known.values(0, 0));
-  Numbers codes = factors;
+  measure::Numbers codes = factors;
   for (std::size_t n = 0; n < kCount; ++n) codes(n, 0) = std::log(codes(n, 0));
-  const nlohmann::json result = disentanglement(codes, known, 5, "test");
+  const nlohmann::json result = measure::disentanglement(codes, known, 5, "test");
   for (const char* metric : kAllMetrics) CHECK(why_not(result, metric).empty());
   CHECK(result.at("disentanglement_notes") == known.notes);
   CHECK(result.at("disentanglement").at("mig").at("value").get<double>() > 0.5);
 }
 
 TEST_CASE("equal values go into one bin, and few rows get few bins") {
-  Numbers factors(90, 1);
+  measure::Numbers factors(90, 1);
   for (std::size_t n = 0; n < 90; ++n) factors(n, 0) = n < 60 ? 0.5 : 0.5 + static_cast<double>(n);
-  const KnownFactors known = factors_as_classes(factors, {});
+  const measure::KnownFactors known = measure::factors_as_classes(factors, {});
   CHECK(known.notes[0].find("3 bins") != std::string::npos);
   for (std::size_t n = 0; n < 90; ++n) CHECK(known.values(n, 0) == (n < 60 ? 0 : 1));
 }
 
 TEST_CASE("identities and missing values are left out by name, and the rest is scored") {
-  Numbers factors(kCount, 4);
+  measure::Numbers factors(kCount, 4);
   for (std::size_t n = 0; n < kCount; ++n) {
     factors(n, 0) = static_cast<double>(n / 2);        // 600 identities
     factors(n, 1) = static_cast<double>(n * 7 % 256);  // as many classes as there may be
     factors(n, 2) = n == 5 ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(n % 4);
     factors(n, 3) = static_cast<double>(n % 5);
   }
-  const KnownFactors known = factors_as_classes(factors, {"person", "pose", "light", "shape"});
+  const measure::KnownFactors known =
+      measure::factors_as_classes(factors, {"person", "pose", "light", "shape"});
   CHECK(known.names == std::vector<std::string>{"pose", "shape"});
   REQUIRE(known.notes.size() == 2);
   CHECK(known.notes[0].find(
@@ -116,10 +117,10 @@ TEST_CASE("identities and missing values are left out by name, and the rest is s
   CHECK(known.notes[1] == "factor light is left out: some of its values are missing or not finite.");
 
   SECTION("nothing is left") {
-    Numbers person(kCount, 1);
+    measure::Numbers person(kCount, 1);
     for (std::size_t n = 0; n < kCount; ++n) person(n, 0) = static_cast<double>(n);
-    const nlohmann::json result =
-        disentanglement(Numbers(kCount, 2), factors_as_classes(person, {"person"}), 5, "test");
+    const nlohmann::json result = measure::disentanglement(
+        measure::Numbers(kCount, 2), measure::factors_as_classes(person, {"person"}), 5, "test");
     for (const char* metric : kAllMetrics)
       CHECK(why_not(result, metric) ==
             "not defined: no factor can be taken as classes: person has 1200 different whole numbers in 1200 "
@@ -129,23 +130,23 @@ TEST_CASE("identities and missing values are left out by name, and the rest is s
 }
 
 TEST_CASE("scores of a collapsed model are not defined") {
-  const KnownFactors known = factors_as_classes(real_factors(), {"angle", "size"});
-  Numbers codes(kCount, 2, 0.25);
+  const measure::KnownFactors known = measure::factors_as_classes(real_factors(), {"angle", "size"});
+  measure::Numbers codes(kCount, 2, 0.25);
   for (std::size_t n = 0; n < kCount; ++n) codes(n, 1) += 1e-8 * static_cast<double>(n % 2);  // rounding
   for (const char* metric : kAllMetrics)
-    CHECK(why_not(disentanglement(codes, known, 5, "test"), metric) ==
+    CHECK(why_not(measure::disentanglement(codes, known, 5, "test"), metric) ==
           "not defined: no latent varies over these rows: the model is collapsed.");
 
   // Varying, but less than FactorVAE's score asks for: the variance of ±0.1 is 0.01.
   for (std::size_t n = 0; n < kCount; ++n) codes(n, 0) = known.values(n, 0) % 2 == 0 ? 0.1 : -0.1;
-  const nlohmann::json result = disentanglement(codes, known, 5, "test");
+  const nlohmann::json result = measure::disentanglement(codes, known, 5, "test");
   CHECK(
       why_not(result, "factor_vae_score") ==
       "not defined: no latent varies: the largest variance of a latent over these rows is 0.01, below 0.05.");
   CHECK(why_not(result, "mig").empty());
   CHECK_FALSE(result.contains("disentanglement_notes"));  // 0.01 and a little: active
   for (double& code : codes.values) code *= 0.1;
-  CHECK(disentanglement(codes, known, 5, "test").at("disentanglement_notes").at(0) ==
+  CHECK(measure::disentanglement(codes, known, 5, "test").at("disentanglement_notes").at(0) ==
         "no latent is active (the largest variance of a latent over these rows is 0.0001): the scores of "
         "disentanglement are those of a collapsed model.");
 }
@@ -155,10 +156,10 @@ TEST_CASE("which rows the local geometry looks at does not depend on the batches
   const at::Tensor all =
       at::arange(kRows, at::kDouble).reshape({kRows, 1, 1}).expand({kRows, kLatent, kLatent});
   for (int64_t batch : {32, 256, 500}) {
-    Gathered gathered;
+    measure::Gathered gathered;
     gathered.keep_matrices(kLatent, 256);
     for (int64_t first = 0; first < kRows; first += batch) {
-      LocalDerivatives local;
+      measure::LocalDerivatives local;
       local.metric = all.narrow(0, first, std::min(batch, kRows - first));
       gathered.add(local);
     }
@@ -170,4 +171,4 @@ TEST_CASE("which rows the local geometry looks at does not depend on the batches
 }
 
 }  // namespace
-}  // namespace variform::evaluate
+}  // namespace variform::measure

@@ -16,7 +16,7 @@
 #include <ATen/ATen.h>
 
 #include "catch.h"
-#include "checkpoint/sha256.h"
+#include "base/sha256.h"
 #include "config/load.h"
 #include "data/dataset.h"
 #include "data/guess.h"
@@ -260,7 +260,7 @@ TEST_CASE("K7: a file that has not the SHA-256 of its description is not read") 
   };
   CHECK_THAT(refusal([&] { described(std::string(64, '0')); }),
              ContainsSubstring("x.npy: expected SHA-256 0000"));
-  CHECK(described(checkpoint::sha256_file(folder / "x.npy")).train.size() == 3);
+  CHECK(described(base::sha256_file(folder / "x.npy")).train.size() == 3);
 }
 
 // ---- Compressed files

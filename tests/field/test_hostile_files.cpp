@@ -232,7 +232,7 @@ TEST_CASE(
     const std::vector<std::byte> bad = resealed(good, random);
     try {
       checkpoint::parse(bad, "x.ckpt");
-    } catch (const checkpoint::Error& error) {
+    } catch (const base::Error& error) {
       CHECK_THAT(error.what(), ContainsSubstring("x.ckpt"));
     }
   }

@@ -9,9 +9,9 @@
 
 #include "base/file.h"
 #include "catch.h"
-#include "checkpoint/file.h"
+#include "base/whole_file.h"
 #include "data/support.h"
-#include "train/process.h"
+#include "model/process.h"
 
 namespace variform {
 namespace {
@@ -44,24 +44,24 @@ std::vector<std::byte> bytes_of(const std::string& text) {
 TEST_CASE("M1: a control group's quota bounds the threads, its ancestors' too") {
   const TemporaryFolder folder;
   const fs::path root = folder.path();
-  CHECK_FALSE(train::quota_of(root, "0::/job/step\n"));
+  CHECK_FALSE(model::quota_of(root, "0::/job/step\n"));
   write_group(root / "job", "cpu.max", "max 100000\n");
-  CHECK_FALSE(train::quota_of(root, "0::/job/step\n"));
+  CHECK_FALSE(model::quota_of(root, "0::/job/step\n"));
   write_group(root / "job/step", "cpu.max", "350000 100000\n");
-  CHECK(train::quota_of(root, "0::/job/step\n") == 4);
+  CHECK(model::quota_of(root, "0::/job/step\n") == 4);
   write_group(root / "job", "cpu.max", "150000 100000\n");
-  CHECK(train::quota_of(root, "0::/job/step\n") == 2);
-  CHECK(train::quota_of(root, "0::/job\n") == 2);
+  CHECK(model::quota_of(root, "0::/job/step\n") == 2);
+  CHECK(model::quota_of(root, "0::/job\n") == 2);
   write_group(root / "cpu/old", "cpu.cfs_quota_us", "50000\n");
   write_group(root / "cpu/old", "cpu.cfs_period_us", "100000\n");
-  CHECK(train::quota_of(root, "7:memory:/old\n4:cpu,cpuacct:/old\n") == 1);
+  CHECK(model::quota_of(root, "7:memory:/old\n4:cpu,cpuacct:/old\n") == 1);
   write_group(root / "cpu/old", "cpu.cfs_quota_us", "-1\n");
-  CHECK_FALSE(train::quota_of(root, "4:cpu,cpuacct:/old\n"));
+  CHECK_FALSE(model::quota_of(root, "4:cpu,cpuacct:/old\n"));
 }
 
 TEST_CASE("M1: no more threads than SLURM_CPUS_PER_TASK, than the processors that one is bound to") {
   ::setenv("SLURM_CPUS_PER_TASK", "1", 1);
-  CHECK(train::usable_processors() == 1);
+  CHECK(model::usable_processors() == 1);
   ::unsetenv("SLURM_CPUS_PER_TASK");
   std::int64_t bound = 0;
   std::thread([&] {  // a thread of its own, so that this one stays where it is
@@ -69,7 +69,7 @@ TEST_CASE("M1: no more threads than SLURM_CPUS_PER_TASK, than the processors tha
     CPU_ZERO(&one);
     CPU_SET(::sched_getcpu(), &one);
     REQUIRE(::sched_setaffinity(0, sizeof(one), &one) == 0);
-    bound = train::usable_processors();
+    bound = model::usable_processors();
   })
       .join();
   CHECK(bound == 1);
@@ -85,10 +85,10 @@ TEST_CASE(
   CHECK(text_of(folder / "plain") == "second");
   CHECK(fs::is_symlink(folder / "link"));
   CHECK(fs::is_symlink(folder / "link-of-link"));
-  checkpoint::commit(bytes_of("third"), base::followed(folder / "link"));
+  base::commit(bytes_of("third"), base::followed(folder / "link"));
   CHECK(text_of(folder / "plain") == "third");
   CHECK(fs::is_symlink(folder / "link"));
-  CHECK_THROWS_WITH(checkpoint::commit(bytes_of("fourth"), folder / "link"),
+  CHECK_THROWS_WITH(base::commit(bytes_of("fourth"), folder / "link"),
                     testing::ContainsSubstring("it is a link"));
   CHECK(text_of(folder / "plain") == "third");
 
@@ -101,10 +101,10 @@ TEST_CASE(
   CHECK(fs::is_fifo(folder / "fifo"));
   reader = std::thread([&] { received = text_of(folder / "fifo"); });
   const auto a = bytes_of("a"), b = bytes_of("b");
-  checkpoint::commit(
+  base::commit(
       4, {{1, b}},
       [&] {
-        return std::vector<checkpoint::Placed>{{0, a}};
+        return std::vector<base::Placed>{{0, a}};
       },
       folder / "fifo");
   reader.join();
@@ -114,7 +114,7 @@ TEST_CASE(
   const fs::path null = null_device(folder);
   if (null.empty()) VARIFORM_SKIP("only root may make a device");
   base::write_text_file(null, "away");
-  checkpoint::commit(bytes_of("away"), null);
+  base::commit(bytes_of("away"), null);
   CHECK(fs::is_character_file(null));
 }
 

@@ -9,8 +9,8 @@
 #include "base/file.h"
 #include "catch.h"
 #include "data/support.h"
-#include "evaluate/tally.h"
-#include "train/data_facts.h"
+#include "measure/tally.h"
+#include "model/data_facts.h"
 
 namespace variform {
 namespace {
@@ -38,13 +38,13 @@ TEST_CASE("E8: a place is tried and left as it was") {
 
 TEST_CASE("E9: facts of the data survive a checkpoint's attributes to the last bit") {
   const at::ScalarType type = GENERATE(at::kFloat, at::kDouble);
-  train::DataFacts facts{"faces", "real", {3, 8, 8}, 100, 20, 30};
+  model::DataFacts facts{"faces", "real", {3, 8, 8}, 100, 20, 30};
   facts.mean = at::rand({3, 1, 1}, type) / 3;
   facts.sd = at::rand({3, 1, 1}, type) * 1e-30;
   facts.are_bytes = true;
   facts.class_names = {"a", "\"b\""};
   const auto found =
-      train::facts_in({{"data", train::to_json(facts)}, {"data_shape", "[3,8,8]"}, {"data_domain", "real"}});
+      model::facts_in({{"data", model::to_json(facts)}, {"data_shape", "[3,8,8]"}, {"data_domain", "real"}});
   REQUIRE(found);
   CHECK(found->name == "faces");
   CHECK(found->shape == Shape{3, 8, 8});
@@ -55,13 +55,13 @@ TEST_CASE("E9: facts of the data survive a checkpoint's attributes to the last b
   CHECK(found->are_bytes);
   CHECK(found->class_names == facts.class_names);
   CHECK(found->factor_names.empty());
-  CHECK_FALSE(train::facts_in({{"data_shape", "[3,8,8]"}, {"data_domain", "real"}}));
+  CHECK_FALSE(model::facts_in({{"data_shape", "[3,8,8]"}, {"data_domain", "real"}}));
 }
 
 TEST_CASE("E9: stand-ins lie in the domain of the data") {
   const auto value = [](const char* domain) {
-    const train::DataFacts facts{"faces", domain, {2, 3}, 100};
-    const Tensor made = train::stand_ins(facts, 4, at::kFloat);
+    const model::DataFacts facts{"faces", domain, {2, 3}, 100};
+    const Tensor made = model::stand_ins(facts, 4, at::kFloat);
     CHECK(made.sizes().vec() == Shape{4, 2, 3});
     return made.mean().item<double>();
   };
@@ -72,7 +72,7 @@ TEST_CASE("E9: stand-ins lie in the domain of the data") {
 }
 
 TEST_CASE("E7: values of a batch that was not finished are forgotten") {
-  evaluate::Tally tally;
+  measure::Tally tally;
   tally.add("early", at::tensor({1.0, 2.0}));
   tally.add("late", at::tensor({3.0, 4.0}));
   tally.add("early", at::tensor({5.0, 6.0}));

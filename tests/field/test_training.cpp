@@ -10,12 +10,12 @@
 #include <variform/nn/layer.h>
 
 #include "config/schedule.h"
-#include "evaluate/models.h"
+#include "measure/models.h"
 
 namespace variform {
 namespace {
 
-using evaluate::test::Setup;
+using measure::test::Setup;
 using testing::Approx;
 
 // The first step from which on a schedule stays what it is, found by looking at every step.
@@ -52,28 +52,28 @@ TEST_CASE("a schedule is settled where its values say so") {
 }
 
 TEST_CASE("the input map log1p and its tangents") {
-  const auto session = evaluate::test::open(Setup{.encoder = "linear\", input = \"log1p"});
+  const auto session = measure::test::open(Setup{.encoder = "linear\", input = \"log1p"});
   const nn::Layer& network = *session->assembly->model().encoder().network();
   const at::Tensor x = at::tensor({-40.0, -0.5, 0.0, 0.3, 9.0, 1e5, 2.0}, at::kDouble).unsqueeze(0);
-  const at::Tensor w = evaluate::test::state(*session, "model/encoder/parameters/network.1.weight");
-  const at::Tensor b = evaluate::test::state(*session, "model/encoder/parameters/network.1.bias");
+  const at::Tensor w = measure::test::state(*session, "model/encoder/parameters/network.1.weight");
+  const at::Tensor b = measure::test::state(*session, "model/encoder/parameters/network.1.bias");
   at::Tensor logs = at::zeros_like(x);
   for (int64_t i = 0; i < 7; ++i) {
     const double value = x[0][i].item<double>();
     logs[0][i] = value < 0 ? -std::log(1 - value) : std::log(1 + value);
   }
-  CHECK(evaluate::test::largest(network.forward(x) - (logs.mm(w.t()) + b)) < 1e-12);
+  CHECK(measure::test::largest(network.forward(x) - (logs.mm(w.t()) + b)) < 1e-12);
 
   const at::Tensor v = at::linspace(-1, 1, 7, at::kDouble).reshape({1, 1, 7});
   const double step = 1e-6;
   const at::Tensor differences =
       (network.forward(x + step * v[0]) - network.forward(x - step * v[0])) / (2 * step);
-  CHECK(evaluate::test::largest(network.push(x, v).jv[0] - differences) < 1e-7);
+  CHECK(measure::test::largest(network.push(x, v).jv[0] - differences) < 1e-7);
 }
 
 // What an mlp of this likelihood starts at, and the data that it was given: [P] and [N, P].
 std::pair<at::Tensor, at::Tensor> started_at_data(const std::string& likelihood) {
-  const auto session = evaluate::test::open(
+  const auto session = measure::test::open(
       "objective = { type = \"beta-vae\" }\n[data.dataset]\ntype = \"model\"\nlatent = 2\nsize = 300\ntest = "
       "20\n"
       "shape = [5]\ndecoder = { type = \"linear\" }\nprior = { type = \"gaussian\" }\n"
@@ -83,7 +83,7 @@ std::pair<at::Tensor, at::Tensor> started_at_data(const std::string& likelihood)
       "decoder = { type = \"mlp\", hidden = [4], init_bias = \"data\" }\nfamily = { type = \"diagonal\" }\n"
       "prior = { type = \"gaussian\" }\nlikelihood = { type = \"" +
       likelihood + "\" }\n[train]\nsteps = 1\ndevice = \"cpu\"\nprecision = \"float64\"\n");
-  return {evaluate::test::state(*session, "model/decoder/parameters/network.2.bias").clone(),
+  return {measure::test::state(*session, "model/decoder/parameters/network.2.bias").clone(),
           session->batches->examples(512)};
 }
 
@@ -91,22 +91,22 @@ TEST_CASE("a decoder starts where constant outputs make the data likeliest") {
   SECTION("a Poisson's log-rates at the logarithm of the mean counts") {
     const auto [bias, x] = started_at_data("poisson");
     REQUIRE(x.size(0) == 300);
-    CHECK(evaluate::test::largest(bias - x.mean(0).log()) < 1e-9);
+    CHECK(measure::test::largest(bias - x.mean(0).log()) < 1e-9);
   }
   SECTION("a Bernoulli's logits at those of the means") {
     const auto [bias, x] = started_at_data("bernoulli");
     const at::Tensor mean = x.mean(0);
-    CHECK(evaluate::test::largest(bias - (mean / (1 - mean)).log()) < 1e-9);
+    CHECK(measure::test::largest(bias - (mean / (1 - mean)).log()) < 1e-9);
   }
   SECTION("a Gaussian's means at the means") {
     const auto [bias, x] = started_at_data("gaussian");
-    CHECK(evaluate::test::largest(bias - x.mean(0)) < 1e-9);
+    CHECK(measure::test::largest(bias - x.mean(0)) < 1e-9);
   }
 }
 
 TEST_CASE("a learned variance stops at its floor") {
   constexpr double kStart = 0.3, kFloor = 1e-4 * kStart;
-  const auto session = evaluate::test::open(
+  const auto session = measure::test::open(
       "objective = { type = \"beta-vae\" }\n[data.dataset]\ntype = \"model\"\nlatent = 2\nsize = 20\ntest = "
       "20\n"
       "shape = [3]\ndecoder = { type = \"linear\" }\nprior = { type = \"gaussian\" }\n"

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <stdexcept>
 
-#include "checkpoint/file.h"
+#include "base/whole_file.h"
 #include "checkpoint/seal.h"
 #include "checkpoint/snapshot.h"
 #include "config/experiment.h"
@@ -26,8 +26,8 @@
 #include "data/readers/npy.h"
 #include "plugins/dynamic_section.h"
 #include "plugins/manifest_reader.h"
-#include "report/run_data.h"
-#include "report/study_data.h"
+#include "study/run_data.h"
+#include "study/results.h"
 #include "study/plan.h"
 
 namespace variform::fuzz {
@@ -82,7 +82,7 @@ void answered(Act act) {
   try {
     act();
   } catch (const data::ReadError&) {
-  } catch (const checkpoint::Error&) {
+  } catch (const base::Error&) {
   } catch (const config::Error&) {
   } catch (const std::invalid_argument&) {
   }
@@ -163,8 +163,8 @@ void read_plugin(Input bytes) {
 void read_study_file(Input bytes) {
   folder().put("study.json", bytes);
   try {
-    const report::StudyResults results = report::read_study(folder().path(), folder().path());
-    static_cast<void>(report::csv_of(results));
+    const study::StudyResults results = study::read_study(folder().path(), folder().path());
+    static_cast<void>(study::csv_of(results));
   } catch (const std::runtime_error&) {
   }
 }

@@ -276,7 +276,7 @@ class Sections:
         self.add("geometry", "geodesic_ratio", geodesic / straight)
 
     def lengths(self, a, b, segments=16, refinement=4, iterations=40):
-        """As core/evaluate/geometry.h documents it, one path at a time."""
+        """As core/measure/geometry.h documents it, one path at a time."""
         time = torch.linspace(0, 1, segments + 1)[:, None]
         line = a + time * (b - a)
         energy = lambda path: self.model.decode(path).flatten(1).diff(dim=0).square().sum()

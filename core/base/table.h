@@ -1,0 +1,50 @@
+#pragma once
+// One table, two texts: aligned columns for a terminal, and Markdown.
+
+#include <string>
+#include <vector>
+
+namespace variform::base {
+
+enum class Align { kLeft, kRight };
+
+/// Rows of cells under headings, all of them as shown() (base/quote.h) gives them. Widths are counted in characters, not
+/// bytes.
+class Table {
+ public:
+  struct Column {
+    std::string heading;
+    Align align = Align::kLeft;
+  };
+  explicit Table(std::vector<Column> columns);
+
+  /// Missing cells are empty. Throws Error when there are more cells than columns.
+  void add(std::vector<std::string> cells);
+  bool empty() const { return rows_.empty(); }
+  const std::vector<Column>& columns() const { return columns_; }
+  const std::vector<std::vector<std::string>>& rows() const { return rows_; }
+
+  /// Two spaces between columns, a line under the headings, no spaces at the ends of lines. A table that is wider than
+  /// `width` characters (0: no limit) is made to fit: headings are broken at "_", "." and spaces, texts of left-aligned
+  /// columns at spaces; columns that still have no place stand in further blocks below, each with the first columns
+  /// again; what cannot be broken stands below the table as a numbered note. Nothing is cut off.
+  std::string text(std::size_t width = 0) const;
+  std::string markdown() const;
+
+ private:
+  std::string plain_text() const;
+  std::vector<std::size_t> widths() const;
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Lines of more than `width` characters (0: no limit) broken at spaces; what follows stands under the line's last
+/// column, which begins after two spaces, or under its beginning.
+std::string folded(const std::string& text, std::size_t width);
+
+/// `value` with `digits` significant digits ("-0.0123", "1.5e+09"); "–" when it is not finite.
+std::string significant(double value, int digits);
+/// Value and standard error with matching digits: "236.91 ± 0.35".
+std::string with_error(double value, double error);
+
+}  // namespace variform::base

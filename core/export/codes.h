@@ -1,0 +1,33 @@
+#pragma once
+// A data set in the model's eyes: codes, covariances and Jacobians, for any program that reads HDF5.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/watch.h"
+
+namespace variform::model {
+struct Session;
+}
+
+namespace variform::exports {
+
+struct EncodeOptions {
+  std::string split = "test";
+  std::int64_t limit = 0;      ///< first rows; 0: all
+  std::int64_t jacobians = 0;  ///< Jacobians of the first rows
+  std::int64_t batch = 256;
+  base::Watch watch = {};  ///< part "codes", counted in data
+};
+
+/// Writes index [N], h [N, d] (location of q), variances [N, d] and covariance [N, d, d] where q has one (the latter
+/// up to 2 GiB), labels [N] where the data have some, factors and latents likewise, jacobians [n, P, d] at h (P
+/// counts the decoder's outputs, in its own order). Returns sentences about what is left out. Throws when the file
+/// cannot be written (looked at before anything is computed), when it is interrupted (nothing is written), or
+/// Jacobians are asked of a decoder that has none.
+std::vector<std::string> encode(model::Session& session, const std::filesystem::path& file,
+                                const EncodeOptions& options = {});
+
+}  // namespace variform::exports

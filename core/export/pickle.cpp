@@ -1,0 +1,163 @@
+// Python's pickle protocol 2, the few instructions that a dictionary of tensors needs (see Python's
+// pickletools), in the zip archive that torch.load expects.
+#include "export/pickle.h"
+
+#include <ATen/Functions.h>
+
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <string_view>
+
+#include "checkpoint/dtype.h"
+#include "base/whole_file.h"
+#include "export/zip.h"
+
+namespace variform::exports {
+namespace {
+
+static_assert(std::endian::native == std::endian::little,
+              "the archive says that its bytes are little-endian");
+
+// Writes a program for Python's unpickling stack machine; each call pushes or combines values on its stack.
+class Pickler {
+ public:
+  Pickler() { code_ = "\x80\x02"; }
+
+  void global(std::string_view module, std::string_view name) {
+    code_ += 'c';
+    (code_.append(module) += '\n').append(name) += '\n';
+  }
+  void text(std::string_view value) {
+    code_ += 'X';
+    little_endian(value.size(), 4);
+    code_ += value;
+  }
+  void integer(std::int64_t value) {
+    if (value >= std::numeric_limits<std::int32_t>::min() &&
+        value <= std::numeric_limits<std::int32_t>::max()) {
+      code_ += 'J';
+      little_endian(static_cast<std::uint64_t>(value), 4);
+    } else {
+      code_ += "\x8a\x08";  // LONG1 of 8 bytes
+      little_endian(static_cast<std::uint64_t>(value), 8);
+    }
+  }
+  void integers(at::IntArrayRef values) {
+    mark();
+    for (const std::int64_t value : values) integer(value);
+    tuple();
+  }
+  void boolean(bool value) { code_ += value ? '\x88' : '\x89'; }
+  void mark() { code_ += '('; }
+  void tuple() { code_ += 't'; }  // since the mark
+  void empty_tuple() { code_ += ')'; }
+  void empty_dict() { code_ += '}'; }
+  void call() { code_ += 'R'; }        // function, tuple of arguments -> result
+  void set_items() { code_ += 'u'; }   // dict, mark, key, value, ... -> dict
+  void build() { code_ += 'b'; }       // object, dict of its attributes -> object
+  void persistent() { code_ += 'Q'; }  // tuple that names a storage -> the storage
+  void ordered_dict() {
+    global("collections", "OrderedDict");
+    empty_tuple();
+    call();
+  }
+  std::string finish() { return std::move(code_ += '.'); }
+
+ private:
+  void little_endian(std::uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) code_ += static_cast<char>(value >> (8 * i) & 0xff);
+  }
+
+  std::string code_;
+};
+
+// torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, backward_hooks)
+void pickle_tensor(Pickler& pickle, const at::Tensor& tensor, std::size_t storage) {
+  pickle.global("torch._utils", "_rebuild_tensor_v2");
+  pickle.mark();
+  pickle.mark();
+  pickle.text("storage");
+  pickle.global("torch", checkpoint::find_dtype(tensor.scalar_type())->torch_storage);
+  pickle.text(std::to_string(storage));
+  pickle.text("cpu");
+  pickle.integer(tensor.numel());
+  pickle.tuple();
+  pickle.persistent();
+  pickle.integer(0);
+  pickle.integers(tensor.sizes());
+  pickle.integers(tensor.strides());
+  pickle.boolean(false);
+  pickle.ordered_dict();
+  pickle.tuple();
+  pickle.call();
+}
+
+std::string pickle_state(const NamedTensors& state, const Metadata& metadata) {
+  Pickler pickle;
+  pickle.ordered_dict();
+  pickle.mark();
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    pickle.text(state[i].first);
+    pickle_tensor(pickle, state[i].second, i);
+  }
+  pickle.set_items();
+
+  pickle.empty_dict();
+  pickle.mark();
+  pickle.text("metadata");
+  pickle.empty_dict();
+  pickle.mark();
+  for (const auto& [key, value] : metadata) {
+    pickle.text(key);
+    pickle.text(value);
+  }
+  pickle.set_items();
+  pickle.set_items();
+  pickle.build();
+  return pickle.finish();
+}
+
+NamedTensors ready_to_export(const NamedTensors& state) {
+  NamedTensors ready = state;
+  std::set<std::string_view> names;
+  std::size_t bytes = 0;
+  for (auto& [name, tensor] : ready) {
+    if (!names.insert(name).second)
+      throw base::Error("tensor \"" + name + "\" is to be exported twice; name each once.");
+    if (!tensor.defined() || tensor.layout() != at::kStrided ||
+        checkpoint::find_dtype(tensor.scalar_type()) == nullptr) {
+      throw base::Error(
+          "tensor \"" + name + "\" cannot be exported: expected a dense one of float32, float64, bfloat16, " +
+          "int64, int32, uint8, bool, found " +
+          (tensor.defined() ? std::string(tensor.toString()) : "an undefined one") + "; convert it first.");
+    }
+    Zip::check_size(bytes += tensor.nbytes());
+    tensor = tensor.detach().to(at::kCPU).contiguous();
+  }
+  return ready;
+}
+
+}  // namespace
+
+std::vector<std::byte> compose_torch_file(const NamedTensors& state, const Metadata& metadata) {
+  const NamedTensors ready = ready_to_export(state);
+  Zip archive;
+  archive.add("archive/data.pkl", pickle_state(ready, metadata));
+  archive.add("archive/byteorder", std::string_view("little"));
+  for (std::size_t i = 0; i < ready.size(); ++i) {
+    const at::Tensor& tensor = ready[i].second;
+    const auto* const data = static_cast<const std::byte*>(tensor.const_data_ptr());
+    archive.add("archive/data/" + std::to_string(i), std::span(data, tensor.nbytes()));
+  }
+  archive.add("archive/version", std::string_view("3\n"));
+  return archive.finish();
+}
+
+void write_torch_file(const std::filesystem::path& path, const NamedTensors& state,
+                      const Metadata& metadata) {
+  base::commit(compose_torch_file(state, metadata), path);
+}
+
+}  // namespace variform::exports

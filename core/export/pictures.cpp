@@ -1,0 +1,189 @@
+// See pictures.h.
+
+#include "export/pictures.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <variform/random.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "model/latent_order.h"
+#include "model/rows.h"
+#include "model/session.h"
+
+namespace variform::exports {
+namespace {
+
+constexpr int kGap = 2;
+constexpr int kPerRow = 10;
+
+// What every figure does first: evaluation mode, no gradients, its own stream of random numbers.
+class Drawing {
+ public:
+  Drawing(model::Session& session, const char* what)
+      : model(session.assembly->model()), session_(session), mode_(*session.assembly) {
+    if (const std::string reason = why_no_figures(session); !reason.empty()) throw std::runtime_error(reason);
+    model.rng.set_current_seed(hash(session.assembly->spec().seed, "figure", what));
+  }
+
+  // x [N, channels, height, width] as the model sees it -> what was stored, in [0, 1].
+  Tensor shown(const Tensor& x) const { return model::unscaled(session_, x).clamp(0, 1); }
+  // z [N, d] -> pictures of E[x|g(z)].
+  Tensor decoded(const Tensor& z) { return shown(model.data_mean(model.decode(z))); }
+
+  // Pictures [N, channels, height, width] in reading order.
+  static draw::Image grid(const Tensor& pictures, int columns) {
+    const Tensor bytes = (pictures.nan_to_num(0, 1, 0) * 255)
+                             .round()
+                             .to(at::kCPU, at::kByte)
+                             .permute({0, 2, 3, 1})
+                             .contiguous();
+    const auto side = [&](int64_t dim) { return static_cast<int>(bytes.size(dim)); };
+    std::vector<draw::Image> images;
+    for (const Tensor& one : bytes.unbind()) {
+      draw::Image image{side(2), side(1), side(3), {}};
+      image.pixels.assign(one.const_data_ptr<uint8_t>(), one.const_data_ptr<uint8_t>() + one.numel());
+      images.push_back(std::move(image));
+    }
+    return draw::grid(images, columns, kGap, draw::enlargement(side(2), side(1)));
+  }
+
+  Model& model;
+
+ private:
+  at::NoGradGuard no_grad_;
+  model::Session& session_;
+  model::EvaluationMode mode_;
+};
+
+// The mean of a prior that is not Gaussian is that of many draws, [1, d].
+Tensor mean_of_prior(Model& model) {
+  constexpr int64_t kDraws = 4096;
+  if (const std::optional<Gaussian> prior = model.prior().gaussian())
+    return prior->mean.to(model.options).reshape({1, model.latent});
+  return model.sample_prior(kDraws).mean(0, /*keepdim=*/true);
+}
+
+// A latent's way through the pictures: codes [columns, d] in which it alone moves.
+std::vector<Tensor> lines_of_latents(Model& model, const Tensor& start, int64_t columns) {
+  const auto [mean, deviation] = model::scale_of_prior(model);
+  const Tensor steps = at::linspace(-3, 3, columns, model.options);
+  std::vector<Tensor> lines;
+  for (int64_t i = 0; i < model.latent; ++i) {
+    lines.push_back(start.repeat({columns, 1}));
+    lines.back().select(1, i).copy_(mean[i] + deviation[i] * steps);
+  }
+  return lines;
+}
+
+// Latents by how far they move the picture along their lines, farthest first.
+std::vector<std::int64_t> order_by_movement(Drawing& drawing, const std::vector<Tensor>& lines) {
+  std::vector<double> moved;
+  for (const Tensor& line : lines)
+    moved.push_back(drawing.decoded(line).to(at::kDouble).diff(1, 0).square().sum().item<double>());
+  std::vector<std::int64_t> order(moved.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return moved[static_cast<size_t>(a)] > moved[static_cast<size_t>(b)];
+  });
+  return order;
+}
+
+Tensor locations(Model& model, const Batch& batch) { return model.posterior(batch.x)->location(); }
+
+void require(bool condition, const std::string& text) {
+  if (!condition) throw std::invalid_argument(text);
+}
+
+}  // namespace
+
+std::string why_no_figures(const model::Session& session) {
+  const Shape& shape = session.assembly->model().data;
+  if (shape.size() == 3 && (shape[0] == 1 || shape[0] == 3)) return {};
+  return "these data cannot be shown as pictures: expected images of shape [1 or 3, height, width], found " +
+         to_text(shape) + ".";
+}
+
+draw::Image reconstructions(model::Session& session, const std::string& split, std::int64_t n) {
+  require(n > 0, "reconstructions need at least one datum.");
+  Drawing drawing(session, "reconstructions");
+  model::Rows rows(session, split);
+  const Batch batch = rows.at(model::spread_rows(n, rows.size()));
+  const Tensor data = drawing.shown(batch.x), made = drawing.decoded(locations(drawing.model, batch));
+  std::vector<Tensor> lines;
+  for (int64_t first = 0; first < data.size(0); first += kPerRow) {
+    const int64_t count = std::min<int64_t>(kPerRow, data.size(0) - first);
+    for (const Tensor& from : {data, made}) {
+      lines.push_back(from.narrow(0, first, count));
+      if (count < kPerRow && first > 0)  // keeps the rows of the last pair apart
+        lines.push_back(
+            at::full({kPerRow - count, data.size(1), data.size(2), data.size(3)}, 0.91, data.options()));
+    }
+  }
+  return Drawing::grid(at::cat(lines), static_cast<int>(std::min<int64_t>(kPerRow, data.size(0))));
+}
+
+draw::Image samples(model::Session& session, std::int64_t n, bool noise) {
+  require(n > 0, "a figure needs at least one sample.");
+  Drawing drawing(session, "samples");
+  const Tensor z = drawing.model.sample_prior(n);
+  if (!noise) return Drawing::grid(drawing.decoded(z), kPerRow);
+  return Drawing::grid(drawing.shown(drawing.model.sample_data(drawing.model.decode(z))), kPerRow);
+}
+
+draw::Image traversals(model::Session& session, const std::string& split, std::int64_t datum,
+                       std::int64_t latents, std::int64_t columns) {
+  require(latents > 0 && columns > 1, "a traversal needs at least one latent and two columns.");
+  std::vector<std::int64_t> order;
+  if (session.batches) order = model::order_of_latents(session, split).order;
+  Drawing drawing(session, "traversals");
+  Tensor start;  // [1, d]
+  if (session.batches) {
+    model::Rows rows(session, split);
+    require(datum >= 0 && datum < rows.size(),
+            "there is no row " + std::to_string(datum) + " in the split '" + rows.split() + "'.");
+    start = locations(drawing.model, rows.range(datum, 1));
+  } else {
+    start = mean_of_prior(drawing.model);
+  }
+  const std::vector<Tensor> lines = lines_of_latents(drawing.model, start, columns);
+  if (order.empty()) order = order_by_movement(drawing, lines);
+  std::vector<Tensor> z;
+  for (std::int64_t i : order) {
+    if (static_cast<std::int64_t>(z.size()) == latents) break;
+    z.push_back(lines[static_cast<size_t>(i)]);
+  }
+  return Drawing::grid(drawing.decoded(at::cat(z)), static_cast<int>(columns));
+}
+
+draw::Image interpolations(model::Session& session, const std::string& split, std::int64_t n,
+                           std::int64_t columns) {
+  require(n > 0 && columns > 1, "an interpolation needs at least one pair and two columns.");
+  Drawing drawing(session, "interpolations");
+  Tensor ends;  // [2n, d]
+  if (session.batches) {
+    model::Rows rows(session, split);
+    require(rows.size() > 1, "an interpolation needs two data.");
+    n = std::min(n, rows.size() / 2);
+    ends = locations(drawing.model, rows.at(model::spread_rows(2 * n, rows.size())));
+  } else {
+    ends = drawing.model.sample_prior(2 * n);
+  }
+  const Tensor from = ends.slice(0, 0, 2 * n, 2).unsqueeze(1), to = ends.slice(0, 1, 2 * n, 2).unsqueeze(1);
+  const Tensor t = at::linspace(0, 1, columns, drawing.model.options).view({1, columns, 1});
+  return Drawing::grid(drawing.decoded((from + t * (to - from)).flatten(0, 1)), static_cast<int>(columns));
+}
+
+std::string write_figures(model::Session& session, const std::filesystem::path& folder) {
+  if (std::string reason = why_no_figures(session); !reason.empty()) return reason;
+  draw::write_png(folder / "reconstructions.png", reconstructions(session));
+  draw::write_png(folder / "samples.png", samples(session));
+  draw::write_png(folder / "traversals.png", traversals(session));
+  return {};
+}
+
+}  // namespace variform::exports

@@ -1,0 +1,150 @@
+// See pytorch.h.
+
+#include "export/pytorch.h"
+
+#include <ATen/ATen.h>
+
+#include <variform/nn/network.h>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "base/quote.h"
+#include "base/whole_file.h"
+#include "export/pickle.h"
+#include "config/load.h"
+#include "model/session.h"
+
+namespace variform::exports {
+namespace {
+
+constexpr const char* kBlank = "\n\n\n";  // between the top-level parts of a Python module
+
+// "model/encoder/parameters/network.0.weight" -> "encoder.network.0.weight"
+std::string python_name(const std::string& path) {
+  const auto slot = path.find('/') + 1, kind = path.find('/', slot), name = path.find('/', kind + 1);
+  return path.substr(slot, kind - slot) + "." + path.substr(name + 1);
+}
+
+// The name under which a component has registered its network, when that holds all of the component's state.
+std::optional<std::string> attribute_of(const Component& component) {
+  const nn::Layer* network = component.network();
+  if (!network) return {};
+  std::optional<std::string> attribute;
+  for (const auto& child : component.named_children())
+    if (dynamic_cast<const nn::Layer*>(child.value().get()) == network) attribute = child.key();
+  if (!attribute) return {};
+  const auto outside = [&](const auto& items) {
+    return std::any_of(items.begin(), items.end(),
+                       [&](const auto& item) { return !item.key().starts_with(*attribute + "."); });
+  };
+  if (outside(component.named_parameters()) || outside(component.named_buffers())) return {};
+  return attribute;
+}
+
+std::vector<std::string> pieces_of(const std::string& text, const std::string& between) {
+  std::vector<std::string> parts;
+  std::size_t start = 0;
+  for (std::size_t end; (end = text.find(between, start)) != std::string::npos; start = end + between.size())
+    parts.push_back(text.substr(start, end - start));
+  parts.push_back(text.substr(start));
+  return parts;
+}
+
+// Appends the parts of a module that are not there yet: "import torch", helper classes, and the class itself.
+void append_module(std::vector<std::string>& parts, const std::string& source) {
+  for (std::string part : pieces_of(source, kBlank)) {
+    part.erase(part.find_last_not_of('\n') + 1);
+    if (std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(part);
+  }
+}
+
+// Slots and the classes that stand for them, in the order in which load() returns them.
+using ModuleClasses = std::vector<std::pair<std::string, std::string>>;
+
+template <class Text>
+std::string listed(const ModuleClasses& classes, const Text& text) {
+  std::string list;
+  for (const auto& each : classes) list += (list.empty() ? "" : ", ") + text(each);
+  return list;
+}
+
+std::string loader(const std::string& weights, const ModuleClasses& classes) {
+  return "def load(path=None):\n"
+         "    \"\"\"The trained " +
+         listed(classes, [](const auto& each) { return each.first; }) +
+         ", in evaluation mode. path: the weights; by default those beside this file.\"\"\"\n"
+         "    state = torch.load(path or pathlib.Path(__file__).with_name(" +
+         base::python_literal(weights) +
+         "), weights_only=True)\n\n"
+         "    def filled(slot, module):\n"
+         "        own = {k[len(slot) + 1:]: v for k, v in state.items() if k.startswith(slot + \".\")}\n"
+         "        dtype = next(iter(own.values())).dtype if own else torch.float32\n"
+         "        module.to(dtype).load_state_dict(own)\n"
+         "        return module.eval()\n\n"
+         "    return " +
+         listed(classes,
+                [](const auto& each) {
+                  return "filled(" + base::python_literal(each.first) + ", " + each.second + "())";
+                }) +
+         "\n";
+}
+
+std::string python_source(const std::string& weights, const Model& model, const ModuleClasses& classes,
+                          std::vector<std::string> parts) {
+  std::string text =
+      "\"\"\"Networks of a trained Variform model for PyTorch; the weights are in a file beside this one.\n\n"
+      "    " +
+      listed(classes, [](const auto& each) { return each.first; }) +
+      " = load()\n\n"
+      "Data are " +
+      to_text(model.data) + " each, latents have " + std::to_string(model.latent) +
+      " dimensions. The encoder's "
+      "outputs are the parameters of\nq(z|x), the decoder's are the likelihood's natural "
+      "parameters (means, logits, …): " +
+      std::to_string(model.likelihood().outputs()) +
+      " for each value,\nslow index first.\n\"\"\"\nimport pathlib\n\n";
+  parts.push_back(loader(weights, classes));
+  for (std::size_t i = 0; i < parts.size(); ++i) text += (i ? kBlank : "") + parts[i];
+  return text;
+}
+
+}  // namespace
+
+Exported export_weights(model::Session& session, const std::filesystem::path& file) {
+  std::filesystem::path weights = file;
+  if (weights.extension() != ".pt") weights += ".pt";
+  Model& model = session.assembly->model();
+
+  exports::NamedTensors state;
+  for (const auto& [path, tensor] : session.assembly->state())
+    state.emplace_back(python_name(path), tensor.detach());
+  exports::write_torch_file(weights, state, {{"config", config::print(session.experiment.resolved)}});
+  Exported exported{{weights}, {}};
+
+  ModuleClasses classes;
+  std::vector<std::string> parts;
+  for (const auto& [kind, name] :
+       {std::pair{Kind::kEncoder, "Encoder"}, std::pair{Kind::kDecoder, "Decoder"}}) {
+    const std::shared_ptr<Component> component = model.component(kind);
+    const std::optional<std::string> attribute = attribute_of(*component);
+    if (!attribute) {
+      exported.notes.push_back(
+          std::string(to_string(kind)) + " " + model.label(kind) +
+          " is not made of variform/nn layers alone: its weights were exported without Python source.");
+      continue;
+    }
+    append_module(parts, nn::python_module(*component->network(), name, *attribute));
+    classes.emplace_back(to_string(kind), name);
+  }
+  if (classes.empty()) return exported;
+  const std::filesystem::path source = std::filesystem::path(weights).replace_extension(".py");
+  const std::string text = python_source(weights.filename().string(), model, classes, parts);
+  base::commit(std::as_bytes(std::span(text)), source);
+  exported.files.push_back(source);
+  return exported;
+}
+
+}  // namespace variform::exports

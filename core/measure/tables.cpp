@@ -1,0 +1,158 @@
+// An evaluation's result for a person: see evaluate.h.
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "measure/evaluate.h"
+
+namespace variform::measure {
+namespace {
+
+using nlohmann::json;
+
+struct Meaning {
+  const char* name;
+  const char* text;
+};
+constexpr Meaning kMeanings[] = {
+    {"elbo", "negative evidence lower bound: nll + kl"},
+    {"nll", "E_q of −log p(x|z)"},
+    {"kl", "KL of q to the prior"},
+    {"nll_at_mean", "−log p(x|z) at q's mean"},
+    {"loss_beta", "nll + β kl"},
+    {"objective", "the trained loss, as its objective computes it on batches of rows"},
+    {"taylor", "second-order expansion of loss_beta about q's mean (§3)"},
+    {"taylor_gap", "loss_beta − taylor, by mirrored draws"},
+    {"taylor_full", "taylor with all of ∇²F instead of H = JᵀH_ℓJ"},
+    {"taylor_full_gap", "loss_beta − taylor_full, by mirrored draws"},
+    {"gauss_newton_rest", "taylor_full − taylor: ½tr((∇²F − H)Σ)"},
+    {"ratio_R", "½tr(HΣ) / (nll − nll_at_mean): 1 where taylor is good"},
+    {"half_trace", "½tr(HΣ)"},
+    {"spread", "nll − nll_at_mean"},
+    {"grae", "deterministic loss, full covariance (§5)"},
+    {"low_rank_bound", "the same, covariance of the family's low rank"},
+    {"block_bound", "the same, covariance in blocks"},
+    {"diagonal_bound", "the same, diagonal covariance: what GRAE≈ estimates"},
+    {"isotropic_bound", "the same, one variance for all latents"},
+    {"grae_approx", "one draw of GRAE≈, a column a datum"},
+    {"contrast", "(diagonal_bound − grae) / β: 0 where H is diagonal (§8)"},
+    {"off_diagonal", "share of H's squares off its diagonal, H normalised (§8)"},
+    {"is_nll", "importance-weighted −log p(x)"},
+    {"is_effective_samples", "effective number of its draws"},
+    {"elbo_optimal", "elbo at the optimal covariance for β = 1"},
+    {"loss_beta_optimal", "loss_beta at the optimal covariance for β"},
+    {"is_nll_optimal", "is_nll with draws at the optimal covariance for β = 1"},
+    {"is_effective_samples_optimal", "effective number of its draws"},
+    {"bits_per_dimension", "bits a data value, of bytes"}};
+
+// "0.1  0.2  0.4", or nothing.
+std::string quartiles_of(const json& entry) {
+  std::string text;
+  if (entry.contains("quartiles"))
+    for (const json& quartile : entry.at("quartiles"))
+      text += (text.empty() ? "" : "  ") + base::significant(quartile.get<double>(), 3);
+  return text;
+}
+
+// Of how many data the values are, and what is missing, when Ctrl-C ended the evaluation.
+std::string interruption_of(const nlohmann::json& result) {
+  if (!result.contains("interrupted")) return {};
+  const json& interruption = result.at("interrupted");
+  std::string missing;
+  for (const json& section : interruption.at("missing"))
+    missing += (missing.empty() ? "; missing: " : ", ") + section.get<std::string>();
+  return "incomplete, since it was interrupted: values of the first " + interruption.at("data").dump() +
+         " of " + interruption.at("of").dump() + " data" + missing + "\n";
+}
+
+}  // namespace
+
+std::string head_of(const nlohmann::json& result) {
+  const auto text = [&](const char* name) {
+    const json& value = result.at(name);
+    return value.is_number() ? base::significant(value.get<double>(), 6) : value.get<std::string>();
+  };
+  std::string head = interruption_of(result);
+  head += std::to_string(result.at("data").get<int64_t>()) + " data of split " + text("split") +
+          ", model at step " + text("step") + "\n";
+  head += "beta " + text("beta") + "; beta_eff " + text("beta_eff");
+  if (result.at("beta_eff").is_number())
+    head +=
+        " (beta times the likelihood's variance: the β of ½‖x − g‖² + β KL, for comparison with other code)";
+  head += "\nposterior: " + text("posterior") +
+          (result.contains("structure") ? ", covariance " + text("structure") : "") + "; KL " +
+          (result.at("kl") == "closed"   ? "in closed form"
+           : result.at("kl").is_string() ? "by Monte Carlo"
+                                         : "not defined") +
+          "; " + text("samples") + " draws a datum\n";
+  head += "H = JᵀH_ℓJ: H_ℓ the likelihood's " + text("curvature") + "; Gauss–Newton is " +
+          text("gauss_newton") + "\n";
+  if (result.contains("batch"))
+    head +=
+        "draws are seeded batch by batch, " + text("batch") +
+        " rows each: with another --batch values differ within their errors; objective may depend on it\n";
+  if (result.contains("one_class")) head += text("one_class") + "\n";
+  if (result.contains("constant"))
+    head += "every nll holds the Gaussian likelihood's constant, " + text("constant") + " nats\n";
+  return head + "\n";
+}
+
+std::string foot_of(const nlohmann::json& result) {
+  std::string notes;
+  if (result.contains("disentanglement_notes"))
+    for (const json& note : result.at("disentanglement_notes")) notes += note.get<std::string>() + "\n";
+  if (!result.contains("grae_approx_variance")) return notes;
+  const json& variance = result.at("grae_approx_variance");
+  const auto deviation = [&](const char* name) {
+    return base::significant(std::sqrt(variance.at(name).get<double>()), 3);
+  };
+  return notes + "GRAE≈'s regularizer for a training batch of " +
+         std::to_string(variance.at("batch").get<int64_t>()) + " has a standard deviation of " +
+         deviation("one_column_a_batch") + " nats with one column a batch, " +
+         deviation("one_column_a_datum") + " with one a datum (§5).\n";
+}
+
+base::Table table_of(const nlohmann::json& result) {
+  base::Table table({{"value"}, {"nats a datum", base::Align::kRight}, {"what it is"}});
+  const json& values = result.at("values");
+  for (const auto& [name, text] : kMeanings) {
+    if (!values.contains(name)) continue;
+    const json& entry = values.at(name);
+    if (entry.contains("undefined")) {
+      table.add({name, "–", entry.at("undefined").get<std::string>()});
+      continue;
+    }
+    const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
+    const std::string rows =
+        entry.contains("rows") ? " (first " + std::to_string(entry.at("rows").get<int64_t>()) + " data)" : "";
+    table.add({name, base::with_error(entry.at("mean").get<double>(), error), text + rows});
+  }
+  return table;
+}
+
+base::Table table_of_section(const nlohmann::json& section) {
+  bool spread = false;
+  for (const json& entry : section) spread = spread || entry.contains("quartiles");
+  std::vector<base::Table::Column> columns{{"value"}, {"", base::Align::kRight}};
+  if (spread) columns.push_back({"quartiles over data"});
+  columns.push_back({"what it is"});
+  base::Table table(columns);
+  for (const auto& [name, entry] : section.items()) {
+    const auto what = entry.at("what").get<std::string>();
+    std::vector<std::string> cells{name};
+    if (entry.contains("undefined")) {
+      cells.insert(cells.end(), {"–"});
+      if (spread) cells.emplace_back();
+      cells.push_back(what + "; " + entry.at("undefined").get<std::string>());
+    } else {
+      const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
+      cells.push_back(base::with_error(entry.at("value").get<double>(), error));
+      if (spread) cells.push_back(quartiles_of(entry));
+      cells.push_back(what);
+    }
+    table.add(cells);
+  }
+  return table;
+}
+
+}  // namespace variform::measure

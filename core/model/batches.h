@@ -1,0 +1,49 @@
+#pragma once
+// Where a training's batches come from. Every batch is a function of the seed and its number alone, which is what
+// makes a resumed training bit for bit the same.
+
+#include <variform/likelihood.h>
+#include <variform/objective.h>
+
+#include <memory>
+#include <string>
+
+#include "config/experiment.h"
+#include "data/dataset.h"
+#include "model/assembly.h"
+
+namespace variform::model {
+
+/// Training batches, evaluation batches and examples, in the model's dtype and on its device.
+class Batches {
+ public:
+  virtual ~Batches() = default;
+  /// Rows of the training set; steps per epoch follow from it. Fresh data: the rows of one nominal epoch.
+  virtual int64_t size() const = 0;
+  /// Of the values of x: "real", "unit interval", "binary", "count" or "categorical".
+  virtual std::string domain() const = 0;
+  /// The batch of training step `step`: always the same shape.
+  virtual Batch training(int64_t step) = 0;
+  /// The split that is evaluated during training ("validation" when rows are held out, else the test split), and its
+  /// rows; 0: there is none.
+  virtual std::string evaluation_split() const = 0;
+  virtual int64_t evaluation_size() const = 0;
+  virtual Batch evaluation(int64_t first, int64_t count) = 0;
+  /// The true latents of its rows, [count, d]; undefined where they are not known.
+  virtual Tensor evaluation_latents(int64_t first, int64_t count) = 0;
+  /// The first n training rows, or all if there are fewer, [n, data…].
+  virtual Tensor examples(int64_t n) = 0;
+};
+
+/// Batches of `batch` rows from a data set in memory.
+std::unique_ptr<Batches> batches_of(data::Splits splits, int64_t batch, uint64_t seed,
+                                    at::TensorOptions options);
+
+/// Draws data from a model given by a config: x from likelihood, decoder and prior, with the true latents kept.
+/// Row i of a set of fixed size, and the batch of step t of a fresh one, are functions of (seed, i) and (seed, t).
+data::Splits draw_data(const config::ModelDataSpec& spec, const plugins::Registry& registry,
+                       at::TensorOptions options);
+std::unique_ptr<Batches> fresh_batches(const config::ModelDataSpec& spec, const plugins::Registry& registry,
+                                       int64_t batch, at::TensorOptions options);
+
+}  // namespace variform::model

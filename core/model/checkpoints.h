@@ -1,0 +1,44 @@
+#pragma once
+// What this program puts into a checkpoint's attributes, and how a run, or a checkpoint, is named on the command line
+// and in `from = "…"`.
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "checkpoint/snapshot.h"
+#include "config/experiment.h"
+#include "plugins/registry.h"
+#include "model/assembly.h"
+
+namespace variform::model {
+
+/// Attribute of a checkpoint that holds the model alone: no training goes on from it.
+constexpr const char* kModelOnly = "model_only";
+
+/// The checkpoint that a path means: the file itself, or checkpoints/<which>.h5 of a run folder.
+/// Throws std::runtime_error when there is none.
+std::filesystem::path checkpoint_of(const std::filesystem::path& run_or_file,
+                                    const std::string& which = "last");
+
+/// The attributes of a run's checkpoints: config, shape of a datum, data set's name and domain, plugins.
+std::map<std::string, std::string> attributes_of(const config::Experiment& experiment, const Shape& data,
+                                                 const std::string& domain, const std::string& plugins);
+
+/// The experiment in a checkpoint's attributes, resolved against the plugins at hand.
+config::Experiment experiment_of(const checkpoint::Snapshot& snapshot, const plugins::Registry& registry);
+/// The shape in a checkpoint's attribute data_shape. Throws base::JsonError.
+Shape shape_in(const std::string& text);
+/// The shape of one datum.
+Shape shape_of(const checkpoint::Snapshot& snapshot);
+
+/// Id, version, path and SHA-256 of the plugins that have been used so far, as a JSON array.
+std::string plugins_json(const plugins::Registry& registry);
+/// The same in short, for results: id and SHA-256.
+std::map<std::string, std::string> plugin_digests(const plugins::Registry& registry);
+/// Empty, or a sentence that names every plugin that differs from those a checkpoint was written with.
+std::string changed_plugins(const checkpoint::Snapshot& snapshot, const plugins::Registry& registry);
+/// The same for a run's folder, from its environment.json alone; empty where that does not say.
+std::string changed_plugins(const std::filesystem::path& run, const plugins::Registry& registry);
+
+}  // namespace variform::model

@@ -1,0 +1,32 @@
+#pragma once
+// What stands under tables and figures of a study besides their captions: what the runs shown have in common.
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/node.h"
+#include "study/results.h"
+
+namespace variform::study {
+
+/// Reads the runs' resolved configs, each once.
+class SharedSettings {
+ public:
+  /// `results` must outlive it.
+  explicit SharedSettings(const StudyResults& results) : results_(results) {}
+
+  /// "Data set mnist; 16 latents; encoder mlp; …; 3 seeds; 24 runs.": of data, components, objective and training what is
+  /// the same in all these cells (indices of the results). Cells that are not done do not count.
+  std::string of(const std::vector<std::size_t>& cells);
+
+ private:
+  const config::Node* config_of(const std::filesystem::path& run);
+
+  const StudyResults& results_;
+  std::map<std::filesystem::path, std::optional<config::Node>> configs_;
+};
+
+}  // namespace variform::study

@@ -1,0 +1,202 @@
+// See features.h. The training is train::Trainer's, in a run folder like any other; here is only where that folder is and
+// when what it holds may be used.
+
+#include "train/features.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+
+#include "base/file.h"
+#include "base/json_file.h"
+#include "base/retry.h"
+#include "base/sha256.h"
+#include "checkpoint/snapshot.h"
+#include "config/load.h"
+#include "base/watch.h"
+#include "model/checkpoints.h"
+#include "model/run_folder.h"
+#include "model/session.h"
+#include "train/trainer.h"
+
+namespace variform::train {
+namespace fs = std::filesystem;
+namespace {
+
+using nlohmann::json;
+
+void add_bytes(base::Sha256& sum, const Tensor& tensor) {
+  if (!tensor.defined()) return;
+  const Tensor values = tensor.detach().to(at::kCPU).contiguous();
+  sum.update(std::string(c10::toString(values.scalar_type())) + to_text(values.sizes()));
+  sum.update({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
+}
+
+// The network's experiment on the evaluated model's data: the same files and splits, but the images as the network's own
+// config scales them, so that models of standardised or binarised data are measured like the others.
+config::Experiment experiment_for(const model::Session& session, const FeatureSource& source) {
+  config::Diagnostics diagnostics;
+  config::Node root = config::load({source.config.string()}, {}, diagnostics);
+  diagnostics.throw_if_any();
+  if (!root.find("data")) root.set("data", config::Node::table());
+  const config::Node& evaluated = *session.experiment.resolved.find("data");
+  for (const char* key : {"dataset", "train_split", "test_split", "channels"})
+    root.find("data")->set(key, *evaluated.find(key));
+  config::Experiment experiment =
+      model::resolve_experiment(root, source.registry, source.places, diagnostics);
+  experiment.train.device = session.options.device().str();
+  return experiment;
+}
+
+[[noreturn]] void refuse(const FeatureSource& source, const Error& error) {
+  throw Unsupported("the feature network of " + source.config.filename().string() +
+                    " does not fit the data: " + error.what());
+}
+
+std::unique_ptr<model::Session> open(const model::Session& session, const FeatureSource& source) {
+  const data::Splits& splits = session.splits;
+  if (!splits.train.labels().defined() || (splits.test.size() > 0 && !splits.test.labels().defined()))
+    throw Unsupported("the data have no labels, which the classifier is trained on");
+  config::Experiment experiment = experiment_for(session, source);
+  try {
+    return model::open_session(std::move(experiment), source.registry, source.places);
+  } catch (const Error& error) {
+    refuse(source, error);
+  }
+}
+
+std::string key_of(const model::Session& network) {
+  base::Sha256 sum;
+  sum.update(config::experiment_hash(network.experiment) + " " + std::to_string(network.experiment.seed));
+  for (const data::Dataset* split : {&network.splits.train, &network.splits.test}) {
+    add_bytes(sum, split->stored());
+    add_bytes(sum, split->labels());
+  }
+  return network.experiment.name + "-" + sum.hex().substr(0, 16);
+}
+
+// One process trains, the others wait for what it makes. The system releases the lock when a process dies.
+class Lock {
+ public:
+  Lock(const fs::path& file, train::Observer& observer)
+      : file_(base::retried(
+            [&] { return ::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666); })) {
+    if (file_ < 0) base::fail_on_file("open", file, errno);
+    base::Lock lock = base::lock(file_, file);
+    if (lock == base::Lock::kHeld) {
+      observer.message("waiting for another process that trains the feature network");
+      lock = base::lock(file_, file, /*waits=*/true);
+    }
+    if (lock == base::Lock::kUnknown) observer.message("warning: " + base::no_locks(file));
+  }
+  ~Lock() { ::close(file_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  int file_;
+};
+
+class Threads {
+ public:
+  explicit Threads(std::int64_t wanted) : before_(at::get_num_threads()) {
+    if (wanted > 0) at::set_num_threads(static_cast<int>(wanted));
+  }
+  ~Threads() { at::set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
+// Loads what a finished training left, and gives its evaluation; nothing if there is none that may be used.
+std::optional<json> loaded(model::Session& network, const fs::path& folder, const FeatureSource& source) {
+  if (!fs::exists(folder / "DONE")) return {};
+  try {
+    const checkpoint::Snapshot snapshot = checkpoint::read(model::checkpoint_of(folder));
+    const std::string changes = model::changed_plugins(snapshot, source.registry);
+    if (!changes.empty()) throw std::runtime_error(changes);
+    network.assembly->load(snapshot.tensors, network.assembly->kinds());
+    network.assembly->set_training(false);
+    const base::JsonFile done(folder / "DONE");
+    const base::JsonValue evaluation = done.root().at("evaluation");
+    for (const auto& [name, value] : evaluation.members()) value.number();
+    return evaluation.raw();
+  } catch (const std::exception& error) {
+    source.observer.message("the feature network in " + folder.string() +
+                            " is trained again, since it cannot be used: " + error.what());
+    return {};
+  }
+}
+
+void train_in(const fs::path& folder, model::Session& network, const FeatureSource& source) {
+  const config::Experiment& experiment = network.experiment;
+  const Threads threads(experiment.train.threads);
+  network.preflight(source.registry);
+  source.observer.message("training the feature network '" + experiment.name + "' on " + network.splits.name +
+                          ", once: it is kept in " + folder.string());
+  const auto started = std::chrono::steady_clock::now();
+  model::RunFolder run =
+      model::RunFolder::create(folder, config::print(experiment.resolved), model::IfPresent::kOverwrite);
+  train::Trainer trainer(experiment.train, network.horizon, model::attributes_of(network, source.registry),
+                         *network.assembly, *network.batches, run, source.observer);
+  const train::Outcome outcome = trainer.run(
+      std::numeric_limits<std::int64_t>::max(),
+      source.interrupted ? source.interrupted : [] { return false; });
+  if (outcome.ending == train::Ending::kInterrupted) throw base::Interrupted("interrupted");
+  run.mark_done({{"step", outcome.step}, {"ending", "finished"}, {"evaluation", outcome.evaluation}});
+  const auto spent = std::chrono::steady_clock::now() - started;
+  source.observer.message("trained the feature network in " +
+                          std::to_string(std::chrono::duration_cast<std::chrono::seconds>(spent).count()) +
+                          " s");
+}
+
+// "test accuracy 0.991, nll 0.029": the parts of its loss, whichever its objective has.
+std::string parts_in_words(const json& evaluation, const std::string& split) {
+  std::string text;
+  for (const auto& [name, value] : evaluation.items()) {
+    if (name == "loss") continue;
+    char number[32];
+    std::snprintf(number, sizeof number, "%.4g", value.get<double>());
+    text += (text.empty() ? split + " " : ", ") + name + " " + number;
+  }
+  return text;
+}
+
+}  // namespace
+
+model::FeatureNetwork feature_network(const model::Session& session, const FeatureSource& source) {
+  std::unique_ptr<model::Session> network = open(session, source);
+  std::error_code failed;
+  fs::create_directories(source.cache, failed);
+  if (failed)
+    throw std::runtime_error("cannot create the folder " + source.cache.string() +
+                             ", which keeps feature networks: " + failed.message());
+  const fs::path folder = source.cache / key_of(*network);
+  const Lock lock(folder.string() + ".lock", source.observer);
+  std::optional<json> evaluation = loaded(*network, folder, source);
+  if (!evaluation) {
+    try {
+      train_in(folder, *network, source);
+    } catch (const Error& error) {
+      refuse(source, error);
+    }
+    evaluation = loaded(*network, folder, source);
+    if (!evaluation)
+      throw std::runtime_error("the feature network in " + folder.string() + " cannot be read.");
+  }
+  const std::string description = "classifier " + network->experiment.name + " of " + network->splits.name +
+                                  ", " + parts_in_words(*evaluation, network->batches->evaluation_split());
+  return {std::move(network), description};
+}
+
+}  // namespace variform::train

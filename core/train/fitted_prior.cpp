@@ -1,0 +1,82 @@
+// See fitted_prior.h.
+
+#include "train/fitted_prior.h"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+namespace variform::train {
+namespace {
+
+// diag(factor) Σ diag(factor), factor [d].
+Covariance scaled(const Covariance& covariance, const Tensor& factor) {
+  const Tensor by = factor.to(covariance.dtype());
+  if (covariance.is_diagonal()) return Covariance::diagonal(covariance.variances().sqrt() * by);
+  return Covariance::cholesky({at::linalg_cholesky(covariance.dense() * by.unsqueeze(-1) * by)});
+}
+
+// The distribution of u = (z − m)/s when z has the given one.
+class Standardised final : public Posterior {
+ public:
+  Standardised(const Posterior& of, Tensor location, Tensor log_scale)
+      : of_(of), location_(std::move(location)), log_scale_(std::move(log_scale)) {}
+
+  Tensor location() const override { return to_u(of_.location()); }
+  Draw rsample(int64_t K, Generator& rng) const override { return {to_u(of_.rsample(K, rng).z), {}}; }
+  Tensor log_prob(const Draw& draw) const override {
+    return of_.log_prob({to_z(draw.z), {}}) + log_scale_.sum();
+  }
+  Tensor marginals(const Draw& draw) const override { return of_.marginals({to_z(draw.z), {}}) + log_scale_; }
+  std::optional<Tensor> entropy() const override {
+    std::optional<Tensor> entropy = of_.entropy();
+    if (entropy) entropy = *entropy - log_scale_.sum().to(entropy->scalar_type());
+    return entropy;
+  }
+  std::optional<Covariance> covariance() const override {
+    const std::optional<Covariance> covariance = of_.covariance();
+    if (!covariance) return {};
+    return scaled(*covariance, (-log_scale_).exp());
+  }
+
+ private:
+  Tensor to_u(const Tensor& z) const { return (z - location_) * (-log_scale_).exp(); }
+  Tensor to_z(const Tensor& u) const { return location_ + u * log_scale_.exp(); }
+
+  const Posterior& of_;
+  Tensor location_, log_scale_;  // [d]
+};
+
+}  // namespace
+
+FittedPrior::FittedPrior(std::shared_ptr<Prior> inner, const Tensor& location, const Tensor& scale,
+                         bool trained)
+    : inner_(register_module("prior", std::move(inner))) {
+  const auto keep = [&](const char* name, const Tensor& value) {
+    return trained ? register_parameter(name, value) : register_buffer(name, value);
+  };
+  location_ = keep("location", location);
+  log_scale_ = keep("log_scale", scale.log());
+}
+
+Tensor FittedPrior::log_prob(const Tensor& z) {
+  return inner_->log_prob((z - location_) * (-log_scale_).exp()) - log_scale_.sum();
+}
+
+Tensor FittedPrior::sample(int64_t n, Generator& rng) {
+  return location_ + inner_->sample(n, rng) * log_scale_.exp();
+}
+
+std::optional<Tensor> FittedPrior::cross_entropy(const Posterior& posterior) {
+  std::optional<Tensor> nats = inner_->cross_entropy(Standardised(posterior, location_, log_scale_));
+  if (nats) nats = *nats + log_scale_.sum();
+  return nats;
+}
+
+std::optional<Gaussian> FittedPrior::gaussian() {
+  const std::optional<Gaussian> inner = inner_->gaussian();
+  if (!inner) return {};
+  return Gaussian{location_ + inner->mean * log_scale_.exp(), scaled(inner->covariance, log_scale_.exp())};
+}
+
+}  // namespace variform::train

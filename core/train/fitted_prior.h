@@ -1,0 +1,29 @@
+#pragma once
+// A prior of any kind, moved and scaled to where a model's latents are: what makes one learning rate suit the latents of
+// every model, and a prior without parameters a location-scale family.
+
+#include <variform/prior.h>
+
+#include <memory>
+
+namespace variform::train {
+
+/// p(z) = p₀((z − m)/s) ∏ 1/s_i for another prior p₀. State: `location` m and `log_scale` log s, both [d] (buffers, or
+/// parameters when `trained`), and p₀ under the name "prior". Closed forms of p₀ are closed here.
+class FittedPrior final : public Prior {
+ public:
+  /// location and scale > 0, [d] in the dtype and on the device of the model.
+  FittedPrior(std::shared_ptr<Prior> inner, const Tensor& location, const Tensor& scale, bool trained);
+
+  Tensor log_prob(const Tensor& z) override;
+  Tensor sample(int64_t n, Generator& rng) override;
+  std::optional<Tensor> cross_entropy(const Posterior& posterior) override;
+  std::optional<Gaussian> gaussian() override;
+  int moments_needed() const override { return inner_->moments_needed(); }
+
+ private:
+  std::shared_ptr<Prior> inner_;
+  Tensor location_, log_scale_;  // [d]
+};
+
+}  // namespace variform::train
