@@ -13,7 +13,6 @@ std::string name_problem(std::string_view name);
 /// What name_problem() allows, for messages.
 inline constexpr const char* kNameRule =
     "a name of 1 to 100 characters without \"/\", \"\\\", \"..\" and control characters, and with no \"-\", "
-    "\".\" or "
-    "space at its start";
+    "\".\" or space at its start";
 
 }  // namespace variform::base

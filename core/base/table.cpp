@@ -8,8 +8,8 @@
 #include <numeric>
 #include <string_view>
 
-#include "base/quote.h"
 #include "base/error.h"
+#include "base/quote.h"
 
 namespace variform::base {
 namespace {

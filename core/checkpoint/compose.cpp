@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/whole_file.h"
 #include "base/hdf5_image.h"
+#include "base/whole_file.h"
 #include "checkpoint/layout.h"
 #include "checkpoint/seal.h"
 #include "checkpoint/snapshot.h"

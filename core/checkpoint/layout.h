@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/dtype.h"
 #include "base/hdf5_file.h"
+#include "checkpoint/dtype.h"
 #include "checkpoint/snapshot.h"
 
 namespace variform::checkpoint::layout {

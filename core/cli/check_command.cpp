@@ -13,8 +13,8 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/guests.h"
 #include "config/load.h"
+#include "conformance/guests.h"
 #include "conformance/run.h"
 
 namespace variform::cli {
@@ -117,9 +117,9 @@ void add_check_command(Command app, Common& common, Action& action) {
   options->run.jobs = 2;
   Command check =
       app.add_command("check",
-                      "Conformance of a plugin (PLUGIN.so), or a config built and run for one "
-                      "step (CONFIG.toml); a study is tried "
-                      "without training. Of a plugin, --data is the shape of one example (1,28,28)");
+                      "Conformance of a plugin (PLUGIN.so), or a config built and run for one step "
+                      "(CONFIG.toml); a study is tried without training. Of a plugin, --data is the shape of "
+                      "one example (1,28,28)");
   check.add_option("what", options->arguments,
                    "PLUGIN.so [KIND:ID.PARAMETER=VALUE...], or CONFIG.toml [more.toml...] [a.b=VALUE...]");
   const char* group = "Of a plugin";
@@ -134,7 +134,7 @@ void add_check_command(Command app, Common& common, Action& action) {
       .non_negative()
       .group(group);
   check
-      .add_flag("--quick{" + std::to_string(kQuickSeconds) + "}", options->quick,
+      .add_flag("--quick{" + std::to_string(conformance::kQuickSeconds) + "}", options->quick,
                 "Only what precedes the first training with a plugin, in 4 s at most; --quick=N: in N s")
       .group(group);
   check.add_flag("--all", options->all, "Show also what passed and what does not apply").group(group);

@@ -8,9 +8,8 @@
 
 #include "cli/options.h"
 #include "cli/terminal.h"
-#include "plugins/registry.h"
-#include "train/judging.h"
-#include "model/session.h"
+#include "model/workplace.h"
+#include "train/compose.h"
 
 namespace variform::cli {
 
@@ -19,6 +18,8 @@ inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130;
 
 /// Options that every command understands.
 struct Common {
+  explicit Common(TerminalLog& terminal) : log(terminal) {}
+
   std::vector<std::string> data;     ///< --data
   std::vector<std::string> plugins;  ///< --plugin
   std::string runs = "runs";         ///< --runs
@@ -28,26 +29,27 @@ struct Common {
   int64_t verbose = 0;  ///< -v; from 2 on errors show stack frames
   bool json = false;
   std::vector<std::string> arguments;  ///< the command line, for environment.json
+  TerminalLog& log;
 
-  model::Places places() const;
-  /// The plugins at hand; `config_paths` as in [plugins].paths of the file `config`. Warns about named plugins that are
-  /// refused, and named places that are not there.
-  std::unique_ptr<plugins::Registry> registry(const std::vector<plugins::ConfigPath>& config_paths = {},
-                                              const std::string& config = {}) const;
+  /// Places, plugins and the log that the options name. It must not outlive them.
+  model::Workplace workplace() const;
 };
 
 /// What the chosen command does; set by its callback.
 using Action = std::function<int()>;
 
-void add_train_commands(Command app, Common& common, Action& action);   // train, resume
-void add_config_commands(Command app, Common& common, Action& action);  // config print
-void add_check_command(Command app, Common& common, Action& action);    // check
-void add_plugin_commands(Command app, Common& common, Action& action);  // list, describe, doctor
+void add_train_commands(Command app, Common& common, Action& action);    // train, resume
+void add_config_commands(Command app, Common& common, Action& action);   // config print
+void add_check_command(Command app, Common& common, Action& action);     // check
+void add_plugin_commands(Command app, Common& common, Action& action);   // list, describe, doctor
+void add_evaluate_command(Command app, Common& common, Action& action);  // evaluate
 void add_model_commands(Command app, Common& common,
-                        Action& action);  // evaluate, sample, reconstruct, traverse, encode, export
+                        Action& action);  // sample, reconstruct, traverse, interpolate, encode, export
 void add_runs_commands(Command app, Common& common, Action& action);    // runs list|table|diff|plot
+void add_plot_command(Command runs, Common& common, Action& action);    // runs plot
 void add_compare_command(Command app, Common& common, Action& action);  // compare
 void add_data_commands(Command app, Common& common, Action& action);    // data import|list|show
+void add_list_command(Command data, Common& common, Action& action);    // data list
 void add_show_command(Command data, Common& common, Action& action);    // data show
 void add_new_command(Command app, Common& common, Action& action);      // new
 void add_study_commands(Command app, Common& common, Action& action);   // study, report
@@ -71,30 +73,8 @@ struct ConfigArguments {
 };
 ConfigArguments split_arguments(const std::vector<std::string>& arguments);
 
-/// A config read, the plugins that it asks for, and what it means with them. Errors are thrown all at once
-/// (config::Error); what an override dropped is noted on stderr.
-struct Loaded {
-  std::unique_ptr<plugins::Registry> registry;
-  config::Experiment experiment;
-};
-Loaded load_config(const ConfigArguments& arguments, const Common& common);
-/// The same for a config that is no file, such as a checkpoint's; `name` stands for it in messages.
-Loaded load_config(const std::string& text, const std::string& name,
-                   const std::vector<std::string>& overrides, const Common& common);
-
-/// Data, model and preflight of a config. What does not compose is an error of the config (config::Error). `before`: what
-/// is done with the model before a step of it runs; what it returns is among the preflight's findings.
-struct Composed {
-  std::unique_ptr<model::Session> session;
-  model::Preflight preflight;
-  train::Judging judging;
-};
-using BeforeSteps = std::function<std::vector<std::string>(const model::Session&)>;
-Composed compose(config::Experiment experiment, const plugins::Registry& registry,
-                 const model::Places& places, const BeforeSteps& before = {});
-
-/// A folder of files that come with the program ("template"); empty if it is not there.
-std::filesystem::path shared_folder(const std::string& name);
+/// What a training does before its first step with plugins that did not come with the program.
+train::BeforeSteps trial_of_guests(const Common& common);
 
 /// Builds a config, runs one step on two rows, and says what it found: `check CONFIG…`.
 int check_config(const Common& common, const std::vector<std::string>& arguments);
@@ -108,14 +88,5 @@ std::filesystem::path chosen(const std::string& given);
 
 /// A run's folder, given as a path or as its name below --runs.
 std::filesystem::path run_path(const Common& common, const std::string& run);
-
-/// Whether there is a run's folder or a checkpoint under that name, and what it is in words or as JSON.
-bool is_run(const std::filesystem::path& path);
-std::string described_run(const std::filesystem::path& run, bool as_json);
-
-/// What a config says of plugins, with what is to be known of whom to trust: a run's own copy may come from others.
-std::vector<plugins::ConfigPath> plugin_paths_in(const config::Node& root);
-/// The same of the config in a run's folder; nothing for a checkpoint by itself.
-std::vector<plugins::ConfigPath> plugin_paths_of(const std::filesystem::path& run);
 
 }  // namespace variform::cli

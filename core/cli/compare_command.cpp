@@ -6,13 +6,13 @@
 
 #include "base/file.h"
 #include "cli/commands.h"
-#include "cli/progress.h"
 #include "cli/console.h"
+#include "cli/progress.h"
 #include "measure/compare.h"
 #include "measure/evaluate.h"
-#include "model/process.h"
 #include "model/checkpoints.h"
-#include "model/run_config.h"
+#include "model/process.h"
+#include "model/workplace.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -33,28 +33,22 @@ std::string text_of_comparison(const nlohmann::json& result) {
 
 int compare(const Common& common, CompareCommand options) {
   if (!options.out.empty()) base::require_writable(options.out = chosen(options.out).string());
+  const model::Workplace place = common.workplace();
   std::vector<fs::path> folders;
   std::vector<plugins::ConfigPath> paths;
   for (const std::string& run : options.runs) {
     folders.push_back(run_path(common, run));
-    for (plugins::ConfigPath& path : plugin_paths_of(folders.back())) paths.push_back(std::move(path));
+    for (plugins::ConfigPath& path : model::plugin_paths_of(folders.back())) paths.push_back(std::move(path));
   }
-  const auto registry = common.registry(paths);
+  const std::shared_ptr<plugins::Registry> registry = place.registry(paths);
   model::set_threads(common.threads);
-  std::vector<model::Trained> trained;
+  std::vector<model::OpenedRun> opened;
   std::vector<measure::ComparedRun> compared;
   for (const fs::path& folder : folders) {
-    trained.push_back(
-        model::open_trained(model::checkpoint_of(folder, options.which), {}, *registry, common.places()));
-    if (fs::is_directory(folder) && !common.quiet)
-      if (const std::string edited = model::config_warning(folder, trained.back().snapshot, options.which);
-          !edited.empty())
-        write_message("warning: " + edited);
-    const std::string changes = model::changed_plugins(trained.back().snapshot, *registry);
-    if (!changes.empty() && !common.quiet) write_message("warning: " + folder.string() + ": " + changes);
+    opened.push_back(place.open(folder, {.which = options.which}, registry));
     compared.push_back(
         {folder.filename().empty() ? folder.parent_path().filename().string() : folder.filename().string(),
-         trained.back().session.get()});
+         opened.back().trained.session.get()});
   }
   watch_signals();
   nlohmann::json result;
@@ -78,7 +72,7 @@ int compare(const Common& common, CompareCommand options) {
     write_message("interrupted: what is complete was printed, and nothing was written");
     return kInterrupted;
   }
-  if (!options.out.empty() && !common.quiet) write_message("written: " + options.out);
+  if (!options.out.empty()) common.log.info("written: " + options.out);
   return kDone;
 }
 

@@ -13,20 +13,23 @@ namespace variform::cli {
 namespace {
 
 int print_command(const Common& common, const std::vector<std::string>& arguments, bool origin) {
-  const Loaded loaded = load_config(split_arguments(arguments), common);
+  const ConfigArguments split = split_arguments(arguments);
+  const model::Loaded loaded = common.workplace().load(split.files, split.overrides);
   write_result(config::print(loaded.experiment.resolved, origin));
   return kDone;
 }
 
-// Builds a config, runs one step on two rows, and shows sizes.
 }  // namespace
 
+// Builds a config, runs one step on two rows, and shows sizes.
 int check_config(const Common& common, const std::vector<std::string>& arguments) {
   const ConfigArguments split = split_arguments(arguments);
   if (split.files.empty())
     throw config::Error("check needs a config file; try: variform check configs/quickstart.toml");
-  Loaded loaded = load_config(split, common);
-  const Composed composed = compose(std::move(loaded.experiment), *loaded.registry, common.places());
+  const model::Workplace place = common.workplace();
+  model::Loaded loaded = place.load(split.files, split.overrides);
+  const train::Composed composed =
+      train::compose(std::move(loaded.experiment), *loaded.registry, place.places);
   const auto& [session, preflight, judging] = composed;
   nlohmann::json result = {{"data",
                             {{"name", session->splits.name},

@@ -15,8 +15,9 @@
 #include <cstring>
 
 #include "base/quote.h"
-#include "config/text.h"
 #include "base/table.h"
+#include "base/words.h"
+#include "config/text.h"
 
 namespace variform::cli {
 namespace {
@@ -45,20 +46,11 @@ std::size_t output_width() {
   return ::isatty(output) != 0 && ::ioctl(output, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-std::string duration_text(double seconds) {
-  char text[32];
-  const long whole = static_cast<long>(seconds + 0.5);
-  if (whole >= 3600) std::snprintf(text, sizeof text, "%ld h %02ld min", whole / 3600, whole / 60 % 60);
-  else if (whole >= 60) std::snprintf(text, sizeof text, "%ld min %02ld s", whole / 60, whole % 60);
-  else std::snprintf(text, sizeof text, "%ld s", whole);
-  return text;
-}
-
 std::string bar_text(int64_t done, int64_t total, int64_t made, double seconds, const char* unit) {
   constexpr int kCells = 20;
   const double share = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(total, 1));
   const double rate = static_cast<double>(made) / std::max(seconds, 1e-9);
-  const std::string left = rate > 0 ? duration_text(static_cast<double>(total - done) / rate) : "?";
+  const std::string left = rate > 0 ? base::duration_text(static_cast<double>(total - done) / rate) : "?";
   const int full = static_cast<int>(share * kCells);
   char speed[32], text[160];
   std::snprintf(speed, sizeof speed, rate < 9.95 ? "%.2g" : "%.0f", rate);
@@ -74,19 +66,6 @@ void show_bar(const std::string& text) {
 }
 
 void clear_bar_line() { clear_line(); }
-
-std::string values_text(const std::map<std::string, double>& values) {
-  std::string text;
-  const auto add = [&](const std::string& name, double value) {
-    char number[32];
-    std::snprintf(number, sizeof number, "%.5g", value);
-    text += (text.empty() ? "" : ", ") + name + " " + number;
-  };
-  if (const auto loss = values.find("loss"); loss != values.end()) add("loss", loss->second);
-  for (const auto& [name, value] : values)
-    if (name != "loss" && name != "lr") add(name, value);
-  return text;
-}
 
 Console::Console(model::RunFolder* folder, bool quiet)
     : folder_(folder),
@@ -114,7 +93,7 @@ void Console::message(const std::string& text) { print(base::without_frames(text
 
 void Console::draw_bar(int64_t step, int64_t horizon) {
   const std::string bar = bar_text(step, horizon, step - first_step_, seconds_since(started_), "steps");
-  show_bar(bar + (latest_.empty() ? "" : "  " + values_text(latest_)));
+  show_bar(bar + (latest_.empty() ? "" : "  " + base::values_text(latest_)));
   bar_shown_ = true;
 }
 
@@ -131,13 +110,13 @@ void Console::stepped(int64_t step, int64_t horizon, const std::map<std::string,
     draw_bar(step, horizon);
   } else if (!values.empty() && seconds_since(printed_) > 10) {
     printed_ = Clock::now();
-    print("step " + std::to_string(step) + "/" + std::to_string(horizon) + ": " + values_text(values));
+    print("step " + std::to_string(step) + "/" + std::to_string(horizon) + ": " + base::values_text(values));
   }
 }
 
 void Console::evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values,
                         bool best) {
-  print("step " + std::to_string(step) + ", " + split + ": " + values_text(values) +
+  print("step " + std::to_string(step) + ", " + split + ": " + base::values_text(values) +
         (best ? " (best so far)" : ""));
 }
 

@@ -43,9 +43,5 @@ void clear_bar_line();
 std::size_t output_width();
 /// A text whose lines are folded to that width.
 std::string fitted(const std::string& text);
-/// "1 h 02 min", "3 min 20 s", "12 s".
-std::string duration_text(double seconds);
-/// "loss 103.4, kl 12.1": parts in order, four significant digits.
-std::string values_text(const std::map<std::string, double>& values);
 
 }  // namespace variform::cli

@@ -10,8 +10,8 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "config/node.h"
-#include "plugins/trial.h"
 #include "model/process.h"
+#include "plugins/trial.h"
 
 namespace {
 
@@ -19,7 +19,8 @@ int run(int argc, char** argv) {
   variform::cli::Parser parser(
       "Variform: how does the variational family of a beta-VAE shape the model that it learns?", "variform");
   variform::cli::Command app = parser.program();
-  variform::cli::Common common;
+  variform::cli::TerminalLog log;
+  variform::cli::Common common(log);
   common.arguments.assign(argv, argv + argc);
   app.add_option("--data", common.data, "Folder with data sets; may be repeated (also VARIFORM_DATA)")
       .type_name("DIR");
@@ -37,6 +38,7 @@ int run(int argc, char** argv) {
 
   variform::cli::Action action;
   variform::cli::add_train_commands(app, common, action);
+  variform::cli::add_evaluate_command(app, common, action);
   variform::cli::add_model_commands(app, common, action);
   variform::cli::add_compare_command(app, common, action);
   variform::cli::add_runs_commands(app, common, action);
@@ -49,6 +51,7 @@ int run(int argc, char** argv) {
   bool usage = false;
   if (!parser.parse(argc, argv, usage)) return usage ? variform::cli::kUsage : variform::cli::kDone;
   variform::cli::guard_stdout();
+  if (common.quiet) log.least = variform::base::Level::kWarning;
   if (common.verbose > 1) variform::base::show_frames();
   variform::base::guard_ending(variform::plugins::tell_whereabouts, variform::cli::kFailed);
   const variform::base::LongCalls long_calls(variform::plugins::number_of_call);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/table.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "config/load.h"
@@ -16,7 +17,6 @@
 #include "data/readers/array.h"
 #include "data/summary.h"
 #include "draw/png_grid.h"
-#include "base/table.h"
 
 namespace variform::cli {
 namespace {
@@ -139,12 +139,12 @@ void write_pictures(const fs::path& file, const data::Dataset& data) {
 
 // "file = …" as --describe prints it; the domain as it was found, since a description is read as it stands.
 int describe(const Common& common, const ShowOptions& options) {
-  const auto file = data::find_file(options.dataset, {}, common.places().data);
+  const auto file = data::find_file(options.dataset, {}, common.workplace().places.data);
   if (!file || file->path.extension() == ".toml")
     throw config::Error("error: --describe needs a file or a folder of data, found " +
                         (file ? "a description, " : std::string("none called ")) + options.dataset);
-  const data::Splits splits = data::load(data_spec(options, common), common.places().data,
-                                         common.places().descriptors, 1, at::kCPU, at::kFloat);
+  const data::Splits splits = data::load(data_spec(options, common), common.workplace().places.data,
+                                         common.workplace().places.descriptors, 1, at::kCPU, at::kFloat);
   std::string text = data::guess_description(*file);
   const std::string line = "domain = " + config::quote(splits.train.domain()) + "\n";
   text.insert(text.find('\n', text.find("\nname = ") + 1) + 1, line);
@@ -155,7 +155,7 @@ int describe(const Common& common, const ShowOptions& options) {
 int show_command(const Common& common, const ShowOptions& options) {
   constexpr int kWidth = 100;
   if (options.describe) return describe(common, options);
-  const model::Places places = common.places();
+  const model::Places places = common.workplace().places;
   const data::Splits splits =
       data::load(data_spec(options, common), places.data, places.descriptors, 1, at::kCPU, at::kFloat);
   std::vector<data::SplitSummary> summaries;

@@ -1,61 +1,24 @@
 // check STUDY.toml: a dry run.
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "cli/study_file.h"
+#include "cli/study_options.h"
 #include "config/text.h"
 #include "measure/quality.h"
-#include "study/figures/figures.h"
-#include "study/tables.h"
+#include "study/preflight.h"
 #include "study/rehearse.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
 
-// What is wrong with the configs of all cells, each sentence once. What builds on other runs is judged when these are
-// there.
-std::vector<std::string> wrong_configs(const Common& common, const Study& study) {
-  std::vector<std::string> order;
-  std::map<std::string, std::pair<std::size_t, std::string>> cells;
-  for (const study::Cell& cell : study.cells) {
-    if (!cell.needs.empty()) continue;
-    try {
-      config::Diagnostics diagnostics = study.sources;
-      resolve(cell.config, study, common, diagnostics);
-      diagnostics.throw_if_any();
-    } catch (const config::Error& error) {
-      const auto [entry, fresh] = cells.try_emplace(error.what(), 0, study::text_of(cell));
-      if (fresh) order.push_back(entry->first);
-      ++entry->second.first;
-    }
-  }
-  std::vector<std::string> problems;
-  for (const std::string& text : order)
-    problems.push_back(std::to_string(cells[text].first) + " of the cells, such as " + cells[text].second +
-                       ":\n" + text);
-  return problems;
-}
-
-// Tables, figures and derived metrics of results without meaning: whether they can be made at all.
-std::vector<std::string> wrong_reports(const Study& study, const fs::path& folder) {
-  study::StudyResults results = study::read_study(folder / "study", folder / "runs");
-  std::vector<std::string> problems = results.problems;
-  for (std::string& problem : study::add_metrics(results, study.metrics))
-    problems.push_back(std::move(problem));
-  make_each(study.tables, problems, [&](const auto& spec) { study::table_of(results, spec); });
-  make_each(study.figures, problems, [&](const auto& spec) { study::figure_of(results, spec); });
-  return problems;
-}
-
-study::Rehearsal rehearsed(const Common& common, const StudyOptions& options, const Study& study,
+study::Rehearsal rehearsed(const Common& common, const model::Workplace& place,
+                           const study::StudyOptions& options, const study::StudyFile& study,
                            const fs::path& folder) {
-  const study::RunnerOptions runner = runner_options(common, options, study);
+  const study::RunnerOptions runner = study::runner_options(study, options, place);
   study::RehearsalOptions rehearsal;
   rehearsal.program = runner.program;
   rehearsal.folder = folder;
@@ -63,12 +26,9 @@ study::Rehearsal rehearsed(const Common& common, const StudyOptions& options, co
   if (common.threads > 0)
     rehearsal.arguments.insert(rehearsal.arguments.end(), {"--threads", std::to_string(common.threads)});
   rehearsal.build = [&](const config::Node& node) {
-    config::Diagnostics diagnostics = study.sources;
-    config::Experiment experiment =
-        model::resolve_experiment(node, *study.registry, common.places(), diagnostics);
-    diagnostics.throw_if_any();
+    config::Experiment experiment = study::experiment_of(node, study, place);
     study::Resolved resolved{config::print(experiment.resolved), experiment.name, "", experiment.seed};
-    compose(std::move(experiment), *study.registry, common.places());
+    train::compose(std::move(experiment), *study.registry, place.places);
     return resolved;
   };
   rehearsal.costly = {{"--quality", measure::quality_metrics()}, {"--features", {}}};
@@ -81,8 +41,9 @@ study::Rehearsal rehearsed(const Common& common, const StudyOptions& options, co
 }
 
 // How much there is to do, from disk alone.
-nlohmann::json amounts(const Common& common, const StudyOptions& options, const Study& study) {
-  study::Runner runner(study.plan, study.cells, runner_options(common, options, study));
+nlohmann::json amounts(const model::Workplace& place, const study::StudyOptions& options,
+                       const study::StudyFile& study) {
+  study::Runner runner(study.plan, study.cells, study::runner_options(study, options, place));
   std::size_t results = 0, results_done = 0;
   std::map<study::State::Stage, std::size_t> stages;
   for (const study::State& state : runner.states()) {
@@ -135,23 +96,26 @@ int say(const Common& common, const nlohmann::json& result, const std::vector<st
 }  // namespace
 
 int check_study(const Common& common, const std::vector<std::string>& arguments) {
-  StudyOptions options;
-  options.arguments = arguments;
-  const Study study = load_study(common, options);
+  const model::Workplace place = common.workplace();
+  StudyCommand command;
+  command.arguments = arguments;
+  const study::StudyFile study = command.read(place);
+  const study::StudyOptions options = command.options(common);
   watch_signals();
-  std::vector<std::string> problems = wrong_configs(common, study);
+  std::vector<std::string> problems = study::wrong_configs(study, place);
   nlohmann::json result = {{"problems", problems}};
   if (!problems.empty()) return say(common, result, problems);
-  result = amounts(common, options, study);
+  result = amounts(place, options, study);
   result["comparisons"] = study.plan.comparisons.size();
   result["tables"] = study.tables.size();
   result["figures"] = study.figures.size();
   const base::Temporary scratch(fs::temp_directory_path(), base::Temporary::Kind::kPrivateFolder);
   if (scratch.error()) base::fail_on_file("make a folder in", fs::temp_directory_path(), scratch.error());
-  const study::Rehearsal rehearsal = rehearsed(common, options, study, scratch.path());
+  const study::Rehearsal rehearsal = rehearsed(common, place, options, study, scratch.path());
   if (interrupted()) return kInterrupted;
   problems = rehearsal.problems;
-  for (std::string& problem : wrong_reports(study, scratch.path())) problems.push_back(std::move(problem));
+  for (std::string& problem : study::wrong_reports(study, scratch.path()))
+    problems.push_back(std::move(problem));
   result["kinds"] = rehearsal.kinds;
   result["problems"] = problems;
   return say(common, result, problems);

@@ -35,6 +35,15 @@ void write_over(const std::string& line) {
 
 void clear_line() { std::fputs("\r\x1b[K", stderr); }
 
+void TerminalLog::write(base::Level level, const std::string& text) {
+  if (level < least) return;
+  const char* prefix = level == base::Level::kNote      ? "note: "
+                       : level == base::Level::kWarning ? "warning: "
+                       : level == base::Level::kError   ? "error: "
+                                                        : "";
+  write_message(prefix + text);
+}
+
 void write_result(const std::string& text) {
   const std::string all = ended(text);
   if (base::write_all(result_descriptor, std::as_bytes(std::span(all))) != 0) result_was_lost = true;

@@ -5,6 +5,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "base/log.h"
+
 namespace variform::cli {
 
 /// Notes, warnings, errors, progress: a line or several on stderr.
@@ -12,6 +14,14 @@ void write_message(const std::string& text);
 /// A line that is written over by the next one, and its removal; for terminals.
 void write_over(const std::string& line);
 void clear_line();
+
+/// The engine's log on stderr.
+class TerminalLog final : public base::Log {
+ public:
+  void write(base::Level level, const std::string& text) override;
+  /// What matters less than this is not shown.
+  base::Level least = base::Level::kInfo;
+};
 
 /// Text, or JSON by json_text(), on stdout.
 void write_result(const std::string& text);

@@ -13,15 +13,14 @@ constexpr Section kSections[] = {
     {"data", "What is learned from."},
     {"data.dataset",
      "The description of a data set: a table in the config, or the whole of a file such as "
-     "datasets/mnist.toml. "
-     "Without `splits`, the keys of a split stand here, and the one split serves for training and testing."},
+     "datasets/mnist.toml. Without `splits`, the keys of a split stand here, and the one split serves for "
+     "training and testing."},
     {"data.dataset.splits.<NAME>",
      "Where one split lies. A split may also be written as its x alone: train = \"images.npy\"."},
     {"data.dataset.files.<NAME>", "What is known about a file, so that a wrong one is refused."},
     {"data.dataset (type = \"model\")",
      "Data drawn from a model: z from the prior, x from the likelihood at the decoder's output. The true "
-     "latents "
-     "are kept with the data."},
+     "latents are kept with the data."},
     {"model", "The model's slots; the sixth is [objective]."},
     {"<SLOT>",
      "Keys that each slot has (model.encoder, model.decoder, model.family, model.prior, model.likelihood, "
@@ -33,16 +32,14 @@ constexpr Section kSections[] = {
      "The evaluations during training, on the held-out data if there are any, else on the test split."},
     {"<SCHEDULE>",
      "A table in place of a number, where a schedule is allowed: the value at each step. Between `delay` and "
-     "its end "
-     "linear, cosine, exponential or repeated (cyclical); steps: piecewise constant."},
+     "its end linear, cosine, exponential or repeated (cyclical); steps: piecewise constant."},
     {"plugins", "Where plugins are besides the usual places (`variform doctor` lists them)."},
 };
 
 constexpr Key kKeys[] = {
     {"", "include", "text or list of texts", "[]", "",
      "Files read before this one, relative to it, depth first; later values win. Tables merge, scalars and "
-     "lists "
-     "replace; another type in a slot drops the former component's parameters."},
+     "lists replace; another type in a slot drops the former component's parameters."},
     {"", "name", "text", "(the file's name)", "",
      "Begins the run folder's name: letters, digits, \"-\", \"_\" and \".\", 80 at most."},
     {"", "seed", "integer, at least 0", "1", "",
@@ -50,19 +47,16 @@ constexpr Key kKeys[] = {
 
     {"data", "dataset", "text or table", "required", "",
      "A name (NAME.toml in datasets/), a path of such a file (it ends with .toml or holds a slash), the same "
-     "keys "
-     "as a table, or a model that data are drawn from."},
+     "keys as a table, or a model that data are drawn from."},
     {"data", "train_split", "text", "\"train\"", "", "The split that is trained on."},
     {"data", "test_split", "text", "\"test\"", "", "The split that is tested on."},
     {"data", "validation", "integer, at least 0", "0", "data",
      "Held out from the end of the training split; evaluations during training then use them instead of the "
-     "test "
-     "split."},
+     "test split."},
     {"data", "limit", "integer, at least 0", "0", "data", "Training data used, from the first on; 0: all."},
     {"data", "test", "number, at least 0", "(none)", "data",
      "Rows drawn for testing from a data set of one split: a number, or below 1 a share. The draw is the "
-     "same for every "
-     "`seed`; the rest is for training."},
+     "same for every `seed`; the rest is for training."},
     {"data", "memory", "number, above 0", "(half of what is free)", "GB",
      "What data files may become in memory when they are read; given, files that become far more than they "
      "are, too."},
@@ -70,12 +64,10 @@ constexpr Key kKeys[] = {
      "Converts images: to one channel (Rec. 601 luma) or to three."},
     {"data", "scale", "\"unit\", \"none\" or \"standardise\"", "\"unit\"", "",
      "unit: bytes become values from 0 to 1, other numbers stay; none: as in the files; standardise: mean 0 "
-     "and "
-     "standard deviation 1 over the training data, per channel of images, per value otherwise."},
+     "and standard deviation 1 over the training data, per channel of images, per value otherwise."},
     {"data", "dequantise", "true or false", "false", "",
      "Bytes become (x + u)/256 with u uniform in [0, 1), drawn afresh for each batch: a density over pixels "
-     "then has "
-     "a meaning in bits."},
+     "then has a meaning in bits."},
     {"data", "binarise", "\"none\", \"static\" or \"dynamic\"", "\"none\"", "",
      "Values from 0 to 1 are taken as probabilities of a 1: drawn once (static) or afresh for each batch "
      "(dynamic)."},
@@ -123,8 +115,7 @@ constexpr Key kKeys[] = {
     {"data.dataset.splits.<NAME>", "x", "source", "required", "",
      "A file, a list of files whose rows follow each other, \"file.npz:member\", \"file.h5:/path\", "
      "\"file.csv:column\", a folder of images, or { files, member, columns, format }. `columns`: several of "
-     "a "
-     "table's, in this order; without them x is all that labels, factors and latents do not name."},
+     "a table's, in this order; without them x is all that labels, factors and latents do not name."},
     {"data.dataset.splits.<NAME>", "labels", "source", "(none)", "",
      "Classes, integers from 0, or a table's column of text."},
     {"data.dataset.splits.<NAME>", "factors", "source", "(none)", "",

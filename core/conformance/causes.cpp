@@ -76,8 +76,7 @@ std::string cause_of_total(double log_total, int64_t d) {
   return " Its logarithm is " + text_of(log_total) +
          named_constant(log_total, 2e-2 * std::max(1.0, std::abs(log_total)), d) +
          ": log_prob differs from a normalised density by a constant of that size, if by no more: is a "
-         "normalising "
-         "constant missing?";
+         "normalising constant missing?";
 }
 
 std::string cause_of_draws(const Tensor& draws, const Tensor& expected) {
@@ -88,8 +87,7 @@ std::string cause_of_draws(const Tensor& draws, const Tensor& expected) {
   if (std::abs(shift) < kSame && std::abs(ratio - 1) > kSame)
     return " Draws are " + text_of(ratio) +
            " times as wide as the density: is a variance taken for a deviation, log σ² for log σ, or a "
-           "factor left out "
-           "of one of the two?";
+           "factor left out of one of the two?";
   if (std::abs(ratio - 1) < kSame && std::abs(shift) > kSame)
     return " Draws are as wide as the density and lie beside it, by " + text_of(shift) +
            " of the distance of its quartiles: do rsample and log_prob use the same centre?";
@@ -101,8 +99,7 @@ std::string cause_of_gradient(const std::string& function, Slip slip, bool reads
   std::string text;
   if (slip == Slip::kJumps)
     return " Values jump where they should be smooth: is something rounded (.to(at::kFloat), .to(at::kHalf), "
-           "a float "
-           "variable, round())?";
+           "a float variable, round())?";
   text = slip == Slip::kNoGradient
              ? " There is no gradient at all: is " + what + " detached? Look for "
              : " A part of it is missing or wrong: is " + what + " detached? Look, in a part of it, for ";

@@ -309,8 +309,7 @@ void determinism(const Case& test) {
   } catch (const Verdict& verdict) {
     fail(std::string(verdict.what()) +
          ": does it draw from a generator of its own (std::mt19937, rand(), std::random_device, a clock), or "
-         "keep "
-         "something between calls (a static variable)? Draw from the generator that is given");
+         "keep something between calls (a static variable)? Draw from the generator that is given");
   }
 }
 
@@ -326,8 +325,7 @@ void global_rng(const Case& test) {
     if (deed.what == Deed::What::kDrewGlobally)
       fail("a call draws from the global generator (" + deed.function +
            "): two trainings of one seed differ. Draw from the generator that it is given, or from "
-           "Model::rng; "
-           "at::randn and the like take it as an argument");
+           "Model::rng; at::randn and the like take it as an argument");
   if (!at::equal(before, state())) fail("making its inputs draws from the global generator");
 }
 
@@ -378,8 +376,7 @@ void state(const Case& test) {
   } catch (const Verdict& verdict) {
     fail(std::string(verdict.what()) +
          ": is something that it computes with not registered (register_parameter, register_buffer), so that "
-         "no "
-         "checkpoint holds it?");
+         "no checkpoint holds it?");
   }
   if (snapshot.tensors.empty()) return;
   bytes[bytes.size() / 2] ^= std::byte{0x10};
@@ -466,8 +463,8 @@ void schedules(const Case& test) {
     if (!same(watched(other, test), first))
       fail("moving the schedule of '" + std::string(p.name) + "' from " + text_of(before) + " to " +
            text_of(after) +
-           " changes nothing, while building it with that value does; keep the tensor of "
-           "Build::schedule and read it in each step");
+           " changes nothing, while building it with that value does; keep the tensor of Build::schedule and "
+           "read it in each step");
   }
   if (!any) skip("no parameter of it can follow a schedule");
 }

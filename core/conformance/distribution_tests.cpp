@@ -214,11 +214,9 @@ void diagonal_start(const Case& test) {
            " nats per latent away from the nearest diagonal Gaussian, with " + std::to_string(d) +
            " latents; expected below " + text_of(kNear) +
            ". A family that contains the diagonal one should start beside it: what goes beyond it is noise "
-           "until it is "
-           "trained, and a comparison with the diagonal family then measures that noise. Multiply the "
-           "numbers beyond "
-           "the diagonal ones by 0.1 / √N, where N is how many there are, relative to the deviations "
-           "(docs/first_family.md, Families on equal terms).");
+           "until it is trained, and a comparison with the diagonal family then measures that noise. "
+           "Multiply the numbers beyond the diagonal ones by 0.1 / √N, where N is how many there are, "
+           "relative to the deviations (docs/first_family.md, Families on equal terms).");
   });
 }
 
@@ -297,8 +295,7 @@ std::vector<Test> distribution_tests() {
       {"kl",
        group,
        "KL divergence from a standard normal prior, and from priors of its plugin, in closed form is the "
-       "Monte "
-       "Carlo mean of log q − log p.",
+       "Monte Carlo mean of log q − log p.",
        family,
        {"entropy", "moments"},
        kl},

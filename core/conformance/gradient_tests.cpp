@@ -273,8 +273,7 @@ void trained(const Case& test) {
     if (!grads[i].defined())
       warn("its parameter " + own[i].first +
            " gets no gradient, so that no training moves it: is it used, or is what it goes through "
-           "detached? State "
-           "that is not trained is a buffer");
+           "detached? State that is not trained is a buffer");
 }
 
 }  // namespace

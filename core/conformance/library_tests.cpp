@@ -90,8 +90,7 @@ void registrations(const Case& test) {
     if (name.starts_with("_ZN5torch7LibraryC"))
       fail(
           "it registers operators with LibTorch (TORCH_LIBRARY), which aborts the process when a second "
-          "plugin does so "
-          "under the same name; use plain functions or torch::autograd::Function");
+          "plugin does so under the same name; use plain functions or torch::autograd::Function");
 }
 
 void loads(const Case& test) {

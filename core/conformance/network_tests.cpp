@@ -221,8 +221,7 @@ void piecewise_linear(const Case& test) {
   } else if (const double change = change_of_jacobian(t, 1e-4); change <= 1e-10) {
     warn(
         "piecewise_linear() says false, but Jv does not change along a small step: if the decoder is "
-        "piecewise "
-        "linear, say so, and nobody computes its second derivative");
+        "piecewise linear, say so, and nobody computes its second derivative");
   }
 }
 
@@ -241,8 +240,7 @@ void samplewise(const Case& test) {
   if (difference(first_row(z), first_row(other)) <= 1e-12)
     warn(
         "samplewise() says false, but rows do not interact: objectives that need a Jacobian refuse this "
-        "decoder "
-        "without need");
+        "decoder without need");
 }
 
 void outputs(const Case& test) {

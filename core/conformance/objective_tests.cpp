@@ -35,8 +35,7 @@ void parts(const Case& test) {
     if (!names.insert(name).second)
       fail("the part '" + name +
            "' has a name that another part has, or that every line of the log uses already; parts need names "
-           "of "
-           "their own");
+           "of their own");
   }
 }
 
@@ -152,8 +151,7 @@ void tangents(const Case& test) {
   if (counting->pushed > 0 && !says)
     fail(
         "it differentiates the decoder's pushforward, but uses_tangents() says false: the gradient would not "
-        "be "
-        "verified before the training, and LibTorch computes it wrongly for some layers");
+        "be verified before the training, and LibTorch computes it wrongly for some layers");
   if (counting->pushed == 0 && says)
     warn("uses_tangents() says true, but it does not use the decoder's pushforward with these parameters");
 }

@@ -42,8 +42,7 @@ void host_reads(const Case& test) {
   if (const std::string found = deeds_of(test, Deed::What::kReadOnHost); !found.empty())
     warn("values are read on the host (.item() and the like), so many times: " + found +
          ". A step cannot be recorded then, and what is decided there has no gradient: use at::where, or "
-         "keep 0-dim "
-         "tensors");
+         "keep 0-dim tensors");
 }
 
 // What the stand-in family was handed by an objective; draws from elsewhere are the same in every step, or in none.
@@ -67,10 +66,8 @@ void repeats(const Case& test) {
     if (first[i].value.sizes() != again[i].value.sizes() || !at::equal(first[i].value, again[i].value))
       fail(first[i].name +
            " is another one when the same component is called again with the same inputs and the same state "
-           "of its "
-           "generator: does it draw from a generator of its own (std::mt19937, rand(), a clock), or keep "
-           "something "
-           "between calls? Draw from the generator that is given; state is buffers");
+           "of its generator: does it draw from a generator of its own (std::mt19937, rand(), a clock), or "
+           "keep something between calls? Draw from the generator that is given; state is buffers");
   if (test.info->kind == Kind::kObjective) check_generators(rig);
   bool has_density = false;
   for (const Observation& o : first) has_density = has_density || o.name.starts_with("log_prob");
@@ -79,8 +76,7 @@ void repeats(const Case& test) {
         at::equal(first[i].value, other[i].value))
       fail(first[i].name +
            " gives the same draws whatever the seed of the generator that it is given: does it draw from one "
-           "of its "
-           "own, with a seed of its own (std::mt19937 gen(42))?");
+           "of its own, with a seed of its own (std::mt19937 gen(42))?");
 }
 
 // The leaves of a graph that want a gradient and are not among `known`, with their shapes.
@@ -127,8 +123,7 @@ void registered(const Case& test) {
       if (again.contains(tensor))
         fail(first[i].name + " depends on a tensor of shape " + shape +
              " that wants a gradient and is neither a registered parameter nor an input: it would never be "
-             "trained, nor "
-             "saved, nor restored. Is a register_parameter() missing in the constructor?");
+             "trained, nor saved, nor restored. Is a register_parameter() missing in the constructor?");
   }
 }
 
@@ -155,8 +150,7 @@ void input_digits(const Case& test) {
       if (seen[i].name == continuous && seen[i].value.defined() && at::equal(seen[i].value, again[i].value))
         warn(std::string(continuous) +
              " does not see the last digits of its input in a double model: is something rounded on the way "
-             "in "
-             "(.to(at::kHalf), a float variable)? Its results jump then, where training expects slopes");
+             "in (.to(at::kHalf), a float variable)? Its results jump then, where training expects slopes");
 }
 
 void rounding(const Case& test) {
@@ -169,8 +163,7 @@ void rounding(const Case& test) {
           fail(std::string("in a ") + c10::toString(dtype) + " model every value of " + o.name + " is a " +
                c10::toString(narrow) +
                " number: digits are lost on the way. Is something converted there and back (.to(at::kHalf), "
-               "a float "
-               "variable, a table of floats)? Use the dtype of the inputs, or Build::options");
+               "a float variable, a table of floats)? Use the dtype of the inputs, or Build::options");
   }
   input_digits(test);
 }

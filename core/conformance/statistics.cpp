@@ -322,8 +322,7 @@ void check_draw_density(const Posterior& q, Generator rng) {
   if (cause.empty() && item(difference.std(0).max()) <= 1e-6 * (1 + item(difference.abs().max())))
     cause =
         " For each example they differ by a constant of its own: is the logarithm of a scale or of a "
-        "Jacobian's "
-        "determinant missing?";
+        "Jacobian's determinant missing?";
   fail("log_prob of a draw with its noise is " + number(own.flatten()[error.argmax()]) +
        ", and of the same z without it " + number(foreign.flatten()[error.argmax()]) + "." + cause);
 }

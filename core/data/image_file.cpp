@@ -10,8 +10,8 @@
 
 #include <zlib.h>
 
-#include "base/whole_file.h"
 #include "base/hdf5_file.h"
+#include "base/whole_file.h"
 
 namespace variform::data {
 

@@ -10,10 +10,10 @@
 #include <system_error>
 
 #include "base/file.h"
-#include "base/quote.h"
 #include "base/interrupt.h"
-#include "base/whole_file.h"
+#include "base/quote.h"
 #include "base/sha256.h"
+#include "base/whole_file.h"
 #include "config/text.h"
 #include "data/image_file.h"
 #include "data/readers/images.h"
@@ -93,8 +93,8 @@ class Converter {
     if (channels_ == 1 && size.is_colour && options_.channels == "as-stored")
       throw std::invalid_argument(
           path.string() +
-          " is in colour, but the first image is grey; say --channels colour or --channels "
-          "grey for all of them.");
+          " is in colour, but the first image is grey; say --channels colour or --channels grey for all of "
+          "them.");
     const bool as_colour = channels_ == 3 || size.is_colour;
     interleaved_.resize(static_cast<std::size_t>(size.width * size.height) * (as_colour ? 3 : 1));
     reader_.decode({.as_colour = as_colour}, interleaved_.data());

@@ -137,8 +137,8 @@ void name_classes(const fs::path& folder, ImageListing& listing) {
     if (!base::is_utf8(name))
       throw ReadError(
           shown(folder / name) +
-          ": the name of this class is no UTF-8, so that it can stand in no description; rename the "
-          "folder, for instance with: convmv -f latin1 -t utf8 --notest");
+          ": the name of this class is no UTF-8, so that it can stand in no description; rename the folder, "
+          "for instance with: convmv -f latin1 -t utf8 --notest");
     if (listing.classes.empty() || listing.classes.back() != name) listing.classes.push_back(std::move(name));
     listing.labels.push_back(static_cast<std::int64_t>(listing.classes.size()) - 1);
   }

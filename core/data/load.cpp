@@ -69,8 +69,8 @@ at::Tensor shaped(at::Tensor x, const Context& context, std::vector<std::string>
   if (!last && looks_channels_last(x, context.descriptor.shape))
     notes.push_back(
         context.where + ": the files' " + shape_text(x.sizes().slice(1)) +
-        " was taken for height x width x channels; write channels_last = false in the description if it "
-        "is not.");
+        " was taken for height x width x channels; write channels_last = false in the description if it is "
+        "not.");
   if (last ? *last && x.dim() == 4 : looks_channels_last(x, context.descriptor.shape))
     x = x.permute({0, 3, 1, 2}).contiguous();
   const Shape& wanted = context.descriptor.shape;
@@ -240,8 +240,7 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
   throw ReadError(context.where + ": expected whole numbers (domain \"" + domain + "\"), found " +
                   shortest(values[at.item<std::int64_t>()].item<double>()) + " in row " +
                   std::to_string(row) + " (from 0) and in " + std::to_string(fractions.size(0) - 1) +
-                  " other rows; write domain = \"real\" "
-                  "in the description, or mend the data.");
+                  " other rows; write domain = \"real\" in the description, or mend the data.");
 }
 
 /// Rec. 601 luma for grey; colour from grey is a view that takes no memory.
@@ -524,8 +523,8 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
   else if (descriptor.splits.size() == 1)
     splits.notes.push_back(
         "The data set \"" + splits.name +
-        "\" has one split, which serves for training and for testing; data.test = 0.1 keeps a "
-        "tenth of it for testing.");
+        "\" has one split, which serves for training and for testing; data.test = 0.1 keeps a tenth of it "
+        "for testing.");
   hold_out(splits, spec);
   if (spec.scale == "standardise") standardise(splits);
   if (!splits.train.is_on_device())

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "base/quote.h"
-#include "draw/png_grid.h"
 #include "draw/gnuplot.h"
+#include "draw/png_grid.h"
 
 namespace variform::draw::gnuplot {
 namespace {

@@ -12,8 +12,7 @@ namespace {
 
 constexpr const char* kPalette =
     "set palette defined (0 '#440154', 1 '#472d7b', 2 '#3b528b', 3 '#2c728e', 4 '#21918c', 5 '#28ae80', 6 "
-    "'#5ec962', "
-    "7 '#addc30', 8 '#fde725')\n";
+    "'#5ec962', 7 '#addc30', 8 '#fde725')\n";
 constexpr int kGap = 12, kLine = 17, kEdge = 14, kScale = 110;
 
 // Texts along one side of the grid, in as many lines as the longest needs, all in one size.

@@ -10,8 +10,8 @@
 #include <set>
 #include <string_view>
 
-#include "checkpoint/dtype.h"
 #include "base/whole_file.h"
+#include "checkpoint/dtype.h"
 #include "export/zip.h"
 
 namespace variform::exports {

@@ -13,8 +13,8 @@
 
 #include "base/quote.h"
 #include "base/whole_file.h"
-#include "export/pickle.h"
 #include "config/load.h"
+#include "export/pickle.h"
 #include "model/session.h"
 
 namespace variform::exports {
@@ -101,9 +101,8 @@ std::string python_source(const std::string& weights, const Model& model, const 
       " = load()\n\n"
       "Data are " +
       to_text(model.data) + " each, latents have " + std::to_string(model.latent) +
-      " dimensions. The encoder's "
-      "outputs are the parameters of\nq(z|x), the decoder's are the likelihood's natural "
-      "parameters (means, logits, …): " +
+      " dimensions. The encoder's outputs are the parameters of\nq(z|x), the decoder's are the likelihood's "
+      "natural parameters (means, logits, …): " +
       std::to_string(model.likelihood().outputs()) +
       " for each value,\nslow index first.\n\"\"\"\nimport pathlib\n\n";
   parts.push_back(loader(weights, classes));

@@ -299,8 +299,7 @@ class Comparison {
         for_pairs(all_.size(), [&](std::size_t a, std::size_t b) { return folded_angle(of(a), of(b)); });
     add("angle",
         "degrees: the rotation between two runs' codes (Procrustes), folded to [0, 45], mean over pairs "
-        "(§8); at random "
-        "22.5, sd 13",
+        "(§8); at random 22.5, sd 13",
         angles, mean_of_pairs(angles), why_no_angle());
   }
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "base/watch.h"
 #include "base/table.h"
+#include "base/watch.h"
 
 namespace variform::model {
 struct Session;

@@ -22,9 +22,9 @@
 #include "measure/disentanglement/section.h"
 #include "measure/estimators.h"
 #include "measure/geometry.h"
-#include "model/rows.h"
 #include "measure/sections.h"
 #include "measure/tally.h"
+#include "model/rows.h"
 #include "model/session.h"
 
 namespace variform::measure {

@@ -9,8 +9,8 @@
 #include <optional>
 #include <string>
 
-#include "base/watch.h"
 #include "base/table.h"
+#include "base/watch.h"
 
 namespace variform::model {
 struct Session;

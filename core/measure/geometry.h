@@ -6,8 +6,8 @@
 
 #include <vector>
 
-#include "measure/section.h"
 #include "base/watch.h"
+#include "measure/section.h"
 
 namespace variform::measure {
 

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "measure/section.h"
 #include "base/watch.h"
+#include "measure/section.h"
 
 namespace variform::measure {
 

@@ -67,14 +67,11 @@ std::string why_not(model::Session& session, const json& result) {
 void add_directions(Section& section, Model& model, const Spectrum& spectrum, int64_t k) {
   const char* const columns =
       "largest |cosine| of a decoder's column with one of the k principal directions of the data, mean over "
-      "columns "
-      "weighted by their squared lengths; 1 where every column is one of them (a diagonal family), less "
-      "where they "
-      "are rotated (a full one)";
+      "columns weighted by their squared lengths; 1 where every column is one of them (a diagonal family), "
+      "less where they are rotated (a full one)";
   const char* const subspace =
       "smallest cosine of the principal angles between the k leading left singular vectors of the decoder's "
-      "Jacobian "
-      "and the k principal directions; 1 where they span the same space";
+      "Jacobian and the k principal directions; 1 where they span the same space";
   if (!model.decoder().samplewise() || k == 0) {
     const char* const reason = "not defined: no active latents, or rows are mixed.";
     section.undefined("principal_columns", reason, columns);

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "model/feature_network.h"
 #include "base/watch.h"
+#include "model/feature_network.h"
 
 namespace variform::model {
 struct Session;

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "base/watch.h"
 #include "measure/estimators.h"
 #include "measure/information.h"
 #include "measure/section.h"
-#include "base/watch.h"
 
 namespace variform::measure {
 

@@ -54,8 +54,8 @@ void refuse(const std::string& problems) {
   if (!problems.empty())
     throw std::runtime_error(
         "the checkpoint does not fit the model of this config:" + problems +
-        "\nUse the config that the checkpoint was written with. If this is it, the component has "
-        "changed since: use the version of its plugin that trained the model, or train it again.");
+        "\nUse the config that the checkpoint was written with. If this is it, the component has changed "
+        "since: use the version of its plugin that trained the model, or train it again.");
 }
 
 void copy(const std::map<std::string, Tensor>& tensors, const std::map<std::string, Tensor>& state) {

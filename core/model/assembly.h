@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "config/experiment.h"
-#include "plugins/registry.h"
 #include "model/parameter_group.h"
+#include "plugins/registry.h"
 
 namespace variform::model {
 

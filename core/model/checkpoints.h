@@ -8,8 +8,8 @@
 
 #include "checkpoint/snapshot.h"
 #include "config/experiment.h"
-#include "plugins/registry.h"
 #include "model/assembly.h"
+#include "plugins/registry.h"
 
 namespace variform::model {
 

@@ -151,8 +151,8 @@ void check_finite(Model& model, const Batch& rows) {
       std::string("before the first step the term '") + term + "' of the loss of objective " +
       model.label(Kind::kObjective) + " is not finite on " + std::to_string(rows.x.size(0)) +
       " rows. Where likelihood " + model.label(Kind::kLikelihood) +
-      " has a negative second derivative the objective has no lower bound: use its Fisher information if "
-      "the objective offers it, a larger beta, or another likelihood or prior.");
+      " has a negative second derivative the objective has no lower bound: use its Fisher information if the "
+      "objective offers it, a larger beta, or another likelihood or prior.");
 }
 
 // What tangents by double backward cost, where there is a shorter way.
@@ -161,8 +161,7 @@ std::vector<std::string> costs_of_tangents(const Model& model, PushforwardTier t
   const std::string decoder = std::string("decoder ") + model.label(Kind::kDecoder);
   const std::string cost =
       " by double backward, which is right, and costs about three more passes for every tangent and the "
-      "memory of all "
-      "of them; ";
+      "memory of all of them; ";
   std::vector<std::string> notes;
   for (const std::string& layer : layers)
     notes.push_back(decoder + " has a layer without a push() of its own, " + layer +
@@ -213,8 +212,8 @@ Preflight run_preflight(Assembly& assembly, const Batch& rows,
         std::string("the gradient of objective ") + model.label(Kind::kObjective) + " through decoder " +
         model.label(Kind::kDecoder) + " (pushforward: " + to_string(result.tier) +
         ") differs from central differences by " + number +
-        " of its size. LibTorch differentiates some fused layers wrongly (layer_norm, batch_norm in "
-        "training mode, instance_norm): make the decoder of variform/nn layers or of elementary operations.");
+        " of its size. LibTorch differentiates some fused layers wrongly (layer_norm, batch_norm in training "
+        "mode, instance_norm): make the decoder of variform/nn layers or of elementary operations.");
   }
   return result;
 }

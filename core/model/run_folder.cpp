@@ -42,16 +42,16 @@ RunFolder RunFolder::create(const fs::path& folder, const std::string& resolved_
       present.require_free();
       throw std::runtime_error(
           "the run folder " + folder.string() +
-          " is there already. Go on with it (--resume), replace it (--overwrite), or change the "
-          "config's name or seed.");
+          " is there already. Go on with it (--resume), replace it (--overwrite), or change the config's "
+          "name or seed.");
     }
     present.lock();
     if (if_present == IfPresent::kResume) return present;
     // What makes a folder a run must be there: never remove something else.
     if (!fs::exists(present.config()) && !fs::exists(present.last()))
       throw std::runtime_error(folder.string() +
-                               " holds no config.resolved.toml, so it is no run of this program; it "
-                               "is not replaced.");
+                               " holds no config.resolved.toml, so it is no run of this program; it is not "
+                               "replaced.");
     return put_there(folder, resolved_config, &present);
   }
   if (folder.has_parent_path()) make_folder(folder.parent_path());
@@ -150,8 +150,7 @@ void RunFolder::truncate_metrics(uint64_t bytes, bool accept_changed) {
     if (const std::string problem = metrics_problem(bytes); !problem.empty())
       throw std::runtime_error(problem +
                                " The model does not depend on it: go on with --accept-changed-metrics, which "
-                               "takes it as it is; or "
-                               "restore it; or start the run again: variform train " +
+                               "takes it as it is; or restore it; or start the run again: variform train " +
                                base::for_shell(config().string()) + " --overwrite --folder " +
                                base::for_shell(path_.string()));
   if (!base::is_there(file)) return;

@@ -130,8 +130,8 @@ void build_model(Session& session, const plugins::Registry& registry) {
   if (data::are_of_one_class(session.splits.train, 0, examples))
     session.splits.notes.push_back(
         "A component starts from the first " + std::to_string(examples) +
-        " training rows, which are all of one class: the file is sorted. Write shuffle = "
-        "1 in the description of its split.");
+        " training rows, which are all of one class: the file is sorted. Write shuffle = 1 in the "
+        "description of its split.");
 }
 
 }  // namespace

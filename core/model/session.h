@@ -10,11 +10,11 @@
 
 #include "checkpoint/snapshot.h"
 #include "config/experiment.h"
-#include "plugins/registry.h"
 #include "model/assembly.h"
 #include "model/batches.h"
 #include "model/data_facts.h"
 #include "model/preflight.h"
+#include "plugins/registry.h"
 
 namespace variform::model {
 

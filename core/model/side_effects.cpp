@@ -99,8 +99,8 @@ class Watch {
     if (first.defined() && first.is_cpu() && first.isfinite().all().item<bool>() && !first.equal(second))
       find(kind, "values",
            who +
-               "gives other values at a second call with the same random numbers: it draws from elsewhere "
-               "or keeps something between calls. A resumed training is not the same, nor is another run.");
+               "gives other values at a second call with the same random numbers: it draws from elsewhere or "
+               "keeps something between calls. A resumed training is not the same, nor is another run.");
     return first;
   }
   void find(Kind kind, const std::string& what, const std::string& sentence) {
@@ -155,8 +155,8 @@ class Watch {
     if (ambient.has_drawn())
       find(kind, "generator",
            who +
-               "draws from LibTorch's global generator: two runs of one seed differ, and a resumed "
-               "training is not the same. Draw from the generator that the function is given (model.rng).");
+               "draws from LibTorch's global generator: two runs of one seed differ, and a resumed training "
+               "is not the same. Draw from the generator that the function is given (model.rng).");
     if (output.any())
       find(kind, "output",
            who +

@@ -122,8 +122,7 @@ std::string why_not_trusted(const Place& place, const fs::path& file) {
   return std::string("not loaded: the config of the run ") + place.run.string() +
          (inside ? " names this file inside the run's folder" : " names this file by a relative path") +
          ". A plugin is code that does whatever you may do, and the folder may come from somebody else. If "
-         "you trust "
-         "it, say so with --plugin " +
+         "you trust it, say so with --plugin " +
          base::for_shell(file.string());
 }
 

@@ -3,9 +3,9 @@
 
 #include <string>
 
+#include "base/table.h"
 #include "study/results.h"
 #include "study/specs.h"
-#include "base/table.h"
 
 namespace variform::study {
 

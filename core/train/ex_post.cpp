@@ -13,16 +13,16 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "base/json_file.h"
 #include "base/file.h"
+#include "base/json_file.h"
 #include "base/sha256.h"
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
-#include "train/fitted_prior.h"
-#include "model/rows.h"
-#include "train/optimizer.h"
 #include "model/preflight.h"
+#include "model/rows.h"
 #include "model/session.h"
+#include "train/fitted_prior.h"
+#include "train/optimizer.h"
 
 namespace variform::train {
 namespace {

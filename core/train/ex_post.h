@@ -8,8 +8,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "config/experiment.h"
 #include "base/watch.h"
+#include "config/experiment.h"
 #include "plugins/registry.h"
 
 namespace variform::model {

@@ -93,8 +93,8 @@ void Optimizer::make_state(const config::OptimizerSpec& spec, const NamedParamet
   if (!parameter.tensor.is_non_overlapping_and_dense())
     throw std::runtime_error(
         "parameter " + parameter.name +
-        " is a view with gaps or overlaps in its memory, which optimizers cannot update; "
-        "register a tensor of its own: view.contiguous()");
+        " is a view with gaps or overlaps in its memory, which optimizers cannot update; register a tensor "
+        "of its own: view.contiguous()");
   const auto zeros = [&] { return at::zeros_like(parameter.tensor, at::MemoryFormat::Preserve).detach(); };
   const std::string& type = spec.type;
   if (type == "adam" || type == "adamw") {

@@ -16,9 +16,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "model/checkpoints.h"
 #include "plugins/ambient.h"
 #include "plugins/trial.h"
-#include "model/checkpoints.h"
 #include "train/cuda_graph.h"
 
 namespace variform::train {
@@ -482,9 +482,8 @@ void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
   } catch (const std::exception&) {  // looking for the culprit must not hide the finding
   }
   throw NotFinite("at step " + std::to_string(progress_.step) + ", the term '" + term +
-                  "' of the loss is not finite; the first "
-                  "value that is not finite comes from " +
-                  culprit + ". The last good checkpoint is kept. " +
+                  "' of the loss is not finite; the first value that is not finite comes from " + culprit +
+                  ". The last good checkpoint is kept. " +
                   advice(progress_.step, batch.x, assembly_.spec().slots.at(Kind::kEncoder)));
 }
 

@@ -11,14 +11,14 @@
 
 #include "checkpoint/snapshot.h"
 #include "checkpoint/writer.h"
-#include "plugins/ambient.h"
 #include "model/assembly.h"
 #include "model/batches.h"
+#include "model/run_folder.h"
+#include "plugins/ambient.h"
 #include "train/judging.h"
 #include "train/optimizer.h"
 #include "train/progress.h"
 #include "train/repeated_step.h"
-#include "model/run_folder.h"
 
 namespace variform::train {
 

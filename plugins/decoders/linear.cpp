@@ -64,6 +64,5 @@ VARIFORM_COMPONENTS(variform::component<Linear>(
          .doc("How many training data the mean is taken of."),
      variform::numbers("matrix", {})
          .doc("W row by row, a row of d numbers for each data value: where its training starts, or what it "
-              "is as a "
-              "generator of data; left out, it is drawn."),
+              "is as a generator of data; left out, it is drawn."),
      nn::kOutput}))

@@ -17,8 +17,7 @@ constexpr Parameter coupling_parameter() {
       .above(0)
       .doc(
           "How far the encoder's first outputs, and its first steps, take the posterior from a diagonal one: "
-          "the numbers "
-          "that go beyond it are multiplied by coupling / √N, where N is how many there are.");
+          "the numbers that go beyond it are multiplied by coupling / √N, where N is how many there are.");
 }
 
 /// What each of `count` numbers beyond the diagonal family is multiplied by, 0-dim. A step of Adam changes every

@@ -33,8 +33,8 @@ class FlowPosterior : public Posterior {
     if (!draw.noise.defined())
       throw Unsupported(
           name_ +
-          " knows its density at its own draws only; choose a prior and an objective that ask for no "
-          "other, or another family");
+          " knows its density at its own draws only; choose a prior and an objective that ask for no other, "
+          "or another family");
     return draw.noise;
   }
 

@@ -35,5 +35,4 @@ VARIFORM_COMPONENTS(variform::component<Isotropic>(
          .above(0)
          .in("latent units")
          .doc("Standard deviation of every latent for an encoder output of zero, which is about where "
-              "training "
-              "starts.")}))
+              "training starts.")}))

@@ -94,28 +94,24 @@ class Optimal final : public variform::VariationalFamily {
 
 VARIFORM_COMPONENTS(variform::component<Optimal>(
     "optimal",
-    "Gaussian posterior whose covariance is the optimum for the decoder's curvature: the posterior of a "
-    "GRAE model.",
+    "Gaussian posterior whose covariance is the optimum for the decoder's curvature: the posterior of a GRAE "
+    "model.",
     "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 3; theory §4, §5",
     {variform::text("structure", "full")
          .one_of({"full", "diagonal", "block", "isotropic", "low-rank"})
          .doc("Structure inside which the covariance is optimal; take the objective's own to evaluate a "
-              "model as it was "
-              "trained."),
+              "model as it was trained."),
      variform::integer("block", 0)
          .at_least(0)
          .in("latents")
          .doc("Size of the blocks when structure is \"block\"; the last block is smaller when it does not "
-              "divide the "
-              "latent dimension."),
+              "divide the latent dimension."),
      variform::integer("rank", 1).at_least(0).doc("Rank when structure is \"low-rank\", below d."),
      variform::number("beta", 0.0)
          .at_least(0)
          .doc("The β that the covariance is optimal for; 0 takes the objective's at the end of training. 1 "
-              "gives the "
-              "posterior for an evidence lower bound."),
+              "gives the posterior for an evidence lower bound."),
      variform::text("curvature", "hessian")
          .one_of({"hessian", "fisher"})
          .doc("Second derivative of the likelihood: exact (\"hessian\") or its expectation under the model, "
-              "which is never "
-              "negative (\"fisher\").")}))
+              "which is never negative (\"fisher\").")}))

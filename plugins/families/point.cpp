@@ -19,8 +19,7 @@ class PointPosterior final : public variform::Posterior {
   Tensor log_prob(const variform::Draw&) const override {
     throw variform::Unsupported(
         "the point family has no density, so that KL divergence and evidence are not defined; use an "
-        "objective "
-        "without KL, or family 'optimal' for the posterior of a GRAE model");
+        "objective without KL, or family 'optimal' for the posterior of a GRAE model");
   }
 
  private:

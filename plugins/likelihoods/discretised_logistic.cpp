@@ -35,8 +35,7 @@ class DiscretisedLogistic final : public variform::Likelihood {
     if (curvature == variform::Curvature::kFisher)
       throw variform::Unsupported(
           "the discretised logistic likelihood has no closed Fisher information; use curvature = "
-          "\"hessian\", which is "
-          "never negative");
+          "\"hessian\", which is never negative");
     const Grid::Bin bin = grid_.bin(x.unsqueeze(1).to(t.scalar_type()), g.to(t.scalar_type()), scale_);
     const auto slope = [](const Tensor& y) { return y.sigmoid() * (-y).sigmoid(); };
     const Tensor none = at::zeros_like(bin.a);

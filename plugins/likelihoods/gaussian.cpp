@@ -99,8 +99,7 @@ class Gaussian final : public variform::Likelihood {
 VARIFORM_COMPONENTS(variform::component<Gaussian>(
     "gaussian", "Gaussian observation noise: its variance fixed, learned, or the optimum of every batch.",
     "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; Rybkin et al., σ-VAE, ICML 2021 "
-    "(optimal); theory "
-    "§2, §3, §10",
+    "(optimal); theory §2, §3, §10",
     {variform::number("variance", 1.0)
          .above(0)
          .in("squared data units")

@@ -27,8 +27,7 @@ class Laplace final : public variform::Likelihood {
     if (curvature == variform::Curvature::kHessian)
       throw variform::Unsupported(
           "the second derivative of the Laplace likelihood is 0 almost everywhere and says nothing about its "
-          "shape; "
-          "use curvature = \"fisher\"");
+          "shape; use curvature = \"fisher\"");
     return variform::diagonal_gram(t, at::full({}, 1 / (scale_ * scale_), t.options()));
   }
   Tensor mean(const Tensor& g) override { return g.squeeze(-dimensions_ - 1); }

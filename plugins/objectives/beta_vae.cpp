@@ -67,8 +67,7 @@ VARIFORM_COMPONENTS(variform::component<BetaVae>(
          .in("nats")
          .schedulable()
          .doc("Value C that the KL divergence of a datum is drawn to, usually growing from 0 to its end; 0: "
-              "it is "
-              "minimised."),
+              "it is minimised."),
      variform::number("free", 0.0)
          .at_least(0)
          .in("nats")

@@ -44,8 +44,7 @@ class Classifier final : public variform::Objective {
 VARIFORM_COMPONENTS(variform::component<Classifier>(
     "classifier", "Cross-entropy of the labels under a linear classifier on the encoder's code.",
     "Cox, The Regression Analysis of Binary Sequences, Journal of the Royal Statistical Society B, 1958 "
-    "(logistic "
-    "regression); Heusel et al., NeurIPS 2017 (a classifier's features for comparing images)",
+    "(logistic regression); Heusel et al., NeurIPS 2017 (a classifier's features for comparing images)",
     {variform::integer("classes", 10)
          .at_least(2)
          .in("classes")

@@ -214,19 +214,17 @@ constexpr variform::Parameter kPerSample =
     variform::flag("per_sample", false)
         .doc(
             "Whether each datum of a batch draws its own columns or probes instead of all sharing them: the "
-            "same cost "
-            "and expectation, "
-            "and usually a far lower variance (the batch averages over columns). The paper shares one "
-            "column.");
+            "same cost and expectation, and usually a far lower variance (the batch averages over columns). "
+            "The paper shares one column.");
 constexpr variform::Parameter kProbes = variform::text("probes", "columns")
                                             .one_of({"columns", "rademacher"})
                                             .doc(
                                                 "What `columns` > 0 counts: Jacobian columns, without bias "
-                                                "for the diagonal structure (\"columns\"), or "
-                                                "directions of random signs for the trace in the isotropic "
-                                                "structure, where the trace is unbiased and the "
-                                                "penalty, its logarithm, too low by about (βd/2k) Σ "
-                                                "H_ij²/(dβ + tr H)² over i ≠ j (\"rademacher\").");
+                                                "for the diagonal structure (\"columns\"), or directions of "
+                                                "random signs for the trace in the isotropic structure, "
+                                                "where the trace is unbiased and the penalty, its logarithm, "
+                                                "too low by about (βd/2k) Σ H_ij²/(dβ + tr H)² over i ≠ j "
+                                                "(\"rademacher\").");
 constexpr variform::Parameter kCurvature = variform::text("curvature", "hessian")
                                                .one_of({"hessian", "fisher"})
                                                .doc(
@@ -239,8 +237,8 @@ constexpr variform::Parameter kPriorCurvature =
         .one_of({"gaussian", "laplace"})
         .doc(
             "What is done with the prior: a Gaussian one is taken exactly and others are refused "
-            "(\"gaussian\"), or "
-            "others are expanded to second order at the encoding, §4's approximation (\"laplace\").");
+            "(\"gaussian\"), or others are expanded to second order at the encoding, §4's approximation "
+            "(\"laplace\").");
 
 constexpr variform::Parameter structure(const char* otherwise) {
   return variform::text("structure", otherwise)
@@ -256,8 +254,7 @@ constexpr variform::Parameter columns(int otherwise) {
       .in("columns per step")
       .doc(
           "Jacobian columns drawn without replacement in each step to estimate the diagonal structure, or "
-          "random "
-          "directions (`probes`); 0 uses all columns and is exact.");
+          "random directions (`probes`); 0 uses all columns and is exact.");
 }
 
 }  // namespace

@@ -81,5 +81,4 @@ VARIFORM_COMPONENTS(variform::component<Taylor>(
      variform::text("curvature", "hessian")
          .one_of({"hessian", "fisher"})
          .doc("Second derivative of the likelihood in the Jacobian form: exact (\"hessian\") or its "
-              "expectation under "
-              "the model (\"fisher\").")}))
+              "expectation under the model (\"fisher\").")}))

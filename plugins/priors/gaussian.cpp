@@ -126,5 +126,4 @@ VARIFORM_COMPONENTS(variform::component<Gaussian>(
               "multiple of the identity matrix, from which a learned covariance starts."),
      variform::flag("learned", false)
          .doc("Whether mean and covariance are trained, starting at the values given; the covariance stays "
-              "diagonal "
-              "unless `covariance` is given.")}))
+              "diagonal unless `covariance` is given.")}))

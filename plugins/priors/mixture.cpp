@@ -31,8 +31,8 @@ class Mixture final : public variform::Prior {
       : factorized_(build.flag("factorized")), full_(build.text("covariance") == "full") {
     if (factorized_ && full_)
       throw variform::Error(
-          "a mixture for every latent by itself has no full covariance; set factorized = false or "
-          "covariance = \"diagonal\"");
+          "a mixture for every latent by itself has no full covariance; set factorized = false or covariance "
+          "= \"diagonal\"");
     const int64_t d = build.latent;
     int64_t K = build.integer("components");
     Tensor means;
@@ -102,14 +102,12 @@ VARIFORM_COMPONENTS(variform::component<Mixture>(
      variform::numbers("means", {})
          .in("latent units")
          .doc("Means, d numbers a component (factorized: one, the same for every latent); left out, they are "
-              "drawn "
-              "from N(0, spread²)."),
+              "drawn from N(0, spread²)."),
      variform::number("spread", 0.1)
          .above(0)
          .in("latent units")
          .doc("Standard deviation of the means that are drawn. Small, so that training starts beside N(0, "
-              "I), as it does "
-              "with the other learned priors."),
+              "I), as it does with the other learned priors."),
      variform::numbers("deviation", {1.0})
          .above(0)
          .in("latent units")

@@ -35,8 +35,7 @@ class VampPrior final : public variform::Prior {
     if (std::isfinite(support.low) || std::isfinite(support.high))
       throw variform::Unsupported(
           "prior 'vamp' mixes the model's own posteriors, and those of a family with bounded draws need not "
-          "cover "
-          "each other, so that KL(q || p) may be infinite; use an unbounded family or another prior");
+          "cover each other, so that KL(q || p) may be infinite; use an unbounded family or another prior");
     return support;
   }
 
@@ -53,5 +52,4 @@ VARIFORM_COMPONENTS(variform::component<VampPrior>(
     {variform::integer("pseudo_inputs", 500)
          .at_least(1)
          .in("data")
-         .doc("Number K of pseudo-inputs, which start at the first K training data; no more "
-              "than those.")}))
+         .doc("Number K of pseudo-inputs, which start at the first K training data; no more than those.")}))

@@ -109,8 +109,7 @@ KeptModes::~KeptModes() {
     set_floating_point_modes(floating_point_);
     keep(
         "left the processor's rounding, its treatment of the smallest numbers or its traps changed; they "
-        "were "
-        "put back.");
+        "were put back.");
   }
 }
 

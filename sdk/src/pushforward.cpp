@@ -34,8 +34,8 @@ class DualLevel {
   static std::mutex& mutex() {
     if (entered())  // locking again would wait for ourselves
       throw Unsupported(
-          "a pushforward inside decode() cannot be differentiated in forward mode, whose levels do not "
-          "nest; override pushforward() in that decoder");
+          "a pushforward inside decode() cannot be differentiated in forward mode, whose levels do not nest; "
+          "override pushforward() in that decoder");
     static std::mutex instance;
     return instance;
   }
@@ -57,8 +57,8 @@ std::pair<Tensor, Tensor> fold(const Tensor& z, const Tensor& v) {
 void refuse_inference_mode() {
   if (c10::InferenceMode::is_enabled())
     throw Unsupported(
-        "a pushforward by automatic differentiation needs recorded operations, which inference mode "
-        "forbids (forward mode would silently give zeros); use no_grad instead");
+        "a pushforward by automatic differentiation needs recorded operations, which inference mode forbids "
+        "(forward mode would silently give zeros); use no_grad instead");
 }
 
 // True for an operation without forward derivative: LibTorch's own, or a C++ autograd::Function.

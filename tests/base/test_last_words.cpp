@@ -168,8 +168,7 @@ TEST_CASE("of threads that crash at once one speaks, and nothing is lost") {
   CHECK(WEXITSTATUS(left.status) == kCode);
   CHECK(left.failed ==
         "error: signal 8 (Floating point exception) ended the program, in family strange, in posterior, at "
-        "step "
-        "18.\nGo on with it.\n");
+        "step 18.\nGo on with it.\n");
   CHECK(left.log == left.failed);
   CHECK(left.said == "\n" + left.failed);
   CHECK_FALSE(left.is_done);
@@ -180,8 +179,7 @@ TEST_CASE("a crash in the report leaves what is known without it") {
   CHECK(WEXITSTATUS(left.status) == kCode);
   CHECK(left.failed ==
         "error: signal 8 (Floating point exception) ended the program, in a place that could not be "
-        "told.\nGo on "
-        "with it.\n");
+        "told.\nGo on with it.\n");
   CHECK(left.log == left.failed);
   CHECK(left.said == "\n" + left.failed);
   CHECK_FALSE(left.is_done);

@@ -14,8 +14,8 @@
 #include <numbers>
 
 #include "config/load.h"
-#include "plugins/registry.h"
 #include "model/session.h"
+#include "plugins/registry.h"
 
 namespace variform {
 namespace {

@@ -27,10 +27,10 @@
 #include "config/load.h"
 #include "data/files.h"
 #include "export/pytorch.h"
-#include "plugins/registry.h"
-#include "plugins/search.h"
 #include "model/process.h"
 #include "model/session.h"
+#include "plugins/registry.h"
+#include "plugins/search.h"
 #include "train/trainer.h"
 
 namespace variform {

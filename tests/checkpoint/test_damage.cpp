@@ -125,8 +125,8 @@ TEST_CASE("a newer format is refused by its number, whatever its content", "[che
   seal_again(file, checkpoint::kFormatVersion + 1);
   const std::string message = message_of([&] { checkpoint::parse(file, "future.h5"); });
   CHECK(contains(message,
-                 "\"future.h5\" was written by a newer Variform: it has checkpoint format 2, "
-                 "this program reads formats up to 1"));
+                 "\"future.h5\" was written by a newer Variform: it has checkpoint format 2, this program "
+                 "reads formats up to 1"));
   file.resize(checkpoint::kSealBytes);  // the seal alone suffices
   CHECK(contains(message_of([&] { checkpoint::parse(file, "future.h5"); }), "newer"));
 }

@@ -98,8 +98,8 @@ TEST_CASE("compare tells everything at once", "[checkpoint][snapshot]") {
   CHECK(
       checkpoint::compare({{"a", {{3, 2}, at::kFloat}}, {"b", {{4}, at::kDouble}}, {"c", {{1}, at::kFloat}}},
                           snapshot, prefix) ==
-      "missing: c [1] float32; unexpected: old [] int64; "
-      "different: a is [2, 3] float32, expected [3, 2] float32, b is [4] float32, expected [4] float64");
+      "missing: c [1] float32; unexpected: old [] int64; different: a is [2, 3] float32, expected [3, 2] "
+      "float32, b is [4] float32, expected [4] float64");
 }
 
 TEST_CASE("older formats go through every step up to the present one", "[checkpoint][snapshot]") {

@@ -16,10 +16,10 @@
 
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
-#include "plugins/registry.h"
 #include "model/checkpoints.h"
 #include "model/run_folder.h"
 #include "model/session.h"
+#include "plugins/registry.h"
 #include "train/trainer.h"
 
 namespace variform::composition {
@@ -69,8 +69,8 @@ std::string config_of(const Combination& c, int64_t steps) {
          "decoder = { type = \"mlp\", hidden = [4], activation = \"tanh\" }\n" +
          slot("family", c.family) + slot("prior", c.prior) + slot("likelihood", c.likelihood) +
          "[train]\nsteps = " + std::to_string(steps) +
-         "\nlog_every = 2\nbatch = 4\nthreads = 1\ndevice = \"cpu\"\nevaluate_every = 0\ncheckpoint_every "
-         "= 0\n";
+         "\nlog_every = 2\nbatch = 4\nthreads = 1\ndevice = \"cpu\"\nevaluate_every = 0\ncheckpoint_every = "
+         "0\n";
 }
 
 class Silent final : public train::Observer {

@@ -218,20 +218,18 @@ TEST_CASE("schedules take their values where they should") {
 
 TEST_CASE("mistakes in schedules") {
   CHECK(schedule_error("\"linear\"") ==
-        "d.toml:1:5: t.s must be a number or a schedule, found text \"linear\". | a schedule is written "
-        "{ schedule = \"linear\", from = 0.0, to = 1.0, steps = 1000 }");
+        "d.toml:1:5: t.s must be a number or a schedule, found text \"linear\". | a schedule is written { "
+        "schedule = \"linear\", from = 0.0, to = 1.0, steps = 1000 }");
   CHECK(schedule_error("{ schedule = \"linaer\", from = 0 }") ==
         "d.toml:1:18: t.s.schedule must be one of \"constant\", \"linear\", \"cosine\", \"exponential\", "
-        "\"cyclical\", "
-        "\"steps\", found \"linaer\". | did you mean \"linear\"?");
+        "\"cyclical\", \"steps\", found \"linaer\". | did you mean \"linear\"?");
   CHECK(schedule_error("{ schedule = \"linear\", from = -1.0, to = 1, steps = 5 }",
                        {.low = 0, .unit = "nats"}) ==
         "d.toml:1:35: t.s.from must be at least 0 nats, found -1.");
   CHECK(schedule_error("{ schedule = \"linear\", from = 1.0 }") == "d.toml:1:5: t.s.to is missing.");
   CHECK(schedule_error("{ schedule = \"linear\", from = 1.0, to = 2, cycles = 2 }") ==
         "d.toml:1:48: Unknown key \"cycles\" in the schedule \"linear\" of t.s. | known here: delay, from, "
-        "schedule, "
-        "steps, to");
+        "schedule, steps, to");
   CHECK(schedule_error("{ schedule = \"exponential\", from = 0.0, to = 2.0 }") ==
         "d.toml:1:18: t.s.schedule \"exponential\" needs from and to other than 0 and of one sign, found 0 "
         "and 2.");

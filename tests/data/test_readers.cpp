@@ -139,8 +139,8 @@ TEST_CASE("a wrong idx file is refused with what was expected and what was found
   CHECK_THAT(message({'P', 'N', 'G', '!'}), ContainsSubstring("expected an idx file"));
   CHECK_THAT(message({'P', 'N', 'G', '!'}), ContainsSubstring("found it to begin with 50 4e 47 21."));
   CHECK_THAT(message({0, 0, 8}),
-             ContainsSubstring("expected the first four bytes of an idx file (4 bytes), found a file "
-                               "that can hold no more than 3 bytes"));
+             ContainsSubstring("expected the first four bytes of an idx file (4 bytes), found a file that "
+                               "can hold no more than 3 bytes"));
   CHECK_THAT(message(idx(8, {0, 3}, {})),
              ContainsSubstring("expected at least one element, found an array of 0 x 3."));
   CHECK_THAT(message(idx(9, {1}, ramp(1))), ContainsSubstring("begin with 00 00 09 01."));

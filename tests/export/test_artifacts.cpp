@@ -6,11 +6,11 @@
 
 #include <cmath>
 
-#include "export/pickle.h"
 #include "checkpoint/snapshot.h"
 #include "export/codes.h"
-#include "export/pytorch.h"
+#include "export/pickle.h"
 #include "export/pictures.h"
+#include "export/pytorch.h"
 #include "model/latent_order.h"
 #include "model/rows.h"
 

@@ -1,7 +1,7 @@
 // The export is what Python's torch.load(weights_only=True) takes, with the same bits.
 #include "base/whole_file.h"
-#include "export/pickle.h"
 #include "checkpoint/helpers.h"
+#include "export/pickle.h"
 
 using namespace checkpoint_test;  // NOLINT: a test's own helpers
 namespace checkpoint = variform::checkpoint;

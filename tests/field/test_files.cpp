@@ -15,8 +15,8 @@
 
 #include <ATen/ATen.h>
 
-#include "catch.h"
 #include "base/sha256.h"
+#include "catch.h"
 #include "config/load.h"
 #include "data/dataset.h"
 #include "data/guess.h"
@@ -420,8 +420,7 @@ TEST_CASE("H2: what was never written is the fill value, and said; what does not
 }
 
 TEST_CASE(
-    "virtual datasets are read when the description asks for it, and the files that they show must be "
-    "there") {
+    "virtual datasets are read when the description asks for it, and the files that they show must be there") {
   const TemporaryFolder folder;
   const Bytes pixels = ramp(20);
   {

@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "base/file.h"
-#include "catch.h"
 #include "base/whole_file.h"
+#include "catch.h"
 #include "data/support.h"
 #include "model/process.h"
 

@@ -92,8 +92,8 @@ TEST_CASE("T2: what pandas writes is seen for what it is, or asked about") {
   CHECK(field.numbers(",a,b\n0,5,6\n1,8,9\n") == Doubles{5, 6, 8, 9});
   const std::string numbered = "0,1,2\n5,6,7\n";
   CHECK_THAT(field.refusal(numbered),
-             ContainsSubstring("t.csv, line 1: 0, 1, 2 are names of columns, as pandas writes them, "
-                               "or values; write header = true or header = false"));
+             ContainsSubstring("t.csv, line 1: 0, 1, 2 are names of columns, as pandas writes them, or "
+                               "values; write header = true or header = false"));
   CHECK(field.numbers(numbered, {.header = true}) == Doubles{5, 6, 7});
   CHECK(field.numbers(numbered, {.header = false}) == Doubles{0, 1, 2, 5, 6, 7});
   CHECK(field.numbers("id,x\n7,5\n8,6\n", {.index_column = "id"}) == Doubles{5, 6});

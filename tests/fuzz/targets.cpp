@@ -26,9 +26,9 @@
 #include "data/readers/npy.h"
 #include "plugins/dynamic_section.h"
 #include "plugins/manifest_reader.h"
-#include "study/run_data.h"
-#include "study/results.h"
 #include "study/plan.h"
+#include "study/results.h"
+#include "study/run_data.h"
 
 namespace variform::fuzz {
 namespace {

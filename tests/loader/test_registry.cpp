@@ -160,13 +160,13 @@ TEST_CASE("every broken plugin is refused with its own sentence, and the others 
   CHECK_THAT(
       reason("other-abi.so"),
       StartsWith("the plugin was built for SDK ABI 7, this program for SDK ABI " + host.sdk_abi + " ("));
-  CHECK(reason("foreign.so") ==
-        "the plugin was really built for variform_sdk9_torch2_13_cxx11abi1_none, although its "
-        "manifest says " +
-            host.fingerprint + ", which is this program's build; " + rebuild);
+  CHECK(
+      reason("foreign.so") ==
+      "the plugin was really built for variform_sdk9_torch2_13_cxx11abi1_none, although its manifest says " +
+          host.fingerprint + ", which is this program's build; " + rebuild);
   CHECK_THAT(reason("needs-more.so"),
-             StartsWith("the plugin needs a function that neither this program's SDK nor its "
-                        "LibTorch has (_ZN8variform2v17QncoderD2Ev); rebuild it"));
+             StartsWith("the plugin needs a function that neither this program's SDK nor its LibTorch has "
+                        "(_ZN8variform2v17QncoderD2Ev); rebuild it"));
   CHECK_THAT(reason("no-entry.so"),
              StartsWith("it has no entry variform_plugin, although it has a manifest; use VARIFORM_PLUGIN"));
   CHECK_THAT(reason("null-entry.so"),

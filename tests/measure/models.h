@@ -11,9 +11,10 @@
 #include <memory>
 #include <string>
 
+#include "base/log.h"
 #include "config/load.h"
-#include "plugins/registry.h"
 #include "model/session.h"
+#include "plugins/registry.h"
 
 namespace variform::measure::test {
 
@@ -43,16 +44,27 @@ struct Setup {
               prior = "gaussian", objective = "type = \"beta-vae\", beta = 0.5", precision = "float64";
 };
 
-inline std::unique_ptr<model::Session> open(const Setup& setup) {
+inline std::string config_of(const Setup& setup) {
   const auto typed = [](const std::string& type) { return "{ type = \"" + type + "\" }\n"; };
-  return open("name = \"tiny\"\nseed = 3\nobjective = { " + setup.objective + " }\n" +
+  return "name = \"tiny\"\nseed = 3\nobjective = { " + setup.objective + " }\n" +
               "[data.dataset]\ntype = \"model\"\nlatent = 3\nsize = 120\ntest = 100\nshape = " + setup.shape +
               "\ndecoder = " + typed("linear") + "prior = " + typed("gaussian") +
               "likelihood = { type = \"gaussian\", variance = 0.1 }\n" + "[model]\nlatent = 3\nencoder = " +
               typed(setup.encoder) + "decoder = " + typed(setup.decoder) + "family = { " + setup.family +
               " }\nprior = " + typed(setup.prior) + "likelihood = { type = \"gaussian\", variance = 0.3 }\n" +
-              "[train]\nsteps = 10\nbatch = 16\ndevice = \"cpu\"\nprecision = \"" + setup.precision + "\"\n");
+              "[train]\nsteps = 10\nbatch = 16\ndevice = \"cpu\"\nprecision = \"" + setup.precision + "\"\n";
 }
+
+inline std::unique_ptr<model::Session> open(const Setup& setup) { return open(config_of(setup)); }
+
+/// Keeps what the engine says.
+class KeptLog final : public base::Log {
+ public:
+  void write(base::Level level, const std::string& text) override {
+    said += (level == base::Level::kWarning ? "warning: " : level == base::Level::kNote ? "note: " : "") + text + "\n";
+  }
+  std::string said;
+};
 
 /// The one tensor of the model's state with this path, "model/decoder/parameters/network.0.weight".
 inline at::Tensor state(model::Session& session, const std::string& path) {

@@ -226,8 +226,7 @@ TEST_CASE("a section names protocol and sizes, and says what is not defined") {
   CHECK(section.size() == 10);
   CHECK(section.at("mig").at("what") ==
         "mutual information gap (Chen et al. 2018), 20 bins, 800 points of 1,200 rows (test); protocol of "
-        "Locatello et al. "
-        "2019");
+        "Locatello et al. 2019");
   CHECK(section.at("sap").at("what").get<std::string>().find("liblinear, C = 0.01, 800 + 400 points") !=
         std::string::npos);
   CHECK(section.at("dci_disentanglement").at("what").get<std::string>().find("xgboost") != std::string::npos);

@@ -10,8 +10,8 @@
 
 #include "measure/evaluate.h"
 #include "measure/geometry.h"
-#include "model/rows.h"
 #include "measure/short_jacobian.h"
+#include "model/rows.h"
 
 namespace variform::measure {
 namespace {

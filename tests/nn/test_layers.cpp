@@ -101,8 +101,8 @@ std::vector<Case> cases() {
       {"SpectralNorm of ConvTranspose2d",
        std::make_shared<nn::SpectralNorm>(build, up(2, 3, {4, 2, 1}, {0, 1})),
        {2, 3, 2},
-       "torch.nn.utils.parametrizations.spectral_norm("
-       "torch.nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1, output_padding=(0, 1)))",
+       "torch.nn.utils.parametrizations.spectral_norm(torch.nn.ConvTranspose2d(2, 3, 4, stride=2, padding=1, "
+       "output_padding=(0, 1)))",
        true},
       {"LayerNorm", std::make_shared<nn::LayerNorm>(build, Shape{6}), {6}, "torch.nn.LayerNorm((6,))", false},
       {"LayerNorm of images",

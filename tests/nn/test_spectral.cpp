@@ -311,9 +311,9 @@ TEST_CASE("a squashed decoder is refused by likelihoods that take its output for
     CHECK_NOTHROW(squashed(decoder, "gaussian"));
     CHECK_THROWS_WITH(
         squashed(decoder, "bernoulli"),
-        "output = \"sigmoid\" expects a likelihood that takes the decoder's output for a mean; with "
-        "this one (bernoulli (a plugin)) outputs from 0 to 1 mean data from 0.5 to 0.731 only, since "
-        "it takes them for logits or the like: use output = \"none\"");
+        "output = \"sigmoid\" expects a likelihood that takes the decoder's output for a mean; with this one "
+        "(bernoulli (a plugin)) outputs from 0 to 1 mean data from 0.5 to 0.731 only, since it takes them "
+        "for logits or the like: use output = \"none\"");
   }
   for (const std::string likelihood : {"laplace", "logistic", "student-t", "discretised-logistic"}) {
     INFO(likelihood);

@@ -2,10 +2,10 @@
 
 #include <sys/stat.h>
 
+#include "base/table.h"
 #include "draw/figure.h"
 #include "draw/png_grid.h"
 #include "study/run_data.h"
-#include "base/table.h"
 
 #include <cmath>
 #include <cstdlib>

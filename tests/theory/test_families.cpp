@@ -289,8 +289,7 @@ TEST_CASE("family block: mean, all logarithms, then the blocks below the diagona
 }
 
 TEST_CASE(
-    "family full: how far encoder outputs take it from the diagonal does not depend on the number of "
-    "latents") {
+    "family full: how far encoder outputs take it from the diagonal does not depend on the number of latents") {
   const at::NoGradGuard guard;
   for (int64_t d : {4, 16, 48}) {
     CAPTURE(d);

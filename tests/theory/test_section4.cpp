@@ -272,8 +272,7 @@ class Unconstrained {
 }  // namespace
 
 TEST_CASE(
-    "§4: numerical minimisation from random starts reaches the optimum and nothing lower, in every "
-    "structure") {
+    "§4: numerical minimisation from random starts reaches the optimum and nothing lower, in every structure") {
   for (int64_t d : {1, 2, 4, 5})
     for (bool standard : {true, false})
       for (const Structure& structure : structures(d))

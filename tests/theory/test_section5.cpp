@@ -374,8 +374,7 @@ TEST_CASE("§5: the regularizers' gradients with the stock networks") {
 }
 
 TEST_CASE(
-    "§5: with a ReLU decoder and Gaussian likelihood the regularizer does not move encoder and hidden "
-    "biases") {
+    "§5: with a ReLU decoder and Gaussian likelihood the regularizer does not move encoder and hidden biases") {
   Assembly model = assemble("gaussian", SmallDecoder::Shape::kRelu, "grae", {{"beta", num(0.4)}},
                             PushforwardTier::kForwardMode);
   std::vector<Tensor> still = model.encoder().parameters();

@@ -49,8 +49,7 @@ Tensor contrast(const Tensor& h, double beta) {
 }  // namespace
 
 TEST_CASE(
-    "§8: the normalised metric and its off-diagonal mass: 0 iff G is diagonal, blind to the latents' "
-    "scales") {
+    "§8: the normalised metric and its off-diagonal mass: 0 iff G is diagonal, blind to the latents' scales") {
   for (int64_t d : {2, 3, 6}) {
     const Tensor g = gram(random_j(200, 9, d, 1)), scale = uniform({d}, 2, 0.01, 100), share = mass(g);
     CHECK((normalised(g) - 1).max().item<double>() < 1e-12);  // Cauchy–Schwarz

@@ -12,8 +12,8 @@
 
 #include "checkpoint/snapshot.h"
 #include "measure/evaluate.h"
-#include "model/rows.h"
 #include "model/checkpoints.h"
+#include "model/rows.h"
 
 namespace variform::train {
 namespace test = measure::test;

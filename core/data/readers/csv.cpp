@@ -37,10 +37,9 @@ std::string read_all(ByteSource& source) {
 // The text without UTF-8's mark; other encodings by name.
 std::string_view as_utf8(std::string_view text, const std::string& name) {
   const auto refuse = [&](const std::string& what) {
-    throw ReadError(
-        name + ": expected a table in UTF-8, found " + what +
-        "; write it again, for instance with Python: open(\"new.csv\", \"w\", encoding=\"utf-8\")."
-        "write(open(\"old.csv\", encoding=\"utf-16\").read())");
+    throw ReadError(name + ": expected a table in UTF-8, found " + what +
+                    "; write it again, for instance with Python: open(\"new.csv\", \"w\", "
+                    "encoding=\"utf-8\").write(open(\"old.csv\", encoding=\"utf-16\").read())");
   };
   if (text.starts_with("\xef\xbb\xbf")) return text.substr(3);
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) refuse("UTF-16");
@@ -379,9 +378,8 @@ class CsvReading {
           where + ", column \"" + column.name +
           "\": " + (cell.empty() ? "nothing" : "\"" + std::string(cell) + "\"") +
           " stands where a value should, and a model needs all of them; write drop_missing = true in the "
-          "data "
-          "set's description to leave such rows out, or fill the values in, for instance with pandas: "
-          "t = pandas.read_csv(\"old.csv\"); t.fillna(t.mean(numeric_only=True)).to_csv(\"new.csv\", "
+          "data set's description to leave such rows out, or fill the values in, for instance with pandas: t "
+          "= pandas.read_csv(\"old.csv\"); t.fillna(t.mean(numeric_only=True)).to_csv(\"new.csv\", "
           "index=False)");
     }
     if (!column.known) column.text = !number, column.known = true;

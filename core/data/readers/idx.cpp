@@ -40,8 +40,8 @@ Array read_idx(const std::filesystem::path& path, const Bounds& bounds) {
   const std::size_t rank = magic[3];
   if (magic[0] != 0 || magic[1] != 0 || !element || rank < 1 || rank > 8)
     throw ReadError(source->name() +
-                    ": expected an idx file (two zero bytes, type 08, 0c, 0d or 0e, rank 1 to 8), "
-                    "found it to begin with " +
+                    ": expected an idx file (two zero bytes, type 08, 0c, 0d or 0e, rank 1 to 8), found it "
+                    "to begin with " +
                     hex(magic) + ".");
   const auto sizes = read_exactly(*source, 4 * rank, "an idx header with " + std::to_string(rank) + " sizes");
   Array array;

@@ -140,8 +140,8 @@ Type parse_type(const std::string& file, std::string_view text) {
   const std::string_view code = descr.empty() ? descr : descr.substr(1);
   if (code == "O" || code == "O8")
     throw ReadError(file +
-                    ": expected numbers, found a pickled Python object array, which is not read; "
-                    "save the array with a numeric dtype.");
+                    ": expected numbers, found a pickled Python object array, which is not read; save the "
+                    "array with a numeric dtype.");
   const bool swapped = descr.starts_with(std::endian::native == std::endian::little ? '>' : '<');
   if (code == "u1") return {Element::kUint8, false};
   if (code == "b1") return {Element::kBool, false};
@@ -192,8 +192,8 @@ NpyHeader parse_header(ByteSource& source) {
   const auto shape = sizes ? parse_shape(*sizes) : std::nullopt;
   if (!descr || !order || !shape)
     throw ReadError(source.name() +
-                    ": expected descr, fortran_order and shape in the npy header, found a header "
-                    "without them; the file is damaged.");
+                    ": expected descr, fortran_order and shape in the npy header, found a header without "
+                    "them; the file is damaged.");
   return {parse_type(source.name(), *descr), *shape, !order->starts_with("False")};
 }
 

@@ -104,8 +104,7 @@ std::string measure_gif(ImageBytes bytes, ImageSize& size) {
   if (pictures > 1)
     return "it is an animation of " + std::to_string(pictures) +
            " pictures, of which one is expected; in Python: import PIL.Image, PIL.ImageSequence; then save "
-           "each "
-           "of PIL.ImageSequence.Iterator(PIL.Image.open(…))";
+           "each of PIL.ImageSequence.Iterator(PIL.Image.open(…))";
   return measure_stb(bytes, size);
 }
 
@@ -116,8 +115,7 @@ std::string measure_webp(ImageBytes bytes, ImageSize& size) {
   if (WebPGetFeatures(bytes.data(), bytes.size(), &features) != VP8_STATUS_OK) return "its header is damaged";
   if (features.has_animation != 0)
     return "it is an animation, of which one picture is expected; in Python: import PIL.Image, "
-           "PIL.ImageSequence; "
-           "then save each of PIL.ImageSequence.Iterator(PIL.Image.open(…))";
+           "PIL.ImageSequence; then save each of PIL.ImageSequence.Iterator(PIL.Image.open(…))";
   size = {features.width, features.height, true, features.has_alpha != 0, 8};
   return "";
 }
@@ -201,8 +199,7 @@ std::string measure_tiff(ImageBytes bytes, ImageSize& size) {
   if (TIFFNumberOfDirectories(tiff.get()) > 1)
     return "it has " + std::to_string(TIFFNumberOfDirectories(tiff.get())) +
            " pages, of which one is expected; in Python: import PIL.Image, PIL.ImageSequence; then save each "
-           "of "
-           "PIL.ImageSequence.Iterator(PIL.Image.open(…))";
+           "of PIL.ImageSequence.Iterator(PIL.Image.open(…))";
   char reason[1024] = "";
   return TIFFRGBAImageOK(tiff.get(), reason) != 0 ? "" : reason;
 }

@@ -59,8 +59,8 @@ Column as_classes(const std::vector<double>& values) {
         {},
         "left out: " + count + " whole numbers in " + std::to_string(values.size()) +
             " rows are too many classes (at most " + std::to_string(kMostClasses) +
-            ", with two rows each), and they may be identities, whose order says nothing; a number should "
-            "be given as classes or with its fraction",
+            ", with two rows each), and they may be identities, whose order says nothing; a number should be "
+            "given as classes or with its fraction",
         "has " + count + " different whole numbers in " + std::to_string(values.size()) + " rows"};
   const std::size_t bins = std::clamp<std::size_t>(values.size() / kRowsOfABin, 2, kFactorBins);
   return {equal_bins(values, bins),

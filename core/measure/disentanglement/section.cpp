@@ -41,8 +41,8 @@ constexpr Metric kMig{"mig", "mutual information gap (Chen et al. 2018), 20 bins
 constexpr Metric kModularity{"modularity", "modularity (Ridgeway and Mozer 2018), 20 bins"};
 constexpr Metric kExplicitness{
     "explicitness",
-    "explicitness (Ridgeway and Mozer 2018): area under the ROC curve, logistic regression by "
-    "liblinear, C = 1; chance 0.5"};
+    "explicitness (Ridgeway and Mozer 2018): area under the ROC curve, logistic regression by liblinear, C = "
+    "1; chance 0.5"};
 constexpr Metric kSap{
     "sap", "separated attribute predictability (Kumar et al. 2018), linear SVMs by liblinear, C = 0.01"};
 constexpr Metric kDisentanglement{"dci_disentanglement",

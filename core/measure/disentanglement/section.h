@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "measure/disentanglement/factors.h"
 #include "base/watch.h"
+#include "measure/disentanglement/factors.h"
 
 namespace variform::model {
 struct Session;

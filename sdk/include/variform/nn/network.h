@@ -77,8 +77,7 @@ inline constexpr Parameter kNormalisationWithSpectral =
         .one_of({"none", "layer", "group", "spectral"})
         .doc(
             "Normalisation before each nonlinearity, over a datum (layer) or over groups of channels "
-            "(group); "
-            "or of every weight of the network, the last one, too, by its largest singular value "
+            "(group); or of every weight of the network, the last one, too, by its largest singular value "
             "(spectral).");
 /// A Block's groups, for a component's schema.
 inline constexpr Parameter kGroups =

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-namespace variform::cli {
+namespace variform::model {
 
 struct RunStatus {
   std::string word;    ///< "done", "failed", "interrupted", "unfinished"
@@ -15,4 +15,4 @@ struct RunStatus {
 
 RunStatus run_status(const std::filesystem::path& run);
 
-}  // namespace variform::cli
+}  // namespace variform::model

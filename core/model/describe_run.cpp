@@ -1,4 +1,6 @@
-// describe RUN: what a run is, from its folder alone. Neither its data nor its plugins need to be here.
+// See describe_run.h.
+
+#include "model/describe_run.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,24 +10,21 @@
 
 #include "base/contents.h"
 #include "base/json_file.h"
+#include "base/table.h"
+#include "base/words.h"
 #include "checkpoint/snapshot.h"
-#include "cli/commands.h"
-#include "cli/console.h"
-#include "cli/run_status.h"
 #include "config/load.h"
 #include "config/run_environment.h"
 #include "config/run_metrics.h"
-#include "base/table.h"
 #include "model/checkpoints.h"
 #include "model/data_facts.h"
-#include "train/progress.h"
 #include "model/run_config.h"
+#include "model/run_status.h"
 
-namespace variform::cli {
-namespace {
-
+namespace variform::model {
 namespace fs = std::filesystem;
 using nlohmann::json;
+namespace {
 
 // A file of JSON in a run folder; null when it is not there, or cannot be understood, which is then a problem.
 json json_in(const fs::path& file, json& problems) {
@@ -81,10 +80,10 @@ const config::Node& table_in(const config::Node& node, const char* key) {
 }
 
 json data_json(const checkpoint::Snapshot& snapshot, const config::Node& config) {
-  json result = {{"shape", model::shape_of(snapshot)}, {"domain", snapshot.attributes.at("data_domain")}};
+  json result = {{"shape", shape_of(snapshot)}, {"domain", snapshot.attributes.at("data_domain")}};
   const config::Node* dataset = table_in(config, "data").find("dataset");
   if (dataset && dataset->if_text()) result["name"] = *dataset->if_text();
-  const std::optional<model::DataFacts> facts = model::facts_in(snapshot.attributes);
+  const std::optional<DataFacts> facts = facts_in(snapshot.attributes);
   if (!facts) return result;
   result["name"] = facts->name.empty() ? "drawn afresh from a model" : facts->name;
   result["rows"] = {
@@ -113,43 +112,6 @@ json plugins_json(const checkpoint::Snapshot& snapshot) {
   for (const base::JsonValue& plugin : file.root().elements())
     for (const char* key : {"id", "version", "sha256"}) plugin.at(key).text();
   return file.root().raw();
-}
-
-json run_json(const fs::path& run) {
-  const fs::path file = model::checkpoint_of(run);
-  const checkpoint::Snapshot snapshot = checkpoint::read(file);
-  for (const char* name : {"config", "config_hash", "data_shape", "data_domain", "plugins", "libtorch"})
-    if (!snapshot.attributes.contains(name)) throw Error(file.string() + " was not written by a training.");
-  config::Diagnostics diagnostics;
-  const config::Node config =
-      config::parse(snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
-  diagnostics.throw_if_any();
-  json problems = json::array();
-  if (fs::is_directory(run)) {
-    if (const std::string warning = model::config_warning(run, snapshot, "last"); !warning.empty())
-      problems.push_back(warning);
-    for (const std::string& problem : config::environment_of(run).problems) problems.push_back(problem);
-  }
-  const RunStatus status = fs::is_directory(run) ? run_status(run) : RunStatus{"a checkpoint", "", ""};
-  if (!status.problem.empty()) problems.push_back(status.problem);
-  json ignored;  // environment_of() has said it
-  json result = {{"run", run.string()},
-                 {"status", status.word == "done" ? status.ending : status.word},
-                 {"reason", status.reason},
-                 {"config", json_of(config)},
-                 {"config_hash", snapshot.attributes.at("config_hash")},
-                 {"data", data_json(snapshot, config)},
-                 {"step", nullptr},
-                 {"best", best_json(snapshot, config)},
-                 {"plugins", plugins_json(snapshot)},
-                 {"libtorch", snapshot.attributes.at("libtorch")},
-                 {"metrics", last_metrics(run, problems)},
-                 {"evaluations", evaluations_in(run)},
-                 {"environment", json_in(run / "environment.json", ignored)}};
-  result["problems"] = problems;
-  if (const auto step = snapshot.tensors.find("progress/step"); step != snapshot.tensors.end())
-    result["step"] = step->second.item<int64_t>();
-  return result;
 }
 
 // ------------------------------------------------------------------------------------------------- for a person
@@ -188,7 +150,7 @@ std::string metric_words(const json& line) {
   std::map<std::string, double> values;
   for (const auto& [name, value] : line.items())
     if (value.is_number() && name != "step" && name != "epoch") values[name] = value.get<double>();
-  return "step " + line.value("step", json()).dump() + ": " + values_text(values);
+  return "step " + line.value("step", json()).dump() + ": " + base::values_text(values);
 }
 
 std::string training_words(const json& step, const base::JsonValue& train) {
@@ -208,6 +170,45 @@ std::string environment_words(const json& described) {
       text += std::string(", ") + key + " " + (value.is_string() ? value.get<std::string>() : value.dump());
     }
   return text;
+}
+
+}  // namespace
+
+json described(const fs::path& run) {
+  const fs::path file = checkpoint_of(run);
+  const checkpoint::Snapshot snapshot = checkpoint::read(file);
+  for (const char* name : {"config", "config_hash", "data_shape", "data_domain", "plugins", "libtorch"})
+    if (!snapshot.attributes.contains(name)) throw Error(file.string() + " was not written by a training.");
+  config::Diagnostics diagnostics;
+  const config::Node config =
+      config::parse(snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
+  diagnostics.throw_if_any();
+  json problems = json::array();
+  if (fs::is_directory(run)) {
+    if (const std::string warning = config_warning(run, snapshot, "last"); !warning.empty())
+      problems.push_back(warning);
+    for (const std::string& problem : config::environment_of(run).problems) problems.push_back(problem);
+  }
+  const RunStatus status = fs::is_directory(run) ? run_status(run) : RunStatus{"a checkpoint", "", ""};
+  if (!status.problem.empty()) problems.push_back(status.problem);
+  json ignored;  // environment_of() has said it
+  json result = {{"run", run.string()},
+                 {"status", status.word == "done" ? status.ending : status.word},
+                 {"reason", status.reason},
+                 {"config", json_of(config)},
+                 {"config_hash", snapshot.attributes.at("config_hash")},
+                 {"data", data_json(snapshot, config)},
+                 {"step", nullptr},
+                 {"best", best_json(snapshot, config)},
+                 {"plugins", plugins_json(snapshot)},
+                 {"libtorch", snapshot.attributes.at("libtorch")},
+                 {"metrics", last_metrics(run, problems)},
+                 {"evaluations", evaluations_in(run)},
+                 {"environment", json_in(run / "environment.json", ignored)}};
+  result["problems"] = problems;
+  if (const auto step = snapshot.tensors.find("progress/step"); step != snapshot.tensors.end())
+    result["step"] = step->second.item<int64_t>();
+  return result;
 }
 
 std::string text_of_run(const json& described) {
@@ -243,8 +244,6 @@ std::string text_of_run(const json& described) {
   return text;
 }
 
-}  // namespace
-
 bool is_run(const fs::path& path) {
   std::error_code none;
   return fs::exists(path / "config.resolved.toml", none) ||
@@ -252,9 +251,4 @@ bool is_run(const fs::path& path) {
          (path.extension() == ".h5" && fs::is_regular_file(path, none));
 }
 
-std::string described_run(const fs::path& run, bool as_json) {
-  const json described = run_json(run);
-  return as_json ? json_text(described) : text_of_run(described);
-}
-
-}  // namespace variform::cli
+}  // namespace variform::model

@@ -1,6 +1,6 @@
 // See run_status.h.
 
-#include "cli/run_status.h"
+#include "model/run_status.h"
 
 #include <exception>
 
@@ -8,7 +8,7 @@
 #include "base/json_file.h"
 #include "config/text.h"
 
-namespace variform::cli {
+namespace variform::model {
 namespace {
 
 namespace fs = std::filesystem;
@@ -45,4 +45,4 @@ RunStatus run_status(const fs::path& run) {
   return {"unfinished", "", "", ""};
 }
 
-}  // namespace variform::cli
+}  // namespace variform::model

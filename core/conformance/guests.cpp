@@ -1,6 +1,6 @@
 // See guests.h. The tests need a process that has loaded no plugin yet: this program is started again, as `check --quick`.
 
-#include "cli/guests.h"
+#include "conformance/guests.h"
 
 #include <torch/version.h>
 #include <variform/manifest.h>
@@ -21,12 +21,11 @@
 #include "base/quote.h"
 #include "base/remembered.h"
 #include "base/sha256.h"
-#include "cli/terminal.h"
 #include "config/text.h"
 #include "conformance/quick.h"
 #include "plugins/library.h"
 
-namespace variform::cli {
+namespace variform::conformance {
 namespace {
 
 namespace fs = std::filesystem;
@@ -57,16 +56,16 @@ std::string stamp_of(const fs::path& file) {
 
 // All that a trial's outcome depends on: the plugin, what is asked of it, the libraries that it needs (its own, too) and
 // the program that tries it.
-std::string key_of(const Guest& guest) {
+std::string key_of(const Guest& guest, const std::string& version) {
   std::string text = guest.plugin->sha256 + "\n" + std::string(kFingerprint) + "\n" + VARIFORM_SDK_VERSION +
-                     "\n" + TORCH_VERSION + "\n" + VARIFORM_VERSION + stamp_of(base::this_program());
+                     "\n" + TORCH_VERSION + "\n" + version + stamp_of(base::this_program());
   for (const fs::path& library : plugins::libraries_of(guest.plugin->path)) text += stamp_of(library);
   for (const std::string& argument : guest.arguments) text += "\n" + argument;
   return base::sha256(text);
 }
 
 // A value as `check` reads it; empty for components, which tests fill in themselves.
-std::string text_of(const config::ParameterValue& value, int64_t horizon) {
+std::string setting_of(const config::ParameterValue& value, int64_t horizon) {
   return std::visit(
       [&](const auto& given) -> std::string {
         using Value = std::decay_t<decltype(given)>;
@@ -85,20 +84,20 @@ void visit_specs(const config::ComponentSpec& spec,
       visit_specs(**nested, visit);
 }
 
-std::vector<std::string> sizes_of(const model::Session& session) {
-  const Shape& data = session.facts.shape;
+std::vector<std::string> sizes_of(const Tried& tried_with) {
+  const Shape& data = tried_with.data;
   int64_t values = 1;
   for (int64_t side : data) values *= side;
-  if (values > kMostValues || session.experiment.latent > kMostLatents) return {};
+  if (values > kMostValues || tried_with.experiment.latent > kMostLatents) return {};
   std::string shape;
   for (int64_t side : data) shape += (shape.empty() ? "" : ",") + std::to_string(side);
-  return {"--latent", std::to_string(session.experiment.latent), "--data", shape};
+  return {"--latent", std::to_string(tried_with.experiment.latent), "--data", shape};
 }
 
-std::vector<Guest> guests_of(const model::Session& session, const plugins::Registry& registry) {
+std::vector<Guest> guests_of(const Tried& tried_with, const plugins::Registry& registry) {
   std::vector<Guest> guests;
-  const std::vector<std::string> sizes = sizes_of(session);
-  for (const auto& [kind, slot] : session.experiment.slots)
+  const std::vector<std::string> sizes = sizes_of(tried_with);
+  for (const auto& [kind, slot] : tried_with.experiment.slots)
     visit_specs(slot, [&](const config::ComponentSpec& spec) {
       if (spec.type.empty()) return;
       const plugins::Offer offer = registry.offer(spec.kind, spec.type, spec.plugin);
@@ -106,11 +105,11 @@ std::vector<Guest> guests_of(const model::Session& session, const plugins::Regis
       Guest guest{offer.plugin, std::string(to_string(spec.kind)) + ":" + spec.type, {}, {}, {}};
       guest.label = std::string(to_string(spec.kind)) + " " + offer.label();
       for (const auto& [name, value] : spec.parameters)
-        if (const std::string text = text_of(value, session.horizon); !text.empty())
+        if (const std::string text = setting_of(value, tried_with.horizon); !text.empty())
           guest.arguments.push_back(guest.component + "." + name + "=" + text);
       guest.arguments.insert(guest.arguments.end(), {"--component", guest.component});
       guest.arguments.insert(guest.arguments.end(), sizes.begin(), sizes.end());
-      guest.key = key_of(guest);
+      guest.key = key_of(guest, tried_with.program);
       if (std::none_of(guests.begin(), guests.end(), [&](const Guest& g) { return g.key == guest.key; }))
         guests.push_back(std::move(guest));
     });
@@ -138,13 +137,13 @@ Trial judged(const Json& results) {
     const std::string test = result.at("test"), outcome = result.at("outcome");
     const std::string said = test + ": " + result.at("detail").get<std::string>();
     if (result.value("late", false)) ++trial.late;
-    else if (result.value("blocked", false) && conformance::is_decisive(test)) {
+    else if (result.value("blocked", false) && is_decisive(test)) {
       blocked += (blocked.empty() ? "" : ", ") + test;
       ++trial.blocked;
     } else if (outcome == "pass") ++trial.passed;
     else if (outcome == "warning") trial.warnings.push_back(said);
     else if (outcome == "fail" || outcome == "crash")
-      (conformance::is_decisive(test) ? trial.failures : trial.warnings).push_back(said);
+      (is_decisive(test) ? trial.failures : trial.warnings).push_back(said);
   }
   if (trial.blocked > 0)
     trial.warnings.push_back("not tried, because they build on tests that did not pass: " + blocked);
@@ -215,7 +214,7 @@ std::vector<std::string> warnings_of(const Guest& guest, const Trial& trial) {
 
 // Tries one guest unless it is remembered; returns what is to be said of it.
 std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& remembered, double seconds,
-                                   bool quiet) {
+                                   base::Log& log) {
   const KeptTrial kept = recall(remembered, guest.key);
   if (kept.done) return kept.warnings;
   const auto begin = GuestClock::now();
@@ -225,21 +224,19 @@ std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& r
   if (trial.failed_with) return warnings;
   const std::int64_t attempts = kept.attempts + 1;
   keep(remembered, guest.key, {trial.late + trial.blocked == 0 || attempts >= kAttempts, attempts, warnings});
-  if (!quiet)
-    write_message(
-        "tried before its first training: " + guest.label + ", " + std::to_string(trial.passed) +
-        " tests passed in " +
-        config::format_plain(
-            std::round(10 * std::chrono::duration<double>(GuestClock::now() - begin).count()) / 10) +
-        " s");
+  log.info("tried before its first training: " + guest.label + ", " + std::to_string(trial.passed) +
+           " tests passed in " +
+           config::format_plain(
+               std::round(10 * std::chrono::duration<double>(GuestClock::now() - begin).count()) / 10) +
+           " s");
   return warnings;
 }
 
 }  // namespace
 
-std::vector<std::string> try_guests(const model::Session& session, const plugins::Registry& registry,
-                                    bool quiet) {
-  const std::vector<Guest> guests = guests_of(session, registry);
+std::vector<std::string> try_guests(const Tried& tried_with, const plugins::Registry& registry,
+                                    base::Log& log) {
+  const std::vector<Guest> guests = guests_of(tried_with, registry);
   if (guests.empty()) return {};
   const base::Remembered remembered("checked");
   const base::Remembered::Turn turn(remembered, /*seconds=*/10);  // cells of a study start at once
@@ -247,9 +244,9 @@ std::vector<std::string> try_guests(const model::Session& session, const plugins
   std::vector<std::string> warnings;
   for (const Guest& guest : guests)
     for (std::string& warning :
-         try_guest(guest, remembered, kQuickSeconds - (base::seconds_of_children() - before), quiet))
+         try_guest(guest, remembered, kQuickSeconds - (base::seconds_of_children() - before), log))
       warnings.push_back(std::move(warning));
   return warnings;
 }
 
-}  // namespace variform::cli
+}  // namespace variform::conformance

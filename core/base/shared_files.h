@@ -1,0 +1,26 @@
+#pragma once
+// The files that come with the program: configs, descriptions of data sets, the template of plugins.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace variform::base {
+
+/// The folders that hold configs/, datasets/ and template/, best first: VARIFORM_HOME, share/variform of an installation or of
+/// a build folder, the checkout. They need not be there.
+std::vector<std::filesystem::path> homes();
+
+/// The folder `name` in the first home that has it ("template"); empty if none has.
+std::filesystem::path shared_folder(const std::string& name);
+
+/// Every home's folder of that name, each once.
+std::vector<std::filesystem::path> shared_folders(const std::string& name);
+
+/// `given` if it is there or absolute, else the file of that name in the last home that has it.
+std::filesystem::path shared_file(const std::string& given);
+
+/// Whether something has that name; what is too long for a name has none.
+bool is_file_name(const std::filesystem::path& path);
+
+}  // namespace variform::base

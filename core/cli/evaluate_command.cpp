@@ -1,0 +1,169 @@
+// evaluate: numbers for a trained model.
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "base/file.h"
+#include "base/shared_files.h"
+#include "cli/console.h"
+#include "cli/progress.h"
+#include "cli/revision.h"
+#include "cli/trained.h"
+#include "measure/evaluation.h"
+#include "model/checkpoints.h"
+#include "train/features.h"
+
+namespace variform::cli {
+namespace fs = std::filesystem;
+namespace {
+
+// Where feature networks are kept: they can be made again, so in the user's cache.
+fs::path feature_cache() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  if (cache && fs::path(cache).is_absolute()) return fs::path(cache) / "variform" / "features";
+  if (home && fs::path(home).is_absolute()) return fs::path(home) / ".cache" / "variform" / "features";
+  throw std::runtime_error(
+      "there is no place to keep the feature network: neither XDG_CACHE_HOME nor HOME is an absolute path.");
+}
+
+std::string evaluation_name(const ModelOptions& options) {
+  return (options.only.empty() ? "evaluation-" : options.only + "-") + options.evaluate.split;
+}
+
+int write_evaluation(const Common& common, const ModelOptions& options, const Opened& opened,
+                     nlohmann::json result, const std::string& text) {
+  result["run"] = options.run;
+  result["checkpoint"] = options.which;
+  result["commit"] = revision();
+  result["plugins"] = model::plugin_digests(*opened.run.registry);
+  result["data_fingerprint"] = opened.session().facts.fingerprint;
+  const fs::path file = destination(common, options, named(opened, evaluation_name(options)) + ".json");
+  const std::string dumped = json_text(result) + "\n";
+  if (result.contains("interrupted")) {
+    write_result(common.json ? dumped : text);
+    write_message("interrupted: what is complete was printed, and nothing was written");
+    return kInterrupted;
+  }
+  const int problem = base::try_write_file(file, std::as_bytes(std::span(dumped)));
+  write_result(common.json ? dumped : text);  // also when it could not be written: that was the work
+  if (problem != 0) base::fail_on_file("write", file, problem);
+  common.log.info("written: " + file.string());
+  return kDone;
+}
+
+nlohmann::json evaluation_of(const Common& common, const ModelOptions& options, Opened& opened) {
+  if (options.only.empty()) use_prior(common, opened, options);
+  Console console(nullptr, common.quiet);
+  const model::Workplace place = common.workplace();
+  Progress progress(common.quiet);
+  measure::EvaluationRequest request{.evaluate = options.evaluate,
+                                     .only = options.only,
+                                     .linear = options.linear,
+                                     .gradient_draws = options.gradient_draws,
+                                     .quality_images = options.quality_images};
+  request.evaluate.watch = watch_with(progress);
+  request.network = [&] {
+    const fs::path config = options.features.empty()
+                                ? base::shared_folder("configs") / "features" / "conv.toml"
+                                : fs::path(options.features);
+    return train::feature_network(opened.session(), {config, feature_cache(), *opened.run.registry,
+                                                     place.places, console, interrupted});
+  };
+  nlohmann::json result = measure::evaluation(opened.session(), request);
+  if (opened.ex_post) {
+    result["ex_post"] = opened.ex_post->json();
+    result["ex_post"]["sentence"] = opened.ex_post->sentence();
+  }
+  return result;
+}
+
+int evaluate_command(const Common& common, ModelOptions options) {
+  options.evaluate.split = split_of(options);
+  if (!options.dump.empty()) options.dump = chosen(options.dump).string();
+  options.evaluate.dump = options.dump;
+  if (options.beta >= 0) options.evaluate.beta = options.beta;
+  options.evaluate.curvature = options.curvature == "fisher" ? Curvature::kFisher : Curvature::kHessian;
+  constexpr std::uint64_t kBytes = 1 << 14;  // at least
+  base::require_writable(destination(common, options, evaluation_name(options) + ".json"), {.bytes = kBytes});
+  if (!options.dump.empty()) base::require_writable(options.dump, {.option = "--dump"});
+  Opened opened = open(common, options);
+  watch_signals();  // from here on there is something to keep; before, Ctrl-C ends the process at once
+  try {
+    nlohmann::json result = evaluation_of(common, options, opened);
+    const std::string problem = result.value("dump_problem", "");
+    result.erase("dump_problem");
+    const std::string text = measure::text_of(result, options.only, output_width());
+    const int code = write_evaluation(common, options, opened, std::move(result), text);
+    if (!problem.empty()) throw std::runtime_error(problem);
+    return code;
+  } catch (const base::Interrupted&) {
+    return interrupted_with_nothing();
+  }
+}
+
+}  // namespace
+
+void add_evaluate_command(Command app, Common& common, Action& action) {
+  ModelCommand model =
+      add_model_command(app, common, action, "evaluate",
+                        "All objective values with standard errors, to a table and JSON", evaluate_command);
+  Command command = model.command;
+  const auto& options = model.options;
+  command.add_option("--samples", options->evaluate.samples, "Latent draws per datum")
+      .positive()
+      .shows_default();
+  command
+      .add_option("--importance-samples", options->evaluate.importance_samples,
+                  "Of the importance-weighted NLL; 0: none")
+      .non_negative()
+      .shows_default();
+  command.add_option("--batch", options->evaluate.batch, "Rows at a time").positive().shows_default();
+  command.add_option("--limit", options->evaluate.limit, "First rows only; 0: all").non_negative();
+  command.add_option("--beta", options->beta, "Instead of the training's final beta").positive();
+  command.add_option("--curvature", options->curvature, "hessian or fisher")
+      .one_of({"hessian", "fisher"})
+      .shows_default();
+  command
+      .add_option("--hessian-rows", options->evaluate.hessian_rows,
+                  "First rows that taylor_full differentiates twice; 0: none")
+      .non_negative()
+      .shows_default();
+  command
+      .add_option("--block", options->evaluate.block,
+                  "Size of latent blocks for block_bound and geometry, for a family without blocks")
+      .positive();
+  command
+      .add_option(
+          "--structure", options->evaluate.structure,
+          "Of the covariance of the values at the optimum (full, diagonal, isotropic; block with --block), "
+          "instead of the family's own")
+      .one_of({"full", "diagonal", "isotropic", "block"});
+  command
+      .add_option(
+          "--gradient-draws", options->gradient_draws,
+          "Also the noise of the objective's gradient, from as many draws of each of 8 training batches")
+      .between(2, 1000);
+  command.add_option("--only", options->only, "One section of it: disentanglement (fast on many rows)")
+      .one_of({"disentanglement"});
+  command.add_flag("--linear", options->linear,
+                   "Also the closed form of the linear beta-VAE on the same data");
+  command.add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-datum terms")
+      .type_name("FILE");
+  command
+      .add_flag(
+          "--quality{10000}", options->quality_images,
+          "Also sample quality, from as many images (--quality=N; 10000) in the features of a classifier, "
+          "which is trained on first need")
+      .non_negative();
+  command
+      .add_option("--features", options->features,
+                  "Config of that classifier instead of configs/features/conv.toml")
+      .type_name("FILE")
+      .existing_file();
+  add_prior_option(model);
+  add_data_options(model);
+}
+
+}  // namespace variform::cli

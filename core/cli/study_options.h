@@ -1,0 +1,22 @@
+#pragma once
+// The command line of `study`, `report` and `check STUDY.toml`.
+
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "study/file.h"
+
+namespace variform::cli {
+
+struct StudyCommand {
+  std::vector<std::string> arguments;
+  std::string studies = "studies";
+  study::StudyOptions asked;  // but for what all commands share
+  bool list = false;
+
+  study::StudyFile read(const model::Workplace& place) const;
+  study::StudyOptions options(const Common& common) const;
+};
+
+}  // namespace variform::cli

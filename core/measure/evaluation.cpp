@@ -1,0 +1,82 @@
+// See evaluation.h.
+
+#include "measure/evaluation.h"
+
+#include <nlohmann/json.hpp>
+
+#include "measure/disentanglement/section.h"
+#include "measure/gradient_noise.h"
+#include "measure/linear_reference.h"
+
+namespace variform::measure {
+namespace {
+
+using nlohmann::json;
+
+// Parts of an evaluation's result, each a table of its own, in the order in which they are shown.
+constexpr const char* kSections[] = {"information", "geometry", "covariance", "disentanglement",
+                                     "quality",     "linear",   "gradient"};
+
+// What comes after the values: sections that look at the model in another way.
+void add_more(json& result, model::Session& session, const EvaluationRequest& request) {
+  const auto add = [&](const char* name, const auto& make) {
+    if (result.contains("interrupted")) return result["interrupted"]["missing"].push_back(name);
+    try {
+      make();
+    } catch (const base::Interrupted&) {
+      const json& data = result.at("data");
+      result["interrupted"] = {{"data", data}, {"of", data}, {"missing", {name}}};
+    }
+  };
+  if (request.linear)
+    add("linear", [&] {
+      const Section section = linear_reference(session, request.evaluate, result);
+      result["linear"] = section.entries();
+      if (!section.arrays().empty()) result["linear_arrays"] = section.arrays();
+    });
+  if (request.gradient_draws > 0)
+    add("gradient", [&] {
+      result["gradient"] = gradient_noise(session, request.gradient_draws, request.evaluate.watch);
+    });
+}
+
+}  // namespace
+
+json evaluation(model::Session& session, const EvaluationRequest& request) {
+  const EvaluateOptions& options = request.evaluate;
+  if (request.only == "disentanglement")
+    return disentanglement(session, options.split, options.limit, options.watch);
+  json quality_section;  // first: it may have to be trained for, and what is missing is then said at once
+  if (request.quality_images > 0)
+    quality_section =
+        quality(session, request.network,
+                {.split = options.split, .images = request.quality_images, .watch = options.watch});
+  json result;
+  try {
+    result = evaluate(session, options);
+  } catch (const base::Interrupted&) {
+    if (quality_section.is_null()) throw;
+    result["interrupted"]["missing"] = {"values"};
+  }
+  if (!quality_section.is_null()) result["quality"] = quality_section;
+  add_more(result, session, request);
+  return result;
+}
+
+std::string text_of(const json& result, const std::string& only, std::size_t width) {
+  if (!only.empty())
+    return table_of_section(result.at(only)).text(width) + base::folded(foot_of(result), width);
+  std::string text = "incomplete, since it was interrupted: no values\n";
+  if (result.contains("values"))
+    text = base::folded(head_of(result), width) + table_of(result).text(width) +
+           base::folded(foot_of(result), width);
+  if (result.contains("ex_post"))
+    text += "\nprior: " + result.at("model").at("prior").get<std::string>() + "; " +
+            result.at("ex_post").at("sentence").get<std::string>() + ".\n";
+  for (const char* section : kSections)
+    if (result.contains(section))
+      text += std::string("\n") + section + "\n" + table_of_section(result.at(section)).text(width);
+  return text;
+}
+
+}  // namespace variform::measure

@@ -1,0 +1,396 @@
+// See run.h.
+
+#include "train/run.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+
+#include "base/contents.h"
+#include "base/file.h"
+#include "base/frames.h"
+#include "base/last_words.h"
+#include "base/quote.h"
+#include "base/short_hash.h"
+#include "config/load.h"
+#include "config/run_environment.h"
+#include "model/checkpoints.h"
+#include "model/process.h"
+#include "model/run_config.h"
+#include "train/introduce.h"
+#include "train/schedules.h"
+
+namespace variform::train {
+namespace fs = std::filesystem;
+using nlohmann::json;
+namespace {
+
+using MaybeSnapshot = std::optional<checkpoint::Snapshot>;
+
+std::string quoted(const fs::path& path) { return base::for_shell(path.string()); }
+
+// One training: what train() and resume() share once the folder is theirs.
+class Run {
+ public:
+  // `resolved` is the experiment's config, which the folder gets once the training is accepted; `snapshot` its last
+  // checkpoint, if it goes on from one.
+  Run(const RunOptions& options, const RunHost& host, const plugins::Registry& registry, Composed composed,
+      model::RunFolder folder, std::string resolved, MaybeSnapshot snapshot)
+      : options_(options),
+        host_(host),
+        registry_(registry),
+        composed_(std::move(composed)),
+        folder_(std::move(folder)),
+        resolved_(std::move(resolved)),
+        snapshot_(std::move(snapshot)) {}
+
+  Ending to_end();
+
+ private:
+  model::Session& session() { return *composed_.session; }
+  void accept() const;
+  bool was_killed_at_its_end() const;
+  void take_config(const std::map<std::string, std::string>& attributes);
+  json environment() const;
+  void tell_jumps(Observer& observer, std::int64_t step) const;
+  std::int64_t stop_at() const;
+  Ending guarded(Observer& observer, Trainer& trainer, std::int64_t stop_at);
+  void finish(Observer& observer, const Outcome& outcome);
+  void keep_model_only();
+  json summary_of(const Outcome& outcome) const;
+
+  const RunOptions& options_;
+  const RunHost& host_;
+  const plugins::Registry& registry_;
+  Composed composed_;
+  model::RunFolder folder_;
+  const std::string resolved_;
+  MaybeSnapshot snapshot_;
+};
+
+// Whether a training has done all its steps, and was killed before it could say so.
+bool Run::was_killed_at_its_end() const {
+  const auto number = [&](const char* name) {
+    const auto found = snapshot_->tensors.find(name);
+    return found == snapshot_->tensors.end() ? std::int64_t{-1} : found->second.item<std::int64_t>();
+  };
+  const auto& early = composed_.session->experiment.train.early_stopping;
+  return !fs::exists(folder_.path() / "DONE") &&
+         (number("progress/step") == composed_.session->horizon ||
+          (early && number("progress/evaluations_since_best") >= early->patience));
+}
+
+// Throws where this training cannot go on from the last checkpoint: nothing is written before.
+void Run::accept() const {
+  const std::string run = folder_.path().string(), train_again = "variform train " + quoted(folder_.config());
+  if (snapshot_->attributes.contains(model::kModelOnly) && !was_killed_at_its_end())
+    throw std::runtime_error(
+        "the training " + run +
+        " cannot go on: its checkpoint keeps the model alone, without the optimizer's state, "
+        "as finished runs of a study do. Train it again from the start: " +
+        train_again + " --overwrite --folder " + quoted(folder_.path()));
+  const std::string changes = model::changed_plugins(*snapshot_, registry_);
+  if (!changes.empty() && !options_.accept_changed_plugins)
+    throw std::runtime_error(changes + " Go on with --accept-changed-plugins if that is what you want.");
+  if (const auto facts = model::facts_in(snapshot_->attributes))
+    if (const std::string other = model::changed_data(*facts, composed_.session->facts); !other.empty())
+      throw std::runtime_error(other + " Put the former files back, or train a new run: " + train_again +
+                               " --folder NEW_FOLDER");
+  const auto step = snapshot_->tensors.find("progress/step");
+  if (step == snapshot_->tensors.end()) return;
+  const std::int64_t done = step->second.item<std::int64_t>(), horizon = composed_.session->horizon;
+  if (done > horizon)
+    throw std::runtime_error("the training " + run + " has done " + std::to_string(done) +
+                             " steps already, and " + std::to_string(horizon) +
+                             " were asked for. Ask for more steps, or train again from the start.");
+}
+
+// Gives the run's folder the config of this training. The checkpoint has it first, with a note of what it replaces: a kill
+// in between leaves what is neither lost nor taken for an edited file.
+void Run::take_config(const std::map<std::string, std::string>& attributes) {
+  std::string present;
+  try {
+    present = base::contents_of(folder_.config());
+  } catch (const std::runtime_error&) {  // missing, or no file: it is written again
+  }
+  if (snapshot_ && snapshot_->attributes["config"] != resolved_) {
+    checkpoint::Snapshot former = *snapshot_;  // shares the tensors' memory
+    former.attributes = attributes;
+    if (snapshot_->attributes.contains(model::kModelOnly)) former.attributes[model::kModelOnly] = "true";
+    former.attributes[model::kReplacesConfig] = base::short_hash(present);
+    checkpoint::write(former, folder_.last());
+  }
+  if (present != resolved_) folder_.write_config(resolved_);
+}
+
+json Run::environment() const {
+  const model::Session& session = *composed_.session;
+  return {{"command", host_.origin.command},
+          {"program", host_.origin.program},
+          {"commit", host_.origin.commit},
+          {"libtorch", TORCH_VERSION},
+          {"device", session.options.device().str()},
+          {"threads", at::get_num_threads()},
+          {"reference", options_.reference},
+          {"cpu", at::get_cpu_capability()},
+          {"data_fingerprint", session.facts.fingerprint},
+          {"data_files", model::data_files_json(session.splits)},
+          {"plugins", json::parse(model::plugins_json(registry_))}};
+}
+
+// What another length of the training does to what follows a schedule.
+void Run::tell_jumps(Observer& observer, std::int64_t step) const {
+  const model::Session& session = *composed_.session;
+  const config::Experiment before = model::experiment_of(*snapshot_, registry_);
+  const std::int64_t horizon = model::horizon_of(before.train, session.batches->size());
+  for (const std::string& sentence :
+       schedules_that_jump({before, horizon}, {session.experiment, session.horizon}, step))
+    observer.message("note: " + sentence);
+}
+
+std::int64_t Run::stop_at() const {
+  if (options_.stop_at_epoch < 0) return options_.stop_at;
+  const model::Session& session = *composed_.session;
+  const double batches =
+      static_cast<double>(session.batches->size()) / static_cast<double>(session.experiment.train.batch);
+  return std::min(options_.stop_at,
+                  static_cast<std::int64_t>(std::llround(options_.stop_at_epoch * batches)));
+}
+
+Ending Run::to_end() {
+  session().assembly->model().reference = options_.reference;
+  if (options_.reference)
+    at::globalContext().setUserEnabledMkldnn(false);  // products of layers by LibTorch's own choice
+  if (snapshot_) accept();
+  const std::unique_ptr<Observer> observer = host_.observe(folder_);
+  const auto attributes = model::attributes_of(session(), registry_);
+  Trainer trainer(session().experiment.train, session().horizon, attributes, *session().assembly,
+                  *session().batches, folder_, *observer);
+  trainer.judge_by(composed_.judging);
+  if (snapshot_) trainer.restore(*snapshot_, options_.accept_changed_metrics);
+  else folder_.truncate_metrics(0);
+  observer->message("run: " + folder_.path().string());
+  if (!folder_.warning().empty()) observer->message("warning: " + folder_.warning());
+  base::clean_temporaries(folder_.path() / "checkpoints");
+  take_config(attributes);
+  folder_.clear_marks();
+  base::mark_run(folder_.path(), "The run is marked FAILED; its last checkpoint is kept: variform resume " +
+                                     quoted(folder_.path()) + " goes on from there.");
+  folder_.write_environment(environment());
+  if (snapshot_)
+    if (const std::string changes = model::changed_plugins(*snapshot_, registry_); !changes.empty())
+      observer->message("warning: " + changes);
+  introduce(*observer, session(), composed_.preflight);
+  if (session().batches->evaluation_size() > 0 && session().experiment.train.evaluate_every.count > 0)
+    observer->message(composed_.judging.sentence(session().batches->evaluation_split()));
+  if (snapshot_) {
+    observer->message("resumed at step " + std::to_string(trainer.step()) +
+                      (session().options.device().is_cpu() ? "" : "; on a GPU this is not bit for bit"));
+    tell_jumps(*observer, trainer.step());
+    snapshot_.reset();
+  }
+  const std::int64_t stop = stop_at();
+  observer->message("training: steps " + std::to_string(trainer.step()) + " to " +
+                    std::to_string(std::min(stop, session().horizon)));
+  return guarded(*observer, trainer, stop);
+}
+
+Ending Run::guarded(Observer& observer, Trainer& trainer, std::int64_t stop_at) {
+  try {
+    const Outcome outcome = trainer.run(
+        stop_at, host_.interrupted ? host_.interrupted : [] { return false; });
+    finish(observer, outcome);
+    return outcome.ending;
+  } catch (const std::exception& error) {
+    const std::string reason = base::without_frames(error.what());
+    try {
+      folder_.mark_failed(reason);
+      folder_.append_log("error: " + reason);
+    } catch (const std::exception&) {  // a full disk: the reason itself still goes to the caller
+    }
+    throw std::runtime_error(reason + "\nThe run is in " + folder_.path().string() + ".");
+  }
+}
+
+void Run::finish(Observer& observer, const Outcome& outcome) {
+  const std::string at =
+      "at step " + std::to_string(outcome.step) + " of " + std::to_string(session().horizon);
+  const std::string go_on = " Go on with: variform resume " + quoted(folder_.path());
+  if (outcome.ending == Ending::kInterrupted) {
+    const std::string by = host_.interrupted_by ? host_.interrupted_by() : "its caller";
+    folder_.mark_interrupted("interrupted by " + by + " " + at);
+    return observer.message("interrupted " + at + "; the checkpoint is written." + go_on);
+  }
+  if (outcome.ending == Ending::kStopAt) return observer.message("stopped " + at + " as asked." + go_on);
+  if (outcome.ending == Ending::kStoppedEarly) observer.message("no more improvement: stopped early " + at);
+  if (host_.draw) {
+    session().assembly->set_training(false);
+    const std::string why_not = host_.draw(session(), folder_.figures());
+    observer.message(why_not.empty() ? "pictures: " + folder_.figures().string() +
+                                           "/{reconstructions,samples,traversals}.png"
+                                     : "no pictures: " + why_not);
+  }
+  if (outcome.best_step >= 0 && outcome.best_step < outcome.step)
+    observer.message("best: step " + std::to_string(outcome.best_step));
+  if (!outcome.not_finite.empty())
+    observer.message("warning: the last evaluation has " + outcome.not_finite + "; DONE says so, too");
+  if (options_.model_only) keep_model_only();
+  folder_.mark_done(summary_of(outcome));
+}
+
+// What is left of a run that is not to go on: one checkpoint of the model alone.
+void Run::keep_model_only() {
+  checkpoint::Snapshot snapshot = checkpoint::read(folder_.last());
+  std::erase_if(snapshot.tensors, [](const auto& entry) { return entry.first.starts_with("optimizer/"); });
+  snapshot.attributes[model::kModelOnly] = "true";
+  checkpoint::write(snapshot, folder_.last());
+  fs::remove(folder_.best());
+}
+
+// What is written into DONE.
+json Run::summary_of(const Outcome& outcome) const {
+  json summary = {{"step", outcome.step},
+                  {"ending", outcome.ending == Ending::kStoppedEarly ? "stopped early" : "finished"}};
+  for (const auto& [name, value] : outcome.evaluation) summary["evaluation"][name] = value;
+  if (!outcome.not_finite.empty()) summary["not_finite"] = outcome.not_finite;
+  if (outcome.best_step >= 0)
+    summary["best"] = {{"step", outcome.best_step},
+                       {"value", outcome.best},
+                       {"part", composed_.judging.part},
+                       {"judged_from", composed_.judging.from}};
+  return summary;
+}
+
+// How many threads a run has used; 0: not known. What is wrong with its environment.json is said.
+std::int64_t recorded_threads(const fs::path& run, base::Log& log) {
+  const config::RunEnvironment environment = config::environment_of(run);
+  for (const std::string& problem : environment.problems)
+    log.note(problem + " The training writes the file again.");
+  if (!environment.threads && !environment.problems.empty())
+    log.note(
+        "how many threads the run has used is not known; with another number it goes on, though not bit for "
+        "bit the same (--threads).");
+  return environment.threads.value_or(0);
+}
+
+// A run that has a checkpoint holds the tensors that its slots took from other runs.
+void drop_sources(config::Experiment& experiment, const fs::path& run) {
+  if (fs::exists(run / "checkpoints" / "last.h5")) model::forget_sources(experiment);
+}
+
+MaybeSnapshot last_checkpoint(const model::RunFolder& folder) {
+  if (!fs::exists(folder.last())) return {};
+  return checkpoint::read(folder.last());
+}
+
+void begin(const RunHost& host) {
+  if (host.begin) host.begin();
+}
+
+// An edited config of a run that has been trained is refused: which values its numbers are of could not be told any more.
+void refuse_if_edited(const model::RunConfig& kept, const model::RunFolder& folder) {
+  if (kept.state != model::RunConfig::State::kEdited) return;
+  const std::string file = quoted(folder.config()), run = quoted(folder.path());
+  std::string text = kept.found + " What the checkpoint holds counts. To go on as it was trained: rm " +
+                     file + "; variform resume " + run + " (which writes the file again).";
+  const auto is_of_training = [](const std::string& edit) { return edit.starts_with("train."); };
+  std::string overrides;
+  for (const std::string& edit : kept.edited)
+    if (is_of_training(edit)) {
+      const std::size_t equals = edit.find('=');
+      overrides += " " + base::override_for_shell(edit.substr(0, equals), edit.substr(equals + 1));
+    }
+  if (!std::all_of(kept.edited.begin(), kept.edited.end(), is_of_training))
+    text += " To train with the file's values, which is another run: variform train " + file +
+            " --folder NEW_FOLDER.";
+  else if (!overrides.empty())
+    text += " To go on with the file's values: variform resume " + run + overrides + ".";
+  throw config::Error("error: " + text);
+}
+
+model::Loaded load_run(const model::RunFolder& folder, const MaybeSnapshot& snapshot,
+                       const std::vector<std::string>& overrides, const model::Workplace& place) {
+  model::RunConfig kept;
+  if (snapshot) kept = model::compare_config(folder.path(), *snapshot, "last", overrides);
+  refuse_if_edited(kept, folder);
+  if (kept.state == model::RunConfig::State::kPlaces)
+    place.log.note(kept.found + " That is no part of the experiment, and the file's is used.");
+  if (kept.state == model::RunConfig::State::kCut)
+    place.log.note(kept.found + " The training goes on as the checkpoint says, and writes the file again.");
+  if (kept.is_file_good) return place.load({folder.config().string()}, overrides);
+  // By the file's name, which says whose config it is.
+  return place.load_text(snapshot->attributes.at("config"), folder.config().string(), overrides);
+}
+
+// The folder's last checkpoint, if it is of this experiment.
+MaybeSnapshot own_checkpoint(const model::RunFolder& folder, const config::Node& identity, base::Log& log) {
+  MaybeSnapshot snapshot = last_checkpoint(folder);
+  if (!snapshot) return snapshot;
+  if (const std::string other = model::other_experiment(*snapshot, identity); !other.empty())
+    throw config::Error("error: the run folder " + folder.path().string() + " holds another experiment: " +
+                        other + ". Name another place with --folder, or replace the run with --overwrite.");
+  const model::RunConfig kept = model::compare_config(folder.path(), *snapshot, "last");
+  if (kept.state == model::RunConfig::State::kEdited || kept.state == model::RunConfig::State::kCut)
+    log.note(kept.found + " The training writes it again.");
+  return snapshot;
+}
+
+}  // namespace
+
+fs::path folder_of(const config::Experiment& experiment, const fs::path& runs) {
+  return runs / (experiment.name + "-" + config::experiment_hash(experiment) + "-" +
+                 std::to_string(experiment.seed));
+}
+
+Ending train(model::Loaded loaded, const fs::path& path, model::IfPresent if_present,
+             const RunOptions& options, const RunHost& host) {
+  config::Experiment& experiment = loaded.experiment;
+  const bool is_there = fs::exists(path), resumes = if_present == model::IfPresent::kResume;
+  if (is_there && if_present == model::IfPresent::kRefuse)
+    model::RunFolder::create(path, "", if_present);  // throws; before anything slow is done
+  std::int64_t threads = options.threads > 0 ? options.threads : experiment.train.threads;
+  if (resumes && options.threads == 0 && is_there) threads = recorded_threads(path, host.place.log);
+  model::set_threads(threads);
+  const std::string resolved = config::print(experiment.resolved);
+  const config::Node identity = experiment.resolved;
+  if (resumes) drop_sources(experiment, path);
+  Composed composed = compose(std::move(experiment), *loaded.registry, host.place.places, host.before_steps);
+  begin(host);
+  model::RunFolder folder = model::RunFolder::create(path, resolved, if_present);
+  MaybeSnapshot snapshot = own_checkpoint(folder, identity, host.place.log);
+  return Run(options, host, *loaded.registry, std::move(composed), std::move(folder), resolved,
+             std::move(snapshot))
+      .to_end();
+}
+
+Ending resume(const fs::path& path, const std::vector<std::string>& overrides, const RunOptions& options,
+              const RunHost& host) {
+  model::RunFolder folder = model::RunFolder::open(path, /*writable=*/true);
+  for (const std::string& text : overrides)
+    if (!text.starts_with("train."))
+      throw config::Error("resume takes changes of [train] only (train.steps=20000); found " + text +
+                          ". Another model is another run: use train.");
+  MaybeSnapshot snapshot = last_checkpoint(folder);
+  model::Loaded loaded = load_run(folder, snapshot, overrides, host.place);
+  const std::int64_t recorded = recorded_threads(folder.path(), host.place.log);
+  const std::int64_t threads = model::set_threads(options.threads > 0 ? options.threads : recorded);
+  if (recorded > 0 && threads != recorded)
+    host.place.log.warning("the run used " + std::to_string(recorded) + " threads and goes on with " +
+                           std::to_string(threads) + "; this is not bit for bit the same.");
+  const std::string resolved = config::print(loaded.experiment.resolved);
+  drop_sources(loaded.experiment, folder.path());
+  Composed composed =
+      compose(std::move(loaded.experiment), *loaded.registry, host.place.places, host.before_steps);
+  begin(host);
+  return Run(options, host, *loaded.registry, std::move(composed), std::move(folder), resolved,
+             std::move(snapshot))
+      .to_end();
+}
+
+}  // namespace variform::train
