@@ -1,4 +1,4 @@
-// See apart.h. fork, a pipe for the text, a memory file for the rest; in the child limits and seccomp
+// See apart.h. Uses fork, a pipe for the text, a memory file for the rest; in the child, limits and seccomp
 // (apart_filter.cpp).
 
 #include "base/apart.h"
@@ -36,8 +36,7 @@ constexpr char kReturned = 'R', kThrew = 'E';
 
 // ---- In the child
 
-/// What is mapped already counts to a limit of the address space. Sanitizers map terabytes: then there is no such
-/// limit.
+/// Limits the address space to what is mapped already plus `more` bytes. Sanitizers map terabytes: they get no limit.
 void limit_memory(std::uint64_t more) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(VARIFORM_SANITIZED)
   std::uint64_t pages = 0;
@@ -59,7 +58,7 @@ void limit_time(rlim_t seconds) {
   ::setrlimit(RLIMIT_CPU, &limit);
 }
 
-/// Handlers, which are the program's, must not run here.
+/// Resets signals: the program's handlers must not run here.
 void forget_signals() {
   struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
@@ -106,7 +105,7 @@ void say(int pipe, char kind, const std::string& text) {
 
 // ---- In the program
 
-/// A process that is waited for, and killed where nobody has.
+/// A child process, killed by the destructor unless it has been waited for.
 class Process {
  public:
   explicit Process(pid_t id) : id_(id) {}
@@ -173,7 +172,7 @@ Room own_room(std::size_t size) {
   constexpr int kOwn = MAP_PRIVATE | MAP_ANONYMOUS;
   void* const bytes = ::mmap(nullptr, std::max<std::size_t>(size, 1), PROT_READ | PROT_WRITE, kOwn, -1, 0);
   if (bytes == MAP_FAILED) throw std::bad_alloc();
-  ::madvise(bytes, size, MADV_HUGEPAGE);  // a wish
+  ::madvise(bytes, size, MADV_HUGEPAGE);  // a hint
   return {{static_cast<std::byte*>(bytes), [size](std::byte* at) { ::munmap(at, size); }}, size};
 }
 

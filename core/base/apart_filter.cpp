@@ -1,4 +1,4 @@
-// See apart_filter.h. A filter in the kernel's own language (BPF), written here since a list of calls is all of it.
+// See apart_filter.h. A filter in the kernel's own language (BPF), written by hand since it is only a list of calls.
 
 #include "base/apart_filter.h"
 
@@ -23,7 +23,7 @@ constexpr unsigned kArchitecture = AUDIT_ARCH_X86_64;
 #elif defined(__aarch64__)
 constexpr unsigned kArchitecture = AUDIT_ARCH_AARCH64;
 #else
-constexpr unsigned kArchitecture = 0;  // not known: no filter
+constexpr unsigned kArchitecture = 0;  // unknown: no filter
 #endif
 
 constexpr std::initializer_list<int> kAllowed = {
@@ -53,12 +53,12 @@ sock_filter load(std::size_t offset) {
 }
 sock_filter allow() { return BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW); }
 sock_filter refuse() { return BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM); }
-/// Skips so many of the instructions that follow when the loaded value is not `value`.
+/// Skips the next `skip` instructions unless the loaded value is `value`.
 sock_filter unless_equal(unsigned value, unsigned char skip) {
   return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip);
 }
 
-/// open, with its flags in argument `flags`: for reading only.
+/// Allows an open, with its flags in argument `flags`, for reading only.
 void add_open(std::vector<sock_filter>& program, int call, int flags) {
   constexpr unsigned kWriting = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
   program.push_back(unless_equal(static_cast<unsigned>(call), 4));
@@ -68,7 +68,7 @@ void add_open(std::vector<sock_filter>& program, int call, int flags) {
   program.push_back(allow());
 }
 
-/// A call whose first argument must be `first`.
+/// Allows a call whose first argument is `first`.
 void add_only_with(std::vector<sock_filter>& program, int call, unsigned first) {
   program.push_back(unless_equal(static_cast<unsigned>(call), 4));
   program.push_back(load(offsetof(seccomp_data, args)));

@@ -1,11 +1,11 @@
 #pragma once
-// What the kernel lets a process do that opens what others wrote.
+// Restricts what a process that reads untrusted bytes may ask of the kernel.
 
 namespace variform::base {
 
-/// From now on this process (call it in one of a single thread) can read files, take and give back memory, write to what
-/// is open already, and end. Everything else (opening for writing, renaming, removing, starting programs, the network,
-/// signals to others) fails with EPERM. Without effect where the kernel has no seccomp.
+/// Lets this process, which must have a single thread, only read files, take and give back memory, write to what is
+/// open already, and end. Everything else (opening for writing, renaming, removing, starting programs, the network,
+/// signals to others) fails with EPERM. Has no effect where the kernel has no seccomp.
 void only_read_files();
 
 }  // namespace variform::base

@@ -20,9 +20,9 @@ namespace {
   throw std::runtime_error(file.string() + ": expected a file, found " + found + ".");
 }
 
-// The first bytes of a file, `size` at most, unless it has more than `most`.
+// Returns the first bytes of a file, `size` at most. Refuses one with more than `most`.
 std::string read_from(const std::filesystem::path& file, std::uint64_t size, std::uint64_t most) {
-  // O_NONBLOCK: the opening of a FIFO would wait for a writer.
+  // O_NONBLOCK: opening a FIFO would wait for a writer.
   const Descriptor opened(
       retried([&] { return ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY); }));
   if (!opened.open())
@@ -31,7 +31,7 @@ std::string read_from(const std::filesystem::path& file, std::uint64_t size, std
                               : "one that cannot be opened (" + std::string(std::strerror(errno)) + ")");
   struct stat status {};
   if (::fstat(opened.get(), &status) != 0 || !S_ISREG(status.st_mode))
-    refuse_contents(file, S_ISDIR(status.st_mode) ? "a folder" : "what is no regular file");
+    refuse_contents(file, S_ISDIR(status.st_mode) ? "a folder" : "something that is not a regular file");
   const auto bytes = static_cast<std::uint64_t>(status.st_size);
   if (bytes > most)
     refuse_contents(file, "one of " + std::to_string(bytes) + " bytes, more than the " +

@@ -1,5 +1,5 @@
 #pragma once
-// The exception of all that has no better one: a sentence that says what was expected, what was found, where, what to do.
+// The exception without a more specific one: a sentence that says what was expected and found, where, and what to do.
 
 #include <stdexcept>
 

@@ -1,4 +1,4 @@
-// See fields.h. Eight bytes for a number; a text or a list is its length and what follows.
+// See fields.h. A number is eight bytes; a text or a list is its length and what follows.
 
 #include "base/fields.h"
 

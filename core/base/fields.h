@@ -1,5 +1,5 @@
 #pragma once
-// Texts and numbers one after another in one text, for what processes tell each other. The reader believes nothing.
+// Packs texts and numbers into one text, for messages between processes. The reader trusts nothing.
 
 #include <cstdint>
 #include <string>
@@ -20,8 +20,8 @@ class FieldWriter {
   std::string all_;
 };
 
-/// Fields in the order in which they were added. Each function throws std::out_of_range for a text that was not written
-/// like that.
+/// Reads fields in the order in which they were added. Each function throws std::out_of_range for a text without such a
+/// field.
 class FieldReader {
  public:
   explicit FieldReader(std::string_view all) : rest_(all) {}

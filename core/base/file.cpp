@@ -36,7 +36,7 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-// The number of the descriptor that a name such as /dev/fd/1 or /dev/stdout stands for.
+// Returns the number of the descriptor that a name such as /dev/fd/1 or /dev/stdout stands for.
 std::optional<int> descriptor_of(const fs::path& path) {
   const std::string name = path.string();
   if (name == "/dev/stdout") return STDOUT_FILENO;
@@ -58,7 +58,7 @@ int sync_folder(const fs::path& folder) {
   return problem == EINVAL ? 0 : problem;  // a file system that cannot sync folders
 }
 
-// The errno of a small file that cannot be made in `folder` and written; 0: it could, and is gone again.
+// Creates, writes and removes a small file in `folder`. Returns errno or 0.
 int try_temporary(const fs::path& folder) {
   constexpr std::array<std::byte, 512> kBlock{};
   const Temporary temporary(folder, Temporary::Kind::kFile);
@@ -82,7 +82,7 @@ int try_to_place(const fs::path& path, const PlannedFile& planned) {
   return is_limited && limit.rlim_cur < planned.bytes ? EFBIG : 0;
 }
 
-// Besides another place, which helps always; empty: nothing else does.
+// Returns what helps besides another place; empty: nothing else does.
 std::string way_out(int problem, const fs::path& path) {
   switch (problem) {
     case ENOENT: return "create the folder \"" + folder_of(path).string() + "\" first";
@@ -128,7 +128,7 @@ std::string tilde_problem(std::string_view path) {
   const char* home = user == "~" ? std::getenv("HOME") : nullptr;
   const std::string rest(path.substr(1));
   return "the \"~\" of " + std::string(path) +
-         " stands for a home folder in a shell only, and the shell has left it; write " +
+         " stands for a home folder only in a shell, which has not expanded it; write " +
          (home ? home + rest : "the folder's whole path") + ", or ./" + std::string(path) +
          " for a folder of that name";
 }
@@ -168,10 +168,10 @@ void make_folder_inside(const fs::path& folder, const fs::path& below) {
 
 namespace {
 
-// Whether this process has not been asked about a folder before.
+// Whether this process asks about a folder for the first time.
 bool is_first_time_in(const fs::path& folder) {
   static std::mutex mutex;
-  static std::set<std::string> seen;  // of the whole process: what others left is looked for once
+  static std::set<std::string> seen;  // of the whole process, which looks once for what others left
   std::error_code error;
   const std::string name = fs::absolute(folder, error).lexically_normal().string();
   const std::lock_guard lock(mutex);
@@ -223,7 +223,7 @@ int Temporary::become(const fs::path& path) {
                          : retried([&] { return ::open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC); });
     if (file < 0) return errno;
     int problem = retried([&] { return ::fsync(file); }) == 0 ? 0 : errno;
-    // Not repeated: on Linux the descriptor is gone even if close says EINTR.
+    // Not repeated: on Linux the descriptor is gone even if close() says EINTR.
     if (::close(file) != 0 && errno != EINTR && problem == 0) problem = errno;
     if (problem != 0) return problem;
   }
@@ -273,7 +273,7 @@ void write_text_file(const fs::path& path, std::string_view text) {
 }
 
 int open_own(const char* name, int how, int folder) {
-  // O_NONBLOCK: the opening of a FIFO would wait for whoever is at its other end.
+  // O_NONBLOCK: opening a FIFO would wait for its other end.
   const int flags = how | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
   const int file = retried([&] { return ::openat(folder < 0 ? AT_FDCWD : folder, name, flags, 0666); });
   if (file < 0) {
@@ -323,7 +323,7 @@ void require_writable(const fs::path& path, const PlannedFile& planned) {
 
 std::string reason_of(int error) {
   if (error == ELOOP) return "it is a link, and links are followed only where you name one yourself";
-  if (error == EEXIST) return "something is there that is no regular file, and is not replaced";
+  if (error == EEXIST) return "something there is not a regular file and is not replaced";
   return std::strerror(error);
 }
 
@@ -347,7 +347,7 @@ Lock lock(int descriptor, const fs::path& path, bool waits) {
 
 std::string no_locks(const fs::path& path) {
   return path.string() +
-         " cannot be locked, since this file system has no locks; see to it that no other process writes "
+         " cannot be locked, since this file system has no locks; make sure that no other process writes "
          "there.";
 }
 

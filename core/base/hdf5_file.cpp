@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-// Why: see hdf5_file.h. Everything here assumes a Silence in the caller.
+// See hdf5_file.h for the reasons. Everything here assumes a Silence in the caller.
 namespace variform::base::hdf5 {
 namespace {
 

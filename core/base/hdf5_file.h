@@ -1,6 +1,5 @@
 #pragma once
-// The little of HDF5's C interface that checkpoints need, with owners for its handles and exceptions for its
-// codes.
+// The part of HDF5's C interface that checkpoints need, with owners for its handles and exceptions for its codes.
 
 #include <hdf5.h>
 
@@ -27,7 +26,7 @@ class Silence {
   void* data_ = nullptr;
 };
 
-// Throws Error "`what`: HDF5's own innermost message" if `code` is HDF5's sign of failure.
+// Throws Error "`what`: HDF5's own innermost message" if `code` signals failure.
 template <typename Code>
 Code check(Code code, const std::string& what);
 
@@ -40,14 +39,14 @@ class Handle {
   ~Handle() {
     if (id_ >= 0) close_(id_);
   }
-  operator hid_t() const { return id_; }  // NOLINT: that is all that it stands for
+  operator hid_t() const { return id_; }  // NOLINT: a handle is its id
 
  private:
   hid_t id_;
   Close close_;
 };
 
-// A file that lives in memory; for one to be written see hdf5_image.h.
+// Opens a file in memory; to write one, see hdf5_image.h.
 Handle open_file(std::span<const std::byte> image);  // `image` must outlive the handle
 
 Handle text_type();
@@ -55,7 +54,7 @@ void write_text(hid_t object, const std::string& name, const std::string& value)
 std::string read_text(hid_t object, const std::string& name);
 std::vector<std::string> attribute_names(hid_t object);
 
-// Names of a group's members in byte order; throws on soft and external links, which lead out of the file.
+// Returns the names of a group's members in byte order; throws on soft and external links, which lead out of the file.
 std::vector<std::string> member_names(hid_t group);
 
 [[noreturn]] void fail(const std::string& what);

@@ -1,5 +1,5 @@
-// A "virtual file driver" in HDF5's terms: HDF5 writes through the functions below as it would to a disk. They never fail,
-// so HDF5 1.10 never gets into the states in which it cannot close a file.
+// A "virtual file driver" in HDF5's terms: HDF5 writes through the functions below as it would to a disk. They never
+// fail, so HDF5 1.10 never gets into the states in which it cannot close a file.
 #include "base/hdf5_image.h"
 
 #include <H5FDpublic.h>
@@ -129,7 +129,7 @@ void Image::write(std::uint64_t address, Bytes bytes) {
   }
 }
 
-// What was copied; zero where nothing was.
+// Fills `into` with what was copied; zeros where nothing was.
 void Image::copy(std::uint64_t address, std::span<std::byte> into) const {
   while (!into.empty()) {
     const std::uint64_t at = address % kPage;

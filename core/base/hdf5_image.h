@@ -14,23 +14,23 @@ namespace variform::base::hdf5 {
 
 using Bytes = std::span<const std::byte>;
 
-// What HDF5 writes from lent memory is remembered by address, everything else is copied. Fill it through create(), close
+// Remembers by address what HDF5 writes from lent memory and copies everything else. Fill it through create(), close
 // that handle, then take pieces().
 class Image {
  public:
-  static constexpr std::size_t kLent = std::size_t{1} << 16;  // bytes; smaller ones are copied all the same
+  static constexpr std::size_t kLent = std::size_t{1} << 16;  // bytes; smaller ones are copied anyway
 
   // `lent` (any order) must stay as it is until the pieces are used up.
   explicit Image(const std::vector<Bytes>& lent);
 
   Handle create();  // an empty file, without times
 
-  // The file from its first byte to its last. The spans point into lent memory and into this object.
+  // Returns the file from its first byte to its last. The spans point into lent memory and into this object.
   std::vector<Bytes> pieces();
   // Whether a piece is lent memory.
   bool borrows(Bytes piece) const { return piece.size() >= kLent && is_lent(piece); }
 
-  // For the driver, in terms of addresses in the file.
+  // For the driver, with addresses in the file.
   void write(std::uint64_t address, Bytes bytes);
   void read(std::uint64_t address, std::span<std::byte> into) const;
   std::uint64_t end = 0, allocated = 0;

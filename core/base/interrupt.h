@@ -1,5 +1,5 @@
 #pragma once
-// Whether somebody wants the program to end: set by the program's signal handler, asked by work that takes long.
+// Whether the program has been asked to end: set by its signal handler, polled by long work.
 
 #include <csignal>
 #include <stdexcept>
@@ -17,10 +17,10 @@ class Interrupted : public std::runtime_error {
 inline constexpr int kEndingSignals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGUSR1, SIGUSR2,
                                          SIGQUIT, SIGXCPU, SIGPIPE, SIGXFSZ};
 
-/// The one flag of the process; a signal handler may set it. 0: nobody wants to end it.
+/// The one flag of the process; a signal handler may set it. 0: no request.
 volatile std::sig_atomic_t& interrupt_flag();
 
-/// Throws Interrupted when the flag is set. Cheap: may be asked for every piece of a file.
+/// Throws Interrupted when the flag is set. Cheap enough to call for every piece of a file.
 inline void stop_if_interrupted(const char* doing = "reading") {
   if (interrupt_flag() != 0) throw Interrupted(std::string("interrupted while ") + doing);
 }

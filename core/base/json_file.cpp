@@ -15,7 +15,7 @@ using nlohmann::json;
 constexpr std::size_t kShownText = 60;
 constexpr int kDeepestJson = 64;
 
-// A text from a file, as it may be shown: ASCII as it is, all else as JSON's escapes; never too long.
+// Returns a text from a file as it may be shown: ASCII unchanged, all else as JSON's escapes; never too long.
 std::string shown(const std::string& text) {
   const bool is_cut = text.size() > kShownText;
   return json(is_cut ? text.substr(0, kShownText) : text)
@@ -27,7 +27,7 @@ std::string join_keys(const std::string& before, std::string_view name) {
   return before.empty() ? std::string(name) : before + "." + std::string(name);
 }
 
-// The errors of contents_of() name the file already.
+// The errors of contents_of() already name the file.
 std::string text_of_json(const fs::path& file) {
   try {
     return contents_of(file);
@@ -48,8 +48,8 @@ json parsed(std::string_view text, const std::string& name) {
     const std::size_t at = std::min(error.byte > 0 ? error.byte - 1 : 0, text.size());
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
     throw JsonError(name + ", line " + std::to_string(line) + ": expected JSON, " +
-                    (at >= text.size() ? "found the end of the file in its midst: it was cut off."
-                                       : "found what is none (byte " + std::to_string(at) + ")."));
+                    (at >= text.size() ? "found the end of the file too early: it was cut off."
+                                       : "found something else (byte " + std::to_string(at) + ")."));
   } catch (const json::exception&) {  // a number beyond float64
     throw JsonError(name + ": expected JSON, found a number that is too large.");
   }
@@ -62,7 +62,7 @@ bool is_too_deep(std::string_view json_text) {
   bool in_string = false;
   for (std::size_t i = 0; i < json_text.size(); ++i) {
     const char c = json_text[i];
-    if (in_string && c == '\\') ++i;  // what is escaped ends no string
+    if (in_string && c == '\\') ++i;  // an escaped character does not end a string
     else if (c == '"') in_string = !in_string;
     else if (!in_string && (c == '[' || c == '{') && ++depth > kDeepestJson) return true;
     else if (!in_string && (c == ']' || c == '}')) --depth;

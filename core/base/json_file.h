@@ -1,6 +1,6 @@
 #pragma once
-// JSON of run folders and studies, which a person, a full disk or another program may have changed since it was written.
-// What is wrong is said with the file, the key, what was expected and what was found; nothing else is ever thrown.
+// Reads JSON of run folders and studies, which a person, a full disk or another program may have changed since it was
+// written. Errors say the file, the key, what was expected and what was found; nothing else is ever thrown.
 
 #include <cstdint>
 #include <filesystem>
@@ -23,20 +23,20 @@ class JsonError : public std::runtime_error {
 /// A value in a JSON file, and where it stands there. A view: what it was made of must outlive it.
 class JsonValue {
  public:
-  /// `file` stands for the file in messages ("the checkpoint a.h5, attribute plugins"), `key` is the value's path in it.
+  /// `file` stands for the file in messages ("the checkpoint a.h5, attribute plugins"), `key` is the value's path.
   JsonValue(const nlohmann::json& value, std::string_view file, std::string key = {})
       : value_(&value), file_(file), key_(std::move(key)) {}
 
   const nlohmann::json& raw() const { return *value_; }
   const std::string& key() const { return key_; }
 
-  /// A member of an object: an error if there is none, or if this is no object.
+  /// Returns a member of an object; an error if it is missing, or if this is not an object.
   JsonValue at(std::string_view name) const;
-  /// Nothing if there is no such member, or it is null; an error if this is no object.
+  /// Returns a member; nothing if it is missing or null, an error if this is not an object.
   std::optional<JsonValue> find(std::string_view name) const;
-  /// Of an array; an error if it is none.
+  /// Returns the elements of an array; an error if this is not one.
   std::vector<JsonValue> elements() const;
-  /// Of an object, with their names; an error if it is none.
+  /// Returns the members of an object with their names; an error if this is not one.
   std::vector<std::pair<std::string, JsonValue>> members() const;
 
   std::string text() const;
@@ -55,10 +55,10 @@ class JsonValue {
   std::string key_;
 };
 
-/// What a file holds. Neither copied nor moved, since values point into it.
+/// The contents of a JSON file. Neither copied nor moved, since values point into it.
 class JsonFile {
  public:
-  /// Throws JsonError for a file that is missing, no file, or not JSON.
+  /// Throws JsonError for a file that is missing, not a file, or not JSON.
   explicit JsonFile(const std::filesystem::path& file);
   /// The same for a text; `name` stands for it in messages.
   JsonFile(std::string_view text, std::string name);
@@ -73,11 +73,11 @@ class JsonFile {
   nlohmann::json value_;
 };
 
-/// Whether arrays and objects stand in each other deeper than any of ours do: copying and printing them would fill the
-/// stack. To be asked before a text of others is parsed.
+/// Whether arrays and objects are nested deeper than any of ours: copying and printing them would overflow the stack.
+/// Call it before parsing a text from elsewhere.
 bool is_too_deep(std::string_view json_text);
 
-/// What a value is, in words: `the number 7`, `the text "x"`, `an array of 3`.
+/// Describes a value in words: `the number 7`, `the text "x"`, `an array of 3`.
 std::string json_in_words(const nlohmann::json& value);
 
 }  // namespace variform::base

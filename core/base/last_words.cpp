@@ -1,4 +1,4 @@
-// Handlers of everything that ends a process. What they need is prepared before: they neither allocate nor lock.
+// Handlers for everything that ends a process. What they need is prepared before: they neither allocate nor lock.
 
 #include "base/last_words.h"
 
@@ -54,16 +54,16 @@ constexpr FatalSignal kFatal[] = {
 
 bool is_guarded() { return guard.where && guard.process == ::getpid(); }
 
-// Adds to a file of the run that is marked.
+// Appends to a file of the marked run.
 void add_to(const char* name, const SignalText& text) {
   const Descriptor file(open_own(name, O_WRONLY | O_CREAT | O_APPEND, guard.folder));
   if (file.open()) text.write_to(file.get());
 }
 
-// FAILED with `text`, DONE gone, and a line in the log.
+// Writes FAILED with `text`, removes DONE, and appends to the log.
 void leave_mark(const SignalText& text) {
   if (guard.folder < 0) return;
-  // A new file: the bytes of the one that is there may have a name elsewhere, too.
+  // FAILED is created again: the existing file may have another name (a hard link) elsewhere.
   struct stat status {};
   if (::fstatat(guard.folder, "FAILED", &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode))
     ::unlinkat(guard.folder, "FAILED", 0);
@@ -72,8 +72,8 @@ void leave_mark(const SignalText& text) {
   add_to("log.txt", text);
 }
 
-// Several threads may crash at once (in at::parallel_for): the first one speaks and ends the process, the others wait
-// for that. False: this thread is the first one, and its own words have ended it.
+// Several threads may crash at once (in at::parallel_for): the first one reports and ends the process, the others wait
+// for that. Returns false when this thread is the first one and has crashed again while it reported.
 bool is_first_to_report() {
   pid_t first = 0;
   const pid_t thread = ::gettid();
@@ -92,7 +92,7 @@ void write_report(const SignalText& what, const SignalText& place, const char* h
   leave_mark(text);
 }
 
-// "error: `what`, in family strange, in posterior, at step 18.", and what to do. Ends the process if `ends`.
+// Reports "error: `what`, in family strange, in posterior, at step 18.", and what to do. Ends the process if `ends`.
 void report(const SignalText& what, const char* hint, bool ends = true) {
   if (is_first_to_report()) {
     guard.cause = &what;
@@ -121,7 +121,7 @@ bool is_near_the_stack(const void* address, const void* context) {
 #endif
 }
 
-// A sanitizer has handlers of its own, which say more.
+// Sanitizers have handlers of their own, which say more.
 [[maybe_unused]] void on_fatal_signal(int signal, siginfo_t* info, void* context) {
   if (is_guarded()) {
     const char *name = "", *hint = "";
@@ -184,7 +184,7 @@ void install_signal_handlers() {
 #endif
 }
 
-// Endless recursion leaves no room for a handler on the stack that it has filled.
+// Endless recursion fills the stack and leaves no room for a handler on it.
 void use_another_stack() {
   void* memory = ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return;

@@ -1,6 +1,6 @@
 #pragma once
-// What a process says and leaves behind when code that is not its own ends it in the midst of its work: by exit() and
-// its relatives, by std::terminate, or by a fatal signal. Nothing of that may look like success, or stay without a name.
+// Reports and marks the end of a process that foreign code ends in the middle of its work: by exit() and its relatives,
+// by std::terminate, or by a fatal signal. No such end may look like success or go unexplained.
 
 #include <filesystem>
 #include <string>
@@ -13,36 +13,35 @@ namespace variform::base {
 /// handlers: no allocation, no locks.
 using Whereabouts = void (*)(SignalText& text);
 
-/// From now on every end of this process but end_in_order() is reported on stderr, leaves its mark in the run of
-/// mark_run(), and has this exit code. Children that are forked end as they like. Nothing is done in builds with sanitizers
-/// about signals, which these report themselves. With VARIFORM_BACKTRACE set, a fatal signal is raised again after that, for
-/// a core file or a debugger.
+/// Makes every end of this process but end_in_order() say so on stderr, mark the run of mark_run(), and have this exit
+/// code. Forked children end as they like. Builds with sanitizers leave signals to those, which report them too. With
+/// VARIFORM_BACKTRACE set, a fatal signal is raised again afterwards, for a core file or a debugger.
 void guard_ending(Whereabouts where, int code);
 
-/// Handlers of exit() run in the reverse of the order in which they were set: to be called after code of others has been
-/// loaded.
+/// Registers the guard's exit() handlers again, so that they run before those of foreign code: call it after loading
+/// that.
 void guard_exits_first();
 
-/// The run whose folder gets FAILED instead of DONE, and a line in its log.txt; `advice` ends the message.
+/// Sets the run whose folder gets FAILED instead of DONE, and a line in its log.txt; `advice` ends the message.
 void mark_run(const std::filesystem::path& folder, const std::string& advice);
 
-/// Writes a line, which is shown() already, to stderr and to the log.txt of that run; for threads beside the one that
-/// works.
+/// Writes a line, which is shown() already, to stderr and to the log.txt of that run; for threads other than the
+/// working one.
 void write_beside(const std::string& line);
 
-/// What the guard knows of the present moment; empty: nothing is being called.
+/// Returns what is being called at the moment; empty: nothing.
 SignalText whereabouts();
 
-/// Ends the process now, without destructors, as asked for.
+/// Ends the process now, in order, without destructors.
 [[noreturn]] void end_in_order(int code);
 
-/// Ends the process, without a word and without what the C library does.
+/// Ends the process silently and bypasses the C library.
 [[noreturn]] void leave(int code);
 
-/// To be called by the program's own _exit() and _Exit(), which plugins then call: returns where the end is in order.
+/// For the program's own _exit() and _Exit(), which plugins then call: returns only where the process may end.
 void leaving_by(const char* function, int status);
 
-/// Puts terminate and signal handlers back where code of others has changed them; whether it had.
+/// Puts terminate and signal handlers back where foreign code has changed them; returns whether it had.
 bool restore_ending_guard();
 
 }  // namespace variform::base

@@ -1,4 +1,4 @@
-// Fixed memory and system calls alone: a handler must neither allocate nor take a lock.
+// Uses only fixed memory and system calls: a handler must neither allocate nor take a lock.
 
 #include "base/live_temporaries.h"
 
@@ -31,9 +31,9 @@ struct Place {
 };
 
 constexpr int kPlaces = 64;
-std::array<Place, kPlaces> places;  // a signal handler has no other way to them
+std::array<Place, kPlaces> places;  // global for the signal handler
 
-// What the system call getdents64 fills in.
+// The entries that the system call getdents64 fills in.
 struct Entry {
   std::uint64_t inode;
   std::int64_t next;
@@ -46,7 +46,7 @@ void remove_tree(int folder, const char* name, int depth) noexcept;
 
 void remove_contents(int folder, int depth) noexcept {
   alignas(Entry) char buffer[4096];
-  // Begun again after each piece: entries that are removed change what follows.
+  // Starts again after each piece, since removing entries changes what follows.
   for (int rounds = 0; rounds < 100; ++rounds) {
     if (::lseek(folder, 0, SEEK_SET) < 0) return;
     const long size = ::syscall(SYS_getdents64, folder, buffer, sizeof buffer);

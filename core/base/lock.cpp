@@ -1,4 +1,4 @@
-// flock: it goes with the descriptor, so a killed process holds nothing. The file's text names the holder, for messages.
+// Uses flock: it ends with the descriptor, so a killed process holds nothing. The file names the holder, for messages.
 
 #include "base/lock.h"
 
@@ -29,8 +29,8 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
 }
 
-// Whether the file is empty or says "4711 node7" and no more: one that is anything else is no lock of ours, though it
-// may have the name of one (a hard link), and is not written to.
+// Whether the file is empty or says only "4711 node7". Any other file is not a lock of ours, though it may have the
+// name of one (a hard link), and is not written to.
 bool is_for_holders(int file) {
   std::array<char, 300> text{};
   const ssize_t size = retried([&] { return ::pread(file, text.data(), text.size(), 0); });
@@ -41,12 +41,11 @@ bool is_for_holders(int file) {
   return said.empty() || (digits > 0 && is_one_line && (digits == said.size() || said[digits] == ' '));
 }
 
-// "4711 node7"
+// Writes "4711 node7".
 void write_holder(int file) {
   if (!is_for_holders(file)) return;
   const std::string text = std::to_string(::getpid()) + " " + host_name() + "\n";
-  if (retried([&] { return ::ftruncate(file, 0); }) != 0)
-    return;  // a lock without a name is a lock all the same
+  if (retried([&] { return ::ftruncate(file, 0); }) != 0) return;  // a lock without a name still locks
   if (retried([&] { return ::pwrite(file, text.data(), text.size(), 0); }) < 0) return;
 }
 
@@ -111,7 +110,7 @@ FileLock::~FileLock() { release(); }
 
 void FileLock::release() {
   if (file_ < 0) return;
-  // While it is held: whoever opened the name before finds another file, or none, and asks again.
+  // Done while the lock is held: whoever opened the name before finds another file, or none, and tries again.
   if (after_ == After::kIsRemoved && is_in_place()) ::unlink(path_.c_str());
   ::close(std::exchange(file_, -1));
 }

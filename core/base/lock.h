@@ -21,22 +21,22 @@ struct Holder {
 
 class FileLock {
  public:
-  /// What the file's name is for when nobody holds it: a name that stays, or one that is removed with the lock.
+  /// Whether the file stays when nobody holds it, or is removed with the lock.
   enum class After { kStays, kIsRemoved };
 
-  /// Takes the lock at once, or not at all; then `holder` says who has it. Where the file system has no locks the result
-  /// is a lock that keeps nobody out (is_real()). Throws std::runtime_error when the file cannot be opened.
+  /// Takes the lock at once, or not at all; then `holder` says who has it. Where the file system has no locks the
+  /// result keeps nobody out (is_real()). Throws std::runtime_error when the file cannot be opened.
   static std::optional<FileLock> try_to_take(const std::filesystem::path& file, After after, Holder& holder);
 
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
   ~FileLock();
 
-  /// False where the file system knows no locks: whoever else works there is not kept out.
+  /// False where the file system has no locks, so that others are not kept out.
   bool is_real() const { return is_real_; }
   /// For a child that is to keep the lock after this process: it inherits the descriptor.
   int descriptor() const { return file_; }
-  /// Whether the name still means the file that is locked: a folder above it may have been renamed meanwhile.
+  /// Whether the name still means the locked file: a folder above it may have been renamed.
   bool is_in_place() const;
 
  private:

@@ -35,7 +35,7 @@ std::string rounded(Seconds seconds) {
 LongCalls::LongCalls(Number number) : number_(number), limit_(limit_asked_for()) {
   if (limit_.count() <= 0) return;
   sigset_t all{}, before{};
-  ::sigfillset(&all);  // signals are for the thread that works
+  ::sigfillset(&all);  // signals go to the working thread
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([this] { watch(); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);

@@ -1,6 +1,6 @@
 #pragma once
-// Names a call that does not return while it lasts: a loop without an end, or a lock that is never free, looks like a
-// long training otherwise.
+// Reports a call that does not return while it is still running: an endless loop, or a lock that is never released,
+// looks like a long training otherwise.
 
 #include <chrono>
 #include <condition_variable>
@@ -10,14 +10,14 @@
 
 namespace variform::base {
 
-/// A thread that looks several times a second at most, while this lives.
+/// A thread that looks at most several times per second, while this lives.
 class LongCalls {
  public:
-  /// The number of the call that is being made, 0 for none; called from that thread.
+  /// Returns the number of the current call, 0 for none; called from that thread.
   using Number = std::uint64_t (*)();
 
-  /// A call that lasts longer than VARIFORM_CALL_SECONDS (60; 0: never) is told by write_beside(), and again each time that
-  /// it has taken twice as long.
+  /// Reports a call that lasts longer than VARIFORM_CALL_SECONDS (60; 0: never) by write_beside(), and again each time
+  /// that its duration has doubled.
   explicit LongCalls(Number number);
   ~LongCalls();
   LongCalls(const LongCalls&) = delete;

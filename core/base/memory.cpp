@@ -1,4 +1,4 @@
-// See memory.h. Everything is read from /proc and /sys each time; what is not there does not bound.
+// See memory.h. Everything is read from /proc and /sys each time; what does not exist is no limit.
 
 #include "base/memory.h"
 
@@ -29,7 +29,7 @@ std::optional<std::uint64_t> number_in(const fs::path& file) {
   return std::nullopt;
 }
 
-/// A field of a file with lines "name value" or "name: value kB".
+/// Returns a field of a file with lines "name value" or "name: value kB".
 std::optional<std::uint64_t> field_in(const fs::path& file, const std::string& name) {
   std::ifstream lines(file);
   for (std::string line; std::getline(lines, line);) {
@@ -41,7 +41,7 @@ std::optional<std::uint64_t> field_in(const fs::path& file, const std::string& n
   return std::nullopt;
 }
 
-/// What one control group leaves: its limit less what it uses, of which the cache of files is given back when asked.
+/// Returns what one control group leaves: its limit minus its use, of which the cache of files can be given back.
 std::uint64_t left_in_group(const fs::path& folder, const char* limit, const char* used, const char* cache) {
   const auto most = number_in(folder / limit), now = number_in(folder / used);
   if (!most || !now) return kUnbounded;
@@ -49,7 +49,7 @@ std::uint64_t left_in_group(const fs::path& folder, const char* limit, const cha
   return less(*most, less(*now, files));
 }
 
-/// The least of what this process' control groups leave, from its own up to the root.
+/// Returns the least of what this process's control groups leave, from its own up to the root.
 std::uint64_t left_in_groups() {
   std::uint64_t left = kUnbounded;
   std::ifstream groups("/proc/self/cgroup");

@@ -19,7 +19,7 @@ std::string name_problem(std::string_view name) {
   std::size_t characters = 0;
   for (std::string_view rest = name; !rest.empty(); ++characters) {
     const std::size_t length = utf8_length(rest);
-    if (length == 0) return "it is no UTF-8";
+    if (length == 0) return "it is not UTF-8";
     if (is_control(code_point(rest.substr(0, length)))) return "it holds a control character";
     rest.remove_prefix(length);
   }

@@ -1,16 +1,16 @@
 #pragma once
-// Names that become parts of paths: of runs, studies, stages, figures, tables, comparisons, pictures, evaluations, dumps.
+// Names that become parts of paths (runs, studies, stages, figures, tables, comparisons, pictures, evaluations, dumps).
 
 #include <string>
 #include <string_view>
 
 namespace variform::base {
 
-/// What is wrong with a name that becomes part of a path, as "it holds a \"/\""; empty: nothing. A name is a name: it
-/// cannot lead elsewhere, be taken for an option, hide, or change what a terminal shows.
+/// Returns what is wrong with a name that becomes part of a path, as "it holds a \"/\""; empty: nothing. A name must
+/// not lead elsewhere, be taken for an option, hide, or change what a terminal shows.
 std::string name_problem(std::string_view name);
 
-/// What name_problem() allows, for messages.
+/// The rule of name_problem(), for messages.
 inline constexpr const char* kNameRule =
     "a name of 1 to 100 characters without \"/\", \"\\\", \"..\" and control characters, and with no \"-\", "
     "\".\" or space at its start";

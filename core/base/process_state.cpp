@@ -1,4 +1,4 @@
-// Each thing is read, compared and put back by a few lines of its own.
+// Reads, compares and restores each setting by itself.
 
 #include "base/process_state.h"
 
@@ -68,7 +68,7 @@ std::string rounding_name(int mode) {
   }
 }
 
-// Without the flags of what has happened. glibc's fegetround() does not look at this one.
+// Returns the control word of vector arithmetic without its exception flags. glibc's fegetround() does not read it.
 unsigned control_word() {
 #if defined(__SSE__)
   return _mm_getcsr() & ~0x3FU;
@@ -77,7 +77,7 @@ unsigned control_word() {
 #endif
 }
 
-// <cfenv>'s name for the rounding of what computes in vectors.
+// Returns <cfenv>'s name for the rounding of vector arithmetic.
 [[maybe_unused]] int rounding_of(unsigned word) {
   constexpr unsigned kRounding = 0x6000;
   switch (word & kRounding) {
@@ -96,7 +96,7 @@ std::string folder_name() {
   return ::getcwd(buffer.data(), buffer.size()) ? buffer.data() : "a folder that is gone";
 }
 
-// Without the call that would change it.
+// Reads the umask without umask(), which would change it.
 unsigned umask_now() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
@@ -138,7 +138,7 @@ std::string Change::text() const {
 }
 
 struct ProcessState::Kept {
-  // A standard descriptor: what it stands for, and another one that stands for the same.
+  // A standard descriptor: the file that it stands for, and a duplicate.
   struct StandardFile {
     bool is_open = false;
     struct stat status {};
@@ -224,8 +224,8 @@ void ProcessState::Kept::restore_processor(std::vector<Change>& changes) const {
     changes.push_back({"the processor's rounding", rounding_name(rounding_of(control)),
                        rounding_name(rounding_of(now)), true});
   if (denormals_name(now) != denormals_name(control))
-    changes.push_back({"what the processor takes the smallest numbers (denormals) for",
-                       denormals_name(control), denormals_name(now), true});
+    changes.push_back(
+        {"the processor's treatment of denormals", denormals_name(control), denormals_name(now), true});
   if (traps_name(now) != traps_name(control))
     changes.push_back(
         {"the floating-point exceptions that are signals", traps_name(control), traps_name(now), true});

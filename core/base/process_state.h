@@ -1,6 +1,6 @@
 #pragma once
-// What belongs to a whole process and is not a plugin's to change: how its processor rounds, where it stands, what its
-// signals do, its files 0 to 2, limits, timers.
+// The state of a whole process, which a plugin must not change: rounding, working folder, what signals do, files 0 to
+// 2, limits, timers.
 
 #include <memory>
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace variform::base {
 
-/// One thing that has become another.
+/// A setting that has changed.
 struct Change {
   std::string what, was, became;
   bool restored = false;
@@ -25,7 +25,7 @@ class ProcessState {
   ProcessState& operator=(ProcessState&&) noexcept;
   ~ProcessState();
 
-  /// What is different at present, after putting it back as far as that is possible. In the thread of now().
+  /// Restores what has changed as far as that is possible, and returns it. To be called in the thread of now().
   std::vector<Change> restore() const;
 
  private:
@@ -34,7 +34,7 @@ class ProcessState {
   std::unique_ptr<Kept> kept_;
 };
 
-/// How many threads this process has.
+/// The number of threads of this process.
 int thread_count();
 
 }  // namespace variform::base

@@ -1,4 +1,4 @@
-// fork, a pipe for the answer, a memory file for the output, poll for the deadline.
+// Uses fork, a pipe for the answer, a memory file for the output, poll for the deadline.
 
 #include "base/processes.h"
 
@@ -28,7 +28,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr long kKeptOutput = 1000;
-constexpr rlim_t kMostOutput = 64 << 20;  // bytes; who prints more is killed before the memory is full
+constexpr rlim_t kMostOutput = 64 << 20;  // bytes; a child that prints more is killed
 
 [[noreturn]] void fail_errno(const char* what) {
   throw std::system_error(errno, std::generic_category(),
@@ -51,20 +51,20 @@ struct Child {
   const rlimit no_core{0, 0}, most_output{kMostOutput, kMostOutput};
   ::setrlimit(RLIMIT_CORE, &no_core);
   ::setrlimit(RLIMIT_FSIZE, &most_output);
-  // The program's handlers are not the function's business.
+  // The function must not run the program's handlers.
   for (const int signal : kEndingSignals) ::signal(signal, SIG_DFL);
   if (const int nothing = retried([] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }); nothing >= 0)
     ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
-  const std::string text = function() + '\n';  // the line's end tells a whole answer from a part of one
+  const std::string text = function() + '\n';  // the newline marks a complete answer
   for (std::size_t at = 0; at < text.size();) {
     const ssize_t written = ::write(answer, text.data() + at, text.size() - at);
     if (written < 0 && errno != EINTR) ::_exit(1);
     at += static_cast<std::size_t>(std::max<ssize_t>(written, 0));
   }
   std::fflush(nullptr);
-  ::_exit(0);  // no destructors: what the function left behind is not the subject here
+  ::_exit(0);  // no destructors: what the function left behind does not matter here
 }
 
 Child start(const std::function<std::string()>& function, std::size_t index,
@@ -78,7 +78,7 @@ Child start(const std::function<std::string()>& function, std::size_t index,
   const pid_t parent = ::getpid(), pid = ::fork();
   if (pid < 0) fail_errno("fork");
   if (pid == 0) be_child(function, parent, write.get(), output.get());
-  ::setpgid(pid, pid);  // whoever of the two comes first
+  ::setpgid(pid, pid);  // in both, since either may come first
   Child child;
   child.pid = pid;
   child.answer = std::move(read);
@@ -106,8 +106,8 @@ std::string ending_of(int status) {
 
 bool is_whole(const Child& child) { return child.text.ends_with('\n'); }
 
-// Waits for the child's end, which what it said need not be: it may have closed the pipe and gone on. Past its deadline
-// it is killed. What it has started goes with it. Returns its status, and whether its time was over.
+// Waits for the child to end, since it may have closed the pipe and gone on. Kills it at its deadline, and whatever it
+// has started. Returns its status, and whether its time was over.
 std::pair<int, bool> reap(const Child& child) {
   int status = 0;
   bool over = false;
@@ -136,7 +136,7 @@ Ended finish(Child& child, bool timed_out) {
   return ended;
 }
 
-// True when the child has said all that it will say. A process that it started may hold the pipe open for ever.
+// Returns true when the child has said all that it will say. A process that it started may hold the pipe open for ever.
 bool read_some(Child& child) {
   char buffer[4096];
   const ssize_t got = ::read(child.answer.get(), buffer, sizeof buffer);
@@ -144,7 +144,7 @@ bool read_some(Child& child) {
   return is_whole(child) || got == 0 || (got < 0 && errno != EINTR);
 }
 
-// Waits for one of the children to say something, to end, or to use up its time; true: `which` is to be finished.
+// Waits for a child to say something, to end, or to use up its time. Returns true when `which` is to be finished.
 bool wait_for(std::vector<Child>& children, std::size_t& which, bool& timed_out) {
   std::vector<pollfd> polled;
   Clock::time_point first = Clock::time_point::max();

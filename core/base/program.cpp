@@ -1,4 +1,4 @@
-// See program.h. Between fork and exec only what is safe in a process with threads.
+// See program.h. Does only what is safe in a process with threads between fork and exec.
 
 #include "base/program.h"
 
@@ -30,7 +30,7 @@ using SteadyClock = std::chrono::steady_clock;
   ::_exit(127);
 }
 
-// Reads until the program closes its output; false when the time is over.
+// Reads until the program closes its output. Returns false when the time is over.
 bool read_to_end(int file, std::string& text, SteadyClock::time_point end) {
   char buffer[4096];
   while (true) {

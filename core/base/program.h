@@ -8,18 +8,18 @@
 
 namespace variform::base {
 
-/// What a program said and how it ended.
+/// The output of a program and how it ended.
 struct Said {
   int code = 0;       ///< exit status; 128 + n after signal n
-  bool over = false;  ///< its time was over, and it was killed
+  bool over = false;  ///< it was killed at the end of its time
   std::string out;    ///< stdout
 };
 
-/// Runs arguments[0], a path, with the others; stdin is empty, stderr goes nowhere. Killed after `limit`, and when the
-/// caller's thread dies. Throws std::system_error when it cannot be started.
+/// Runs arguments[0], a path, with the others; stdin is empty, stderr is discarded. Kills it after `limit`, and when
+/// the caller's thread dies. Throws std::system_error when it cannot be started.
 Said run_program(const std::vector<std::string>& arguments, std::chrono::milliseconds limit);
 
-/// The path of the program that runs.
+/// The path of the running program.
 std::string this_program();
 
 }  // namespace variform::base

@@ -28,8 +28,8 @@ std::string escaped_bytes(std::string_view bytes) {
   return text;
 }
 
-// Calls plain(character) or odd(bytes) for one after the other; what is odd is a control character or one byte that is no
-// UTF-8.
+// Calls plain(character) or odd(bytes) for each character in turn. A control character is odd, and so is each byte that
+// is not UTF-8.
 template <class Plain, class Odd>
 void each_character(std::string_view text, const Plain& plain, const Odd& odd) {
   while (!text.empty()) {
@@ -45,7 +45,7 @@ bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
-// Characters of ASCII that are given as something else.
+// Replaces some ASCII characters.
 template <class Replace>
 std::string replaced(std::string_view text, const Replace& replacement) {
   std::string out;
@@ -65,7 +65,7 @@ bool is_number(std::string_view text) {
   return read.ec == std::errc() && read.ptr == text.data() + text.size();
 }
 
-// What a spreadsheet takes for the beginning of a formula; the wide ones in East Asian settings.
+// Whether a spreadsheet would take the text for a formula; it takes the wide characters in East Asian settings.
 bool begins_formula(std::string_view text) {
   constexpr std::array<std::string_view, 8> kBeginnings{"=",  "+",      "-",      "@",
                                                         "\t", "\uff1d", "\uff0b", "\uff0d"};
@@ -138,13 +138,14 @@ std::string override_for_shell(std::string_view key, std::string_view toml) {
 
 // --------------------------------------------------------------------------------------------------- for gnuplot
 
-// A doubled quote would be one within single quotes, but not before a point. In double quotes nothing is left that has a
-// meaning there: what is no letter, digit or blank is its octal number.
+// A doubled quote within single quotes stands for one, but not before a point. Within double quotes everything but
+// letters and blanks is therefore written as its octal number, so that nothing there has a meaning.
 std::string gnuplot_text(std::string_view text) {
   const std::string plain = shown(text);
   if (plain.find('\'') == std::string::npos) return "'" + plain + "'";
   std::string quoted = "\"";
-  for (const char c : plain) {  // digits too: gnuplot reads as many as follow an octal escape
+  for (const char c :
+       plain) {  // digits too, since gnuplot would read those that follow an octal escape as part of it
     const auto byte = static_cast<unsigned char>(c);
     if (std::isalpha(byte) || c == ' ' || c == '%' || byte >= 0x80) {
       quoted += c;
@@ -241,7 +242,7 @@ std::string markdown_cell(std::string_view text) {
 }
 
 std::string tex(std::string_view text) {
-  // After the end of a row "\\", a "[" or "*" would belong to that.
+  // After a row's end "\\", a "[" or "*" would belong to it.
   const std::string safe = shown(text);
   return (safe.starts_with('[') || safe.starts_with('*') ? "{}" : "") + replaced(safe, [](char c) {
            switch (c) {

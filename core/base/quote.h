@@ -1,6 +1,6 @@
 #pragma once
-// Text that others wrote (names, labels, paths, values) on its way into something that gives characters a meaning: one
-// function for each such place. No text becomes a command.
+// Quotes text that others wrote (names, labels, paths, values): one function for each place that gives characters a
+// meaning. No text becomes a command.
 
 #include <string>
 #include <string_view>
@@ -10,51 +10,51 @@ namespace variform::base {
 
 // ------------------------------------------------------------------------------------------------ for people
 
-/// For messages, terminals and logs: control characters, what reorders text, and bytes that are no UTF-8, as \xNN.
+/// For messages, terminals and logs: control characters, what reorders text, and bytes that are not UTF-8, as \xNN.
 std::string shown(std::string_view text);
-/// The same for a text of several lines: their ends stay, a tab becomes a space. What every line on a terminal passes.
+/// The same for several lines: newlines stay, a tab becomes a space. Every line on a terminal passes through it.
 std::string shown_lines(std::string_view text);
 
 // -------------------------------------------------------------------------------------------------- for shells
 
-/// One word of a shell's command line: as it is where nothing in it means something to a shell, else in single quotes;
-/// what shown() would change as escapes, so that what is shown is what is meant. Every command that a message suggests
-/// has its paths and values through this.
+/// Returns one word of a shell's command line: unchanged where no character is special, else in single quotes.
+/// Characters that shown() would change become escapes, so that a copied command means what it shows. Quotes the paths
+/// and values of every command that a message suggests.
 std::string for_shell(std::string_view text);
-/// KEY=VALUE for a shell, VALUE being TOML: objective.x='"2024"'. Words need no quotes of TOML there: objective.x=grae.
+/// KEY=VALUE for a shell, with VALUE in TOML: objective.x='"2024"'. Words need no TOML quotes there: objective.x=grae.
 std::string override_for_shell(std::string_view key, std::string_view toml);
 
 // ------------------------------------------------------------------------------------------------- for gnuplot
 
-/// A text in a script: in single quotes, where nothing but the quote itself has a meaning; one that has it, in double
-/// quotes as octal numbers. Control characters as \xNN, since a command ends at a line's end. Terminals are to be
+/// Quotes a text for a script: in single quotes, where only the quote itself is special; a text that has one, in double
+/// quotes with octal escapes. Control characters become \xNN, since a newline ends a command. Terminals must be
 /// `noenhanced`.
 std::string gnuplot_text(std::string_view text);
-/// Lines as one text.
+/// Quotes lines as one text.
 std::string gnuplot_lines(const std::vector<std::string>& lines);
-/// The same for the text of a tick, which gnuplot takes for a format.
+/// The same for the label of a tick, which gnuplot treats as a format.
 std::string gnuplot_tick(const std::vector<std::string>& lines);
-/// The name of a file in the script's folder: never a command or a special name ('< command', '|command', '-').
+/// Quotes the name of a file in the script's folder: never a command or a special name ('< command', '|command', '-').
 std::string gnuplot_file(std::string_view name);
 
 // --------------------------------------------------------------------------------------------- for other files
 
-/// A literal of Python by the rules of repr(); bytes that are no UTF-8 as Python names files with them (surrogates).
+/// A Python literal by the rules of repr(); bytes that are not UTF-8 become surrogates, as in names of files.
 std::string python_literal(std::string_view text);
-/// Text or the value of an attribute of HTML.
+/// Text or an attribute's value in HTML.
 std::string html(std::string_view text);
-/// A cell of a CSV file. A spreadsheet shows it as text: what it would take for a formula has an apostrophe in front, as
-/// has what begins with one; csv_text() takes it off. Numbers stay numbers; line breaks become spaces.
+/// A cell of a CSV file. A cell that a spreadsheet would take for a formula, or that begins with an apostrophe, gets an
+/// apostrophe in front, which csv_text() removes. Numbers stay numbers; line breaks become spaces.
 std::string csv_cell(std::string_view text);
-/// The same between quotes, also where it needs none.
+/// The same, always between quotes.
 std::string csv_quoted(std::string_view text);
-/// What the text of a cell was before csv_cell(), after the quotes are gone.
+/// Undoes csv_cell() on a cell whose quotes are gone.
 std::string csv_text(std::string_view cell);
 /// A cell of a table in Markdown.
 std::string markdown_cell(std::string_view text);
 /// Text in TeX.
 std::string tex(std::string_view text);
-/// JSON that is finished but for characters that a terminal must not get: as \uNNNN, which is the same JSON.
+/// Replaces characters in JSON that a terminal must not get by \uNNNN, which is the same JSON.
 std::string json_shown(std::string_view json_text);
 
 }  // namespace variform::base

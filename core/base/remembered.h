@@ -1,6 +1,6 @@
 #pragma once
-// Small texts that are kept in the user's cache folder, so that what was found out once is not found out again. Where
-// there is no such folder, or it cannot be written, nothing is kept, and nobody is told.
+// A cache of small texts in the user's cache folder. Where there is no such folder, or it cannot be written, nothing is
+// kept, silently.
 
 #include <filesystem>
 #include <optional>
@@ -8,19 +8,19 @@
 
 namespace variform::base {
 
-/// Texts of one sort, by names that are good for files.
+/// Texts of one sort, by names that are valid names of files.
 class Remembered {
  public:
   /// In <XDG_CACHE_HOME, or HOME/.cache>/variform/<sort>.
   explicit Remembered(const std::string& sort);
 
-  /// What was kept under that name.
+  /// Returns what was kept under that name.
   std::optional<std::string> find(const std::string& name) const;
   /// Keeps a text, whole or not at all.
   void keep(const std::string& name, const std::string& text) const;
 
-  /// Keeps other processes of this user out of the same sort while it lives, if they ask; waits for at most so many
-  /// seconds, then goes on without.
+  /// Excludes other processes of this user that take a turn at the same sort, while it lives. Waits for at most so many
+  /// seconds, then goes on without it.
   class Turn {
    public:
     Turn(const Remembered& remembered, double seconds);

@@ -1,6 +1,6 @@
 #pragma once
-// System calls that a signal may interrupt (EINTR). The program's own handlers restart them; those that a plugin, a
-// library or a debugger has installed need not, and whoever sends a process signals has to find it at work afterwards.
+// Repeats system calls that a signal has interrupted (EINTR). The program's own handlers restart them, but those that a
+// plugin, a library or a debugger has installed may not.
 
 #include <cerrno>
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace variform::base {
 
-/// call() until it is not interrupted: `retried([&] { return ::read(file, to, n); })`. Not for close(), whose descriptor
-/// is gone even then.
+/// Repeats call() until it is not interrupted: `retried([&] { return ::read(file, to, n); })`. Not for close(), whose
+/// descriptor is gone even then.
 template <class Call>
 auto retried(const Call& call) {
   auto result = call();
@@ -17,7 +17,7 @@ auto retried(const Call& call) {
   return result;
 }
 
-/// std::fopen() and std::fread() so.
+/// std::fopen() and std::fread(), repeated likewise.
 inline std::FILE* open_stream(const char* path, const char* mode) {
   std::FILE* file = std::fopen(path, mode);
   while (!file && errno == EINTR) file = std::fopen(path, mode);

@@ -13,10 +13,10 @@ namespace {
 
 constexpr std::size_t kDigits = 8;
 
-// What stands between a line's other members and the digits: `,"check":"`.
+// Returns what stands between a line's other members and the digits: `,"check":"`.
 std::string before_check() { return ",\"" + std::string(kLineCheck) + "\":\""; }
 
-// Takes the check out of a line that has one in its place; nothing if it has none.
+// Splits a line into `body` and its check. Returns false if it has no check in its place.
 bool take_check(std::string_view line, std::string& body, std::string& check) {
   const std::string before = before_check();
   const std::size_t tail = before.size() + kDigits + 2;  // and `"}`
@@ -40,7 +40,7 @@ Line read_line(std::string_view text, std::size_t number) {
   line.has_check = take_check(text, body, check);
   if (is_too_deep(body)) return line;
   line.object = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
-  // Lines of an earlier release end with a number; a text at the end is a check whose name was changed.
+  // Lines of an earlier release end with a number. A text at the end is a check whose name was changed.
   line.is_intact =
       line.object.is_object() && (line.has_check ? check == short_hash(body) : !text.ends_with("\"}"));
   return line;
@@ -73,7 +73,7 @@ SealedLines sealed_lines_in(std::string_view text, IsRight is_right) {
     const std::size_t end = text.find('\n');
     if (end == std::string_view::npos) {
       if (text.front() == '{') found.is_cut = true;
-      else found.damaged.push_back(++number);  // no beginning of a line
+      else found.damaged.push_back(++number);  // not the beginning of a line
       break;
     }
     Line line = read_line(text.substr(0, end), ++number);

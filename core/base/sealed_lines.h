@@ -1,6 +1,6 @@
 #pragma once
-// Lines of JSON, one object each, to which a program appends while others read: a run's metrics.jsonl. Every line carries
-// a check, so that one changed byte is noticed, and the line named.
+// Lines of JSON, one object each, to which a program appends while others read: a run's metrics.jsonl. Every line
+// carries a check, so that one changed byte is noticed and the line named.
 
 #include <cstddef>
 #include <filesystem>
@@ -14,16 +14,16 @@ namespace variform::base {
 /// The member that holds a line's check: eight hexadecimal digits (FNV-1a) of the line without it.
 inline constexpr const char* kLineCheck = "check";
 
-/// An object as one line, its check and its end included.
+/// Returns an object as one line, including its check and newline.
 std::string sealed_line(const nlohmann::json& object);
 
 struct SealedLines {
   std::vector<nlohmann::json> lines;  ///< those that are as they were written, without their checks
   std::vector<std::size_t> damaged;   ///< numbers, from 1, of those that are not
-  bool is_cut = false;  ///< the last one has no end: whoever wrote it was killed; it is in neither
-  std::string problem;  ///< why the file could not be read at all; empty: it could, or is not there
+  bool is_cut = false;  ///< the last one has no newline, since its writer was killed; it is in neither
+  std::string problem;  ///< why the file could not be read at all; empty if it could, or does not exist
 
-  /// A sentence when something is not as it was written, else empty.
+  /// Returns a sentence when something is not as it was written, else empty text.
   std::string sentence(const std::filesystem::path& file) const;
 };
 

@@ -7,8 +7,8 @@
 
 namespace variform::base {
 
-/// The folders that hold configs/, datasets/ and template/, best first: VARIFORM_HOME, share/variform of an installation or of
-/// a build folder, the checkout. They need not be there.
+/// The folders that hold configs/, datasets/ and template/, best first: VARIFORM_HOME, share/variform of an
+/// installation or of a build folder, the checkout. They may not exist.
 std::vector<std::filesystem::path> homes();
 
 /// The folder `name` in the first home that has it ("template"); empty if none has.
@@ -20,7 +20,7 @@ std::vector<std::filesystem::path> shared_folders(const std::string& name);
 /// `given` if it is there or absolute, else the file of that name in the last home that has it.
 std::filesystem::path shared_file(const std::string& given);
 
-/// Whether something has that name; what is too long for a name has none.
+/// Whether anything has that name; false for what is too long for a name.
 bool is_file_name(const std::filesystem::path& path);
 
 }  // namespace variform::base

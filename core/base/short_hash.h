@@ -1,5 +1,5 @@
 #pragma once
-// A few digits that stand for a text: against mistakes, not against people who mean harm.
+// A short hash of a text: against mistakes, not against people who mean harm.
 
 #include <cstdint>
 #include <string>

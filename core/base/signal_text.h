@@ -10,8 +10,7 @@
 
 namespace variform::base {
 
-/// What does not fit is left out. Control characters, and what is not ASCII and may be one, become '?': names come from
-/// others.
+/// Drops what does not fit. Control characters and all that is not ASCII become '?', since names come from others.
 class SignalText {
  public:
   SignalText& operator<<(const char* text) {
@@ -22,7 +21,7 @@ class SignalText {
     return *this;
   }
   SignalText& operator<<(const SignalText& other) { return add_shown(other.text()); }
-  /// What base::shown() or base::shown_lines() made, as it is.
+  /// Adds what base::shown() or base::shown_lines() made, unchanged.
   SignalText& add_shown(const char* text) {
     while (*text) put(*text++);
     return *this;

@@ -14,7 +14,7 @@
 namespace variform::base {
 namespace {
 
-// Characters of UTF-8 text: all bytes but those that continue one.
+// Counts the characters of UTF-8 text: all bytes but those that continue one.
 std::size_t width_of(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -40,8 +40,8 @@ std::string fixed(double value, int decimals) {
 
 using Lines = std::vector<std::string>;
 
-// The pieces that a text may be broken into: after each of `breaks`, which stay, and at spaces, which go at an end of
-// line.
+// Returns the pieces that a text may be broken into: after each of `breaks`, which stay, and at spaces, which are
+// dropped at the end of a line.
 Lines pieces_of(const std::string& text, const char* breaks) {
   Lines pieces{""};
   for (const char c : text) {
@@ -71,7 +71,7 @@ Lines broken(const std::string& text, std::size_t width, const char* breaks) {
 }
 
 constexpr const char *kInHeadings = "_.", *kInTexts = "";
-constexpr std::size_t kGap = 2, kReadable = 24;  // a narrower column of sentences is no longer read with ease
+constexpr std::size_t kGap = 2, kReadable = 24;  // sentences in a narrower column are hard to read
 
 // One table cut to a width: which columns stand in which block, and how wide.
 class Fitted {
@@ -98,7 +98,7 @@ class Fitted {
   }
 
  private:
-  // Least and greatest width of a column; words that are too long for any line become notes.
+  // Computes the least and greatest width of a column. Words that are too long for any line become notes.
   void measure(std::size_t c) {
     const bool text = columns_[c].align == Align::kLeft;
     const std::size_t limit = (width_ - kGap) / 2;  // so that any two columns fit beside each other
@@ -118,7 +118,7 @@ class Fitted {
     most_.push_back(most);
   }
 
-  // The columns that say what a row is: those before the first number; one alone where they take too much room.
+  // Chooses the columns that name a row: those before the first number; only one where they take too much room.
   void choose_keys() {
     while (keys_ < columns_.size() && columns_[keys_].align == Align::kLeft) ++keys_;
     std::vector<std::size_t> keys(keys_);
@@ -145,7 +145,7 @@ class Fitted {
     return sum;
   }
 
-  // What room is left goes to the columns in turn, until each has all that it can use.
+  // Gives the remaining room to the columns in turn, until each has all that it can use.
   std::vector<std::size_t> widths_of(const std::vector<std::size_t>& block) const {
     std::vector<std::size_t> widths;
     for (const std::size_t c : block) widths.push_back(least_[c]);
@@ -169,7 +169,7 @@ class Fitted {
     }
     std::size_t height = 0;
     for (const Lines& head : heads) height = std::max(height, head.size());
-    for (Lines& head : heads) head.insert(head.begin(), height - head.size(), "");  // they stand on the line
+    for (Lines& head : heads) head.insert(head.begin(), height - head.size(), "");  // aligned at the bottom
     std::string text = beside(heads, block, widths) + rule + "\n";
     for (const Lines& row : rows_) {
       std::vector<Lines> cells;
@@ -180,7 +180,7 @@ class Fitted {
     return text;
   }
 
-  // Cells of several lines side by side.
+  // Puts cells of several lines side by side.
   std::string beside(const std::vector<Lines>& cells, const std::vector<std::size_t>& block,
                      const std::vector<std::size_t>& widths) const {
     std::size_t height = 1;

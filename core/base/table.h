@@ -8,8 +8,7 @@ namespace variform::base {
 
 enum class Align { kLeft, kRight };
 
-/// Rows of cells under headings, all of them as shown() (base/quote.h) gives them. Widths are counted in characters, not
-/// bytes.
+/// Rows of cells under headings, all of them as shown() (base/quote.h) gives them. Widths count characters, not bytes.
 class Table {
  public:
   struct Column {
@@ -26,8 +25,8 @@ class Table {
 
   /// Two spaces between columns, a line under the headings, no spaces at the ends of lines. A table that is wider than
   /// `width` characters (0: no limit) is made to fit: headings are broken at "_", "." and spaces, texts of left-aligned
-  /// columns at spaces; columns that still have no place stand in further blocks below, each with the first columns
-  /// again; what cannot be broken stands below the table as a numbered note. Nothing is cut off.
+  /// columns at spaces. Columns that still do not fit go to further blocks below, each of which repeats the first
+  /// columns. Words that cannot be broken become numbered notes below the table. Nothing is cut off.
   std::string text(std::size_t width = 0) const;
   std::string markdown() const;
 
@@ -38,8 +37,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// Lines of more than `width` characters (0: no limit) broken at spaces; what follows stands under the line's last
-/// column, which begins after two spaces, or under its beginning.
+/// Breaks lines of more than `width` characters (0: no limit) at spaces; the rest stands under the line's last column,
+/// which begins after two spaces, or under its beginning.
 std::string folded(const std::string& text, std::size_t width);
 
 /// `value` with `digits` significant digits ("-0.0123", "1.5e+09"); "–" when it is not finite.

@@ -1,4 +1,4 @@
-// See temporary_name.h. A process is known by its number and the time at which it started: numbers are used again.
+// See temporary_name.h. A process is known by its number and its start time, since numbers are used again.
 
 #include "base/temporary_name.h"
 
@@ -36,8 +36,7 @@ bool read_number(std::string_view text, std::uint64_t& value, int base) {
   return read.ec == std::errc() && read.ptr == end;
 }
 
-// Of a process: whether it has ended and only its parent has not asked how, and when it started, in ticks since the
-// machine was started (0: unknown).
+// Whether a process is a zombie, and when it started, in ticks since the machine was started (0: unknown).
 struct Maker {
   bool is_zombie = false;
   std::uint64_t start = 0;
@@ -60,7 +59,7 @@ Maker look_at(pid_t process) {
   return found;
 }
 
-// The machine, and the space in which a process's number means something: containers have their own.
+// Identifies the machine and the PID namespace: containers have separate ones.
 std::string machine() {
   utsname names{};
   ::uname(&names);

@@ -1,5 +1,5 @@
 #pragma once
-// Names of temporaries say whose they are, so that what a dead process left can be told from what a living one needs.
+// Names of temporaries, which tell whether the process that made them is alive.
 
 #include <cstdint>
 #include <string>
@@ -10,12 +10,12 @@ namespace variform::base {
 /// ".variform-tmp-PID-START-MACHINE-RANDOM": this process, when it started, where, and 64 random bits.
 std::string temporary_name();
 
-/// Whose a name is.
+/// The owner of a name.
 enum class Owner {
   kNobody,  ///< not a temporary of this program
   kAlive,
   kDead,
-  kElsewhere,  ///< of another machine or container: whether it lives cannot be told
+  kElsewhere,  ///< of another machine or container: whether it lives is unknown
 };
 Owner owner_of(std::string_view name);
 

@@ -1,5 +1,5 @@
 #pragma once
-// How long work tells how far it has come, and is stopped.
+// How long work reports its progress and is stopped.
 
 #include <cstdint>
 #include <functional>
@@ -8,7 +8,7 @@
 
 namespace variform::base {
 
-/// Called now and then by long work: the part it is at ("values", "geometry"), how much of it is done, of how much.
+/// Called now and then by long work: its current part ("values", "geometry"), how much of it is done, of how much.
 /// Returns false to stop.
 using Watch = std::function<bool(const char* part, std::int64_t done, std::int64_t total)>;
 

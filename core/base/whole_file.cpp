@@ -67,7 +67,7 @@ std::string advice(int reason, const fs::path& folder, std::uintmax_t needed) {
   const fs::path folder = folder_of(path);
   std::error_code ignored;
   const std::string kept = renamed ? "the new file is in place but may not survive a power cut"
-                           : base::is_special(path)    ? "it is no regular file"
+                           : base::is_special(path)    ? "it is not a regular file"
                            : fs::exists(path, ignored) ? "the former file is untouched"
                                                        : "no file was left behind";
   throw Error("\"" + path.string() + "\" (" + readable(needed) + ") could not be written: " + what + ": " +
@@ -79,7 +79,7 @@ void require_replaceable(const fs::path& path, std::uintmax_t size) {
   if (const int problem = base::not_replaceable(path)) fail(path, "it is not replaced", problem, size);
 }
 
-// `done` counts, over several calls.
+// Writes pieces; `done` counts the bytes of several calls.
 void write_all(int file, const std::vector<Placed>& pieces, std::uint64_t size, std::size_t& done,
                const fs::path& path) {
   constexpr std::size_t kMost = std::size_t{1} << 26;
@@ -100,7 +100,7 @@ void write_all(int file, const std::vector<Placed>& pieces, std::uint64_t size, 
   }
 }
 
-// The disk may begin with what is written so far; a wish, whose failure fsync() will tell.
+// Asks the disk to begin with what is written so far. Only a hint; fsync() reports failures.
 void start_flushing([[maybe_unused]] int file) {
 #if defined(__linux__)
   ::sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
@@ -113,7 +113,7 @@ void publish(base::Temporary& temporary, const fs::path& path, std::uintmax_t si
     fail(path, "giving the finished file its name failed", problem, size, !fs::exists(temporary.path()));
 }
 
-// Where bytes go one after the other: a device, a FIFO, standard output.
+// A place to which bytes go in order: a device, a FIFO, standard output.
 class Stream {
  public:
   Stream(const fs::path& path, std::uintmax_t size)

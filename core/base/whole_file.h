@@ -1,5 +1,5 @@
 #pragma once
-// Files that are there whole or not at all: a kill or a full disk never costs the file that was there before.
+// Writes files whole or not at all: a kill or a full disk never costs the file that was there before.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace variform::base {
 
-// The bytes of a file one after the other, in memory of somebody else.
+// The bytes of a file in order, in pieces that somebody else owns.
 using Pieces = std::span<const std::span<const std::byte>>;
 
 // Makes `path` hold exactly `bytes`, durably: temporary file in the same folder, write, fsync, rename, fsync
@@ -33,18 +33,18 @@ struct Placed {
   }
 };
 
-// The same for a file of `size` bytes some of which are known later than the others: `first` is written and on its way to
-// the disk before `rest` is called, which gives what is missing.
+// The same for a file of `size` bytes of which some are known later than the others: `first` is written and on its way
+// to the disk before `rest` is called, which returns what is missing.
 void commit(std::uint64_t size, const std::vector<Placed>& first,
             const std::function<std::vector<Placed>()>& rest, const std::filesystem::path& path);
 
-// The same for a file that is too large for memory: `fill` writes it under the name of the temporary file,
-// which it creates and which must not be there; when it returns false or throws, `path` is left as it was. Returns what `fill` returned.
+// The same for a file that is too large for memory: `fill` writes it under the name of the temporary file, which it
+// creates and which must not exist. When it returns false or throws, `path` is left as it was. Returns what `fill`
+// returned.
 bool commit(const std::function<bool(const std::filesystem::path& temporary)>& fill,
             const std::filesystem::path& path);
 
-// What commit() throws when the system's `reason` (errno) stopped the writing of `path`, which needs so many
-// bytes.
+// Throws commit()'s error: the system's `reason` (errno) stopped the writing of `path`, which needs so many bytes.
 [[noreturn]] void fail_to_write(const std::filesystem::path& path, const std::string& what, int reason,
                                 std::uintmax_t needed);
 

@@ -1,4 +1,4 @@
-// Snapshot -> bytes of a file.
+// Turns a Snapshot into the bytes of a file.
 #include <ATen/Functions.h>
 
 #include <algorithm>
@@ -48,7 +48,7 @@ void check_path(const std::string& path, const Snapshot& snapshot) {
   }
 }
 
-// Contiguous CPU tensors, checked.
+// Returns contiguous CPU tensors, checked.
 Snapshot ready_to_store(const Snapshot& snapshot) {
   for (const auto& [name, value] : snapshot.attributes) check_attribute(name, value);
   Snapshot ready = snapshot;
@@ -98,7 +98,7 @@ void write_content(const base::hdf5::Handle& file, const Snapshot& ready, const 
 
 }  // namespace
 
-// The file behind its seal, in memory. A name of this namespace, since Composition::State has one.
+// The file after its seal, in memory. It belongs to this namespace, since Composition::State has one.
 struct Body {
   base::hdf5::Image image;
   std::vector<std::span<const std::byte>> pieces;
@@ -114,7 +114,7 @@ struct Body {
     }
   }
 
-  // The pieces that are lent memory, or the others, at their places in the file.
+  // Returns the pieces of lent memory, or the others, with their places in the file.
   std::vector<base::Placed> placed(bool lent) const {
     std::vector<base::Placed> found;
     std::uint64_t at = kSealBytes;
@@ -126,7 +126,7 @@ struct Body {
   }
 };
 
-// The body is made twice, which takes milliseconds: at once, to know every place, and again with its SHA-256.
+// The body is made twice, which takes milliseconds: first to know every place, then again with its SHA-256.
 struct Composition::State {
   Snapshot ready;
   std::vector<std::span<const std::byte>> lent;

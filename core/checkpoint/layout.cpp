@@ -5,7 +5,7 @@
 
 #include "base/sha256.h"
 
-// The format of docs/checkpoint_format.md, where it concerns writer and reader alike.
+// The parts of docs/checkpoint_format.md that concern both writer and reader.
 namespace variform::checkpoint::layout {
 
 static_assert(std::endian::native == std::endian::little, "checkpoints copy tensor memory as little-endian");

@@ -1,5 +1,5 @@
 #pragma once
-// What compose.cpp and parse.cpp share of the format: the names of its own attributes, the HDF5 type of each
+// The parts of the format that compose.cpp and parse.cpp share: the names of its own attributes, the HDF5 type of each
 // tensor type, and the content checksum.
 
 #include <cstddef>
@@ -25,7 +25,7 @@ std::span<const std::byte> bytes_of(const at::Tensor& tensor);
 
 std::string shape_text(at::IntArrayRef shape);  // "[2, 3]"
 
-// Over format, names, types, shapes and bytes; the tensors must be contiguous and on the CPU.
+// Returns the SHA-256 over format, names, types, shapes and bytes; the tensors must be contiguous and on the CPU.
 std::string content_sha256(const Snapshot& snapshot, int format);
 
 }  // namespace variform::checkpoint::layout

@@ -1,7 +1,7 @@
-// Bytes of a file -> Snapshot. Nothing in the file is believed before it is checked: first the seal over all
-// bytes, then HDF5's structure, then the content checksum. A seal keeps accidents out, not people, and libhdf5 does not
-// survive every structure: it runs in a process apart, which says where in the file which tensor lies. What it says is
-// held against the file's size, and the tensors are copied from the file's bytes here.
+// Turns the bytes of a file into a Snapshot. Nothing in the file is trusted before it is checked: first the seal over
+// all bytes, then HDF5's structure, then the content checksum. A seal detects accidents, not attacks, and libhdf5 does
+// not survive every structure: it runs in a separate process, which says where in the file each tensor lies. What it
+// says is checked against the file's size, and the tensors are copied from the file's bytes here.
 #include <ATen/Functions.h>
 
 #include <algorithm>
@@ -23,7 +23,7 @@ namespace {
 
 constexpr int kDeepestGroup = 32;
 constexpr std::int64_t kMostSize = std::int64_t{1} << 62;
-constexpr const char* kApart = "the HDF5 library, reading it in a process of its own, ";
+constexpr const char* kApart = "the HDF5 library, reading it in a separate process, ";
 
 at::ScalarType tensor_type(hid_t dataset, const std::string& what) {
   const base::hdf5::Handle stored(H5Dget_type(dataset), H5Tclose, what);
@@ -37,7 +37,7 @@ at::ScalarType tensor_type(hid_t dataset, const std::string& what) {
   throw base::Error(what + " has a type that checkpoints do not have");
 }
 
-// The shape, once it is certain that the data lie in this file, uncompressed, and fill it exactly.
+// Returns the shape, after checking that the data lie in this file, uncompressed, and fill it exactly.
 std::vector<std::int64_t> tensor_shape(hid_t dataset, std::size_t element_bytes, const std::string& what) {
   const base::hdf5::Handle creation(H5Dget_create_plist(dataset), H5Pclose, what);
   if (H5Pget_layout(creation) != H5D_CONTIGUOUS || H5Pget_external_count(creation) != 0) {
@@ -89,7 +89,7 @@ void describe_group(hid_t group, const std::string& prefix, int depth, base::Fie
   }
 }
 
-// Attributes and tensors, each kind behind their number or to the end.
+// Describes attributes and tensors: the number of attributes, the attributes, then tensors to the end.
 std::string describe(std::span<const std::byte> body) {
   const base::hdf5::Silence silence;
   const base::hdf5::Handle file = base::hdf5::open_file(body);
@@ -157,7 +157,7 @@ Snapshot read_content(std::span<const std::byte> body, int format) {
   const std::string told_content = take(layout::kContentAttribute);
   if (told_format != std::to_string(format)) throw base::Error("it tells two different formats");
   if (told_content != layout::content_sha256(snapshot, format)) {
-    throw base::Error("its content does not have the SHA-256 that it tells");
+    throw base::Error("its content does not have the SHA-256 that it states");
   }
   return snapshot;
 }
@@ -181,7 +181,7 @@ Snapshot parse(std::span<const std::byte> file, const std::string& name) {
 Snapshot read(const std::filesystem::path& path) {
   std::vector<std::byte> file;
   base::read_file(path, [&](std::span<const std::byte> piece) {
-    if (file.empty()) {  // memory is asked for only when size and seal agree: the file may be anything
+    if (file.empty()) {  // memory is taken only when size and seal agree: the file may be anything
       const Seal seal = read_seal(piece, kFormatVersion, path.string());
       std::error_code ignored;
       check_size(seal, std::filesystem::file_size(path, ignored) - kSealBytes, path.string());

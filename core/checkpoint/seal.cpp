@@ -1,4 +1,4 @@
-// The seal's text is never to change: an old program must recognise a new file to say that it is newer.
+// The seal's text must never change: an old program must recognise a new file to say that it is newer.
 #include "checkpoint/seal.h"
 
 #include <zlib.h>
@@ -25,7 +25,7 @@ std::string hex(std::uint32_t value) {
   return text.data();
 }
 
-// Takes "key VALUE\n" off the front of `text`; false if that is not what stands there.
+// Takes a line "key VALUE" off the front of `text`; returns false if it does not begin with one.
 template <typename Integer>
 bool take(std::string_view& text, std::string_view key, Integer& value, int base) {
   if (!text.starts_with(key)) return false;

@@ -1,8 +1,7 @@
 #pragma once
-// The first 512 bytes of a checkpoint: plain text that tells what the file is and whether its bytes are still
-// those that were written. It is checked before HDF5 sees the rest, because HDF5 1.10 cannot be trusted with
-// damaged bytes. HDF5 calls such a prefix a user block and skips it, so that every HDF5 program reads the
-// file.
+// The first 512 bytes of a checkpoint: plain text that tells what the file is and whether its bytes are intact. It is
+// checked before HDF5 sees the rest, because HDF5 1.10 cannot be trusted with damaged bytes. HDF5 calls such a prefix a
+// user block and skips it, so that every HDF5 program reads the file.
 
 #include <array>
 #include <cstddef>
@@ -25,21 +24,21 @@ struct Seal {
 constexpr std::size_t kSealBytes = 512;
 
 std::array<std::byte, kSealBytes> to_bytes(const Seal& seal);
-// `known` spares looking at pieces again whose checksums somebody has computed meanwhile.
+// `known` holds checksums of pieces computed earlier, which are not read again.
 using KnownPieces =
     std::map<std::pair<const std::byte*, std::size_t>, std::uint32_t>;  // CRC-32 by begin and size
 KnownPieces checksums_of(base::Pieces pieces);
 Seal seal_of(base::Pieces body, int format, const KnownPieces& known = {});
 
-// Reads the seal at the beginning of `file` (its first kSealBytes suffice). Throws Error, with `name` in it,
-// if this is no checkpoint, if the seal is damaged, or if its format is newer than `newest`.
+// Reads the seal at the beginning of `file` (its first kSealBytes suffice). Throws Error, naming `name`, if this is not
+// a checkpoint, if the seal is damaged, or if its format is newer than `newest`.
 Seal read_seal(std::span<const std::byte> file, int newest, const std::string& name);
 
-// Throws Error if `body` is not what the seal promises: truncated, too long, or changed.
+// Throws Error if `body` is not as the seal says: truncated, too long, or changed.
 void check_size(const Seal& seal, std::uint64_t body_bytes, const std::string& name);
 void check_body(const Seal& seal, std::span<const std::byte> body, const std::string& name);
 
-// The ends of sentences about files that cannot be used.
+// Throw errors about unusable files; `found` is the end of the sentence.
 [[noreturn]] void refuse_damaged(const std::string& name, const std::string& found);
 [[noreturn]] void refuse_foreign(const std::string& name, const std::string& found);
 

@@ -1,5 +1,4 @@
-// What is done with a snapshot once it is read: formats brought up to date, tensors held against what is
-// expected.
+// Works on snapshots that were read: upgrades formats, compares tensors with what is expected.
 #include "checkpoint/snapshot.h"
 
 #include "checkpoint/dtype.h"

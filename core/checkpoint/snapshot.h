@@ -1,6 +1,6 @@
 #pragma once
-// The whole state of a run as data: named texts and named tensors, written to and read from one file.
-// Knows nothing of models. The file is described in docs/checkpoint_format.md.
+// The whole state of a run as data: named texts and named tensors, written to and read from one file. Knows nothing
+// about models. docs/checkpoint_format.md describes the file.
 
 #include <ATen/core/Tensor.h>
 
@@ -32,43 +32,42 @@ struct Snapshot {
   std::map<std::string, at::Tensor> tensors;
 };
 
-// A checkpoint file in the making, whose checksums are computed beside what the caller does meanwhile. The same snapshot
-// gives the same bytes.
+// A checkpoint file being made, whose checksums are computed while the caller does other work. The same snapshot gives
+// the same bytes.
 class Composition {
  public:
-  // Throws Error for a snapshot that the format cannot hold. While this lives, contiguous CPU tensors of the snapshot must
-  // stay as they are: they are not copied.
+  // Throws Error for a snapshot that the format cannot hold. While this lives, contiguous CPU tensors of the snapshot
+  // must not change: they are not copied.
   explicit Composition(const Snapshot& snapshot);
   ~Composition();  // waits for the checksums
   Composition(const Composition&) = delete;
   Composition& operator=(const Composition&) = delete;
 
-  std::uint64_t size() const;  // of the file
-  const std::vector<base::Placed>& tensors()
-      const;                         // large tensors' own memory, where it belongs in the file
-  std::vector<base::Placed> rest();  // everything else; waits for the checksums
+  std::uint64_t size() const;                        // of the file
+  const std::vector<base::Placed>& tensors() const;  // large tensors' own memory, with its place in the file
+  std::vector<base::Placed> rest();                  // everything else; waits for the checksums
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
 
-// The file's bytes.
+// Returns the file's bytes.
 std::vector<std::byte> compose_bytes(const Snapshot& snapshot);
 
-// commit() of file.h.
+// Writes the file by base::commit().
 void write(Composition& composition, const std::filesystem::path& path);
 void write(const Snapshot& snapshot, const std::filesystem::path& path);
 
-// The other way round. Throw Error, naming the file, if it is missing, damaged, foreign, or of a newer
-// format; an older format is brought up to date. `name` stands for the file in messages.
+// Reads a snapshot. Throws Error, naming the file, if it is missing, damaged, foreign, or of a newer format; an older
+// format is upgraded. `name` stands for the file in messages.
 Snapshot parse(std::span<const std::byte> file, const std::string& name);
 Snapshot read(const std::filesystem::path& path);
 
-// What brings a snapshot of format n (the key) to format n + 1.
+// The step from format n (the key) to format n + 1.
 using Upgrades = std::map<int, std::function<void(Snapshot&)>>;
 
-// Those of this program; parse() applies them. Empty while there is one format only.
+// The steps of this program, which parse() applies. Empty while there is only one format.
 Upgrades upgrades();
 
 // Applies the steps from, from + 1, ..., to - 1. Throws Error, naming the file, if one is not in `steps`.
@@ -79,8 +78,8 @@ struct Expected {
   at::ScalarType dtype;
 };
 
-// Holds the tensors whose path begins with `prefix` against `expected` (keys without the prefix). Empty if
-// they are the same; else one message with everything missing, unexpected, or of another shape or type.
+// Compares the tensors whose path begins with `prefix` with `expected` (keys without the prefix). Returns empty text if
+// they match, else one message with everything missing, unexpected, or of another shape or type.
 std::string compare(const std::map<std::string, Expected>& expected, const Snapshot& snapshot,
                     std::string_view prefix);
 

@@ -13,7 +13,7 @@
 namespace variform::checkpoint {
 namespace {
 
-// `from` in the CPU's memory; in that of `former` where it fits.
+// Returns a copy of `from` in the CPU's memory, reusing that of `former` where it fits.
 at::Tensor copied(const at::Tensor& from, const at::Tensor& former) {
   if (!from.defined() || from.layout() != at::kStrided) return from;  // compose() says what is wrong with it
   const bool fits =

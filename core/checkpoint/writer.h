@@ -1,5 +1,5 @@
 #pragma once
-// Checkpoints written beside the training: it waits for a copy in memory, not for the disk.
+// Writes checkpoints during training, which waits for a copy in memory but not for the disk.
 
 #include <filesystem>
 #include <functional>
@@ -12,21 +12,21 @@
 
 namespace variform::checkpoint {
 
-/// One write at a time, by a thread of its own. Not thread-safe itself.
+/// Does one write at a time, in a separate thread. Not thread-safe itself.
 class Writer {
  public:
   Writer() = default;
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
-  /// Waits for the write in progress; its failure is lost (call finish() to have it).
+  /// Waits for the write in progress; its failure is lost (call finish() to get it).
   ~Writer();
 
-  /// Copies the snapshot's tensors and returns; then `before` is called, the file composed and put to each of `paths`
-  /// (commit). Waits first for the write before it, and throws what that threw (Error, naming
-  /// the file): at the latest one write after it happened.
+  /// Copies the snapshot's tensors and returns; then calls `before`, composes the file and commits it to each of
+  /// `paths`. Waits first for the previous write, and throws what that threw (Error, naming the file): at the latest
+  /// one write after it happened.
   void write(const Snapshot& snapshot, std::vector<std::filesystem::path> paths,
              std::function<void()> before);
-  /// Throws what the last write threw, when it has ended already; returns at once.
+  /// Throws what the last write threw, if it has ended already; returns at once.
   void check();
   /// Waits for the write in progress; throws what it threw.
   void finish();

@@ -1,4 +1,4 @@
-// check: a plugin's conformance, or a config's.
+// check: tests a plugin's conformance, or a config.
 
 #include <elf.h>
 
@@ -27,16 +27,16 @@ struct CheckOptions {
   int64_t quick = 0;  // seconds
 };
 
-// "family:student-t.df=3"
+// Adds a setting such as "family:student-t.df=3".
 void add_setting(conformance::RunOptions& run, const std::string& text) {
   const std::size_t colon = text.find(':'), dot = text.find('.', colon), equals = text.find('=', dot);
   if (colon == std::string::npos || dot == std::string::npos || equals == std::string::npos)
-    throw config::Error("error: check of a plugin takes settings such as family:student-t.df=3; found '" +
-                        text + "'.");
+    throw config::Error("check of a plugin takes settings such as family:student-t.df=3; found '" + text +
+                        "'.");
   run.settings[text.substr(0, dot)][text.substr(dot + 1, equals - dot - 1)] = text.substr(equals + 1);
 }
 
-// "1,28,28", "[1, 28, 28]" or "784".
+// Reads "1,28,28", "[1, 28, 28]" or "784".
 Shape shape_of(const std::string& text) {
   Shape shape;
   std::string digits;
@@ -48,13 +48,13 @@ Shape shape_of(const std::string& text) {
   return std::find(shape.begin(), shape.end(), 0) == shape.end() ? shape : Shape{};
 }
 
-// With a plugin, --data is no folder: there are no data.
+// Reads sizes from --data, which for a plugin is the shape of an example instead of a folder.
 void read_sizes(const Common& common, CheckOptions& options) {
   if (common.data.empty()) return;
   options.run.wanted.data = shape_of(common.data.back());
   if (options.run.wanted.data.empty())
     throw config::Error(
-        "error: check of a plugin takes --data as the shape of one example, such as 1,28,28 or 784; found '" +
+        "check of a plugin takes --data as the shape of one example, such as 1,28,28 or 784; found '" +
         common.data.back() + "'. It needs no data set.");
 }
 
@@ -63,13 +63,13 @@ int check_plugin(const Common& common, CheckOptions options) {
   options.run.quick = static_cast<double>(options.quick);
   options.run.components.insert(options.components.begin(), options.components.end());
   if (!std::filesystem::is_regular_file(options.arguments.front()))
-    throw config::Error("error: there is no file " + options.arguments.front() + ".");
+    throw config::Error("there is no file " + options.arguments.front() + ".");
   for (std::size_t i = 1; i < options.arguments.size(); ++i) add_setting(options.run, options.arguments[i]);
   conformance::Results results;
   try {
     results = conformance::run(options.arguments.front(), options.run);
   } catch (const Error& error) {
-    throw config::Error(std::string("error: ") + error.what() + ".");
+    throw config::Error(std::string(error.what()) + ".");
   }
   write_result(common.json ? json_text(conformance::json_of(results))
                            : fitted(conformance::text_of(results, options.all)));
@@ -83,14 +83,14 @@ int list_tests(const Common& common, bool markdown) {
   return kDone;
 }
 
-// Whether a config has a table [study]; what is wrong with it is for the two that read it.
+// Whether a config has a table [study]. Errors are left to the two functions that read it.
 bool is_study(const std::vector<std::string>& arguments) {
   const ConfigArguments split = split_arguments(arguments);
   config::Diagnostics ignored;
   return !split.files.empty() && config::load(split.files, split.overrides, ignored).find("study") != nullptr;
 }
 
-// Whatever its name is: a plugin may have any where it is named itself. Pipes are configs.
+// Decides by the file's content: a plugin that is named directly may have any name. Pipes are configs.
 bool is_about_a_plugin(const CheckOptions& options) {
   const std::string& name = options.arguments.front();
   if (options.quick > 0 || !options.components.empty() || name.ends_with(".so")) return true;
@@ -104,7 +104,7 @@ bool is_about_a_plugin(const CheckOptions& options) {
 int check_command(const Common& common, const CheckOptions& options) {
   if (options.list) return list_tests(common, options.markdown);
   if (options.arguments.empty())
-    throw config::Error("error: check takes a plugin (PLUGIN.so) or a config (CONFIG.toml).");
+    throw config::Error("check takes a plugin (PLUGIN.so) or a config (CONFIG.toml).");
   if (is_about_a_plugin(options)) return check_plugin(common, options);
   return is_study(options.arguments) ? check_study(common, options.arguments)
                                      : check_config(common, options.arguments);
@@ -118,11 +118,11 @@ void add_check_command(Command app, Common& common, Action& action) {
   Command check =
       app.add_command("check",
                       "Conformance of a plugin (PLUGIN.so), or a config built and run for one step "
-                      "(CONFIG.toml); a study is tried without training. Of a plugin, --data is the shape of "
-                      "one example (1,28,28)");
+                      "(CONFIG.toml); a study is tried without training. For a plugin, --data is the shape "
+                      "of one example (1,28,28)");
   check.add_option("what", options->arguments,
                    "PLUGIN.so [KIND:ID.PARAMETER=VALUE...], or CONFIG.toml [more.toml...] [a.b=VALUE...]");
-  const char* group = "Of a plugin";
+  const char* group = "For a plugin";
   check.add_option("--filter", options->run.filter, "Only tests or components whose name contains this")
       .group(group);
   check.add_option("--component", options->components, "Only this component, KIND:ID; may be repeated")
@@ -151,7 +151,7 @@ void add_check_command(Command app, Common& common, Action& action) {
   check.add_option("--seed", options->run.seed, "Seed of everything that the tests draw")
       .shows_default()
       .group(group);
-  check.add_flag("--list", options->list, "Say what the tests are").group(group);
+  check.add_flag("--list", options->list, "List the tests").group(group);
   check.add_flag("--markdown", options->markdown, "With --list: as a Markdown table").group(group);
   check.on_chosen([&common, &action, options] {
     action = [&common, options] { return check_command(common, *options); };

@@ -1,6 +1,6 @@
-// What the commands share: places, arguments, standard output.
+// Shared by all commands: places, arguments, standard output.
 
-#include <algorithm>
+#include <cstdlib>
 
 #include "base/file.h"
 #include "base/shared_files.h"
@@ -18,6 +18,27 @@ model::Workplace Common::workplace() const {
   places.descriptors = base::shared_folders("datasets");
   return {std::move(places), plugins, log};
 }
+
+void Common::set_log() const {
+  const char* asked = std::getenv("VARIFORM_LOG");
+  base::LoggerOptions options;
+  options.levels.least = quiet         ? base::Level::kWarning
+                         : verbose > 1 ? base::Level::kTrace
+                         : verbose > 0 ? base::Level::kDebug
+                                       : base::Level::kInfo;
+  try {
+    if (asked) options.levels = base::levels_in(asked, options.levels);
+  } catch (const base::Error& error) {
+    throw config::Error(std::string("VARIFORM_LOG: ") + error.what());
+  }
+  options.json = log_json;
+  const char *no_colour = std::getenv("NO_COLOR"), *terminal = std::getenv("TERM");
+  options.colour =
+      has_terminal() && !(no_colour && *no_colour) && terminal && std::string(terminal) != "dumb";
+  log.set(options);
+}
+
+bool Common::shows_bars() const { return has_terminal() && !log_json && log.wants(base::Level::kInfo, {}); }
 
 ConfigArguments split_arguments(const std::vector<std::string>& arguments) {
   ConfigArguments split;

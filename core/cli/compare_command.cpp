@@ -1,4 +1,4 @@
-// compare: several runs of the same data, such as seeds, and how far their latents agree.
+// compare: tells how far the latents of several runs on the same data agree, such as runs of different seeds.
 
 #include <ATen/Parallel.h>
 
@@ -53,11 +53,11 @@ int compare(const Common& common, CompareCommand options) {
   watch_signals();
   nlohmann::json result;
   try {
-    Progress progress(common.quiet);
+    Progress progress(common);
     options.compare.watch = watch_with(progress);
     result = measure::compare(compared, options.compare);
   } catch (const base::Interrupted&) {
-    write_message("interrupted before anything was complete; nothing was written");
+    common.log.info("interrupted before anything was complete; nothing was written");
     return kInterrupted;
   }
   result["plugins"] = model::plugin_digests(*registry);
@@ -69,7 +69,7 @@ int compare(const Common& common, CompareCommand options) {
   write_result(common.json ? dumped : text_of_comparison(result));
   if (problem != 0) base::fail_on_file("write", options.out, problem);
   if (!is_complete) {
-    write_message("interrupted: what is complete was printed, and nothing was written");
+    common.log.info("interrupted: what is complete was printed, and nothing was written");
     return kInterrupted;
   }
   if (!options.out.empty()) common.log.info("written: " + options.out);

@@ -1,4 +1,4 @@
-// config print, and what check does with a config.
+// config print, and `check` of a config.
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>

@@ -1,4 +1,4 @@
-// data import: a folder of images becomes a data set.
+// data import: turns a folder of images into a data set.
 
 #include <algorithm>
 #include <cstdio>
@@ -34,21 +34,20 @@ nlohmann::json to_json(const data::Imported& made) {
           {"account", made.account}};
 }
 
-void report(const data::Imported& made) {
+void report(base::Log& log, const data::Imported& made) {
   constexpr size_t kShown = 10;
-  for (size_t i = 0; i < std::min(kShown, made.damaged.size()); ++i)
-    write_message("left out: " + made.damaged[i]);
+  for (size_t i = 0; i < std::min(kShown, made.damaged.size()); ++i) log.info("left out: " + made.damaged[i]);
   if (made.damaged.size() > kShown)
-    write_message("left out: " + std::to_string(made.damaged.size() - kShown) + " more (--json names all)");
-  for (const std::string& sentence : made.account) write_message(sentence);
+    log.info("left out: " + std::to_string(made.damaged.size() - kShown) + " more (--json names all)");
+  for (const std::string& sentence : made.account) log.info(sentence);
   std::string classes;
   if (!made.class_names.empty()) classes = ", " + std::to_string(made.class_names.size()) + " classes";
-  write_message(made.file.string() + ": " + std::to_string(made.train) + " images for training, " +
-                std::to_string(made.test) + " for testing, of shape " + to_text(made.shape) + classes + "; " +
-                base::significant(static_cast<double>(made.bytes) / 1e6, 3) + " MB");
+  log.info(made.file.string() + ": " + std::to_string(made.train) + " images for training, " +
+           std::to_string(made.test) + " for testing, of shape " + to_text(made.shape) + classes + "; " +
+           base::significant(static_cast<double>(made.bytes) / 1e6, 3) + " MB");
 }
 
-// "faces/" and size 64 -> "faces-64.h5" in the working folder.
+// Returns "faces-64.h5" in the working folder for "faces/" and size 64.
 fs::path output_of(const ImportCommand& command) {
   if (!command.out.empty()) return chosen(command.out);
   const fs::path name = (fs::absolute(command.folder) / "").lexically_normal().parent_path().filename();
@@ -61,24 +60,24 @@ int import_command(const Common& common, ImportCommand command) {
   command.import.labels = command.labels == "folders";
   command.import.memory = common.memory;
   if (command.import.file.extension() != ".h5")
-    throw config::Error("error: --out must end with .h5, found " + command.import.file.string());
+    throw config::Error("--out must end with .h5, found " + command.import.file.string());
   watch_signals();
   for (const char* suffix : {".h5", ".toml"})
     base::require_writable(fs::path(command.import.file).replace_extension(suffix));
   std::optional<data::Imported> made;
   int64_t done = 0;
   {
-    Progress progress(common.quiet);
+    Progress progress(common);
     made = data::import_images(command.import, [&](int64_t images, int64_t total) {
       progress.show("import", "images", done = images, total);
       return !interrupted();
     });
   }
   if (!made) {
-    write_message("interrupted after " + std::to_string(done) + " images; nothing was written");
+    common.log.info("interrupted after " + std::to_string(done) + " images; nothing was written");
     return kInterrupted;
   }
-  if (!common.quiet) report(*made);
+  report(common.log, *made);
   write_result(common.json ? json_text(to_json(*made)) : made->description.string());
   return kDone;
 }
@@ -87,7 +86,7 @@ int import_command(const Common& common, ImportCommand command) {
 
 void add_data_commands(Command app, Common& common, Action& action) {
   auto options = std::make_shared<ImportCommand>();
-  Command data = app.add_command("data", "Data sets: those that are there, and new ones");
+  Command data = app.add_command("data", "List, show and import data sets");
   data.require_command();
   add_list_command(data, common, action);
   add_show_command(data, common, action);
@@ -124,7 +123,7 @@ void add_data_commands(Command app, Common& common, Action& action) {
       .shows_default();
   import.add_flag("--skip-damaged", options->import.skip_damaged,
                   "Leave out images that cannot be read or are too small, and say which");
-  import.add_flag("--overwrite", options->import.overwrite, "Replace the files if they are there");
+  import.add_flag("--overwrite", options->import.overwrite, "Replace the files if they exist");
   const auto import_images = [&common, options] { return import_command(common, *options); };
   import.on_chosen([&action, import_images] { action = import_images;
 });

@@ -1,4 +1,4 @@
-// data list: which data sets are there.
+// data list: lists the data sets that are described.
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -31,7 +31,7 @@ nlohmann::json to_json(const data::DatasetEntry& entry) {
           {"obtain", entry.obtain}};
 }
 
-// "verified", "found", "2 of 4 files missing", "wrong"
+// Returns "verified", "found", "2 of 4 files missing" or "wrong".
 std::string state_of(const data::DatasetEntry& entry) {
   if (entry.is_wrong()) return "wrong";
   size_t missing = 0, verified = 0;
@@ -55,7 +55,7 @@ std::string place_of(const data::DatasetEntry& entry) {
 }
 
 std::string text_of(const std::vector<data::DatasetEntry>& entries, const std::vector<fs::path>& folders) {
-  base::Table table({{"data set"}, {"a datum"}, {"state"}, {"where"}, {"what it is"}});
+  base::Table table({{"data set"}, {"an example"}, {"state"}, {"where"}, {"what it is"}});
   std::string problems, missing;
   for (const data::DatasetEntry& entry : entries) {
     std::string shape;

@@ -1,4 +1,4 @@
-// evaluate: numbers for a trained model.
+// evaluate: computes numbers for a trained model.
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -18,7 +18,7 @@ namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
 
-// Where feature networks are kept: they can be made again, so in the user's cache.
+// Returns the folder of feature networks, in the user's cache since they can be made again.
 fs::path feature_cache() {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
@@ -43,11 +43,11 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   const std::string dumped = json_text(result) + "\n";
   if (result.contains("interrupted")) {
     write_result(common.json ? dumped : text);
-    write_message("interrupted: what is complete was printed, and nothing was written");
+    common.log.info("interrupted: what is complete was printed, and nothing was written");
     return kInterrupted;
   }
   const int problem = base::try_write_file(file, std::as_bytes(std::span(dumped)));
-  write_result(common.json ? dumped : text);  // also when it could not be written: that was the work
+  write_result(common.json ? dumped : text);  // also when the file could not be written: the result took long
   if (problem != 0) base::fail_on_file("write", file, problem);
   common.log.info("written: " + file.string());
   return kDone;
@@ -55,9 +55,9 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
 
 nlohmann::json evaluation_of(const Common& common, const ModelOptions& options, Opened& opened) {
   if (options.only.empty()) use_prior(common, opened, options);
-  Console console(nullptr, common.quiet);
+  Console console(common, common.log);
   const model::Workplace place = common.workplace();
-  Progress progress(common.quiet);
+  Progress progress(common);
   measure::EvaluationRequest request{.evaluate = options.evaluate,
                                      .only = options.only,
                                      .linear = options.linear,
@@ -69,7 +69,7 @@ nlohmann::json evaluation_of(const Common& common, const ModelOptions& options, 
                                 ? base::shared_folder("configs") / "features" / "conv.toml"
                                 : fs::path(options.features);
     return train::feature_network(opened.session(), {config, feature_cache(), *opened.run.registry,
-                                                     place.places, console, interrupted});
+                                                     place.places, common.log, console, interrupted});
   };
   nlohmann::json result = measure::evaluation(opened.session(), request);
   if (opened.ex_post) {
@@ -89,7 +89,7 @@ int evaluate_command(const Common& common, ModelOptions options) {
   base::require_writable(destination(common, options, evaluation_name(options) + ".json"), {.bytes = kBytes});
   if (!options.dump.empty()) base::require_writable(options.dump, {.option = "--dump"});
   Opened opened = open(common, options);
-  watch_signals();  // from here on there is something to keep; before, Ctrl-C ends the process at once
+  watch_signals();  // until here there is nothing to keep, and Ctrl-C ends the process at once
   try {
     nlohmann::json result = evaluation_of(common, options, opened);
     const std::string problem = result.value("dump_problem", "");
@@ -99,7 +99,7 @@ int evaluate_command(const Common& common, ModelOptions options) {
     if (!problem.empty()) throw std::runtime_error(problem);
     return code;
   } catch (const base::Interrupted&) {
-    return interrupted_with_nothing();
+    return interrupted_with_nothing(common);
   }
 }
 
@@ -111,7 +111,7 @@ void add_evaluate_command(Command app, Common& common, Action& action) {
                         "All objective values with standard errors, to a table and JSON", evaluate_command);
   Command command = model.command;
   const auto& options = model.options;
-  command.add_option("--samples", options->evaluate.samples, "Latent draws per datum")
+  command.add_option("--samples", options->evaluate.samples, "Latent draws per example")
       .positive()
       .shows_default();
   command
@@ -149,7 +149,7 @@ void add_evaluate_command(Command app, Common& common, Action& action) {
       .one_of({"disentanglement"});
   command.add_flag("--linear", options->linear,
                    "Also the closed form of the linear beta-VAE on the same data");
-  command.add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-datum terms")
+  command.add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-example terms")
       .type_name("FILE");
   command
       .add_flag(

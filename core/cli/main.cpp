@@ -7,6 +7,7 @@
 #include "base/interrupt.h"
 #include "base/last_words.h"
 #include "base/long_calls.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "config/node.h"
@@ -15,11 +16,12 @@
 
 namespace {
 
-int run(int argc, char** argv) {
+using variform::base::Level;
+
+int run(int argc, char** argv, variform::base::Logger& log) {
   variform::cli::Parser parser(
       "Variform: how does the variational family of a beta-VAE shape the model that it learns?", "variform");
   variform::cli::Command app = parser.program();
-  variform::cli::TerminalLog log;
   variform::cli::Common common(log);
   common.arguments.assign(argv, argv + argc);
   app.add_option("--data", common.data, "Folder with data sets; may be repeated (also VARIFORM_DATA)")
@@ -32,9 +34,11 @@ int run(int argc, char** argv) {
                  "GB that data files may become in memory; default: half of what is free")
       .type_name("GB")
       .positive();
-  app.add_flag("--quiet,-q", common.quiet, "No progress on stderr");
-  app.add_flag("--verbose,-v", common.verbose, "Given twice, errors of LibTorch show their stack frames");
+  app.add_flag("--quiet,-q", common.quiet, "Warnings and errors only");
+  app.add_flag("--verbose,-v", common.verbose,
+               "Say how things were decided; given twice, everything, and stack frames in errors");
   app.add_flag("--json", common.json, "Results as JSON");
+  app.add_flag("--log-json", common.log_json, "Messages on stderr as lines of JSON");
 
   variform::cli::Action action;
   variform::cli::add_train_commands(app, common, action);
@@ -48,33 +52,38 @@ int run(int argc, char** argv) {
   variform::cli::add_check_command(app, common, action);
   variform::cli::add_plugin_commands(app, common, action);
   variform::cli::add_new_command(app, common, action);
+  variform::cli::add_shell_commands(parser, action);
   bool usage = false;
   if (!parser.parse(argc, argv, usage)) return usage ? variform::cli::kUsage : variform::cli::kDone;
   variform::cli::guard_stdout();
-  if (common.quiet) log.least = variform::base::Level::kWarning;
   if (common.verbose > 1) variform::base::show_frames();
   variform::base::guard_ending(variform::plugins::tell_whereabouts, variform::cli::kFailed);
   const variform::base::LongCalls long_calls(variform::plugins::number_of_call);
   try {
+    common.set_log();
     return action ? action() : variform::cli::kUsage;
   } catch (const variform::base::Interrupted& error) {
-    variform::cli::write_message(error.what());
+    log.info(error.what());
     return variform::cli::kInterrupted;
+  } catch (const variform::config::Mistakes& error) {
+    if (common.log_json) log.write(Level::kError, {}, error.what());
+    else variform::cli::write_lines(variform::base::shown_lines(error.what()));
+    return variform::cli::kUsage;
   } catch (const variform::config::Error& error) {
-    variform::cli::write_message(variform::base::without_frames(error.what()));
+    log.write(Level::kError, {}, variform::base::without_frames(error.what()));
     return variform::cli::kUsage;
   } catch (const std::exception& error) {
-    variform::cli::write_message("error: " + variform::base::without_frames(error.what()));
+    log.write(Level::kError, {}, variform::base::without_frames(error.what()));
     return variform::cli::kFailed;
   } catch (...) {
-    variform::cli::write_message("error: a plugin threw what does not derive from std::exception.");
+    log.write(Level::kError, {}, "a plugin threw something that does not derive from std::exception.");
     return variform::cli::kFailed;
   }
 }
 
 }  // namespace
 
-// The two that end a process without a word; plugins find these here before those of the C library.
+// Replaces the two functions that end a process silently; plugins find these before those of the C library.
 extern "C" [[noreturn, gnu::visibility("default")]] void _exit(int code) {
   variform::base::leaving_by("_exit", code);
   variform::base::leave(code);
@@ -88,12 +97,13 @@ int main(int argc, char** argv) {
   variform::cli::install_signal_handlers();
   variform::model::keep_freed_memory();
   variform::model::flush_denormals();
-  int code = run(argc, argv);
+  variform::base::Logger log({}, variform::cli::write_lines);
+  int code = run(argc, argv, log);
   const bool was_lost = std::ferror(stdout) != 0 || variform::cli::result_lost();
   if (std::fflush(stdout) != 0 || was_lost) {
-    variform::cli::write_message("error: standard output could not be written to its end; is its disk full?");
+    log.write(Level::kError, {}, "standard output could not be written to its end; is its disk full?");
     if (code == variform::cli::kDone) code = variform::cli::kFailed;
   }
-  // LibTorch would take its tables of operators apart one entry after the other, for a twentieth of a second.
+  // Skips LibTorch's destructors, which clear tables of operators for a twentieth of a second.
   variform::base::end_in_order(code);
 }

@@ -1,4 +1,4 @@
-// What a trained model is shown by and handed over as: sample, reconstruct, traverse, interpolate, encode, export.
+// Commands that show or export a trained model: sample, reconstruct, traverse, interpolate, encode, export.
 
 #include <algorithm>
 
@@ -14,11 +14,11 @@ namespace {
 
 void note_missing_data(const Common& common, const Opened& opened, const char* instead) {
   if (!opened.run.trained.no_data.empty())
-    common.log.note(std::string("the run's data are not here, so that ") + instead +
+    common.log.note(std::string("the run's data are missing, so that ") + instead +
                     ". Why: " + opened.run.trained.no_data);
 }
 
-// Before the model is opened.
+// Throws if the picture cannot be written; called before the model is opened.
 void require_picture(const Common& common, const ModelOptions& options, const std::string& name) {
   base::require_writable(destination(common, options, fs::path("figures") / (name + ".png")),
                          {.makes_folders = true});
@@ -39,7 +39,7 @@ int sample_command(const Common& common, ModelOptions options) {
   try {
     use_prior(common, opened, options);
   } catch (const base::Interrupted&) {
-    return interrupted_with_nothing();
+    return interrupted_with_nothing(common);
   }
   return write_picture(common, opened, options, "samples",
                        exports::samples(opened.session(), options.n > 0 ? options.n : 100, options.noise));
@@ -61,7 +61,7 @@ int traverse_command(const Common& common, ModelOptions options) {
       "the latents are kept at the prior's mean, and the one that moves the picture most comes first");
   return write_picture(
       common, opened, options, "traversals",
-      exports::traversals(opened.session(), split_of(options), std::max<int64_t>(options.datum, 0),
+      exports::traversals(opened.session(), split_of(options), std::max<int64_t>(options.row, 0),
                           options.latents, options.columns));
 }
 
@@ -82,11 +82,11 @@ int encode_command(const Common& common, ModelOptions options) {
   watch_signals();
   std::vector<std::string> notes;
   try {
-    Progress progress(common.quiet);
+    Progress progress(common);
     options.encode.watch = watch_with(progress);
     notes = exports::encode(opened.session(), file, options.encode);
   } catch (const base::Interrupted&) {
-    return interrupted_with_nothing();
+    return interrupted_with_nothing(common);
   }
   for (const std::string& note : notes) common.log.info(note);
   write_result(file.string());
@@ -96,8 +96,8 @@ int encode_command(const Common& common, ModelOptions options) {
 int export_command(const Common& common, ModelOptions options) {
   const fs::path file = destination(common, options, "model.pt");
   if (base::is_special(file))
-    throw config::Error("error: export writes two files, NAME.pt and NAME.py; " + file.string() +
-                        " is no place for two");
+    throw config::Error("export writes two files, NAME.pt and NAME.py; " + file.string() +
+                        " cannot hold both");
   base::require_writable(file.extension() == ".pt" ? file : fs::path(file.string() + ".pt"));
   Opened opened = open(common, options, model::DataUse::kNone);
   const exports::Exported exported = exports::export_weights(opened.session(), file);
@@ -123,8 +123,8 @@ void add_model_commands(Command app, Common& common, Action& action) {
   reconstruct.command.add_option("--n", reconstruct.options->n, "How many (30)").positive();
   add_data_options(reconstruct);
 
-  ModelCommand traverse = add("traverse", "One latent a row, ordered by their KL", traverse_command);
-  traverse.command.add_option("--datum", traverse.options->datum, "Row whose other latents are kept")
+  ModelCommand traverse = add("traverse", "One latent per line, ordered by KL", traverse_command);
+  traverse.command.add_option("--row", traverse.options->row, "Row whose other latents are kept")
       .non_negative();
   traverse.command.add_option("--latents", traverse.options->latents, "Rows of the grid at most")
       .positive()

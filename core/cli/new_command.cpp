@@ -1,4 +1,4 @@
-// new: a plugin of one's own.
+// new: makes the folder of a new plugin.
 
 #include <nlohmann/json.hpp>
 
@@ -14,7 +14,7 @@ Kind kind_of(const std::string& name) {
   try {
     return plugins::kind_named(name);
   } catch (const Error& error) {
-    throw config::Error(std::string("error: ") + error.what());
+    throw config::Error(error.what());
   }
 }
 

@@ -10,16 +10,51 @@
 #include <type_traits>
 
 #include "base/file.h"
+#include "base/quote.h"
 #include "cli/terminal.h"
 
 namespace variform::cli {
 namespace {
 
-// Of a path, or of the value in KEY=PATH.
+// Returns what is wrong with "~" in a path, or in the value of KEY=PATH.
 std::string tilde_problem_of(std::string& text) {
   const std::size_t value = text.find("=~");
   return base::tilde_problem(value == std::string::npos ? std::string_view(text)
                                                         : std::string_view(text).substr(value + 1));
+}
+
+// "TEXT:{last,best}" -> last, best
+std::vector<std::string> choices_in(const std::string& type) {
+  std::vector<std::string> choices;
+  const std::size_t begin = type.find('{'), end = type.find('}');
+  if (begin == std::string::npos || end == std::string::npos) return choices;
+  std::istringstream words(type.substr(begin + 1, end - begin - 1));
+  for (std::string word; std::getline(words, word, ',');) choices.push_back(word);
+  return choices;
+}
+
+OptionDescription described(const CLI::Option& option) {
+  OptionDescription found;
+  for (const std::string& name : option.get_snames()) found.names.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) found.names.push_back("--" + name);
+  found.argument = option.get_single_name();
+  const std::string type = option.get_type_name();
+  if (option.get_items_expected_max() > 0) found.value = type.empty() ? "VALUE" : type;
+  found.choices = choices_in(type);
+  found.text = option.get_description();
+  return found;
+}
+
+void add_commands(const CLI::App& app, const std::vector<std::string>& words,
+                  std::vector<CommandDescription>& found) {
+  CommandDescription command{words, app.get_description(), {}};
+  for (const CLI::Option* option : app.get_options()) command.options.push_back(described(*option));
+  found.push_back(std::move(command));
+  for (const CLI::App* inner : app.get_subcommands([](const CLI::App*) { return true; })) {
+    std::vector<std::string> longer = words;
+    longer.push_back(inner->get_name());
+    add_commands(*inner, longer, found);
+  }
 }
 
 }  // namespace
@@ -113,6 +148,14 @@ Parser::Parser(const std::string& description, const std::string& program)
 }
 Parser::~Parser() = default;
 
+void Parser::set_version(const std::string& text) { app_->set_version_flag("--version", text); }
+
+std::vector<CommandDescription> Parser::commands() const {
+  std::vector<CommandDescription> found;
+  add_commands(*app_, {}, found);
+  return found;
+}
+
 Command Parser::program() { return Command(app_.get()); }
 
 bool Parser::parse(int argc, char** argv, bool& usage) {
@@ -123,7 +166,7 @@ bool Parser::parse(int argc, char** argv, bool& usage) {
     std::ostringstream help, complaint;
     usage = app_->exit(error, help, complaint) != 0;
     if (!help.view().empty()) write_result(help.str());
-    if (!complaint.view().empty()) write_message(complaint.str());
+    if (!complaint.view().empty()) write_lines(base::shown_lines(complaint.str()));
     return false;
   }
 }

@@ -1,12 +1,15 @@
 #pragma once
-// Commands and their options, over CLI11, which is parsed in options.cpp alone: it takes a compiler longer than most
-// files of this folder. All are handles to what the Parser owns; variables that options fill must outlive parse().
+// Commands and their options, over CLI11, which only options.cpp includes, since it takes a compiler longer than most
+// files of this folder. All classes are handles to objects of the Parser; variables that options fill must outlive
+// parse().
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "cli/completion.h"
 
 namespace CLI {
 class App;
@@ -21,9 +24,9 @@ class Option {
   explicit Option(CLI::Option* option) : option_(option) {}
 
   Option& required();
-  /// How help calls its value: "FILE", "DIR".
+  /// The name of its value in help: "FILE", "DIR".
   Option& type_name(const std::string& name);
-  /// Help shows the variable's present value as the default.
+  /// Makes help show the variable's present value as the default.
   Option& shows_default();
   /// The heading under which help lists it.
   Option& group(const std::string& heading);
@@ -34,9 +37,9 @@ class Option {
   Option& between(int least, int most);
   Option& one_of(const std::vector<std::string>& texts);
   Option& existing_file();
-  /// Of an argument: from `least` to `most` values.
+  /// For an argument: from `least` to `most` values.
   Option& takes(int least, int most);
-  /// Of an option with a list: one value each time that it is given.
+  /// For an option with a list: one value each time that it is given.
   Option& repeatable();
   /// An error if both are given.
   Option& excludes(const Option& other);
@@ -77,8 +80,12 @@ class Parser {
   ~Parser();
 
   Command program();
-  /// Fills the variables and calls what was chosen. On help or a mistake it prints that and returns false; `usage` is
-  /// whether it was a mistake.
+  /// "--version" prints this text.
+  void set_version(const std::string& text);
+  /// All commands, the program first.
+  std::vector<CommandDescription> commands() const;
+  /// Fills the variables and calls the chosen command's function. On help or a mistake it prints that and returns
+  /// false; `usage` is whether it was a mistake.
   bool parse(int argc, char** argv, bool& usage);
 
  private:

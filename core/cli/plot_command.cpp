@@ -1,4 +1,4 @@
-// runs plot: figures of several runs.
+// runs plot: draws figures of several runs.
 
 #include "base/file.h"
 #include "cli/commands.h"
@@ -26,7 +26,7 @@ int plot(const Common& common, const PlotOptions& options) {
           : study::evaluations(runs, options.evaluations, options.split.empty() ? "test" : options.split);
   fs::path stem = options.out;
   if (base::is_special(base::followed(stem)))
-    throw config::Error("error: a plot is several files; " + options.out + " is no place for them");
+    throw config::Error("a plot is several files; " + options.out + " cannot hold them");
   if (stem.extension() == ".svg" || stem.extension() == ".png") stem.replace_extension();
   base::require_writable(stem.string() + ".svg", {.makes_folders = true});
   const draw::Drawn drawn = draw::draw(figure, stem);

@@ -2,8 +2,6 @@
 
 #include "cli/progress.h"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -23,9 +21,10 @@ std::chrono::duration<double> time_between(bool terminal) {
 
 }  // namespace
 
-Progress::Progress(bool quiet)
-    : quiet_(quiet),
-      terminal_(::isatty(STDERR_FILENO) != 0),
+Progress::Progress(const Common& common)
+    : log_(common.log),
+      quiet_(!common.log.wants(base::Level::kInfo, {})),
+      terminal_(common.shows_bars()),
       every_(time_between(terminal_)),
       part_started_(std::chrono::steady_clock::now()),
       drawn_(part_started_) {}
@@ -33,7 +32,7 @@ Progress::Progress(bool quiet)
 Progress::~Progress() { clear(); }
 
 void Progress::clear() {
-  if (shown_) clear_bar_line();
+  if (shown_) clear_bar();
   shown_ = false;
 }
 
@@ -51,7 +50,7 @@ void Progress::show(const std::string& what, const char* unit, std::int64_t done
   const double seconds = std::chrono::duration<double>(now - part_started_).count();
   const std::string text = what + ": " + bar_text(done, total, made < 0 ? done : made, seconds, unit);
   if (terminal_) show_bar(text);
-  else write_message(text);
+  else log_.info(text);
   shown_ = terminal_;
 }
 

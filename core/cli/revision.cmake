@@ -1,4 +1,4 @@
-# Writes OUTPUT, the source of revision(), anew where the checkout SOURCE is at another commit: part of every build.
+# Writes OUTPUT, the source of revision(), again when the checkout SOURCE is at another commit: part of every build.
 execute_process(
   COMMAND git -C "${SOURCE}" rev-parse --show-toplevel
   OUTPUT_VARIABLE top OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)

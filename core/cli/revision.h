@@ -1,5 +1,5 @@
 #pragma once
-// Which source this program was built from: numbers that are published carry it.
+// Tells which source this program was built from. Results carry it.
 
 #include <string>
 

@@ -1,4 +1,4 @@
-// runs list, table and diff: what past runs there are, their results side by side, how two configs differ.
+// runs list, table and diff: list past runs, show their results in one table, and compare two configs.
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -69,7 +69,7 @@ int list_runs(const Common& common) {
   return kDone;
 }
 
-// Every evaluated quantity of every run.
+// Shows every evaluated quantity of every run.
 int table(const Common& common) {
   const std::vector<model::PastRun> runs = model::read_runs(common.runs);
   if (runs.empty()) {
@@ -97,7 +97,7 @@ int table(const Common& common) {
   return kDone;
 }
 
-// Their config.resolved.toml are shown as they are.
+// Warns of an edited config.resolved.toml, since that file is what is shown.
 void warn_of_edits(const Common& common, const fs::path& run) {
   const fs::path last = run / "checkpoints" / "last.h5";
   if (!fs::is_regular_file(last)) return;

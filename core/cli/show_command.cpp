@@ -1,4 +1,4 @@
-// data show: what a file, a folder or a described data set holds, and what a training would see of it.
+// data show: shows what a file, a folder or a described data set holds, and what a training would see of it.
 
 #include <ATen/ATen.h>
 
@@ -29,7 +29,7 @@ struct ShowOptions {
   bool describe = false;
 };
 
-// The keys of [data] that were given, and nothing else of a config.
+// Resolves the keys of [data] that were given, without the rest of a config.
 config::DataSpec data_spec(const ShowOptions& options, const Common& common) {
   config::Diagnostics diagnostics;
   config::Node root = config::parse("", "command line", diagnostics);
@@ -68,7 +68,7 @@ std::string counts_text(const std::vector<std::pair<std::string, int64_t>>& coun
 std::string text_of(const std::vector<data::SplitSummary>& splits) {
   base::Table table({{"split"},
                      {"rows", base::Align::kRight},
-                     {"a datum"},
+                     {"an example"},
                      {"stored as"},
                      {"domain"},
                      {"least", base::Align::kRight},
@@ -117,7 +117,7 @@ void write_pictures(const fs::path& file, const data::Dataset& data) {
   constexpr int64_t kPictures = 100, kPerRow = 10;
   const data::Shape shape = data.shape();
   if (shape.size() != 3 || (shape[0] != 1 && shape[0] != 3))
-    throw config::Error("error: --picture needs images of one or three channels, found data of shape " +
+    throw config::Error("--picture needs images of one or three channels, found data of shape " +
                         data::describe_shape(shape));
   const at::Tensor x = data.gather(at::arange(std::min(kPictures, data.size()), at::kLong)).to(at::kFloat);
   const double low = x.min().item<double>(), high = x.max().item<double>();
@@ -137,11 +137,12 @@ void write_pictures(const fs::path& file, const data::Dataset& data) {
   draw::write_png(file, draw::grid(images, columns, 2, draw::enlargement(images[0].width, images[0].height)));
 }
 
-// "file = …" as --describe prints it; the domain as it was found, since a description is read as it stands.
+// Prints a description, "file = …", for --describe. It states the domain that was found, since with a description none
+// is guessed.
 int describe(const Common& common, const ShowOptions& options) {
   const auto file = data::find_file(options.dataset, {}, common.workplace().places.data);
   if (!file || file->path.extension() == ".toml")
-    throw config::Error("error: --describe needs a file or a folder of data, found " +
+    throw config::Error("--describe needs a file or a folder of data, found " +
                         (file ? "a description, " : std::string("none called ")) + options.dataset);
   const data::Splits splits = data::load(data_spec(options, common), common.workplace().places.data,
                                          common.workplace().places.descriptors, 1, at::kCPU, at::kFloat);
@@ -169,7 +170,7 @@ int show_command(const Common& common, const ShowOptions& options) {
   for (const std::string& note : splits.notes) notes += note + "\n";
   write_result(notes + (notes.empty() ? "" : "\n") + text_of(summaries) + "\nthe first of train\n" +
                data::sketch(splits.train, kWidth));
-  if (!options.picture.empty() && !common.quiet) write_message("written: " + options.picture);
+  if (!options.picture.empty()) common.log.info("written: " + options.picture);
   return kDone;
 }
 

@@ -1,5 +1,5 @@
-// Signals that ask a process to end. A command at work sees interrupted() and ends in order; one that has nothing to keep
-// is ended here, with what it was writing.
+// Handles signals that ask a process to end. A command at work sees interrupted() and ends in order; one that has
+// nothing to keep is ended here, and its temporary files are removed.
 
 #include <unistd.h>
 
@@ -22,7 +22,7 @@ volatile std::sig_atomic_t is_at_work = 0, first_signal = 0, times_ctrl_c = 0;
 
 constexpr int kTimesToForce = 3;  // presses of Ctrl-C
 
-// strsignal() and printf() are not for handlers.
+// Returns a signal's name. Handlers must not call strsignal() or printf().
 const char* name_of(int signal) {
   switch (signal) {
     case SIGINT: return "SIGINT";
@@ -42,7 +42,7 @@ void say(const char* text) {
   if (::write(STDERR_FILENO, text, std::strlen(text)) < 0) errno = 0;
 }
 
-// What is being called has to return first, which an endless loop never does.
+// Says that the process ends once the present call returns, and which call that is: an endless loop never returns.
 void tell_ending(int signal) {
   const base::SignalText place = base::whereabouts();
   base::SignalText text;
@@ -65,19 +65,19 @@ void tell_ending(int signal) {
 
 void on_signal(int signal, siginfo_t* info, void*) {
   const int error = errno;
-  // A write beyond a limit of file sizes (ulimit -f): the system sends it to the writer itself, whose write() fails with a
-  // reason that has a sentence. From anybody else it is a wish to end.
+  // After a write beyond a limit of file sizes (ulimit -f) the system sends SIGXFSZ to the writer itself. Then write()
+  // fails, too, and that error is reported. From anybody else it is a request to end.
   if (signal == SIGXFSZ && (info->si_code != SI_USER || info->si_pid == ::getpid())) return;
   const bool is_unheard = signal == SIGPIPE || signal == SIGHUP;  // the terminal or the reader is gone
   if (signal == SIGINT) times_ctrl_c = times_ctrl_c + 1;
   if (!is_at_work || times_ctrl_c >= kTimesToForce) end_at_once(signal, is_unheard);
   if (!first_signal && !is_unheard) tell_ending(signal);
   if (!first_signal) first_signal = signal;
-  base::interrupt_flag() = 1;  // reading and the like end, too
+  base::interrupt_flag() = 1;  // ends reading and the like, too
   errno = error;
 }
 
-// nohup and the like have set it so, and mean it.
+// Whether a signal is ignored, as nohup and the like have set it; it must stay so.
 bool is_ignored(int signal) {
   struct sigaction present {};
   return ::sigaction(signal, nullptr, &present) == 0 && present.sa_handler == SIG_IGN;
@@ -88,13 +88,13 @@ bool is_ignored(int signal) {
 void install_signal_handlers() {
   struct sigaction action {};
   action.sa_sigaction = on_signal;
-  action.sa_flags = SA_RESTART | SA_SIGINFO;  // what is being written goes on
+  action.sa_flags = SA_RESTART | SA_SIGINFO;  // system calls such as write() are restarted
   for (const int signal : base::kEndingSignals) ::sigaddset(&action.sa_mask, signal);  // one after the other
   sigset_t all = action.sa_mask;
   for (const int signal : base::kEndingSignals)
     if (signal == SIGINT || signal == SIGTERM || signal == SIGXFSZ || !is_ignored(signal))
       ::sigaction(signal, &action, nullptr);
-  ::sigprocmask(SIG_UNBLOCK, &all, nullptr);  // whoever started the program may have blocked some
+  ::sigprocmask(SIG_UNBLOCK, &all, nullptr);  // the program's parent may have blocked some
 }
 
 void watch_signals() { is_at_work = 1; }

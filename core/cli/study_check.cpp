@@ -34,13 +34,11 @@ study::Rehearsal rehearsed(const Common& common, const model::Workplace& place,
   rehearsal.costly = {{"--quality", measure::quality_metrics()}, {"--features", {}}};
   rehearsal.cheaper = {{"--gradient-draws", "2"}, {"--importance-samples", "4"}, {"--samples", "2"}};
   rehearsal.interrupted = interrupted;
-  rehearsal.say = [quiet = common.quiet](const std::string& line) {
-    if (!quiet) write_message("trying without training: " + line);
-  };
+  rehearsal.say = [&common](const std::string& line) { common.log.info("trying without training: " + line); };
   return study::rehearse(study.plan, study.cells, rehearsal);
 }
 
-// How much there is to do, from disk alone.
+// Returns how much there is to do, from disk alone.
 nlohmann::json amounts(const model::Workplace& place, const study::StudyOptions& options,
                        const study::StudyFile& study) {
   study::Runner runner(study.plan, study.cells, study::runner_options(study, options, place));
@@ -61,7 +59,7 @@ nlohmann::json amounts(const model::Workplace& place, const study::StudyOptions&
           {"results", {{"done", results_done}, {"to do", results - results_done}}}};
 }
 
-// "36 trainings: 30 done, 6 to do"
+// Returns "36 trainings: 30 done, 6 to do".
 std::string line_of(const nlohmann::json& amounts, const std::string& what) {
   std::size_t all = 0;
   std::vector<std::string> parts;
@@ -76,7 +74,7 @@ std::string line_of(const nlohmann::json& amounts, const std::string& what) {
 int say(const Common& common, const nlohmann::json& result, const std::vector<std::string>& problems) {
   for (std::string problem : problems) {
     if (!problem.ends_with('\n')) problem += '\n';
-    write_message("wrong: " + problem);
+    common.log.write(base::Level::kError, {}, problem);
   }
   if (common.json) {
     write_result(json_text(result));

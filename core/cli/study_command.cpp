@@ -15,17 +15,11 @@ namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
 
-// Lines about cells that have ended, and below them how many are left. Several threads call it.
+// Shows how many cells are left. Called by several threads.
 class CellProgress {
  public:
-  explicit CellProgress(const Common& common) : quiet_(common.quiet), progress_(common.quiet) {}
+  explicit CellProgress(const Common& common) : progress_(common) {}
 
-  void say(const std::string& line) {
-    if (quiet_) return;
-    const std::lock_guard lock(mutex_);
-    progress_.clear();
-    write_message(line);
-  }
   void ended(std::int64_t ended, std::int64_t worked, std::int64_t all) {
     const std::lock_guard lock(mutex_);
     ended_ = ended;
@@ -42,13 +36,12 @@ class CellProgress {
   }
 
  private:
-  const bool quiet_;
   std::mutex mutex_;
   Progress progress_;
   std::int64_t ended_ = 0, worked_ = 0, all_ = 0;
 };
 
-// The runner, and what it says on its way.
+// Returns the runner's options, with messages and progress shown.
 study::RunnerOptions shown_runner_options(const study::StudyFile& study, const study::StudyOptions& options,
                                           const model::Workplace& place, CellProgress& progress) {
   study::RunnerOptions runner = study::runner_options(study, options, place);
@@ -56,7 +49,7 @@ study::RunnerOptions shown_runner_options(const study::StudyFile& study, const s
     progress.tick();
     return interrupted();
   };
-  runner.say = [&progress](const std::string& line) { progress.say(line); };
+  runner.say = [&place](const std::string& line) { place.log.info(line); };
   runner.progressed = [&progress](std::int64_t ended, std::int64_t worked, std::int64_t all) {
     progress.ended(ended, worked, all);
   };
@@ -77,18 +70,18 @@ int list_cells(study::Runner& runner, const study::StudyFile& study) {
   return kDone;
 }
 
-// Before long work: what it will be written to.
+// Throws if the folder cannot be written; called before long work.
 void require_folder(const fs::path& folder, const char* option) {
   base::require_writable(folder / "study.json", {.option = option, .makes_folders = true});
 }
 
-int say_what_failed(const std::vector<std::string>& failures) {
-  for (const std::string& failure : failures) write_message("failed: " + failure);
+int say_what_failed(const Common& common, const std::vector<std::string>& failures) {
+  for (const std::string& failure : failures) common.log.write(base::Level::kError, {}, failure);
   return failures.empty() ? kDone : kFailed;
 }
 
 int report(const Common& common, const study::StudyFile& study, const study::StudyOptions& options) {
-  Progress progress(common.quiet);
+  Progress progress(common);
   study::ReportHost host{.log = common.log};
   host.print = [&](const std::string& text) {
     progress.clear();
@@ -101,7 +94,7 @@ int report(const Common& common, const study::StudyFile& study, const study::Stu
   host.interrupted = interrupted;
   const std::vector<std::string> problems = study::write_report(study, options, host);
   progress.clear();
-  const int code = say_what_failed(problems);
+  const int code = say_what_failed(common, problems);
   return interrupted() ? kInterrupted : code;
 }
 
@@ -110,7 +103,7 @@ int study_command(const Common& common, const StudyCommand& command) {
   const study::StudyFile study = command.read(place);
   const study::StudyOptions options = command.options(common);
   if (options.only > study.cells.size())
-    throw config::Error("error: --only takes a cell from 1 to " + std::to_string(study.cells.size()) +
+    throw config::Error("--only takes a cell from 1 to " + std::to_string(study.cells.size()) +
                         " (see --list).");
   CellProgress progress(common);
   const study::RunnerOptions settings = shown_runner_options(study, options, place, progress);
@@ -123,10 +116,10 @@ int study_command(const Common& common, const StudyCommand& command) {
   const std::vector<std::string> failures = runner.run();
   progress.clear();
   if (interrupted()) {
-    write_message("interrupted; the same command goes on where it was.");
+    common.log.info("interrupted; the same command goes on where it was.");
     return kInterrupted;
   }
-  const int code = say_what_failed(failures);
+  const int code = say_what_failed(common, failures);
   return settings.only ? code : std::max(code, report(common, study, options));
 }
 
@@ -181,7 +174,7 @@ void add_study_commands(Command app, Common& common, Action& action) {
                  "Keep the results of runs whose plugins have changed since, beside new ones");
   study.add_flag("--no-check", options->asked.no_check,
                  "Do not try plugins that did not come with the program before their first training");
-  study.add_flag("--list", options->list, "Say what the cells are, and where they stand");
+  study.add_flag("--list", options->list, "List the cells and their progress");
   add("report", "Draw a study's tables and figures again, without training", report_command);
 }
 

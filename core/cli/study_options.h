@@ -12,7 +12,7 @@ namespace variform::cli {
 struct StudyCommand {
   std::vector<std::string> arguments;
   std::string studies = "studies";
-  study::StudyOptions asked;  // but for what all commands share
+  study::StudyOptions asked;  // without those that all commands share
   bool list = false;
 
   study::StudyFile read(const model::Workplace& place) const;

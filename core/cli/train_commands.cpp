@@ -18,11 +18,10 @@ struct TrainOptions {
 };
 
 train::RunHost host_of(const Common& common, const TrainOptions& options, const model::Workplace& place) {
-  train::RunHost host{.place = place,
-                      .origin = {common.arguments, VARIFORM_VERSION, revision()},
-                      .observe = [quiet = common.quiet](model::RunFolder& folder) {
-                        return std::make_unique<Console>(&folder, quiet);
-                      }};
+  train::RunHost host{
+      .place = place,
+      .origin = {common.arguments, VARIFORM_VERSION, revision()},
+      .observe = [&common](base::Log& log) { return std::make_unique<Console>(common, log); }};
   if (!options.no_check) host.before_steps = trial_of_guests(common);
   host.begin = watch_signals;
   host.interrupted = interrupted;
@@ -72,15 +71,14 @@ void add_train_commands(Command app, Common& common, Action& action) {
         .non_negative();
     command.add_option("--stop-at-epoch", asked.stop_at_epoch, "The same, counted in epochs").non_negative();
     command.add_flag("--accept-changed-plugins", asked.accept_changed_plugins,
-                     "Go on although a plugin has changed");
+                     "Continue although a plugin has changed");
     command.add_flag("--accept-changed-metrics", asked.accept_changed_metrics,
-                     "Go on although metrics.jsonl is not as it was written");
+                     "Continue although metrics.jsonl has been changed");
     command.add_flag("--no-check", options->no_check,
                      "Do not try plugins that did not come with the program before their first training");
     command.add_flag("--no-figures", options->no_figures, "Draw no pictures at the end");
-    command.add_flag(
-        "--reference", asked.reference,
-        "Compute everything the plain way, to hold the short ways against it (docs/performance.md)");
+    command.add_flag("--reference", asked.reference,
+                     "Compute everything without shortcuts, to compare with them (docs/performance.md)");
     command.add_flag(
         "--model-only", asked.model_only,
         "At the end keep one checkpoint of the model alone, a sixth of the space; such a run cannot be "
@@ -88,8 +86,8 @@ void add_train_commands(Command app, Common& common, Action& action) {
   };
   Command train = app.add_command("train", "Train a model from config files");
   train.add_option("config", options->arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]").required();
-  train.add_flag("--resume", options->resume, "Go on if the run folder is there");
-  train.add_flag("--overwrite", options->overwrite, "Replace the run folder if it is there")
+  train.add_flag("--resume", options->resume, "Resume if the run folder exists");
+  train.add_flag("--overwrite", options->overwrite, "Replace the run folder if it exists")
       .excludes("--resume");
   train.add_option("--folder", options->folder, "Run folder instead of RUNS/NAME-HASH-SEED").type_name("DIR");
   shared_options(train);
@@ -97,7 +95,7 @@ void add_train_commands(Command app, Common& common, Action& action) {
     action = [&common, options] { return train_command(common, *options); };
   });
 
-  Command resume = app.add_command("resume", "Go on with a run from its last checkpoint");
+  Command resume = app.add_command("resume", "Resume a run from its last checkpoint");
   resume.add_option("run", *run, "Run folder, or its name below --runs").required();
   resume.add_option("overrides", options->arguments, "[train.steps=N...]");
   shared_options(resume);

@@ -18,15 +18,16 @@ namespace fs = std::filesystem;
 
 class Opened::Surroundings {
  public:
-  Surroundings() = default;
+  explicit Surroundings(base::Log& log) : log_(log) {}
   ~Surroundings() {
-    for (const std::string& sentence : take_changed_modes()) write_message("warning: " + sentence);
+    for (const std::string& sentence : take_changed_modes()) log_.warning(sentence);
     const std::string changes = plugins::changed_text("a component of this model", before_.restore());
-    if (!changes.empty()) write_message("warning: " + changes);
+    if (!changes.empty()) log_.warning(changes);
   }
   Surroundings(Surroundings&&) = delete;
 
  private:
+  base::Log& log_;
   plugins::AmbientState before_ = plugins::AmbientState::now();
 };
 
@@ -51,7 +52,7 @@ Opened open(const Common& common, const ModelOptions& options, model::DataUse us
     const std::string dataset = options.on.substr(0, options.on.find(':'));
     if (!dataset.empty()) how.overrides.push_back("data.dataset=\"" + dataset + "\"");
   }
-  if (!options.on.empty() || !options.split.empty() || options.datum >= 0 || !options.prior.empty())
+  if (!options.on.empty() || !options.split.empty() || options.row >= 0 || !options.prior.empty())
     how.use = model::DataUse::kNeeded;
   std::shared_ptr<plugins::Registry> registry = place.registry(model::plugin_paths_of(run));
   model::set_threads(common.threads);
@@ -66,7 +67,7 @@ Opened open(const Common& common, const ModelOptions& options, model::DataUse us
   if (std::any_of(records.begin(), records.end(), [](const plugins::PluginRecord* record) {
         return record->status == plugins::Status::kLoaded && !record->is_stock;
       }))
-    opened.surroundings = std::make_unique<Opened::Surroundings>();
+    opened.surroundings = std::make_unique<Opened::Surroundings>(common.log);
   return opened;
 }
 
@@ -77,7 +78,7 @@ void use_prior(const Common& common, Opened& opened, const ModelOptions& options
     own = model::open_trained(opened.run.checkpoint, options.overrides, *opened.run.registry,
                               common.workplace().places);
   {
-    Progress progress(common.quiet);
+    Progress progress(common);
     opened.ex_post = train::use_ex_post_prior(opened.session(), own.session ? *own.session : opened.session(),
                                               *opened.prior, *opened.run.registry,
                                               opened.run.folder / "priors", watch_with(progress));
@@ -96,8 +97,8 @@ std::string split_of(const ModelOptions& options) {
   return colon == std::string::npos ? std::string("test") : options.on.substr(colon + 1);
 }
 
-int interrupted_with_nothing() {
-  write_message("interrupted before anything was complete; nothing was written");
+int interrupted_with_nothing(const Common& common) {
+  common.log.info("interrupted before anything was complete; nothing was written");
   return kInterrupted;
 }
 

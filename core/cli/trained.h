@@ -1,5 +1,5 @@
 #pragma once
-// What the commands on a trained model share: their options, how the model is opened, where results go.
+// Shared by the commands on a trained model: their options, opening the model, the files of results.
 
 #include <filesystem>
 #include <memory>
@@ -26,7 +26,7 @@ struct ModelOptions {
   std::int64_t quality_images = 0;  // 0: no sample quality
   std::int64_t gradient_draws = 0;  // 0: none
   double beta = -1;
-  int64_t n = 0, datum = -1, latents = 16, columns = 11;
+  int64_t n = 0, row = -1, latents = 16, columns = 11;
   bool noise = false, linear = false;
 };
 
@@ -37,42 +37,42 @@ struct ModelCommand {
 };
 using RunsModelCommand = int (*)(const Common&, ModelOptions);
 
-/// Declares it, with the run's name, overrides, --checkpoint and --out.
+/// Declares a command with the run's name, overrides, --checkpoint and --out.
 ModelCommand add_model_command(Command app, Common& common, Action& action, const char* name,
                                const char* description, RunsModelCommand run);
-/// --prior: another prior, fitted ex post.
+/// Adds --prior: another prior, fitted ex post.
 void add_prior_option(ModelCommand& model);
-/// --split and --on: the data that it looks at.
+/// Adds --split and --on: the data that it looks at.
 void add_data_options(ModelCommand& model);
 
-/// A trained model as a command has it. Says at the end what components have changed that is not theirs.
+/// A trained model opened for a command. Reports at its end state of the process that components have changed.
 struct Opened {
   class Surroundings;
   Opened();
   Opened(Opened&&) noexcept;
   ~Opened();
 
-  std::unique_ptr<Surroundings> surroundings;  ///< first: it ends last
+  std::unique_ptr<Surroundings> surroundings;  ///< the first member, so that it ends last
   model::OpenedRun run;
   std::optional<config::GivenComponent> prior;  ///< of --prior
-  std::optional<train::ExPostFit> ex_post;      ///< and what became of it
+  std::optional<train::ExPostFit> ex_post;      ///< its fit
   model::Session& session() const { return run.session(); }
 };
 
-/// Whoever names a data set, a split or a row of it, or fits a prior to its latents, needs it.
+/// Opens the trained model. Options that name a data set, a split or a row, or fit a prior, make the data necessary.
 Opened open(const Common& common, const ModelOptions& options, model::DataUse use = model::DataUse::kNeeded);
-/// Fits the prior of --prior to the latents of the run's own training data, whatever data are looked at, and puts it into the
-/// model.
+/// Fits the prior of --prior to the latents of the run's own training data, whatever data are looked at, and puts it
+/// into the model.
 void use_prior(const Common& common, Opened& opened, const ModelOptions& options);
 
 /// The split that --split or --on names; else test.
 std::string split_of(const ModelOptions& options);
 /// "evaluation-test", or "evaluation-test-mixture-1a2b3c4d" under a fitted prior.
 std::string named(const Opened& opened, const std::string& name);
-/// Where a command writes: --out, or this name in the folder of the run.
+/// Returns the file that a command writes: --out, or this name in the folder of the run.
 std::filesystem::path destination(const Common& common, const ModelOptions& options,
                                   const std::filesystem::path& name);
-/// Says that a command was interrupted before it had anything; its exit code.
-int interrupted_with_nothing();
+/// Says that a command was interrupted before it had any result; returns its exit code.
+int interrupted_with_nothing(const Common& common);
 
 }  // namespace variform::cli

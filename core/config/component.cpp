@@ -1,4 +1,4 @@
-// A component: which plugin offers it, its parameters against the schema which that plugin declares.
+// Reads components: chooses the plugin that offers one and checks parameters against the schema that it declares.
 
 #include <algorithm>
 #include <cmath>
@@ -32,7 +32,7 @@ NumberRule number_rule(const Parameter& p) {
   return rule;
 }
 
-/// The schema keeps bounds as doubles; those of integers are whole or infinite.
+/// The schema keeps bounds as doubles; bounds of integers are whole or infinite.
 IntegerRule integer_rule(const Parameter& p) {
   constexpr double kLimit = 9.2e18;
   IntegerRule rule;
@@ -66,7 +66,7 @@ ParameterValue read_parameter(Reader& reader, const Parameter& p, const Catalog&
     case ParameterType::kNumber:
       if (p.is_schedulable) return read_schedule(reader, p.name, number_rule(p));
       if (const Node* node = reader.node(p.name); node && node->find("schedule")) {
-        reader.error(p.name, "@ must be a number that stays the same, found a schedule.");
+        reader.error(p.name, "@ must be a constant number, found a schedule.");
         return p.number_default;
       }
       return reader.number(p.name, number_rule(p));
@@ -96,7 +96,7 @@ ParameterValue read_parameter(Reader& reader, const Parameter& p, const Catalog&
   return std::make_shared<ComponentSpec>(std::move(*inner));
 }
 
-/// The entry that type and plugin mean; nothing and an error if there is none or more than one.
+/// Returns the entry that type and plugin mean; nothing and an error if none or more than one matches.
 std::optional<Catalog::Entry> choose(Reader& reader, const ComponentSpec& spec, const Catalog& catalog) {
   const std::string kind = variform::to_string(spec.kind);
   const std::vector<Catalog::Entry> all = catalog.find(spec.kind, spec.type);
@@ -128,7 +128,7 @@ std::optional<Catalog::Entry> choose(Reader& reader, const ComponentSpec& spec, 
   return std::nullopt;
 }
 
-/// The slot's own keys, without type and plugin.
+/// Reads the slot's own keys except type and plugin.
 void read_slot_keys(Reader& reader, ComponentSpec& spec, Place place) {
   if (reader.has("from")) {
     spec.from = reader.text("from");
@@ -141,8 +141,8 @@ void read_slot_keys(Reader& reader, ComponentSpec& spec, Place place) {
     reader.error("optimizer", "@ has no effect on a frozen component.", "drop it, or frozen = true");
 }
 
-/// The resolved slot: type and plugin first, and no `frozen = false`, which says nothing. Equal experiments
-/// then have equal texts, and so one hash.
+/// Returns the resolved slot with type and plugin first and without `frozen = false`, which says nothing. Equal
+/// experiments then have equal texts, and so the same hash.
 Node tidy(Reader& reader) {
   const Node& all = reader.resolved();
   Node out = Node::table(all.where());
@@ -154,8 +154,8 @@ Node tidy(Reader& reader) {
   return out;
 }
 
-/// A text that is empty by default is an option that is not taken: it says nothing, and a later release may add one
-/// without renaming the runs of all experiments that do without.
+/// Whether a parameter is an empty text that is empty by default. Such an option is left out, so that a later release
+/// may add one without renaming the runs of all experiments that do not use it.
 bool says_nothing(const Parameter& p, const ParameterValue& value) {
   const std::string* text = std::get_if<std::string>(&value);
   return p.type == ParameterType::kText && !p.is_required && *p.text_default == '\0' && text && text->empty();
@@ -201,7 +201,7 @@ std::optional<ComponentSpec> read_component(Reader& parent, std::string_view key
   read_slot_keys(reader, spec, place);
   if (!has_type && !spec.from) {
     reader.error("type", "@ is missing: expected " + article(kind) + "; " + available(kind, catalog) + ".");
-    return std::nullopt;  // whose parameters these are is unknown
+    return std::nullopt;  // the owner of these parameters is unknown
   }
   if (!has_type) {
     read_from_run(reader, spec);

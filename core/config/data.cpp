@@ -1,4 +1,4 @@
-// The [data] section, data drawn from a model included.
+// Reads the [data] section, including data drawn from a model.
 
 #include <cmath>
 

@@ -1,5 +1,4 @@
-// Errors are collected here and rendered together: position, sentence, the line in question with a caret, a
-// hint.
+// Collects errors and renders them together: position, sentence, the line in question with a caret, a hint.
 
 #include <algorithm>
 #include <limits>
@@ -13,7 +12,7 @@ namespace {
 
 constexpr std::size_t kShownCharacters = 100;
 
-/// A line as characters (UTF-8 sequences), with tabs and other control characters as blanks.
+/// Splits a line into characters (UTF-8 sequences), with tabs and other control characters as blanks.
 std::vector<std::string> characters(std::string_view line) {
   std::vector<std::string> out;
   for (const char c : line) {
@@ -27,7 +26,7 @@ std::vector<std::string> characters(std::string_view line) {
   return out;
 }
 
-/// The line and below it the caret; of a long line only what surrounds the column.
+/// Returns the line with the caret below it; of a long line, only the part around the column.
 std::string excerpt(const std::string& label, std::string_view line, int column) {
   const std::vector<std::string> all = characters(line);
   const std::size_t at = column > 0 ? static_cast<std::size_t>(column - 1) : 0;
@@ -43,7 +42,7 @@ std::string excerpt(const std::string& label, std::string_view line, int column)
   return out + std::string(std::min(at, end) - begin, ' ') + "^\n";
 }
 
-/// Edit distance with transpositions, two a step; letters that differ in case and `_` against `-` count one.
+/// Returns the edit distance with transpositions. Each edit costs 2; changing case, or `_` to `-`, costs 1.
 int distance(std::string_view a, std::string_view b) {
   const auto fold = [](char c) {
     return c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -139,7 +138,7 @@ std::string Diagnostics::render() const {
 }
 
 void Diagnostics::throw_if_any() const {
-  if (!entries_.empty()) throw Error(render());
+  if (!entries_.empty()) throw Mistakes(render());
 }
 
 }  // namespace variform::config

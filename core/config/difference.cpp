@@ -26,7 +26,7 @@ bool is_of_the_experiment(const std::string& key) {
   return key != "name" && key != "train.device" && key != "train.threads" && !key.starts_with("plugins.");
 }
 
-// Whether the configs of one slot type agree on a key of that slot.
+// Whether all configs with the same slot type agree on a key of that slot.
 bool follows_from_type(const Difference& difference, const std::vector<Difference>& all) {
   for (const Difference& type : all) {
     if (!type.key.ends_with(".type") || type.key == difference.key) continue;

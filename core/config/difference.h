@@ -1,5 +1,5 @@
 #pragma once
-// How configs differ: for `runs diff`, and for the legends of figures.
+// Compares configs, for `runs diff` and for the legends of figures.
 
 #include <optional>
 #include <string>
@@ -9,18 +9,18 @@
 
 namespace variform::config {
 
-/// A key whose values are not the same in all configs; the values as TOML, none where a config lacks the key.
+/// A key whose values differ between configs; the values as TOML, none where a config lacks the key.
 struct Difference {
   std::string key;  ///< "model.family.type"
   std::vector<std::optional<std::string>> values;
 };
 
-/// All of them, in the order of the keys.
+/// Returns all differences, in the order of the keys.
 std::vector<Difference> differences(const std::vector<Node>& configs);
 
-/// A short name for each config, made of what tells it from the others: "family diagonal, beta 0.1". Left out is what
-/// follows from a slot's type (its parameters where all configs of that type agree), and what does not make another
-/// experiment: name, plugins, device, threads. Empty texts when nothing else differs.
+/// Returns a short name for each config, made of what distinguishes it from the others: "family diagonal, beta 0.1".
+/// Omits what follows from a slot's type (its parameters where all configs of that type agree), and what does not make
+/// another experiment: name, plugins, device, threads. Empty texts when nothing else differs.
 std::vector<std::string> labels(const std::vector<Node>& configs);
 
 }  // namespace variform::config

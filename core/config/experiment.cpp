@@ -1,4 +1,4 @@
-// The whole experiment: the root table, the slots, where plugins are; and the identity of a run.
+// Reads the whole experiment: the root table, the slots, plugin paths; and computes the identity of a run.
 
 #include "config/experiment.h"
 
@@ -22,7 +22,7 @@ bool is_name_character(char c) {
          c == '.';
 }
 
-/// The config file's own name, as far as it can name a run's folder.
+/// Returns the config file's own name, as far as it can name a run's folder.
 std::string default_name(const Node& root) {
   std::string name;
   if (!root.where().is_default() && !root.where().is_command_line())
@@ -62,8 +62,8 @@ void read_slots(Reader& root, Experiment& experiment, const Catalog& catalog) {
   keep(read_component(root, "objective", Kind::kObjective, Place::kSlot, catalog, true), Kind::kObjective);
 }
 
-/// Relative to the file that names them (to the current folder on the command line), and kept absolute, so
-/// that a run's own copy of the config finds them too.
+/// Reads paths relative to the file that names them (to the current folder on the command line) and keeps them
+/// absolute, so that a run's own copy of the config finds them too.
 std::vector<std::string> read_plugin_paths(Reader& root) {
   namespace fs = std::filesystem;
   Reader reader = root.table("plugins");
@@ -92,7 +92,7 @@ std::vector<std::string> keys_of(const Node& table) {
   return keys;
 }
 
-/// The part of a run's path that names the run, and the file if it is one of its checkpoints.
+/// Replaces each path of a run by the run's name, and by the file if it is one of its checkpoints.
 void keep_name(Node* table) {
   if (!table || !table->is_table()) return;
   for (const std::string& key : keys_of(*table)) keep_name(table->find(key));
@@ -106,7 +106,7 @@ void keep_name(Node* table) {
              Node(run.filename().string() + (is_file ? "/" + path.filename().string() : ""), from->where()));
 }
 
-/// Where data and other runs lie is no part of what an experiment is.
+/// Removes the places of data and of other runs, which are not part of an experiment's identity.
 void forget_places(Node& identity) {
   keep_name(identity.find("objective"));
   Node* model = identity.find("model");
@@ -145,13 +145,17 @@ Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagno
   return experiment;
 }
 
-std::string experiment_hash(const Experiment& experiment) {
-  Node identity = experiment.resolved;
+std::string identity_text(const Node& resolved) {
+  Node identity = resolved;
   for (const char* key : {"name", "seed", "plugins"}) identity.erase(key);
   if (Node* train = identity.find("train"))
     for (const char* key : {"device", "threads"}) train->erase(key);
   forget_places(identity);
-  return short_hash(print(identity));
+  return print(identity);
+}
+
+std::string experiment_hash(const Experiment& experiment) {
+  return short_hash(identity_text(experiment.resolved));
 }
 
 }  // namespace variform::config

@@ -1,5 +1,5 @@
 #pragma once
-// What a config means: the validated, defaulted, typed experiment that the engine builds and trains.
+// The validated, defaulted, typed experiment that a config describes and the engine builds and trains.
 
 #include <cstdint>
 #include <functional>
@@ -27,7 +27,7 @@ struct ComponentSpec;
 using ParameterValue = std::variant<bool, std::int64_t, double, std::string, std::vector<double>,
                                     std::vector<std::int64_t>, Schedule, std::shared_ptr<ComponentSpec>>;
 
-/// Which fields count depends on the type; `type` is one of "adam", "adamw", "sgd", "rmsprop".
+/// Which fields count depends on `type`, which is one of "adam", "adamw", "sgd", "rmsprop".
 struct OptimizerSpec {
   std::string type = "adam";
   Schedule lr = Schedule::constant(1e-3);
@@ -39,11 +39,11 @@ struct OptimizerSpec {
   bool nesterov = false;              ///< sgd
 };
 
-/// What fills a slot. The slot's own keys are `type`, `plugin`, `from`, `frozen`, `optimizer`; every other
-/// key is a parameter of the component, validated and defaulted from its schema.
+/// The component in a slot. The slot's own keys are `type`, `plugin`, `from`, `frozen`, `optimizer`; every other key is
+/// a parameter of the component, validated and defaulted from its schema.
 struct ComponentSpec {
   Kind kind = Kind::kDecoder;
-  std::string type;    ///< empty only if `from` is given: then type and parameters are the run's
+  std::string type;    ///< empty only if `from` is given: then type and parameters come from the run
   std::string plugin;  ///< the id of the plugin that offers it; empty with an empty type
   std::map<std::string, ParameterValue> parameters;
   Position where;
@@ -83,8 +83,8 @@ struct TrainSpec {
   std::string device = "auto";  ///< "auto", "cpu", "cuda" or "cuda:1"
   std::int64_t threads = 0;     ///< 0: as many as the machine has
   std::int64_t evaluation_batch = 512;
-  std::int64_t evaluation_samples = 1;  ///< latent draws a datum
-  std::int64_t evaluation_limit = 0;    ///< data; 0: all
+  std::int64_t evaluation_samples = 1;  ///< latent draws per example
+  std::int64_t evaluation_limit = 0;    ///< examples; 0: all
 };
 
 /// `dataset = { type = "model", ... }`: x is drawn from a prior, a decoder and a likelihood.
@@ -92,8 +92,8 @@ struct ModelDataSpec {
   std::optional<ComponentSpec> decoder, prior, likelihood;  ///< each may be absent if `from` is given
   std::optional<std::string> from;     ///< a run or checkpoint; the slots given here replace its own
   std::optional<std::int64_t> latent;  ///< absent only with `from`
-  std::vector<std::int64_t> shape;     ///< of one datum; empty only with `from`
-  std::int64_t size = 0;               ///< training data; 0 if fresh
+  std::vector<std::int64_t> shape;     ///< of one example; empty only with `from`
+  std::int64_t size = 0;               ///< training examples; 0 if fresh
   bool fresh = false;                  ///< every batch is new
   std::int64_t test = 0;
   std::uint64_t seed = 1;
@@ -103,9 +103,9 @@ struct DataSpec {
   Node dataset;  ///< text (a name or a path) or a descriptor's table: for the data subsystem to read
   std::optional<ModelDataSpec> model;  ///< of `dataset`, if that is drawn from a model
   std::string train_split = "train", test_split = "test";
-  std::int64_t validation = 0;  ///< training data held out, from the end of the split
-  std::int64_t limit = 0;       ///< training data used; 0: all
-  double test = 0;  ///< rows drawn for testing from data of one split: a number or, below 1, a share; 0: none
+  std::int64_t validation = 0;  ///< training examples held out, from the end of the split
+  std::int64_t limit = 0;       ///< training examples used; 0: all
+  double test = 0;  ///< rows drawn for testing from data of one split: a count or, below 1, a share; 0: none
   double memory = 0;  ///< GB that the data may take when they are read; 0: half of what is free
   std::string channels = "as-stored";  ///< "as-stored", "grey", "colour"
   std::string scale = "unit";          ///< "unit", "none", "standardise"
@@ -130,23 +130,23 @@ struct Experiment {
 /// on it.
 std::vector<std::string> plugin_paths(const Node& root);
 
-/// What components there are. The plugin registry implements it.
+/// The components that exist. The plugin registry implements it.
 class Catalog {
  public:
   struct Entry {
     std::string plugin;                     ///< the plugin's id, "org.variform.encoders"
-    std::span<const Parameter> parameters;  ///< lives as long as the catalog
+    std::span<const Parameter> parameters;  ///< valid as long as the catalog
   };
 
   virtual ~Catalog() = default;
-  /// One entry for each plugin that offers this component.
+  /// Returns one entry per plugin that offers this component.
   virtual std::vector<Entry> find(Kind kind, std::string_view id) const = 0;
   virtual std::vector<std::string> ids(Kind kind) const = 0;
-  /// What else is to say about a component that is not found, such as a plugin that was refused; a sentence.
+  /// Returns a sentence about a component that is not found, such as that its plugin was refused; may be empty.
   virtual std::string why_missing(Kind, std::string_view /*id*/) const { return {}; }
 };
 
-/// One component that is given by itself, as on the command line.
+/// A component given by itself, as on the command line.
 struct GivenComponent {
   ComponentSpec component;
   Node resolved;  ///< its table, defaults included
@@ -156,19 +156,23 @@ struct GivenComponent {
 GivenComponent parse_component(const std::string& text, const std::string& name, Kind kind,
                                const Catalog& catalog, Diagnostics& diagnostics);
 
-/// Judges a `dataset` that is not drawn from a model; empty: every text or table will do.
+/// Checks a `dataset` that is not drawn from a model; empty: every text or table is accepted.
 using CheckDataset = std::function<void(const Node& dataset, Diagnostics& diagnostics)>;
 
-/// Validates everything; all errors go to `diagnostics` (as does every error of `load`: call throw_if_any()
-/// after both). Never throws for what the config says.
+/// Validates everything. All errors go to `diagnostics`, as does every error of `load`: call throw_if_any() after both.
+/// Never throws for the contents of the config.
 Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagnostics,
                    const CheckDataset& check_dataset = {});
 
-/// The section [data] of a config by itself, for data in files; everything else in it is left alone.
+/// Reads only the section [data] of a config, for data in files; ignores everything else.
 DataSpec parse_data(const Node& root, Diagnostics& diagnostics);
 
-/// Eight hexadecimal digits: the identity of a run but for its seed. Of the resolved config without name,
-/// seed, plugin paths, device, threads, and the folders in which data and other runs lie.
+/// Returns what identifies a run except for its seed: the resolved config as TOML, without name, seed, plugin paths,
+/// device, threads, and the folders of data and other runs.
+std::string identity_text(const Node& resolved);
+
+/// Returns eight hexadecimal digits of a hash of it. Different configs may have the same: whoever takes a run for another's
+/// compares identity_text().
 std::string experiment_hash(const Experiment& experiment);
 
 }  // namespace variform::config

@@ -1,9 +1,9 @@
-// Reading: toml++ parses, this file turns its result into our nodes with positions, and resolves includes,
-// merging and command-line overrides. Nothing else of the project sees toml++.
+// toml++ parses, this file turns its result into our nodes with positions, and resolves includes, merging and
+// command-line overrides. No other file of the project uses toml++.
 
 #include "config/load.h"
 
-// toml++ 3.3 used as headers in a debug build would abort at "[=", where its released library reports an error.
+// toml++ 3.3, used as headers in a debug build, would abort at "[=", where its released library reports an error.
 #define TOML_ASSERT(expression) static_assert(true)
 #include <toml++/toml.h>
 
@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 constexpr int kDeepest = 64;                // nesting of values
 constexpr std::size_t kMostIncludes = 200;  // files in all, since includes may multiply without any cycle
 
-/// toml++ values to nodes. `first_line` shifts lines, for overrides.
+/// Converts toml++ values to nodes. `first_line` shifts lines, for overrides.
 class Converter {
  public:
   Converter(std::string file, int first_line, Diagnostics& diagnostics)
@@ -115,7 +115,7 @@ std::optional<std::string> read(const std::string& file, const Position& asked, 
     return asked.is_default() ? base::contents_of_named(file) : base::contents_of(file);
   } catch (const std::runtime_error& error) {
     const std::string reason =
-        std::string(error.what()).substr(file.size());  // which begins with the name as it is
+        std::string(error.what()).substr(file.size());  // which begins with the unquoted name
     diagnostics.error(where, "Cannot read " + quote(file) + reason,
                       may_be_key ? "if it is meant as a key, write " + base::for_shell(file) + "=VALUE" : "");
     diagnostics.mark_incomplete();
@@ -123,12 +123,12 @@ std::optional<std::string> read(const std::string& file, const Position& asked, 
   }
 }
 
-/// Files with what they include.
+/// Loads files together with what they include.
 class Loader {
  public:
   explicit Loader(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
 
-  /// `asked`: where the include stands, empty for the files of the command line.
+  /// `asked`: the position of the include, empty for the files of the command line.
   void add(Node& root, const std::string& file, const Position& asked) {
     if (++files_ > kMostIncludes) {
       if (files_ == kMostIncludes + 1)
@@ -188,7 +188,7 @@ class Loader {
   std::size_t files_ = 0;
 };
 
-/// Where the `=` after the key stands; quoted parts of the key may hold one.
+/// Finds the `=` after the key; quoted parts of the key may contain one.
 std::size_t find_assignment(std::string_view text) {
   char quoted = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -203,7 +203,7 @@ std::size_t find_assignment(std::string_view text) {
   return std::string_view::npos;
 }
 
-/// `a.b=VALUE` as a tree of its own; nothing after an error.
+/// Parses `a.b=VALUE` as a separate tree; nothing after an error.
 std::optional<toml::table> parse_override(std::string_view text, const Position& where,
                                           Diagnostics& diagnostics) {
   const std::string expected = "expected a.b=VALUE, such as train.batch=64";
@@ -235,7 +235,7 @@ std::optional<toml::table> parse_override(std::string_view text, const Position&
   return as_text;
 }
 
-/// How far merging has descended, as far as it matters: slots stand at `objective` and at `model.<kind>`.
+/// The depth of merging, as far as it matters: slots stand at `objective` and at `model.<kind>`.
 enum class Level { kRoot, kModel, kSlot, kData, kDataset, kOther };
 
 Level below(Level level, std::string_view key) {
@@ -245,8 +245,7 @@ Level below(Level level, std::string_view key) {
   return level == Level::kRoot && key == "model" ? Level::kModel : Level::kOther;
 }
 
-/// Whether `later` is about another thing than `base`, so that what was said of the one is not true of the
-/// other.
+/// Whether `later` describes something else than `base`, so that keys of the one do not apply to the other.
 bool is_another(const Node& base, const Node& later, Level level) {
   for (const char* key : {"type", "schedule"}) {
     const Node* old_value = base.find(key);
@@ -254,7 +253,7 @@ bool is_another(const Node& base, const Node& later, Level level) {
     if (old_value && new_value && !(*old_value == *new_value)) return true;
   }
   if (level == Level::kDataset) {
-    // A model that data are drawn from has a type, a description of files has none; files stand at the top or in splits.
+    // A model that data are drawn from has a type, a description of files has none. Files are at the top or in splits.
     const bool is_files = later.find("x") || later.find("splits");
     if (base.find("type")) return !later.find("type") && is_files;
     return later.find("type") || (base.find("splits") && later.find("x")) ||
@@ -355,8 +354,8 @@ Node load(const std::vector<std::string>& files, const std::vector<std::string>&
   Loader loader(diagnostics);
   for (const std::string& file : files) loader.add(root, file, {});
   if (!files.empty()) root.set_where({files.back(), 0, 0});
-  // Overrides are merged among themselves first, so that "objective.beta=2 objective.type=grae" does not
-  // depend on its order: the new type drops the file's parameters, not those given with it.
+  // Overrides are merged among themselves first, so that "objective.beta=2 objective.type=grae" does not depend on
+  // their order: the new type drops the file's parameters, not those given with it.
   const Node changes = parse_overrides(overrides, diagnostics);
   if (const Node::Member* include = changes.member("include"))
     diagnostics.error(include->where, "include has its place in files.",

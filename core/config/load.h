@@ -1,5 +1,5 @@
 #pragma once
-// From TOML files, includes and command-line overrides to one tree of values, and from a tree back to TOML.
+// Turns TOML files, includes and command-line overrides into one tree of values, and a tree back into TOML.
 
 #include <string>
 #include <string_view>
@@ -9,18 +9,17 @@
 
 namespace variform::config {
 
-/// The file in a run's folder that holds its whole config. One of this name includes no others, and what it names is
+/// The file in a run's folder that holds its whole config. A file of this name includes no others, and what it names is
 /// the run's: plugins in that folder are not loaded for it.
 inline constexpr const char* kResolvedConfig = "config.resolved.toml";
 
-/// An error for every text in the tree that is a path with a "~" which no shell has replaced; a "~" alone is a text.
+/// Reports every text in the tree that is a path with a "~" which no shell has expanded; a "~" alone is a text.
 void refuse_tildes(const Node& tree, Diagnostics& diagnostics);
 
-/// Reads the files in order, each with its `include = [...]` before it (relative to the file, depth first),
-/// then the overrides `a.b=VALUE`; later wins by the rules of merge(). VALUE is TOML; what is no TOML value
-/// is taken as text, since shells eat quotes. Whatever goes wrong (a file that is missing or no TOML, a cycle
-/// of includes, a malformed override) is in `diagnostics`, and the rest is still read. The root's position
-/// names the last file.
+/// Reads the files in order, each after its `include = [...]` (relative to the file, depth first), then the overrides
+/// `a.b=VALUE`; later wins by the rules of merge(). A VALUE that is not TOML is taken as text, since shells remove
+/// quotes. Errors (a missing file or one that is not TOML, a cycle of includes, a malformed override) go to
+/// `diagnostics`, and the rest is still read. The root's position names the last file.
 Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
           Diagnostics& diagnostics);
 /// A parameter that another `type` took away.
@@ -33,37 +32,36 @@ struct Dropped {
 Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
           Diagnostics& diagnostics, std::vector<Dropped>& dropped);
 
-/// What stands at a dotted path, "objective.beta"; null when nothing does.
+/// Returns the node at a dotted path, "objective.beta"; null when there is none.
 const Node* at_path(const Node& root, const std::string& path);
 
-/// A sentence for each dropped parameter that the new component has too, with another value now: whoever overrides
-/// a `type` may have meant to keep it.
+/// Returns a sentence for each dropped parameter that the new component also has, now with another value: whoever
+/// overrides a `type` may have meant to keep it.
 std::vector<std::string> notes_of(const std::vector<Dropped>& dropped, const Node& resolved);
 
-/// One TOML text as it stands; `name` stands for it in messages. An `include` in it is an ordinary key.
+/// Parses one TOML text; `name` stands for it in messages. An `include` in it is an ordinary key.
 Node parse(std::string_view text, const std::string& name, Diagnostics& diagnostics);
 
-/// One file as it stands, as parse() does: for data descriptors and other files that are not experiments.
+/// Parses one file like parse(): for data descriptors and other files that are not experiments.
 Node parse_file(const std::string& file, Diagnostics& diagnostics);
 
-/// Only the overrides, merged among themselves: merge(base, parse_overrides(...)) changes a config
-/// afterwards.
+/// Parses only the overrides, merged among themselves: merge(base, parse_overrides(...)) changes a config afterwards.
 Node parse_overrides(const std::vector<std::string>& overrides, Diagnostics& diagnostics);
 
-/// Puts `later` over `base`: tables merge, scalars and arrays replace. A table that names another `type` or
-/// `schedule` than the one below it replaces it altogether, since the former component's parameters mean
-/// nothing to the new one. So does a slot (`objective`, `model.<kind>`) that is now taken `from` a run
-/// instead of having a type, or the other way round.
+/// Puts `later` over `base`: tables merge, scalars and arrays replace. A table that names another `type` or `schedule`
+/// than the one below it replaces it altogether, since the former component's parameters mean nothing to the new one.
+/// So does a slot (`objective`, `model.<kind>`) that now takes its component `from` a run instead of a type, or vice
+/// versa.
 void merge(Node& base, const Node& later);
-/// The same; what a component's parameters lost by it is appended to `dropped`.
+/// The same; appends the parameters of a component that were lost to `dropped`.
 void merge(Node& base, const Node& later, std::vector<Dropped>& dropped);
 
-/// Deterministic TOML that load() reads back to an equal tree. With `origin` each line ends with a comment
-/// that says where its value came from: `# exp.toml:3`, `# command line`, `# default`.
+/// Returns deterministic TOML that load() reads back to an equal tree. With `origin` each line ends with a comment that
+/// says where its value came from: `# exp.toml:3`, `# command line`, `# default`.
 std::string print(const Node& root, bool origin = false);
 /// One value as TOML in one line: `[512, 512]`, `{ type = "mlp" }`.
 std::string print_value(const Node& value);
-/// The same as a person writes it, such as the label of an axis: texts without quotes, numbers without a needless ".0".
+/// The same as a person writes it, for example to label an axis: texts without quotes, numbers without a needless ".0".
 std::string plain_value(const Node& value);
 
 }  // namespace variform::config

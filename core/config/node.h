@@ -1,7 +1,7 @@
 #pragma once
-// Our own tree of config values. toml++ stays behind load.cpp; everything after it needs to know where each
-// value was written (file, line, column, or the command line), so that an error can point at it and
-// `config print --origin` can tell it, and tables must keep the order in which they were written.
+// The tree of config values. toml++ stays behind load.cpp. Values remember where they were written (file, line, column,
+// or the command line), so that errors can point there and `config print --origin` can show it. Tables keep the order
+// in which they were written.
 
 #include <cstdint>
 #include <map>
@@ -19,8 +19,8 @@ namespace variform::config {
 /// The `file` of a position that is an override; `line` then counts the overrides from 1.
 inline constexpr std::string_view kCommandLine = "command line";
 
-/// Where a value was written. Lines and columns count from 1, columns in characters; line 0: the file as a
-/// whole; an empty file: nowhere, that is a default.
+/// Where a value was written. Lines and columns count from 1, columns in characters. Line 0 is the file as a whole. An
+/// empty file is nowhere: the value is a default.
 struct Position {
   std::string file;
   int line = 0;
@@ -42,7 +42,7 @@ class Node {
   using Array = std::vector<Node>;
 
   Node();
-  ~Node();  // these are where Member is complete
+  ~Node();  // these need the complete Member
   Node(const Node&);
   Node(Node&&) noexcept;
   Node& operator=(const Node&);
@@ -59,7 +59,7 @@ class Node {
   explicit Node(Array value, Position where = {});
   static Node table(Position where = {});
 
-  /// The value if it is of that type, else null. An integer is not a number here: Reader converts.
+  /// The value if it has that type, else null. An integer is not a number here: Reader converts.
   const bool* if_flag() const { return std::get_if<bool>(&value_); }
   const std::int64_t* if_integer() const { return std::get_if<std::int64_t>(&value_); }
   const double* if_number() const { return std::get_if<double>(&value_); }
@@ -67,13 +67,13 @@ class Node {
   const Array* if_array() const { return std::get_if<Array>(&value_); }
   bool is_table() const { return std::holds_alternative<Table>(value_); }
 
-  /// The members of a table in the order of writing; none if this is no table.
+  /// The members of a table in the order of writing; none if this is not a table.
   std::span<const Member> members() const;
-  /// The value under `key`; null if this is no table or has no such key. Not a path: dots have no meaning.
+  /// The value under `key`; null if this is not a table or has no such key. Not a path: dots have no meaning.
   const Node* find(std::string_view key) const;
   Node* find(std::string_view key);
   const Member* member(std::string_view key) const;
-  /// Replaces the value under `key` in its place, or appends it. Makes this a table if it is none.
+  /// Replaces the value under `key` in its place, or appends it. Makes this a table if it is not one.
   void set(std::string_view key, Node value, Position key_where = {});
   bool erase(std::string_view key);
 
@@ -82,7 +82,7 @@ class Node {
 
   /// Type and value for messages: `text "abc"`, `integer 3`, `a table`, `an array of 2`.
   std::string describe() const;
-  /// Equal values; positions and the order of a table's members do not count, integer 1 and number 1.0
+  /// Whether the values are equal. Positions and the order of a table's members do not count; integer 1 and number 1.0
   /// differ.
   bool operator==(const Node& other) const;
 
@@ -98,28 +98,34 @@ struct Node::Member {
   Node value;
 };
 
-/// Thrown by Diagnostics::throw_if_any: what() is every error, rendered.
+/// Something is wrong with a config, or with how the program was called. what() is a sentence or several.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Collects errors, so that a config's mistakes are all reported at once. It keeps the texts of the sources
-/// to show the line in question. Not thread-safe.
+/// Thrown by Diagnostics::throw_if_any(): what() holds every mistake, rendered with its place and the word "error".
+class Mistakes : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Collects errors, so that all mistakes of a config are reported at once. Keeps the texts of the sources to show the
+/// lines in question. Not thread-safe.
 class Diagnostics {
  public:
   struct Entry {
     Position where;
-    std::string message;  ///< a sentence; the full stop is its own
+    std::string message;  ///< a sentence; with its full stop
     std::string hint;     ///< what to do; may be empty
   };
 
   void error(Position where, std::string message, std::string hint = {});
-  /// The text that positions in `file` refer to. load() registers what it reads.
+  /// Registers the text that positions in `file` refer to. load() registers what it reads.
   void add_source(const std::string& file, std::string_view text);
 
-  /// Called when a source could not be read at all: what it would have said is unknown, so that judging the
-  /// rest would only add complaints about what is missing. resolve() then leaves it at the errors so far.
+  /// To be called when a source could not be read at all. Its contents are unknown, so that checking the rest would
+  /// only add complaints about what is missing: resolve() then stops at the errors so far.
   void mark_incomplete() { incomplete_ = true; }
   bool incomplete() const { return incomplete_; }
 
@@ -127,8 +133,7 @@ class Diagnostics {
   std::size_t size() const { return entries_.size(); }
   const std::vector<Entry>& entries() const { return entries_; }
 
-  /// Every error, ordered by source and line: `file:line:column: error: sentence`, the line, a caret, the
-  /// hint.
+  /// Renders every error, ordered by source and line: `file:line:column: error: sentence`, the line, a caret, the hint.
   std::string render() const;
   void throw_if_any() const;
 
@@ -144,10 +149,10 @@ class Diagnostics {
   std::map<std::string, Source> sources_;
 };
 
-/// The candidate nearest to `name` by edit distance (case and `_`/`-` count half); empty when none is near.
+/// Returns the candidate nearest to `name` by edit distance (case and `_`/`-` count half); empty when none is near.
 std::string near_match(std::string_view name, const std::vector<std::string>& candidates);
 
-/// `did you mean "diagonal"?`, or empty when nothing is near.
+/// Returns `did you mean "diagonal"?`, or empty text when nothing is near.
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace variform::config

@@ -1,5 +1,4 @@
-// A tree of values as TOML: values first, then tables as sections, so that what is printed reads back the
-// same.
+// Prints a tree of values as TOML: values first, then tables as sections, so that the output reads back the same.
 
 #include <algorithm>
 
@@ -32,7 +31,7 @@ std::string inline_value(const Node& node) {
   return inline_table(node);
 }
 
-/// A schedule is one value to its reader, and so takes one line.
+/// A schedule is one value to its reader and therefore takes one line.
 bool is_section(const Node& node) { return node.is_table() && node.find("schedule") == nullptr; }
 
 void collect_origins(const Node& node, std::vector<std::string>& out) {

@@ -1,5 +1,5 @@
-// Typed reading with collected errors. The sentences here are what a user sees most often: each says what was
-// expected and what was found, with range and unit.
+// Reads typed values and collects errors. Users see these sentences most often: each says what was expected and what
+// was found, with range and unit.
 
 #include "config/reader.h"
 
@@ -69,8 +69,8 @@ bool looks_like_number(const std::string& text) {
   return text.find_first_not_of("+-.0123456789eE_") == std::string::npos;
 }
 
-// Hints. What stands on the command line has been through a shell, which takes quotes away: they show what to type
-// there. An element of a list, "model.encoder.hidden[0]", is no key that could be typed alone.
+// Hints. The command line has been through a shell, which removes quotes: they show what to type there. An element of a
+// list, "model.encoder.hidden[0]", is not a key that could be typed alone.
 bool is_typed(const Node& node, const std::string& name) {
   return node.where().is_command_line() && name.find('[') == std::string::npos;
 }

@@ -1,4 +1,4 @@
-// The keys, in words. Whoever adds a key to a reader adds it here; tests/docs fails otherwise.
+// The keys, in words. Add a key of a reader here too, or tests/docs fails.
 
 #include "config/reference.h"
 
@@ -10,7 +10,7 @@ namespace {
 
 constexpr Section kSections[] = {
     {"", "Keys outside of any section."},
-    {"data", "What is learned from."},
+    {"data", "The data to learn from."},
     {"data.dataset",
      "The description of a data set: a table in the config, or the whole of a file such as "
      "datasets/mnist.toml. Without `splits`, the keys of a split stand here, and the one split serves for "
@@ -31,7 +31,7 @@ constexpr Section kSections[] = {
     {"train.evaluation",
      "The evaluations during training, on the held-out data if there are any, else on the test split."},
     {"<SCHEDULE>",
-     "A table in place of a number, where a schedule is allowed: the value at each step. Between `delay` and "
+     "A table instead of a number, where a schedule is allowed: the value at each step. Between `delay` and "
      "its end linear, cosine, exponential or repeated (cyclical); steps: piecewise constant."},
     {"plugins", "Where plugins are besides the usual places (`variform doctor` lists them)."},
 };
@@ -48,18 +48,18 @@ constexpr Key kKeys[] = {
     {"data", "dataset", "text or table", "required", "",
      "A name (NAME.toml in datasets/), a path of such a file (it ends with .toml or holds a slash), the same "
      "keys as a table, or a model that data are drawn from."},
-    {"data", "train_split", "text", "\"train\"", "", "The split that is trained on."},
-    {"data", "test_split", "text", "\"test\"", "", "The split that is tested on."},
+    {"data", "train_split", "text", "\"train\"", "", "The split for training."},
+    {"data", "test_split", "text", "\"test\"", "", "The split for testing."},
     {"data", "validation", "integer, at least 0", "0", "data",
      "Held out from the end of the training split; evaluations during training then use them instead of the "
      "test split."},
     {"data", "limit", "integer, at least 0", "0", "data", "Training data used, from the first on; 0: all."},
     {"data", "test", "number, at least 0", "(none)", "data",
-     "Rows drawn for testing from a data set of one split: a number, or below 1 a share. The draw is the "
+     "Rows drawn for testing from a data set of one split: a count or, below 1, a share. The draw is the "
      "same for every `seed`; the rest is for training."},
     {"data", "memory", "number, above 0", "(half of what is free)", "GB",
-     "What data files may become in memory when they are read; given, files that become far more than they "
-     "are, too."},
+     "Memory that data files may take when they are read. Giving it also allows files that become far "
+     "larger in memory than they are."},
     {"data", "channels", "\"as-stored\", \"grey\" or \"colour\"", "\"as-stored\"", "",
      "Converts images: to one channel (Rec. 601 luma) or to three."},
     {"data", "scale", "\"unit\", \"none\" or \"standardise\"", "\"unit\"", "",
@@ -72,9 +72,9 @@ constexpr Key kKeys[] = {
      "Values from 0 to 1 are taken as probabilities of a 1: drawn once (static) or afresh for each batch "
      "(dynamic)."},
 
-    {"data.dataset", "name", "text", "\"dataset\"", "", "What messages call it."},
+    {"data.dataset", "name", "text", "\"dataset\"", "", "Its name in messages."},
     {"data.dataset", "title", "text", "\"\"", "", "A longer name."},
-    {"data.dataset", "licence", "text", "\"\"", "", "Under which it may be used."},
+    {"data.dataset", "licence", "text", "\"\"", "", "Its terms of use."},
     {"data.dataset", "obtain", "text", "\"\"", "",
      "A sentence shown when files are missing: how to get them."},
     {"data.dataset", "folder", "text", "(the folder of the description's file)", "",
@@ -82,32 +82,32 @@ constexpr Key kKeys[] = {
     {"data.dataset", "folders", "list of texts", "[]", "",
      "Sub-folders to look into, in each folder of --data, VARIFORM_DATA and Debian's."},
     {"data.dataset", "format", "\"idx\", \"npy\", \"npz\", \"hdf5\", \"cifar10\", \"images\" or \"csv\"",
-     "(told by the file's name)", "", "How files are read."},
+     "(from the file's name)", "", "How files are read."},
     {"data.dataset", "domain", "\"real\", \"unit interval\", \"binary\", \"count\" or \"categorical\"",
      "(bytes: unit interval; integers: count; true or false: binary; else real)", "",
-     "What the values are; held against the likelihood's domain."},
+     "The kind of the values; checked against the likelihood's domain."},
     {"data.dataset", "shape", "list of integers", "(as in the files)", "",
-     "Of one datum: [channels, height, width] or [values]."},
-    {"data.dataset", "channels_last", "true or false", "(told from the shape, and noted)", "",
+     "Of one example: [channels, height, width] or [values]."},
+    {"data.dataset", "channels_last", "true or false", "(guessed from the shape, with a note)", "",
      "The files hold [height, width, channels]."},
     {"data.dataset", "other_files", "true or false", "false", "",
      "HDF5: links to other files, external storage and virtual datasets are followed."},
     {"data.dataset", "background", "\"white\" or \"black\"", "\"white\"", "",
-     "Of folders of images: what lies behind transparent ones."},
-    {"data.dataset", "header", "true or false", "(told from the first lines)", "",
-     "Of tables: whether the first line has the columns' names."},
-    {"data.dataset", "separator", "text", "(told from the first line)", "",
-     "Of tables: one character between cells; \" \" for any blanks."},
-    {"data.dataset", "decimal", "\".\" or \",\"", "(told from the numbers)", "",
-     "Of tables: what stands before a number's fraction."},
+     "Folders of images: what lies behind transparent ones."},
+    {"data.dataset", "header", "true or false", "(guessed from the first lines)", "",
+     "Tables: whether the first line holds the columns' names."},
+    {"data.dataset", "separator", "text", "(guessed from the first line)", "",
+     "Tables: one character between cells; \" \" for any blanks."},
+    {"data.dataset", "decimal", "\".\" or \",\"", "(guessed from the numbers)", "",
+     "Tables: the decimal mark of numbers."},
     {"data.dataset", "index_column", "text", "(none)", "",
-     "Of tables: a column that numbers the rows, and is left out. A first column without a name is one."},
+     "Tables: a column that numbers the rows and is left out. A first column without a name is one."},
     {"data.dataset", "missing", "list of texts", "[]", "",
-     "Of tables: cells that stand for no value, besides NA, NaN, ? and their like."},
+     "Tables: cells that mean a missing value, besides NA, NaN, ? and the like."},
     {"data.dataset", "drop_missing", "true or false", "false", "",
-     "Of tables: leaves rows that lack a value out, with a note; otherwise such a row is an error."},
-    {"data.dataset", "class_names", "list of texts", "[]", "", "Of the labels 0, 1, ..."},
-    {"data.dataset", "factor_names", "list of texts", "[]", "", "Of the known generative factors."},
+     "Tables: leaves out rows that lack a value, with a note; otherwise such a row is an error."},
+    {"data.dataset", "class_names", "list of texts", "[]", "", "Names of the labels 0, 1, ..."},
+    {"data.dataset", "factor_names", "list of texts", "[]", "", "Names of the known generative factors."},
     {"data.dataset", "factor_sizes", "list of integers", "[]", "", "Number of values of each factor."},
     {"data.dataset", "splits", "table of splits", "(one split, its keys at the top)", "", "See below."},
     {"data.dataset", "files", "table of files", "(nothing is known)", "", "See below."},
@@ -126,13 +126,14 @@ constexpr Key kKeys[] = {
     {"data.dataset.splits.<NAME>", "shuffle", "integer, at least 0", "(not shuffled)", "",
      "A seed: rows are permuted before `rows` cuts them."},
     {"data.dataset.splits.<NAME>", "count", "integer, at least 0", "0", "data",
-     "Rows that must result; 0: any number."},
+     "Expected number of rows; 0: any."},
 
     {"data.dataset.files.<NAME>", "bytes", "integer, at least 1", "(not checked)", "bytes",
      "Size, checked before the file is read."},
     {"data.dataset.files.<NAME>", "sha256", "text", "(unknown)", "", "64 lower-case hexadecimal digits."},
 
-    {"data.dataset (type = \"model\")", "type", "\"model\"", "required", "", "Says that the data are drawn."},
+    {"data.dataset (type = \"model\")", "type", "\"model\"", "required", "",
+     "Marks the data as drawn from a model."},
     {"data.dataset (type = \"model\")", "from", "text", "(none)", "",
      "A run or checkpoint whose decoder, prior and likelihood are used; those given here replace its own."},
     {"data.dataset (type = \"model\")", "decoder", "a decoder", "(from's; else required)", "", "See <SLOT>."},
@@ -142,12 +143,13 @@ constexpr Key kKeys[] = {
     {"data.dataset (type = \"model\")", "latent", "integer, at least 1", "(from's; else required)", "",
      "Latent dimension d."},
     {"data.dataset (type = \"model\")", "shape", "list of integers", "(from's; else required)", "",
-     "Of one datum."},
+     "Of one example."},
     {"data.dataset (type = \"model\")", "size", "integer, at least 1", "(required, unless fresh)", "data",
-     "Training data."},
+     "Number of training examples."},
     {"data.dataset (type = \"model\")", "fresh", "true or false", "false", "",
      "Every batch is new; train.steps must then be given."},
-    {"data.dataset (type = \"model\")", "test", "integer, at least 0", "0", "data", "Test data."},
+    {"data.dataset (type = \"model\")", "test", "integer, at least 0", "0", "data",
+     "Number of test examples."},
     {"data.dataset (type = \"model\")", "seed", "integer, at least 0", "1", "",
      "Of the drawn parameters and data; the training's own seed does not change them."},
 
@@ -161,7 +163,7 @@ constexpr Key kKeys[] = {
     {"<SLOT>", "type", "text", "required", "",
      "The component's id; `variform list` shows them. Not needed with `from`."},
     {"<SLOT>", "plugin", "text", "(the only one that offers it)", "",
-     "Which plugin's, if several offer this id."},
+     "The plugin to take it from, if several offer this id."},
     {"<SLOT>", "from", "text", "(initialised afresh)", "",
      "A run or checkpoint to take the component and its values from."},
     {"<SLOT>", "frozen", "true or false", "false", "", "Not trained."},
@@ -180,7 +182,7 @@ constexpr Key kKeys[] = {
     {"train", "evaluate_every", "text or integer, at least 0", "\"1 epoch\"", "steps",
      "\"2 epochs\", \"500 steps\" or a number of steps; 0: never. With fresh data 1000 steps."},
     {"train", "checkpoint_every", "text or integer, at least 0", "\"1 epoch\"", "steps",
-     "As evaluate_every. A checkpoint is written at the end and on Ctrl-C in any case."},
+     "Like evaluate_every. A checkpoint is written at the end and on Ctrl-C in any case."},
     {"train", "log_every", "integer, at least 0", "50", "steps",
      "How often the training loss goes to metrics.jsonl; 0: evaluations only."},
     {"train", "best", "text", "\"loss\"", "",
@@ -190,12 +192,14 @@ constexpr Key kKeys[] = {
      "Of networks. bfloat16 is mixed: only networks compute in it. tf32 is float32 whose products a GPU may "
      "round to 10 bits on the way in; on a CPU it is float32. Algebra of d×d matrices is always float64."},
     {"train", "device", "text", "\"auto\"", "", "auto, cpu, cuda or cuda:N."},
-    {"train", "threads", "integer, at least 0", "0", "", "Of LibTorch; 0: as many as the machine has."},
+    {"train", "threads", "integer, at least 0", "0", "",
+     "LibTorch's threads; 0: as many as the machine has."},
     {"train", "optimizer", "an optimizer", "(Adam)", "", "See train.optimizer."},
     {"train", "early_stopping", "table", "(never)", "", "See train.early_stopping."},
     {"train", "evaluation", "table", "(its defaults)", "", "See train.evaluation."},
 
-    {"train.optimizer", "type", "\"adam\", \"adamw\", \"sgd\" or \"rmsprop\"", "\"adam\"", "", "Which."},
+    {"train.optimizer", "type", "\"adam\", \"adamw\", \"sgd\" or \"rmsprop\"", "\"adam\"", "",
+     "The optimizer."},
     {"train.optimizer", "lr", "number or schedule, at least 0", "0.001", "",
      "Learning rate; for sgd 0.01 by default."},
     {"train.optimizer", "beta1", "number, at least 0, below 1", "0.9", "",
@@ -212,13 +216,14 @@ constexpr Key kKeys[] = {
      "rmsprop: decay of the squared gradient's mean."},
 
     {"train.early_stopping", "patience", "integer, at least 1", "10", "evaluations",
-     "How many without improvement."},
+     "Evaluations without improvement before it stops."},
     {"train.early_stopping", "part", "text", "(train.best)", "",
-     "The part that must fall; judged as train.best is."},
-    {"train.early_stopping", "min_delta", "number, at least 0", "0.0", "nats", "What counts as improvement."},
+     "The part that must fall; judged like train.best."},
+    {"train.early_stopping", "min_delta", "number, at least 0", "0.0", "nats",
+     "The least improvement that counts."},
 
     {"train.evaluation", "batch", "integer, at least 1", "512", "data", "Rows at a time."},
-    {"train.evaluation", "samples", "integer, at least 1", "1", "", "Latent draws a datum."},
+    {"train.evaluation", "samples", "integer, at least 1", "1", "", "Latent draws per example."},
     {"train.evaluation", "limit", "integer, at least 0", "0", "data", "First rows only; 0: all."},
 
     {"<SCHEDULE>", "schedule",
@@ -231,20 +236,20 @@ constexpr Key kKeys[] = {
      "linear, cosine, exponential, cyclical: where it ends, and stays."},
     {"<SCHEDULE>", "steps", "integer, at least 1", "(to the end of the training)", "steps",
      "How long it takes."},
-    {"<SCHEDULE>", "delay", "integer, at least 0", "0", "steps", "How long it stays at its beginning first."},
+    {"<SCHEDULE>", "delay", "integer, at least 0", "0", "steps", "How long it first stays at its beginning."},
     {"<SCHEDULE>", "cycles", "integer, at least 1", "4", "",
      "cyclical: how often it rises from `from` to `to`."},
     {"<SCHEDULE>", "ramp", "number, above 0, at most 1", "0.5", "",
      "cyclical: the part of a cycle that rises; then it stays at `to`."},
-    {"<SCHEDULE>", "values", "list of numbers", "required", "", "steps: the values, one after the other."},
+    {"<SCHEDULE>", "values", "list of numbers", "required", "", "steps: the values, in order."},
     {"<SCHEDULE>", "at", "list of integers, rising", "required", "steps",
-     "steps: where the next value begins; one less than values."},
+     "steps: where the next value begins; one fewer than values."},
 
     {"plugins", "paths", "list of texts", "[]", "",
      "Plugin files or folders of them, relative to the file that names them."},
 };
 
-/// "[data]", "<SLOT>", "top of the file".
+/// Returns "[data]", "<SLOT>", "top of the file".
 std::string title(const Section& section) {
   const std::string_view name = section.name;
   if (name.empty()) return "The top of a config";
@@ -288,7 +293,7 @@ std::string wrapped(std::string_view text, std::size_t indent) {
   return out + margin + line + "\n";
 }
 
-/// A pipe would end a cell, and an angle bracket begin a tag.
+/// A bar would end a cell, and an angle bracket begin a tag.
 std::string escaped_cell(std::string_view text) {
   std::string out;
   for (const char c : text) {

@@ -1,18 +1,18 @@
 #pragma once
-// Every key that a config or a data set's description may hold, as data: what `describe config` shows and what
-// docs/config_reference.md is made from. Parameters of components are not here; their plugins declare them.
+// Every key that a config or a data set's description may hold, as data: `describe config` shows it and
+// docs/config_reference.md is generated from it. Parameters of components are not here; their plugins declare them.
 
 #include <span>
 #include <string>
 
 namespace variform::config {
 
-/// One key. A test holds the table against resolved configs: every key in them must be here, with this default.
+/// One key. A test compares the table with resolved configs: every key in them must be here, with this default.
 struct Key {
   const char* section;        ///< of reference_sections()
   const char* name;           ///< as written in TOML
   const char* type;           ///< in words: "integer, at least 1", "number or schedule"
-  const char* default_value;  ///< as TOML; "required"; or in parentheses, in words: what happens without it
+  const char* default_value;  ///< as TOML; "required"; or, in parentheses, what happens without it
   const char* unit;           ///< empty: none
   const char* meaning;        ///< sentences
 };
@@ -22,15 +22,15 @@ struct Section {
   const char* meaning;  ///< sentences
 };
 
-/// In the order in which they are to be shown; every key's section is one of them.
+/// In display order; every key's section is one of them.
 std::span<const Section> reference_sections();
 std::span<const Key> reference_keys();
 
-/// For a terminal, and as sections of a Markdown document (headings of level 2).
+/// The reference for a terminal, and as sections of a Markdown document (headings of level 2).
 std::string reference_text();
 std::string reference_markdown();
 
-/// One row of a Markdown table; a bar inside a cell is escaped.
+/// Returns one row of a Markdown table; bars inside cells are escaped.
 std::string markdown_row(std::span<const std::string> cells);
 
 }  // namespace variform::config

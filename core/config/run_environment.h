@@ -1,5 +1,5 @@
 #pragma once
-// environment.json of a run: what besides the config its numbers depend on. Read here for all who ask; written by `train`.
+// A run's environment.json: what its numbers depend on besides the config. Read here for everybody; written by `train`.
 
 #include <cstdint>
 #include <filesystem>
@@ -22,12 +22,12 @@ struct RunEnvironment {
   std::optional<std::vector<Plugin>> plugins;
   std::string data_fingerprint;  ///< empty: not known
   std::vector<DataFile> data_files;
-  /// A sentence for the file, or each key of it, that is not as it was written: file, key, expected, found. What could be
-  /// understood is above all the same.
+  /// Sentences about the file, or keys of it, that are not as they were written: file, key, expected, found. Everything
+  /// that could be understood is above all the same.
   std::vector<std::string> problems;
 };
 
-/// Never throws for what the file holds. A run without the file has none of this, and a problem if it has a checkpoint.
+/// Never throws for the contents of the file. A run without it has none of this, and a problem if it has a checkpoint.
 RunEnvironment environment_of(const std::filesystem::path& run);
 
 }  // namespace variform::config

@@ -1,5 +1,5 @@
 #pragma once
-// metrics.jsonl of a run, for all who read it.
+// Reads metrics.jsonl of a run.
 
 #include <filesystem>
 
@@ -7,7 +7,7 @@
 
 namespace variform::config {
 
-/// Its lines, each an object with a whole number "step" and a text "split"; others are among the damaged ones.
+/// Returns its lines: objects with a whole number "step" and a text "split". All others count as damaged.
 base::SealedLines metrics_of(const std::filesystem::path& run);
 
 }  // namespace variform::config

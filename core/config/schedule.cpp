@@ -18,7 +18,7 @@ constexpr std::pair<Schedule::Shape, const char*> kShapes[] = {
     {Schedule::Shape::kCyclical, "cyclical"}, {Schedule::Shape::kSteps, "steps"}};
 
 double between(Schedule::Shape shape, double from, double to, double u) {
-  if (u >= 1) return to;  // exactly, whatever rounding does
+  if (u >= 1) return to;  // exact despite rounding
   switch (shape) {
     case Schedule::Shape::kCosine: return to + (from - to) * 0.5 * (1 + std::cos(std::numbers::pi * u));
     case Schedule::Shape::kExponential: return from * std::pow(to / from, u);
@@ -48,7 +48,7 @@ void read_pieces(Reader& reader, Schedule& schedule, const NumberRule& rule) {
   if (std::adjacent_find(at.begin(), at.end(), std::greater_equal<>()) != at.end())
     reader.error("at", "@ must rise from element to element.");
   if (!schedule.values.empty() && schedule.values.size() != at.size() + 1)
-    reader.error("at", "@ must have one element less than values (" + std::to_string(schedule.values.size()) +
+    reader.error("at", "@ needs one element fewer than values (" + std::to_string(schedule.values.size()) +
                            "), found " + std::to_string(at.size()) + ".");
   if (schedule.values.empty()) schedule.values = {rule.fallback.value_or(0)};
   schedule.boundaries.resize(schedule.values.size() - 1);
@@ -106,7 +106,7 @@ std::int64_t Schedule::settled(std::int64_t horizon) const {
       if (values[i + 1] != values[i]) last = delay + boundaries[i];
   } else if (shape != Shape::kConstant && from != to) {
     const std::int64_t length = std::max<std::int64_t>(steps.value_or(horizon - delay), 1);
-    // The last cycle reaches its end after `ramp` of it, and holds it.
+    // The last cycle reaches its end after a fraction `ramp` of it, and holds it.
     const double share = shape == Shape::kCyclical
                              ? (static_cast<double>(cycles - 1) + ramp) / static_cast<double>(cycles)
                              : 1;
@@ -134,8 +134,7 @@ Schedule read_schedule(Reader& reader, std::string_view key, const NumberRule& r
   const std::size_t errors = reader.diagnostics().size();
   schedule.shape = read_shape(inner);
   if (reader.diagnostics().size() > errors) {
-    return Schedule::constant(
-        rule.fallback.value_or(0));  // without its shape the other keys cannot be judged
+    return Schedule::constant(rule.fallback.value_or(0));  // without its shape the other keys have no meaning
   }
   if (schedule.is_constant()) {
     NumberRule value = rule;

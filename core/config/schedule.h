@@ -1,5 +1,5 @@
 #pragma once
-// Numbers that change during training: β, learning rates. Evaluated on the host, once a step.
+// Numbers that change during training: β, learning rates. Evaluated on the host, once per step.
 
 #include <cstdint>
 #include <optional>
@@ -12,9 +12,8 @@
 
 namespace variform::config {
 
-/// A function of the step. `delay` steps hold the first value; then follow `steps` steps (absent: until the
-/// training's horizon) from `from` to `to`; after them the last value holds. With u in [0, 1] the way
-/// between:
+/// A function of the step. `delay` steps hold the first value, then `steps` steps (absent: until the training's
+/// horizon) lead from `from` to `to`, then the last value holds. With u in [0, 1] the fraction of the way:
 ///   linear       from + u (to − from)
 ///   cosine       to + (from − to) (1 + cos πu) / 2
 ///   exponential  from (to / from)^u
@@ -24,23 +23,23 @@ struct Schedule {
   enum class Shape { kConstant, kLinear, kCosine, kExponential, kCyclical, kSteps };
 
   Shape shape = Shape::kConstant;
-  double from = 0;  ///< the constant, too
+  double from = 0;  ///< also the constant
   double to = 0;
   std::optional<std::int64_t> steps;
   std::int64_t delay = 0;
   std::int64_t cycles = 4;
   double ramp = 0.5;
-  std::vector<double> values;            ///< kSteps: one more than boundaries
+  std::vector<double> values;            ///< kSteps: one more than there are boundaries
   std::vector<std::int64_t> boundaries;  ///< kSteps: rising; `at` in TOML
 
   static Schedule constant(double value);
   bool is_constant() const { return shape == Shape::kConstant; }
 
-  /// The value for the update number `step`, counted from 0, of a training planned for `horizon` steps.
+  /// Returns the value at the update `step`, counted from 0, of a training planned for `horizon` steps.
   double at(std::int64_t step, std::int64_t horizon) const;
-  /// Where it ends: the value at step `horizon`.
+  /// The value at its end, step `horizon`.
   double final(std::int64_t horizon) const { return at(horizon, horizon); }
-  /// The first update number from which on the value stays what it is: 0 for a constant, `horizon` at most.
+  /// Returns the first step from which on the value stays the same: 0 for a constant, `horizon` at most.
   std::int64_t settled(std::int64_t horizon) const;
 
   bool operator==(const Schedule&) const = default;
@@ -48,8 +47,8 @@ struct Schedule {
 
 const char* to_string(Schedule::Shape shape);
 
-/// Reads a number, or `{ schedule = "linear", from = 0.0, to = 0.5, steps = 2000, delay = 0 }`, under `key`.
-/// The rule holds for every value that the schedule takes.
+/// Reads a number, or `{ schedule = "linear", from = 0.0, to = 0.5, steps = 2000, delay = 0 }`, under `key`. The rule
+/// applies to every value that the schedule takes.
 Schedule read_schedule(Reader& reader, std::string_view key, const NumberRule& rule);
 
 }  // namespace variform::config

@@ -1,4 +1,4 @@
-// Small pieces of text that messages and printed TOML share.
+// See text.h.
 
 #include "config/text.h"
 

@@ -1,4 +1,4 @@
-// The [train] section and optimizers.
+// Reads the [train] section and optimizers.
 
 #include <charconv>
 #include <algorithm>
@@ -13,7 +13,7 @@ bool is_digits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// "1 epoch", "500 steps"; nothing if it is neither.
+/// Parses "1 epoch", "500 steps"; nothing if it is neither.
 std::optional<Every> parse_every(std::string_view text) {
   const std::size_t blank = text.find(' ');
   if (blank == std::string_view::npos || !is_digits(text.substr(0, blank))) return std::nullopt;
@@ -47,7 +47,7 @@ Every read_every(Reader& reader, std::string_view key, Every fallback) {
 
 void read_length(Reader& reader, TrainSpec& spec, bool fresh) {
   if (reader.has("steps")) {
-    // `steps` decides: epochs given by a base config are no contradiction, only superseded.
+    // `steps` decides: epochs of a base config do not contradict it, they are superseded.
     reader.know("epochs");
     spec.steps = reader.integer("steps", {.fallback = 1, .low = 0, .unit = "steps"});
     spec.epochs.reset();

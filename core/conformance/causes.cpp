@@ -21,7 +21,7 @@ struct Candidate {
   std::string question;
 };
 
-// Constants that densities and entropies of d coordinates are commonly short of, in nats.
+// Returns constants, in nats, that densities and entropies of d coordinates commonly lack.
 std::vector<Candidate> constants_of(double d) {
   const double log_two = std::numbers::ln2;
   return {{0.5 * kLogTwoPi * d, "½ log 2π for each latent"},
@@ -39,7 +39,7 @@ std::string named_constant(double constant, double error, int64_t d) {
   return {};
 }
 
-// Whether `error` is explained by chance, for every element.
+// Whether chance explains `error`, for every element.
 bool is_chance(const Tensor& error, const Tensor& standard_error, const Tensor& size) {
   return (error.abs() <= kWithin * standard_error + 1e-6 * (1 + size.abs())).all().item<bool>();
 }

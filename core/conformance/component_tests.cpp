@@ -1,5 +1,4 @@
-// What holds for components of every kind: description, creation, parameters, shapes, dtypes, determinism,
-// state, lifetime.
+// Tests of components of every kind: description, creation, parameters, shapes, dtypes, determinism, state, lifetime.
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
@@ -51,7 +50,7 @@ void descriptor(const Case& test) {
     const auto choices_end = p.choices.begin() + static_cast<std::ptrdiff_t>(p.choice_count);
     if (p.choice_count > 0 && !p.is_required &&
         std::find(p.choices.begin(), choices_end, std::string_view(p.text_default)) == choices_end)
-      fail(name + " has the default '" + p.text_default + "', which is none of its choices");
+      fail(name + " has the default '" + p.text_default + "', which is not one of its choices");
     if (p.is_schedulable && p.type != ParameterType::kNumber)
       fail(name + " is declared schedulable, and only numbers can follow a schedule");
   }
@@ -63,11 +62,11 @@ void runs(const Case& test) {
   Rig rig(test);
   try {
     exercise(rig, 2, test.seed);
-  } catch (const Verdict&) {  // changed inputs: the next test says so
+  } catch (const Verdict&) {  // changed inputs: the next test reports them
   }
 }
 
-// Builds with other settings and runs; errors of a sentence are a component's right, where settings contradict.
+// Builds with other settings and runs. A component may refuse contradictory settings with an error.
 void try_settings(const Case& test, const Values& values, const std::string& what) {
   try {
     Rig rig(test, {.settings = values});
@@ -93,7 +92,7 @@ std::string shown(const testing::Value& value) {
   return text + "]";
 }
 
-// The values worth trying for one parameter: its bounds where they are near, its choices, both flags.
+// Returns the values worth trying for one parameter: its bounds where they are near, its choices, both flags.
 std::vector<testing::Value> trials(const Parameter& p) {
   std::vector<testing::Value> values;
   const bool list = p.type == ParameterType::kNumbers || p.type == ParameterType::kIntegers;
@@ -111,7 +110,7 @@ std::vector<testing::Value> trials(const Parameter& p) {
       number(1);
       break;
     case ParameterType::kComponent: break;
-    default:  // bounds far away are of no use: nobody has the memory for them
+    default:  // distant bounds are useless: nobody has the memory for them
       if (std::abs(p.low) <= 64) number(p.low + (p.excludes_low ? gap : 0));
       if (std::abs(p.high) <= 64) number(p.high);
   }
@@ -139,8 +138,8 @@ void parameters(const Case& test) {
   }
 }
 
-// What it returns for a batch; nothing where it may refuse a batch of one: statistics over a batch (batch normalisation
-// in a decoder that says so, an objective that compares data and says why) have no meaning there.
+// Returns the results for a batch; nothing where it may refuse a batch of one, for which statistics over a batch have
+// no meaning (batch normalisation in a decoder that says so, an objective that compares rows and says why).
 std::vector<Observation> seen_of_batch(Rig& rig, int64_t B, std::uint64_t seed) {
   const auto* decoder = dynamic_cast<Decoder*>(&rig.component());
   try {
@@ -186,7 +185,7 @@ void dtypes(const Case& test) {
   }
 }
 
-// Where one z for all data lies outside of a datum's support.
+// Whether one z for all rows lies outside a row's support.
 Tensor without_density(const Observation& o) {
   return at::logical_and(at::isneginf(o.value),
                          at::full({}, o.name == "log_prob of one z for all data", at::kBool));
@@ -202,19 +201,19 @@ void finite(const Case& test) {
   }
 }
 
-// The largest difference, relative to the largest value.
+// Returns the largest difference, relative to the largest value.
 double difference_with_infinities(const Tensor& a, const Tensor& b) {
   if (a.numel() == 0) return 0;
   const Tensor x = a.detach().to(at::kDouble), y = b.detach().to(at::kDouble);
-  const Tensor away = at::where(x == y, at::zeros_like(x), (x - y).abs());  // infinities, too
+  const Tensor away = at::where(x == y, at::zeros_like(x), (x - y).abs());  // also for infinities
   const Tensor size = at::where(at::isfinite(y), y.abs(), at::zeros_like(y));
   return (away.max() / at::clamp_min(size.max(), 1.0)).item<double>();
 }
 
-// All of `found` against `expected`; 0 means the same bits.
+// Compares all of `found` with `expected`; 0 requires the same bits.
 void compare(const std::vector<Observation>& found, const std::vector<Observation>& expected,
              double tolerance, const std::string& when) {
-  if (found.size() != expected.size()) fail(when + " other abilities are there");
+  if (found.size() != expected.size()) fail(when + " it has other abilities");
   for (std::size_t i = 0; i < found.size(); ++i) {
     const Tensor &a = found[i].value, &b = expected[i].value;
     if (a.sizes() != b.sizes()) fail(when + " " + found[i].name + " has another shape");
@@ -238,7 +237,7 @@ void inputs(const Case& test) {
 
 void rows_of_draws(const Case& test);
 
-// Draws come in the batch's order, so that a part of a batch gives other ones: only what is no draw is compared.
+// Compares everything but draws, which come in the batch's order and so differ for a part of a batch.
 void rows(const Case& test) {
   Rig rig(test);
   if (const auto* decoder = dynamic_cast<Decoder*>(&rig.component()); decoder && !decoder->samplewise())
@@ -259,15 +258,15 @@ void rows(const Case& test) {
       if (o.rows < 0 || !at::equal(o.value, other_draws[i].value)) continue;
       const double error = difference_with_infinities(one[i].value, o.value.narrow(o.rows, row, 1));
       if (!(error <= 1e-7))
-        fail(o.name + " of a datum changes by " + text_of(error) +
+        fail(o.name + " of an example changes by " + text_of(error) +
              " of its size with the other data in the batch; rows must not interact");
     }
   }
   rows_of_draws(test);
 }
 
-// Draws of a row may not depend on the other rows' inputs. Which random numbers a row gets may (a draw by rejection takes
-// as many as it needs), so that not the draws are compared: their gradients are looked at.
+// Checks that a row's draws do not depend on other rows' inputs. Other rows may decide which random numbers a row gets
+// (a draw by rejection takes as many as it needs), so the gradients of draws are examined, not their values.
 void rows_of_draws(const Case& test) {
   Rig rig(test);
   const int64_t B = 4;
@@ -303,7 +302,7 @@ void determinism(const Case& test) {
   Generator global = at::globalContext().defaultGenerator(at::kCPU);
   global.set_current_seed(1);
   const auto first = fresh_run(test);
-  global.set_current_seed(1);  // who uses the global generator is told so by its own test
+  global.set_current_seed(1);  // another test reports uses of the global generator
   try {
     compare(fresh_run(test), first, 0, "built and called again with the same seed,");
   } catch (const Verdict& verdict) {
@@ -350,7 +349,7 @@ void state(const Case& test) {
     return result;
   };
   const std::set<std::string> before = names(trained.component());
-  for (int n = 0; n < 2; ++n) {  // as if it had been used for a while
+  for (int n = 0; n < 2; ++n) {  // as after some use
     exercise(trained, 3, test.seed + 1);
     trained.keep_buffers();
   }
@@ -362,7 +361,7 @@ void state(const Case& test) {
   std::vector<std::byte> bytes = checkpoint::compose_bytes(snapshot);
   load_state(loaded.component(), checkpoint::parse(bytes, "the checkpoint"));
   loaded.keep_buffers();
-  // The surroundings differ by their initialisation, too.
+  // The other components differ in their initialisation, too.
   for (Kind kind : kAllKinds)
     if (trained.model().component(kind).get() != &trained.component()) {
       checkpoint::Snapshot other;
@@ -388,7 +387,7 @@ void state(const Case& test) {
   fail("a checkpoint of it with a changed byte was accepted");
 }
 
-// Everything that a component could disturb in another one: values, gradients wanted or not, and the mode.
+// Returns everything that a component could disturb in another one: values, whether gradients are wanted, and the mode.
 std::map<std::string, Tensor> disturbable(Rig& rig) {
   std::map<std::string, Tensor> found;
   for (Kind kind : kAllKinds) {
@@ -422,12 +421,12 @@ void no_grad(const Case& test) {
   const auto unrecorded = exercise(rig, inputs, test.seed);
   compare(unrecorded, recorded, 1e-9, "under no_grad, as in evaluation,");
   for (const Observation& o : unrecorded)
-    if (o.value.requires_grad() && !o.value.is_view())  // a view of a parameter says what the parameter says
+    if (o.value.requires_grad() && !o.value.is_view())  // a view of a parameter is like the parameter
       fail(o.name +
            " is recorded for gradients under no_grad, as in evaluation; nothing may switch recording on");
 }
 
-// A value besides `before` that the parameter's bounds allow.
+// Returns another value than `before` within the parameter's bounds.
 double another_value(const Parameter& p, double before) {
   for (double value : {before / 2, before + 0.5, (p.low + p.high) / 2, p.high})
     if (std::isfinite(value) && value != before && value <= p.high && value >= p.low &&
@@ -459,7 +458,7 @@ void schedules(const Case& test) {
     const std::vector<Tensor> first = watched(rig, test);
     rig.schedule(p.name).fill_(after);
     if (!same(watched(rig, test), first)) continue;
-    Rig other(test, {.settings = {{p.name, after}}});  // perhaps it is of no importance to these settings
+    Rig other(test, {.settings = {{p.name, after}}});  // perhaps these settings do not use it
     if (!same(watched(other, test), first))
       fail("moving the schedule of '" + std::string(p.name) + "' from " + text_of(before) + " to " +
            text_of(after) +
@@ -547,7 +546,7 @@ std::vector<Test> state_tests() {
        schedules},
       {"rows",
        group,
-       "A datum's result does not depend on the other data in the batch.",
+       "An example's result does not depend on the other data in the batch.",
        {Kind::kEncoder, Kind::kDecoder, Kind::kFamily, Kind::kPrior, Kind::kLikelihood},
        {"strides"},
        rows},

@@ -1,4 +1,4 @@
-// Results and the list of tests, for people and programs.
+// Describes results and the list of tests, for people and programs.
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -35,7 +35,7 @@ std::string kinds_text(const Test& test) {
 
 constexpr std::size_t kColumns = 100;
 
-// Lines of at most kColumns, each behind `indent` spaces; what is a line of its own stays one.
+// Breaks text into lines of at most kColumns, each indented by `indent` spaces; existing line ends stay.
 std::string wrapped(const std::string& text, std::size_t indent) {
   std::string result, line;
   const auto flush = [&] {

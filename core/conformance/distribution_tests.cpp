@@ -1,4 +1,4 @@
-// Families and priors as distributions: what statistics.h can ask of them.
+// Tests families and priors as distributions, by the checks of statistics.h.
 
 #include <variform/calls.h>
 #include <variform/random.h>
@@ -12,15 +12,15 @@ namespace {
 
 constexpr int64_t kBatch = 2;
 
-constexpr int64_t kSeveral = 3;      // latents where their number does not matter, unless another is wanted
-constexpr int64_t kMostOfMany = 12;  // of which Monte Carlo means have errors that tell something
+constexpr int64_t kSeveral = 3;      // latents where their number does not matter, unless the user sets it
+constexpr int64_t kMostOfMany = 12;  // beyond, Monte Carlo means are too inaccurate
 
 int64_t several(const Case& test) {
   return test.wanted.latent > 0 ? std::min(test.wanted.latent, kMostOfMany) : kSeveral;
 }
 
-// With `latent` latents, or another number of them for a component that does not take so many. Beyond kMostOfMany
-// importance sampling tells nothing, of a standard normal neither.
+// Returns a rig with `latent` latents, or with another number for a component that does not take so many. Beyond
+// kMostOfMany importance sampling is useless, even for a standard normal.
 Rig rig_of(const Case& test, int64_t latent) {
   const int64_t usual = std::min(test.extent().latent, kMostOfMany);
   std::string first_problem;
@@ -51,7 +51,7 @@ struct Posed {
   VariationalFamily& family() { return rig.as<VariationalFamily>(); }
 };
 
-// check(distribution) for a family or a prior of `latent` latents, if it takes so many. Returns how many there are.
+// Calls check(distribution) for a family or a prior of `latent` latents, if it takes so many. Returns how many it has.
 template <class Check>
 int64_t each_distribution_of(const Case& test, int64_t latent, const Check& check) {
   if (test.info->kind == Kind::kFamily) {
@@ -64,7 +64,7 @@ int64_t each_distribution_of(const Case& test, int64_t latent, const Check& chec
   return rig.model().latent;
 }
 
-// check(distribution) in one dimension and in `latents`, for a family or a prior.
+// Calls check(distribution) in one dimension and in `latents`, for a family or a prior.
 template <class Check>
 void each_distribution(const Case& test, int64_t latents, const Check& check) {
   if_supported([&] {
@@ -100,7 +100,7 @@ void distribution_sample_density(const Case& test) {
     try {
       for (int64_t b = 0; b < kBatch; ++b)
         check_sample(distribution_of(*posed.q, b, within), test.generator("sample"));
-    } catch (const Unsupported&) {  // at foreign points
+    } catch (const Unsupported&) {  // at points from elsewhere
       check_own_density(*posed.q, within, test.generator("sample"));
     }
   };
@@ -116,8 +116,7 @@ void distribution_sample_density(const Case& test) {
 void distribution_independent(const Case& test) {
   Posed posed(test, several(test));
   Generator rng = test.generator("independent");
-  if_supported(
-      [&] { posed.q->log_prob(posed.q->rsample(1, rng)); });  // a point has draws that are all the same
+  if_supported([&] { posed.q->log_prob(posed.q->rsample(1, rng)); });  // all draws of a point mass are equal
   check_independent(*posed.q, rng);
 }
 
@@ -136,8 +135,8 @@ void entropy(const Case& test) {
   if_supported([&] { check_entropy(*Posed(test, several(test)).q, test.generator("entropy")); });
 }
 
-// A prior of the same plugin, with its defaults, in place of the standard normal: what is closed for that pair alone
-// runs nowhere else.
+// Tests with a prior of the same plugin, with its defaults, instead of the standard normal: a closed form for that pair
+// alone runs nowhere else.
 void kl_with(const Case& test, const ComponentInfo& prior, int64_t latent) {
   Case other = test;
   other.info = &prior;
@@ -145,7 +144,7 @@ void kl_with(const Case& test, const ComponentInfo& prior, int64_t latent) {
   std::unique_ptr<Rig> owner;  // of the prior's own model, which it may keep
   try {
     owner = std::make_unique<Rig>(other, RigOptions{.latent = latent});
-  } catch (...) {  // its own tests say why
+  } catch (...) {  // its own tests report why
     return;
   }
   Rig rig(test, {.latent = latent});
@@ -156,8 +155,7 @@ void kl_with(const Case& test, const ComponentInfo& prior, int64_t latent) {
   } catch (const Unsupported&) {
   } catch (const Verdict& verdict) {
     if (verdict.outcome == Outcome::kFail)
-      fail(std::string("with the plugin's own prior ") + prior.id + " in place of N(0, I), " +
-           verdict.what());
+      fail(std::string("with the plugin's own prior ") + prior.id + " instead of N(0, I), " + verdict.what());
   }
 }
 
@@ -172,8 +170,8 @@ void kl(const Case& test) {
   });
 }
 
-// How many nats per latent the posterior of an example is away from the nearest diagonal Gaussian, which has the means and
-// variances of its draws: the sum of those Gaussians' entropies less its own.
+// Returns by how many nats per latent an example's posterior differs from the nearest diagonal Gaussian, which has the
+// means and variances of its draws: the sum of those Gaussians' entropies minus its own.
 double nats_from_diagonal(const Posterior& q, Generator rng) {
   const int64_t draws = 4096;
   const Draw draw = q.rsample(draws, rng);
@@ -186,7 +184,7 @@ double nats_from_diagonal(const Posterior& q, Generator rng) {
 }
 
 void diagonal_start(const Case& test) {
-  constexpr int64_t kLatents = 16;  // unless the user wants another number of them
+  constexpr int64_t kLatents = 16;  // unless the user sets it
   constexpr double kOutputs = 0.3;  // about the standard deviation of a new network's outputs
   constexpr double kNear = 0.01;    // nats per latent
   if_supported([&] {
@@ -206,7 +204,7 @@ void diagonal_start(const Case& test) {
     } catch (const Unsupported&) {
       independent = false;
     }
-    if (independent) skip("its latents are independent: there is nothing beyond a product to start beside");
+    if (independent) skip("its latents are independent: there is nothing beyond a product");
     const double away = nats_from_diagonal(*q, rng);
     if (!(away < kNear))
       warn("for encoder outputs of standard deviation " + text_of(kOutputs) +

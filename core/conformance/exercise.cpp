@@ -1,4 +1,4 @@
-// See exercise.h. One function a kind for the inputs and one for the calls.
+// See exercise.h. One function per kind for the inputs and one for the calls.
 
 #include "conformance/exercise.h"
 
@@ -22,14 +22,14 @@ Shape joined(std::initializer_list<int64_t> leading, at::IntArrayRef rest) {
   return shape;
 }
 
-// The same values, every second element of a larger tensor.
+// Returns the same values as every second element of a larger tensor.
 Tensor strided_copy(const Tensor& tensor) {
   if (tensor.dim() == 0) return tensor.clone();
   const Tensor wide = at::stack({tensor, tensor + 1}, -1);
   return wide.select(-1, 0);
 }
 
-// Latents where the family or prior under test has density: draws, kept away from the seed of the observations.
+// Returns latents where the family or prior under test has density: draws with another seed than the observations.
 Tensor family_latents(Rig& rig, const Tensor& params, const Tensor& x, int64_t n, std::uint64_t seed) {
   const at::NoGradGuard no_grad;
   Generator rng = testing::generator(hash(seed, "latents"));
@@ -55,8 +55,8 @@ class Observer {
     throw Error("there is no input '" + std::string(name) + "'");
   }
 
-  // Calls, and looks at what that does beside. Modes are put back in any case, as Model does: a call that switches them
-  // fails its own test and no other.
+  // Calls and records side effects. Restores modes in any case, as Model does: a call that switches them fails its own
+  // test and no other.
   template <class Call>
   auto watched(const char* name, const Call& call) {
     const KeptModes kept;
@@ -73,7 +73,7 @@ class Observer {
     return result;
   }
 
-  // Keeps what `call` returns, unless the component lacks the ability.
+  // Keeps the result of `call`, unless the component lacks the ability.
   template <class Call>
   void see(const char* name, Shape expected, const Call& call, int64_t rows = -1, bool differentiable = true,
            bool own_dtype = true) {
@@ -146,7 +146,7 @@ void see_family(Observer& o) {
   o.see("log_prob of one z for all data", {z.size(0), B}, [&] {
     return q->log_prob({z.narrow(1, 0, 1), {}});
   });
-  // Where supports differ from datum to datum it has no density for some: −∞, and no slope.
+  // Where supports differ between rows, it has no density for some: −∞, and no gradient.
   if (o.seen.back().value.defined() && at::isneginf(o.seen.back().value).any().item<bool>())
     o.seen.back().differentiable = false;
   o.see(

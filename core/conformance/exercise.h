@@ -1,6 +1,6 @@
 #pragma once
-// Calls everything that a component of a kind can do, on inputs drawn from a seed, and keeps what came back: shapes,
-// dtypes, determinism, state, gradients and more are statements about that list.
+// Calls everything that a component of a kind can do, on inputs drawn from a seed, and records the results. Tests of
+// shapes, dtypes, determinism, state, gradients and more are statements about that list.
 
 #include <string>
 #include <vector>
@@ -12,20 +12,20 @@ namespace variform::conformance {
 struct Input {
   std::string name;
   Tensor value;
-  bool differentiable = false;  ///< what is observed must be differentiable in it
+  bool differentiable = false;  ///< observations must be differentiable in it
 };
 
 /// One tensor that the component returned.
 struct Observation {
   std::string name;            ///< "log_prob"
-  Tensor value;                ///< may be undefined: then that is the finding
+  Tensor value;                ///< may be undefined, which is then the finding
   Shape expected;              ///< its shape by the interface
   bool differentiable = true;  ///< in the component's parameters and in its differentiable inputs
   int64_t rows = -1;           ///< the dimension along which the batch lies; −1: none
-  bool own_dtype = true;       ///< must have the model's dtype; false: float64 is asked for
+  bool own_dtype = true;       ///< must have the model's dtype; false: must be float64
 };
 
-/// What a call did beside what it returned.
+/// A side effect of a call.
 struct Deed {
   enum class What { kDrewGlobally, kReadOnHost, kChangedSettings };
   std::string function;  ///< "rsample"
@@ -33,20 +33,19 @@ struct Deed {
   std::string detail;  ///< which settings; how many reads
 };
 
-/// Inputs for a batch of B, the same for the same seed. `strided`: the same values in tensors that are not contiguous.
+/// Returns inputs for a batch of B, the same for the same seed. `strided`: the same values, not contiguous.
 std::vector<Input> make_inputs(Rig& rig, int64_t B, std::uint64_t seed, bool strided = false);
 
-/// Everything that the component does with them; abilities that it does not have (Unsupported) are left out. Draws come
-/// from the model's generator, seeded with `seed`, and buffers start from Rig::restore_buffers(). Inputs are held
-/// against copies: a changed one is a failure.
-/// Modes that calls leave switched are put back. `deeds`: where to put what calls did beside.
+/// Does everything that the component can with them, except what is Unsupported. Draws come from the model's generator,
+/// seeded with `seed`, and buffers start from Rig::restore_buffers(). Inputs are compared with copies: a changed one is
+/// a failure. Modes that calls leave switched are restored. `deeds` receives side effects of calls.
 std::vector<Observation> exercise(Rig& rig, const std::vector<Input>& inputs, std::uint64_t seed,
                                   std::vector<Deed>* deeds = nullptr);
 
-/// make_inputs and exercise.
+/// make_inputs() and exercise().
 std::vector<Observation> exercise(Rig& rig, int64_t B, std::uint64_t seed);
 
-/// A loss made of what is differentiable: Σ w·observation with fixed random weights. Undefined if nothing is.
+/// Returns a loss made of what is differentiable: Σ w·observation with fixed random weights. Undefined if nothing is.
 Tensor weighted_sum(const std::vector<Observation>& observations, std::uint64_t seed);
 
 }  // namespace variform::conformance

@@ -1,4 +1,4 @@
-// Gradients of components of every kind: finite, as central differences say, and there for every trained parameter.
+// Tests gradients of every kind of component: finite, equal to central differences, present for trained parameters.
 
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -29,14 +29,14 @@ Agreement best_of_steps(const std::function<double(double step)>& difference, do
 
 namespace {
 
-// What a gradient is taken of. A decoder's pushforward has a test of its own, which says what is wrong with it.
+// Returns what a gradient is taken of. A decoder's pushforward has its own, more precise test.
 std::vector<Observation> differentiated(Rig& rig, const std::vector<Input>& inputs, std::uint64_t seed) {
   std::vector<Observation> seen = exercise(rig, inputs, seed);
   std::erase_if(seen, [](const Observation& o) { return o.name.starts_with("pushforward"); });
   return seen;
 }
 
-// The loss whose gradient is held against differences, as a function of all tensors that it may depend on.
+// The loss whose gradient is compared with differences, as a function of all tensors that it may depend on.
 struct Slope {
   std::vector<std::pair<std::string, Tensor>> tensors;
   std::function<Tensor()> loss;
@@ -72,7 +72,7 @@ void gradients_finite(const Case& test) {
   }
 }
 
-// Central differences of the loss along `direction` in one tensor; the caller holds no_grad.
+// Returns central differences of the loss along `direction` in one tensor; the caller holds no_grad.
 double central_difference(const Slope& slope, const Tensor& tensor, const Tensor& direction, double step) {
   const Tensor before = tensor.clone();
   Tensor changed = tensor;
@@ -84,10 +84,10 @@ double central_difference(const Slope& slope, const Tensor& tensor, const Tensor
   return (up - down) / (2 * step);
 }
 
-// What the numbers of a wrong gradient look like, along one direction in one tensor.
+// Recognises how a gradient is wrong along one direction in one tensor.
 Slip slip_of(const Slope& slope, const Tensor& tensor, const Tensor& direction, bool none) {
   if (none) return Slip::kNoGradient;
-  // A smooth function is straight over steps as small as these, to rounding.
+  // A smooth function is straight over such small steps, up to rounding.
   constexpr double kStep = 1e-9;
   std::vector<double> values;
   const Tensor before = tensor.clone();
@@ -105,7 +105,7 @@ Slip slip_of(const Slope& slope, const Tensor& tensor, const Tensor& direction, 
   return still || bend > 1e-11 * size ? Slip::kJumps : Slip::kWrong;
 }
 
-// A result whose gradient is wrong, and why that may be so: " It is rsample whose …".
+// A result whose gradient is wrong, and the possible cause: " It is rsample whose …".
 struct WrongResult {
   std::string name, text;
   Slip slip;
@@ -150,13 +150,13 @@ std::vector<WrongResult> wrong_results(Rig& rig, const std::vector<Input>& input
   return wrong;
 }
 
-// What is to be said of a gradient that central differences at fixed noise contradict.
+// The verdict on a gradient that central differences at fixed noise contradict.
 struct Judgement {
   Outcome outcome = Outcome::kFail;
   std::string cause;
 };
 
-// A loss may be a surrogate: its gradient is meant, and its value is not the integral of that.
+// A loss may be a surrogate, whose gradient is intended and whose value is not the integral of that.
 Judgement judged_loss(const Slope& slope, const Tensor& tensor, const Tensor& direction, bool none) {
   const std::string cause = cause_of_gradient("loss", slip_of(slope, tensor, direction, none), false);
   if (none) return {Outcome::kFail, cause};
@@ -176,8 +176,8 @@ Outcome outcome_in_the_mean(const Case& test) {
   return Outcome::kPass;
 }
 
-// Draws, and densities at them, need not be differentiable at fixed noise: implicit reparameterisation, draws that are
-// passed straight through and densities without their own parameters are right in the mean, and so that is asked.
+// Draws, and densities at them, need not be differentiable at fixed noise. Implicit reparameterisation,
+// straight-through draws and densities without their own parameters are right in the mean, so the mean is tested.
 Judgement judged_results(const std::vector<WrongResult>& wrong, const Case& test) {
   if (wrong.empty()) return {};
   for (const WrongResult& result : wrong)
@@ -186,11 +186,11 @@ Judgement judged_results(const std::vector<WrongResult>& wrong, const Case& test
       return {Outcome::kFail, result.text};
   const Outcome in_the_mean = outcome_in_the_mean(test);
   if (in_the_mean == Outcome::kSkipped)
-    return {Outcome::kWarning, wrong[0].text + " Whether it is right in the mean cannot be asked here."};
+    return {Outcome::kWarning, wrong[0].text + " Whether it is right in the mean cannot be tested here."};
   return {in_the_mean, wrong[0].text};
 }
 
-// The gradients of a loss with respect to each of its tensors; undefined where there is none.
+// Returns the gradients of a loss with respect to each of its tensors; undefined where there is none.
 std::vector<Tensor> gradients_of(const Tensor& loss, const Slope& slope) {
   std::vector<Tensor> tensors, found(slope.tensors.size());
   for (const auto& [name, tensor] : slope.tensors) tensors.push_back(tensor);
@@ -204,7 +204,7 @@ void gradients_in_mode(const Case& test, bool training) {
   Rig rig(test);
   rig.component().train(training);
   const bool objective = test.info->kind == Kind::kObjective;
-  // The gradient of an objective with parameters of its own need not be that of one loss; but there must be one.
+  // The gradient of an objective with its own parameters need not be that of one loss, but there must be one.
   const bool several_losses = objective && !rig.parameters().empty();
   std::vector<Input> inputs = make_inputs(rig, 3, test.seed);
   const Slope slope = slope_of(rig, inputs, test);
@@ -244,8 +244,8 @@ bool moves_buffers(const Case& test) {
   return rig.have_buffers_moved();
 }
 
-// A buffer that moves with parameters before it is used (a power iteration that has not converged) has no gradient, and
-// differences see it. In evaluation mode it rests.
+// A buffer that moves with parameters before it is used (a power iteration that has not converged) has no gradient, but
+// differences see it. It stays fixed in evaluation mode.
 void gradients(const Case& test) {
   try {
     gradients_in_mode(test, /*training=*/true);

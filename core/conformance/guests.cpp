@@ -1,4 +1,4 @@
-// See guests.h. The tests need a process that has loaded no plugin yet: this program is started again, as `check --quick`.
+// See guests.h. The tests need a process without plugins: this program is started again, as `check --quick`.
 
 #include "conformance/guests.h"
 
@@ -32,20 +32,20 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using GuestClock = std::chrono::steady_clock;
 
-constexpr int64_t kMostValues = 4096, kMostLatents = 64;  // beyond, tests take their own sizes
-constexpr int kAttempts = 3;                              // to end in time, until it is left at that
+constexpr int64_t kMostValues = 4096, kMostLatents = 64;  // beyond these, tests choose their sizes
+constexpr int kAttempts = 3;                              // to end in time; then the trial counts as done
 
 // One component as a config uses it.
 struct Guest {
   const plugins::PluginRecord* plugin = nullptr;
   std::string component;               // "family:student-t"
-  std::vector<std::string> arguments;  // of `check`, behind the file
+  std::vector<std::string> arguments;  // of `check`, after the file
   std::string label;                   // "family student-t (org.example.student-t 1.0.0)"
 
   std::string key;  // of what is remembered
 };
 
-// Which build of a file it is, without reading it.
+// Identifies a build of a file without reading it.
 std::string stamp_of(const fs::path& file) {
   std::error_code error;
   const std::uintmax_t size = fs::file_size(file, error);
@@ -54,8 +54,8 @@ std::string stamp_of(const fs::path& file) {
          std::to_string(written.time_since_epoch().count());
 }
 
-// All that a trial's outcome depends on: the plugin, what is asked of it, the libraries that it needs (its own, too) and
-// the program that tries it.
+// Returns everything that a trial's outcome depends on: the plugin, the question, the libraries that it needs
+// (including its own) and the program that tries it.
 std::string key_of(const Guest& guest, const std::string& version) {
   std::string text = guest.plugin->sha256 + "\n" + std::string(kFingerprint) + "\n" + VARIFORM_SDK_VERSION +
                      "\n" + TORCH_VERSION + "\n" + version + stamp_of(base::this_program());
@@ -64,7 +64,7 @@ std::string key_of(const Guest& guest, const std::string& version) {
   return base::sha256(text);
 }
 
-// A value as `check` reads it; empty for components, which tests fill in themselves.
+// Returns a value as `check` reads it; empty for components, which tests provide themselves.
 std::string setting_of(const config::ParameterValue& value, int64_t horizon) {
   return std::visit(
       [&](const auto& given) -> std::string {
@@ -116,14 +116,14 @@ std::vector<Guest> guests_of(const Tried& tried_with, const plugins::Registry& r
   return guests;
 }
 
-// What came of one trial.
+// The result of one trial.
 struct Trial {
   std::vector<std::string> failures, warnings;  // "gradients: the gradient …"
   int passed = 0, late = 0, blocked = 0;
   std::optional<int> failed_with;  // an exit code: there was no trial
 };
 
-// The command that says all, to be typed.
+// Returns the command that tells everything, to be typed.
 std::string command_for(const Guest& guest) {
   std::string text = "variform check " + base::for_shell(guest.plugin->path.string());
   for (const std::string& argument : guest.arguments) text += " " + base::for_shell(argument);
@@ -167,18 +167,18 @@ Trial tried(const Guest& guest, double seconds) {
 [[noreturn]] void refuse(const Guest& guest, const std::vector<std::string>& failures) {
   std::string text = guest.label + " does not compute what it says; nothing was trained.";
   for (const std::string& failure : failures) text += "\n  " + failure;
-  throw std::runtime_error(text + "\nAll that is to be said about it: " + command_for(guest) +
+  throw std::runtime_error(text + "\nFor all details: " + command_for(guest) +
                            "\nTo train with it all the same: --no-check");
 }
 
-// What is kept of a trial.
+// What is remembered about a trial.
 struct KeptTrial {
   bool done = false;
   std::int64_t attempts = 0;
   std::vector<std::string> warnings;
 };
 
-// A text that is not of that form is no trial.
+// Returns an empty trial for a text of another form.
 KeptTrial recall(const base::Remembered& remembered, const std::string& key) {
   const std::optional<std::string> text = remembered.find(key);
   if (!text) return {};
@@ -198,12 +198,12 @@ void keep(const base::Remembered& remembered, const std::string& key, const Kept
   remembered.keep(key, value.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-// What is to be said of a trial that refused nothing.
+// Returns the warnings after a trial that refused nothing.
 std::vector<std::string> warnings_of(const Guest& guest, const Trial& trial) {
   std::vector<std::string> warnings;
   for (const std::string& warning : trial.warnings) warnings.push_back(guest.label + ", " + warning);
   if (trial.late > 0)
-    warnings.push_back(guest.label + " could not be tried to the end in the time that there is for that: " +
+    warnings.push_back(guest.label + " could not be tried to the end in the time allowed: " +
                        command_for(guest) + " takes as long as it needs");
   if (trial.failed_with)
     warnings.push_back(guest.label + " could not be tried: 'variform check' ended with exit code " +
@@ -212,7 +212,7 @@ std::vector<std::string> warnings_of(const Guest& guest, const Trial& trial) {
   return warnings;
 }
 
-// Tries one guest unless it is remembered; returns what is to be said of it.
+// Tries one guest unless it is remembered; returns warnings.
 std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& remembered, double seconds,
                                    base::Log& log) {
   const KeptTrial kept = recall(remembered, guest.key);

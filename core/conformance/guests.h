@@ -1,6 +1,6 @@
 #pragma once
-// Components of plugins that did not come with the program are tried before they are first trained with: what computes
-// silently other numbers than it says must not be found out after hours.
+// Tries components of plugins that did not come with the program before the first training with them, so that silently
+// wrong numbers are not found out after hours.
 
 #include <variform/types.h>
 
@@ -14,10 +14,10 @@
 
 namespace variform::conformance {
 
-/// Seconds that the trial of one config's plugins may take, besides starting.
+/// Seconds that the trial of one config's plugins may take, not counting the start.
 inline constexpr std::int64_t kQuickSeconds = 4;
 
-/// What components are tried for.
+/// The purpose that components are tried for.
 struct Tried {
   const config::Experiment& experiment;
   const Shape& data;     ///< of one example
@@ -25,10 +25,11 @@ struct Tried {
   std::string program;   ///< its version: another one tries again
 };
 
-/// Puts the experiment's components that are not stock through the quick tests (quick.h), with the config's parameters and
-/// sizes, in a process of their own; once for a plugin's file, component, parameters and sizes, which is remembered in the
-/// user's cache. What was tried is said in `log`. Returns sentences about what is not certain. Throws std::runtime_error
-/// where what is trained would be other than it seems, with the likely cause and the command that tells all.
+/// Puts the experiment's components that are not stock through the quick tests (quick.h), with the config's parameters
+/// and sizes, in separate processes. Each plugin's file, component, parameters and sizes are tried once; the user's
+/// cache remembers that. `log` says what was tried. Returns sentences about what is uncertain. Throws
+/// std::runtime_error if the training would be of something other than it seems, with the likely cause and the command
+/// that tells everything.
 std::vector<std::string> try_guests(const Tried& tried, const plugins::Registry& registry, base::Log& log);
 
 }  // namespace variform::conformance

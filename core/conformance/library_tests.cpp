@@ -1,4 +1,4 @@
-// Tests of the file itself: what it says about itself, what it exports and needs, and what loading it does.
+// Tests of the file itself: its description, its exports and needs, and the effects of loading it.
 
 #include <variform/manifest.h>
 
@@ -100,7 +100,7 @@ void loads(const Case& test) {
 }
 
 void quiet(const Case& test) {
-  if (!test.own_process) skip("what a plugin prints can only be told in a process of its own");
+  if (!test.own_process) skip("only a separate process can tell what a plugin prints");
   loads(test);
   if (const long bytes = base::printed_bytes(); bytes > 0)
     fail("it prints " + std::to_string(bytes) +

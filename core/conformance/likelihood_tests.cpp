@@ -1,5 +1,5 @@
-// Likelihoods as distributions of data, and their second derivatives. Sums and integrals over all data are taken for
-// one and for two data values, where they are exact.
+// Tests likelihoods as distributions of data, and their second derivatives. Sums and integrals over all data are
+// computed for one and for two data values, where they are exact.
 
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -15,32 +15,32 @@ namespace variform::conformance {
 namespace {
 
 constexpr int64_t kDrawsOfLikelihood = 20000;
-constexpr double kTail = 20;  // in u: beyond it a node is 10⁸ deviations away
+constexpr double kTail = 20;  // in u: nodes beyond it are 10⁸ deviations away
 
-// n draws of one datum of P values, [n, P].
+// Returns n draws of one row of P values, [n, P].
 Tensor draws_of(Likelihood& likelihood, const Tensor& g, int64_t n, Generator& rng) {
   const at::NoGradGuard no_grad;
   return likelihood.sample(g.expand({n, 1, g.size(0), g.size(1)}), rng).reshape({n, g.size(1)});
 }
 
-// −log p of many data [n, P] for one g.
+// Returns −log p of many rows [n, P] for one g.
 Tensor nll_of(Likelihood& likelihood, const Tensor& x, const Tensor& g) {
   return likelihood.nll(x, g.expand({x.size(0), g.size(0), g.size(1)}));
 }
 
-// All values that a datum can take, with the dx that each stands for; u = 0 where they are discrete.
+// All values that an example can take, with the dx of each; u = 0 where they are discrete.
 struct Possible {
   Nodes nodes;
   bool discrete = false;
-  bool guessed = false;  // which values there are is known from draws alone
+  bool guessed = false;  // the values are known from draws alone
 };
 
 Possible of_atoms(const Tensor& atoms) {
   return {{atoms, at::zeros_like(atoms), at::zeros_like(atoms)}, true};
 }
 
-// Where draws repeat they are discrete; the smallest distance between `others`, draws for other outputs too, is then
-// that of the values.
+// Repeated draws are discrete; the spacing of their values is then the smallest distance between `others`, which are
+// draws for other outputs too.
 Possible values_of(Domain domain, const Tensor& draws, const Tensor& others, int64_t outputs, int64_t n,
                    double reach) {
   const Tensor unique = std::get<0>(at::_unique(draws));
@@ -95,14 +95,14 @@ Data all_data(Likelihood& likelihood, const Tensor& g, Generator& rng) {
   const auto [w0, w1] = crossed(first.nodes.log_weight, second.nodes.log_weight);
   const auto [u0, u1] = crossed(first.nodes.u, second.nodes.u);
   const Tensor x = at::stack({x0, x1}, 1);
-  if (x.numel() * outputs > 20'000'000) skip("there are too many data of two values to add all up");
+  if (x.numel() * outputs > 20'000'000) skip("there are too many pairs of values to add all up");
   const Nodes nodes{x0, w0 + w1, at::maximum(u0.abs(), u1.abs())};
   return {x,
           masses(nodes, density_of(likelihood, x, g), "p(x|g)"),
           {nodes, first.discrete, first.guessed || second.guessed}};
 }
 
-// Which atoms are drawn too often or too seldom; rare ones together.
+// Checks whether atoms are drawn too often or too seldom; rare ones together.
 void expect_frequencies(const Tensor& draws, const Data& data) {
   const double n = static_cast<double>(draws.numel());
   const Tensor expected = n * data.mass / data.mass.sum(), atoms = data.x.flatten();
@@ -148,7 +148,7 @@ void check_domain(Likelihood& likelihood, const Tensor& g, Generator rng) {
 void check_normalised(Likelihood& likelihood, const Tensor& g, Generator rng) {
   const Data data = all_data(likelihood, g, rng);
   const double total = item(data.mass.sum());
-  // The plane has fewer nodes, and their tails end earlier; values that are never drawn are not guessed.
+  // The plane has fewer nodes, whose tails end earlier; values that are never drawn are missing.
   const double integral = g.size(1) == 1 ? 2e-3 : 2e-2;
   const double tolerance = !data.values.discrete ? integral : data.values.guessed ? 2e-3 : 1e-6;
   if (!(std::abs(total - 1) <= tolerance))
@@ -173,8 +173,8 @@ void check_independent(Likelihood& likelihood, const Tensor& g, Generator rng) {
   };
   const Tensor a = draw(), b = draw();
   expect_uncorrelated(a, b, "draws of two calls of sample");
-  expect_uncorrelated(a.select(1, 0), a.select(1, 1), "draws of two data of a batch");
-  expect_uncorrelated(a.select(2, 0), a.select(2, 1), "draws of two values of a datum");
+  expect_uncorrelated(a.select(1, 0), a.select(1, 1), "draws of two rows of a batch");
+  expect_uncorrelated(a.select(2, 0), a.select(2, 1), "draws of two values of an example");
 }
 
 void check_mean(Likelihood& likelihood, const Tensor& g, Generator rng) {
@@ -218,7 +218,7 @@ void check_hessian(Likelihood& likelihood, const Tensor& x, const Tensor& g, con
   const int64_t T = t.size(0);
   for (int64_t i = 0; i < T; ++i) {
     double best = INFINITY, seen = 0, said = 0;
-    for (double step : {1e-5, 1e-6, 1e-7}) {  // the best: a kink inside one step is no error
+    for (double step : {1e-5, 1e-6, 1e-7}) {  // the best one, since a kink inside one step is not an error
       const Tensor change = (gradient(g + step * t[i]) - gradient(g - step * t[i])) / (2 * step);
       const Tensor expected = (t * change).flatten(2).sum(-1).t();  // [B, T]
       const Tensor error = (found.select(1, i) - expected).abs();
@@ -253,7 +253,7 @@ void check_gram_symmetric(Likelihood& likelihood, const Tensor& x, const Tensor&
 
 namespace {
 
-// check(likelihood, g, rng) for some g, with data of `values` values.
+// Calls check(likelihood, g, rng) for some g, with data of `values` values.
 template <class Check>
 void each_output(const Case& test, int64_t values, const Check& check) {
   test.extent();
@@ -285,7 +285,7 @@ void likelihood_normalised(const Case& test) {
   }
 }
 
-// An image's nll is that of its values in one dimension, where a likelihood takes its values one by one.
+// Checks that an image's nll is that of its values in one dimension, if the likelihood takes its values one by one.
 void reduction(const Case& test) {
   constexpr int64_t kRows = 3;
   const Shape shape{2, 2, 3};
@@ -331,7 +331,7 @@ void fisher(const Case& test) {
   each_output(test, 2, check_fisher);
 }
 
-// With data of the usual size.
+// Uses data of the usual size.
 template <class Check>
 void on_data(const Case& test, const Check& check) {
   Rig rig(test);

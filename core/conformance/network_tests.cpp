@@ -1,6 +1,6 @@
-// Encoders and decoders: other sizes, precisions and modes; and a decoder's pushforward, on which every objective that
-// looks at the decoder's curvature stands. LibTorch differentiates some layers wrongly in silence, so gradients of
-// tangents are held against differences of their values: that two ways of automatic differentiation agree proves nothing.
+// Tests encoders and decoders: other sizes, precisions and modes; and a decoder's pushforward, on which every objective
+// with the decoder's curvature relies. LibTorch differentiates some layers wrongly in silence, so gradients of tangents
+// are compared with differences of their values: two agreeing ways of automatic differentiation prove nothing.
 
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
@@ -17,7 +17,7 @@
 namespace variform::conformance {
 namespace {
 
-// The largest difference, relative to the largest value.
+// Returns the largest difference, relative to the largest value.
 double difference(const Tensor& found, const Tensor& expected) {
   if (found.numel() == 0) return 0;
   const Tensor x = found.detach().to(at::kDouble), y = expected.detach().to(at::kDouble);
@@ -32,16 +32,16 @@ class Tangents {
     const int64_t d = rig_.model().latent;
     z = normal({N, d}, hash(test.seed, "z", point));
     v = normal({T, N, d}, hash(test.seed, "v", point));
-    // The motion of buffers has no gradient, and differences of parameters see it.
+    // Moving buffers have no gradient, but differences of parameters see them.
     if (!decoder().samplewise() || draws() || rig_.have_buffers_moved()) rig_.component().train(false);
     if (!decoder().samplewise() || draws())
       skip(
-          "the decoder mixes the rows of a batch, or draws random numbers, so that no sample has a Jacobian "
-          "of its own");
+          "the decoder mixes the rows of a batch, or draws random numbers, so that no sample has its own "
+          "Jacobian");
   }
 
   Decoder& decoder() { return rig_.as<Decoder>(); }
-  // Draws and buffers start from the same state in every call.
+  // Starts draws and buffers from the same state in every call.
   void start(std::uint64_t seed) {
     rig_.restore_buffers();
     rig_.model().rng.set_current_seed(seed);
@@ -61,7 +61,7 @@ class Tangents {
   Tensor normal(at::IntArrayRef shape, std::uint64_t seed) const { return rig_.normal(shape, seed); }
   std::vector<std::pair<std::string, Tensor>> parameters() const { return rig_.parameters(); }
 
-  // For messages, after a call.
+  // Returns the tier after a call, for messages.
   std::string tier() {
     const PushforwardTier tier = decoder().pushforward_tier();
     return tier == PushforwardTier::kUndecided ? "its own" : to_string(tier);
@@ -91,7 +91,7 @@ void pushforward_linear(const Case& test) {
          " of its size; a pushforward is linear in its tangents");
   if (const double error = difference(t.push(t.z, t.v.narrow(0, 0, 1)).jv, jv.narrow(0, 0, 1));
       !(error <= 1e-9))
-    fail("a tangent by itself gives another Jv than among others (by " + text_of(error) +
+    fail("a tangent alone gives another Jv than among others (by " + text_of(error) +
          " of its size); tangents must not interact");
 }
 
@@ -101,7 +101,7 @@ void pushforward_value(const Case& test) {
   const Pushed pushed = t.push(t.z, t.v);
   if (const double error = difference(pushed.g, t.decode(t.z)); !(error <= 1e-9))
     fail("the g that pushforward returns differs from decode(z) by " + text_of(error) + " of its size");
-  Tensor best;  // [T, N]: a kink of the network inside one step of one row is no error of the pushforward
+  Tensor best;  // [T, N]: a kink of the network inside one step of one row is not an error
   for (double step : {1e-5, 1e-6, 1e-7, 1e-4}) {
     std::vector<Tensor> differences;
     for (const Tensor& v : t.v.unbind())
@@ -140,7 +140,7 @@ void pushforward_tiers(const Case& test) {
     Tensor jv;
     try {
       jv = t.push_by(compute).jv;
-    } catch (const c10::Error&) {  // an operation that has no such derivative
+    } catch (const c10::Error&) {  // an operation without such a derivative
       continue;
     } catch (const Unsupported&) {
       continue;
@@ -152,7 +152,7 @@ void pushforward_tiers(const Case& test) {
   }
 }
 
-// What is wrong with the gradient of a loss on tangents at one point; empty: nothing.
+// Returns what is wrong with the gradient of a loss on tangents at one point; empty: nothing.
 std::string tangent_gradient_problem(const Case& test, std::uint64_t point) {
   Tangents t(test, point);
   std::vector<std::pair<std::string, Tensor>> tensors = t.parameters();
@@ -203,7 +203,7 @@ void pushforward_gradient(const Case& test) {
   fail(problem);
 }
 
-// The median over rows of how much Jv changes along a step of v, relative to its size.
+// Returns the median over rows of the change of Jv along a step of v, relative to its size.
 double change_of_jacobian(Tangents& t, double step) {
   const Tensor v = t.v.narrow(0, 0, 1), here = t.push(t.z, v).jv[0],
                there = t.push(t.z + step * v[0], v).jv[0];
@@ -221,7 +221,7 @@ void piecewise_linear(const Case& test) {
   } else if (const double change = change_of_jacobian(t, 1e-4); change <= 1e-10) {
     warn(
         "piecewise_linear() says false, but Jv does not change along a small step: if the decoder is "
-        "piecewise linear, say so, and nobody computes its second derivative");
+        "piecewise linear, say so, and its second derivative is not computed");
   }
 }
 
@@ -250,7 +250,7 @@ void outputs(const Case& test) {
     std::unique_ptr<Rig> rig;
     try {
       rig = std::make_unique<Rig>(test, options);
-    } catch (const Error&) {  // its right, with a sentence
+    } catch (const Error&) {  // which it may, with a sentence
       continue;
     }
     for (const Observation& o : exercise(*rig, 2, test.seed))
@@ -262,7 +262,7 @@ void outputs(const Case& test) {
                   : " and a family of " +
                         std::to_string(rig->model().family().parameter_count(rig->model().latent)) +
                         " parameters") +
-             "; expected " + to_text(o.expected) + " (Build::outputs says what is wanted)");
+             "; expected " + to_text(o.expected) + " (Build::outputs is the number wanted)");
   }
 }
 
@@ -296,7 +296,7 @@ void precision(const Case& test) {
            " of its size; something loses digits");
 }
 
-// What a model of this network computes, in mixed precision or not.
+// Returns what a model of this network computes, in mixed precision or not.
 Tensor in_mixed_precision(const Case& test, bool mixed) {
   Rig rig(test, {.dtype = at::kFloat});
   set_mode(rig, false);
@@ -320,7 +320,7 @@ void autocast(const Case& test) {
     warn("it cannot be trained with train.precision = \"bfloat16\": " + message_of_exception());
   }
   if (!(error <= 0.1))
-    warn("with train.precision = \"bfloat16\" its output is off by " + text_of(error) + " of its size");
+    warn("with train.precision = \"bfloat16\" its output is wrong by " + text_of(error) + " of its size");
 }
 
 void evaluation(const Case& test) {
@@ -400,7 +400,7 @@ std::vector<Test> network_tests() {
        pushforward_gradient},
       {"piecewise-linear",
        group,
-       "What it says about being piecewise linear is so.",
+       "What it says about being piecewise linear is true.",
        decoder,
        {"pushforward-value"},
        piecewise_linear},

@@ -1,4 +1,4 @@
-// Objectives: what they say about their loss, β and tangents is so, and they need no more of a batch than it must have.
+// Tests what objectives say about their loss, β and tangents, and that they need no more than a batch must have.
 
 #include <ATen/core/grad_mode.h>
 
@@ -34,8 +34,8 @@ void parts(const Case& test) {
     if (name.empty()) fail("one of the loss's parts has no name");
     if (!names.insert(name).second)
       fail("the part '" + name +
-           "' has a name that another part has, or that every line of the log uses already; parts need names "
-           "of their own");
+           "' has a name that another part has, or that every line of the log uses already; parts need "
+           "different names");
   }
 }
 
@@ -45,7 +45,7 @@ const Tensor* part_of(const Terms& terms, std::string_view name) {
   return nullptr;
 }
 
-// A loss of parts nll and kl is not nll − β·kl: that would draw posteriors away from the prior.
+// Checks that a loss of parts nll and kl is not nll − β·kl, which would draw posteriors away from the prior.
 void check_sign_of_kl(Rig& rig, const Case& test) {
   const Terms terms = evaluate(rig, batch_of(rig.data(4, test.seed)), test.seed);
   const Tensor *const nll = part_of(terms, "nll"), *const kl = part_of(terms, "kl");
@@ -58,8 +58,8 @@ void check_sign_of_kl(Rig& rig, const Case& test) {
          text_of(weighted) + "; expected nll + β·kl: is the sign right?");
 }
 
-// A part that is called kl is the KL divergence, by the model of stand-ins, where it is closed: over many calls, since an
-// objective may estimate it from draws.
+// Checks that a part called kl is the KL divergence, with the model of stand-ins, where it is closed. It averages over
+// many calls, since an objective may estimate kl from draws.
 void part_values(const Case& test) {
   constexpr int64_t kCalls = 200, kRows = 4;
   Rig rig(test);
@@ -79,29 +79,29 @@ void part_values(const Case& test) {
   const double tolerance = 1e-6 * (1 + std::abs(item(expected))) + 5.5 * item(error);
   if (std::abs(item(found - expected)) <= tolerance) return;
   const std::string text = "its part 'kl' is " + text_of(item(found)) +
-                           " nats an example; the KL divergence of the model's posterior and prior is " +
+                           " nats per example; the KL divergence of the model's posterior and prior is " +
                            text_of(item(expected)) + "." + cause_of(found, expected, error, model.latent);
   if (std::abs(item(found + expected)) <= tolerance) fail(text);
-  warn(text + " A part that is something else has another name; Model::kl computes it for every pair");
+  warn(text + " A part that is something else needs another name; Model::kl computes it for every pair");
 }
 
-// A loss for each datum is that datum's: with the same draws, other data do not change it.
+// Checks that each row's loss is its own: with the same draws, other rows do not change it.
 void loss_per_datum(const Case& test) {
   Rig rig(test);
   if (!rig.parameters().empty())
-    skip("the objective trains parameters of its own, whose loss may compare the data of a batch");
+    skip("the objective trains its own parameters, whose loss may compare the rows of a batch");
   const at::NoGradGuard no_grad;
   const Tensor x = rig.data(4, test.seed), other = rig.data(4, test.seed + 1);
   const Tensor whole = evaluate(rig, batch_of(x), test.seed).loss;
-  if (whole.dim() == 0) skip("its loss does not split over data");
+  if (whole.dim() == 0) skip("its loss is not one value per example");
   for (int64_t row = 0; row < 4; ++row) {
     const Tensor changed = other.clone();
     changed[row].copy_(x[row]);
     const double before = whole[row].item<double>(),
                  after = evaluate(rig, batch_of(changed), test.seed).loss[row].item<double>();
     if (!(std::abs(after - before) <= 1e-7 * std::max(1.0, std::abs(before))))
-      fail("the loss of a datum changes from " + text_of(before) + " to " + text_of(after) +
-           " with the other data in the batch; a loss that does not split over data is 0-dim");
+      fail("the loss of an example changes from " + text_of(before) + " to " + text_of(after) +
+           " with the other data in the batch; a loss that is not one value per example is 0-dim");
   }
 }
 
@@ -125,7 +125,7 @@ void beta(const Case& test) {
          "; they must be the same");
 }
 
-// Hands everything on and counts what an objective asks for.
+// A decoder that passes everything on and counts what an objective asks for.
 class CountingDecoder final : public Decoder {
  public:
   explicit CountingDecoder(std::shared_ptr<Decoder> inner)
@@ -183,8 +183,8 @@ std::vector<Test> objective_tests() {
       {"parts", group, "The parts of its loss have names of their own.", kinds, {"shapes"}, parts},
       {"part-values",
        group,
-       "A part that is called kl is the KL divergence, in nats an example, and the loss does not take it "
-       "away.",
+       "A part that is called kl is the KL divergence, in nats per example, and the loss does not subtract "
+       "it.",
        kinds,
        {"repeats", "parts", "no-grad"},
        part_values},
@@ -196,7 +196,7 @@ std::vector<Test> objective_tests() {
        plain_batch},
       {"loss-per-datum",
        group,
-       "The loss of a datum does not depend on the other data in the batch.",
+       "The loss of an example does not depend on the other data in the batch.",
        kinds,
        {"determinism", "global-rng", "no-grad"},
        loss_per_datum},

@@ -1,4 +1,4 @@
-// See process_settings.h. What a training puts back and names, a test names, too.
+// See process_settings.h. A test restores and names what a training restores and names.
 
 #include "conformance/process_settings.h"
 
@@ -14,7 +14,7 @@ ProcessSettings::ProcessSettings()
 std::string ProcessSettings::difference(const ProcessSettings& before) const {
   std::string changed;
   for (const base::Change& change : before.all_.put_back())
-    if (change.what != plugins::kGlobalGenerator)  // has_drawn() tells that
+    if (change.what != plugins::kGlobalGenerator)  // has_drawn() reports it
       changed += (changed.empty() ? "" : ", ") + change.what;
   return changed;
 }

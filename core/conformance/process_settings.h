@@ -1,5 +1,5 @@
 #pragma once
-// What a process has one of, and a plugin must leave alone: when it is loaded, and in every call.
+// The settings that a process has once, and that a plugin must leave alone: when it is loaded, and in every call.
 
 #include <ATen/core/Tensor.h>
 
@@ -9,11 +9,11 @@
 
 namespace variform::conformance {
 
-/// The settings as they are when it is made.
+/// The settings at its construction.
 class ProcessSettings {
  public:
   ProcessSettings();
-  /// Names of those that differ from `before`, with commas between; empty when there are none. They are put back.
+  /// Restores the settings that differ from `before`; returns their names, separated by commas, or empty text.
   std::string difference(const ProcessSettings& before) const;
   /// Whether LibTorch's global generator has been drawn from.
   bool has_drawn(const ProcessSettings& before) const;

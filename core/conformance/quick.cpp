@@ -9,7 +9,7 @@
 namespace variform::conformance {
 namespace {
 
-// By what they have cost: a family takes a second or two for all of them.
+// Chosen by their cost: a family takes a second or two for all of them.
 constexpr std::array<std::string_view, 32> kQuick{
     "create",         "runs",           "inputs",     "shapes",         "dtypes",       "finite",
     "global-rng",     "determinism",    "rows",       "call-settings",  "repeats",      "registered",
@@ -17,13 +17,13 @@ constexpr std::array<std::string_view, 32> kQuick{
     "gradients",      "trained",        "normalised", "sample-density", "draw-density", "independence",
     "part-values",    "loss-per-datum", "mean",       "schedules",      "marginals",    "evaluation",
     "gram-symmetric", "hessian"};
-// Of families and priors.
+// For families and priors.
 constexpr std::array<std::string_view, 6> kOfDistributions{"entropy",       "moments",  "kl",
                                                            "cross-entropy", "gaussian", "reduction"};
 constexpr std::array<std::string_view, 2> kOfDecoders{"pushforward-value", "pushforward-gradient"};
 
-// A component may need surroundings that a test has not, may read values on the host if it must, and may work in the
-// config's precision only; who called it puts settings back; in evaluation nothing is learned.
+// A component may need an environment that a test lacks, may read values on the host if it must, and may work only in
+// the config's precision; its caller restores settings; nothing is learned in evaluation mode.
 constexpr std::array<std::string_view, 7> kIndecisive{"create",     "runs",   "host-reads", "call-settings",
                                                       "dependence", "dtypes", "evaluation"};
 
@@ -42,7 +42,7 @@ bool is_quick(const Test& test, const std::string& component) {
 
 bool is_decisive(const std::string& test) { return !is_among(kIndecisive, test); }
 
-// Modes are put back after each call, in tests as in training: what else is wrong can be told all the same.
+// Modes are restored after each call, in tests as in training, so that other faults are still visible.
 bool blocks_quick_run(const std::string& test) { return test != "call-settings"; }
 
 }  // namespace variform::conformance

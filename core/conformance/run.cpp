@@ -1,4 +1,4 @@
-// A process for every component, in it a process for every test.
+// Runs a process for every component, and within it a process for every test.
 
 #include "conformance/run.h"
 
@@ -22,7 +22,7 @@ namespace {
 using nlohmann::json;
 constexpr const char* kLibrary = "library";
 
-// The plugin's descriptor, and in it the component "kind:id".
+// Loads the plugin's descriptor and finds the component "kind:id" in it.
 void load_component(Case& test, const std::string& component) {
   const plugins::Opened opened =
       plugins::open_plugin(test.path, test.manifest, plugins::how_to_rebuild(test.path, {}));
@@ -79,7 +79,7 @@ testing::Values settings_for(const ComponentInfo& info, const std::map<std::stri
   return values;
 }
 
-// Runs one test and says what came out, whatever it throws.
+// Runs one test and returns the outcome, whatever it throws.
 Result attempt(const Test& test, Case subject, const std::string& component, const RunOptions& options) {
   Result result{component, std::string(test.name), Outcome::kPass, {}, false};
   try {
@@ -115,18 +115,18 @@ Result from_json(const json& value) {
 
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
-// Of a processor, that a quick run has left.
+// Returns the CPU seconds that a quick run has left.
 double seconds_left(const RunOptions& options) { return options.quick - base::seconds_of_children(); }
 
-// Seconds for the next test. One that sleeps takes no processor, hence the bound.
+// Returns the seconds for the next test. A sleeping test takes no CPU time, hence the bound.
 double time_for(const RunOptions& options) {
   constexpr double kOnABusyMachine = 4;
   if (options.quick <= 0) return options.limit;
   return std::min(options.limit, kOnABusyMachine * seconds_left(options));
 }
 
-// Ends this process after so much of a processor: on an idle machine the time above is four times as much. The system
-// counts whole seconds.
+// Ends this process after so much CPU time: on an idle machine the time above is four times as much. The system counts
+// whole seconds.
 void bound_processor_time(double seconds) {
   rlimit bound{};
   ::getrlimit(RLIMIT_CPU, &bound);
@@ -134,7 +134,7 @@ void bound_processor_time(double seconds) {
   ::setrlimit(RLIMIT_CPU, &bound);
 }
 
-// The same in a process of its own.
+// The same in a separate process.
 Result attempt_apart(const Test& test, const Case& subject, const std::string& component,
                      const RunOptions& options) {
   const auto limit = std::chrono::milliseconds(static_cast<long>(1000 * time_for(options)));
@@ -152,7 +152,7 @@ Result attempt_apart(const Test& test, const Case& subject, const std::string& c
   if (ended.timed_out && options.quick > 0) {
     result.outcome = Outcome::kWarning;
     result.late = true;
-    result.detail = "it did not end in the time that a quick run has";
+    result.detail = "it did not end in the time of a quick run";
   } else if (ended.timed_out) {
     result.outcome = Outcome::kFail;
     result.detail = "it did not end within " + text_of(options.limit) + " s and was killed";
@@ -169,7 +169,7 @@ bool applies(const Test& test, const std::string& component) {
   return std::any_of(test.kinds.begin(), test.kinds.end(), [&](Kind k) { return kind == to_string(k); });
 }
 
-// All tests for one component, or for the library, in order.
+// Runs all tests for one component, or for the library, in order.
 std::vector<Result> run_component(const Case& subject, const std::string& component,
                                   const RunOptions& options, std::set<std::string> failed) {
   std::vector<Result> results;
@@ -207,7 +207,7 @@ bool is_chosen(const std::string& component, const RunOptions& options) {
   return options.components.empty() || options.components.contains(component);
 }
 
-// Each component in a process that makes the tests' processes.
+// Runs each component in a process that makes the tests' processes.
 void run_components(const Case& subject, const RunOptions& options, Results& all) {
   const std::set<std::string> failed = failures(all.results);
   std::vector<std::function<std::string()>> functions;
@@ -242,7 +242,7 @@ void check_settings(const RunOptions& options, const plugins::Manifest& manifest
     }
 }
 
-// The settings held against the plugin's schema: in a process of its own, because that means loading it.
+// Checks the settings against the plugin's schema, in a separate process because that means loading it.
 void check_parameters(const Case& subject, const RunOptions& options) {
   const auto problem = [&]() -> std::string {
     for (const auto& [component, texts] : options.settings) {
@@ -250,7 +250,7 @@ void check_parameters(const Case& subject, const RunOptions& options) {
       try {
         load_component(one, component);
       } catch (...) {
-        return {};  // a test says why
+        return {};  // a test reports why
       }
       try {
         settings_for(*one.info, texts);

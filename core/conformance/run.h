@@ -1,5 +1,5 @@
 #pragma once
-// Puts one plugin through all tests, and tells people and programs what came out.
+// Puts one plugin through all tests, and reports the results to people and programs.
 
 #include <filesystem>
 #include <functional>
@@ -15,16 +15,16 @@ namespace variform::conformance {
 
 struct RunOptions {
   std::string filter;       ///< runs only tests or components whose name contains it; empty: all
-  bool in_process = false;  ///< no processes of their own, for debuggers: a crash then ends the program
+  bool in_process = false;  ///< no separate processes, for debuggers: a crash then ends the program
   int jobs = 1;             ///< components tested at once
-  double limit = 60;        ///< seconds a test
+  double limit = 60;        ///< seconds per test
   std::uint64_t seed = 1;
   Extent wanted{{}, 0};              ///< sizes that components are built with; none: the usual ones
-  std::set<std::string> components;  ///< "kind:id" of those that are tested; empty: all, and the library
-  /// Only the tests of quick.h, for a component in so many seconds of a processor; 0: all tests. On a busy machine that may
+  std::set<std::string> components;  ///< "kind:id" of those to test; empty: all, and the library
+  /// Runs only the tests of quick.h, with so many CPU seconds per component; 0: all tests. On a busy machine that may
   /// take longer.
   double quick = 0;
-  /// For "kind:id", a parameter's value as text: JSON, or bare text.
+  /// For each "kind:id", values of parameters as text: JSON, or bare text.
   std::map<std::string, std::map<std::string, std::string>> settings;
 };
 
@@ -34,9 +34,9 @@ struct Result {
   Outcome outcome = Outcome::kPass;
   std::string detail;    ///< why it did not pass; empty if it did
   bool blocked = false;  ///< skipped, because something that it builds on failed
-  bool late = false;     ///< a quick run had no time left for it, or not enough
+  bool late = false;     ///< a quick run had not enough time left for it
 
-  /// What builds on this test says nothing then.
+  /// Whether tests that build on this one are meaningless.
   bool blocks() const { return blocked || outcome == Outcome::kFail || outcome == Outcome::kCrash; }
 };
 
@@ -46,19 +46,19 @@ struct Results {
   std::uint64_t seed = 1;
   std::vector<Result> results;
   int count(Outcome outcome) const;
-  /// No failure and no crash.
+  /// Whether there was neither a failure nor a crash.
   bool conforms() const;
 };
 
-/// Runs them. In a process that has loaded no plugin and run no operator of LibTorch, unless in_process.
-/// Throws Error when a setting names a component or parameter that is not there.
+/// Runs the tests. Call it in a process that has loaded no plugin and run no operator of LibTorch, unless in_process.
+/// Throws Error when a setting names a component or parameter that does not exist.
 Results run(const std::filesystem::path& plugin, const RunOptions& options);
 
-/// For people: what did not pass, with its reason, and a summary. `all`: also what passed.
+/// Returns, for people, what did not pass, with the reason, and a summary. `all`: also what passed.
 std::string text_of(const Results& results, bool all);
 nlohmann::json json_of(const Results& results);
 
-/// The tests, by group: a table for people, Markdown, JSON.
+/// The tests by group: a table for people, Markdown, JSON.
 std::string tests_text();
 std::string tests_markdown();
 nlohmann::json tests_json();

@@ -1,5 +1,5 @@
-// Components that compute other numbers than they say, without a word: draws from elsewhere, state between calls, tensors
-// that nobody trains, rounding, values read on the host, settings of the process switched in a call.
+// Tests for components that silently compute other numbers than they say: draws from elsewhere, state between calls,
+// tensors that nobody trains, rounding, values read on the host, process settings switched in a call.
 
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -19,7 +19,7 @@
 namespace variform::conformance {
 namespace {
 
-// What calls did beside what they returned, of one sort; "rsample" or "posterior (gradient mode)".
+// Lists side effects of calls, of one sort; "rsample" or "posterior (gradient mode)".
 std::string deeds_of(const Case& test, Deed::What what) {
   Rig rig(test);
   std::vector<Deed> deeds;
@@ -40,12 +40,12 @@ void call_settings(const Case& test) {
 
 void host_reads(const Case& test) {
   if (const std::string found = deeds_of(test, Deed::What::kReadOnHost); !found.empty())
-    warn("values are read on the host (.item() and the like), so many times: " + found +
+    warn("values are read on the host (.item() and the like); number of times: " + found +
          ". A step cannot be recorded then, and what is decided there has no gradient: use at::where, or "
          "keep 0-dim tensors");
 }
 
-// What the stand-in family was handed by an objective; draws from elsewhere are the same in every step, or in none.
+// Checks the generators that the stand-in family got; draws from elsewhere are the same in every step, or in none.
 void check_generators(Rig& rig) {
   const auto* family = dynamic_cast<const StandInFamily*>(rig.model().component(Kind::kFamily).get());
   if (!family) return;
@@ -53,10 +53,10 @@ void check_generators(Rig& rig) {
     if (generator != rig.model().rng)
       fail(
           "rsample was called with a generator other than the model's: its draws are not those of the "
-          "training's seed, and may be the same in every step. Hand on model.rng");
+          "training's seed, and may be the same in every step. Pass model.rng on");
 }
 
-// One component, called again: with the generator as it was, and with another seed.
+// Calls one component again: with the generator as it was, and with another seed.
 void repeats(const Case& test) {
   Rig rig(test);
   const std::vector<Input> inputs = make_inputs(rig, 3, test.seed);
@@ -65,7 +65,7 @@ void repeats(const Case& test) {
   for (std::size_t i = 0; i < first.size() && i < again.size(); ++i)
     if (first[i].value.sizes() != again[i].value.sizes() || !at::equal(first[i].value, again[i].value))
       fail(first[i].name +
-           " is another one when the same component is called again with the same inputs and the same state "
+           " differs when the same component is called again with the same inputs and the same state "
            "of its generator: does it draw from a generator of its own (std::mt19937, rand(), a clock), or "
            "keep something between calls? Draw from the generator that is given; state is buffers");
   if (test.info->kind == Kind::kObjective) check_generators(rig);
@@ -76,10 +76,10 @@ void repeats(const Case& test) {
         at::equal(first[i].value, other[i].value))
       fail(first[i].name +
            " gives the same draws whatever the seed of the generator that it is given: does it draw from one "
-           "of its own, with a seed of its own (std::mt19937 gen(42))?");
+           "of its own, with a fixed seed (std::mt19937 gen(42))?");
 }
 
-// The leaves of a graph that want a gradient and are not among `known`, with their shapes.
+// Returns the leaves of a graph that require a gradient and are not among `known`, with their shapes.
 std::map<const void*, std::string> foreign_leaves(const Tensor& root, const std::set<const void*>& known) {
   std::map<const void*, std::string> found;
   std::set<const torch::autograd::Node*> seen;
@@ -111,9 +111,9 @@ void registered(const Case& test) {
   for (const Tensor& buffer : rig.component().buffers())
     if (buffer.requires_grad())
       fail("a buffer of shape " + to_text(buffer.sizes()) +
-           " wants a gradient, and no optimizer sees it; what is trained is registered with "
+           " requires a gradient, and no optimizer sees it; what is trained is registered with "
            "register_parameter");
-  // Twice: what a call makes for a gradient of its own (a penalty) is another tensor each time.
+  // Twice: what a call makes for its own gradient (a penalty) is another tensor each time.
   const auto first = exercise(rig, inputs, test.seed), second = exercise(rig, inputs, test.seed);
   for (std::size_t i = 0; i < first.size() && i < second.size(); ++i) {
     const auto wants = [](const Observation& o) { return o.value.defined() && o.value.grad_fn(); };
@@ -122,12 +122,12 @@ void registered(const Case& test) {
     for (const auto& [tensor, shape] : foreign_leaves(first[i].value, known))
       if (again.contains(tensor))
         fail(first[i].name + " depends on a tensor of shape " + shape +
-             " that wants a gradient and is neither a registered parameter nor an input: it would never be "
+             " that requires a gradient and is neither a registered parameter nor an input: it is never "
              "trained, nor saved, nor restored. Is a register_parameter() missing in the constructor?");
   }
 }
 
-// Whether all values that are no simple fractions are numbers of the narrower type; at least a few must be there.
+// Whether all values that are not simple fractions are numbers of the narrower type; there must be at least a few.
 bool is_rounded_to(const Tensor& value, at::ScalarType narrow) {
   const Tensor flat = value.detach().flatten();
   const Tensor busy = (flat * 1024 != (flat * 1024).round()) & at::isfinite(flat);
@@ -136,12 +136,12 @@ bool is_rounded_to(const Tensor& value, at::ScalarType narrow) {
   return at::equal(kept.to(narrow).to(kept.scalar_type()), kept);
 }
 
-// Inputs that are rounded before anything is made of them: their last digits change nothing.
+// Checks that inputs are not rounded before use: then their last digits would change nothing.
 void input_digits(const Case& test) {
   Rig rig(test);
   const std::vector<Input> inputs = make_inputs(rig, 4, test.seed);
   std::vector<Input> moved = inputs;
-  constexpr double kLastDigits = 1e-9;  // far below what a float tells apart, far above what a double does
+  constexpr double kLastDigits = 1e-9;  // far below a float's resolution, far above a double's
   for (Input& input : moved)
     if (at::isFloatingType(input.value.scalar_type())) input.value = input.value * (1 + kLastDigits);
   const auto seen = exercise(rig, inputs, test.seed), again = exercise(rig, moved, test.seed);
@@ -168,7 +168,7 @@ void rounding(const Case& test) {
   input_digits(test);
 }
 
-// What must depend on what; the rest may.
+// An input that an observation must depend on; others may.
 struct Dependence {
   const char *observation, *input;
 };
@@ -228,7 +228,7 @@ std::vector<Test> silence_tests() {
        repeats},
       {"registered",
        group,
-       "All that wants a gradient is a registered parameter or an input.",
+       "All that requires a gradient is a registered parameter or an input.",
        all,
        {"finite", "call-settings"},
        registered},

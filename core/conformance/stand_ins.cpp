@@ -11,7 +11,7 @@
 namespace variform::conformance {
 namespace {
 
-// A matrix whose products with standard normal rows have elements of about `size`.
+// Returns a matrix whose products with standard normal rows have elements of about `size`.
 Tensor matrix(const Build& build, int64_t rows, int64_t columns, double size) {
   Generator rng = build.rng;
   return at::randn({rows, columns}, rng, build.options) * (size / std::sqrt(static_cast<double>(rows)));
@@ -112,7 +112,7 @@ class StandInLikelihood final : public Likelihood {
   }
 
  private:
-  // The first of the numbers that stand for a data value.
+  // Returns the first of the numbers that belong to a data value.
   Tensor output(const Tensor& g) const { return g.select(g.dim() - 1 - sides_, 0); }
   int64_t outputs_, sides_;
 };
@@ -144,7 +144,7 @@ std::shared_ptr<Component> stand_in(Kind kind, const Build& build, int64_t outpu
     case Kind::kLikelihood: return std::make_shared<StandInLikelihood>(build, outputs);
     case Kind::kObjective: return std::make_shared<StandInObjective>();
   }
-  throw Error("a component of no known kind was asked for");
+  throw Error("a component of an unknown kind was requested");
 }
 
 }  // namespace variform::conformance

@@ -1,6 +1,6 @@
 #pragma once
-// Small, smooth, exactly known components that fill the other slots of a model around the one under test. They are
-// no plugins and have no parameters: tests need something that is certainly right.
+// Small, smooth, exactly known components for the other slots of a model around the one under test. They are not
+// plugins and have no parameters: tests need something that is certainly right.
 
 #include <variform/model.h>
 
@@ -9,7 +9,7 @@
 
 namespace variform::conformance {
 
-/// A component of `kind` for a Build with sizes; the likelihood decodes `outputs` numbers per data value.
+/// Returns a component of `kind` for a Build with sizes; the likelihood decodes `outputs` numbers per data value.
 ///   encoder     tanh(xA)B
 ///   decoder     tanh(zA + a)B + b, by elementary operations
 ///   family      diagonal Gaussian, everything in closed form

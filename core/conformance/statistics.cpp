@@ -1,5 +1,5 @@
 // See statistics.h. Nodes and proposals live in coordinates in which any support is all of R and any distribution has
-// its median at 0 and its quartiles where a standard normal one has them.
+// its median at 0 and the quartiles of a standard normal one.
 
 #include "conformance/statistics.h"
 
@@ -14,8 +14,8 @@ namespace variform::conformance {
 namespace {
 
 constexpr int64_t kDraws = 20000, kPilot = 4000;
-constexpr double kErrors = 5.5;       // standard errors that are still chance, for a number of comparisons
-constexpr double kQuadrature = 2e-3;  // what a jump of the density between two nodes can cost
+constexpr double kErrors = 5.5;       // standard errors that are still chance, over many comparisons
+constexpr double kQuadrature = 2e-3;  // the error of a jump of the density between two nodes
 
 std::string number(const Tensor& tensor) { return text_of(item(tensor)); }
 
@@ -27,7 +27,7 @@ struct Mapped {
 
 Tensor to_line(const Tensor& z, const Support& support) {
   const bool low = std::isfinite(support.low), high = std::isfinite(support.high);
-  constexpr double kEnd = 700;  // of a draw that rounding put on the support's edge
+  constexpr double kEnd = 700;  // for a draw that rounding put on the support's edge
   if (low && high) {
     const Tensor part = (z - support.low) / (support.high - support.low);
     return (part.log() - (-part).log1p()).clamp(-kEnd, kEnd);
@@ -54,7 +54,7 @@ struct Scaling {
   Tensor centre, scale;  // [...]
 };
 
-// By median and quartiles, over the first dimension.
+// Computes the scaling by median and quartiles, over the first dimension.
 Scaling scaling_of(const Tensor& t) {
   const Tensor sorted = std::get<0>(t.sort(0));
   const auto quantile = [&](double p) {
@@ -72,7 +72,7 @@ Scaling scaling_of(const Tensor& t, const std::string& name) {
   return scaling;
 }
 
-// t = centre + scale · L y for standardised, uncorrelated y.
+// The frame t = centre + scale · L y for standardised, uncorrelated y.
 struct Frame {
   Tensor centre, scale, factor;  // [d], [d], [d, d]
 
@@ -81,8 +81,8 @@ struct Frame {
     centre = scaling.centre;
     scale = scaling.scale;
     const int64_t m = t.size(0), d = t.size(1);
-    // Correlations of normal scores: they exist, however heavy the tails. Small ones are chance, and would tilt the
-    // proposal's axes away from those of heavy tails.
+    // Uses correlations of normal scores, which exist however heavy the tails are. Small ones are chance, and would
+    // tilt the proposal's axes away from those of heavy tails.
     const Tensor ranks = t.argsort(int64_t{0}).argsort(int64_t{0}).to(at::kDouble);
     const Tensor scores = at::special_ndtri((ranks + 0.5) / static_cast<double>(m));
     Tensor correlation = scores.t().mm(scores) / static_cast<double>(m);
@@ -126,7 +126,7 @@ Weighted importance_sample(const Distribution& distribution, int64_t n, Generato
   return {z, at::where(at::isnan(weight), at::zeros_like(weight), weight)};
 }
 
-// Bounded test functions of standardised values [n, d] -> [n, 2m], sines and cosines.
+// Returns bounded test functions of standardised values [n, d] -> [n, 2m], sines and cosines.
 Tensor waves(const Tensor& y, const Tensor& frequencies) {
   const Tensor angle = y.mm(frequencies.t());
   return at::cat({angle.sin(), angle.cos()}, 1);
@@ -139,7 +139,7 @@ Tensor error_of_mean(const Tensor& values) {  // over the first dimension
   return values.std(0) / std::sqrt(static_cast<double>(values.size(0)));
 }
 
-// Draws against weighted points, by the means of bounded functions of both.
+// Compares draws with weighted points, by the means of bounded functions of both.
 void compare_characters(const Distribution& distribution, const Weighted& points, Generator& rng) {
   const Tensor draws = to_line(distribution.sample(kDraws, rng), distribution.support);
   const Scaling scaling = scaling_of(draws, distribution.name);
@@ -161,7 +161,7 @@ void compare_characters(const Distribution& distribution, const Weighted& points
 
 // --- posteriors ------------------------------------------------------------------------------------------------
 
-// A posterior's draws in the checks' own precision; the draw itself keeps its noise.
+// Returns a posterior's draws in the checks' own precision; the draw itself keeps its noise.
 Draw drawn(const Posterior& q, int64_t n, Generator& rng) {
   const at::NoGradGuard no_grad;
   return q.rsample(n, rng);
@@ -177,7 +177,7 @@ void expect_one(const Tensor& values, const std::string& what, int64_t latents) 
 
 }  // namespace
 
-// --- what the checks are made of -----------------------------------------------------------------------------------
+// --- parts of the checks --------------------------------------------------------------------------------------------
 
 Nodes quadrature_nodes(const Tensor& draws, const Support& support, int64_t n, double reach) {
   const Scaling scaling = scaling_of(to_line(draws, support), "it");
@@ -199,7 +199,7 @@ Tensor masses(const Nodes& nodes, const Tensor& log_density, const std::string& 
 
 void expect_drawn_from(const Tensor& draws, const Nodes& nodes, const Tensor& mass, const std::string& name) {
   constexpr double kLambda = 3;  // exceeded by chance with probability 3e-8
-  // Halves of the nodes' masses lie on either side of them.
+  // Half of a node's mass lies on either side of it.
   const Tensor cumulative = (mass.cumsum(0) - 0.5 * mass) / mass.sum();
   const Tensor sorted = std::get<0>(draws.contiguous().sort(0));
   const int64_t n = sorted.size(0), last = nodes.z.size(0) - 1;
@@ -247,12 +247,12 @@ void expect_close(const Tensor& found, const Tensor& expected, const Tensor& sta
 
 // --- any distribution ----------------------------------------------------------------------------------------------
 
-Distribution distribution_of(const Posterior& q, int64_t datum, const Support& support) {
+Distribution distribution_of(const Posterior& q, int64_t row, const Support& support) {
   return {"q(z|x)", support,
-          [&q, datum](int64_t n, Generator& rng) { return drawn(q, n, rng).z.select(1, datum); },
-          [&q, datum](const Tensor& z) {
+          [&q, row](int64_t n, Generator& rng) { return drawn(q, n, rng).z.select(1, row); },
+          [&q, row](const Tensor& z) {
             const at::NoGradGuard no_grad;
-            return q.log_prob({z.unsqueeze(1), {}}).select(1, datum);
+            return q.log_prob({z.unsqueeze(1), {}}).select(1, row);
           }};
 }
 
@@ -312,7 +312,7 @@ void check_sample(const Distribution& distribution, Generator rng) {
 
 void check_draw_density(const Posterior& q, Generator rng) {
   const Draw draw = drawn(q, 50, rng);
-  if (!draw.noise.defined()) skip("its draws carry no noise");
+  if (!draw.noise.defined()) skip("its draws have no noise");
   const at::NoGradGuard no_grad;
   const Tensor foreign = q.log_prob({draw.z, {}}), own = q.log_prob(draw);
   const Tensor error = (own - foreign).abs() / (1 + foreign.abs());
@@ -321,14 +321,14 @@ void check_draw_density(const Posterior& q, Generator rng) {
   std::string cause = cause_of(own, foreign, at::zeros_like(own), draw.z.size(-1));
   if (cause.empty() && item(difference.std(0).max()) <= 1e-6 * (1 + item(difference.abs().max())))
     cause =
-        " For each example they differ by a constant of its own: is the logarithm of a scale or of a "
+        " For each example they differ by its own constant: is the logarithm of a scale or of a "
         "Jacobian's determinant missing?";
   fail("log_prob of a draw with its noise is " + number(own.flatten()[error.argmax()]) +
        ", and of the same z without it " + number(foreign.flatten()[error.argmax()]) + "." + cause);
 }
 
 void check_own_density(const Posterior& q, const Support& support, Generator rng) {
-  constexpr double kInside = 0.5;  // r's deviation, of q's
+  constexpr double kInside = 0.5;  // r's deviation, relative to q's
   const Draw pilot = drawn(q, kPilot, rng), draw = drawn(q, 2 * kDraws, rng);
   const at::NoGradGuard no_grad;
   const Tensor log_q = q.log_prob(draw);
@@ -356,7 +356,7 @@ void check_independent(const Posterior& q, Generator rng) {
   expect_uncorrelated(a.slice(0, 1), a.slice(0, 0, -1), "a draw and the next one of the same call");
   if (a.size(1) > 1)
     expect_uncorrelated(a.slice(1, 1).unsqueeze(-1), a.slice(1, 0, -1).unsqueeze(-2),
-                        "draws of two data of a batch");
+                        "draws of two rows of a batch");
 }
 
 void check_marginals(const Posterior& q, Generator rng) {
@@ -384,7 +384,7 @@ void check_moments(const Posterior& q, int finite_moments, Generator rng) {
   const at::NoGradGuard no_grad;
   const Tensor z = drawn(q, 2 * kDraws, rng).z, location = q.location();
   expect_close(location, z.mean(0), error_of_mean(z), "location()", "the mean of draws");
-  if (finite_moments < 4) return;  // no standard error of a second moment
+  if (finite_moments < 4) return;  // a second moment has no standard error
   const Tensor e = z - location, products = e.unsqueeze(-1) * e.unsqueeze(-2);
   expect_close(covariance->dense().expand_as(products[0]), products.mean(0), error_of_mean(products),
                "an entry of covariance()", "that of draws", z.size(-1));
@@ -413,7 +413,7 @@ void check_kl(Model& model, const Posterior& q, Generator rng) {
 }
 
 void check_pathwise(VariationalFamily& family, const Tensor& params, const Tensor& x, Generator rng) {
-  constexpr int64_t kGroups = 64, kEach = 400;  // each row of a batch is an estimate of its own
+  constexpr int64_t kGroups = 64, kEach = 400;  // each row of a batch is a separate estimate
   Shape rows = x.sizes().vec();
   rows[0] = kGroups;
   const Tensor inputs = params.detach().expand({kGroups, params.size(1)}).clone().requires_grad_(true);
@@ -429,7 +429,7 @@ void check_pathwise(VariationalFamily& family, const Tensor& params, const Tenso
     const Tensor found = torch::autograd::grad({loss}, {inputs}, {}, /*retain_graph=*/true, false, true)[0];
     return found.defined() ? found : at::zeros_like(inputs);
   };
-  // E_q[∇ log q] = 0 where the integral and the derivative change places, which is what the score function rests on.
+  // E_q[∇ log q] = 0 where the integral and the derivative can be exchanged, on which the score function relies.
   const Tensor slope = gradient(log_q.mean(0).sum());
   if (at::logical_and(slope.mean(0).abs() > 1e-9, slope.mean(0).abs() > 8 * error_of_mean(slope))
           .any()
@@ -456,7 +456,7 @@ void check_cross_entropy(Prior& prior, const Posterior& q, Generator rng) {
 void check_gaussian(Prior& prior, Generator rng) {
   const at::NoGradGuard no_grad;
   const std::optional<Gaussian> gaussian = prior.gaussian();
-  if (!gaussian) skip("it is no Gaussian distribution");
+  if (!gaussian) skip("it is not a Gaussian distribution");
   const Tensor z = prior.sample(50, rng), log_prob = prior.log_prob(z);
   const Covariance covariance = gaussian->covariance.to(at::kDouble);
   const Tensor white = covariance.whiten((z - gaussian->mean).unsqueeze(1)).squeeze(1);

@@ -1,4 +1,4 @@
-// Cases, verdicts, and the model around a component under test.
+// Implements cases, verdicts, and the model around a component under test.
 
 #include "conformance/test.h"
 
@@ -18,7 +18,7 @@
 namespace variform::conformance {
 namespace {
 
-// A value inside the bounds of a parameter that has no default.
+// Returns a value within the bounds of a parameter that has no default.
 double inside(const Parameter& p) {
   const double gap = p.type == ParameterType::kInteger || p.type == ParameterType::kIntegers ? 1 : 0.5;
   if (std::isfinite(p.low)) {
@@ -41,7 +41,7 @@ testing::Value default_of(const Parameter& p) {
   }
 }
 
-// Parameters for a component under test; components inside it are stand-ins.
+// Returns parameters for a component under test; components inside it are stand-ins.
 std::shared_ptr<testing::FakeParameters> parameters_for(const ComponentInfo& info,
                                                         const testing::Values& values,
                                                         const Tensor& examples) {
@@ -55,7 +55,7 @@ std::shared_ptr<testing::FakeParameters> parameters_for(const ComponentInfo& inf
   return parameters;
 }
 
-// Data that a likelihood for this domain is defined for.
+// Returns data that a likelihood for this domain is defined for.
 Tensor data_for(Domain domain, Shape shape, int64_t n, std::uint64_t seed, const at::TensorOptions& options) {
   shape.insert(shape.begin(), n);
   Generator rng = testing::generator(hash(seed, "data"));
@@ -122,7 +122,7 @@ testing::Values Case::parameters(const testing::Values& more) const {
 
 const Extent& Case::extent() const {
   if (extent_) return *extent_;
-  // Images first: a network for images takes nothing else, and one for vectors takes these too.
+  // Images first: a network for images takes nothing else, and one for vectors also takes images.
   std::vector<Shape> shapes{{1, 8, 8}, {6}, {1, 28, 28}, {3, 32, 32}, {1, 64, 64}, {3, 64, 64}, {10}, {3}};
   std::vector<int64_t> latents{3, 2, 4, 1};
   if (!wanted.data.empty()) shapes = {wanted.data};
@@ -217,7 +217,7 @@ std::vector<std::pair<Tensor, Tensor>> Rig::moved_buffers() {
 
 bool Rig::have_buffers_moved() { return !moved_buffers().empty(); }
 
-// What has not moved is left alone: a recorded graph may still need it.
+// Leaves unmoved buffers alone, since a recorded graph may still need them.
 void Rig::restore_buffers() {
   const at::NoGradGuard no_grad;
   for (auto& [buffer, kept] : moved_buffers()) buffer.copy_(kept);

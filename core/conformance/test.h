@@ -1,5 +1,5 @@
 #pragma once
-// What a conformance test is, what it is given, and how it says what it found.
+// Defines a conformance test, its input, and how it reports what it found.
 
 #include <variform/model.h>
 #include <variform/testing.h>
@@ -22,7 +22,7 @@
 
 namespace variform::conformance {
 
-/// kSkipped: it does not apply, or what it builds on failed. kCrash: its process did not live to the end.
+/// kSkipped: it does not apply, or what it builds on failed. kCrash: its process did not survive.
 enum class Outcome { kPass, kWarning, kSkipped, kFail, kCrash };
 const char* to_string(Outcome outcome);
 
@@ -38,10 +38,10 @@ class Verdict : public std::runtime_error {
 [[noreturn]] void warn(const std::string& text);
 [[noreturn]] void skip(const std::string& text);
 
-/// What the exception that is being handled says, without LibTorch's stack traces. In a catch clause only.
+/// Returns the message of the exception being handled, without LibTorch's stack traces. In a catch clause only.
 std::string message_of_exception();
 
-/// What a component cannot do cannot be wrong: calls, and skips what is Unsupported.
+/// Calls, and skips what is Unsupported: what a component cannot do cannot be wrong.
 template <class Call>
 void if_supported(const Call& call) {
   try {
@@ -56,12 +56,12 @@ struct Agreement {
   double error;  ///< relative to the larger of the two, or to 1e-3 of the loss's size
   double difference;
 };
-/// The best of several steps, difference(step) = (f(+step) − f(−step)) / (2 step): a kink of the network inside one of
-/// them is no error of the gradient. `scale`: the loss's size.
+/// Returns the best of several steps, difference(step) = (f(+step) − f(−step)) / (2 step), since a kink of the network
+/// inside one of them is not an error of the gradient. `scale`: the loss's size.
 Agreement best_of_steps(const std::function<double(double step)>& difference, double gradient, double scale,
                         std::initializer_list<double> steps);
 
-/// "0.0123", three significant digits, for messages.
+/// Returns "0.0123", three significant digits, for messages.
 std::string text_of(double value);
 
 /// log 2π.
@@ -69,7 +69,7 @@ inline const double kLogTwoPi = std::log(2 * std::numbers::pi);
 /// The value of a tensor of one element.
 inline double item(const Tensor& tensor) { return tensor.to(at::kDouble).item<double>(); }
 
-/// The sizes with which the component under test can be built: not every network takes every shape.
+/// Sizes with which the component under test can be built: not every network takes every shape.
 struct Extent {
   Shape data;
   int64_t latent = 3;
@@ -86,47 +86,47 @@ struct RigOptions {
   Shape data = {};                ///< empty: as in Case::extent()
 };
 
-/// One test's view of what it tests.
+/// One test's view of the component or library under test.
 class Case {
  public:
   std::filesystem::path path;           ///< of the plugin, absolute
   plugins::Manifest manifest;           ///< read from it
   const PluginInfo* plugin = nullptr;   ///< tests of components: loaded
   const ComponentInfo* info = nullptr;  ///< tests of components
-  testing::Values settings;             ///< what the user set for this component, in place of defaults
-  std::uint64_t seed = 1;               ///< all that the test draws comes from it
-  Extent wanted{{}, 0};     ///< sizes that the user asks for; no data, or 0 latents: not asked for
-  bool own_process = true;  ///< false with --in-process: what a process prints cannot be told apart
+  testing::Values settings;             ///< the user's values for this component, instead of defaults
+  std::uint64_t seed = 1;               ///< decides everything that the test draws
+  Extent wanted{{}, 0};                 ///< sizes that the user asks for; no data, or 0 latents: none
+  bool own_process = true;              ///< false with --in-process: a plugin's own output is unknown then
 
-  /// A generator for the test's own draws; other streams for other purposes.
+  /// Returns a generator for the test's own draws; each purpose has its own stream.
   Generator generator(std::string_view purpose = "") const;
-  /// The component's parameters: defaults, else a value that its bounds allow, then `settings`, then `more`.
+  /// Returns the component's parameters: defaults, else a value within their bounds, then `settings`, then `more`.
   testing::Values parameters(const testing::Values& more = {}) const;
-  /// The first sizes of a fixed list, or those that are wanted, with which the component can be created. Fails if there
-  /// are none.
+  /// Returns the wanted sizes, or the first of a fixed list, with which the component can be created. Fails if no sizes
+  /// fit.
   const Extent& extent() const;
 
  private:
   mutable std::shared_ptr<const Extent> extent_;
 };
 
-/// A test. Its name says what holds when it passes.
+/// A test. Its name says what holds if it passes.
 struct Test {
   std::string_view name;      ///< "entropy"; unique among those of a kind
   std::string_view group;     ///< "library", "component", "probability", "network", "likelihood", "objective"
   std::string_view sentence;  ///< one sentence, for people
-  std::vector<Kind> kinds;    ///< which components it is for; none: the library
-  std::vector<std::string_view> needs;  ///< tests without whose success this one says nothing
+  std::vector<Kind> kinds;    ///< the components that it is for; none: the library
+  std::vector<std::string_view> needs;  ///< tests without whose success this one is meaningless
   void (*run)(const Case&);             ///< returns, or throws a Verdict; any other exception is a failure
 };
 
-/// All tests, in the order in which they run: what one needs stands before it.
+/// All tests in the order in which they run; each comes after those that it needs.
 const std::vector<Test>& all_tests();
 
-// The groups, one a file.
+// The groups, one per file.
 std::vector<Test> library_tests();
 std::vector<Test> component_tests();
-std::vector<Test> silence_tests();       // other numbers without a word
+std::vector<Test> silence_tests();       // silently different numbers
 std::vector<Test> state_tests();         // of components of every kind, once those pass
 std::vector<Test> gradient_tests();      // of components of every kind
 std::vector<Test> distribution_tests();  // families and priors
@@ -136,34 +136,34 @@ std::vector<Test> objective_tests();
 
 class Rig {
  public:
-  /// Builds the component under test with case.parameters(options.settings), and stand-ins for the rest.
-  /// What the component's constructor throws leaves as it is.
+  /// Builds the component under test with case.parameters(options.settings), and stand-ins for the rest. Exceptions of
+  /// the component's constructor leave unchanged.
   explicit Rig(const Case& test, const RigOptions& options = {});
 
   Model& model() { return *model_; }
   Component& component() { return *model_->component(kind_); }
-  /// The component as its interface.
+  /// Returns the component as its interface.
   template <class T>
   T& as() {
     return static_cast<T&>(component());
   }
-  /// n data that the likelihood is defined for, [n, data…], in the model's dtype; the same for the same seed.
+  /// Returns n rows that the likelihood is defined for, [n, data…], in the model's dtype; the same for the same seed.
   Tensor data(int64_t n, std::uint64_t seed = 1) const;
-  /// The trained parameters of the component under test (all: of the whole model), with slot and name.
+  /// Returns the trained parameters of the component under test (all: of the whole model), with slot and name.
   std::vector<std::pair<std::string, Tensor>> parameters(bool all = false) const;
-  /// A standard normal tensor in the model's dtype.
+  /// Returns a standard normal tensor in the model's dtype.
   Tensor normal(at::IntArrayRef shape, std::uint64_t seed = 1) const;
-  /// Puts the buffers of the component under test back to where calls start from: as they were when it was made, or at
-  /// the last keep_buffers(). State that moves in training mode (running statistics, a power iteration, a code book) is
-  /// legitimate; what is compared begins at the same one.
+  /// Restores the buffers of the component under test to where calls start from: as when it was made, or at the last
+  /// keep_buffers(). State that moves in training mode (running statistics, a power iteration, a code book) is
+  /// legitimate; runs that are compared begin at the same state.
   void restore_buffers();
   void keep_buffers();
   bool have_buffers_moved();
-  /// What a schedulable parameter of the component under test reads, 0-dim: refill it to move the schedule.
+  /// The 0-dim tensor that a schedulable parameter of the component under test reads: refill it to move the schedule.
   Tensor schedule(std::string_view key) const { return parameters_->schedule(key); }
 
  private:
-  std::vector<std::pair<Tensor, Tensor>> moved_buffers();  // and where they started
+  std::vector<std::pair<Tensor, Tensor>> moved_buffers();  // with their starting values
 
   std::shared_ptr<testing::FakeParameters> parameters_;
   Kind kind_;

@@ -18,7 +18,7 @@ void check_rows(const at::Tensor& column, std::int64_t rows, const char* what) {
                                 ".");
 }
 
-/// The tensor on the device, or as it is when the device's memory does not hold it.
+/// Returns the tensor on the device, or unchanged when the device's memory is too small for it.
 at::Tensor moved(const at::Tensor& tensor, at::Device device) {
   if (!tensor.defined()) return tensor;
   try {
@@ -28,7 +28,7 @@ at::Tensor moved(const at::Tensor& tensor, at::Device device) {
   }
 }
 
-/// Rows of a column on the device: selected there, or on the host where the device's memory does not hold the column.
+/// Returns rows of a column on the device: selected there, or on the host where the device's memory is too small.
 at::Tensor selected(const at::Tensor& column, const at::Tensor& index, at::Device device) {
   return sent(column.index_select(0, sent(index, column.device())), device);
 }

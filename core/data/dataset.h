@@ -1,6 +1,6 @@
 #pragma once
-// A data set in memory: compact storage (bytes stay bytes) on the device where it is used, and what turns stored
-// values into the x that a model sees: scaling, dequantisation, binarisation, standardisation.
+// A data set in memory: compact storage (bytes stay bytes) on the device where it is used, and the transforms that turn
+// stored values into the x that a model sees: scaling, dequantisation, binarisation, standardisation.
 
 #include <cstdint>
 #include <filesystem>
@@ -25,14 +25,14 @@ struct Columns {
   at::Tensor latents;  ///< [N, d]: the true latents of data drawn from a model
 };
 
-/// The tensor on the device; the host does not wait for a GPU to have it (by way of pinned memory).
+/// Copies the tensor to the device by way of pinned memory; the host does not wait for a GPU to have it.
 at::Tensor sent(const at::Tensor& tensor, at::Device device);
 
-/// What gather() does to stored values, in this order.
+/// The changes that gather() makes to stored values, in this order.
 struct Transform {
   bool divide_by_255 = false;  ///< bytes to [0, 1]
   bool dequantise = false;     ///< (x + u)/256, u uniform in [0, 1): instead of dividing
-  bool draw_binary = false;    ///< 1 with probability x, drawn afresh
+  bool draw_binary = false;    ///< 1 with probability x, drawn again each time
   at::Tensor mean, sd;         ///< (x − mean)/sd, [C, 1, 1] or [P]; undefined: not standardised
 };
 
@@ -40,44 +40,44 @@ struct Transform {
 class Dataset {
  public:
   Dataset() = default;  ///< empty: size() is 0
-  /// Results have this device and floating-point type, and values in `domain`. Throws std::invalid_argument when
-  /// the columns disagree in their number of rows.
+  /// Results have this device and floating-point type, and values in `domain`. Throws std::invalid_argument when the
+  /// columns differ in their number of rows.
   Dataset(Columns columns, Transform transform, std::string domain, at::Device device, at::ScalarType type);
-  /// Data in memory, used as they are. Labels, factors and latents are kept on x's device.
+  /// Wraps data in memory without a transform. Labels, factors and latents are kept on x's device.
   static Dataset from_tensors(Columns columns, std::string domain, at::ScalarType type);
 
   std::int64_t size() const { return columns_.x.defined() ? columns_.x.size(0) : 0; }
-  /// One datum: [channels, height, width] or [P].
+  /// The shape of one example: [channels, height, width] or [P].
   Shape shape() const;
-  /// "real", "unit interval", "binary", "count" or "categorical": what the values of gather() are.
+  /// The domain of gather()'s values: "real", "unit interval", "binary", "count" or "categorical".
   const std::string& domain() const { return domain_; }
 
-  /// The rows `index` (int64 [B], on any device) -> [B, data…]. Dequantised and dynamically binarised data draw
+  /// Returns the rows `index` (int64 [B], on any device) as [B, data…]. Dequantised and dynamically binarised data draw
   /// from the generator, which must be on the data set's device; it may be null where needs_generator() is false.
   at::Tensor gather(const at::Tensor& index, at::Generator* generator = nullptr) const;
   bool needs_generator() const { return transform_.dequantise || transform_.draw_binary; }
-  /// The same rows of a column (labels(), …), on the device of the results; undefined for an undefined column.
+  /// Returns the same rows of a column (labels(), …), on the device of the results; undefined for an undefined column.
   at::Tensor gather_column(const at::Tensor& column, const at::Tensor& index) const;
 
   const at::Tensor& stored() const { return columns_.x; }  ///< [N, data…], as stored
   const at::Tensor& labels() const { return columns_.labels; }
   const at::Tensor& factors() const { return columns_.factors; }
   const at::Tensor& latents() const { return columns_.latents; }
-  /// x = value · sd + mean for data that were standardised; undefined otherwise.
+  /// x = value · sd + mean for standardised data; undefined otherwise.
   const at::Tensor& mean() const { return transform_.mean; }
   const at::Tensor& sd() const { return transform_.sd; }
   at::Device device() const { return device_; }
-  /// False when the device's memory did not suffice, so that rows are moved when they are asked for.
+  /// False when the device's memory was too small, so that rows are moved on demand.
   bool is_on_device() const { return !columns_.x.defined() || columns_.x.device() == device_; }
 
   std::vector<std::string> class_names, factor_names;  ///< may be empty
   Shape factor_sizes;                                  ///< number of values of each factor; may be empty
 
-  /// Rows [first, first + count), sharing memory.
+  /// Returns rows [first, first + count), sharing memory.
   Dataset slice(std::int64_t first, std::int64_t count) const;
-  /// These rows, copied. `index`: int64 [n], on the host.
+  /// Returns a copy of these rows. `index`: int64 [n], on the host.
   Dataset select(const at::Tensor& index) const;
-  /// The same data standardised with the given constants.
+  /// Returns the same data standardised with the given constants.
   Dataset standardised(at::Tensor mean, at::Tensor sd) const;
 
  private:
@@ -88,21 +88,21 @@ class Dataset {
   at::ScalarType type_ = at::kFloat;
 };
 
-/// Whether rows [first, first + count) are all of one class although the data set has several: its rows are sorted, and
-/// these rows stand for few of them. False without labels.
+/// Whether rows [first, first + count) are all of one class although the data set has several: then its rows are
+/// sorted, and these rows represent few of them. False without labels.
 bool are_of_one_class(const Dataset& data, std::int64_t first, std::int64_t count);
 
 struct Splits {
   Dataset train, validation, test;  ///< validation is empty unless rows were held out
-  std::string name;                 ///< the data set's
-  std::string fingerprint;  ///< of all that was read from files, 32 hexadecimal digits; see fingerprint.h
-  std::vector<std::filesystem::path> paths;  ///< files and folders that were read
-  std::vector<std::string> notes;            ///< sentences for the log, such as that one split serves as both
+  std::string name;                 ///< of the data set
+  std::string fingerprint;  ///< of everything read from files, 32 hexadecimal digits; see fingerprint.h
+  std::vector<std::filesystem::path> paths;  ///< files and folders read
+  std::vector<std::string> notes;  ///< sentences for the log, such as that one split serves for both
 };
 
 /// Reads the data of `spec` (not those drawn from a model). `data_folders`: see data_folders() in files.h;
 /// `descriptor_folders` hold NAME.toml. `seed` decides static binarisation, which depends on the split's name and a
-/// row's place in its file and on nothing else. Throws config::Error for a wrong description, MissingData and
+/// row's place in its file, and on nothing else. Throws config::Error for a wrong description, MissingData and
 /// ReadError for files, and std::invalid_argument for options that do not fit the data.
 Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::path>& data_folders,
             const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,

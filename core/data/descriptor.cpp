@@ -22,7 +22,7 @@ using config::Node;
 using config::Reader;
 
 const std::vector<std::string> kDomains{"real", "unit interval", "binary", "count", "categorical"};
-/// Files that hold several arrays, so that "file:member" means something.
+/// Files that hold several arrays, so that "file:member" has a meaning.
 constexpr std::array<std::string_view, 8> kMemberSuffixes{".npz", ".h5",  ".hdf5", ".hdf",
                                                           ".mat", ".csv", ".tsv",  ".txt"};
 
@@ -32,7 +32,7 @@ bool has_members(std::string_view name) {
                      [&](std::string_view suffix) { return file.ends_with(suffix); });
 }
 
-/// "faces.npz:images" -> file and member; a colon in another kind of file belongs to its name.
+/// Splits "faces.npz:images" into file and member; a colon in another kind of file belongs to its name.
 void add_file(Source& source, const std::string& text) {
   const auto colon = text.rfind(':');
   if (colon != std::string::npos && has_members(std::string_view(text).substr(0, colon))) {
@@ -43,7 +43,7 @@ void add_file(Source& source, const std::string& text) {
   }
 }
 
-/// A file's name, a list of names, or { files = [...], member = "...", format = "..." }.
+/// Parses a file's name, a list of names, or { files = [...], member = "...", format = "..." }.
 Source parse_source(Reader& reader, const std::string& key, const std::string& format, bool required) {
   Source source;
   source.format = format;
@@ -79,7 +79,7 @@ void parse_rows(Reader& reader, Split& split) {
   else split.first = rows[0], split.last = rows[1];
 }
 
-/// The keys of a split, which may also stand at the top of a descriptor that has but one.
+/// Parses the keys of a split, which may also stand at the top of a descriptor that has only one.
 Split parse_split(Reader& reader, const std::string& name, const std::string& format) {
   Split split;
   split.name = name;
@@ -113,7 +113,7 @@ void parse_splits(Reader& reader, Descriptor& descriptor, const std::string& for
   splits.finish();
 }
 
-/// [files] "name" = { bytes = N, sha256 = "..." }
+/// Parses [files] "name" = { bytes = N, sha256 = "..." }.
 void parse_files(Reader& reader, Descriptor& descriptor) {
   if (!reader.has("files")) return;
   Reader files = reader.table("files");
@@ -180,7 +180,7 @@ Descriptor read_file(const fs::path& path, const config::Position& where, Diagno
   return parse_descriptor(table, diagnostics);
 }
 
-/// A file of data as a data set.
+/// Treats a file of data as a data set.
 Descriptor guessed(const NamedFile& file, Diagnostics& diagnostics) {
   const std::string text = guess_description(file);
   const std::string beside = (fs::absolute(file.path).parent_path() / "(guessed)").string();
@@ -191,7 +191,7 @@ Descriptor guessed(const NamedFile& file, Diagnostics& diagnostics) {
   return descriptor;
 }
 
-/// The folder of the file in which a table was written (empty: none), and in it the one that its key `folder` names.
+/// Returns the folder of a table's file (empty: none), and within it the one that its key `folder` names.
 fs::path folder_of(const Node& table, const std::string& folder) {
   const config::Position& where = table.where();
   const bool is_in_file = !where.is_default() && !where.is_command_line();
@@ -199,7 +199,7 @@ fs::path folder_of(const Node& table, const std::string& folder) {
   return folder.empty() ? base : base / folder;
 }
 
-/// Relative to the file in which it was written, else to the working folder.
+/// Resolves a path relative to the file in which it was written, else to the working folder.
 fs::path resolve_path(const std::string& text, const config::Position& where) {
   std::error_code error;
   const fs::path beside = fs::path(where.file).parent_path() / text;
@@ -290,7 +290,7 @@ Descriptor resolve_descriptor(const Node& dataset, const std::vector<fs::path>& 
     if (!names_file(*text) && is_described(*text, folders))
       return read_file(find_descriptor(*text, folders), dataset.where(), diagnostics);
     if (const auto file = find_file(*text, dataset.where(), data_folders)) return guessed(*file, diagnostics);
-    if (!names_file(*text)) find_descriptor(*text, folders);  // says that there is none
+    if (!names_file(*text)) find_descriptor(*text, folders);  // throws: there is none
     throw ReadError("there is no file or folder " + *text +
                     " of data: looked beside the config, in the working folder" +
                     (data_folders.empty() ? "" : ", and in " + joined(data_folders)) +

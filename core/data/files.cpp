@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDebianFolder = "/usr/share/datasets";
 
-/// By the file's name, else by its first bytes; empty when neither tells anything.
+/// Returns the format by the file's name, else by its first bytes; empty when neither tells.
 std::string format_of(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return "images";
@@ -59,13 +59,13 @@ Array read_npz_source(const fs::path& path, const std::string& member, const Bou
   return read_npz(path, members.front(), bounds);
 }
 
-/// What the description knows of the file.
+/// Checks what the description says about the file.
 void check_facts(const fs::path& path, const Descriptor& descriptor) {
   for (const FileFacts& facts : descriptor.files) {
     if (facts.name != path.filename().string()) continue;
     if (facts.bytes != 0 && static_cast<std::uintmax_t>(facts.bytes) != fs::file_size(path))
       throw ReadError(path.string() + ": expected " + std::to_string(facts.bytes) + " bytes, found " +
-                      std::to_string(fs::file_size(path)) + "; the file is truncated or another one.");
+                      std::to_string(fs::file_size(path)) + "; the file is truncated or a different one.");
     if (!facts.sha256.empty()) verify_sha256(path, facts.sha256);
   }
 }
@@ -75,8 +75,8 @@ struct TableColumns {
   std::vector<std::string> classes;  // of a column of text
 };
 
-/// The columns of a table that are wanted: the named ones as [N, P], a single `member` as [N], else all but those claimed
-/// by others. Text is a class, and classes have one column.
+/// Returns the requested columns of a table: the named ones as [N, P], a single `member` as [N], else all but those
+/// claimed by others. Text becomes classes, which have one column.
 TableColumns wanted_columns(const Table& table, const Source& source, const std::vector<std::string>& claimed,
                             const std::string& file) {
   std::vector<std::string> names = source.columns;
@@ -87,7 +87,7 @@ TableColumns wanted_columns(const Table& table, const Source& source, const std:
     if (found == table.columns.end())
       throw ReadError(file + ": expected a column \"" + name + "\", found " + join(table.columns) + ".");
     if (std::find(found + 1, table.columns.end(), name) != table.columns.end())
-      throw ReadError(file + ": two columns are called \"" + name + "\"; give them names of their own.");
+      throw ReadError(file + ": two columns are called \"" + name + "\"; give them different names.");
     wanted.push_back(static_cast<std::size_t>(found - table.columns.begin()));
   }
   for (std::size_t i = 0; names.empty() && i < table.columns.size(); ++i)
@@ -99,9 +99,8 @@ TableColumns wanted_columns(const Table& table, const Source& source, const std:
     if (const auto& classes = table.classes[column]; !classes.empty()) {
       if (source.member.empty())
         throw ReadError(file + ": column \"" + table.columns[column] + "\" holds text (\"" + classes.front() +
-                        "\"), which is no value; take it for labels = \"" +
-                        fs::path(file).filename().string() + ":" + table.columns[column] +
-                        "\", or name the columns that are values: x = { files = [\"" +
+                        "\"), not values; use it as labels = \"" + fs::path(file).filename().string() + ":" +
+                        table.columns[column] + "\", or name the columns that are values: x = { files = [\"" +
                         fs::path(file).filename().string() + "\"], columns = […] }.");
       columns.classes = classes;
     }
@@ -133,7 +132,7 @@ std::vector<fs::path> split_paths(const char* text) {
 
 struct SplitReader::Loaded {
   Array values;
-  Array labels;  // those that the format brings along
+  Array labels;  // those that the format contains
   std::vector<std::string> class_names;
 };
 
@@ -167,7 +166,7 @@ Bounds SplitReader::left() const {
   for (const auto& [key, loaded] : cache_)
     left.memory -=
         std::min<std::uint64_t>(left.memory, loaded->values.bytes.size() + loaded->labels.bytes.size());
-  if (left.memory == 0) left.is_given = true;  // nothing is left, which is not the same as nothing said
+  if (left.memory == 0) left.is_given = true;  // nothing is left; 0 would mean the default
   return left;
 }
 
@@ -243,7 +242,7 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
             path.string() + ": " + std::to_string(images.transparent) + " of " +
             std::to_string(images.x.rows()) + " images are transparent in places and were laid over " +
             (descriptor_.is_on_black ? "black; background = \"white\"" : "white; background = \"black\"") +
-            " in the description takes the other.");
+            " in the description uses the other.");
       for (const std::string& sentence : images.account) notes_.push_back(shown(path) + ": " + sentence);
       pair = {std::move(images.x), std::move(images.labels)};
       if (!loaded->values.bytes.empty() && images.classes != loaded->class_names)
@@ -286,7 +285,7 @@ SplitArrays SplitReader::read(const Split& split) {
     const auto loaded = load(source, {});
     if (loaded->values.rows() != arrays.x->rows())
       throw ReadError("data set \"" + descriptor_.name + "\", split \"" + split.name + "\": expected " +
-                      std::to_string(arrays.x->rows()) + " " + what + ", one a datum, found " +
+                      std::to_string(arrays.x->rows()) + " " + what + ", one per row of x, found " +
                       std::to_string(loaded->values.rows()) + " in " + join(source.files) + ".");
     to = {loaded, &loaded->values};
     if (&source == &split.labels && !loaded->class_names.empty()) arrays.class_names = loaded->class_names;

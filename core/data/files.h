@@ -1,5 +1,5 @@
 #pragma once
-// From a descriptor's sources to arrays: where files are looked for, which reader they need.
+// Turns a descriptor's sources into arrays: finds files and chooses readers.
 
 #include <filesystem>
 #include <memory>
@@ -11,17 +11,17 @@
 
 namespace variform::data {
 
-/// A file that is nowhere: the message says where it was looked for and how to get it.
+/// A file that was not found: the message says where it was looked for and how to get it.
 class MissingData : public ReadError {
  public:
   using ReadError::ReadError;
 };
 
-/// Where data sets are looked for: the given folders (`--data`), those of the environment variable VARIFORM_DATA
-/// (separated by colons), and where Debian puts them.
+/// Returns the folders searched for data sets: the given ones (`--data`), those of the environment variable
+/// VARIFORM_DATA (separated by colons), and where Debian puts them.
 std::vector<std::filesystem::path> data_folders(const std::vector<std::string>& given);
 
-/// The arrays of one split, before rows are cut. Undefined parts are null. Arrays that several splits share are one.
+/// The arrays of one split, before rows are cut. Undefined parts are null. Splits may share arrays.
 struct SplitArrays {
   std::shared_ptr<const Array> x, labels, factors, latents;
   std::vector<std::string> class_names;
@@ -36,13 +36,13 @@ class SplitReader {
 
   /// Throws MissingData or ReadError.
   SplitArrays read(const Split& split);
-  /// Files and folders that were read so far.
+  /// The files and folders read so far.
   const std::vector<std::filesystem::path>& paths() const { return paths_; }
-  /// Of all that was read so far, in its order: see Fingerprint.
+  /// The fingerprint of everything read so far, in that order; see Fingerprint.
   std::string fingerprint() const;
-  /// What the readers took for what, a sentence each.
+  /// What the readers guessed, one sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
-  /// The path of a file: FOLDER/<one of the descriptor's folders>/FILE or FOLDER/FILE, also with .gz appended.
+  /// Returns the path of a file: FOLDER/<one of the descriptor's folders>/FILE or FOLDER/FILE, also with .gz appended.
   std::filesystem::path locate(const std::string& file) const;
 
  private:
@@ -51,10 +51,10 @@ class SplitReader {
   Array table_columns(const std::filesystem::path& path, const Source& source,
                       const std::vector<std::string>& claimed, Loaded& loaded);
 
-  Bounds left() const;  // of what may be read
+  Bounds left() const;  // of what may still be read
 
   const Descriptor& descriptor_;
-  Bounds bounds_;  // of all that is read
+  Bounds bounds_;  // of everything that is read
   std::vector<std::filesystem::path> folders_;
   std::vector<std::pair<std::string, std::shared_ptr<const Loaded>>> cache_;  // by files, member and format
   std::vector<std::pair<std::filesystem::path, Table>> tables_;  // read once for x, labels and the rest

@@ -1,6 +1,6 @@
 #pragma once
-// What tells data from other data: a digest of all that was read, at the speed of memory. No protection against somebody
-// who changes data on purpose; for that descriptions have SHA-256.
+// A digest of everything that was read, at the speed of memory, to tell data apart. It does not protect against people
+// who change data on purpose; descriptions have SHA-256 for that.
 
 #include <cstdint>
 #include <filesystem>
@@ -14,7 +14,7 @@ struct XXH3_state_s;  // of xxhash.h
 
 namespace variform::data {
 
-/// XXH3 of 128 bits over arrays and texts in their order.
+/// XXH3 with 128 bits over arrays and texts in order.
 class Fingerprint {
  public:
   Fingerprint();
@@ -33,7 +33,7 @@ class Fingerprint {
   std::unique_ptr<XXH3_state_s, Free> state_;
 };
 
-/// Of a file's bytes as they lie there, 32 hexadecimal digits; empty for what is no readable file.
+/// Returns the fingerprint of a file's bytes, 32 hexadecimal digits; empty if it is not a readable file.
 std::string fingerprint_of_file(const std::filesystem::path& path);
 
 }  // namespace variform::data

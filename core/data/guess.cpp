@@ -32,7 +32,7 @@ bool is_one_of(const std::string& word, std::initializer_list<std::string_view> 
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-/// "/train/x", "xTrain", "train_images-2" -> its words in lower case
+/// Splits "/train/x", "xTrain", "train_images-2" into words in lower case.
 Words words_of(const std::string& name) {
   Words words(1);
   bool was_lower = false;
@@ -61,7 +61,7 @@ bool is_label_word(const std::string& word) {
 // ---- Files of several arrays
 
 struct Member {
-  std::string name, split, role;  // role: "x", "labels", "factors", "latents"; empty: no array of numbers
+  std::string name, split, role;  // role: "x", "labels", "factors", "latents"; empty: not an array of numbers
   std::vector<std::int64_t> shape;
 };
 
@@ -84,11 +84,11 @@ std::string listed(const std::vector<Member>& members) {
   std::string text;
   for (const Member& member : members)
     text += (text.empty() ? "" : ", ") + member.name +
-            (member.role.empty() ? " (no array of numbers)" : " [" + describe_shape(member.shape) + "]");
+            (member.role.empty() ? " (not an array of numbers)" : " [" + describe_shape(member.shape) + "]");
   return text.empty() ? "no array of numbers" : text;
 }
 
-/// The array of a split that is x: the only one, the only one of images, or the one that is called so.
+/// Returns the array of a split that is x: the only one, the only one of images, or the one with such a name.
 const Member* x_of(const std::vector<Member>& members, const std::string& split) {
   std::vector<const Member*> candidates, images;
   for (const Member& member : members)
@@ -127,7 +127,7 @@ std::string lines_of_split(const fs::path& path, const std::vector<Member>& memb
   return text;
 }
 
-/// Arrays that stand in no line of the description.
+/// Returns the arrays that no line of the description uses.
 std::string unused_text(const std::string& description, const fs::path& path,
                         const std::vector<Member>& members) {
   std::vector<Member> unused;
@@ -182,7 +182,7 @@ std::vector<Member> members_of_hdf5(const fs::path& path) {
 
 // ---- Tables and folders
 
-/// A column of text, if there is one, or one that is called label.
+/// Takes a column of text as labels, if there is one, or one that is called label.
 std::string of_table(const fs::path& path, const std::string& wanted) {
   if (!wanted.empty()) return "x = " + source_of(path, wanted) + "\n";
   const Table table = read_csv_head(path);

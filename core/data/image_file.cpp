@@ -29,11 +29,12 @@ Handle created(const std::filesystem::path& path) {
   check(H5Pset_obj_track_times(creation, false), "file without times");
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "file access list");
   check(H5Pset_fclose_degree(access, H5F_CLOSE_STRONG), "file access list");
-  check(H5Pset_file_locking(access, false, true), "file access list");  // a temporary that nobody else knows
+  check(H5Pset_file_locking(access, false, true),
+        "file access list");  // a temporary file that nobody else opens
   return {H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation, access), H5Fclose, "creating"};
 }
 
-// In chunks of rows, so that the last of them may fall away.
+// Creates a dataset in chunks of rows, so that the last of them may be dropped.
 Handle create_rows(hid_t file, const std::string& name, hid_t type, std::vector<hsize_t> sizes,
                    hsize_t chunk) {
   const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "link list");
@@ -59,7 +60,7 @@ struct ImageFile::Open {
   std::optional<Handle> images;  // of the split that is being written
 };
 
-// HDF5 says of a failed write little that a person understands; the system's reason is the one that helps.
+// HDF5's errors about a failed write help nobody; the system's reason does.
 template <class Act>
 void ImageFile::guarded(const char* what, Act act) {
   errno = 0;
@@ -78,9 +79,8 @@ ImageFile::ImageFile(std::filesystem::path path, std::filesystem::path final_pat
                      std::vector<std::int64_t> shape, std::int64_t images)
     : path_(std::move(path)), final_path_(std::move(final_path)), shape_(std::move(shape)), images_(images) {
   for (std::int64_t side : shape_) image_bytes_ *= static_cast<std::size_t>(side);
-  // A file that could not be closed, since the disk is full, stays in HDF5's lists; its clean-up at the
-  // process's end would then run into memory that is gone. Nothing is left to that clean-up: handles are
-  // closed by their owners.
+  // A file that could not be closed, because the disk is full, stays in HDF5's lists, and HDF5's clean-up at the end of
+  // the process would then use memory that is gone. The clean-up is therefore switched off: owners close their handles.
   H5dont_atexit();
   guarded("creating it", [&] { open_ = std::make_unique<Open>(path_); });
 }
@@ -108,8 +108,8 @@ void ImageFile::add(std::span<const std::uint8_t> image) {
   if (pending_.size() == static_cast<std::size_t>(chunk_) * image_bytes_) write_rows();
 }
 
-// Compressed here and handed over as it shall lie in the file: a chunk that HDF5 compresses stays in its
-// cache when the disk does not take it, and then neither the file nor the library can be closed.
+// Compressed here and handed over as stored: a chunk that HDF5 compresses stays in its cache when the disk is full, and
+// then neither the file nor the library can be closed.
 void ImageFile::write_rows() {
   if (pending_.empty()) return;
   const auto first = static_cast<hsize_t>((count_ - 1) / chunk_ * chunk_);

@@ -1,7 +1,6 @@
 #pragma once
-// The HDF5 file that `data import` makes: /SPLIT/x, uint8 [N, channels, height, width] in compressed chunks,
-// and /SPLIT/labels, int64 [N]. Images go to the disk as they come, so that memory does not depend on their
-// number.
+// The HDF5 file that `data import` makes: /SPLIT/x, uint8 [N, channels, height, width] in compressed chunks, and
+// /SPLIT/labels, int64 [N]. Images are written as they come, so that memory does not depend on their number.
 
 #include <cstdint>
 #include <filesystem>
@@ -14,23 +13,23 @@ namespace variform::data {
 
 class ImageFile {
  public:
-  /// Creates the file `path`; messages speak of `final_path`, which it will become, and of the room that so
-  /// many images of this shape need. Every member throws base::Error when the disk does not take it.
+  /// Creates the file `path`. Messages name `final_path`, which it will become, and the space that so many images of
+  /// this shape need. Every member throws base::Error when writing to the disk fails.
   ImageFile(std::filesystem::path path, std::filesystem::path final_path, std::vector<std::int64_t> shape,
             std::int64_t images);
   ~ImageFile();
   ImageFile(const ImageFile&) = delete;
   ImageFile& operator=(const ImageFile&) = delete;
 
-  /// What is added from now on belongs to this split, of at most so many images.
+  /// Starts a split of at most so many images, to which add() adds.
   void begin(const std::string& split, std::int64_t at_most);
   /// [channels, height, width]
   void add(std::span<const std::uint8_t> image);
-  /// Ends the split. One label an image, or none at all. How many images it has.
+  /// Ends the split and returns its number of images. One label per image, or none at all.
   std::int64_t end(std::span<const std::int64_t> labels);
-  /// A text on the file itself.
+  /// Adds a text to the file itself.
   void note(const std::string& name, const std::string& text);
-  /// Everything is in the system's hands after this.
+  /// Hands everything to the operating system.
   void close();
 
  private:

@@ -28,7 +28,7 @@ using Bytes = std::vector<std::uint8_t>;
 // ---- Which split and which class
 
 struct Plan {
-  std::vector<std::size_t> train, test;  // places in the list of images
+  std::vector<std::size_t> train, test;  // indices into the list of images
   std::vector<std::int64_t> labels;      // of every image; empty without classes
 };
 
@@ -45,8 +45,7 @@ std::int64_t test_count(double wanted, std::int64_t images) {
   return count;
 }
 
-/// Of each group of images that follow each other its last share is for testing; the shares add up to
-/// `count`.
+/// Takes the last part of each group of consecutive images for testing; the parts add up to `count`.
 Plan make_plan(const ImportOptions& options, const ImageListing& found) {
   Plan plan;
   plan.labels = found.labels;
@@ -63,7 +62,7 @@ Plan make_plan(const ImportOptions& options, const ImageListing& found) {
 
 // ---- One image
 
-/// Rec. 601 luma, as in load.cpp.
+/// Converts to Rec. 601 luma, as in load.cpp.
 void to_grey(Bytes& interleaved) {
   for (std::size_t p = 0; p < interleaved.size() / 3; ++p) {
     const std::uint8_t* pixel = interleaved.data() + 3 * p;
@@ -81,7 +80,7 @@ class Converter {
   Converter(const ImportOptions& options, std::int64_t channels)
       : options_(options), channels_(channels), reader_(bounds_of(options)) {}
 
-  /// [channels, size, size]
+  /// Returns [channels, size, size].
   const Bytes& convert(const fs::path& path) {
     const ImageSize size = reader_.open(path);
     const std::int64_t shorter = std::min(size.width, size.height);
@@ -112,7 +111,7 @@ class Converter {
       for (std::size_t p = 0; p < pixels; ++p) planes_[c * pixels + p] = square[p * channels + c];
     return planes_;
   }
-  /// Images so far of which something is.
+  /// The number of images so far with transparent pixels.
   std::int64_t transparent() const { return transparent_; }
 
  private:
@@ -138,13 +137,13 @@ class Import {
     for (const fs::path& path : {result_.file, result_.description})
       if (std::error_code error; !options.overwrite && fs::exists(path, error))
         throw std::invalid_argument(
-            path.string() + " is there already; replace it with --overwrite, or choose another with --out.");
+            path.string() + " exists already; replace it with --overwrite, or choose another with --out.");
     const std::int64_t channels = channels_of();
     result_.shape = {channels, options.size, options.size};
   }
 
-  // Both files are complete before either has its name. A kill between the two names leaves the new images with the
-  // former description, whose SHA-256 they do not have: that is refused wherever it is read, and made good by another call.
+  // Both files are complete before either has its name. A kill between the two renamings leaves the new images with the
+  // former description, whose SHA-256 does not match: every reader refuses that, and importing again repairs it.
   std::optional<Imported> run() {
     base::Temporary described(result_.description.parent_path(), base::Temporary::Kind::kFile);
     if (described.error()) base::fail_on_file("write", result_.description, described.error());
@@ -160,9 +159,8 @@ class Import {
     if (!base::commit(fill, result_.file)) return {};
     if (const int problem = described.become(result_.description))
       throw std::runtime_error("the images are in " + result_.file.string() + ", but their description " +
-                               result_.description.string() +
-                               " cannot be written: " + base::reason_of(problem) +
-                               "; see to that, and import again with --overwrite.");
+                               result_.description.string() + " cannot be written: " +
+                               base::reason_of(problem) + "; fix that, and import again with --overwrite.");
     if (transparent_ > 0)
       result_.account.push_back("laid " + std::to_string(transparent_) +
                                 " images that are transparent in places over white.");

@@ -1,5 +1,5 @@
 #pragma once
-// A folder of images of any sizes becomes a data set: one HDF5 file and its description.
+// Turns a folder of images of any sizes into a data set: one HDF5 file and its description.
 
 #include <cstdint>
 #include <filesystem>
@@ -17,7 +17,7 @@ struct ImportOptions {
   std::int64_t crop = 0;         ///< pixels of each side of the square in the middle; 0: the largest one
   std::string channels = "as-stored";  ///< "grey", "colour"; "as-stored": as the first image
   bool labels = false;                 ///< the folder's sub-folders are classes
-  double test = 0.1;                   ///< images for testing: a number, or below 1 a share
+  double test = 0.1;                   ///< images for testing: a count or, below 1, a share
   bool skip_damaged = false;
   double memory = 0;  ///< GB that an image may take; 0: half of what is free
   bool overwrite = false;
@@ -31,14 +31,14 @@ struct Imported {
   std::string sha256;
   std::vector<std::string> class_names;  ///< empty without labels
   std::vector<std::string> damaged;      ///< a sentence for each image that was left out
-  std::vector<std::string> account;      ///< what was taken and left out: see ImageListing
+  std::vector<std::string> account;      ///< which files were taken and left out: see ImageListing
 };
 
-/// Images as list_images() finds them. Those for testing are the last, with labels the last of each class. Colour
-/// becomes grey by Rec. 601's luma; resize: see resample.h. Both files are there whole or not at all. `go_on` is asked
-/// after each image, with the numbers of those done and of all; where it says no, nothing is written and the result is
-/// empty. Throws ReadError for a folder or image that cannot be used, std::invalid_argument for options that do not
-/// fit it or files that are there already, base::Error when the disk does not take the result.
+/// Takes the images that list_images() finds. Those for testing are the last; with labels, the last of each class.
+/// Colour becomes grey by Rec. 601's luma; resizing: see resample.h. Both files appear whole or not at all. Calls
+/// `go_on` after each image with the numbers done and in all; if that returns false, nothing is written and the result
+/// is empty. Throws ReadError for a folder or image that cannot be used, std::invalid_argument for options that do not
+/// fit it or files that exist already, base::Error when writing to the disk fails.
 std::optional<Imported> import_images(const ImportOptions& options,
                                       const std::function<bool(std::int64_t, std::int64_t)>& go_on);
 

@@ -63,7 +63,7 @@ struct Found {  // paths below the folder, in their order part by part
   std::vector<fs::path> litter, other_files, broken_links, loops, specials;
 };
 
-/// A folder by what it is rather than by its name.
+/// Identifies a folder independently of its name.
 using Identity = std::pair<dev_t, ino_t>;
 
 class Walk {
@@ -76,7 +76,7 @@ class Walk {
     struct stat status {};
     if (::stat(folder.c_str(), &status) != 0) return;
     const Identity identity(status.st_dev, status.st_ino);
-    // Once a class: links among folders can make more paths than there are files.
+    // Once per class: links among folders can make more paths than there are files.
     if (!seen_.insert({below.empty() ? fs::path() : *below.begin(), identity}).second ||
         std::find(above_.begin(), above_.end(), identity) != above_.end()) {
       found_.loops.push_back(below);
@@ -118,7 +118,7 @@ class Walk {
 
 bool is_beside(const fs::path& image) { return !image.has_parent_path(); }
 
-/// "58 .png, 2 .jpg", most of them first
+/// Returns "58 .png, 2 .jpg", most of them first.
 std::string endings_of(const std::vector<fs::path>& images) {
   std::map<std::string, std::size_t> counts;
   for (const fs::path& image : images) ++counts[config::lower_case(image.extension().string())];
@@ -137,7 +137,7 @@ void name_classes(const fs::path& folder, ImageListing& listing) {
     if (!base::is_utf8(name))
       throw ReadError(
           shown(folder / name) +
-          ": the name of this class is no UTF-8, so that it can stand in no description; rename the folder, "
+          ": the name of this class is not UTF-8, so that no description can name it; rename the folder, "
           "for instance with: convmv -f latin1 -t utf8 --notest");
     if (listing.classes.empty() || listing.classes.back() != name) listing.classes.push_back(std::move(name));
     listing.labels.push_back(static_cast<std::int64_t>(listing.classes.size()) - 1);
@@ -190,7 +190,7 @@ ImageListing list_images(const fs::path& folder, Classes classes) {
   ImageListing listing;
   std::vector<fs::path> strays, deeper;
   if (classes == Classes::kRequired && inside.empty())
-    throw ReadError(shown(folder) + ": expected sub-folders with the images of a class each, found " +
+    throw ReadError(shown(folder) + ": expected one sub-folder per class with its images, found " +
                     counted(beside.size(), "image", "images") + " in the folder itself and none below it.");
   if (classes == Classes::kNone) {
     listing.images = std::move(found.images);
@@ -213,8 +213,8 @@ ImageListing list_images(const fs::path& folder, Classes classes) {
             "folders that were seen already, by way of links");
   leave_out(listing, found.specials, "entry that is neither file nor folder",
             "entries that are neither files nor folders");
-  leave_out(listing, found.other_files, "file that is no image by its name",
-            "files that are no images by their names");
+  leave_out(listing, found.other_files, "file that is not an image by its name",
+            "files that are not images by their names");
   return listing;
 }
 

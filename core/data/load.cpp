@@ -1,5 +1,5 @@
-// From files to data sets: shapes, rows, labels, channels, binarisation and scaling, each held against what the
-// description says.
+// Turns files into data sets: shapes, rows, labels, channels, binarisation and scaling, each compared with the
+// description.
 
 #include <algorithm>
 #include <array>
@@ -34,7 +34,7 @@ at::ScalarType scalar_type(Element element) {
   return at::kByte;
 }
 
-/// Shares the array's memory and keeps it alive.
+/// Returns a tensor that shares the array's memory and keeps it alive.
 at::Tensor to_tensor(const std::shared_ptr<const Array>& array) {
   if (!array) return {};
   // from_blob takes no pointer to const; nothing here writes into loaded arrays.
@@ -43,7 +43,7 @@ at::Tensor to_tensor(const std::shared_ptr<const Array>& array) {
       bytes, array->shape, [array](void*) {}, scalar_type(array->element));
 }
 
-/// What is known while one split is prepared; `where` begins every message.
+/// The state while one split is prepared; `where` begins every message.
 struct Context {
   const Descriptor& descriptor;
   const Split& split;
@@ -55,7 +55,7 @@ std::string shape_text(at::IntArrayRef shape) { return describe_shape({shape.dat
 
 // ---- Shapes
 
-/// Whether [N, height, width, channels] is meant, where the description does not say.
+/// Whether x is [N, height, width, channels], where the description does not say.
 bool looks_channels_last(const at::Tensor& x, const Shape& wanted) {
   if (x.dim() != 4) return false;
   const Shape turned{x.size(3), x.size(1), x.size(2)};
@@ -63,7 +63,7 @@ bool looks_channels_last(const at::Tensor& x, const Shape& wanted) {
   return x.size(1) > 4 && x.size(3) <= 4;
 }
 
-/// [N, …] as stored -> [N, channels, height, width] or [N, P].
+/// Reshapes [N, …] as stored to [N, channels, height, width] or [N, P].
 at::Tensor shaped(at::Tensor x, const Context& context, std::vector<std::string>& notes) {
   const std::optional<bool> last = context.descriptor.channels_last;
   if (!last && looks_channels_last(x, context.descriptor.shape))
@@ -84,7 +84,7 @@ at::Tensor shaped(at::Tensor x, const Context& context, std::vector<std::string>
         ": expected data of shape [values], [height, width] or [channels, height, width], found " +
         shape_text(row) + ".");
   if (!wanted.empty() && shape != wanted) {
-    // Flat rows may be images; anything else that merely has as many values would be scrambled.
+    // Flat rows may be images. Anything else with the same number of values would be scrambled.
     const bool is_flat = shape.size() == 1 && shape[0] == c10::multiply_integers(wanted);
     if (!is_flat)
       throw ReadError(context.where + ": expected data of shape " + shape_text(wanted) + ", found " +
@@ -97,7 +97,7 @@ at::Tensor shaped(at::Tensor x, const Context& context, std::vector<std::string>
 
 // ---- Rows
 
-/// The split's rows as numbers of rows in the files; undefined when they are all rows in their order.
+/// Returns the split's rows as row numbers in the files; undefined when they are all rows in order.
 at::Tensor row_numbers(std::int64_t rows, const Context& context) {
   const Split& split = context.split;
   const std::int64_t last = split.last == 0 ? rows : split.last;
@@ -130,12 +130,12 @@ at::Tensor integral(const at::Tensor& values, const Context& context, const char
   return rounded;
 }
 
-/// One label a datum from a column for each class, of which one is 1 and the others are 0.
+/// Returns one label per row from one column per class, of which one is 1 and the others are 0.
 at::Tensor from_one_hot(const at::Tensor& labels, const Context& context) {
   const at::Tensor is_right =
       at::logical_and(at::logical_or(labels == 0, labels == 1).all(1), (labels == 1).sum(1) == 1);
   if (is_right.all().item<bool>()) return labels.argmax(1);
-  throw ReadError(context.where + ": expected one label a datum, or " + std::to_string(labels.size(1)) +
+  throw ReadError(context.where + ": expected one label per row, or " + std::to_string(labels.size(1)) +
                   " columns of which one is 1 and the others are 0; found row " +
                   std::to_string(is_right.logical_not().nonzero()[0].item<std::int64_t>()) +
                   " (from 0) to be neither.");
@@ -146,7 +146,7 @@ at::Tensor checked_labels(at::Tensor labels, std::size_t classes, const Context&
   if (labels.dim() == 2 && labels.size(1) == 1) labels = labels.squeeze(1);
   if (labels.dim() == 2) labels = from_one_hot(labels, context);
   if (labels.dim() != 1)
-    throw ReadError(context.where + ": expected one label a datum, found " +
+    throw ReadError(context.where + ": expected one label per row, found " +
                     shape_text(labels.sizes().slice(1)) + ".");
   labels = integral(labels, context, "labels");
   const auto low = labels.min().item<std::int64_t>(), high = labels.max().item<std::int64_t>();
@@ -164,7 +164,7 @@ at::Tensor checked_factors(at::Tensor factors, const Context& context) {
   if (factors.dim() != 2 ||
       (!d.factor_names.empty() && factors.size(1) != static_cast<std::int64_t>(d.factor_names.size())))
     throw ReadError(context.where + ": expected " + std::to_string(d.factor_names.size()) +
-                    " factors a datum, found " + shape_text(factors.sizes().slice(1)) + ".");
+                    " factors per row, found " + shape_text(factors.sizes().slice(1)) + ".");
   for (std::size_t i = 0; i < d.factor_sizes.size(); ++i) {
     const at::Tensor values = factors.select(1, static_cast<std::int64_t>(i));
     if (values.min().item<double>() < 0 ||
@@ -177,14 +177,14 @@ at::Tensor checked_factors(at::Tensor factors, const Context& context) {
 
 // ---- Values
 
-/// All the digits that tell a number from its neighbours of the same type, and no more.
+/// Returns the digits that distinguish a number from its neighbours of the same type, and no more.
 template <class Float>
 std::string shortest(Float value) {
   std::array<char, 32> text{};
   return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
 }
 
-/// What the values of data without a description are: bits; images' values from 0 to 1. Empty: what their type says.
+/// Guesses the domain of data without a description: bits; images with values from 0 to 1. Empty: by their type.
 std::string domain_by_values(const at::Tensor& x) {
   if (x.scalar_type() == at::kBool || x.numel() == 0) return "";
   const bool is_real = at::isFloatingType(x.scalar_type());
@@ -219,7 +219,7 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
     throw ReadError(context.where + ": expected finite numbers, found a NaN or an infinity in row " +
                     std::to_string(rows[0].item<std::int64_t>()) + " (from 0) and in " +
                     std::to_string(rows.size(0) - 1) +
-                    " other rows; drop these rows, or put numbers in their place.");
+                    " other rows; drop these rows, or replace them by numbers.");
   }
   if (domain == "unit interval" && is_byte) return;
   const double low = x.min().item<double>(), high = x.max().item<double>();
@@ -240,10 +240,10 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
   throw ReadError(context.where + ": expected whole numbers (domain \"" + domain + "\"), found " +
                   shortest(values[at.item<std::int64_t>()].item<double>()) + " in row " +
                   std::to_string(row) + " (from 0) and in " + std::to_string(fractions.size(0) - 1) +
-                  " other rows; write domain = \"real\" in the description, or mend the data.");
+                  " other rows; write domain = \"real\" in the description, or correct the data.");
 }
 
-/// Rec. 601 luma for grey; colour from grey is a view that takes no memory.
+/// Returns Rec. 601 luma for grey; colour from grey is a view that takes no memory.
 at::Tensor with_channels(const at::Tensor& x, const Context& context) {
   const std::string& channels = context.spec.channels;
   if (channels == "as-stored") return x;
@@ -266,8 +266,8 @@ at::Tensor with_channels(const at::Tensor& x, const Context& context) {
   return grey;
 }
 
-/// One draw for each value, the stream of a row being decided by its number in the files: the same bits whatever
-/// other rows are used and in whichever order.
+/// Draws each value once. A row's number in the files decides its random stream: the same bits whatever other rows are
+/// used, in any order.
 at::Tensor static_bits(const at::Tensor& x, const at::Tensor& rows, std::uint64_t seed) {
   const at::Tensor values = x.contiguous();
   at::Tensor bits = at::empty(values.sizes(), at::kByte);
@@ -353,8 +353,8 @@ struct Moments {
   at::Tensor constant;  ///< bool, flat
 };
 
-/// Per channel of images, per value of 1-D data; in float64, over what gather() gives without noise. A constant
-/// channel has sd 1: what is left of it by rounding, less than a number's last digit, is no deviation.
+/// Computes moments per channel of images, per value of 1-D data, in float64 over what gather() returns without noise.
+/// A constant channel has sd 1: a deviation below a number's last digit is rounding.
 Moments moments(const Dataset& data) {
   constexpr std::int64_t kAtOnce = 4096;
   const bool is_image = data.shape().size() == 3;
@@ -381,7 +381,7 @@ Moments moments(const Dataset& data) {
   return {mean, at::where(varies, sd, at::ones_like(sd)), varies.logical_not().flatten()};
 }
 
-/// What is constant in the training data, for a note.
+/// Returns a note about what is constant in the training data.
 std::string constants_text(const Moments& moments, const std::string& name) {
   const at::Tensor which = moments.constant.nonzero().flatten();
   const at::Tensor means = moments.mean.flatten();
@@ -406,7 +406,7 @@ void standardise(Splits& splits) {
     if (part->size() > 0) *part = part->standardised(found.mean, found.sd);
 }
 
-/// The rows for training are what the held-out end of the split leaves, cut to the limit.
+/// Keeps for training what remains of the split without its held-out end, cut to the limit.
 void hold_out(Splits& splits, const config::DataSpec& spec) {
   const std::int64_t all = splits.train.size(), left = all - spec.validation;
   const std::string where = "data set \"" + splits.name + "\": ";
@@ -435,7 +435,7 @@ void hold_out(Splits& splits, const config::DataSpec& spec) {
     splits.train = splits.train.slice(0, spec.limit > 0 ? spec.limit : left);
 }
 
-/// Which rows are for testing depends on their number alone, so that runs of other seeds are tested on the same data.
+/// Draws rows for testing by their number alone, so that runs of other seeds are tested on the same data.
 void draw_test(Splits& splits, const config::DataSpec& spec, std::size_t described) {
   const std::int64_t all = splits.train.size();
   const std::string where =
@@ -458,9 +458,9 @@ void draw_test(Splits& splits, const config::DataSpec& spec, std::size_t describ
                          "\" were drawn for testing (data.test), the same ones whatever the seed.");
 }
 
-/// What a file without a description was taken for.
+/// Describes how a file without a description was interpreted.
 std::string guess_text(const Descriptor& descriptor, const Dataset& train) {
-  std::string text = "The data set \"" + descriptor.name + "\" has no description; taken from its file:";
+  std::string text = "The data set \"" + descriptor.name + "\" has no description; guessed from its file:";
   for (const Split& split : descriptor.splits) {
     if (descriptor.splits.size() > 1) text += " " + split.name + ":";
     for (const auto& [what, source] :
@@ -473,8 +473,8 @@ std::string guess_text(const Descriptor& descriptor, const Dataset& train) {
   }
   return text + " values of " + describe_shape(train.shape()) + " in the domain \"" + train.domain() +
          (descriptor.not_used.empty() ? "\"." : "\"; not used: " + descriptor.not_used + ".") +
-         " variform data show FILE --describe writes a description, in which all of it can be said "
-         "otherwise.";
+         " variform data show FILE --describe writes a description, in which all of this can be "
+         "changed.";
 }
 
 const Split& find_split(const Descriptor& descriptor, const std::string& name) {

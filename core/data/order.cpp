@@ -17,7 +17,7 @@ namespace {
 
 void check(std::int64_t size, std::int64_t batch) {
   if (size < 1 || batch < 1)
-    throw std::invalid_argument("batches need at least one datum and a batch size of at least 1, found " +
+    throw std::invalid_argument("batches need at least one row and a batch size of at least 1, found " +
                                 std::to_string(size) + " data and batch size " + std::to_string(batch) + ".");
 }
 
@@ -30,7 +30,7 @@ BatchOrder::BatchOrder(std::int64_t size, std::int64_t batch, std::uint64_t seed
 
 const std::vector<std::int64_t>& BatchOrder::epoch(std::int64_t number) const {
   if (const auto found = cache_.find(number); found != cache_.end()) return found->second;
-  // A batch at the seam of two epochs needs both, and the next step the later one.
+  // A batch across two epochs needs both, and the next step the later one.
   while (cache_.size() > 1)
     cache_.erase(cache_.begin()->first < number ? cache_.begin() : std::prev(cache_.end()));
   return cache_[number] = permutation(size_, hash(seed_, "epoch", number));

@@ -1,5 +1,5 @@
 #pragma once
-// Other numbers of pixels for an image.
+// Resizes images.
 
 #include <cstddef>
 #include <cstdint>
@@ -7,17 +7,16 @@
 
 namespace variform::data {
 
-/// A square of side · side pixels inside an image in memory, `channels` interleaved bytes a pixel.
+/// A square of side · side pixels inside an image in memory, with `channels` interleaved bytes per pixel.
 struct Square {
   const std::uint8_t* pixels = nullptr;
   std::int64_t side = 0;
   std::size_t row_bytes = 0;  ///< from one row to the next
 };
 
-/// The square in side · side pixels, interleaved. Separable triangle filter of the stored values (no gamma),
-/// as wide as a pixel of the smaller of both grids on each side: bilinear interpolation where the square
-/// grows, averages where it shrinks, without aliasing. The same side gives the same bytes. Throws
-/// std::bad_alloc.
+/// Returns the square as side · side interleaved pixels. Separable triangle filter of the stored values (no gamma), as
+/// wide as a pixel of the coarser grid on each side: bilinear interpolation where the square grows, averages where it
+/// shrinks, without aliasing. The same side gives the same bytes. Throws std::bad_alloc.
 std::vector<std::uint8_t> resample(const Square& square, std::int64_t side, std::int64_t channels);
 
 }  // namespace variform::data

@@ -1,6 +1,6 @@
 #pragma once
-// Random permutations and uniform numbers that are the same on every platform and standard library: resuming a run
-// and comparing runs between machines depend on it. The distributions of <random> are not specified that far.
+// Random permutations and uniform numbers that are the same on every platform and standard library: resuming a run and
+// comparing runs between machines depend on it. <random> does not specify its distributions that far.
 
 #include <cstdint>
 #include <utility>
@@ -10,7 +10,7 @@
 
 namespace variform::data {
 
-/// splitmix64: 64 random bits a step, state one number.
+/// splitmix64: 64 random bits per step; the state is one number.
 class SplitMix {
  public:
   explicit SplitMix(std::uint64_t seed) : state_(seed) {}

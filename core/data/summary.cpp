@@ -18,7 +18,7 @@ at::Tensor rows_of(const Dataset& data, std::int64_t first, std::int64_t count) 
   const at::Tensor index = at::arange(first, std::min(data.size(), first + count), at::kLong);
   if (!data.needs_generator()) return data.gather(index);
   at::Tensor rows =
-      data.stored().index_select(0, index).to(at::kFloat);  // as stored: what is drawn is not the data
+      data.stored().index_select(0, index).to(at::kFloat);  // as stored, without the drawn noise
   return data.stored().scalar_type() == at::kByte ? rows.div_(255) : rows;
 }
 

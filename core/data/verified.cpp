@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uintmax_t kRememberedBytes = std::uintmax_t{1} << 24;
 
-/// The name under which "verified" is remembered; empty for files that are read again as fast.
+/// Returns the name under which "verified" is remembered; empty for small files, which are read again as fast.
 std::string name_of(const fs::path& path, const std::string& expected) {
   std::error_code error;
   const std::uintmax_t bytes = fs::file_size(path, error);

@@ -56,7 +56,7 @@ void write(const fs::path& path, const std::string& text) {
   require_written(base::try_write_file(path, std::as_bytes(std::span(text))), path);
 }
 
-// Gives all that was made in `from` its place.
+// Moves everything in `from` to `folder`.
 void move_all(const fs::path& from, const fs::path& folder) {
   std::vector<fs::path> names;
   for (const auto& entry : fs::directory_iterator(from)) names.push_back(entry.path().filename());
@@ -91,7 +91,7 @@ std::string script_of(const Figure& figure, const std::string& name) {
   return gnuplot::diagrams(figure, name);
 }
 
-// In a folder of its own, where gnuplot writes and nobody else can: it follows links, and leaves half of a file.
+// Draws in a private folder, where only gnuplot writes: it follows links, and may leave half a file.
 Drawn draw(const Figure& figure, const fs::path& stem) {
   if (is_empty(figure)) throw base::Error("there is nothing to draw.");
   const auto with = [&](const char* suffix) { return fs::path(stem.string() + suffix); };

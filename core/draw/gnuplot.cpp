@@ -82,7 +82,7 @@ std::string picture_name(const std::string& name, std::size_t panel) {
   return name + "-" + std::to_string(panel + 1) + ".png";
 }
 
-// Without a shell: nothing of a folder's name can mean anything.
+// Runs without a shell, so that nothing in a folder's name has a meaning.
 std::pair<std::string, int> run(const std::filesystem::path& folder, const std::string& name) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw base::Error("no pipe could be made for gnuplot.");

@@ -1,4 +1,4 @@
-// Curves and bars as scripts: see gnuplot.h.
+// Scripts of curves and bars: see gnuplot.h.
 
 #include <algorithm>
 #include <cmath>
@@ -27,7 +27,7 @@ std::vector<std::string> labels_of(const Figure& figure) {
   return labels;
 }
 
-// Where things are on the page.
+// The positions of panels and legend on the page.
 struct Layout {
   int panel_width = 400, panel_height = 300, columns, rows, width, height;
   int legend_columns = 0, legend = 0;  // legend: its height
@@ -41,7 +41,7 @@ struct Layout {
     const bool bars = figure.kind == FigureKind::kBars;
     width = columns * panel_width;
     const bool titled = !figure.legend_title.empty();
-    // Bars that have room for their names need no legend.
+    // Bars with room for their names need no legend.
     if (titled || (count > 1 && !(bars && (widest + 12) * count < panel_width - 80))) {
       width = std::max(width, std::max(widest + 100, width_of(figure.legend_title) + 40));
       legend_columns = std::clamp(width / (widest + 90), 1, count);
@@ -58,7 +58,7 @@ struct Range {
   }
 };
 
-// A round number that puts three to six ticks on an axis: gnuplot's own choice lets long numbers run together.
+// Returns a round number that puts three to six ticks on an axis: gnuplot's own choice lets long numbers overlap.
 double tick_step(const Range& range) {
   if (!(range.high > range.low)) return 1;
   const double least = (range.high - range.low) / 5, power = std::pow(10, std::floor(std::log10(least)));
@@ -74,7 +74,7 @@ Range x_range(const Panel& panel) {
   return range;
 }
 
-// Texts that would run into others go, first those between the ends; the ticks stay.
+// Removes texts that would overlap others, first those between the ends; the ticks stay.
 void thin_out(std::vector<Tick>& ticks, bool log, double place) {
   const auto scaled = [log](double at) { return log ? std::log(at) : at; };
   std::sort(ticks.begin(), ticks.end(), [](const Tick& a, const Tick& b) { return a.at < b.at; });
@@ -90,7 +90,7 @@ void thin_out(std::vector<Tick>& ticks, bool log, double place) {
     else taken = right(ticks[i]);
 }
 
-// Words one after another, in lines as wide as there is room; numbers where they belong, as far as there is room.
+// Tick labels: words side by side, broken into lines to fit; numbers at their values, as far as there is room.
 struct XTics {
   std::string text;
   std::size_t lines = 1;
@@ -113,7 +113,7 @@ struct XTics {
   }
 };
 
-// A bar's length means something from 0 on only.
+// Whether marks must replace bars, whose length means something only if they begin at 0.
 bool needs_marks(const Panel& panel) {
   double low = 0, high = 0;
   bool first = true;
@@ -141,7 +141,7 @@ class Script {
   }
 
  private:
-  // Lines differ in colour or dashes, everything else in colour.
+  // Refuses more series than can be told apart: lines differ in colour or dashes, everything else in colour.
   void require_different_looks() const {
     const auto is_line = [](const Series& series) {
       return series.style == Style::kLine || series.style == Style::kSingles;
@@ -167,7 +167,7 @@ class Script {
   }
 
   static std::string colour(std::size_t label) { return kColours[label % kColours.size()]; }
-  // The same, so that one sees through it: 0 opaque, 255 invisible.
+  // The same colour, but translucent: 0 opaque, 255 invisible.
   static std::string colour(std::size_t label, const char* transparency) {
     return "#" + std::string(transparency) + colour(label).substr(1);
   }
@@ -211,7 +211,7 @@ class Script {
              (panel.log_y ? "  set logscale y\n" : "  unset logscale y\n") + "  set xtics nomirror out " +
              tics.text + "\n  set autoscale\n  set autoscale xfix\n  set offsets graph 0.03, graph 0.03, " +
              (counts ? "graph 0.06, 0\n" : "0, 0\n");
-    // gnuplot makes no room for the second line and those after it.
+    // gnuplot makes no room for lines after the first.
     if (tics.lines > 1)
       text_ += "  set xlabel offset 0, " + number(-0.8 * static_cast<double>(tics.lines - 1)) +
                "\n  set bmargin " + number(3.2 + 0.9 * static_cast<double>(tics.lines - 1)) + "\n";
@@ -226,7 +226,7 @@ class Script {
     text_ += "  plot \\\n" + plots + "\n";
   }
 
-  // The values on an axis of all panels that show the same quantity; nothing if this is the only one.
+  // Returns the range of an axis over all panels that show the same quantity; nothing if this is the only one.
   std::optional<Range> shared(const std::string Panel::*quantity, const std::string& of, bool x) const {
     if (of.empty()) return {};
     Range range;
@@ -248,7 +248,7 @@ class Script {
     return range;
   }
 
-  // What is compared between panels is drawn on one scale.
+  // Draws what is compared between panels on one scale.
   void share_axes(const Panel& panel) {
     if (const auto y = shared(&Panel::y_quantity, panel.y_quantity, false))
       text_ += "  set yrange " + with_room(*y, panel.log_y, 0.04) + "\n";
@@ -284,7 +284,7 @@ class Script {
              "]\n  set ytics nomirror out " + number(std::max(1.0, tick_step(counts))) + "\n";
   }
 
-  // y = x across a square: both axes span all values.
+  // Draws y = x across a square: both axes span all values.
   void identity(const Panel& panel) {
     Range range;
     for (const Panel& other : figure_.panels) {
@@ -304,7 +304,7 @@ class Script {
              " nohead front lw 1.5 lc rgb '#222222' dt 2\n";
   }
 
-  // Rules, and texts beside points.
+  // Draws rules, and texts beside points.
   void decorate(const Series& series) {
     const std::size_t label = index_of(series.label);
     if (series.style == Style::kRule)
@@ -337,7 +337,7 @@ class Script {
       default: {
         const std::string drawn = " using 3:4 with linespoints ls " + line + " pointnumber 10";
         if (!errors) return rows + drawn;
-        // Bars apart from the line, on which a point without one stands, too; yerrorbars would wipe out a disc around
+        // Bars separate from the line, since a point without one stands on it too; yerrorbars would erase a disc around
         // each point, whatever is below it.
         return rows + " using 3:4:(0):5 with xyerrorbars ls " + line + " pt 0, '' skip 1 " + last_rows_ +
                drawn;
@@ -345,7 +345,7 @@ class Script {
     }
   }
 
-  // Alone as an outline, with others of its panel side by side in each bin.
+  // A single histogram of a panel is an outline; several stand side by side in each bin.
   std::string steps(const Series& series, std::size_t label) {
     const std::string lines = " lc rgb '" + colour(label) + "'";
     if (beside_ == 1)
@@ -390,7 +390,7 @@ class Script {
     }
   }
 
-  // The next series' rows of the CSV, by number: gnuplot would cut a quoted name at its comma.
+  // Selects the next series' rows of the CSV by number: gnuplot would cut a quoted name at its comma.
   std::string next_rows(const Series& series) {
     const std::size_t first = row_;
     row_ += series.y.size();
@@ -415,7 +415,7 @@ class Script {
     text_ += "  unset lmargin; unset rmargin; unset tmargin; unset bmargin\n";
   }
 
-  // How a label's series are drawn.
+  // Returns how a label's series are drawn.
   std::string sample_of(const std::string& label) const {
     if (figure_.kind == FigureKind::kBars) return "boxes ls " + style(label);
     Style found = Style::kLine;
@@ -432,8 +432,8 @@ class Script {
   const std::string name_;
   const std::vector<std::string> labels_;
   const Layout layout_;
-  std::size_t row_ = 0;                 // rows of the CSV that the panels so far have drawn
-  std::size_t beside_ = 0, place_ = 0;  // histograms of the panel in hand, and how many of them are drawn
+  std::size_t row_ = 0;                 // rows of the CSV drawn so far
+  std::size_t beside_ = 0, place_ = 0;  // histograms of the current panel, and how many are drawn
   std::string last_rows_, text_;
 };
 

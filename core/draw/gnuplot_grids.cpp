@@ -1,4 +1,4 @@
-// Heat maps and pictures as scripts: panels in a grid under the names of its columns, beside the names of its rows.
+// Scripts of heat maps and pictures: panels in a grid, below the names of its columns and beside the names of its rows.
 
 #include <algorithm>
 #include <cmath>
@@ -15,9 +15,9 @@ constexpr const char* kPalette =
     "'#5ec962', 7 '#addc30', 8 '#fde725')\n";
 constexpr int kGap = 12, kLine = 17, kEdge = 14, kScale = 110;
 
-// Texts along one side of the grid, in as many lines as the longest needs, all in one size.
+// Texts along one side of the grid, with as many lines as the longest needs, all in one size.
 struct Headings {
-  std::vector<std::vector<std::string>> lines;  // of each; empty: none
+  std::vector<std::vector<std::string>> lines;  // of each text; empty: none
   std::string font;
   int deep = 0;  // pixels
 
@@ -35,7 +35,7 @@ struct Headings {
     deep = most == 0 ? 0 : kLine * static_cast<int>(most) + 8;
   }
 
-  // Label commands: at(i, deep) places line i's middle so many pixels away from the panels.
+  // Returns label commands: at(i, deep) places line i's middle so many pixels away from the panels.
   template <class At>
   std::string text(const At& at, const std::string& how) const {
     std::string text;
@@ -47,7 +47,7 @@ struct Headings {
   }
 };
 
-// Where the panels are on the page.
+// The positions of panels and names on the page.
 struct Grid {
   int columns, rows, panel_width, panel_height;
   Headings titles, names;  // of columns, of rows
@@ -74,7 +74,7 @@ struct Grid {
   int x(std::size_t panel) const { return left + static_cast<int>(panel) % columns * (panel_width + kGap); }
   int y(std::size_t panel) const { return top + static_cast<int>(panel) / columns * (panel_height + kGap); }
 
-  // The panel's axes are exactly its place.
+  // Makes the panel's axes fill its place exactly.
   std::string margins(std::size_t panel) const {
     const auto screen = [](const char* side, double part, double whole) {
       return std::string("set ") + side + " at screen " + share(part, whole);
@@ -88,7 +88,7 @@ struct Grid {
     return " at screen " + share(from_left, width()) + ", screen " + share(height() - from_top, height());
   }
 
-  // Names of columns above the first row, of rows beside the first column.
+  // Places names of columns above the first row, and of rows beside the first column.
   std::string headings() const {
     return titles.text([&](std::size_t c, int away) { return at(x(c) + 0.5 * panel_width, top - away); },
                        " center") +
@@ -159,7 +159,7 @@ class HeatMaps {
     const std::string rows =
         "skip 1 every ::" + std::to_string(row_) + "::" + std::to_string(row_ + size * size - 1);
     row_ += size * size;
-    // Cells reach a little over their borders, which would shine through else.
+    // Cells reach a little over their borders, which would shine through otherwise.
     body_ += "  plot " + base::gnuplot_file(name_ + ".csv") + " " + rows +
              " using ($6 == 1 ? $3 : NaN):4:(0.51):(0.51):5 with boxxyerror fs solid 1 noborder lc palette";
     if (std::find(map.active.begin(), map.active.end(), false) != map.active.end())
@@ -169,7 +169,7 @@ class HeatMaps {
     body_ += "\n" + std::string(p == 0 ? "  unset label\n" : "");
   }
 
-  // One bar of colours for all panels, right of them.
+  // Draws one colour bar for all panels, to their right.
   void scale() {
     const double x = grid_.width() - kScale + 18,
                  height = std::min(300, grid_.height() - grid_.top - grid_.bottom),
@@ -191,7 +191,7 @@ class HeatMaps {
 
 // ---------------------------------------------------------------------------------------------------- pictures
 
-// Pixels of the page for each of a picture: a whole number, so that small pictures can be looked at.
+// Returns the page pixels per pixel of a picture: a whole number, so that small pictures can be seen.
 int enlargement_of(int width, int height) { return std::max(1, 160 / std::max({width, height, 1})); }
 
 }  // namespace
@@ -211,7 +211,7 @@ std::string pictures(const Figure& figure, const std::string& name) {
   bool first = true;
   for (std::size_t p = 0; p < figure.panels.size(); ++p) {
     if (!figure.panels[p].picture) continue;
-    // Smaller ones than the largest stand in the middle.
+    // Smaller pictures than the largest are centred.
     const auto range = [](int most, int own) {
       const double low = -0.5 - 0.5 * (most - own);
       return "[" + number(low) + ":" + number(low + most) + "]";

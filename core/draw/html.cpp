@@ -10,18 +10,32 @@
 namespace variform::draw {
 namespace {
 
-// Tables and wide figures scroll in boxes of their own, so that the page never becomes wider than the window; a figure
-// shrinks to three fifths of its size, at which its letters can still be read. On paper nothing scrolls or is folded.
-constexpr const char* kStyle =
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 "
-    "1rem;color:#222;background:#fff}h1,h2{line-height:1.2;overflow-wrap:anywhere}figure{margin:1.5rem 0 "
-    "2rem}figcaption{font-size:15px;overflow-wrap:anywhere}.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:14px;margin:.3rem "
-    "0}th,td{padding:.2rem .7rem;border-bottom:1px solid "
-    "#ddd;text-align:left;white-space:nowrap}th{white-space:normal;vertical-align:bottom;border-bottom:2px "
-    "solid "
-    "#888}.n{text-align:right;font-variant-numeric:tabular-nums}img{display:block;max-width:100%;height:auto}summary{cursor:pointer}pre{background:#f5f5f5;padding:.8rem;overflow-x:auto;font-size:13px}@media "
-    "print{body{max-width:none;margin:0;padding:0;font-size:11pt}.scroll{overflow:visible}figure,tr{break-inside:avoid}h2,figcaption{break-after:avoid}table{font-size:8pt}th,td{padding:.1rem "
-    ".2rem;white-space:normal}img{min-width:0!important}pre{white-space:pre-wrap;font-size:8pt}details::details-content{content-visibility:visible;block-size:auto}}";
+// Tables and wide figures scroll in their own boxes, so that the page is never wider than the window. A figure shrinks
+// to no less than three fifths of its size, where it is still readable. On paper nothing scrolls or is folded.
+constexpr const char* kStyle = R"css(
+body{font:16px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#222;
+background:#fff}
+h1,h2{line-height:1.2;overflow-wrap:anywhere}
+figure{margin:1.5rem 0 2rem}
+figcaption{font-size:15px;overflow-wrap:anywhere}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;font-size:14px;margin:.3rem 0}
+th,td{padding:.2rem .7rem;border-bottom:1px solid #ddd;text-align:left;white-space:nowrap}
+th{white-space:normal;vertical-align:bottom;border-bottom:2px solid #888}
+.n{text-align:right;font-variant-numeric:tabular-nums}
+img{display:block;max-width:100%;height:auto}
+summary{cursor:pointer}
+pre{background:#f5f5f5;padding:.8rem;overflow-x:auto;font-size:13px}
+@media print{body{max-width:none;margin:0;padding:0;font-size:11pt}
+.scroll{overflow:visible}
+figure,tr{break-inside:avoid}
+h2,figcaption{break-after:avoid}
+table{font-size:8pt}
+th,td{padding:.1rem .2rem;white-space:normal}
+img{min-width:0!important}
+pre{white-space:pre-wrap;font-size:8pt}
+details::details-content{content-visibility:visible;block-size:auto}}
+)css";
 constexpr double kSmallest = 0.6;  // of a figure's own width
 
 std::string base64(const std::string& bytes) {
@@ -37,14 +51,14 @@ std::string base64(const std::string& bytes) {
   return out;
 }
 
-// Long names of metrics may be broken after their underscores.
+// Lets long names of metrics break after their underscores.
 std::string breakable(const std::string& text) {
   std::string out;
   for (const char c : base::html(text)) out += c == '_' ? std::string("_<wbr>") : std::string(1, c);
   return out;
 }
 
-// The width in pixels that an SVG file asks for; 0 if it does not say.
+// Returns the width in pixels that an SVG file asks for; 0 if it does not say.
 int width_of(const std::string& svg) {
   const std::size_t begin = svg.find("<svg"), end = svg.find('>', begin);
   const std::size_t at = svg.find(" width=\"", begin);

@@ -1,5 +1,5 @@
 #pragma once
-// One page that holds all it shows: figures inside, no scripts, nothing fetched. What a study's report is.
+// A self-contained HTML page: figures inside, no scripts, nothing fetched. Used for a study's report.
 
 #include <string>
 #include <vector>
@@ -18,7 +18,7 @@ class HtmlPage {
   void table(const std::string& caption, const base::Table& table, const std::string& detail = "");
   /// A figure from the text of its SVG file, above its caption.
   void figure(const std::string& svg, const std::string& caption, const std::string& detail = "");
-  /// Text as it stands, folded away under a summary: configs, commands.
+  /// Verbatim text, folded away under a summary: configs, commands.
   void details(const std::string& summary, const std::string& text);
 
   /// The whole page.

@@ -20,7 +20,7 @@ namespace variform::draw {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::uint8_t kGapValue = 232;  // light grey: seen beside black and beside white
+constexpr std::uint8_t kGapValue = 232;  // light grey: visible beside black and white
 constexpr int kLargestSide = 1 << 16;
 constexpr std::uint64_t kMostPixels = 100'000'000;
 
@@ -45,7 +45,7 @@ void check(const Image& image) {
                       " values, found " + std::to_string(image.pixels.size()) + ".");
 }
 
-// In memory first: then one plain write is all that a full disk can spoil.
+// Composes in memory first: then a full disk can spoil only one plain write.
 std::vector<std::uint8_t> compose(const Image& image) {
   png_image header{};
   header.version = PNG_IMAGE_VERSION;
@@ -60,7 +60,7 @@ std::vector<std::uint8_t> compose(const Image& image) {
   return bytes;
 }
 
-// The signature, and the beginning of the first part: its length and name, width, height, depth and sort of colour.
+// Returns the signature and the start of the first chunk: length and name, width, height, depth and colour type.
 std::string header_of_png(const fs::path& path) {
   constexpr std::string_view kBegin("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", 16);
   constexpr std::size_t kSize = 26;
@@ -71,7 +71,7 @@ std::string header_of_png(const fs::path& path) {
     throw base::Error("the picture could not be read: " + std::string(error.what()));
   }
   if (header.size() < kSize || !header.starts_with(kBegin))
-    throw base::Error("the picture " + path.string() + " could not be read: expected a PNG, found none.");
+    throw base::Error("the picture " + path.string() + " could not be read: it is not a PNG.");
   return header;
 }
 
@@ -101,7 +101,7 @@ std::pair<int, int> sides_of_png(const fs::path& path) {
   const std::uint64_t width = number(16, 4), height = number(20, 4), depth = number(24, 1),
                       colour = number(25, 1);
   if (depth != 8 || (colour != PNG_COLOR_TYPE_GRAY && colour != PNG_COLOR_TYPE_RGB))
-    throw base::Error("the picture " + path.string() + " is no grey or colour PNG of 8 bits a channel.");
+    throw base::Error("the picture " + path.string() + " is not a grey or colour PNG of 8 bits per channel.");
   if (width < 1 || height < 1 || width > kLargestSide || height > kLargestSide ||
       width * height > kMostPixels)
     throw base::Error("the picture " + path.string() + " is too large: expected " +
@@ -122,7 +122,7 @@ Image read_png(const fs::path& path) {
   const bool plain = header.format == PNG_FORMAT_GRAY || header.format == PNG_FORMAT_RGB;
   if (!plain || image.width > kLargestSide || image.height > kLargestSide) {
     png_image_free(&header);
-    throw base::Error("the picture " + path.string() + " is no grey or colour PNG of 8 bits a channel.");
+    throw base::Error("the picture " + path.string() + " is not a grey or colour PNG of 8 bits per channel.");
   }
   image.channels = header.format == PNG_FORMAT_GRAY ? 1 : 3;
   image.pixels.resize(value_count(image));

@@ -1,5 +1,5 @@
 #pragma once
-// Pictures of models: many small images side by side in one PNG file. Knows nothing of tensors.
+// Pictures of models: many small images side by side in one PNG file. Knows nothing about tensors.
 
 #include <cstdint>
 #include <filesystem>
@@ -12,7 +12,7 @@
 
 namespace variform::draw {
 
-/// Row by row from the top left, the channels of a pixel side by side: grey (1) or red, green, blue (3).
+/// Pixels row by row from the top left, with interleaved channels: grey (1) or red, green, blue (3).
 struct Image {
   int width = 0, height = 0, channels = 1;
   std::vector<std::uint8_t> pixels;  ///< width · height · channels
@@ -21,20 +21,19 @@ struct Image {
 /// Writes the file whole or not at all, and creates its folder. Throws Error.
 void write_png(const std::filesystem::path& path, const Image& image);
 
-/// Width and height of a grey or colour PNG of 8 bits a channel, by its first bytes alone. Throws Error for anything
-/// else, what is no regular file, and a picture of more than 100 million pixels, which gnuplot would hold in memory.
+/// Returns the sides of a grey or colour PNG of 8 bits per channel, by its first bytes. Throws Error for anything else,
+/// also if not a regular file, and for more than 100 million pixels, which gnuplot would hold in memory.
 std::pair<int, int> sides_of_png(const std::filesystem::path& path);
 
 /// Reads such a picture back. Throws Error for anything else.
 Image read_png(const std::filesystem::path& path);
 
-/// How often a pixel is repeated so that an image of these sides is large enough to be looked at: 28×28 gives
-/// 2, 64×64 and above 1.
+/// Returns how often a pixel is repeated so that an image of these sides is large enough to see: 28×28 gives 2, 64×64
+/// and above 1.
 int enlargement(int width, int height);
 
-/// Places images of one size row by row, each enlarged `scale` times without smoothing, with `gap` light
-/// pixels between and around them; places that are left over are light too. Throws Error when the images
-/// differ in size.
+/// Places images of one size row by row, each enlarged `scale` times without smoothing, with `gap` light pixels between
+/// and around them; unused places are light too. Throws Error when the images differ in size.
 Image grid(std::span<const Image> images, int columns, int gap, int scale);
 
 }  // namespace variform::draw

@@ -1,4 +1,4 @@
-// See codes.h. The file is one of the checkpoint format's: sealed, whole or not at all, and plain HDF5 to everyone.
+// See codes.h. The file has the checkpoint format: sealed, written whole or not at all, and plain HDF5 for others.
 
 #include "export/codes.h"
 
@@ -23,11 +23,11 @@ void keep_part(CodeParts& parts, const char* name, const Tensor& tensor) {
   if (tensor.defined()) parts[name].push_back(tensor.detach().to(at::kCPU));
 }
 
-// J at z, [B, P, d].
+// Computes J at z, [B, P, d].
 Tensor jacobian(Model& model, const Tensor& z) {
   if (!model.decoder().samplewise())
     throw std::runtime_error("decoder " + model.label(Kind::kDecoder) +
-                             " mixes the rows of a batch, so that there is no Jacobian per sample.");
+                             " mixes the rows of a batch, so that there is no Jacobian per row.");
   const Pushed pushed = model.decoder().pushforward(z, model.unit_tangents(z.size(0)));
   return pushed.jv.flatten(2).permute({1, 2, 0}).contiguous();
 }
@@ -40,7 +40,7 @@ void add_jacobians(CodeParts& parts, Model& model, const Tensor& h) {
     keep_part(parts, "jacobians", jacobian(model, some));
 }
 
-// About how large the file will be.
+// Estimates the size of the file.
 std::uint64_t bytes_of_codes(const Model& model, std::int64_t count, bool dense,
                              const EncodeOptions& options) {
   std::int64_t values = model.likelihood().outputs();
@@ -56,7 +56,7 @@ std::vector<std::string> encode(model::Session& session, const std::filesystem::
                                 const EncodeOptions& options) {
   constexpr std::int64_t kLargestCovariance = std::int64_t{2} << 30;  // bytes
   if (options.batch < 1 || options.jacobians < 0)
-    throw std::invalid_argument("encode needs at least one datum a batch.");
+    throw std::invalid_argument("encode needs at least one row per batch.");
   const at::NoGradGuard no_grad;
   const model::EvaluationMode mode(*session.assembly);
   Model& model = session.assembly->model();
@@ -104,8 +104,8 @@ std::vector<std::string> encode(model::Session& session, const std::filesystem::
   else if (!dense)
     notes.push_back("dense covariances would exceed 2 GiB; their diagonals (variances) were written.");
   if (options.jacobians > count)
-    notes.push_back("Jacobians were asked for " + std::to_string(options.jacobians) +
-                    " data, of which there are " + std::to_string(count) + ".");
+    notes.push_back("Jacobians of " + std::to_string(options.jacobians) +
+                    " rows were asked for, but there are " + std::to_string(count) + ".");
   return notes;
 }
 

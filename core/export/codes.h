@@ -1,5 +1,5 @@
 #pragma once
-// A data set in the model's eyes: codes, covariances and Jacobians, for any program that reads HDF5.
+// Writes the codes, covariances and Jacobians of a data set as HDF5.
 
 #include <cstdint>
 #include <filesystem>
@@ -19,14 +19,14 @@ struct EncodeOptions {
   std::int64_t limit = 0;      ///< first rows; 0: all
   std::int64_t jacobians = 0;  ///< Jacobians of the first rows
   std::int64_t batch = 256;
-  base::Watch watch = {};  ///< part "codes", counted in data
+  base::Watch watch = {};  ///< part "codes", counted in rows
 };
 
 /// Writes index [N], h [N, d] (location of q), variances [N, d] and covariance [N, d, d] where q has one (the latter
 /// up to 2 GiB), labels [N] where the data have some, factors and latents likewise, jacobians [n, P, d] at h (P
 /// counts the decoder's outputs, in its own order). Returns sentences about what is left out. Throws when the file
-/// cannot be written (looked at before anything is computed), when it is interrupted (nothing is written), or
-/// Jacobians are asked of a decoder that has none.
+/// cannot be written (checked before anything is computed), when it is interrupted (nothing is written then), or when
+/// the decoder has no Jacobians and they are asked for.
 std::vector<std::string> encode(model::Session& session, const std::filesystem::path& file,
                                 const EncodeOptions& options = {});
 

@@ -1,5 +1,5 @@
-// Python's pickle protocol 2, the few instructions that a dictionary of tensors needs (see Python's
-// pickletools), in the zip archive that torch.load expects.
+// Writes Python's pickle protocol 2, the few instructions that a dictionary of tensors needs (see Python's
+// pickletools), into the zip archive that torch.load expects.
 #include "export/pickle.h"
 
 #include <ATen/Functions.h>
@@ -73,7 +73,7 @@ class Pickler {
   std::string code_;
 };
 
-// torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, backward_hooks)
+// Writes torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, backward_hooks).
 void pickle_tensor(Pickler& pickle, const at::Tensor& tensor, std::size_t storage) {
   pickle.global("torch._utils", "_rebuild_tensor_v2");
   pickle.mark();

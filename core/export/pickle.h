@@ -1,6 +1,6 @@
 #pragma once
-// Weights for Python: a file that torch.load(path, weights_only=True) reads. LibTorch's own pickler writes
-// what Python refuses under weights_only, hence a small one of ours.
+// Writes weights into a file that torch.load(path, weights_only=True) reads. LibTorch's own pickler writes
+// instructions that Python refuses under weights_only, hence this small one.
 
 #include <ATen/core/Tensor.h>
 
@@ -18,12 +18,12 @@ namespace variform::exports {
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 using Metadata = std::map<std::string, std::string>;  // UTF-8
 
-// torch.load gives an OrderedDict from name to tensor, in the order of `state`, fit for load_state_dict; its
-// attribute `metadata` is a dict of texts. Types as in snapshot.h; at most 4 GiB in all (Error beyond). Same
-// input, same bytes.
+// Composes a file from which torch.load returns an OrderedDict from name to tensor, in the order of `state`, fit
+// for load_state_dict; its attribute `metadata` is a dict of texts. Types as in snapshot.h; at most 4 GiB in all
+// (Error beyond). Same input, same bytes.
 std::vector<std::byte> compose_torch_file(const NamedTensors& state, const Metadata& metadata);
 
-// The same, durably in a file: see commit() in file.h.
+// Writes the same durably into a file: see commit() in file.h.
 void write_torch_file(const std::filesystem::path& path, const NamedTensors& state, const Metadata& metadata);
 
 }  // namespace variform::exports

@@ -21,7 +21,7 @@ namespace {
 constexpr int kGap = 2;
 constexpr int kPerRow = 10;
 
-// What every figure does first: evaluation mode, no gradients, its own stream of random numbers.
+// The state in which every figure is drawn: evaluation mode, no gradients, its own stream of random numbers.
 class Drawing {
  public:
   Drawing(model::Session& session, const char* what)
@@ -30,12 +30,12 @@ class Drawing {
     model.rng.set_current_seed(hash(session.assembly->spec().seed, "figure", what));
   }
 
-  // x [N, channels, height, width] as the model sees it -> what was stored, in [0, 1].
+  // Maps x [N, channels, height, width] as the model sees it to what was stored, in [0, 1].
   Tensor shown(const Tensor& x) const { return model::unscaled(session_, x).clamp(0, 1); }
-  // z [N, d] -> pictures of E[x|g(z)].
+  // Maps z [N, d] to pictures of E[x|g(z)].
   Tensor decoded(const Tensor& z) { return shown(model.data_mean(model.decode(z))); }
 
-  // Pictures [N, channels, height, width] in reading order.
+  // Arranges pictures [N, channels, height, width] in reading order.
   static draw::Image grid(const Tensor& pictures, int columns) {
     const Tensor bytes = (pictures.nan_to_num(0, 1, 0) * 255)
                              .round()
@@ -60,7 +60,7 @@ class Drawing {
   model::EvaluationMode mode_;
 };
 
-// The mean of a prior that is not Gaussian is that of many draws, [1, d].
+// Returns the prior's mean, [1, d]. That of a prior that is not Gaussian is the mean of many draws.
 Tensor mean_of_prior(Model& model) {
   constexpr int64_t kDraws = 4096;
   if (const std::optional<Gaussian> prior = model.prior().gaussian())
@@ -68,7 +68,7 @@ Tensor mean_of_prior(Model& model) {
   return model.sample_prior(kDraws).mean(0, /*keepdim=*/true);
 }
 
-// A latent's way through the pictures: codes [columns, d] in which it alone moves.
+// Returns one line per latent: codes [columns, d] in which it alone moves.
 std::vector<Tensor> lines_of_latents(Model& model, const Tensor& start, int64_t columns) {
   const auto [mean, deviation] = model::scale_of_prior(model);
   const Tensor steps = at::linspace(-3, 3, columns, model.options);
@@ -80,7 +80,7 @@ std::vector<Tensor> lines_of_latents(Model& model, const Tensor& start, int64_t 
   return lines;
 }
 
-// Latents by how far they move the picture along their lines, farthest first.
+// Orders latents by how far they move the picture along their lines, farthest first.
 std::vector<std::int64_t> order_by_movement(Drawing& drawing, const std::vector<Tensor>& lines) {
   std::vector<double> moved;
   for (const Tensor& line : lines)
@@ -109,7 +109,7 @@ std::string why_no_figures(const model::Session& session) {
 }
 
 draw::Image reconstructions(model::Session& session, const std::string& split, std::int64_t n) {
-  require(n > 0, "reconstructions need at least one datum.");
+  require(n > 0, "reconstructions need at least one row.");
   Drawing drawing(session, "reconstructions");
   model::Rows rows(session, split);
   const Batch batch = rows.at(model::spread_rows(n, rows.size()));
@@ -119,7 +119,7 @@ draw::Image reconstructions(model::Session& session, const std::string& split, s
     const int64_t count = std::min<int64_t>(kPerRow, data.size(0) - first);
     for (const Tensor& from : {data, made}) {
       lines.push_back(from.narrow(0, first, count));
-      if (count < kPerRow && first > 0)  // keeps the rows of the last pair apart
+      if (count < kPerRow && first > 0)  // fills the lines of the last pair
         lines.push_back(
             at::full({kPerRow - count, data.size(1), data.size(2), data.size(3)}, 0.91, data.options()));
     }
@@ -135,7 +135,7 @@ draw::Image samples(model::Session& session, std::int64_t n, bool noise) {
   return Drawing::grid(drawing.shown(drawing.model.sample_data(drawing.model.decode(z))), kPerRow);
 }
 
-draw::Image traversals(model::Session& session, const std::string& split, std::int64_t datum,
+draw::Image traversals(model::Session& session, const std::string& split, std::int64_t row,
                        std::int64_t latents, std::int64_t columns) {
   require(latents > 0 && columns > 1, "a traversal needs at least one latent and two columns.");
   std::vector<std::int64_t> order;
@@ -144,9 +144,9 @@ draw::Image traversals(model::Session& session, const std::string& split, std::i
   Tensor start;  // [1, d]
   if (session.batches) {
     model::Rows rows(session, split);
-    require(datum >= 0 && datum < rows.size(),
-            "there is no row " + std::to_string(datum) + " in the split '" + rows.split() + "'.");
-    start = locations(drawing.model, rows.range(datum, 1));
+    require(row >= 0 && row < rows.size(),
+            "there is no row " + std::to_string(row) + " in the split '" + rows.split() + "'.");
+    start = locations(drawing.model, rows.range(row, 1));
   } else {
     start = mean_of_prior(drawing.model);
   }
@@ -167,7 +167,7 @@ draw::Image interpolations(model::Session& session, const std::string& split, st
   Tensor ends;  // [2n, d]
   if (session.batches) {
     model::Rows rows(session, split);
-    require(rows.size() > 1, "an interpolation needs two data.");
+    require(rows.size() > 1, "an interpolation needs two rows.");
     n = std::min(n, rows.size() / 2);
     ends = locations(drawing.model, rows.at(model::spread_rows(2 * n, rows.size())));
   } else {

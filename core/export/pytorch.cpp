@@ -22,13 +22,13 @@ namespace {
 
 constexpr const char* kBlank = "\n\n\n";  // between the top-level parts of a Python module
 
-// "model/encoder/parameters/network.0.weight" -> "encoder.network.0.weight"
+// Maps "model/encoder/parameters/network.0.weight" to "encoder.network.0.weight".
 std::string python_name(const std::string& path) {
   const auto slot = path.find('/') + 1, kind = path.find('/', slot), name = path.find('/', kind + 1);
   return path.substr(slot, kind - slot) + "." + path.substr(name + 1);
 }
 
-// The name under which a component has registered its network, when that holds all of the component's state.
+// Returns the name under which a component has registered its network, if that holds all of the component's state.
 std::optional<std::string> attribute_of(const Component& component) {
   const nn::Layer* network = component.network();
   if (!network) return {};
@@ -53,7 +53,7 @@ std::vector<std::string> pieces_of(const std::string& text, const std::string& b
   return parts;
 }
 
-// Appends the parts of a module that are not there yet: "import torch", helper classes, and the class itself.
+// Appends the parts of a module that are still missing: "import torch", helper classes, and the class itself.
 void append_module(std::vector<std::string>& parts, const std::string& source) {
   for (std::string part : pieces_of(source, kBlank)) {
     part.erase(part.find_last_not_of('\n') + 1);

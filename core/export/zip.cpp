@@ -1,4 +1,4 @@
-// After PKWARE's APPNOTE.TXT 4.3: local headers with data, then the central directory. Without times.
+// Follows PKWARE's APPNOTE.TXT 4.3: local headers with data, then the central directory. Without times.
 #include "export/zip.h"
 
 #include <zlib.h>

@@ -12,7 +12,7 @@ namespace variform::exports {
 
 class Zip {
  public:
-  // Throws Error if `data_bytes` cannot go into one archive: above 4 GiB another dialect of zip begins.
+  // Throws Error if `data_bytes` cannot go into one archive: above 4 GiB another format, zip64, would be needed.
   static void check_size(std::size_t data_bytes);
 
   // The data of every entry begins at a multiple of 64 bytes, so that a reader may map it. Throws as

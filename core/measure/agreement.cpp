@@ -11,7 +11,7 @@
 namespace variform::measure {
 namespace {
 
-// Columns with mean 0 and, unless constant, mean square 1; constant ones become 0.
+// Scales columns to mean 0 and mean square 1; constant ones become 0.
 Numbers standardised(const Numbers& codes) {
   Numbers result(codes.rows, codes.columns);
   for (std::size_t i = 0; i < codes.columns; ++i) {
@@ -28,7 +28,7 @@ Numbers standardised(const Numbers& codes) {
   return result;
 }
 
-// Mean products of columns.
+// Returns the mean products of columns.
 Numbers moments(const Numbers& a, const Numbers& b) {
   Numbers result(a.columns, b.columns);
   for (std::size_t n = 0; n < a.rows; ++n)
@@ -58,7 +58,7 @@ Numbers ranks(const Numbers& codes) {
 
 double shrunk(double value, double by) { return value > by ? value - by : value < -by ? value + by : 0; }
 
-// Shortest augmenting paths with potentials; rows ≤ columns, minimises the cost. For each row its column.
+// Minimises the cost by shortest augmenting paths with potentials, for rows ≤ columns. Returns each row's column.
 std::vector<std::size_t> cheapest(const Numbers& cost) {
   const std::size_t n = cost.rows, m = cost.columns, none = 0;
   std::vector<double> row_potential(n + 1), column_potential(m + 1);
@@ -93,7 +93,7 @@ std::vector<std::size_t> cheapest(const Numbers& cost) {
   return column_of;
 }
 
-// Σ (best similarity)² / Σ similarities over the informative columns, and how many there are.
+// Returns Σ (best similarity)² / Σ similarities over the informative columns, and their number.
 std::pair<double, std::size_t> strength_of_columns(const Numbers& similarity, const std::vector<bool>& rows,
                                                    const std::vector<bool>& columns) {
   double sum = 0;
@@ -173,8 +173,8 @@ std::optional<double> relative_strength(const Numbers& similarity, const std::ve
   return (of_a + of_b) / static_cast<double>(count_a + count_b);
 }
 
-// For C = aᵀb (centred) the best proper rotation by φ maximises tr(RᵀC) = |(C₁₁ + C₂₂, C₁₂ − C₂₁)| at its own angle, the
-// best reflection |(C₁₁ − C₂₂, C₁₂ + C₂₁)|; whichever is longer is the orthogonal Procrustes solution.
+// For C = aᵀb (centred) the best proper rotation by φ maximises tr(RᵀC) = |(C₁₁ + C₂₂, C₁₂ − C₂₁)| at its own angle,
+// the best reflection |(C₁₁ − C₂₂, C₁₂ + C₂₁)|; whichever is longer is the orthogonal Procrustes solution.
 std::optional<double> folded_angle(const Numbers& a, const Numbers& b) {
   if (a.columns != 2 || b.columns != 2) return {};
   Numbers x = a, y = b;

@@ -37,7 +37,7 @@ Numbers numbers_of(const Tensor& tensor) {  // [N, d]
   return numbers;
 }
 
-// `before`: rows of the runs that were looked at before, of `all`.
+// Returns the codes of a run's rows. `before`: rows of the earlier runs, out of `all`, for progress.
 Numbers codes_of(model::Session& session, model::Rows& rows, std::int64_t count, const base::Watch& watch,
                  std::int64_t before, std::int64_t all) {
   const model::EvaluationMode mode(*session.assembly);
@@ -66,8 +66,8 @@ void require_runs(const std::vector<ComparedRun>& runs) {
                                 ".");
 }
 
-// How many of the first `count` rows differ: in what is stored where every look at them draws noise,
-// otherwise in what the models see (to the rounding of another precision).
+// Returns how many of the first `count` rows differ: in their stored values where reading them adds noise, else in what
+// the models see (up to the rounding of another precision).
 std::int64_t rows_that_differ(model::Rows& rows, model::Rows& others, std::int64_t count) {
   const auto of = [&](model::Rows& from, bool stored, std::int64_t first, std::int64_t n) {
     const Tensor x = stored ? from.dataset()->stored().narrow(0, first, n) : from.range(first, n).x;
@@ -88,7 +88,7 @@ std::int64_t rows_that_differ(model::Rows& rows, model::Rows& others, std::int64
   return different;
 }
 
-// The data are the same if their values are, whatever they are called.
+// Throws unless the two runs' data have the same values, whatever their names.
 void require_same_data(const ComparedRun& first, model::Rows& rows, const ComparedRun& run,
                        std::int64_t count) {
   const auto refuse = [&](const std::string& difference) {
@@ -127,7 +127,7 @@ Value median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
-// Of each run with the others among `kept`.
+// Returns a run's values with the other runs among `kept`.
 std::vector<double> others(const Pairs& pairs, std::size_t run, const std::vector<std::size_t>& kept) {
   std::vector<double> values;
   for (std::size_t other : kept)
@@ -164,7 +164,7 @@ Statistic mean_of_runs(const std::vector<Value>& of_run) {
   };
 }
 
-// √((R − 1)/R Σ(θ₋ᵣ − mean)²), for means the usual standard error.
+// Returns √((R − 1)/R Σ(θ₋ᵣ − mean)²), for means the usual standard error.
 json jackknife_of_runs(std::size_t runs, const Statistic& statistic) {
   std::vector<double> without;
   if (runs < 3) return nullptr;
@@ -330,7 +330,7 @@ class Comparison {
   json section_, arrays_;
 };
 
-// The latents of the wider run that the best matching leaves without a partner, counted from 0.
+// Returns the latents of the wider run that the best matching leaves without a partner, counted from 0.
 std::vector<std::size_t> without_partner(const Numbers& wide, const Numbers& narrow) {
   Numbers size = correlations(wide, narrow);
   for (double& value : size.values) value = std::abs(value);
@@ -341,7 +341,7 @@ std::vector<std::size_t> without_partner(const Numbers& wide, const Numbers& nar
   return unmatched;
 }
 
-// For each pair of runs with different numbers of latents: { run, other, latents }.
+// Returns { run, other, latents } for each pair of runs with different numbers of latents.
 json unmatched_latents(const std::vector<ComparedRun>& runs, const std::vector<Numbers>& codes) {
   json pairs = json::array();
   for (std::size_t a = 0; a < runs.size(); ++a)

@@ -14,7 +14,7 @@ namespace variform::measure {
 
 LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, const Tensor& x,
                                    const Tensor& z, Curvature curvature) {
-  // J of so many data that it, widened, is still in the processor's cache when the products read it.
+  // J of this many numbers, widened to float64, is still in the processor's cache when the products read it.
   constexpr int64_t kNumbers = int64_t{1} << 19;
   const int64_t each = model.latent * short_jacobian.size();
   const int64_t rows = z.is_cpu() ? std::clamp<int64_t>(kNumbers / each, 1, z.size(0)) : z.size(0);
@@ -46,7 +46,7 @@ LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, 
 Tensor full_hessian(Model& model, const Tensor& x, const Tensor& z) {
   if (!model.decoder().samplewise())
     throw Unsupported("decoder " + model.label(Kind::kDecoder) +
-                      " mixes the rows of a batch, so that there is no Hessian per sample");
+                      " mixes the rows of a batch, so that there is no Hessian per row");
   const at::AutoGradMode on(true);
   const Tensor here = z.detach().requires_grad_(true);
   const Tensor value = model.nll(x, model.decode(here));
@@ -78,8 +78,8 @@ bool is_symmetric(const Posterior& posterior, const Tensor& z) {
 }
 
 Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z, const Between& between) {
-  // Decoded at a time, about what hidden layers then need as well: on a CPU few, which is a little faster and takes a fifth
-  // less memory.
+  // Numbers decoded at a time; hidden layers need about as much memory again. On a CPU fewer are a little faster and
+  // take a fifth less memory.
   const int64_t numbers = int64_t{1} << (z.is_cpu() ? 20 : 24);
   const int64_t width =
       std::max<int64_t>(512, x.numel() / std::max<int64_t>(1, x.size(0)) * model.likelihood().outputs());

@@ -1,5 +1,5 @@
 #pragma once
-// The mathematics of one batch that the model itself does not offer: derivatives at the codes, losses of many draws, and
+// Computes for one batch what the model itself does not offer: derivatives at the codes, losses of many draws, and
 // importance weights.
 
 #include <variform/model.h>
@@ -13,8 +13,8 @@
 namespace variform::measure {
 
 /// G = JᵀJ at z [B, d] -> [B, d, d] float64, J taken over the decoder's outputs, and H = JᵀH_ℓJ likewise from the same
-/// pushforward, of a few data at a time; where H_ℓ = c I, H = cG, from the short Jacobian if there is one. H is undefined
-/// where the likelihood lacks this curvature, and then `why` says so. Throws Unsupported when the decoder mixes rows.
+/// pushforward, for a few rows at a time; where H_ℓ = c I, H = cG, from the short Jacobian if there is one. Where the
+/// likelihood lacks this curvature, H is undefined and `why` says so. Throws Unsupported when the decoder mixes rows.
 struct LocalDerivatives {
   Tensor metric, hessian;
   std::string why;
@@ -22,15 +22,14 @@ struct LocalDerivatives {
 LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, const Tensor& x,
                                    const Tensor& z, Curvature curvature);
 
-/// All of ∇²F_x(z), F_x(z) = ℓ(x, g(z)), by differentiating twice: [B, d, d] float64 (§3). Gauss–Newton's H is its first
-/// part. Throws Unsupported where it cannot be had.
+/// Computes all of ∇²F_x(z), F_x(z) = ℓ(x, g(z)), by differentiating twice: [B, d, d] float64 (§3). Gauss–Newton's H is
+/// its first part. Throws Unsupported where the model cannot be differentiated twice.
 Tensor full_hessian(Model& model, const Tensor& x, const Tensor& z);
 
-/// Whether q's density is the same at the draws z [K, B, d] and at 2h − z, so that h − (z − h) is a draw as good as z:
-/// false when the family cannot say.
+/// Whether q's density is the same at draws z [K, B, d] and at their mirror images 2h − z; false when it is unknown.
 bool is_symmetric(const Posterior& posterior, const Tensor& z);
 
-/// −log p(x|g(z)) for z [K, B, d] -> [K, B] float64, a few draws at a time so that memory stays bounded.
+/// Computes −log p(x|g(z)) for z [K, B, d] -> [K, B] float64, a few draws at a time so that memory stays bounded.
 /// `between`, if given, is called between them with the share that is done; it may throw.
 using Between = std::function<void(double share)>;
 Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z, const Between& between = {});

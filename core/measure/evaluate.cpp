@@ -38,13 +38,13 @@ int64_t product(at::IntArrayRef shape) {
   return product;
 }
 
-// The sections about all data at once, which are made last.
+// The sections about all data at once, which are computed last.
 constexpr std::array<const char*, 3> kLateSections = {"information", "geometry", "covariance"};
 
-// Full stop included: for reasons made here.
+// Returns a reason of this file as a sentence.
 std::string sentence(const std::string& text) { return "not defined: " + text + "."; }
 
-// What is known about the batch in hand; undefined and empty where it could not be had.
+// The values of the current batch; undefined or empty where they cannot be computed.
 struct Here {
   Tensor x, h;  // [B, data…], [B, d]
   std::unique_ptr<Posterior> posterior;
@@ -54,7 +54,7 @@ struct Here {
   Draw draw;
   Tensor z, nll, kl;  // draws [K, B, d], ℓ of each [K, B], [B]
   Tensor
-      even;  // ℓ of each draw and its mirror image about h, averaged; ℓ of the draw where q has no symmetry
+      even;  // ℓ averaged over each draw and its mirror image about h; ℓ of the draw where q is not symmetric
 };
 
 class Evaluator {
@@ -66,13 +66,13 @@ class Evaluator {
         rows_(session, options.split) {
     if (options.samples < 1 || options.importance_samples < 0 || options.batch < 1 ||
         options.hessian_rows < 0)
-      throw std::invalid_argument("an evaluation needs at least one sample and one datum a batch.");
+      throw std::invalid_argument("an evaluation needs at least one sample and one row per batch.");
     beta_ = options.beta ? options.beta : model_.objective().final_beta();
     if (beta_ && !(*beta_ >= 0)) throw std::invalid_argument("β must not be negative.");
     if (const auto gaussian = model_.prior().gaussian())
       prior_ = Gaussian{gaussian->mean, gaussian->covariance.to(at::kDouble)};
     if (prior_) precision_ = optimum_precision_ = prior_->covariance.precision()[0];
-    else if (session.trained)  // q stays what was trained under the former prior
+    else if (session.trained)  // q stays as it was trained under the former prior
       if (const auto former = session.trained->model().prior().gaussian())
         optimum_precision_ = former->covariance.to(at::kDouble).precision()[0];
     if (options.block > 0) blocks_ = Structure::named("block", model_.latent, options.block).blocks;
@@ -104,7 +104,7 @@ class Evaluator {
   }
 
  private:
-  // The tangents of a batch are the largest thing in memory: d·P numbers a datum, in float64, and hidden layers.
+  // Bounds the memory of a batch's tangents, the largest tensors: d·P numbers per row in float64, and hidden layers.
   int64_t rows_at_a_time(int64_t most) const {
     constexpr int64_t kNumbers = int64_t{1} << 25;
     const int64_t each =
@@ -112,7 +112,7 @@ class Evaluator {
     return std::clamp<int64_t>(kNumbers / each, 1, most);
   }
 
-  // Returns how many data went through: all, or those before the batch in which the watch said to stop.
+  // Returns the number of rows that were added: all, or those before the batch in which the watch stopped it.
   int64_t add_batches(int64_t count, int64_t batch) {
     int64_t first = 0;
     try {
@@ -134,7 +134,7 @@ class Evaluator {
         hash(session_.assembly->spec().seed, "evaluate", rows_.split(), what, static_cast<uint64_t>(first)));
   }
 
-  // A batch may take a minute, so that its parts are told as well, weighted by how often each decodes the batch.
+  // The parts of a batch, which may take a minute: each is reported, weighted by how often it decodes the batch.
   enum Part { kEncoded, kExpectations, kCurvature, kQuadratic, kOptimal, kImportance, kObjective, kParts };
 
   void tell_part(Part part, double share = 0) const {
@@ -178,7 +178,7 @@ class Evaluator {
     if (here.z.defined()) gathered_.add(model_, std::move(here.posterior), here.draw, prior_);
   }
 
-  // E_q ℓ, KL, and what is made of them.
+  // Adds E_q ℓ, KL, and the values that follow from them.
   void add_expectations(Here& here, int64_t first) {
     const auto draw = tally_.attempt({"nll", "kl", "elbo", "loss_beta"}, [&] {
       seed("draws", first);
@@ -222,7 +222,7 @@ class Evaluator {
                shares(here.hessian, at::ones({model_.latent}, here.hessian.options())).off_diagonal);
   }
 
-  // §3: the second-order expansion about the mean.
+  // Adds the second-order expansion about the mean (§3).
   void add_quadratic(Here& here) {
     const Tally::Names names{"half_trace", "taylor", "taylor_gap", "ratio_R"};
     const auto covariance = tally_.attempt(names, [&] { return here.posterior->covariance(); });
@@ -255,8 +255,8 @@ class Evaluator {
     tally_.add("taylor_gap", beyond_quadratic(here, here.hessian));
   }
 
-  // L_β − L_Taylor of the first data, with as many Hessians: KL cancels, and quadratic form and mirrored draws take most
-  // of the noise away (§3). [data]
+  // Returns L_β − L_Taylor of the first rows, [rows], one for each Hessian. KL cancels; quadratic form and mirrored
+  // draws remove most of the noise (§3).
   static Tensor beyond_quadratic(const Here& here, const Tensor& hessian) {
     const int64_t count = hessian.size(0);
     const Tensor off = (here.z - here.h).narrow(1, 0, count).to(at::kDouble);  // [K, data, d]
@@ -264,7 +264,8 @@ class Evaluator {
     return (here.even.narrow(1, 0, count) - here.at_mean.narrow(0, 0, count) - quadratic).mean(0);
   }
 
-  // §3 without Gauss–Newton. Where the decoder is piecewise linear H is all of it; else on the first rows only.
+  // Adds the expansion with the full Hessian (§3). Where the decoder is piecewise linear that is H; else only for the
+  // first rows.
   void add_full_hessian(Here& here, int64_t first) {
     const Tally::Names names{"taylor_full", "taylor_full_gap", "gauss_newton_rest"};
     if (!here.covariance || options_.hessian_rows == 0) return;
@@ -286,7 +287,7 @@ class Evaluator {
     if (here.even.defined()) tally_.add("taylor_full_gap", beyond_quadratic(here, *full));
   }
 
-  // §4 and §5: the rows of the table of optimal covariances, for this decoder at this encoding.
+  // Adds the losses at optimal covariances, for this decoder at this encoding (§4, §5).
   void add_deterministic(Here& here, int64_t first) {
     const Tally::Names names{"grae", "diagonal_bound", "isotropic_bound", "grae_approx", "contrast"};
     if (!prior_) return tally_.undefined(names, not_gaussian());
@@ -309,7 +310,7 @@ class Evaluator {
     if (*beta_ > 0) tally_.add("contrast", (diagonal - full) / *beta_);
     else tally_.undefined({"contrast"}, sentence("β is 0"));
 
-    // c_i: what one column contributes; their sum is the diagonal row but for a constant of the prior.
+    // c_i, the contributions of single columns; they sum to diagonal_bound but for a constant of the prior.
     const Tensor ratio = here.hessian.diagonal(0, 1, 2) / precision_.diagonal();
     const Tensor columns =
         *beta_ > 0 ? 0.5 * *beta_ * (ratio / *beta_).log1p() : at::zeros_like(ratio);  // [B, d]
@@ -322,7 +323,7 @@ class Evaluator {
     column_squares_ += centred.square().sum().item<double>();
   }
 
-  // §5, the posterior of a GRAE model, offered to every model.
+  // Adds the values at the posterior of a GRAE model (§5), for every model.
   void add_optimal(Here& here, int64_t first) {
     const Tally::Names names{"elbo_optimal", "loss_beta_optimal", "is_nll_optimal",
                              "is_effective_samples_optimal"};
@@ -365,8 +366,8 @@ class Evaluator {
     return structure_ ? *structure_ : structure_of_objective();
   }
 
-  // What the covariance of a deterministic model may be (its family has none to tell): what the objective's parameter
-  // `structure` says, where it has one; else full.
+  // Returns the structure of a deterministic model's covariance, which its family does not have: that of the
+  // objective's parameter `structure`, else full.
   Structure structure_of_objective() {
     const auto& parameters = session_.experiment.slots.at(Kind::kObjective).parameters;
     const auto value = [&]<class T>(const char* name, T otherwise) {
@@ -397,7 +398,7 @@ class Evaluator {
     keep("importance_z", found->z.transpose(0, 1));
   }
 
-  // The loss that was trained, as the objective itself computes it.
+  // Adds the trained loss, as the objective itself computes it.
   void add_objective(const Batch& batch, int64_t first) {
     const auto terms = tally_.attempt({"objective"}, [&] {
       seed("objective", first);
@@ -412,8 +413,8 @@ class Evaluator {
     return sentence("objective " + model_.label(Kind::kObjective) + " has no β; give one for the evaluation");
   }
   std::string not_gaussian() const {
-    return sentence("§4's optimum needs a Gaussian prior, and prior " + model_.label(Kind::kPrior) +
-                    " is none");
+    return sentence("§4's optimum needs a Gaussian prior, but prior " + model_.label(Kind::kPrior) +
+                    " is not Gaussian");
   }
 
   json report(int64_t count) {
@@ -457,7 +458,7 @@ class Evaluator {
     return result;
   }
 
-  // Of all data, in rows' order.
+  // Adds the sections about all data at once.
   void add_sections(json& result) {
     const auto count = result.at("data").get<int64_t>();
     if (column_sum_.defined()) result["grae_approx_variance"] = column_variances(count);
@@ -478,13 +479,13 @@ class Evaluator {
     }
   }
 
-  // Empty: q's covariance was compared with the optimal one.
+  // Returns why q's covariance could not be compared with the optimal one; empty if it was.
   std::string no_ratio_to_optimum() const {
     const std::string none = tally_.entry("loss_beta_optimal", "").value("undefined", "");
     return none.empty() ? tally_.entry("half_trace", "").value("undefined", "") : none;
   }
 
-  // β_eff, and the constant of a Gaussian likelihood (§2, §10).
+  // Adds β_eff, and the constant of a Gaussian likelihood (§2, §10).
   void add_reference(json& result) const {
     const std::optional<Tensor> variance = model_.likelihood().reference_variance();
     if (!variance) {
@@ -500,7 +501,7 @@ class Evaluator {
           0.5 * static_cast<double>(product(model_.data)) * std::log(2 * std::numbers::pi * value);
   }
 
-  // R = ½ tr(HΣ) / (E_q ℓ − ℓ(h)), a ratio of means, its error by linearisation.
+  // Adds R = ½ tr(HΣ) / (E_q ℓ − ℓ(h)), a ratio of means, with its error by linearisation.
   void add_ratio(json& values) const {
     const Tensor above = tally_.values("half_trace"), below = tally_.values("spread");
     if (!above.defined() || !below.defined()) return;
@@ -516,7 +517,7 @@ class Evaluator {
           (above - ratio * below).std().item<double>() / (std::sqrt(n) * std::abs(denominator));
   }
 
-  // Bytes with uniform noise have a density, whose value in nats is a code length for the bytes.
+  // Adds bits per dimension for bytes with uniform noise: their density gives a code length for the bytes.
   void add_bits(json& values) const {
     if (!session_.experiment.data.dequantise || !rows_.dataset() ||
         model_.likelihood().domain() != Domain::kReal)
@@ -531,24 +532,24 @@ class Evaluator {
     values["bits_per_dimension"]["of"] = of;
   }
 
-  // §5: variance of GRAE≈'s regularizer for one training batch, d‖c̄‖² with one column for the whole batch (its
-  // expectation over batches) and (d/n) mean‖c‖² with a column a datum.
+  // Returns the variance of GRAE≈'s regularizer for one training batch (§5): d‖c̄‖² with one column for the whole batch
+  // (its expectation over batches), and (d/n) mean‖c‖² with one column per example.
   json column_variances(int64_t count) const {
     const auto d = static_cast<double>(model_.latent);
     const auto batch = static_cast<double>(session_.experiment.train.batch);
     const double squares = column_squares_ / static_cast<double>(count);
     const double of_mean = (column_sum_ / count).square().sum().item<double>();
-    const double a_batch = d * (of_mean + (squares - of_mean) / batch), a_datum = d / batch * squares;
+    const double per_batch = d * (of_mean + (squares - of_mean) / batch), per_example = d / batch * squares;
     json result = {{"batch", session_.experiment.train.batch},
-                   {"one_column_a_batch", a_batch},
-                   {"one_column_a_datum", a_datum},
+                   {"one_column_a_batch", per_batch},
+                   {"one_column_a_datum", per_example},
                    {"columns", json::array()}};
     for (int64_t k = 1; k < model_.latent;
          k *= 2) {  // without replacement: (1 − k/d)/k of d/(d − 1) times one column's
       const auto n = static_cast<double>(k);
       const double share = (d - n) / (n * (d - 1));
       result["columns"].push_back(
-          {{"columns", k}, {"a_batch", share * a_batch}, {"a_datum", share * a_datum}});
+          {{"columns", k}, {"a_batch", share * per_batch}, {"a_datum", share * per_example}});
     }
     return result;
   }
@@ -559,7 +560,7 @@ class Evaluator {
     if (!options_.dump.empty() && tensor.defined()) kept_[name].push_back(tensor.detach().to(at::kCPU));
   }
 
-  // x, draws of q and of the importance weights with their values, and some matrices, for each datum.
+  // Estimates the dump's size: per row x, draws of q and of the importance weights with their values, some matrices.
   std::uint64_t bytes_of_dump(int64_t count) const {
     const int64_t d = model_.latent, numbers = product(model_.data) +
                                                (options_.samples + options_.importance_samples) * (d + 1) +
@@ -586,15 +587,15 @@ class Evaluator {
   Tensor precision_;               // Q [d, d]
   Tensor optimum_precision_;  // the same; beside a fitted prior that is not Gaussian, that of the former one
   std::optional<Structure> structure_;  // of the family's covariance
-  std::optional<Structure> optimum_;    // of the optimal covariances: the same, or what stands for it
-  std::string structure_source_;        // where it is from, when not from the family
+  std::optional<Structure> optimum_;    // of the optimal covariances: the same, or its substitute
+  std::string structure_source_;        // its source, when that is not the family
   std::vector<int64_t> blocks_;         // the family's, or the option's; empty: none
   std::optional<bool> closed_kl_;
   std::optional<ShortJacobian> short_jacobian_;
   Tally tally_;
   struct Place {
     int64_t first, count, all;
-  } place_{};                  // of the batch in hand, among all data
+  } place_{};                  // of the current batch, among all rows
   Tensor column_sum_;          // Σ_n c_n, [d]
   double column_squares_ = 0;  // Σ_n ‖c_n‖²
 
@@ -602,7 +603,7 @@ class Evaluator {
   std::map<std::string, std::vector<Tensor>> kept_;
 };
 
-// Where factors are known.
+// Adds the section on disentanglement where factors are known.
 void add_disentanglement(json& result, model::Session& session, const EvaluateOptions& options) {
   const model::Rows rows(session, options.split);
   if (!rows.dataset() || !rows.dataset()->factors().defined()) return;

@@ -13,11 +13,11 @@ namespace {
 
 using nlohmann::json;
 
-// Parts of an evaluation's result, each a table of its own, in the order in which they are shown.
+// Sections of an evaluation's result, each shown as a separate table, in this order.
 constexpr const char* kSections[] = {"information", "geometry", "covariance", "disentanglement",
                                      "quality",     "linear",   "gradient"};
 
-// What comes after the values: sections that look at the model in another way.
+// Adds the sections that are not part of evaluate().
 void add_more(json& result, model::Session& session, const EvaluationRequest& request) {
   const auto add = [&](const char* name, const auto& make) {
     if (result.contains("interrupted")) return result["interrupted"]["missing"].push_back(name);
@@ -46,7 +46,7 @@ json evaluation(model::Session& session, const EvaluationRequest& request) {
   const EvaluateOptions& options = request.evaluate;
   if (request.only == "disentanglement")
     return disentanglement(session, options.split, options.limit, options.watch);
-  json quality_section;  // first: it may have to be trained for, and what is missing is then said at once
+  json quality_section;  // first: it may need a training, and errors then show at once
   if (request.quality_images > 0)
     quality_section =
         quality(session, request.network,

@@ -1,5 +1,5 @@
 #pragma once
-// All that `evaluate` puts into one result: the values, and the sections that were asked for besides.
+// Collects everything that `evaluate` puts into one result: the values, and the sections that were asked for besides.
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
@@ -14,16 +14,16 @@ struct EvaluationRequest {
   EvaluateOptions evaluate = {};
   std::string only = {};            ///< "disentanglement": that section and nothing else
   bool linear = false;              ///< also the linear β-VAE on the same data (linear_reference.h)
-  std::int64_t gradient_draws = 0;  ///< also the gradient's noise from as many draws; 0: not
-  std::int64_t quality_images = 0;  ///< also sample quality from as many images; 0: not
+  std::int64_t gradient_draws = 0;  ///< also the gradient's noise from as many draws; 0: no
+  std::int64_t quality_images = 0;  ///< also sample quality from as many images; 0: no
   FeatureNetworkOf network = {};    ///< for sample quality
 };
 
-/// The result of evaluate() with the other sections beside its own, or the one section of `only`. When `evaluate.watch` stops
-/// it, the result has what is complete and `interrupted`; base::Interrupted is thrown when nothing is.
+/// Returns the result of evaluate() with the other sections added, or the one section of `only`. When `evaluate.watch`
+/// stops it, the result has what is complete and `interrupted`; base::Interrupted is thrown when nothing is.
 nlohmann::json evaluation(model::Session& session, const EvaluationRequest& request);
 
-/// What a person reads of it, in lines of at most `width` characters (0: any).
+/// Returns the result as text, in lines of at most `width` characters (0: any).
 std::string text_of(const nlohmann::json& result, const std::string& only, std::size_t width);
 
 }  // namespace variform::measure

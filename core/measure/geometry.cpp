@@ -11,7 +11,7 @@
 namespace variform::measure {
 namespace {
 
-// M_ij² / (M_ii M_jj), 0 for latents with M_ii = 0.
+// Returns M_ij² / (M_ii M_jj), 0 for latents with M_ii = 0.
 Tensor squared_cosines(const Tensor& matrices) {
   const Tensor scale = matrices.diagonal(0, 1, 2).abs();
   const Tensor inverse = at::where(scale > 0, 1 / scale, 0.0);
@@ -40,7 +40,7 @@ Shares shares_of(const Tensor& all_squares, const Tensor& kept, const std::vecto
   return {off, off - across, across};
 }
 
-// The block that each latent is in, counted from 0, [d].
+// Returns the block of each latent, counted from 0, [d].
 Tensor block_indices(const std::vector<int64_t>& blocks) {
   std::vector<int64_t> indices;
   for (std::size_t b = 0; b < blocks.size(); ++b)
@@ -52,7 +52,7 @@ void add_shares(Section& section, const std::string& name, const std::string& sy
                 const Manifold& manifold) {
   const Tensor squares = squared_cosines(matrices);
   const auto add = [&](const Tensor& kept, const std::string& suffix, const std::string& whose) {
-    if (!kept.any().item<bool>()) {  // a share of nothing
+    if (!kept.any().item<bool>()) {  // there is nothing to take a share of
       section.undefined(name + "_off_diagonal" + suffix, "not defined: no latent is active.",
                         "off-diagonal share of the squares of " + symbol + ", normalized" + whose + " (§8)");
       return;
@@ -69,7 +69,7 @@ void add_shares(Section& section, const std::string& name, const std::string& sy
   section.spread(name, squares.sqrt());
 }
 
-// Rising, [R, d]. LibTorch takes one matrix after the other on a CPU.
+// Computes eigenvalues in ascending order, [R, d], in parallel: on a CPU LibTorch takes one matrix after the other.
 Tensor eigenvalues(const Tensor& matrices) {
   constexpr int64_t kAtOnce = 512;
   if (!matrices.is_cpu()) return at::linalg_eigvalsh(matrices);
@@ -103,7 +103,7 @@ void add_local_geometry(Section& section, const Manifold& manifold) {
   if (manifold.hessian.defined()) add_shares(section, "hessian", "H = JᵀH_ℓJ", manifold.hessian, manifold);
 
   const Tensor spectrum = eigenvalues(manifold.metric);
-  const Tensor singular = spectrum.clamp_min(0).sqrt().flip(1);  // falling
+  const Tensor singular = spectrum.clamp_min(0).sqrt().flip(1);  // descending
   section.spread("singular_values", singular);
   section.values("largest_singular_value", singular.select(1, 0),
                  "of J: how fast the decoder's output moves at most, per unit of z");
@@ -131,14 +131,14 @@ struct Path {
   Tensor slope;           // the energy's gradient at the interior points, [T − 1, n, d] float64
 };
 
-// Of paths z [T + 1, n, d].
+// Measures paths z [T + 1, n, d].
 Path measured(Model& model, const Tensor& z) {
   const Tensor g = model.decode(z).flatten(2).to(at::kDouble);  // [T + 1, n, P]
   const Tensor squares = (g.slice(0, 1) - g.slice(0, 0, g.size(0) - 1)).square().sum(2);
   return {squares.sum(0), squares.detach().sqrt().sum(0), {}};
 }
 
-// Points at equal steps of each segment.
+// Inserts points at equal steps in each segment.
 Tensor refined(const Tensor& z, int64_t times) {
   const Tensor start = z.slice(0, 0, z.size(0) - 1), step = z.slice(0, 1) - start;
   std::vector<Tensor> points;

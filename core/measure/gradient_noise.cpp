@@ -24,7 +24,7 @@ std::vector<Tensor> trained_parameters(model::Session& session) {
   return parameters;
 }
 
-// The loss's gradient, all parameters in one row of float64.
+// Returns the loss's gradient in all parameters as one row of float64.
 Tensor gradient_of(Model& model, const Batch& batch, const std::vector<Tensor>& parameters) {
   const Tensor loss = model.evaluate(batch).loss.mean();
   const std::vector<Tensor> parts =
@@ -65,7 +65,7 @@ nlohmann::json gradient_noise(model::Session& session, std::int64_t draws, const
     norms += norm;
     total = total.defined() ? total + mean : mean;
   }
-  const double noise = within / B, about = noise / R;  // `about`: what the mean of R draws still varies by
+  const double noise = within / B, about = noise / R;  // `about`: the variance of the mean of R draws
   const double between = (norms - (total / B).square().sum().item<double>() * B) / (B - 1) - about;
   const double norm = root(norms / B - about);
   Section section;

@@ -27,11 +27,11 @@ void AggregatePosterior::add(std::unique_ptr<Posterior> posterior, const Tensor&
 
 AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_t draws,
                                                             const base::Watch& watch) const {
-  constexpr int64_t kNumbers = int64_t{1} << 18;  // of z's coordinates against a batch of posteriors
-  constexpr double kNothing = 80;  // exp(−80) adds nothing to 1; far below it, LibTorch's exp takes long
+  constexpr int64_t kNumbers = int64_t{1} << 18;  // coordinates of z at a time, against a batch of posteriors
+  constexpr double kNothing = 80;  // exp(−80) adds nothing to 1; far below it, LibTorch's exp is slow
   const int64_t count = std::min(draws, size_);
   const auto wide = [](const Tensor& tensor) { return tensor.to(at::kCPU, at::kDouble); };
-  std::vector<Tensor> draw_of, log_q_of;  // of each datum, [B, d] and [B]
+  std::vector<Tensor> draw_of, log_q_of;  // per row, [B, d] and [B]
   for (const Part& part : parts_) {
     draw_of.push_back(part.z);
     log_q_of.push_back(wide(part.posterior->log_prob({part.z.unsqueeze(0), {}})).squeeze(0));
@@ -106,7 +106,7 @@ void add_activity(Section& section, const Tensor& codes, const Tensor& hessian, 
   const std::string directions =
       "eigenvalues of E[H]/β above 0.01: the same however latents are rotated (§8)";
   const Tensor wide = codes.to(at::kCPU, at::kDouble);
-  if (wide.size(0) < 2) section.undefined("active_units", "not defined: one datum has no variance.", units);
+  if (wide.size(0) < 2) section.undefined("active_units", "not defined: one row has no variance.", units);
   else {
     section.number("active_units", active_latents(codes).sum().item<double>(), units);
     section.array("variance_of_codes", wide.var(0));
@@ -117,7 +117,7 @@ void add_activity(Section& section, const Tensor& codes, const Tensor& hessian, 
                              directions);
   if (!hessian.isfinite().all().item<bool>())
     return section.undefined("active_directions", "not finite.", directions);
-  const Tensor eigenvalues = at::linalg_eigvalsh(hessian.to(at::kCPU)).flip(0) / *beta;  // falling
+  const Tensor eigenvalues = at::linalg_eigvalsh(hessian.to(at::kCPU)).flip(0) / *beta;  // descending
   section.number("active_directions", (eigenvalues > kActive).sum().item<double>(), directions);
   section.array("eigenvalues_of_mean_hessian", eigenvalues);
 }

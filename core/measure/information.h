@@ -1,5 +1,5 @@
 #pragma once
-// What the codes say about the data: active latents, the divergence of each latent, and the two parts of the mean KL,
+// Measures what codes tell about data: active latents, the divergence of each latent, and the two parts of the mean KL,
 // E_x KL(q(z|x) ‖ p(z)) = I(x; z) + KL(q(z) ‖ p(z)) (Hoffman and Johnson 2016).
 
 #include <variform/model.h>
@@ -18,21 +18,22 @@ namespace variform::measure {
 /// eigenvalue of E[H]/β is larger.
 constexpr double kActive = 0.01;
 
-/// Latents with Var_x(h_i) > kActive: codes [N, d] -> bool [d] on the CPU; none for fewer than two data.
+/// Returns which latents have Var_x(h_i) > kActive: codes [N, d] -> bool [d] on the CPU; none for fewer than two rows.
 Tensor active_latents(const Tensor& codes);
 
-/// log q(z) where q(z) = (1/N) Σ_n q(z|x_n) is the mixture over all data given, for draws of some of those data.
+/// Computes log q(z) where q(z) = (1/N) Σ_n q(z|x_n) is the mixture over all N rows, at draws of some of those rows.
 class AggregatePosterior {
  public:
-  /// The next B data: their posterior, and one draw of each, [B, d]. Keeps them.
+  /// Adds the next B rows: their posterior, and one draw of each, [B, d].
   void add(std::unique_ptr<Posterior> posterior, const Tensor& z);
 
   struct Densities {
     Tensor own;        ///< log q(z_s|x_s), [S] float64
-    Tensor aggregate;  ///< log q(z_s), the datum's own posterior among the N
+    Tensor aggregate;  ///< log q(z_s), the row's own posterior among the N
     Tensor prior;      ///< log p(z_s)
   };
-  /// For S data, evenly spread. Throws Unsupported when the family has no density at others' draws.
+  /// Computes the densities for S rows, evenly spread. Throws Unsupported when the family has no density at other rows'
+  /// draws.
   Densities densities(Model& model, int64_t draws, const base::Watch& watch = {}) const;
   int64_t size() const { return size_; }
 
@@ -45,19 +46,19 @@ class AggregatePosterior {
   int64_t size_ = 0;
 };
 
-/// KL(q(z_i|x) ‖ p(z_i)) of every latent, [B, d] float64, for a Gaussian prior with these moments: in closed form where
-/// q is Gaussian (its entropy then is that of its covariance, and no other density's is), else with the entropy of the
-/// marginals by Monte Carlo over the draws. Throws Unsupported when neither can be had.
+/// Computes KL(q(z_i|x) ‖ p(z_i)) of every latent, [B, d] float64, for a Gaussian prior with these moments: in closed
+/// form where q is Gaussian, which is recognised by its entropy, else with the entropy of the marginals by Monte Carlo
+/// over the draws. Throws Unsupported when neither is possible.
 struct LatentKl {
   Tensor kl;
   bool closed;
 };
 LatentKl latent_kl(const Posterior& posterior, const Draw& draw, const Gaussian& prior);
 
-/// Rows active_units and active_directions. `hessian` E[H] [d, d], undefined where there is none; β > 0.
+/// Adds active_units and active_directions. `hessian` E[H] [d, d], undefined where there is none; β > 0.
 void add_activity(Section& section, const Tensor& codes, const Tensor& hessian, std::optional<double> beta);
 
-/// Rows mutual_information and aggregate_kl.
+/// Adds mutual_information and aggregate_kl.
 void add_information(Section& section, const AggregatePosterior& aggregate, Model& model,
                      const base::Watch& watch = {});
 

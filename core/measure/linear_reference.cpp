@@ -16,7 +16,7 @@ namespace variform::measure {
 namespace {
 
 using nlohmann::json;
-constexpr int64_t kLargest = 4096;  // data values: the covariance is that times that
+constexpr int64_t kLargest = 4096;  // values per example: the covariance has the square of that
 
 struct Spectrum {
   Tensor values, directions;  // λ decreasing [P], columns [P, P]
@@ -63,7 +63,7 @@ std::string why_not(model::Session& session, const json& result) {
   return {};
 }
 
-// The decoder's Jacobian J at the mean code against the k principal directions.
+// Compares the decoder's Jacobian J at the mean code with the k principal directions.
 void add_directions(Section& section, Model& model, const Spectrum& spectrum, int64_t k) {
   const char* const columns =
       "largest |cosine| of a decoder's column with one of the k principal directions of the data, mean over "
@@ -90,7 +90,7 @@ void add_directions(Section& section, Model& model, const Spectrum& spectrum, in
                  subspace);
 }
 
-// The optimal posterior has the variances β/λ_i along the k active directions, and 1 along the others.
+// Adds the optimal posterior's variances: β/λ_i along the k active directions, and 1 along the others.
 void add_variances(Section& section, const Spectrum& spectrum, double effective, int64_t d) {
   if (!spectrum.variances.defined()) return;
   const Tensor expected = at::ones({d}, at::kDouble);
@@ -121,14 +121,14 @@ Section linear_reference(model::Session& session, const EvaluateOptions& options
                        0.5 * effective * (1 + (active / effective).log()).sum().item<double>()) /
                       variance;
   section.number("linear_loss", loss + constant,
-                 "L*, the optimal loss at β of a linear β-VAE on these data (§4), nats a datum");
+                 "L*, the optimal loss at β of a linear β-VAE on these data (§4), nats per example");
   section.number("linear_loss_no_constant", loss, "the same without the likelihood's constant");
   section.number("linear_active", static_cast<double>(k),
                  "latents that the optimal linear β-VAE uses: λ_i > β_eff");
   const json& trained = result.at("values").at("loss_beta");
   if (trained.contains("mean")) {
     const double excess = trained.at("mean").get<double>() - constant - loss;
-    section.number("above_linear", excess, "loss_beta − L*, nats a datum");
+    section.number("above_linear", excess, "loss_beta − L*, nats per example");
     section.number("above_linear_percent", 100 * excess / std::abs(loss),
                    "the same in per cent of L* without the constant");
   }

@@ -1,5 +1,5 @@
 #pragma once
-// Work on the host by as many threads as LibTorch has.
+// Runs work on the host on as many threads as LibTorch has.
 
 #include <ATen/Parallel.h>
 #include <c10/util/ParallelGuard.h>
@@ -12,9 +12,9 @@
 
 namespace variform::measure {
 
-/// body(0) to body(count − 1), each once, in any order, several at a time. LibTorch's operations in them take one thread
-/// each, and know nothing of the caller's grad mode. The first exception is thrown again. (at::parallel_for would need
-/// OpenMP's flags, and they a second OpenMP beside the one that LibTorch brings.)
+/// Calls body(0) to body(count − 1), each once, in any order, several at a time. LibTorch's operations in them take one
+/// thread each, and do not see the caller's grad mode. Rethrows the first exception. (at::parallel_for would have to be
+/// compiled with OpenMP, which brings a second OpenMP beside LibTorch's.)
 template <class Body>
 void in_parallel(std::int64_t count, const Body& body) {
   std::atomic<std::int64_t> next = 0;

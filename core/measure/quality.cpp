@@ -25,7 +25,7 @@ using nlohmann::json;
 constexpr std::int64_t kImageBatch = 256;  // images at a time; part of what seeds the samples
 constexpr std::int64_t kGroups = 10;       // of the jackknife
 
-// Distances of rows a to rows b, [M, N], by differences: the identity with inner products loses digits near 0.
+// Returns distances of rows a to rows b, [M, N], from differences: inner products would lose digits near 0.
 Tensor distances(const Tensor& a, const Tensor& b) { return at::cdist(a, b, 2, /*compute_mode=*/2); }
 
 std::int64_t rows_at_once(std::int64_t columns) {
@@ -33,7 +33,7 @@ std::int64_t rows_at_once(std::int64_t columns) {
   return std::max<std::int64_t>(1, kNumbers / columns);
 }
 
-// Distance of each row to its k-th nearest other row, [N].
+// Returns the distance of each row to its k-th nearest other row, [N].
 Tensor radii(const Tensor& rows, std::int64_t k) {
   std::vector<Tensor> parts;
   std::int64_t first = 0;
@@ -46,7 +46,7 @@ Tensor radii(const Tensor& rows, std::int64_t k) {
   return at::cat(parts);
 }
 
-// Share of the points in at least one of the closed balls.
+// Returns the share of the points in at least one of the closed balls.
 double covered(const Tensor& points, const Tensor& centres, const Tensor& radius) {
   std::int64_t inside = 0;
   for (const Tensor& some : points.split(rows_at_once(centres.size(0))))
@@ -54,7 +54,7 @@ double covered(const Tensor& points, const Tensor& centres, const Tensor& radius
   return static_cast<double>(inside) / static_cast<double>(points.size(0));
 }
 
-// Number, sum and sum of products of rows: what a Gaussian is fitted from, and what groups are taken out of.
+// Number, sum and sum of products of rows. A Gaussian is fitted from them, and groups can be subtracted.
 struct Moments {
   double n = 0;
   Tensor sum, products;  // [d], [d, d]
@@ -73,9 +73,9 @@ double frechet(const Moments& a, const Moments& b) {
   return frechet_distance(a.mean(), a.covariance(), b.mean(), b.covariance());
 }
 
-// Fréchet distance of two sets of N rows each, its standard error by leaving out one group of rows of both at a time.
+// Returns the Fréchet distance of two sets of N rows each; standard error by leaving out one group of both at a time.
 json frechet_entry(Tensor real, Tensor made) {
-  const Tensor centre = real.mean(0);  // sums of squares of what is centred lose no digits
+  const Tensor centre = real.mean(0);  // sums of squares of centred values lose no digits
   real = real - centre;
   made = made - centre;
   const Moments all_real = Moments::of(real), all_made = Moments::of(made);
@@ -132,7 +132,7 @@ class Measurement {
   }
 
  private:
-  // Features of n_ images, [N, d].
+  // Returns the features of n_ images, [N, d].
   Tensor features(const std::function<Tensor(std::int64_t, std::int64_t)>& images) {
     constexpr std::int64_t kSets = 4;  // real, samples, reconstructions, real of another split
     std::vector<Tensor> parts;
@@ -144,7 +144,7 @@ class Measurement {
     return at::cat(parts);
   }
 
-  // Means of the likelihood at latents z, as the data set has its images: within [0, 1] if those are.
+  // Returns means of the likelihood at latents z on the data set's scale, within [0, 1] if its images are.
   Tensor shown(const Tensor& z) const {
     const Tensor x = model::unscaled(session_, model_.data_mean(model_.decode(z)));
     return network_.session().domain == "unit interval" ? x.clamp(0, 1) : x;
@@ -152,8 +152,8 @@ class Measurement {
 
   std::string name(const std::string& metric) const { return metric + "[" + network_.name() + "]"; }
 
-  // Entries of one set of images; `whose` says what they are. Precision and recall not of reconstructions, which real
-  // images are paired with.
+  // Adds the entries of one set of images; `whose` describes them. Reconstructions get neither precision nor recall,
+  // since each is paired with a real image.
   void add_images(const std::string& kind, const Tensor& real, const Tensor& made, const std::string& whose) {
     const std::string n = std::to_string(n_), balls = std::to_string(options_.neighbours),
                       images = "images of split '" + real_.split() + "'",
@@ -181,7 +181,7 @@ class Measurement {
     add("recall" + end, recall, [&] { return share_entry(shares.recall, n_); });
   }
 
-  // Real images against real ones: what the numbers are when nothing is wrong with a model.
+  // Compares real images with real ones, for scale: the numbers of a perfect model.
   void add_scale(const Tensor& real) {
     const std::string other = real_.split() == "test" ? "train" : "test";
     const data::Splits& splits = network_.session().splits;

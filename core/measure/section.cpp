@@ -23,7 +23,8 @@ nlohmann::json nested(const Tensor& values) {
   return list;
 }
 
-// Reorders `values`: all up to a quartile are no larger than all after it, which leaves less for the next.
+// Finds the quartiles of `values`, which it reorders: values up to a quartile are moved before those above it, so that
+// the next one is looked for among fewer.
 void quartiles_of(std::span<double> values, double* found) {
   const std::size_t last = values.size() - 1;
   std::size_t done = 0;
@@ -32,7 +33,7 @@ void quartiles_of(std::span<double> values, double* found) {
     const auto at = [&](std::size_t index) { return values.begin() + static_cast<std::ptrdiff_t>(index); };
     if (below >= done) std::nth_element(at(done), at(below), values.end());
     const double low = values[below];
-    // The next one is the least of what is above.
+    // The next value in order is the least of those above.
     const double high = above == below ? low : *std::min_element(at(above), values.end());
     *found++ = low + 0.25 * static_cast<double>(quarter * last % 4) * (high - low);
     done = below;
@@ -46,7 +47,7 @@ nlohmann::json wide(const Tensor& values) { return nested(values.to(at::kCPU, at
 Tensor quartiles(const Tensor& values) {
   Shape shape = values.sizes().vec();
   shape[0] = 3;
-  // One series after the other, to be reordered; what is not a number comes last.
+  // One contiguous copy per series, which is reordered. NaN is put last.
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const Tensor series = values.to(at::kCPU, at::kDouble)
                             .reshape({values.size(0), -1})

@@ -20,7 +20,7 @@
 namespace variform::measure {
 namespace {
 
-// The network up to its last linear map, and that map; null when it does not end so.
+// Splits a network into its layers up to its last linear map, and that map; null when it does not end in one.
 std::pair<std::vector<nn::LayerPtr>, const nn::Linear*> split(const nn::Layer* network) {
   const auto* const sequence = dynamic_cast<const nn::Sequential*>(network);
   if (!sequence) return {};
@@ -42,7 +42,7 @@ nn::LayerPtr linear(const Tensor& weight) {
   return layer;
 }
 
-// R's rows, a few together, without the zeros before them: by four parts three eighths less than R.
+// Splits R's rows into groups, without the zeros at their start: four groups hold three eighths fewer numbers than R.
 std::vector<nn::LayerPtr> parts_of(const Tensor& r) {
   constexpr int64_t kParts = 4, kLeast = 64;
   const int64_t n = r.size(0), rows = std::max(kLeast, (n + kParts - 1) / kParts);
@@ -52,7 +52,7 @@ std::vector<nn::LayerPtr> parts_of(const Tensor& r) {
   return parts;
 }
 
-// P, the numbers of a Jacobian's column.
+// Returns P, the number of values in a Jacobian's column.
 int64_t outputs(Model& model) { return c10::multiply_integers(model.data) * model.likelihood().outputs(); }
 
 }  // namespace
@@ -63,7 +63,7 @@ ShortJacobian::ShortJacobian(Model& model, int64_t data) : size_(outputs(model))
   if (!last || last->weight().dim() != 2) return;
   const int64_t out = last->weight().size(0), in = last->weight().size(1);
   if (out != size_ || data * model.latent * (out - in) < out * in)
-    return;  // finding R takes out · in² multiplications
+    return;  // it would not pay: computing R takes out · in² multiplications
   const at::NoGradGuard no_grad;
   const Tensor r = std::get<1>(at::linalg_qr(last->weight().to(at::kDouble), "r"));
   parts_ = parts_of(r.to(last->weight().scalar_type()));

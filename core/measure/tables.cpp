@@ -1,4 +1,4 @@
-// An evaluation's result for a person: see evaluate.h.
+// An evaluation's result as tables and text: see evaluate.h.
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -34,7 +34,7 @@ constexpr Meaning kMeanings[] = {
     {"block_bound", "the same, covariance in blocks"},
     {"diagonal_bound", "the same, diagonal covariance: what GRAE≈ estimates"},
     {"isotropic_bound", "the same, one variance for all latents"},
-    {"grae_approx", "one draw of GRAE≈, a column a datum"},
+    {"grae_approx", "one draw of GRAE≈, one column per example"},
     {"contrast", "(diagonal_bound − grae) / β: 0 where H is diagonal (§8)"},
     {"off_diagonal", "share of H's squares off its diagonal, H normalised (§8)"},
     {"is_nll", "importance-weighted −log p(x)"},
@@ -43,9 +43,9 @@ constexpr Meaning kMeanings[] = {
     {"loss_beta_optimal", "loss_beta at the optimal covariance for β"},
     {"is_nll_optimal", "is_nll with draws at the optimal covariance for β = 1"},
     {"is_effective_samples_optimal", "effective number of its draws"},
-    {"bits_per_dimension", "bits a data value, of bytes"}};
+    {"bits_per_dimension", "bits per value, of bytes"}};
 
-// "0.1  0.2  0.4", or nothing.
+// Returns "0.1  0.2  0.4", or nothing.
 std::string quartiles_of(const json& entry) {
   std::string text;
   if (entry.contains("quartiles"))
@@ -54,7 +54,7 @@ std::string quartiles_of(const json& entry) {
   return text;
 }
 
-// Of how many data the values are, and what is missing, when Ctrl-C ended the evaluation.
+// Says how many rows the values are of, and what is missing, when Ctrl-C ended the evaluation.
 std::string interruption_of(const nlohmann::json& result) {
   if (!result.contains("interrupted")) return {};
   const json& interruption = result.at("interrupted");
@@ -84,7 +84,7 @@ std::string head_of(const nlohmann::json& result) {
           (result.at("kl") == "closed"   ? "in closed form"
            : result.at("kl").is_string() ? "by Monte Carlo"
                                          : "not defined") +
-          "; " + text("samples") + " draws a datum\n";
+          "; " + text("samples") + " draws per example\n";
   head += "H = JᵀH_ℓJ: H_ℓ the likelihood's " + text("curvature") + "; Gauss–Newton is " +
           text("gauss_newton") + "\n";
   if (result.contains("batch"))
@@ -108,12 +108,12 @@ std::string foot_of(const nlohmann::json& result) {
   };
   return notes + "GRAE≈'s regularizer for a training batch of " +
          std::to_string(variance.at("batch").get<int64_t>()) + " has a standard deviation of " +
-         deviation("one_column_a_batch") + " nats with one column a batch, " +
-         deviation("one_column_a_datum") + " with one a datum (§5).\n";
+         deviation("one_column_a_batch") + " nats with one column per batch, " +
+         deviation("one_column_a_datum") + " with one per example (§5).\n";
 }
 
 base::Table table_of(const nlohmann::json& result) {
-  base::Table table({{"value"}, {"nats a datum", base::Align::kRight}, {"what it is"}});
+  base::Table table({{"value"}, {"nats per example", base::Align::kRight}, {"what it is"}});
   const json& values = result.at("values");
   for (const auto& [name, text] : kMeanings) {
     if (!values.contains(name)) continue;

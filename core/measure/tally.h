@@ -1,6 +1,6 @@
 #pragma once
-// Per-datum values by name, gathered over batches, and what became of them: a mean with its standard error, or the
-// sentence that says why there is none.
+// Gathers values of each row by name over batches. The result is a mean with its standard error, or the sentence that
+// says why there is none.
 
 #include <variform/types.h>
 
@@ -18,13 +18,13 @@ class Tally {
  public:
   using Names = std::vector<std::string>;
 
-  /// Values of one batch: [B], any float dtype and device.
+  /// Adds the values of one batch: [B], any float dtype and device.
   void add(const std::string& name, const Tensor& values);
-  /// No values under these names; the first reason stays.
+  /// Marks these names as undefined; the first reason counts.
   void undefined(const Names& names, const std::string& reason);
   bool is_undefined(const std::string& name) const { return reasons_.contains(name); }
 
-  /// call(), or nothing when it throws Unsupported: then its sentence is the reason of `names`.
+  /// Returns call(), or nothing when it throws Unsupported, whose sentence is then the reason of `names`.
   template <class Call>
   auto attempt(const Names& names, const Call& call) -> std::optional<decltype(call())> {
     if (!names.empty() && is_undefined(names[0])) return {};
@@ -36,13 +36,13 @@ class Tally {
     }
   }
 
-  /// Forgets the values of all but the first data.
+  /// Forgets the values of all but the first rows.
   void keep_first(std::int64_t data);
 
   /// All values under a name, [N] float64 on the CPU; undefined when there are none.
   Tensor values(const std::string& name) const;
   Names names() const;
-  /// { mean, se } or { undefined }; `if_not_finite` ends the sentence about values that are not finite.
+  /// Returns { mean, se } or { undefined }; `if_not_finite` ends the sentence about values that are not finite.
   nlohmann::json entry(const std::string& name, const std::string& if_not_finite) const;
   /// All entries, under their names.
   nlohmann::json entries(const std::string& if_not_finite) const;
@@ -52,7 +52,7 @@ class Tally {
   std::map<std::string, std::string> reasons_;
 };
 
-/// { mean, se } of [N] values: se = sd / √N (null for one value).
+/// Returns { mean, se } of [N] values: se = sd / √N (null for one value).
 nlohmann::json mean_and_error(const Tensor& values);
 
 }  // namespace variform::measure

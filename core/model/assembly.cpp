@@ -22,7 +22,7 @@ Generator make_generator(const at::Device& device, uint64_t seed) {
 
 namespace {
 
-// Parameters and buffers by their paths in a checkpoint; live tensors.
+// Returns parameters and buffers by their paths in a checkpoint. The tensors are the live ones.
 std::map<std::string, Tensor> state_of(const Component& component, Kind kind) {
   std::map<std::string, Tensor> state;
   const std::string slot = std::string("model/") + to_string(kind);
@@ -32,7 +32,7 @@ std::map<std::string, Tensor> state_of(const Component& component, Kind kind) {
   return state;
 }
 
-// Everything in which a checkpoint's slot is not what a component expects; empty when it fits.
+// Lists everything in which a checkpoint's slot differs from what a component expects; empty when it fits.
 std::string misfit(const std::map<std::string, Tensor>& expected,
                    const std::map<std::string, Tensor>& tensors, Kind kind) {
   std::string problems;
@@ -63,7 +63,7 @@ void copy(const std::map<std::string, Tensor>& tensors, const std::map<std::stri
   for (const auto& [key, tensor] : state) Tensor(tensor).copy_(tensors.at(key));
 }
 
-// A component inside another one, with the values of the run that it is taken from.
+// Loads a component inside another one with the values of the run that it is taken from.
 void load_nested(const Component& component, const config::ComponentSpec& spec) {
   const auto tensors = checkpoint::read(checkpoint_of(*spec.from)).tensors;
   const auto state = state_of(component, spec.kind);
@@ -90,7 +90,7 @@ struct Assembly::Source final : ParameterSource {
     return std::get_if<T>(&found->second);
   }
   [[noreturn]] static void wrong(std::string_view key, const char* asked) {
-    throw Error("parameter '" + std::string(key) + "' was declared with another type; it is no " + asked);
+    throw Error("parameter '" + std::string(key) + "' was declared with another type; it is not a " + asked);
   }
 
   double number(std::string_view key) const override {

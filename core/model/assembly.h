@@ -1,6 +1,6 @@
 #pragma once
-// From component specifications to a living model: sizes flow from likelihood and family to the networks, every
-// slot gets its own stream of random numbers, schedules become tensors that are refilled before each step.
+// Builds a model from component specifications: sizes flow from likelihood and family to the networks, every slot
+// gets its own stream of random numbers, and schedules become tensors that are refilled before each step.
 
 #include <variform/model.h>
 
@@ -18,19 +18,19 @@
 
 namespace variform::model {
 
-/// What a model is made of.
+/// The parts and settings that a model is built from.
 struct ModelSpec {
-  Shape data;  ///< one datum
+  Shape data;  ///< of one example
   int64_t latent = 0;
   std::map<Kind, config::ComponentSpec> slots;  ///< all six, or those that are wanted
   uint64_t seed = 1;
   at::TensorOptions options;  ///< float32 or float64, and the device
   bool mixed_precision = false;
   int64_t horizon = 1;                      ///< steps of the training, for schedules
-  std::function<Tensor(int64_t)> examples;  ///< n training data; empty: components that ask are refused
+  std::function<Tensor(int64_t)> examples;  ///< n training rows; empty: components that ask are refused
 };
 
-/// A model and what the engine keeps beside it. The model's address never changes.
+/// A model with what the engine keeps beside it. The model's address never changes.
 class Assembly {
  public:
   /// Builds every slot. Throws variform::Error naming the slot and its place in the config.
@@ -45,17 +45,18 @@ class Assembly {
 
   /// Sets schedules and random stream to those of a training step.
   void set_step(int64_t step);
-  /// Names and schedules of all scheduled parameters ("objective.beta"), without those that are constant.
+  /// Returns names ("objective.beta") and schedules of all scheduled parameters, without those that are constant.
   std::vector<std::pair<std::string, config::Schedule>> changing() const;
   /// Seeds the model's generator with hash(seed, purpose, index).
   void seed(const char* purpose, int64_t index);
   /// Training or evaluation mode of all components; frozen ones stay in evaluation mode.
   void set_training(bool on);
 
-  /// All state by checkpoint path: "model/<slot>/parameters/<name>", "model/<slot>/buffers/<name>"; live tensors.
+  /// Returns all state by checkpoint path: "model/<slot>/parameters/<name>", "model/<slot>/buffers/<name>". The
+  /// tensors are the live ones.
   std::map<std::string, Tensor> state() const;
-  /// Copies state in, converting dtype and device. Strict: throws std::runtime_error with everything missing,
-  /// unexpected or of another shape. `slots`: which to load; the others are left alone.
+  /// Copies state in, converting dtype and device. Throws std::runtime_error naming everything that is missing,
+  /// unexpected or of another shape. Only `slots` are loaded.
   void load(const std::map<std::string, Tensor>& tensors, const std::vector<Kind>& slots);
 
   /// Parameters that are trained, grouped by optimizer; "encoder/net.0.weight" is a parameter's name.
@@ -77,7 +78,7 @@ class Assembly {
   std::unique_ptr<Model> model_;
 };
 
-/// A generator of our own on a device; the global ones are never touched.
+/// Makes a separate generator on a device; the global ones are never touched.
 Generator make_generator(const at::Device& device, uint64_t seed);
 
 }  // namespace variform::model

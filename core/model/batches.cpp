@@ -51,7 +51,7 @@ class StoredBatches final : public Batches {
     if (from.needs_generator()) generator_.set_current_seed(seed);
     batch.x = from.gather(index, from.needs_generator() ? &generator_ : nullptr);
     batch.labels = from.gather_column(from.labels(), index);
-    batch.index = index;
+    batch.index = index.to(generator_.device());
     batch.dataset_size = size();
     return batch;
   }
@@ -62,7 +62,7 @@ class StoredBatches final : public Batches {
   Generator generator_;
 };
 
-// A decoder, a prior and a likelihood that data are drawn from.
+// Draws data from a decoder, a prior and a likelihood.
 class Drawer {
  public:
   Drawer(const config::ModelDataSpec& spec, const plugins::Registry& registry, at::TensorOptions options)
@@ -94,7 +94,7 @@ class Drawer {
     assembly_->set_training(false);
   }
 
-  // n draws of (x, z) from the stream (seed, purpose, index).
+  // Returns n draws of (x, z) from the stream (seed, purpose, index).
   std::pair<Tensor, Tensor> draw(int64_t n, const char* purpose, int64_t index) {
     at::NoGradGuard no_grad;
     assembly_->seed(purpose, index);
@@ -143,8 +143,9 @@ class FreshBatches final : public Batches {
   int64_t evaluation_size() const override { return test_.size(); }
   Batch evaluation(int64_t first, int64_t count) override {
     Batch batch;
-    batch.index = at::arange(first, first + count);
-    batch.x = test_.gather(batch.index);
+    const Tensor index = at::arange(first, first + count);
+    batch.x = test_.gather(index);
+    batch.index = index.to(batch.x.device());
     batch.dataset_size = size();
     return batch;
   }

@@ -1,6 +1,6 @@
 #pragma once
-// Where a training's batches come from. Every batch is a function of the seed and its number alone, which is what
-// makes a resumed training bit for bit the same.
+// Sources of training batches. Every batch is a function of the seed and its number alone, which makes a resumed
+// training the same bit for bit.
 
 #include <variform/likelihood.h>
 #include <variform/objective.h>
@@ -20,18 +20,18 @@ class Batches {
   virtual ~Batches() = default;
   /// Rows of the training set; steps per epoch follow from it. Fresh data: the rows of one nominal epoch.
   virtual int64_t size() const = 0;
-  /// Of the values of x: "real", "unit interval", "binary", "count" or "categorical".
+  /// The domain of x's values: "real", "unit interval", "binary", "count" or "categorical".
   virtual std::string domain() const = 0;
-  /// The batch of training step `step`: always the same shape.
+  /// The batch of training step `step`. Its shape is always the same.
   virtual Batch training(int64_t step) = 0;
-  /// The split that is evaluated during training ("validation" when rows are held out, else the test split), and its
-  /// rows; 0: there is none.
+  /// The split that is evaluated during training: "validation" when rows are held out, else the test split.
+  /// Its size is 0 when there is none.
   virtual std::string evaluation_split() const = 0;
   virtual int64_t evaluation_size() const = 0;
   virtual Batch evaluation(int64_t first, int64_t count) = 0;
   /// The true latents of its rows, [count, d]; undefined where they are not known.
   virtual Tensor evaluation_latents(int64_t first, int64_t count) = 0;
-  /// The first n training rows, or all if there are fewer, [n, data…].
+  /// The first n training rows, or all if there are fewer: [n, data…].
   virtual Tensor examples(int64_t n) = 0;
 };
 

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// { shape, values }: float32 and float64 survive the way through decimal digits.
+// Returns { shape, values }. float32 and float64 are read back exactly from their decimal digits.
 json constants_json(const Tensor& tensor) {
   const Tensor flat = tensor.to(at::kCPU, at::kDouble).contiguous();
   return {{"shape", flat.sizes().vec()},

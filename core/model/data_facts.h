@@ -1,6 +1,6 @@
 #pragma once
-// What a checkpoint keeps of a run's data besides the model: enough to build the model again, and to show what it
-// makes, where the data are not.
+// The facts about a run's data that its checkpoints keep: enough to build the model again, and to show its outputs,
+// where the data are missing.
 
 #include <variform/types.h>
 
@@ -19,35 +19,35 @@ namespace variform::model {
 struct DataFacts {
   std::string name;    ///< of the data set; empty: drawn afresh from a model
   std::string domain;  ///< "real", "unit interval", "binary", "count" or "categorical"
-  Shape shape;         ///< of a datum
-  /// Rows that are trained on, or of a nominal epoch: the length of a training follows.
+  Shape shape;         ///< of an example
+  /// Training rows, or those of a nominal epoch. The length of a training follows from them.
   std::int64_t rows = 0;
   std::int64_t validation_rows = 0, test_rows = 0;
   Tensor mean = {}, sd = {};                                     ///< of standardised data; else undefined
   bool are_bytes = false;                                        ///< stored from 0 to 255
   std::vector<std::string> class_names = {}, factor_names = {};  ///< may be empty
   std::string fingerprint =
-      {};  ///< of all that was read (data/fingerprint.h); empty: not from files, or not known
+      {};  ///< of all bytes that were read (data/fingerprint.h); empty: not from files, or not known
 };
 
-/// Of a session's splits; `rows`, `shape` and `domain` are those of its batches.
+/// Returns the facts of a session's splits; `rows`, `shape` and `domain` are those of its batches.
 DataFacts facts_of(const data::Splits& splits, Shape shape, std::int64_t rows, const std::string& domain);
 
-/// A sentence when both know what was read, and it is not the same; else empty.
+/// Returns a sentence when both fingerprints are known and differ; else nothing.
 std::string changed_data(const DataFacts& trained_on, const DataFacts& now);
 
-/// For environment.json: the files that were read, with what tells whether they are still the same.
+/// Returns the files that were read and how to recognise them again, for environment.json.
 nlohmann::json data_files_json(const data::Splits& splits);
-/// A sentence when a file that a run's environment.json lists has other bytes now; else empty. A file that is gone, and
-/// what is in a folder, is not looked at.
+/// Returns a sentence when a file that a run's environment.json lists has changed; else nothing. Ignores files that
+/// are gone, and folders.
 std::string changed_data_files(const std::filesystem::path& run);
 
-/// For the attribute "data" of a checkpoint: all but shape and domain, which have attributes of their own.
+/// Returns the text of a checkpoint's attribute "data": all but shape and domain, which have separate attributes.
 std::string to_json(const DataFacts& facts);
-/// What a checkpoint's attributes say; nothing if they are of a program that did not keep facts yet.
+/// Reads the facts from a checkpoint's attributes; nothing if they are of a program that did not keep facts yet.
 std::optional<DataFacts> facts_in(const std::map<std::string, std::string>& attributes);
 
-/// Stand-ins for n training data, for components that ask for examples before their values are loaded.
+/// Returns stand-ins for n training rows, for components that ask for examples before their values are loaded.
 Tensor stand_ins(const DataFacts& facts, std::int64_t n, const at::TensorOptions& options);
 
 }  // namespace variform::model

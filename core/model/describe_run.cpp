@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
 
-// A file of JSON in a run folder; null when it is not there, or cannot be understood, which is then a problem.
+// Reads a JSON file of a run folder. Returns null when it is missing, or cannot be understood, which is then a problem.
 json json_in(const fs::path& file, json& problems) {
   if (!base::is_there(file)) return nullptr;
   try {
@@ -60,7 +60,7 @@ json evaluations_in(const fs::path& run) {
   return names;
 }
 
-// A config's tables as JSON; schedules and components inside are tables, too.
+// Returns a config's tables as JSON; schedules and components inside are tables, too.
 json json_of(const config::Node& node) {
   if (const bool* flag = node.if_flag()) return *flag;
   if (const std::int64_t* integer = node.if_integer()) return *integer;
@@ -136,7 +136,7 @@ std::string data_words(const json& data) {
     text += ", " + rows.at("train").dump() + " training rows, " + rows.at("validation").dump() +
             " for validation, " + rows.at("test").dump() + " for testing";
   }
-  text += "; a datum is " + to_text(data.at("shape").get<Shape>()) + " (" +
+  text += "; an example is " + to_text(data.at("shape").get<Shape>()) + " (" +
           data.at("domain").get<std::string>() + ")";
   if (data.value("standardised", false)) text += ", standardised";
   if (const size_t count = data.value("class_names", json::array()).size(); count > 0)

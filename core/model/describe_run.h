@@ -1,5 +1,5 @@
 #pragma once
-// What a run is, from its folder or a checkpoint alone. Neither its data nor its plugins need to be here.
+// Describes a run from its folder or a checkpoint alone. Neither its data nor its plugins need to be here.
 
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
@@ -7,14 +7,14 @@
 
 namespace variform::model {
 
-/// Whether there is a run's folder or a checkpoint under that name.
+/// Whether `path` is a run's folder or a checkpoint.
 bool is_run(const std::filesystem::path& path);
 
-/// Config, data, plugins, step, last metrics, evaluations, environment, and what is not as it was written (`problems`).
-/// Throws Error or config::Error where a checkpoint cannot be read or was not written by a training.
+/// Returns config, data, plugins, step, last metrics, evaluations, environment, and `problems`: what has been changed
+/// or damaged. Throws Error or config::Error where a checkpoint cannot be read or was not written by a training.
 nlohmann::json described(const std::filesystem::path& run);
 
-/// The same in words, a line per thing.
+/// The same in words, one line per item.
 std::string text_of_run(const nlohmann::json& described);
 
 }  // namespace variform::model

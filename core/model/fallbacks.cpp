@@ -10,7 +10,7 @@
 namespace variform::model {
 namespace {
 
-// LibTorch's observers are functions without data of their own.
+// LibTorch's observers are functions without data.
 thread_local std::set<std::string>* noticed = nullptr;
 
 std::unique_ptr<at::ObserverContext> notice(const at::RecordFunction& function) {

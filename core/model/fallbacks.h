@@ -1,5 +1,5 @@
 #pragma once
-// Notices layers whose tangents are computed by double backward because they have no push() of their own: right, and slow.
+// Notices layers without a push(), whose tangents are computed by double backward: correctly, but slowly.
 
 #include <ATen/record_function.h>
 

@@ -17,13 +17,13 @@ class FeatureNetwork {
   FeatureNetwork(FeatureNetwork&&) noexcept;
   ~FeatureNetwork();
 
-  /// "mnist-conv-1a2b3c4d": data set, config's name, first 8 digits of the SHA-256 over names, shapes and bytes of the
-  /// weights.
+  /// "mnist-conv-1a2b3c4d": data set, config's name, and the first 8 digits of the SHA-256 over names, shapes and
+  /// bytes of the weights.
   const std::string& name() const { return name_; }
   const std::string& description() const { return description_; }
   /// Its own data and model; the images are those of the data set, scaled as its config says.
   Session& session() const { return *session_; }
-  /// x [B, data…] -> [B, d], float64 on the CPU.
+  /// Maps x [B, data…] to features [B, d], float64 on the CPU.
   at::Tensor features(const at::Tensor& x) const;
 
  private:

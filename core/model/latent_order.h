@@ -1,5 +1,5 @@
 #pragma once
-// Which latents of a trained model carry something, and how much.
+// Ranks the latents of a trained model by how much they carry.
 
 #include <ATen/core/Tensor.h>
 #include <variform/model.h>
@@ -12,11 +12,11 @@
 namespace variform::model {
 struct Session;
 
-/// Mean and standard deviation of the prior in each latent, [d]; those of N(0, 1) when it is not Gaussian.
+/// Returns the prior's mean and standard deviation in each latent, [d]; those of N(0, 1) when it is not Gaussian.
 std::pair<at::Tensor, at::Tensor> scale_of_prior(Model& model);
 
-/// Latents by falling contribution to the KL: ½(μ² + σ² − 1 − log σ²) averaged over data, in units of the prior when
-/// that is Gaussian; by the variance of the location for posteriors without covariance.
+/// Latents in descending order of their contribution to the KL: ½(μ² + σ² − 1 − log σ²) averaged over rows, in units of
+/// the prior when that is Gaussian. For posteriors without covariance: by the variance of the location.
 struct LatentOrder {
   std::vector<std::int64_t> order;
   std::vector<double> contribution;  ///< by latent, not by rank

@@ -26,7 +26,7 @@ PastRun read_run(const fs::path& path) {
 }
 
 bool is_run_folder(const fs::path& path) {
-  std::error_code none;  // an entry may be gone by now, or not be ours to read
+  std::error_code none;  // an entry may be gone by now, or unreadable
   return fs::exists(path / "config.resolved.toml", none) ||
          fs::exists(path / "checkpoints" / "last.h5", none);
 }

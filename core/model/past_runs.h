@@ -1,5 +1,5 @@
 #pragma once
-// The runs that are in a folder, from their files alone.
+// Lists the runs in a folder, from their files alone.
 
 #include <cstdint>
 #include <filesystem>
@@ -16,10 +16,10 @@ struct PastRun {
   RunStatus status;
   std::int64_t step = 0;
   nlohmann::json last;                ///< the last evaluation in metrics.jsonl; null: none yet
-  std::vector<std::string> problems;  ///< what is not as it was written
+  std::vector<std::string> problems;  ///< what has been changed or damaged
 };
 
-/// All runs in `folder`, by name; hidden ones are on their way in or out.
+/// Returns all runs in `folder`, by name. Skips hidden folders, which are being created or removed.
 std::vector<PastRun> read_runs(const std::filesystem::path& folder);
 
 }  // namespace variform::model

@@ -16,7 +16,7 @@
 namespace variform::model {
 namespace {
 
-// Whether data of domain `data` are data that a likelihood for `likelihood` is defined for.
+// Whether a likelihood for domain `likelihood` is defined for data of domain `data`.
 bool admits(Domain likelihood, Domain data) {
   if (likelihood == data || likelihood == Domain::kReal) return true;
   return data == Domain::kBinary && (likelihood == Domain::kUnitInterval || likelihood == Domain::kCount);
@@ -32,7 +32,7 @@ std::string interval(const Support& support) {
   return "(" + text(support.low) + ", " + text(support.high) + ")";
 }
 
-// The loss and its parts, with the same random draws every time.
+// Computes the loss and its parts, with the same random draws every time.
 Terms terms_of(Assembly& assembly, const Batch& rows) {
   assembly.set_step(0);
   assembly.model().step = -1;  // messages: this is before the training
@@ -49,7 +49,7 @@ std::vector<Tensor> trained(const Assembly& assembly, bool of_objective) {
   return parameters;
 }
 
-// The gradient of a mean as one vector, zeros where it does not depend on a parameter.
+// Returns the gradient of a mean as one vector, with zeros where it does not depend on a parameter.
 Tensor gradient_of(const Tensor& term, const std::vector<Tensor>& parameters) {
   std::vector<Tensor> all;
   const auto found = torch::autograd::grad({term.mean()}, parameters, {}, /*retain_graph=*/true, false, true);
@@ -58,8 +58,8 @@ Tensor gradient_of(const Tensor& term, const std::vector<Tensor>& parameters) {
   return at::cat(all);
 }
 
-// Parts of the loss that train the objective's own parameters and nothing of the model: another player's losses, which
-// say nothing about how good the model is. Only where the loss holds them as they are.
+// Lists the parts of the loss that train the objective's own parameters and nothing of the model: another player's
+// losses, which do not tell how good the model is. Only where they are summands of the loss.
 std::vector<std::string> adversaries_in(const Assembly& assembly, const Terms& terms) {
   const std::vector<Tensor> own = trained(assembly, true), models = trained(assembly, false);
   if (own.empty() || models.empty() || !terms.loss.requires_grad()) return {};
@@ -76,7 +76,7 @@ std::vector<std::string> adversaries_in(const Assembly& assembly, const Terms& t
   return names;
 }
 
-// Relative difference of the gradient along one random direction and central differences of the value.
+// Returns the relative difference between the gradient along one random direction and central differences.
 double tangent_gradient_error(Assembly& twin, const Batch& rows) {
   std::vector<Tensor> parameters;
   for (const ParameterGroup& group : twin.parameter_groups({}))
@@ -102,7 +102,7 @@ double tangent_gradient_error(Assembly& twin, const Batch& rows) {
     for (size_t i = 0; i < parameters.size(); ++i) parameters[i].add_(direction[i], -step);
     return value;
   };
-  // The smaller of several steps' errors: a kink of the network inside one step is not an error of the gradient.
+  // The least error over several step sizes counts: a kink of the network within one step is not a wrong gradient.
   double best = std::numeric_limits<double>::infinity();
   for (double step : {1e-6, 1e-7, 1e-5}) {
     const double differences = (shifted(step) - shifted(-step)) / (2 * step);
@@ -135,8 +135,8 @@ void check_composition(Model& model, Domain domain) {
 
 namespace {
 
-// A loss that is not finite has no gradient to compare: say so, and which part it is. The commonest reason is theory §4's:
-// a second derivative that is negative leaves no optimal covariance.
+// Throws when the loss is not finite, since it then has no gradient to compare, and names the part. The commonest
+// reason is a negative second derivative, which leaves no optimal covariance (theory §4).
 void check_finite(Model& model, const Batch& rows) {
   at::NoGradGuard no_grad;
   const Terms terms = model.evaluate(rows);
@@ -155,12 +155,12 @@ void check_finite(Model& model, const Batch& rows) {
       "objective offers it, a larger beta, or another likelihood or prior.");
 }
 
-// What tangents by double backward cost, where there is a shorter way.
+// Returns notes on tangents by double backward where there is a cheaper way.
 std::vector<std::string> costs_of_tangents(const Model& model, PushforwardTier tier,
                                            const std::set<std::string>& layers) {
   const std::string decoder = std::string("decoder ") + model.label(Kind::kDecoder);
   const std::string cost =
-      " by double backward, which is right, and costs about three more passes for every tangent and the "
+      " by double backward, which is correct, but costs about three more passes for every tangent and the "
       "memory of all of them; ";
   std::vector<std::string> notes;
   for (const std::string& layer : layers)

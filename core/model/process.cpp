@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// "150000 100000" (microseconds of processor time, and in which time) as processors; "max" is none.
+// Reads "150000 100000" (quota and period in microseconds) as a number of processors; "max" is no quota.
 std::optional<double> share_of(const fs::path& file, const fs::path& period_file = {}) {
   std::ifstream stream(file);
   std::string quota;

@@ -19,7 +19,7 @@ struct Named {
   const data::Dataset* dataset;
 };
 
-// Data drawn afresh have no splits in memory, but their batches may hold rows to evaluate on.
+// Whether data are drawn afresh: they have no splits in memory, but their batches may hold rows to evaluate on.
 bool is_fresh(const model::Session& session) { return session.splits.train.size() == 0; }
 
 }  // namespace
@@ -69,7 +69,7 @@ Batch Rows::at(const Tensor& index) {
     Batch batch = session_.batches->evaluation(0, size_);
     batch.x = batch.x.index_select(0, index.to(batch.x.device()));
     if (batch.labels.defined()) batch.labels = batch.labels.index_select(0, index.to(batch.labels.device()));
-    batch.index = index;
+    batch.index = index.to(batch.x.device());
     return batch;
   }
   Batch batch;
@@ -78,7 +78,7 @@ Batch Rows::at(const Tensor& index) {
                                      static_cast<std::uint64_t>(index[0].item<std::int64_t>())));
   batch.x = dataset_->gather(index, dataset_->needs_generator() ? &generator_ : nullptr);
   batch.labels = dataset_->gather_column(dataset_->labels(), index);
-  batch.index = index;
+  batch.index = index.to(batch.x.device());
   batch.dataset_size = session_.batches->size();
   return batch;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// A split of a session's data, to be read in any order; and the state in which a model is looked at.
+// Reads a split of a session's data in any order; evaluation mode for a scope.
 
 #include <variform/objective.h>
 
@@ -41,13 +41,14 @@ class Rows {
   Generator generator_;
 };
 
-/// n row numbers evenly spread over a split of `size` rows (it may be ordered by class), int64; all rows if n > size.
+/// Returns n row numbers (int64) evenly spread over a split of `size` rows, which may be ordered by class; all rows if
+/// n > size.
 Tensor spread_rows(std::int64_t n, std::int64_t size);
 
-/// Values on the model's scale, x [..., data…], as the data set has them: standardisation undone, bytes from 0 to 1.
+/// Maps values on the model's scale, x [..., data…], back to the data set's: standardisation undone, bytes from 0 to 1.
 Tensor unscaled(const model::Session& session, const Tensor& x);
 
-/// Evaluation mode of all components while it lives; puts back what it found.
+/// Puts all components into evaluation mode while it lives, and restores their former mode afterwards.
 class EvaluationMode {
  public:
   explicit EvaluationMode(model::Assembly& assembly);

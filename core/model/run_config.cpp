@@ -19,7 +19,7 @@ using config::Difference;
 
 constexpr std::size_t kShownKeys = 8;
 
-// What may change without another experiment: whether the data are still the same is told by their fingerprint.
+// Whether a key may change without making another experiment. A fingerprint tells whether the data are still the same.
 bool is_place(const std::string& key) {
   return key == "name" || key == "train.device" || key == "train.threads" || key.starts_with("plugins.") ||
          key == "data.dataset" || key.starts_with("data.dataset.") || key.ends_with(".from");

@@ -27,7 +27,7 @@ void make_folder(const fs::path& path) {
   if (error) base::fail_on_file("create the folder", path, error.value());
 }
 
-// Names of files may hold bytes that are no UTF-8, which JSON cannot.
+// Returns JSON as text. File names may hold bytes that are not UTF-8; JSON cannot.
 std::string text_of(const nlohmann::json& json, int indent) {
   return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -42,23 +42,23 @@ RunFolder RunFolder::create(const fs::path& folder, const std::string& resolved_
       present.require_free();
       throw std::runtime_error(
           "the run folder " + folder.string() +
-          " is there already. Go on with it (--resume), replace it (--overwrite), or change the config's "
+          " already exists. Resume it (--resume), replace it (--overwrite), or change the config's "
           "name or seed.");
     }
     present.lock();
     if (if_present == IfPresent::kResume) return present;
-    // What makes a folder a run must be there: never remove something else.
+    // Never remove a folder that is not a run.
     if (!fs::exists(present.config()) && !fs::exists(present.last()))
       throw std::runtime_error(folder.string() +
-                               " holds no config.resolved.toml, so it is no run of this program; it is not "
-                               "replaced.");
+                               " holds no config.resolved.toml, so it is not a run of this program; it is "
+                               "not replaced.");
     return put_there(folder, resolved_config, &present);
   }
   if (folder.has_parent_path()) make_folder(folder.parent_path());
   return put_there(folder, resolved_config, nullptr);
 }
 
-// Makes the folder, locked, under another name, and gives it its own in one step: at no moment is there half of one, or
+// Makes the folder, locked, under another name and renames it in one step: at no moment is there half a folder, or
 // none where a former one is replaced.
 RunFolder RunFolder::put_there(const fs::path& folder, const std::string& resolved_config,
                                RunFolder* former) {
@@ -70,7 +70,7 @@ RunFolder RunFolder::put_there(const fs::path& folder, const std::string& resolv
   RunFolder created(fresh.path());
   created.lock();
   int problem = former ? base::exchange_names(fresh.path(), folder) : fresh.become(folder);
-  if (former && problem != 0) {  // a file system that knows no exchange
+  if (former && problem != 0) {  // a file system that cannot exchange names
     const base::Temporary aside(parent, base::Temporary::Kind::kName);
     if (base::retried([&] { return ::rename(folder.c_str(), aside.path().c_str()); }) != 0)
       base::fail_on_file("rename", folder, errno);
@@ -79,7 +79,7 @@ RunFolder RunFolder::put_there(const fs::path& folder, const std::string& resolv
   if (problem == EEXIST || problem == ENOTEMPTY) {  // another process was faster
     RunFolder(folder).require_free();
     throw std::runtime_error("another process has just made the run folder " + folder.string() +
-                             ". Go on with it (--resume), or replace it (--overwrite).");
+                             ". Resume it (--resume), or replace it (--overwrite).");
   }
   if (problem != 0) base::fail_on_file("create the folder", folder, problem);
   created.path_ = folder;
@@ -93,7 +93,7 @@ RunFolder RunFolder::open(const fs::path& folder, bool writable) {
   RunFolder run(folder);
   if (!fs::exists(run.config()) && !fs::exists(run.last()))
     throw std::runtime_error(folder.string() +
-                             " holds no config.resolved.toml, so it is no run of this program.");
+                             " holds no config.resolved.toml, so it is not a run of this program.");
   if (writable) run.lock();
   return run;
 }
@@ -127,7 +127,7 @@ uint64_t RunFolder::append_metrics(const nlohmann::json& line) {
   return metrics_bytes();
 }
 
-// What is not as it was written in the first bytes of metrics.jsonl; empty: nothing.
+// Returns a sentence when the first `bytes` of metrics.jsonl have been changed; else nothing.
 std::string RunFolder::metrics_problem(uint64_t bytes) const {
   const fs::path file = path_ / "metrics.jsonl";
   if (bytes == 0 && !base::is_there(file)) return {};

@@ -1,5 +1,5 @@
 #pragma once
-// A run's folder on disk: who may use it, and the files in it that are not checkpoints.
+// A run's folder on disk: its lock, and the files in it that are not checkpoints.
 
 #include <cstdint>
 #include <filesystem>
@@ -12,16 +12,16 @@
 
 namespace variform::model {
 
-/// What to do when the folder is there already.
+/// What to do when the folder exists.
 enum class IfPresent { kRefuse, kResume, kOverwrite };
 
-/// Owns runs/<name>-<hash>-<seed>/ while it lives: a lock file keeps a second process out (released by the system
-/// even after kill -9). The folder appears with its resolved config inside in one step, so that whatever is there
-/// can be resumed.
+/// Owns runs/<name>-<hash>-<seed>/ while it lives: a lock file keeps a second process out (the system releases it
+/// even after kill -9). The folder and its resolved config appear in one step, so that every folder that exists can be
+/// resumed.
 class RunFolder {
  public:
-  /// Creates the folder, or takes over the one that is there. Throws std::runtime_error when it is in use, is there
-  /// and must not be, or cannot be written.
+  /// Creates the folder, or takes over an existing one. Throws std::runtime_error when it is in use, exists and must
+  /// not, or cannot be written.
   static RunFolder create(const std::filesystem::path& folder, const std::string& resolved_config, IfPresent);
   /// Takes over an existing run. `writable` = false: for reading only, no lock.
   static RunFolder open(const std::filesystem::path& folder, bool writable);
@@ -34,13 +34,13 @@ class RunFolder {
   std::filesystem::path last() const { return path_ / "checkpoints" / "last.h5"; }
   std::filesystem::path best() const { return path_ / "checkpoints" / "best.h5"; }
   std::filesystem::path figures() const { return path_ / "figures"; }
-  /// What there is to say of the folder's lock; empty: nothing.
+  /// A warning about the folder's lock; empty: none.
   const std::string& warning() const { return warning_; }
 
   /// Appends one line to metrics.jsonl, with its check (base/sealed_lines.h); returns the file's size after it.
   std::uint64_t append_metrics(const nlohmann::json& line);
-  /// Cuts metrics.jsonl to what a checkpoint vouches for. Throws std::runtime_error, with the file as it was, when that is
-  /// not as it was written: a line is named. `accept_changed`: it is taken as it is, to the end of its last whole line.
+  /// Cuts metrics.jsonl to the first `bytes`, which belong to a checkpoint. Throws std::runtime_error naming a line and
+  /// leaves the file alone when these have been changed. `accept_changed`: keeps them, up to the last whole line.
   void truncate_metrics(std::uint64_t bytes, bool accept_changed = false);
   std::uint64_t metrics_bytes() const;
   /// Makes what was appended durable.

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kReason = 200;
 
-// The first line of what a mark holds.
+// The first line of a mark's text.
 std::string first_line(const std::string& text) {
   return config::shorten(text.substr(0, text.find('\n')), kReason);
 }

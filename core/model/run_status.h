@@ -1,5 +1,5 @@
 #pragma once
-// How a run ended, from the marks in its folder: DONE, FAILED or INTERRUPTED.
+// Tells how a run ended, from the marks in its folder: DONE, FAILED or INTERRUPTED.
 
 #include <filesystem>
 #include <string>
@@ -9,7 +9,7 @@ namespace variform::model {
 struct RunStatus {
   std::string word;    ///< "done", "failed", "interrupted", "unfinished"
   std::string ending;  ///< of a done one: "finished", "stopped early"
-  std::string reason;  ///< why it failed or was interrupted, or what is not finite in its end; in one line
+  std::string reason;  ///< why it failed or was interrupted, or what is not finite at its end; in one line
   std::string problem = {};  ///< a sentence when a mark cannot be read
 };
 

@@ -23,7 +23,7 @@ config::Node& slot_of(config::Node& resolved, Kind kind) {
   return *parent.find(to_string(kind));
 }
 
-// A component that was taken from a run holds its tensors itself.
+// Erases `from` of a component and of those inside it.
 void erase_sources(config::Node& component) {
   component.erase("from");
   std::vector<std::string> inner;
@@ -41,8 +41,8 @@ void visit_components(Spec& spec, config::Node& table, const Visit& visit) {
       visit_components(**nested, *table.find(name), visit);
 }
 
-// Writes type and parameters of components that name a run instead into the resolved config, from that run's: a run's own
-// copy of its config must not need the other run. Returns whether there were any.
+// Writes type and parameters of components that name a run instead into the resolved config, from that run's config: a
+// run's own copy must not need the other run. Returns whether there were any.
 bool complete_components(config::Experiment& experiment, const plugins::Registry& registry) {
   bool any = false;
   const auto complete = [&](config::ComponentSpec& spec, config::Node& table) {
@@ -59,7 +59,7 @@ bool complete_components(config::Experiment& experiment, const plugins::Registry
   return any;
 }
 
-// A run named in a config, from everywhere: it is looked for in the working folder, then beside the config.
+// Returns the absolute path of a run named in a config: it is looked for in the working folder, then beside the config.
 std::string settled(const std::string& run, const config::Position& where) {
   const bool is_in_file = !where.is_command_line() && !where.is_default();
   const fs::path beside = is_in_file ? fs::path(where.file).parent_path() : fs::path();
@@ -109,18 +109,22 @@ ModelSpec model_spec(Session& session, at::TensorOptions options, bool mixed) {
 }
 
 Domain domain_of(const std::string& name) {
-  for (Domain domain : {Domain::kUnitInterval, Domain::kBinary, Domain::kCount, Domain::kCategorical})
+  std::string all;
+  for (Domain domain :
+       {Domain::kReal, Domain::kUnitInterval, Domain::kBinary, Domain::kCount, Domain::kCategorical}) {
     if (name == to_string(domain)) return domain;
-  return Domain::kReal;
+    all += (all.empty() ? "" : ", ") + std::string(to_string(domain));
+  }
+  throw Error("the data are of an unknown domain: expected one of " + all + ", found '" + name + "'.");
 }
 
-// From facts and experiment to a model that composes.
+// Builds the model from facts and experiment, and checks that it composes.
 void build_model(Session& session, const plugins::Registry& registry) {
   session.domain = session.facts.domain;
   session.horizon = horizon_of(session.experiment.train, session.facts.rows);
   const config::Precision precision = session.experiment.train.precision;
   const bool mixed = precision == config::Precision::kBfloat16, tf32 = precision == config::Precision::kTf32;
-  at::globalContext().setAllowTF32CuBLAS(tf32);  // LibTorch's own settings are of the whole process
+  at::globalContext().setAllowTF32CuBLAS(tf32);  // these settings of LibTorch hold for the whole process
   at::globalContext().setAllowTF32CuDNN(tf32);
   session.assembly = std::make_unique<Assembly>(model_spec(session, session.options, mixed), registry);
   for (const auto& [kind, slot] : session.experiment.slots)
@@ -265,7 +269,7 @@ std::unique_ptr<Session> open_without_data(const checkpoint::Snapshot& snapshot,
   return session;
 }
 
-// Why a checkpoint's data are not here, as far as can be said without reading them; empty: they may be.
+// Returns why a checkpoint's data are missing, as far as can be told without reading them; empty: they may be here.
 std::string why_not_described(const checkpoint::Snapshot& snapshot, const Places& places) {
   config::Diagnostics diagnostics;
   const config::Node root = config_in(snapshot, {}, diagnostics);
@@ -287,7 +291,7 @@ std::string why_not_described(const checkpoint::Snapshot& snapshot, const Places
   return {};
 }
 
-// The session of a checkpoint for work that can do without data; `no_data` says why there are none.
+// Opens a checkpoint for work that can do without data; `no_data` says why there are none.
 std::unique_ptr<Session> open_if_there(const checkpoint::Snapshot& snapshot,
                                        const std::vector<std::string>& overrides,
                                        const plugins::Registry& registry, const Places& places, DataUse use,
@@ -303,7 +307,7 @@ std::unique_ptr<Session> open_if_there(const checkpoint::Snapshot& snapshot,
   if (facts) return open_without_data(snapshot, *facts, overrides, registry);
   throw std::runtime_error(
       "this needs the data, since the checkpoint was written before checkpoints kept the data's number and "
-      "scale; and they are not here: " +
+      "scale, and they are missing: " +
       no_data);
 }
 

@@ -29,7 +29,7 @@ void flush_stdout() {
   std::fflush(stdout);
 }
 
-// What is written to stdout while it lives goes into memory. Without a descriptor to spare, nothing is caught.
+// Catches in memory what is written to stdout while it lives. Without a free descriptor, nothing is caught.
 class CaughtOutput {
  public:
   CaughtOutput() {
@@ -55,7 +55,7 @@ class CaughtOutput {
   int file_ = -1, stdout_ = -1;
 };
 
-// Puts the global generator and the gradients' mode back.
+// Restores the global generator and the gradient mode.
 class Ambient {
  public:
   explicit Ambient(const at::Device& device)
@@ -88,7 +88,7 @@ class Watch {
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
-  // The value of one function of one component, called twice.
+  // Calls one function of one component twice, and returns the first value.
   Tensor look(Kind kind, const char* function, const std::function<Tensor()>& call) {
     const std::string who =
         std::string(to_string(kind)) + " " + assembly_.model().label(kind) + ", in " + function + ", ";
@@ -104,7 +104,7 @@ class Watch {
     return first;
   }
   void find(Kind kind, const std::string& what, const std::string& sentence) {
-    // What a component does is seen again in its other functions, and in the objective, which calls it.
+    // A side effect shows again in the component's other functions, and in the objective, which calls it.
     std::set<Kind>& found = found_[what];
     if (found.contains(kind) || (kind == Kind::kObjective && !found.empty())) return;
     found.insert(kind);
@@ -119,7 +119,7 @@ class Watch {
     for (const auto& [buffer, before] : buffers_) Tensor(buffer).copy_(before);
   }
 
-  // What belongs to the process; says so when `who` is given.
+  // Restores the state of the process, and reports changes when `who` is given.
   class Shared {
    public:
     Shared(Watch& watch, Kind kind, std::string who) : watch_(watch), kind_(kind), who_(std::move(who)) {}
@@ -138,7 +138,7 @@ class Watch {
     plugins::AmbientState before_ = plugins::AmbientState::now();
   };
 
-  // Looks when `who` is given.
+  // Calls, and reports side effects when `who` is given.
   Tensor observed(Kind kind, const char* function, const std::string& who,
                   const std::function<Tensor()>& call) {
     restore();
@@ -166,7 +166,7 @@ class Watch {
       find(kind, "host",
            who + "reads values on the host (.item() and the like, " + std::to_string(read) +
                (read == 1 ? " time" : " times") +
-               " in a call): a step cannot be recorded, and what is decided there has no gradient.");
+               " per call): a step cannot be recorded, and what is decided there has no gradient.");
     if (ambient.has_switched_gradients())
       find(kind, "gradients",
            who + "switches the recording of gradients and leaves it so. Use at::NoGradGuard.");

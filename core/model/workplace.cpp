@@ -14,7 +14,7 @@ namespace variform::model {
 namespace fs = std::filesystem;
 namespace {
 
-// In two steps, since a config may itself say where plugins are.
+// Finds the plugins first, since a config may itself say where they are.
 Loaded loaded_from(const Workplace& place, const config::Node& root,
                    const std::vector<config::Dropped>& dropped, config::Diagnostics& diagnostics,
                    const std::string& config) {
@@ -25,7 +25,7 @@ Loaded loaded_from(const Workplace& place, const config::Node& root,
   return loaded;
 }
 
-// Whether a command looks at the run's own data: what it says of them need not be true of others.
+// Whether a command looks at the run's own data: the run's facts need not hold for others.
 bool are_own_data(const std::vector<std::string>& overrides) {
   return std::none_of(overrides.begin(), overrides.end(),
                       [](const std::string& text) { return text.starts_with("data."); });
@@ -67,7 +67,7 @@ std::vector<plugins::ConfigPath> plugin_paths_of(const fs::path& run) {
   config::Diagnostics diagnostics;
   const config::Node config = config::parse_file((run / config::kResolvedConfig).string(), diagnostics);
   if (diagnostics.empty()) return plugin_paths_in(config);
-  const fs::path last = run / "checkpoints" / "last.h5";  // the file is damaged; its like is in here
+  const fs::path last = run / "checkpoints" / "last.h5";  // the file is damaged; the checkpoint has a copy
   if (!fs::is_regular_file(last)) return {};
   const checkpoint::Snapshot snapshot = checkpoint::read(last);
   const auto kept = snapshot.attributes.find("config");
@@ -81,6 +81,11 @@ std::unique_ptr<plugins::Registry> Workplace::registry(const std::vector<plugins
   auto registry = std::make_unique<plugins::Registry>(plugins::search_for(plugins, config_paths));
   registry->tell_changes_to([&log = log](const std::string& text) { log.warning(text); });
   for (const std::string& warning : registry->warnings(config)) log.warning(warning);
+  for (const plugins::PluginRecord* record : registry->records())
+    log.debug("plugins", [&] {
+      return std::string(plugins::to_string(record->status)) + ": " +
+             (record->reason.empty() ? record->name() + " in " + record->path.string() : record->reason);
+    });
   return registry;
 }
 
@@ -90,7 +95,7 @@ Loaded Workplace::load(const std::vector<std::string>& files,
   std::vector<config::Dropped> dropped;
   const config::Node root = config::load(files, overrides, diagnostics, dropped);
   if (root.find("study"))
-    throw config::Error("error: " + files.back() + " describes a study; run: variform study " +
+    throw config::Error(files.back() + " describes a study; run: variform study " +
                         base::for_shell(files.back()));
   return loaded_from(*this, root, dropped, diagnostics, files.empty() ? "" : files.back());
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Where a program looks for configs, data and plugins, and the one way to open an experiment: from files, from a config's
-// text, from a run or checkpoint.
+// The places in which a program looks for data and plugins, and the one way to open an experiment: from files, from a
+// config's text, from a run or checkpoint.
 
 #include <filesystem>
 #include <memory>
@@ -13,18 +13,19 @@
 
 namespace variform::model {
 
-/// What a config says of plugins, with what is to be known of whom to trust: a run's own copy may come from others.
+/// Returns the plugin paths in a config, each with the run that it comes from: a run's copy may be by others, who need
+/// not be trusted.
 std::vector<plugins::ConfigPath> plugin_paths_in(const config::Node& root);
-/// The same of the config in a run's folder; nothing for a checkpoint by itself.
+/// The same for the config in a run's folder; nothing for a checkpoint by itself.
 std::vector<plugins::ConfigPath> plugin_paths_of(const std::filesystem::path& run);
 
-/// A config read, the plugins that it asks for, and what it means with them.
+/// An experiment as read from a config, with the plugins that it asks for.
 struct Loaded {
   std::unique_ptr<plugins::Registry> registry;
   config::Experiment experiment;
 };
 
-/// A trained model, and where it lies. Warnings that concern it have gone to the log.
+/// A trained model and its paths. Warnings about it have gone to the log.
 struct OpenedRun {
   std::shared_ptr<plugins::Registry> registry;
   Trained trained;
@@ -44,24 +45,23 @@ struct OpenOptions {
 /// `log` must outlive it.
 struct Workplace {
   Places places;
-  std::vector<std::string>
-      plugins;  ///< files, or folders of them, that are named besides those of the places
+  std::vector<std::string> plugins;  ///< files, or folders of them, beside those that are always searched
   base::Log& log;
 
-  /// The plugins at hand; `config_paths` as in [plugins].paths of the file `config`. Warns about named plugins that are
-  /// refused, and about named places that are not there.
+  /// Finds the plugins; `config_paths` are [plugins].paths of the file `config`. Warns about named plugins that are
+  /// refused, and about named places that do not exist.
   std::unique_ptr<plugins::Registry> registry(const std::vector<plugins::ConfigPath>& config_paths = {},
                                               const std::string& config = {}) const;
 
-  /// Reads config files with overrides. Errors are thrown all at once (config::Error), a study's file among them; what an
-  /// override dropped is a note.
+  /// Reads config files with overrides. Throws all errors at once (config::Error), also for a study's file. Logs a note
+  /// for what an override dropped.
   Loaded load(const std::vector<std::string>& files, const std::vector<std::string>& overrides) const;
   /// The same for a config that is not a file, such as a checkpoint's; `name` stands for it in messages.
   Loaded load_text(const std::string& text, const std::string& name,
                    const std::vector<std::string>& overrides) const;
 
-  /// Opens the trained model of a run's folder or of a checkpoint file, with `registry`, or with the run's own plugins when
-  /// there is none. Warns of a config that was edited, and of plugins and data that have changed since.
+  /// Opens the trained model of a run's folder or of a checkpoint file, with `registry` or, if that is null, with the
+  /// run's own plugins. Warns about an edited config, and about plugins and data that have changed since.
   OpenedRun open(const std::filesystem::path& run, const OpenOptions& options,
                  std::shared_ptr<plugins::Registry> registry = {}) const;
 };

@@ -1,4 +1,4 @@
-// See ambient.h. What belongs to the process is in base/process_state.h.
+// See ambient.h. The process's own state is in base/process_state.h.
 
 #include "plugins/ambient.h"
 
@@ -16,7 +16,7 @@ namespace {
 
 const char* on_or_off(bool on) { return on ? "on" : "off"; }
 
-// One of LibTorch's settings of the whole process: how it is read, as a number, and set.
+// One of LibTorch's process-wide settings: reads it as a number, and sets it.
 struct Setting {
   const char* name;
   std::array<const char*, 3> values;  // in words
@@ -32,7 +32,7 @@ constexpr Setting flag(const char* name) {
           [](at::Context& context, int value) { (context.*set)(value != 0); }};
 }
 
-// cuBLAS may sum in less than float32, and split sums.
+// Whether cuBLAS may sum in less than float32, and split sums.
 template <auto read, auto set>
 constexpr Setting reduction(const char* name) {
   return {name,
@@ -66,7 +66,7 @@ std::array<int, kSettings.size()> settings_now() {
   return values;
 }
 
-// How exactly float32 is computed with. LibTorch's older settings (TF32 of cuBLAS and cuDNN, the precision of products)
+// The precision of float32 arithmetic. LibTorch's older settings (TF32 of cuBLAS and cuDNN, the precision of products)
 // are names for some of these, and reading them is an error where both have been used.
 struct Exactness {
   at::Float32Backend backend;
@@ -84,7 +84,7 @@ constexpr std::array<Exactness, 9> kExactness{
      {at::Float32Backend::MKLDNN, at::Float32Op::CONV, "in convolutions on the CPU"},
      {at::Float32Backend::MKLDNN, at::Float32Op::RNN, "in recurrent networks on the CPU"}}};
 
-// Nothing said means exact.
+// An unset precision means exact.
 std::string precision_name(at::Float32Precision precision) {
   return precision == at::Float32Precision::NONE ? "ieee" : at::precision2str(precision);
 }
@@ -134,7 +134,7 @@ AmbientState::Kept::Precisions AmbientState::Kept::precisions_now() {
   try {
     now.of_products = context.float32MatmulPrecision();
     now.tf32_in_cudnn = context.allowTF32CuDNN();
-  } catch (const c10::Error&) {  // both sorts were used: the newer ones are those that count
+  } catch (const c10::Error&) {  // old and new settings were both used: the newer ones count
   }
   return now;
 }
@@ -211,7 +211,7 @@ void AmbientState::Kept::restore_context(std::vector<base::Change>& changes) con
   }
 }
 
-// The processor's modes first: all that follows computes.
+// Restores the processor's modes first, since all that follows computes.
 void AmbientState::Kept::restore(std::vector<base::Change>& changes) const {
   changes = process.restore();
   restore_autograd(changes);

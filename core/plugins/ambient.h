@@ -1,5 +1,5 @@
 #pragma once
-// What plugins share with the program and must not change: LibTorch's settings, and the process's own.
+// The state that plugins share with the program and must not change: LibTorch's settings, and the process's own.
 
 #include <memory>
 #include <string>
@@ -9,10 +9,10 @@
 
 namespace variform::plugins {
 
-/// What a Change calls the generator that LibTorch's functions draw from when they are given none.
+/// The name in a Change of the generator that LibTorch's functions use when they are given none.
 inline constexpr const char* kGlobalGenerator = "LibTorch's global generator of random numbers";
 
-/// The settings at one moment, in the thread that computes.
+/// The settings at one moment, in the computing thread.
 class AmbientState {
  public:
   static AmbientState now();
@@ -20,10 +20,10 @@ class AmbientState {
   AmbientState& operator=(AmbientState&&) noexcept;
   ~AmbientState();
 
-  /// Puts back what is different at present, and says what that was, each in words such as "the processor's rounding (was
-  /// to nearest, became upward; restored)".
+  /// Restores what has changed and describes it, each change in words such as "the processor's rounding (was to
+  /// nearest, became upward; restored)".
   std::vector<std::string> restore() const;
-  /// The same, in parts.
+  /// The same, as separate parts.
   std::vector<base::Change> put_back() const;
 
  private:
@@ -32,7 +32,7 @@ class AmbientState {
   std::unique_ptr<Kept> kept_;
 };
 
-/// A warning about `changes`, empty if there are none; `who` as in "plugin org.example.strange 1.0.0, while it was loaded".
+/// A warning about `changes`, empty without any; `who` as in "plugin org.example.strange 1.0.0, while it was loaded".
 std::string changed_text(const std::string& who, const std::vector<std::string>& changes);
 
 }  // namespace variform::plugins

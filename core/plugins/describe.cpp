@@ -1,4 +1,4 @@
-// Words for what the registry knows.
+// Describes what the registry knows.
 
 #include "plugins/describe.h"
 
@@ -24,7 +24,7 @@ std::string full_name(const Offer& offer) {
   return std::string(to_string(offer.kind)) + ":" + std::string(offer.id);
 }
 
-// UTF-8 characters, for columns.
+// Counts UTF-8 characters, for columns.
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -34,7 +34,7 @@ std::string padded(std::string_view text, std::size_t columns) {
   return std::string(text) + std::string(columns > width(text) ? columns - width(text) : 0, ' ');
 }
 
-// Left-aligned columns, two blanks between them, none at a line's end.
+// Lays out left-aligned columns with two blanks between them and none at a line's end.
 std::string table(const std::vector<std::vector<std::string>>& rows, const std::string& indent = {}) {
   std::vector<std::size_t> columns;
   for (const auto& row : rows) {
@@ -50,7 +50,7 @@ std::string table(const std::vector<std::vector<std::string>>& rows, const std::
   return text;
 }
 
-// Lines of at most 100 columns.
+// Breaks text into lines of at most 100 columns.
 std::string wrapped(std::string_view text, const std::string& indent) {
   std::string result, line;
   for (std::size_t at = 0; at < text.size();) {
@@ -66,7 +66,7 @@ std::string wrapped(std::string_view text, const std::string& indent) {
   return line.empty() ? result : result + indent + line + "\n";
 }
 
-// How the value stands in TOML.
+// Returns the value as TOML.
 std::string toml_number(double value, bool integer) {
   return integer ? std::to_string(static_cast<long long>(value)) : config::format_number(value);
 }
@@ -89,7 +89,7 @@ std::string default_text(const Parameter& parameter) {
   return {};
 }
 
-// "above 0", "0.5 to 1", "at least 1"; empty if any value will do.
+// Returns "above 0", "0.5 to 1", "at least 1"; empty if every value is allowed.
 std::string range_text(const Parameter& parameter) {
   const bool low = std::isfinite(parameter.low), high = std::isfinite(parameter.high);
   if (low && high && !parameter.excludes_low)
@@ -189,7 +189,7 @@ std::size_t refused(const Registry& registry) {
                     [](const PluginRecord* record) { return record->status == Status::kRefused; }));
 }
 
-// A value that the schema accepts, for a parameter that has no default.
+// Returns a value that the schema accepts, for a parameter without a default.
 std::string example(const Registry& registry, const Offer& offer, const Parameter& parameter) {
   switch (parameter.type) {
     case ParameterType::kText:
@@ -214,7 +214,7 @@ std::string example(const Registry& registry, const Offer& offer, const Paramete
   return list ? "[" + toml_number(value, integer) + "]" : toml_number(value, integer);
 }
 
-// All offers that `name` stands for; never none.
+// Returns all offers that `name` stands for, at least one.
 std::vector<Offer> offers_named(const Registry& registry, std::string_view name) {
   if (const std::size_t colon = name.find(':'); colon != std::string_view::npos) {
     const Kind kind = kind_named(name.substr(0, colon));

@@ -16,7 +16,7 @@ std::string string_at(const std::string& table, std::uint64_t offset) {
   return table.c_str() + offset;  // ends inside the buffer
 }
 
-// The entries of a section whose content is a table of T.
+// Returns the entries of a section whose content is a table of T.
 template <class T>
 std::vector<T> entries(const std::string& bytes) {
   std::vector<T> result(bytes.size() / sizeof(T));

@@ -1,5 +1,5 @@
 #pragma once
-// What a shared library tells the system's loader: its symbols, the libraries that it needs, its flags. Read from the
+// Reads what a shared library tells the system's loader: its symbols, the libraries that it needs, its flags. From the
 // file's bytes, like the manifest.
 
 #include <filesystem>
@@ -10,7 +10,7 @@
 namespace variform::plugins {
 
 struct DynamicSection {
-  std::vector<std::string> exports;  ///< defined symbols that others can see
+  std::vector<std::string> exports;  ///< defined symbols visible to others
   std::vector<std::string> imports;  ///< undefined symbols
   std::vector<std::string> needed;   ///< libraries
   std::string search_path;           ///< RPATH or RUNPATH; empty: none
@@ -19,7 +19,7 @@ struct DynamicSection {
   bool executable_stack = false;
 };
 
-/// Either that, or a clause that says why there is none. Never throws for what is in the file.
+/// Either that, or a clause that says why it is missing. Never throws for the file's contents.
 struct DynamicResult {
   std::optional<DynamicSection> section;
   std::string problem;

@@ -38,7 +38,8 @@ ElfFile::ElfFile(const std::filesystem::path& path) {
   const auto status = std::filesystem::status(path, error);
   if (status.type() == std::filesystem::file_type::not_found) refuse("there is no such file; check the path");
   if (std::filesystem::is_directory(status)) refuse("expected a plugin file, found a folder");
-  if (!std::filesystem::is_regular_file(status)) refuse("expected a plugin file, found no regular file");
+  if (!std::filesystem::is_regular_file(status))
+    refuse("expected a plugin file, found something that is not a regular file");
   stream_.open(path, std::ios::binary | std::ios::ate);
   if (!stream_) refuse("the file cannot be opened: " + std::generic_category().message(errno));
   size_ = static_cast<std::uint64_t>(std::max<std::streamoff>(0, stream_.tellg()));
@@ -84,7 +85,7 @@ void ElfFile::read_header() {
   if (header_.e_machine != kMachine)
     refuse("it was built for another machine (ELF number " + std::to_string(header_.e_machine) +
            "); build it for " + kMachineName);
-  if (header_.e_type != ET_DYN) refuse("it is an ELF file, but no shared library; link it with -shared");
+  if (header_.e_type != ET_DYN) refuse("it is an ELF file, but not a shared library; link it with -shared");
 }
 
 void ElfFile::read_sections() {

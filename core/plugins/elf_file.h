@@ -1,6 +1,6 @@
 #pragma once
-// A small, distrustful ELF reader: every byte is reached through a bounds check, and nothing is allocated from a
-// size in the file before that size was held against the file's own length. For this folder only.
+// A small, distrustful ELF reader: every byte is reached through a bounds check, and no size in the file is allocated
+// before it was compared with the file's own length. For this folder only.
 
 #include <elf.h>
 
@@ -14,25 +14,25 @@
 
 namespace variform::plugins {
 
-/// Leaves the reader at once; never leaves this folder. The problem is a clause to be put after "PATH: ".
+/// Leaves the reader at once; never leaves this folder. The problem is a clause that follows "PATH: ".
 struct Refusal {
   std::string problem;
 };
 [[noreturn]] void refuse(std::string problem);
 
-/// A shared library for this machine, header and tables read. All functions throw Refusal.
+/// A shared library for this machine, with header and tables read. All functions throw Refusal.
 class ElfFile {
  public:
   explicit ElfFile(const std::filesystem::path& path);
 
-  /// The content of the first section of that name and type; empty if there is none. `largest` bounds its size.
+  /// Returns the content of the first section of that name and type; empty if there is none. `largest` bounds its size.
   std::optional<std::string> section(std::string_view name, Elf64_Word type, std::uint64_t largest);
-  /// The content of the section at that place in the table (sh_link).
+  /// Returns the content of the section at that index of the table (sh_link).
   std::string linked_section(std::uint64_t index, std::uint64_t largest);
-  /// The table's entry of the first section of that type; nullptr if there is none.
+  /// Returns the table's entry of the first section of that type; nullptr if there is none.
   const Elf64_Shdr* header_of(Elf64_Word type) const;
-  /// Segments: the system's loader maps them without looking at the file's length, and reading beyond it would kill
-  /// the process.
+  /// Checks the segments: the system's loader maps them without looking at the file's length, and reading beyond it
+  /// would kill the process.
   void check_segments();
   const std::vector<Elf64_Phdr>& segments();
 

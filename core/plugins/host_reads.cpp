@@ -8,10 +8,10 @@
 namespace variform::plugins {
 namespace {
 
-// LibTorch's observers are functions without data of their own: where those below count, in the thread that looks.
+// The reads of the counting thread. Global, since LibTorch's observers are functions without data.
 thread_local CountedHostReads::Reads* host_reads = nullptr;
 
-// Ends with the operation that it belongs to.
+// Ends together with its operation.
 struct Nested final : at::ObserverContext {
   ~Nested() override {
     if (host_reads) --host_reads->depth;

@@ -1,6 +1,6 @@
 #pragma once
-// Counts how often a component reads a tensor's value on the host (.item() and the like). What is decided there has no
-// gradient, and a step that does so cannot be recorded; nothing in the results tells.
+// Counts how often a component reads a tensor's value on the host (.item() and the like). A value decided there has no
+// gradient, and a step that does so cannot be recorded; the results do not show it.
 
 #include <ATen/record_function.h>
 
@@ -8,8 +8,8 @@
 
 namespace variform::plugins {
 
-/// Counts while it lives, in its own thread: item(), is_nonzero(), equal() and the like, called from outside of LibTorch,
-/// whose own operations read, too. Not to be nested.
+/// Counts, in its own thread and while it lives, calls of item(), is_nonzero(), equal() and the like from outside
+/// LibTorch, whose own operations read too. Must not be nested.
 class CountedHostReads {
  public:
   CountedHostReads();
@@ -18,7 +18,7 @@ class CountedHostReads {
   CountedHostReads& operator=(const CountedHostReads&) = delete;
   std::int64_t count() const { return reads_.count; }
 
-  /// Depth of operations inside each other, and the reads at the outermost.
+  /// The depth of nested operations, and the reads at the outermost.
   struct Reads {
     std::int64_t depth = 0, count = 0;
   };

@@ -1,4 +1,4 @@
-// Boost.DLL around dlopen: all symbols resolved at once, none of them visible to other plugins, never unloaded.
+// Uses Boost.DLL around dlopen: all symbols resolved at once, none visible to other plugins, never unloaded.
 
 #include "plugins/library.h"
 
@@ -18,7 +18,7 @@ namespace {
 
 namespace dll = boost::dll;
 
-// Autograd graphs, threads and exit handlers may hold code of a plugin until the process ends, so that the handle's
+// Autograd graphs, threads and exit handlers may hold code of a plugin until the process ends, so the handle's
 // destructor must not unload it. Boost.DLL passes unknown bits on to dlopen.
 constexpr auto kMode =
     static_cast<dll::load_mode::type>(dll::load_mode::rtld_now | dll::load_mode::rtld_local | RTLD_NODELETE);
@@ -37,7 +37,7 @@ std::string why_not_linked(std::string message, const std::filesystem::path& pat
          "); " + rebuild;
 }
 
-// What the loader made of its dynamic section says which libraries it needs, each of which is loaded, too.
+// Adds the libraries that its dynamic section needs, all of which the loader has loaded too.
 void add_libraries_of(const char* file, std::set<std::filesystem::path>& found) {
   void* handle = ::dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
   if (!handle) return;

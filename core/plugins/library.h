@@ -1,5 +1,5 @@
 #pragma once
-// Brings one plugin file into the process, for good, and holds what it says now against what its manifest said.
+// Loads one plugin file into the process for good, and compares what it says now with its manifest.
 
 #include <filesystem>
 #include <set>
@@ -15,20 +15,20 @@ struct PluginInfo;
 
 namespace variform::plugins {
 
-/// Either the descriptor, which then lives as long as the process, or a clause that says why there is none.
+/// Either the descriptor, which then lives as long as the process, or a clause that says why it is missing.
 struct Opened {
   const PluginInfo* info = nullptr;
   std::string problem;
 };
 
-/// `path` is absolute and `manifest` was read from it and found compatible. The plugin's static initialisers run
-/// here; no other code of it but its entry. `rebuild` is the advice for a plugin of another build.
+/// Loads a plugin. `path` is absolute; `manifest` was read from it and found compatible. Runs the plugin's static
+/// initialisers and its entry, no other code of it. `rebuild` is the advice for a plugin of another build.
 Opened open_plugin(const std::filesystem::path& path, const Manifest& manifest, const std::string& rebuild);
 
-/// The files of the libraries that a loaded one needs, directly or through others, where the loader found them.
+/// Returns the files of the libraries that a loaded one needs, directly or through others, where the loader found them.
 std::set<std::filesystem::path> libraries_of(const std::filesystem::path& path);
 
-/// Empty if the descriptor is sound in itself (nothing null, no duplicate, kinds and counts in range); else a clause.
+/// Returns a clause about an unsound descriptor (a null, a duplicate, a kind or count out of range), else empty text.
 std::string descriptor_problem(const PluginInfo* info);
 
 }  // namespace variform::plugins

@@ -23,7 +23,7 @@ constexpr std::uint64_t kLargestManifest = 1u << 20;
 std::string read_section_text(ElfFile& file) {
   if (auto text = file.section(kSection, SHT_PROGBITS, kLargestManifest)) return *text;
   refuse(
-      "it is a shared library, but no Variform plugin: it has no section .variform_manifest, which "
+      "it is a shared library, but not a Variform plugin: it has no section .variform_manifest, which "
       "VARIFORM_PLUGIN makes");
 }
 
@@ -37,13 +37,13 @@ bool is_word(std::string_view text, std::string_view also) {
   refuse("its manifest is damaged: " + what + "; build the plugin again");
 }
 
-// Every key but "component" has one value in the whole manifest.
+// Reads one line. Every key but "component" has one value in the whole manifest.
 void read_line(std::string_view line, std::map<std::string, std::string, std::less<>>& values,
                Manifest& manifest) {
   const std::size_t colon = line.find(": ");
   if (colon == std::string_view::npos) refuse_damaged("a line has no \": \"");
   const std::string_view key = line.substr(0, colon), value = line.substr(colon + 2);
-  if (!is_word(key, "-")) refuse_damaged("a key is no word");
+  if (!is_word(key, "-")) refuse_damaged("a key is not a word");
   if (!is_word(value, key == "component" ? "-_.:" : "-_.+"))
     refuse_damaged("\"" + std::string(key) + "\" has no proper value");
   if (key == "component") {

@@ -1,6 +1,6 @@
 #pragma once
-// Reads what a plugin says about itself (ELF section ".variform_manifest") without loading it, so that a foreign,
-// damaged or hostile file is refused before the system's loader or any of its code touches it.
+// Reads a plugin's manifest (ELF section ".variform_manifest") without loading the plugin, so that a foreign, damaged
+// or hostile file is refused before the system's loader or any of its code touches it.
 
 #include <filesystem>
 #include <optional>
@@ -24,25 +24,25 @@ struct Manifest {
   bool offers(std::string_view component) const;
 };
 
-/// Either the manifest, or a clause that says why there is none and what to do, to be put after "PATH: ".
+/// Either the manifest, or a clause, to follow "PATH: ", that says why it is missing and what to do.
 struct ManifestResult {
   std::optional<Manifest> manifest;
   std::string problem;
 };
 
-/// Never throws for what is in the file, and reads inside its bounds only.
+/// Never throws for the file's contents, and reads only within its bounds.
 ManifestResult read_manifest(const std::filesystem::path& path);
 
-/// The section's text: several parts, one for each object file, with NUL bytes between them.
+/// Parses the section's text: one part per object file, separated by NUL bytes.
 ManifestResult parse_manifest(std::string_view text);
 
 /// This program's own build, as a manifest without components.
 const Manifest& host_manifest();
 
-/// Empty if a plugin with this manifest may be loaded into `host`; else a clause that names both builds.
+/// Returns empty text if a plugin with this manifest may be loaded into `host`, else a clause that names both builds.
 std::string incompatibility(const Manifest& plugin, const Manifest& host);
 
-/// A clause with the commands that rebuild the plugin at `path` against this program's SDK. They name its build
+/// Returns a clause with the commands that rebuild the plugin at `path` against this program's SDK. They name its build
 /// folder if the plugin lies in one, and the installed SDK's prefix if that is given.
 std::string how_to_rebuild(const std::filesystem::path& path, const std::filesystem::path& sdk_prefix);
 

@@ -28,7 +28,7 @@ using Placeholders = std::vector<std::pair<std::string, std::string>>;
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Lower case, digits and single hyphens, beginning with a letter.
+// Whether a name is lower case, digits and single hyphens, and begins with a letter.
 bool is_id(const std::string& name) {
   if (name.empty() || name.size() > 40 || !is_lower(name.front()) || name.back() == '-') return false;
   for (std::size_t i = 0; i < name.size(); ++i) {
@@ -51,16 +51,15 @@ std::string camel_case(const std::string& id) {
 
 void require_name(const Registry& registry, Kind kind, const std::string& name) {
   if (!is_id(name))
-    throw config::Error("error: '" + name +
+    throw config::Error("'" + name +
                         "' cannot be a component's name: it is lower-case letters, digits and single "
                         "hyphens, at most 40, and begins with a letter, for instance heavy-tail");
   constexpr std::array kTargets{"all", "check", "clean", "help", "install", "package", "test"};
   if (std::find(kTargets.begin(), kTargets.end(), name) != kTargets.end())
-    throw config::Error("error: '" + name +
-                        "' is what a command of the build is called; choose another name");
+    throw config::Error("'" + name + "' is the name of a build command; choose another name");
   const auto found = registry.find(kind, name);
   if (!found.empty())
-    throw config::Error("error: there is " + with_article(kind) + " '" + name + "' already, in plugin " +
+    throw config::Error("there is " + with_article(kind) + " '" + name + "' already, in plugin " +
                         found.front().plugin + "; choose another name");
 }
 
@@ -83,7 +82,7 @@ void write_text(const fs::path& path, const std::string& text) {
   base::write_text_file(path, text);
 }
 
-// Files of one part of the template; ".in" at the end of a name marks those that are no C++ before they are filled in.
+// Copies one part of the template; ".in" at the end of a name marks files that are not C++ before they are filled in.
 void fill(const fs::path& from, const fs::path& to, const Placeholders& placeholders) {
   for (const auto& entry : fs::recursive_directory_iterator(from)) {
     if (!entry.is_regular_file()) continue;
@@ -93,20 +92,20 @@ void fill(const fs::path& from, const fs::path& to, const Placeholders& placehol
   }
 }
 
-// Runs a program found on the PATH without its output; true if it succeeded.
+// Runs a program found on the PATH and discards its output; returns whether it succeeded.
 bool succeeds(const std::vector<std::string>& command) {
   const base::Said said = base::run_program(command, std::chrono::minutes(1));
   return !said.over && said.code == 0;
 }
 
-// A repository with a first commit, and a sentence about it.
+// Creates a repository with a first commit; returns a sentence about it.
 std::string put_into_git(const fs::path& folder, const std::string& what) {
   const auto git = [&](std::vector<std::string> arguments) {
     std::vector<std::string> command{"git", "-C", folder.string(), "-c", "user.useConfigOnly=true"};
     command.insert(command.end(), arguments.begin(), arguments.end());
     return succeeds(command);
   };
-  if (!succeeds({"git", "--version"})) return "There is no git here: no repository was made.";
+  if (!succeeds({"git", "--version"})) return "git was not found: no repository was made.";
   if (git({"rev-parse", "--is-inside-work-tree"}))
     return "It lies inside a git repository, which is left as it was.";
   if (!git({"init", "-q"}) || !git({"add", "-A"})) return "git could not make a repository of it.";
@@ -117,7 +116,7 @@ std::string put_into_git(const fs::path& folder, const std::string& what) {
   return "It is a git repository with a first commit.";
 }
 
-// How this program is called: by its name if the shell would find it, else by its path.
+// Returns how this program is called: by its name if the shell would find it, else by its path.
 std::string this_command(const fs::path& prefix) {
   std::error_code error;
   const fs::path program =
@@ -152,8 +151,7 @@ NewPlugin new_plugin(Kind kind, const std::string& name, const fs::path& into, c
   require_name(registry, kind, name);
   const fs::path folder = (into / name).lexically_normal();
   if (fs::exists(fs::symlink_status(folder)))
-    throw config::Error("error: " + folder.string() +
-                        " is there already; choose another name, or another place by --into");
+    throw config::Error(folder.string() + " exists already; choose another name, or another place by --into");
   const fs::path origin = base::shared_folder("template");
   if (origin.empty())
     throw Error(
@@ -165,7 +163,7 @@ NewPlugin new_plugin(Kind kind, const std::string& name, const fs::path& into, c
                                   {"@kind@", to_string(kind)},
                                   {"@id@", "org.example." + name},
                                   {"@sdk@", version.substr(0, version.rfind('.'))}};
-  // Under another name until it is whole.
+  // It has another name until it is complete.
   const fs::path parent = folder.has_parent_path() ? folder.parent_path() : fs::path(".");
   fs::create_directories(parent);
   base::Temporary made(parent, base::Temporary::Kind::kFolder);

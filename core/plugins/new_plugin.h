@@ -1,5 +1,5 @@
 #pragma once
-// A plugin of one's own, from the template that comes with the program.
+// Creates a new plugin project from the template that comes with the program.
 
 #include <filesystem>
 #include <string>
@@ -11,16 +11,16 @@ namespace variform::plugins {
 
 struct NewPlugin {
   std::filesystem::path folder;
-  std::string git;                    ///< a sentence: what became of its git repository
+  std::string git;                    ///< a sentence about its git repository
   std::vector<std::string> commands;  ///< what to type next, from the folder above to the first training
 };
 
 /// "a family", "an encoder".
 std::string with_article(Kind kind);
 
-/// Makes a project with one component of that kind in the folder `into`/`name`, which appears whole or not at all: it builds,
-/// passes its tests and trains as it is. Throws config::Error where the name cannot be a component's, is taken in `registry`,
-/// or is there already; Error where the template is missing.
+/// Creates a project with one component of that kind in the folder `into`/`name`, which appears whole or not at all: it
+/// builds, passes its tests and trains as it is. Throws config::Error where the name cannot be a component's, is taken
+/// in `registry`, or exists already; Error where the template is missing.
 NewPlugin new_plugin(Kind kind, const std::string& name, const std::filesystem::path& into,
                      const Registry& registry);
 

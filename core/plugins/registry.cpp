@@ -42,7 +42,7 @@ std::string component_name(Kind kind, std::string_view id) {
   return std::string(to_string(kind)) + ":" + std::string(id);
 }
 
-// Names one file whatever path leads to it.
+// Identifies a file whatever path leads to it.
 using FileId = std::pair<dev_t, ino_t>;
 
 std::optional<FileId> file_id(const fs::path& path) {
@@ -65,7 +65,7 @@ Manifest manifest_of(const PluginInfo& info) {
   return manifest;
 }
 
-// The *.so of a folder, by name; `note` says why there are none if it cannot be read.
+// Returns the *.so of a folder, by name; `note` says if it cannot be read.
 std::vector<fs::path> libraries_in(const fs::path& folder, std::string& note) {
   std::vector<fs::path> files;
   std::error_code error;
@@ -76,7 +76,7 @@ std::vector<fs::path> libraries_in(const fs::path& folder, std::string& note) {
   return files;
 }
 
-// What is wrong with a place that somebody named; empty: nothing.
+// Returns what is wrong with an explicitly named place, or empty text.
 std::string problem_of(const Place& place) {
   if (!place.is_explicit()) return {};
   if (!place.note.empty()) return place.note;
@@ -165,7 +165,7 @@ void Registry::State::add_file(const fs::path& path, const Place& place) {
   candidates.push_back(std::move(candidate));
 }
 
-// The first of several usable files of one plugin id is used. A refused one gives way to the next.
+// Uses the first of several usable files of one plugin id. A refused one gives way to the next.
 void Registry::State::settle() {
   for (auto current = candidates.begin(); current != candidates.end(); ++current) {
     PluginRecord& record = current->record;
@@ -181,7 +181,7 @@ void Registry::State::settle() {
   }
 }
 
-// Loads those that are not stock where they cannot do harm, and refuses the ones that do any.
+// Loads those that are not stock where they can do no harm, and refuses the harmful ones.
 void Registry::State::try_all(const std::vector<Candidate*>& files) {
   std::vector<Candidate*> candidates_to_try;
   std::vector<ToTry> untried;
@@ -203,7 +203,7 @@ void Registry::State::try_all(const std::vector<Candidate*>& files) {
   settle();
 }
 
-// What a plugin changes at its loading is put back and told; stock plugins change nothing.
+// Restores and reports what a plugin changes while it is loaded; stock plugins change nothing.
 void Registry::State::open(Candidate& candidate) {
   PluginRecord& record = candidate.record;
   const std::string rebuild = how_to_rebuild(record.path, sdk_prefix);
@@ -242,7 +242,7 @@ const Registry::State::Candidate* Registry::State::candidate_of(const ComponentI
   return nullptr;
 }
 
-// Kept, for the record of calls.
+// The labels are kept, since the record of calls points to them.
 const std::string& Registry::State::label_of(const ComponentInfo& info) {
   std::string& label = labels[&info];
   if (!label.empty()) return label;
@@ -256,7 +256,7 @@ bool Registry::State::load(Candidate& candidate) {
   try_all({&candidate});
   if (record.status != Status::kAvailable) return record.status == Status::kLoaded;
   try {
-    // Before it is loaded: a file that is rebuilt later must not lend its checksum to this process.
+    // Before loading: a file that is rebuilt later must not lend its checksum to this process.
     record.sha256 = base::sha256_file(record.path);
     open(candidate);
   } catch (const std::exception& error) {
@@ -356,7 +356,7 @@ std::string Registry::why_missing(Kind kind, std::string_view id) const {
     text += "Plugin " + candidate.record.name() + " offers it but was refused: " + candidate.record.reason;
   }
   if (text.empty() && !any_usable)
-    text = "No plugin was found at all; `variform doctor` says where was looked.";
+    text = "No plugin was found at all; `variform doctor` says where it looked.";
   return text;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Every plugin that was found, and the components of those that are used. Light: no LibTorch header.
+// All plugins that were found, and the components of those in use. Light: no LibTorch header.
 
 #include <filesystem>
 #include <functional>
@@ -27,8 +27,8 @@ struct PluginInfo;
 
 namespace variform::plugins {
 
-/// kAvailable: its manifest fits, its file is not yet loaded. kShadowed: another file with the same plugin id
-/// stands before it in the search order.
+/// kAvailable: its manifest fits, its file is not loaded yet. kShadowed: another file with the same plugin id comes
+/// before it in the search order.
 enum class Status { kAvailable, kLoaded, kRefused, kShadowed };
 const char* to_string(Status status);
 
@@ -38,17 +38,17 @@ struct PluginRecord {
   std::filesystem::path path;  ///< absolute; empty if built into the program
   Origin origin = Origin::kProgram;
   Status status = Status::kAvailable;
-  bool is_stock = false;  ///< of the program's own, which is trusted not to harm the process
-  std::string reason;     ///< refused or shadowed: a sentence that begins with the path
-  std::string sha256;     ///< of the file as it was when it was loaded; empty before, and if built in
+  bool is_stock = false;             ///< one of the program's own, trusted not to harm the process
+  std::string reason;                ///< refused or shadowed: a sentence that begins with the path
+  std::string sha256;                ///< of the file when it was loaded; empty before that, and if built in
   std::optional<Manifest> manifest;  ///< absent if it could not be read
 
   /// "org.variform.encoders 1.0.0".
   std::string name() const { return id + " " + version; }
 };
 
-/// One component as one plugin offers it. Everything it points to lives as long as the process, but `plugin` only
-/// as long as the registry.
+/// One component as one plugin offers it. Everything it points to lives as long as the process, except `plugin`, which
+/// lives as long as the registry.
 struct Offer {
   Kind kind = Kind::kEncoder;
   std::string_view id, summary, source;
@@ -60,12 +60,12 @@ struct Offer {
   std::string label() const;
 };
 
-/// Whether a component really has the interface of its kind.
+/// Whether a component has the interface of its kind.
 bool is_of_kind(const Component& component, Kind kind);
 
-/// Finds plugins on construction, by their manifests alone; loads a file when a component of it is first needed,
-/// and never unloads it. A plugin that cannot be used is kept as a refused record; it stops nobody.
-/// Not thread-safe. Constant functions may load.
+/// Finds plugins on construction, by their manifests alone; loads a file when a component of it is first needed, and
+/// never unloads it. An unusable plugin is kept as a refused record and stops nobody. Not thread-safe. Constant
+/// functions may load.
 class Registry : public config::Catalog {
  public:
   explicit Registry(const Search& search = {});
@@ -79,33 +79,33 @@ class Registry : public config::Catalog {
 
   std::vector<Entry> find(Kind kind, std::string_view id) const override;
   std::vector<std::string> ids(Kind kind) const override;
-  /// Names refused plugins that offer the component, with the reason; says so if there is no plugin at all.
+  /// Names refused plugins that offer the component, with the reason; says so if there are no plugins at all.
   std::string why_missing(Kind kind, std::string_view id) const override;
 
-  /// All offers of a component (usually one), in search order; of a whole kind, ordered by id.
+  /// Returns all offers of a component (usually one) in search order; those of a whole kind ordered by id.
   std::vector<Offer> offers(Kind kind, std::string_view id) const;
   std::vector<Offer> offers(Kind kind) const;
-  /// The one offer; `plugin` decides if several plugins have one. Throws Error: unknown (with near match and
+  /// Returns the one offer; `plugin` chooses if several plugins have one. Throws Error: unknown (with near match and
   /// reason), ambiguous, or not in that plugin.
   Offer offer(Kind kind, std::string_view id, std::string_view plugin = {}) const;
 
-  /// Builds a component. Whatever its constructor throws leaves as Error (Unsupported stays Unsupported) that names
+  /// Builds a component. An exception of its constructor leaves as Error (Unsupported stays Unsupported) that names
   /// kind, id, plugin, version and path; so does a null result or one of another kind than announced.
   std::shared_ptr<Component> create(const Offer& offer, const Build& build) const;
   /// The same for a descriptor, of this registry or not.
   std::shared_ptr<Component> create(const ComponentInfo& info, const Build& build) const;
 
-  /// Loads every file that may be loaded, so that records() tells the whole truth. Those that are not stock are tried
-  /// before that, all at the same time (trial.h).
+  /// Loads every file that may be loaded, so that records() is complete. Those that are not stock are tried first, all
+  /// at the same time (trial.h).
   void load_all() const;
-  /// Hears at once what a plugin has changed that belongs to the program, and that it was restored.
+  /// Calls `tell` at once when a plugin has changed what belongs to the program, which has been restored.
   void tell_changes_to(std::function<void(const std::string&)> tell);
-  /// Everything that was found, in search order. The records live as long as the registry.
+  /// Returns everything that was found, in search order. The records live as long as the registry.
   std::vector<const PluginRecord*> records() const;
-  /// Where was looked, in search order.
+  /// Returns the places that were searched, in order.
   const std::vector<Place>& places() const;
-  /// Places that somebody named explicitly (--plugin, config, environment) and that are not there or empty, and the reasons
-  /// of refused plugins in such places: worth a warning in every command. `config`: the file whose [plugins].paths they are.
+  /// Warns of explicitly named places (--plugin, config, environment) that do not exist or are empty, and of refused
+  /// plugins in them: for every command. `config`: the file whose [plugins].paths they are.
   std::vector<std::string> warnings(const std::string& config = {}) const;
 
  private:

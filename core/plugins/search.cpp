@@ -24,7 +24,7 @@ std::string environment(const char* name) {
 void add_environment(std::vector<Place>& places, Origin origin, std::string_view paths) {
   for (std::size_t at = 0; at <= paths.size();) {
     const std::size_t end = std::min(paths.find(':', at), paths.size());
-    // An empty entry means the current directory elsewhere; here it means nothing.
+    // An empty entry usually means the current directory; here it means nothing.
     if (end > at) {
       const fs::path path(paths.substr(at, end - at));
       places.push_back({origin, path, path.is_absolute() ? "" : "ignored: not an absolute path"});
@@ -52,7 +52,7 @@ void add_installation(Search& search, const fs::path& folder) {
     place.is_own = true;
     search.places.push_back(std::move(place));
   }
-  prefixes.push_back(folder);  // a build folder, BUILD/variform, has the package, too
+  prefixes.push_back(folder);  // a build folder, BUILD/variform, has the package too
   std::error_code error;
   for (const fs::path& prefix : prefixes)
     if (search.sdk_prefix.empty() && fs::exists(prefix / "lib/cmake/VariformSdk", error))
@@ -99,7 +99,7 @@ Search search_for(const std::vector<std::string>& files, const std::vector<Confi
   }
   add_environment(search.places, Origin::kEnvironment, surroundings.plugin_path);
 
-  fs::path data = surroundings.data_home;  // the standard says: a relative one is invalid
+  fs::path data = surroundings.data_home;  // the standard says that a relative one is invalid
   if (!data.is_absolute() && !surroundings.home.empty()) data = fs::path(surroundings.home) / ".local/share";
   if (data.is_absolute()) search.places.push_back({Origin::kUser, data / "variform/plugins"});
 

@@ -31,7 +31,7 @@ constexpr double kSecondsToLoad = 10;
 constexpr int kAtOnce = 16;
 constexpr std::size_t kKeptOutput = 200;
 
-// What a file printed before its end, in one line.
+// Returns what a file printed before its end, in one line.
 std::string shown_output(std::string text) {
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
@@ -57,7 +57,7 @@ std::string problem_of(const base::Ended& ended, std::chrono::milliseconds limit
   return "its process " + ended.ending + " while it was loaded" + shown_output(ended.output);
 }
 
-// Read by signal handlers, hence global: addresses from `begin` to `end` are of the plugin `name`.
+// The plugin `name` owns the addresses from `begin` to `end`. Signal handlers read it, hence global.
 struct Addresses {
   std::uintptr_t begin = 0, end = 0;
   const char* name = nullptr;
@@ -100,8 +100,8 @@ std::vector<std::string> problems_of_loading(const std::vector<ToTry>& files) {
   for (const ToTry& file : files)
     functions.emplace_back([&file] {
       ::on_exit([](int status, void*) { ::_exit(status); },
-                nullptr);      // at once: nothing is to be taken apart
-      at::set_num_threads(1);  // threads of OpenMP are not inherited, and would be waited for
+                nullptr);      // at once, without destructors
+      at::set_num_threads(1);  // OpenMP's threads are not inherited, and would be waited for
       return open_plugin(file.path, file.manifest, file.rebuild).problem;
     });
   const std::chrono::milliseconds limit = seconds_to_load();
@@ -109,7 +109,7 @@ std::vector<std::string> problems_of_loading(const std::vector<ToTry>& files) {
   try {
     for (const base::Ended& ended : base::run_in_processes(functions, kAtOnce, limit))
       problems.push_back(problem_of(ended, limit));
-  } catch (const std::system_error&) {  // no process to be had: then without one
+  } catch (const std::system_error&) {  // no process can be created: goes on without
     problems.assign(files.size(), {});
   }
   return problems;
@@ -136,7 +136,7 @@ void tell_whereabouts(base::SignalText& text) {
   if (call.kind) text << call.kind << " " << call.label << ", in ";
   text << call.function;
   if (call.step >= 0) text << ", at step " << call.step;
-  // The type of the operation lies where its code does.
+  // The operation's type lies in the same file as its code.
   if (const auto node = torch::autograd::get_current_node())
     if (const char* plugin = plugin_at(&typeid(*node))) text << ", in an operation of plugin " << plugin;
 }

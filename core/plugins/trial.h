@@ -1,6 +1,6 @@
 #pragma once
-// Files that are not the program's own are loaded in a process of their own first, where what they do to it is an
-// observation. And what is known afterwards of where their code lies.
+// Loads files that are not the program's own in a separate process first, where they can do no harm. Remembers where
+// the code of loaded files lies.
 
 #include <ATen/core/TensorBody.h>
 
@@ -15,7 +15,7 @@
 
 namespace variform::plugins {
 
-/// VARIFORM_PLUGIN_SECONDS, or 10 where it is not set to a number above 0.
+/// VARIFORM_PLUGIN_SECONDS, or 10 if it is not set to a number above 0.
 std::chrono::milliseconds seconds_to_load();
 
 struct ToTry {
@@ -23,23 +23,23 @@ struct ToTry {
   Manifest manifest;
   std::string rebuild;  ///< advice, as for open_plugin()
 };
-/// Loads each of them in a child process, all at the same time. For each a clause that says what is wrong, empty if nothing
-/// is: "it ended the process (exit status 0) while it was loaded".
+/// Loads each file in a child process, all at the same time. Returns for each a clause that says what is wrong, empty
+/// if nothing is: "it ended the process (exit status 0) while it was loaded".
 std::vector<std::string> problems_of_loading(const std::vector<ToTry>& files);
 
-/// Remembers in which addresses a loaded file lies.
+/// Remembers the addresses of a loaded file.
 void remember_addresses(const std::filesystem::path& path, const std::string& name);
-/// "org.example.strange 1.0.0": the plugin that an address belongs to; nullptr: none. For signal handlers, too.
+/// The plugin at an address, "org.example.strange 1.0.0"; nullptr: none. Signal handlers may call it.
 const char* plugin_at(const void* address);
 
-/// The call in progress in words, with the plugin whose operation is being differentiated; for base::guard_ending().
+/// Describes the call in progress, with the plugin whose operation is being differentiated; for base::guard_ending().
 void tell_whereabouts(base::SignalText& text);
 
-/// " (plugins have operations in it: org.example.strange 1.0.0)": those whose own autograd operations `loss` depends on;
-/// empty if there are none.
+/// Returns " (plugins have operations in it: org.example.strange 1.0.0)", the plugins whose own autograd operations
+/// `loss` depends on; empty if there are none.
 std::string guests_in(const at::Tensor& loss);
 
-/// The number of the outermost call in progress; 0: none. For base::LongCalls.
+/// Returns the number of the outermost call in progress; 0: none. For base::LongCalls.
 std::uint64_t number_of_call();
 
 }  // namespace variform::plugins

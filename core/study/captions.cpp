@@ -13,7 +13,7 @@ namespace {
 
 using config::Node;
 
-// A component, or a data set described in place, goes by its name or type.
+// Returns a value as text. A component, or a data set described in place, is called by its name or type.
 std::string text_of(const Node* value) {
   if (!value) return {};
   if (value->is_table()) {

@@ -1,5 +1,5 @@
 #pragma once
-// What stands under tables and figures of a study besides their captions: what the runs shown have in common.
+// Describes what the runs in a table or figure of a study have in common; it stands below the caption.
 
 #include <filesystem>
 #include <map>
@@ -18,8 +18,8 @@ class SharedSettings {
   /// `results` must outlive it.
   explicit SharedSettings(const StudyResults& results) : results_(results) {}
 
-  /// "Data set mnist; 16 latents; encoder mlp; …; 3 seeds; 24 runs.": of data, components, objective and training what is
-  /// the same in all these cells (indices of the results). Cells that are not done do not count.
+  /// Returns "Data set mnist; 16 latents; encoder mlp; …; 3 seeds; 24 runs.": those settings of data, components,
+  /// objective and training that are the same in all these cells (indices of the results) that are done.
   std::string of(const std::vector<std::size_t>& cells);
 
  private:

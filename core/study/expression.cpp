@@ -1,4 +1,5 @@
-// See expression.h. A recursive descent: sum -> products, product -> factors, factor -> number, name, call, (sum), -factor.
+// See expression.h. Parses by recursive descent: sum -> products, product -> factors, factor -> number, name, call,
+// (sum), -factor.
 
 #include "study/expression.h"
 

@@ -1,5 +1,5 @@
 #pragma once
-// Arithmetic on metrics, for those that a study derives: "(taylor - constant) / (loss_beta - constant)".
+// Arithmetic on metrics, for a study's derived metrics: "(taylor - constant) / (loss_beta - constant)".
 
 #include <functional>
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace variform::study {
 
-/// A text that is no expression; `offset` counts its bytes up to where that shows.
+/// Thrown for a text that is not an expression; `offset` counts the bytes before the error.
 class ExpressionError : public std::runtime_error {
  public:
   ExpressionError(const std::string& what, std::size_t offset) : std::runtime_error(what), offset_(offset) {}
@@ -27,12 +27,13 @@ class Expression {
   /// Throws ExpressionError, whose sentence says what was expected and what was found.
   explicit Expression(const std::string& text);
 
-  /// Every name in it once, in the order of first sight.
+  /// Every name in it once, in the order of first occurrence.
   const std::vector<std::string>& names() const { return names_; }
-  /// Nothing but one name.
+  /// Whether it is a single name.
   bool is_name() const;
 
-  /// Nothing when `metric` has nothing for a name. By IEEE's rules: x / 0 and log(0) are infinite, log(-1) is no number.
+  /// Computes the value; nothing when `metric` returns nothing for a name. As in IEEE 754, x / 0 and log(0) are
+  /// infinite and log(-1) is NaN.
   std::optional<double> value(const std::function<std::optional<double>(const std::string&)>& metric) const;
 
   struct Term;

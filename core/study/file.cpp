@@ -27,8 +27,7 @@ std::vector<std::string> axes_of(const Plan& plan) {
 StudyFile read_file(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
                     const std::vector<std::string>& given, const model::Workplace& place) {
   if (files.empty())
-    throw config::Error(
-        "error: a study needs its file; try: variform study configs/studies/linear_quick.toml");
+    throw config::Error("a study needs its file; try: variform study configs/studies/linear_quick.toml");
   config::Diagnostics diagnostics;
   const config::Node root = config::load(files, overrides, diagnostics);
   StudyFile study;

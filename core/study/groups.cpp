@@ -53,7 +53,7 @@ std::string label_on(const StudyResults::Cell& cell, const std::string& axis) {
 
 namespace {
 
-// Why a figure or table of this metric has no row, and the name that may have been meant.
+// Says why a figure or table of this metric has no row, with the name that may have been meant.
 std::string absent(const StudyResults& results, const Selection& selection, const std::string& metric) {
   std::set<std::string> here, anywhere;
   for (const StudyRow& row : results.rows) {
@@ -69,7 +69,7 @@ std::string absent(const StudyResults& results, const Selection& selection, cons
          (near.empty() ? "." : "; " + near);
 }
 
-// Each seed's mean over the other axes; nothing unless all seeds have the same labels on those.
+// Returns each seed's mean over the other axes; nothing unless all seeds have the same labels on those.
 std::optional<std::vector<double>> means_of_seeds(const Rows& rows) {
   std::map<std::string, std::map<Labels, std::vector<double>>> by_seed;
   for (const StudyRow* row : rows) {
@@ -94,7 +94,7 @@ std::optional<std::vector<double>> means_of_seeds(const Rows& rows) {
   return means;
 }
 
-// The axes but for the seed on which rows differ; the stage counts where it is all that differs besides the seed.
+// Returns the axes, except the seed, on which rows differ; the stage, if nothing else differs besides the seed.
 std::set<std::string> differing_axes(const Rows& rows) {
   std::set<std::string> over;
   bool stages = false;

@@ -1,6 +1,6 @@
 #pragma once
-// A study's rows, evaluations and cells in groups: by the axes that a figure or table names. What no axis names is
-// averaged, and if that is more than seeds its caption says so.
+// Groups a study's rows, evaluations and cells by the axes that a figure or table names. Rows are averaged over all
+// other axes; if these are more than seeds, the caption says so.
 
 #include <algorithm>
 #include <optional>
@@ -15,7 +15,7 @@ namespace variform::study {
 
 using Rows = std::vector<const StudyRow*>;
 
-/// What rows of one evaluation of one run have in common.
+/// The properties that the rows of one evaluation of one run share.
 struct Place {
   std::string stage, evaluation;
   std::optional<double> epoch;
@@ -27,16 +27,17 @@ Place place_of(const StudyRow& row);
 /// Whether a row's metric is the one asked for: "frechet_samples" is any "frechet_samples[PROTOCOL]".
 bool is_metric(const std::string& metric, const std::string& asked);
 
-/// The rows of these metrics that fit, metric by metric.
+/// Returns the rows of these metrics that fit, metric by metric.
 Rows rows_of(const StudyResults& results, const Selection& selection,
              const std::vector<std::string>& metrics);
 
-/// The label on one axis; "stage", "evaluation" and "metric" count as axes of what has one. Empty for an empty axis.
+/// Returns the label on one axis; empty for an empty axis. "stage", "evaluation" and "metric" count as axes of items
+/// that have them.
 std::string label_on(const StudyRow& row, const std::string& axis);
 std::string label_on(const StudyResults::File& file, const std::string& axis);
 std::string label_on(const StudyResults::Cell& cell, const std::string& axis);
 
-/// The same for several axes in one (kAxisSeparator): their labels, with commas between.
+/// The same for several axes in one (kAxisSeparator): their labels, separated by commas.
 template <class Item>
 std::string coordinate(const Item& item, const std::string& axes) {
   std::string text;
@@ -49,7 +50,8 @@ std::string coordinate(const Item& item, const std::string& axes) {
   return text;
 }
 
-/// All coordinates of rows, files or cells: labels in the order of the study's cells, others in that of first sight.
+/// Returns all coordinates of rows, files or cells: labels in the order of the study's cells, others in that of their
+/// first occurrence.
 template <class Item>
 std::vector<std::string> distinct(const StudyResults& results, const std::vector<const Item*>& items,
                                   const std::string& axes) {
@@ -62,7 +64,7 @@ std::vector<std::string> distinct(const StudyResults& results, const std::vector
   return found;
 }
 
-/// Those with this coordinate.
+/// Returns the items with this coordinate.
 template <class Item>
 std::vector<const Item*> only(const std::vector<const Item*>& items, const std::string& axes,
                               const std::string& text) {
@@ -72,21 +74,21 @@ std::vector<const Item*> only(const std::vector<const Item*>& items, const std::
   return found;
 }
 
-/// The rows of these metrics that fit. Throws Error, with the nearest name, when one of the metrics is in no run of the
-/// study or in none that fits. `what`: "the table losses has nothing to show".
+/// Returns the rows of these metrics that fit. Throws Error, with the nearest name, when no run of the study has one of
+/// the metrics, or none that fits. `what`: "the table losses has nothing to show".
 Rows asked_rows(const StudyResults& results, const Selection& selection,
                 const std::vector<std::string>& metrics, const std::string& what);
 
-/// Mean and interval of what one place of a figure or table shows. The interval is one over seeds: where the rows differ
-/// in another axis, each seed counts with its mean over that axis; there is no interval where seeds differ in what they
-/// have of it. Throws Error where rows of different evaluations, or of different stages with the same labels, would be
-/// averaged.
+/// Computes the mean and interval at one place of a figure or table. The interval is over seeds: where the rows also
+/// differ in another axis, each seed counts with its mean over that axis. There is no interval unless all seeds have
+/// the same labels there. Throws Error where rows of different evaluations, or of different stages with the same
+/// labels, would be averaged.
 Interval interval_of(const Rows& rows);
 
-/// Adds the axes but for the seed on which two runs differ.
+/// Adds the axes, except the seed, on which two runs differ.
 void add_differing(const Labels& one, const Labels& other, std::set<std::string>& axes);
 
-/// What a figure or table has averaged, and what its error bars are: the sentences that its caption needs.
+/// Collects what a figure or table averages over and what its error bars are, for sentences in its caption.
 class Averages {
  public:
   void add(const Interval& interval);
@@ -94,7 +96,7 @@ class Averages {
   std::string over() const;
   bool has_errors() const { return errors_; }
   bool has_intervals() const { return intervals_; }
-  /// `mark`: what stands before errors, "±" or "Bars". Nothing is said of intervals that `caption` explains itself.
+  /// Returns the sentences, without those that `caption` makes superfluous. `mark` stands for errors: "±" or "Bars".
   std::string note(const std::string& mark, const std::string& caption) const;
 
  private:
@@ -102,15 +104,15 @@ class Averages {
   bool intervals_ = false, errors_ = false, none_ = false;
 };
 
-/// What a legend must say above its labels: what all values are means of, and the names of the series' axes where labels
-/// are numbers. May be empty.
+/// Returns the title of a legend: what all values are averaged over, and the names of the series' axes where labels are
+/// numbers. May be empty.
 std::string legend_title(const std::string& series, const std::vector<std::string>& labels,
                          const std::string& averaged_over = {});
 
-/// The number that a label is, if it is one.
+/// Returns a label as a number, if it is one.
 std::optional<double> as_number(const std::string& label);
 
-/// A label with `name` before it: "β = 0.1". Without a name, numbers have that of their axis: "beta 0.1".
+/// Returns a label with `name` before it: "β = 0.1". Without a name, numbers get that of their axis: "beta 0.1".
 std::string title_of(const std::optional<std::string>& name, const std::string& axis,
                      const std::string& label);
 

@@ -17,7 +17,7 @@ using config::Reader;
 
 // ------------------------------------------------------------------------------------------------------- reading
 
-// The place of a byte of a text in the config: past the quote, characters not bytes. On the command line there is none.
+// Returns the position of a text's byte in the config: past the quote, in characters. None for the command line.
 config::Position inside(config::Position where, const std::string& text, std::size_t offset) {
   if (where.is_command_line() || where.column == 0) return where;
   const auto characters =
@@ -31,12 +31,12 @@ Expression read_value(Reader& reader) {
   const std::string text = reader.text("value");
   const Expression nothing("0");
   if (!reader.source().find("value") || !reader.source().find("value")->if_text())
-    return nothing;  // said already
+    return nothing;  // already reported
   try {
     return Expression(text);
   } catch (const ExpressionError& error) {
     reader.diagnostics().error(inside(reader.where("value"), text, error.offset()),
-                               reader.full("value") + " is no expression: " + error.what() + ".",
+                               reader.full("value") + " is not an expression: " + error.what() + ".",
                                "metrics and numbers with + - * / ( ), log(), abs(), sqrt()");
     return nothing;
   }
@@ -47,7 +47,7 @@ std::map<std::string, std::string> read_against(Reader& reader, const std::vecto
   std::map<std::string, std::string> against;
   for (const auto& member : table.source().members()) {
     if (std::find(axes.begin(), axes.end(), member.key) == axes.end())
-      table.error(member.key, "@ is no axis of this study.", config::did_you_mean(member.key, axes));
+      table.error(member.key, "@ is not an axis of this study.", config::did_you_mean(member.key, axes));
     against[member.key] = label_text(table, member.key);
   }
   return against;
@@ -68,8 +68,8 @@ std::optional<double> value_at(const StudyResults& results, const Values& values
   });
 }
 
-// The value at the run that is like that of `place` but for the labels of `against`: of the same stage, or else of the
-// only other stage that has it. Nothing for a place that has not all of those axes.
+// Returns the value of the run that is like that of `place` but for the labels of `against`: of the same stage, or else
+// of the only other stage that has it. Nothing unless the place has all of those axes.
 std::optional<double> reference_value(const StudyResults& results, const Values& values, Place place,
                                       const std::vector<std::string>& stages, const MetricSpec& spec) {
   std::size_t found = 0;
@@ -157,7 +157,7 @@ std::vector<std::string> add_metrics(StudyResults& results, const std::vector<Me
   for (const MetricSpec& spec : specs) {
     if (evaluated.contains(spec.name)) {
       problems.push_back("the metric " + spec.name +
-                         " is one of the evaluations already; give it another name.");
+                         " already exists in the evaluations; give it another name.");
       continue;
     }
     const std::size_t before = results.rows.size();

@@ -1,6 +1,6 @@
 #pragma once
-// Metrics that a study makes of others, described in its config under [[study.metrics]]: a ratio of losses, or the
-// difference from the run with the same seed and another family. Their rows stand beside those of the evaluations.
+// Metrics that a study derives from others, described in its config under [[study.metrics]]: a ratio of losses, or the
+// difference from the run with the same seed and another family. Their rows are added to those of the evaluations.
 
 #include <map>
 #include <string>
@@ -13,9 +13,9 @@
 
 namespace variform::study {
 
-/// One derived metric: `value` of a row; less the value of the row whose labels on the axes of `against` are those given
-/// and which is of the same evaluation, epoch and otherwise equal labels (the seed among them), and of the same stage; or
-/// of the only other stage that has one.
+/// One derived metric: `value` of a row, minus the value of a reference row if `against` is given. The reference has
+/// the labels of `against`, and otherwise the same labels (also the seed), evaluation and epoch. It is of the same
+/// stage, or else of the only other stage that has one.
 struct MetricSpec {
   std::string name;
   Expression value;
@@ -23,12 +23,12 @@ struct MetricSpec {
   Selection where;                             ///< which rows have it
 };
 
-/// Reads [[study.metrics]]; what is wrong goes to `diagnostics`. `axes`: those of the study.
+/// Reads [[study.metrics]]; errors go to `diagnostics`. `axes`: those of the study.
 std::vector<MetricSpec> read_metrics(const config::Node& metrics, const std::vector<std::string>& axes,
                                      config::Diagnostics& diagnostics);
 
-/// Adds the rows, metric by metric, so that later ones may use earlier ones. What lacks an ingredient has no row; the
-/// standard error is that of the ingredient where the value is one metric without `against`. Returns a sentence for each
+/// Adds the rows, metric by metric, so that later metrics may use earlier ones. There is no row where an ingredient is
+/// missing. Only a value that is one metric, without `against`, has a standard error. Returns a sentence for each
 /// metric that no run has, or whose name an evaluation uses.
 std::vector<std::string> add_metrics(StudyResults& results, const std::vector<MetricSpec>& specs);
 

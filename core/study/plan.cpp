@@ -21,7 +21,7 @@ using config::Position;
 using config::Reader;
 using Settings = std::vector<std::pair<std::string, Node>>;
 
-// "model.family.type" with a value -> { model = { family = { type = … } } }.
+// Nests a value under a dotted key: "model.family.type" gives { model = { family = { type = … } } }.
 Node nested(const std::string& key, const Node& value) {
   const std::size_t dot = key.find('.');
   Node table = Node::table(value.where());
@@ -30,14 +30,14 @@ Node nested(const std::string& key, const Node& value) {
   return table;
 }
 
-// All at once: merged one by one, a `type` would drop the parameters that stand before it.
+// Applies settings all at once: merged one by one, a `type` would drop the parameters before it.
 void apply(Cell& cell, const Settings& settings) {
   Node all;
   for (const auto& [key, value] : settings) config::merge(all, nested(key, value));
   config::merge(cell.config, all, cell.dropped);
 }
 
-// The members of a table as settings: keys may be dotted, in quotes, or tables in tables, which merge() understands.
+// Returns the members of a table as settings. Keys may be dotted, quoted, or nested tables, as for merge().
 Settings settings_of(const Node* table) {
   Settings settings;
   if (table)
@@ -54,7 +54,7 @@ AxisValue labelled(const Node& node, Diagnostics& diagnostics, const std::string
   return value;
 }
 
-// An axis is an array: of { label, set } tables, of tables that are components with a label of their own, or of values.
+// Reads an axis, an array of { label, set } tables, of tables that are components with a label, or of values.
 Axis read_axis(const Node::Member& member, Diagnostics& diagnostics, const std::string& path) {
   Axis axis{member.key, {}};
   const Node::Array* array = member.value.if_array();
@@ -85,8 +85,8 @@ std::vector<Axis> read_axes(Reader& parent) {
   return axes;
 }
 
-// { quality = 2000, linear = true, metric = ["a", "b"] } -> --linear --metric=a --metric=b --quality=2000; in the order of
-// the keys, so that studies that write them in another order share what they make.
+// Turns { quality = 2000, linear = true, metric = ["a", "b"] } into --linear --metric=a --metric=b --quality=2000, in
+// the order of the keys, so that studies that write them in different orders share their results.
 std::vector<std::string> command_options(const Reader& reader, const std::set<std::string>& own) {
   std::map<std::string, std::vector<std::string>> options;
   const auto add = [&](const std::string& key, const Node& value) {
@@ -112,11 +112,11 @@ std::vector<std::string> read_stages(Reader& reader, const Plan& plan) {
   const std::vector<std::string> stages = reader.texts("stages", {.fallback = std::vector<std::string>{}});
   for (const std::string& name : stages)
     if (std::none_of(plan.stages.begin(), plan.stages.end(), [&](const Stage& s) { return s.name == name; }))
-      reader.error("stages", "@ names " + config::quote(name) + ", which is no stage of this study.");
+      reader.error("stages", "@ names " + config::quote(name) + ", which is not a stage of this study.");
   return stages;
 }
 
-// One axis of the plan, and labels that it has.
+// Reads a condition: one axis of the plan, and some of its labels.
 std::pair<std::string, std::vector<std::string>> read_condition(const Node::Member& member, const Plan& plan,
                                                                 Reader& reader) {
   std::vector<std::string> wanted, known;
@@ -127,7 +127,7 @@ std::pair<std::string, std::vector<std::string>> read_condition(const Node::Memb
     for (const Axis& axis : stage.axes)
       if (axis.name == member.key)
         for (const AxisValue& value : axis.values) known.push_back(value.label);
-  if (known.empty()) reader.error(member.key, "@ is no axis of this study.");
+  if (known.empty()) reader.error(member.key, "@ is not an axis of this study.");
   for (const std::string& label : wanted)
     if (!known.empty() && std::find(known.begin(), known.end(), label) == known.end())
       reader.error(member.key, "@ has no value " + config::quote(label) + ".",
@@ -142,7 +142,7 @@ Where read_where(const Node& table, const Plan& plan, Diagnostics& diagnostics, 
   return where;
 }
 
-// Options that say where the program reads, writes and finds code: the user's, never a study's.
+// Refuses options that say where the program reads, writes and finds code: only the user may set them.
 void refuse_places(Reader& reader) {
   static const std::set<std::string> kPlaces{"out",    "runs",     "studies", "folder", "data",
                                              "plugin", "into",     "json",    "quiet",  "threads",
@@ -157,12 +157,13 @@ void refuse_places(Reader& reader) {
     std::replace(key.begin(), key.end(), '_', '-');
     if (kPlaces.contains(key) || !is_option(key))
       reader.error(member.key,
-                   "@ is no option that a study gives to a command: the study chooses the places itself.");
+                   "@ is not an option that a study gives to a command: "
+                   "the study chooses the places itself.");
   }
   if (reader.source().find("dump")) reader.name("dump");
 }
 
-// What all tasks have; `own`: keys that are no options of the command.
+// Reads the members of every task; `own`: keys that are not options of the command.
 void read_task(Reader& reader, const Node::Member& member, const Plan& plan, std::set<std::string> own,
                Task& task) {
   own.insert({"stages", "where"});
@@ -212,7 +213,7 @@ void read_comparisons(Reader& study, Plan& plan) {
   }
 }
 
-// [study.stages.NAME]; without any, the study itself is the one stage.
+// Reads [study.stages.NAME]; without any, the study itself is the one stage.
 void read_all_stages(Reader& study, Plan& plan) {
   Reader table = study.table("stages");
   const Settings shared = settings_of(study.node("set"));
@@ -228,7 +229,7 @@ void read_all_stages(Reader& study, Plan& plan) {
   if (plan.stages.empty()) plan.stages.push_back({"main", shared, axes});
 }
 
-// [[study.skip]]: axis = label or list of labels.
+// Reads [[study.skip]]: axis = label or list of labels.
 void read_skips(Reader& study, Plan& plan) {
   const Node* array = study.node("skip");
   if (!array) return;
@@ -239,7 +240,7 @@ void read_skips(Reader& study, Plan& plan) {
     plan.skips.push_back(read_where(element, plan, study.diagnostics(), "study.skip"));
 }
 
-// Which part of a config an axis changes decides when it is applied (see cells_of).
+// Returns when an axis is applied, which depends on the part of the config that it changes (see cells_of).
 int turn_of(const Axis& axis, const AxisValue& value) {
   if (value.settings.size() != 1 || value.settings[0].first != axis.name) return 0;
   return axis.name.ends_with(".type") || axis.name == "type" || value.settings[0].second.is_table() ? 1 : 2;
@@ -263,7 +264,7 @@ Cell make_cell(const Plan& plan, std::size_t stage, const std::vector<std::size_
   return cell;
 }
 
-// Counts through the grid, the last axis fastest.
+// Advances to the next point of the grid, the last axis fastest.
 bool advance(std::vector<std::size_t>& choice, const std::vector<Axis>& axes) {
   for (std::size_t a = axes.size(); a-- > 0;) {
     if (++choice[a] < axes[a].values.size()) return true;
@@ -287,7 +288,7 @@ void find_needs(const Plan& plan, std::vector<Cell>& cells, std::size_t index, D
   });
 }
 
-// How many cells a stage has, and an error for more than anybody trains: axes multiply.
+// Whether a stage has more cells than anybody trains, since axes multiply; reports an error then.
 bool has_too_many(const Plan& plan, const Stage& stage, Diagnostics& diagnostics) {
   constexpr double kMostCells = 100'000;
   double count = 1;

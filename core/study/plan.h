@@ -1,6 +1,6 @@
 #pragma once
-// What a study consists of: the cells of its grid and what is to be evaluated, read from the table [study] of a config.
-// The rest of that config is what all cells have in common.
+// Reads the plan of a study from the table [study] of a config: the cells of its grid and what is to be evaluated. The
+// rest of the config is common to all cells.
 
 #include <cstddef>
 #include <optional>
@@ -13,21 +13,21 @@
 
 namespace variform::study {
 
-/// One point of an axis: its name in tables and figures, and what it sets in the config, by dotted key.
+/// One point of an axis: its name in tables and figures, and the values that it sets in the config, by dotted key.
 struct AxisValue {
   std::string label;
   std::vector<std::pair<std::string, config::Node>> settings;
 };
 
-/// One dimension of the grid. `name` is the dotted key that it sets, or a name of the author's for an axis whose values
-/// are { label, set } tables.
+/// One dimension of the grid. `name` is the dotted key that it sets, or any name for an axis whose values are
+/// { label, set } tables.
 struct Axis {
   std::string name;
   std::vector<AxisValue> values;
 };
 
-/// Runs that share what they are built on. A text "@STAGE" in a cell's config stands for the run of that earlier stage
-/// with the same labels on the axes that both have.
+/// A grid of runs. A text "@STAGE" in a cell's config stands for the run of that earlier stage with the same labels on
+/// the axes that both have.
 struct Stage {
   std::string name;
   std::vector<std::pair<std::string, config::Node>> settings;
@@ -37,17 +37,17 @@ struct Stage {
 /// Cells whose label on each of these axes is among the ones given; without any, all cells.
 using Where = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
-/// What is done with the runs of some stages, or of some labels: options of a command.
+/// A command for the runs of some stages, or of some labels, with its options.
 struct Task {
   std::string name;
   std::vector<std::string> options;  ///< "--limit=2000"
-  std::vector<std::string> stages;   ///< none: all
+  std::vector<std::string> stages;   ///< empty: all
   Where where;
 };
 
 /// `variform evaluate`, at the end or along the training.
 struct Evaluation : Task {
-  std::vector<double> epochs;  ///< when, besides the end; increasing
+  std::vector<double> epochs;  ///< increasing; besides the end
   bool at_end = true;
 };
 
@@ -72,8 +72,8 @@ struct Plan {
   config::Node metrics, figures, tables;  ///< arrays, for the report
 };
 
-/// Reads a merged config with its table [study]. All that is wrong with the table goes to `diagnostics`; what the
-/// cells' configs say is judged when they are resolved.
+/// Reads a merged config with its table [study]. Errors of the table go to `diagnostics`; those of the cells' configs
+/// are found when they are resolved.
 Plan read_plan(const config::Node& root, config::Diagnostics& diagnostics);
 
 /// One run of a study.
@@ -85,29 +85,29 @@ struct Cell {
   std::vector<std::size_t> needs;        ///< cells whose runs it refers to
 };
 
-/// All cells but those to skip, stage by stage, the last axis fastest. Settings apply in this order: the stage's, axes of tables, axes
-/// that name a `type`, the other axes; so a parameter survives the choice of its component. What refers to a stage or
-/// a cell that is not there goes to `diagnostics`.
+/// Returns all cells but those to skip, stage by stage, the last axis fastest. Settings apply in this order: the
+/// stage's, axes of tables, axes that name a `type`, the other axes; so a parameter survives the choice of its
+/// component. References to a stage or a cell that does not exist go to `diagnostics`.
 std::vector<Cell> cells_of(const Plan& plan, config::Diagnostics& diagnostics);
 
-/// The cell's config with "@STAGE" replaced by folder(cell) of the cell meant.
+/// Returns the cell's config with "@STAGE" replaced by folder(cell) of the cell that it stands for.
 template <class Folder>
 config::Node with_runs(const Plan& plan, const std::vector<Cell>& cells, std::size_t cell,
                        const Folder& folder);
 
-/// The label of a cell on an axis, if it has that axis.
+/// Returns the label of a cell on an axis, if it has that axis.
 std::optional<std::string> label_of(const Cell& cell, const std::string& axis);
 bool fits(const Cell& cell, const Where& where);
 /// Whether a task is for a cell.
 bool is_for(const Task& task, const Cell& cell, const Plan& plan);
-/// "β 0.1, seed 2"-like text of all labels: "objective.beta=0.1 seed=2".
+/// Returns all labels as text: "objective.beta=0.1 seed=2".
 std::string text_of(const Cell& cell);
 
-/// What cells have in common that differ in numbers only (seeds, β): stage, axes, and the labels that are words.
+/// Returns the same text for cells that differ in numbers only (seeds, β): stage, axes, and labels that are words.
 std::string kind_of(const Cell& cell);
 
-/// The cell of `stage` that "@STAGE" means in `cell`: equal labels on all axes that both have; nothing unless there is
-/// exactly one.
+/// Returns the cell of `stage` that "@STAGE" means in `cell`, with equal labels on all axes that both have; nothing
+/// unless there is exactly one.
 std::optional<std::size_t> referred(const Plan& plan, const std::vector<Cell>& cells, const Cell& cell,
                                     const std::string& stage);
 

@@ -13,7 +13,7 @@
 namespace variform::study {
 namespace {
 
-// What cells lost when an axis gave them another component: once each, with the cells that it is true of.
+// Notes about parameters that cells lost when an axis gave them another component: once each, with the number of cells.
 class Notes {
  public:
   void add(const Cell& cell, const config::Node& resolved) {

@@ -1,4 +1,4 @@
-// fork and exec; between the two only what is safe in a process with threads.
+// Starts commands by fork and exec. Between the two only what is safe in a process with threads may be called.
 
 #include "study/process.h"
 
@@ -25,7 +25,7 @@
 namespace variform::study {
 namespace {
 
-// Signals do not reach this process while it lives: what comes between fork and exec would be forgotten by exec.
+// Blocks all signals while it lives: exec would forget one that comes between fork and exec.
 class SignalsHeld {
  public:
   SignalsHeld() {
@@ -63,7 +63,7 @@ class SignalsHeld {
   ::_exit(127);
 }
 
-// The groups of the commands that live, for a signal handler; 0: a free place. More than there are places are not noted.
+// The process groups of running commands, for a signal handler; 0: a free place. Commands beyond 64 are not recorded.
 std::array<std::atomic<pid_t>, 64> living{};
 std::atomic<pid_t> owner{0};  // of `living`
 

@@ -18,9 +18,9 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
 
-constexpr const char* kRows = "--limit=16";  // few, and enough for every statistic
+constexpr const char* kRows = "--limit=16";  // few, but enough for every statistic
 
-// What an untrained model leaves undefined, a trained one may have: it counts as there.
+// Gives undefined metrics a value: a trained model may define what an untrained one does not.
 void define_all(json& result) {
   for (auto& [name, section] : result.items()) {
     if (!section.is_object()) continue;
@@ -88,7 +88,7 @@ class Rehearser {
                        [&](std::size_t other) { return is_for(task, cells_[other], plan_); });
   }
 
-  // Runs a command; what it says on failure becomes a problem.
+  // Runs a command; when it fails, its output becomes a problem.
   bool execute(std::size_t cell, std::vector<std::string> arguments) {
     const std::string name = arguments[0];
     arguments.insert(arguments.begin(), options_.program.string());
@@ -99,7 +99,8 @@ class Rehearser {
     return false;
   }
 
-  // What a command has written, with all metrics defined. That there is none, though it ended well, is a problem.
+  // Reads the result of a command, with all metrics defined. If there is none although the command succeeded, that is a
+  // problem.
   bool read_result(std::size_t cell, const char* command, const fs::path& file, json& result) {
     try {
       result = base::JsonFile(file).root().raw();
@@ -146,7 +147,8 @@ class Rehearser {
     if (execute(cell, std::move(arguments))) made_[run_name(cell)][&drawing] = file;
   }
 
-  // One comparison of each kind of group, of the untrained run with itself: what has no meaning has its names.
+  // Makes one comparison of each kind of group, of the untrained run with itself: the numbers mean nothing, but the
+  // names are right.
   json comparisons() {
     json all = json::array();
     std::set<std::string> tried, listed;

@@ -1,7 +1,7 @@
 #pragma once
-// A study tried without training: one cell of each kind is built, its untrained model is evaluated on a few rows by the
-// commands that the study would use, and a study.json is written as if all cells had that result. Tables and figures can
-// be made of it to find out what would be wrong with them; their numbers mean nothing.
+// Tries a study without training: builds one cell of each kind, evaluates its untrained model on a few rows by the
+// commands that the study would use, and writes a study.json as if all cells had that result. Tables and figures can be
+// made of it to find their errors; their numbers mean nothing.
 
 #include <filesystem>
 #include <functional>
@@ -19,11 +19,11 @@ struct RehearsalOptions {
   std::filesystem::path program;  ///< the executable that trains and evaluates
   std::filesystem::path folder;   ///< for the runs ("runs") and the study ("study"); the caller removes it
   std::vector<std::string> arguments;  ///< for every command: --data, --plugin
-  /// What a cell's config means; throws std::exception for one that cannot be built.
+  /// Resolves a cell's config; throws std::exception for one that cannot be built.
   std::function<Resolved(const config::Node&)> build;
   /// Options of `evaluate` that take too long to be tried, and the metrics that they would give.
   std::vector<std::pair<std::string, std::vector<std::string>>> costly;
-  /// Options of `evaluate` that are tried with another number than the study's, 0 apart.
+  /// Options of `evaluate` that are tried with this number instead of the study's, unless that is 0.
   std::map<std::string, std::string> cheaper;
   std::function<bool()> interrupted;
   std::function<void(const std::string&)> say;  ///< one line of progress

@@ -20,13 +20,13 @@ namespace variform::study {
 namespace fs = std::filesystem;
 namespace {
 
-// A caption of the config, or else the name; then what the figure or table itself has to say of it.
+// Returns the config's caption, or else the name, followed by the note of the figure or table.
 std::string caption_of(const std::string& name, const std::string& caption, const std::string& note) {
   const std::string text = caption.empty() ? name : caption;
   return note.empty() ? text : text + (text.ends_with('.') ? " " : ". ") + note;
 }
 
-// Every cell, and the run that it is.
+// Returns a table of all cells and their runs.
 base::Table cells_of(const StudyResults& results) {
   std::vector<base::Table::Column> columns{{"run"}, {"stage"}};
   for (const std::string& axis : results.axes) columns.push_back({axis});
@@ -85,7 +85,7 @@ class Report {
     if (host_.print) host_.print(text);
   }
 
-  // NAME.txt beside a table or figure: what it shows, and of which runs.
+  // Writes NAME.txt beside a table or figure: what it shows, and of which runs.
   void write_caption(const fs::path& stem, const std::string& caption, const std::string& detail) const {
     base::write_text_file(stem.string() + ".txt",
                           base::shown_lines(caption + "\n" + (detail.empty() ? "" : detail + "\n")));

@@ -25,19 +25,19 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 namespace {
 
-// A result that was to be there, and why it cannot be used.
+// A result that is missing or cannot be used, and why.
 struct Lost {
   fs::path file;
   std::string why;
 };
 
-// One sentence for all, and why those that are there cannot be read.
+// Returns one sentence for all lost results, and why those that exist cannot be read.
 std::string gone(const std::vector<Lost>& lost) {
   constexpr int kShown = 3;
   const std::size_t more = lost.size() - 1;
   std::string text = "the result " + lost[0].file.string() +
                      (more == 0 ? " is" : " and " + std::to_string(more) + " more are") +
-                     " gone or damaged; run the study again, it makes what is missing.";
+                     " gone or damaged; run the study again to make what is missing.";
   int shown = 0;
   for (const Lost& one : lost)
     if (base::is_there(one.file) && shown++ < kShown) text += "\n  " + one.why;
@@ -54,7 +54,7 @@ Labels labels_of(const base::JsonValue& entry) {
   return labels;
 }
 
-// The file that an entry of study.json names: below that folder, and nowhere else.
+// Returns the file that an entry of study.json names. Throws unless it lies below that folder.
 fs::path inside(const fs::path& folder, const base::JsonValue& entry) {
   const fs::path file = entry.at("file").text();
   const bool leads_away =
@@ -66,7 +66,7 @@ fs::path inside(const fs::path& folder, const base::JsonValue& entry) {
 }
 
 // Adds one row for each number of an evaluation: at the top, { mean, se } in `values`, { value, se } in other sections.
-// Of two numbers with one name the second goes by its section's name, too.
+// Of two numbers with one name the second is also called by its section's name.
 class Flatten {
  public:
   Flatten(StudyRow like, StudyResults& results) : like_(std::move(like)), results_(results) {}
@@ -103,10 +103,10 @@ class Flatten {
 
 using Digests = std::map<std::string, std::string>;  // plugin's id and SHA-256
 
-// What made the numbers besides the config: plugins and data.
+// The plugins and data behind the numbers, which may differ between runs of one config.
 class Sources {
  public:
-  // Which plugins trained a run; of what data. What environment.json does not say is a warning.
+  // Returns the plugins that trained a run, and its data's fingerprint. Problems of environment.json become warnings.
   std::pair<Digests, std::string> of_run(const fs::path& run) {
     const config::RunEnvironment environment = config::environment_of(run);
     problems_.insert(environment.problems.begin(), environment.problems.end());
@@ -117,7 +117,7 @@ class Sources {
     return found;
   }
 
-  // Takes note of the data of a run; which data set they are of is what its config says.
+  // Records the fingerprint of a run's data for the data set that its config names.
   void add_data(const fs::path& run, const std::string& fingerprint) {
     if (fingerprint.empty()) return;
     config::Diagnostics ignored;
@@ -126,7 +126,7 @@ class Sources {
     data_[dataset ? config::print_value(*dataset) : ""].insert(fingerprint);
   }
 
-  // Eight digits for the plugins that trained and those that evaluated; empty where neither is known.
+  // Returns eight digits for the plugins that trained and those that evaluated; empty where neither is known.
   std::string add(const Digests& trained, const json& evaluation) {
     Digests evaluated;
     if (const auto table = evaluation.find("plugins"); table != evaluation.end() && table->is_object())
@@ -166,7 +166,7 @@ class Sources {
   std::set<std::string> problems_;
 };
 
-// An evaluation or comparison whole; nothing if it is lost.
+// Reads an evaluation or comparison; nothing if it is lost.
 std::optional<json> result_in(const fs::path& file, std::vector<Lost>& lost) {
   try {
     const base::JsonFile result(file);
@@ -219,7 +219,7 @@ void add_cell(StudyResults& results, const base::JsonValue& cell, const fs::path
   if (const auto run = cell.find("run")) {  // else it is not done yet
     if (const std::string problem = base::name_problem(run->text()); !problem.empty())
       throw base::Error("the study's study.json names a run " + config::quote(run->text()) +
-                        ", which is no name: " + problem + ".");
+                        ", which is not a name: " + problem + ".");
     entry.run = runs / run->text();
     entry.seed = cell.at("seed").unsigned_integer();
     if (const auto pictures = cell.find("pictures"))
@@ -327,7 +327,7 @@ Interval interval_of(std::vector<double> values) {
   interval.mean = std::accumulate(interval.values.begin(), interval.values.end(), 0.0) / n;
   if (interval.values.size() < 2) return interval;
   const auto [low, high] = std::minmax_element(interval.values.begin(), interval.values.end());
-  if (*low == *high) {  // what depends on no seed: no rounding of a sum in mean and width
+  if (*low == *high) {  // independent of the seed: keeps rounding errors of the sum out of mean and width
     interval.mean = *low;
     interval.half = 0;
     return interval;

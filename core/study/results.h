@@ -1,6 +1,6 @@
 #pragma once
-// What came out of a study, from its study.json and the evaluations in its run folders: one row a number. Needs no
-// model and no plugin, so that tables and figures are made again without training.
+// Reads the results of a study from its study.json and the evaluations in its run folders: one row per number. Needs no
+// model and no plugin, so that tables and figures can be made again without training.
 
 #include <cstdint>
 #include <filesystem>
@@ -25,7 +25,7 @@ struct StudyRow {
   std::string hash;
   std::optional<std::uint64_t> seed;
   std::string commit;   ///< of the program that evaluated; empty: not known
-  std::string plugins;  ///< eight digits that stand for the code of all plugins at work; empty: not known
+  std::string plugins;  ///< eight digits that stand for the code of all plugins used; empty: not known
   std::string data;     ///< fingerprint of the data that the run was trained on; empty: not known
 };
 
@@ -49,7 +49,7 @@ struct StudyResults {
   };
   std::vector<Cell> cells;
 
-  /// Evaluations and comparisons whole, for arrays.
+  /// Files of evaluations and comparisons, for arrays.
   struct File {
     std::string stage, evaluation;
     Labels labels;
@@ -59,37 +59,37 @@ struct StudyResults {
   std::vector<File> files;
 
   std::vector<std::string> problems;  ///< sentences: evaluations and comparisons that could not be read
-  std::vector<std::string> warnings;  ///< sentences: plugins and data that are not the same for all results
-  std::set<std::string> undefined;    ///< metrics that evaluations name, and say why they have no value
+  std::vector<std::string> warnings;  ///< sentences: plugins and data that differ between results
+  std::set<std::string> undefined;    ///< metrics that evaluations name as undefined, with a reason
 
-  /// Brings labels of an axis into their order; texts of "metric" and the like stay as they are.
+  /// Sorts labels of an axis into the axis' order; texts of "metric" and the like stay as they are.
   void sort_labels(const std::string& axis, std::vector<std::string>& texts) const;
 
-  /// Indices of the cells that rows are of: of the row's stage, with its labels.
+  /// Returns the indices of the cells to which rows belong, by stage and labels.
   std::vector<std::size_t> cells_of(const std::vector<const StudyRow*>& shown) const;
   std::vector<std::size_t> cells_of(const std::string& stage, const Labels& of_cell) const;
 };
 
-/// The value of a label; empty when there is no such axis.
+/// Returns the label on an axis; empty when there is no such axis.
 std::string label_of(const Labels& labels, const std::string& axis);
 
-/// Reads STUDY/study.json and what it names; `runs` is where the run folders are. A metric of a section goes by its own
-/// name ("mutual_information"), where two have one name by SECTION.NAME too. What is gone or damaged is a
-/// problem of the results. Throws Error for a folder without study.json.
+/// Reads STUDY/study.json and the files that it names; `runs` is where the run folders are. A metric of a section has
+/// its own name ("mutual_information"); where two share a name, also SECTION.NAME. Missing or damaged files become
+/// problems of the results. Throws Error for a folder without study.json.
 StudyResults read_study(const std::filesystem::path& folder, const std::filesystem::path& runs);
 
-/// All rows: stage, the axes, evaluation, epoch, step, metric, value, standard error, hash, seed, commit, plugins, data.
-/// Numbers round-trip.
+/// Returns all rows as CSV: stage, the axes, evaluation, epoch, step, metric, value, standard error, hash, seed,
+/// commit, plugins, data. Numbers are read back exactly.
 std::string csv_of(const StudyResults& results);
 
-/// Mean of some values with the half width of its 95 % interval by Student's t (none for one value).
+/// The mean of some values with the half width of its 95 % interval by Student's t (none for a single value).
 struct Interval {
   double mean = 0;
   std::optional<double> half{};
   std::vector<double> values{};
   std::optional<double>
       error{};  ///< of one value of one run: the standard error over data that its evaluation gives
-  std::set<std::string> over{};  ///< axes, besides the seed, that the values differ in
+  std::set<std::string> over{};  ///< axes, besides the seed, on which the values differ
 };
 Interval interval_of(std::vector<double> values);
 

@@ -29,13 +29,13 @@ std::string joined(const std::set<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
-// Everything that is logged or evaluated is in nats a datum, but for these.
+// Returns the unit of a value. Everything that is logged or evaluated is in nats per example, but for these.
 std::string unit_of(const std::string& name) {
   for (const char* plain : {"beta", "beta_eff", "lr", "step", "epoch", "ratio_R", "off_diagonal", "accuracy"})
     if (name == plain) return "";
   if (name.starts_with("is_effective_samples")) return "draws";
-  if (name == "bits_per_dimension") return "bits a data value";
-  return "nats a datum";
+  if (name == "bits_per_dimension") return "bits per value";
+  return "nats per example";
 }
 
 std::string y_label(const std::string& value, const std::string& split) {
@@ -71,7 +71,7 @@ draw::Series series_of(const RunSource& run, const std::vector<json>& lines, con
   return series;
 }
 
-// The values of a split that all runs have, the loss first.
+// Returns the values of a split that all runs have, the loss first.
 std::vector<std::string> common_values(const std::vector<std::vector<json>>& metrics, const std::string& x,
                                        const std::string& split) {
   std::set<std::string> common = values_of(metrics.front(), split);
@@ -87,7 +87,7 @@ std::vector<std::string> common_values(const std::vector<std::vector<json>>& met
   return values;
 }
 
-// Values of an evaluation, and those of its sections in the same shape; a section's have a "what" that names the unit.
+// Returns the values of an evaluation, and those of its sections in the same shape; the latter's "what" names the unit.
 json evaluation_of(const RunSource& run, const std::string& split) {
   const fs::path path = run.folder / ("evaluation-" + split + ".json");
   const std::string again = "make it with: variform evaluate " + base::for_shell(run.folder.string()) +
@@ -112,7 +112,8 @@ json evaluation_of(const RunSource& run, const std::string& split) {
         if (entry.raw().is_object() && entry.find("what") && !all.contains(name)) add(name, entry, "value");
     }
   } catch (const base::JsonError& error) {
-    throw base::Error(std::string(error.what()) + " It is no evaluation of this program any more; " + again);
+    throw base::Error(std::string(error.what()) + " It is not an evaluation of this program any more; " +
+                      again);
   }
   return all;
 }

@@ -20,6 +20,10 @@
 #include "base/json_file.h"
 #include "base/quote.h"
 #include "base/retry.h"
+#include "checkpoint/snapshot.h"
+#include "config/difference.h"
+#include "config/experiment.h"
+#include "config/load.h"
 #include "config/run_environment.h"
 #include "config/text.h"
 #include "study/process.h"
@@ -48,7 +52,7 @@ std::string plain(double value) {
   return text;
 }
 
-// Id and SHA-256 of the plugins that trained a run: what a comparison of runs depends on, too.
+// Returns id and SHA-256 of the plugins that trained a run, on which a comparison of runs depends, too.
 std::string plugins_of(const fs::path& run) {
   std::string text;
   if (const auto plugins = config::environment_of(run).plugins)
@@ -61,18 +65,18 @@ std::string tail(const std::string& text) {
   return text.size() > kShown ? "…" + text.substr(text.size() - kShown) : text;
 }
 
-// Why there is no result under a name; empty: it is there, and whole.
+// Says why a file is not a complete result; empty: it is one.
 std::string why_no_result(const fs::path& file, bool is_picture) {
   if (!base::is_there(file)) return "there is no " + file.string();
   try {
     if (!is_picture) {
       const base::JsonFile result(file);
-      return result.root().members().empty() ? file.string() + " holds nothing" : "";
+      return result.root().members().empty() ? file.string() + " is empty" : "";
     }
     const std::string text = base::contents_of(file, base::kMostOfLog);
     const bool is_whole =
         text.starts_with("\x89PNG\r\n\x1a\n") && text.find("IEND", text.size() - 12) != text.npos;
-    return is_whole ? "" : file.string() + " is no whole picture";
+    return is_whole ? "" : file.string() + " is not a complete picture";
   } catch (const std::runtime_error& error) {
     return error.what();
   }
@@ -92,13 +96,13 @@ Runner::Runner(const Plan& plan, const std::vector<Cell>& cells, RunnerOptions o
 
 // ------------------------------------------------------------------------------------------------- what is on disk
 
-// Nothing while a run that the cell builds on is not there.
+// Resolves a cell's config; nothing while a run that it builds on is missing.
 std::optional<Resolved> Runner::resolved(std::size_t cell) {
   const std::lock_guard lock(mutex_);
   if (const auto known = resolved_.find(cell); known != resolved_.end()) return known->second;
   for (const std::size_t need : cells_[cell].needs) {
     const auto before = resolved(need);
-    if (!before || !fs::exists(run_of(*before) / "DONE")) return {};
+    if (!before || !fs::exists(run_of(*before) / "DONE") || is_foreign(run_of(*before))) return {};
   }
   const config::Node config = with_runs(plan_, cells_, cell, [&](std::size_t other) {
     return fs::absolute(run_of(*resolved(other))).lexically_normal().string();
@@ -106,7 +110,7 @@ std::optional<Resolved> Runner::resolved(std::size_t cell) {
   return resolved_.emplace(cell, options_.resolve(config)).first->second;
 }
 
-// Another study's run of the same config and seed will do, whatever it is called.
+// Returns the run's folder. A run with this hash and seed counts under any name: another study may have made it.
 fs::path Runner::run_of(const Resolved& resolved) const {
   const std::string suffix = "-" + resolved.hash + "-" + std::to_string(resolved.seed);
   std::vector<fs::path> found;
@@ -115,8 +119,50 @@ fs::path Runner::run_of(const Resolved& resolved) const {
     if (const std::string name = entry.path().filename().string();
         name.ends_with(suffix) && !name.starts_with('.') && fs::exists(entry.path() / "config.resolved.toml"))
       found.push_back(entry.path());
-  if (found.empty()) return options_.runs / (resolved.name + suffix);
-  return *std::min_element(found.begin(), found.end());
+  std::sort(found.begin(), found.end());
+  for (const fs::path& run : found)
+    if (foreign(run, resolved).empty()) return run;
+  return options_.runs / (resolved.name + suffix);
+}
+
+// Returns a sentence if a run with the cell's hash and seed has another config, else nothing: the hash is short, and an
+// unlucky one would put another model's numbers into the results. An edited file is not that: the checkpoint has the
+// run's own config.
+std::string Runner::foreign(const fs::path& run, const Resolved& resolved) const {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = foreign_.find(run); known != foreign_.end()) return known->second;
+  config::Diagnostics ignored;
+  const config::Node own = config::parse(resolved.config, "the cell", ignored),
+                     stored = config::parse_file((run / config::kResolvedConfig).string(), ignored);
+  const auto identity = [&](const config::Node& config) {
+    return config::parse(config::identity_text(config), "a config", ignored);
+  };
+  const auto difference_to = [&](const config::Node& config) -> std::vector<config::Difference> {
+    if (config.members().empty()) return {};  // results alone, without a config
+    return config::differences({identity(own), identity(config)});
+  };
+  const auto is_own_by_checkpoint = [&] {
+    const fs::path file = run / "checkpoints" / "last.h5";
+    if (!fs::is_regular_file(file)) return false;
+    const checkpoint::Snapshot snapshot = checkpoint::read(file);
+    const auto kept = snapshot.attributes.find("config");
+    return kept != snapshot.attributes.end() &&
+           difference_to(config::parse(kept->second, file.string(), ignored)).empty();
+  };
+  std::string why;
+  if (const auto all = difference_to(stored); !all.empty() && !is_own_by_checkpoint())
+    why = "the run " + run.string() + " has the hash and the seed of this cell (" + resolved.hash + ", " +
+          std::to_string(resolved.seed) + "), but another config: " + all[0].key + " is " +
+          all[0].values[1].value_or("not given") + " there, and " + all[0].values[0].value_or("not given") +
+          " here. Nothing of it was used or changed. Move it away, or give this study another --runs.";
+  return foreign_.emplace(run, why).first->second;
+}
+
+// Whether foreign() has said something about a run.
+bool Runner::is_foreign(const fs::path& run) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = foreign_.find(run);
+  return known != foreign_.end() && !known->second.empty();
 }
 
 std::vector<Runner::Step> Runner::steps_of(const Cell& cell) const {
@@ -147,7 +193,7 @@ fs::path Runner::file_of(const fs::path& run, const Step& step) const {
           (step.picture ? ".png" : ".json"));
 }
 
-// Why a run's results are of other code than what would be made now; empty if they are not.
+// Says why a run's results are of other code than results made now would be; empty if they are not.
 std::string Runner::changed(const fs::path& run) const {
   if (options_.accept_changed_plugins || !options_.changed || !fs::exists(run)) return {};
   const std::lock_guard lock(mutex_);
@@ -155,7 +201,7 @@ std::string Runner::changed(const fs::path& run) const {
 }
 
 bool Runner::done(const Cell& cell, const fs::path& run) const {
-  if (!fs::exists(run / "DONE") || !changed(run).empty()) return false;
+  if (!fs::exists(run / "DONE") || is_foreign(run) || !changed(run).empty()) return false;
   const auto steps = steps_of(cell);
   return std::all_of(steps.begin(), steps.end(),
                      [&](const Step& step) { return has_result(file_of(run, step), step.picture); });
@@ -188,8 +234,8 @@ std::vector<State> Runner::states() {
 
 // ------------------------------------------------------------------------------------------------- one cell
 
-// Runs a command, and looks afterwards whether it has done what it was for: `lacks(log)` says what is missing, given what
-// it has printed. A plugin that ends the process, for instance, can make it look well.
+// Runs a command, and then checks its work: `lacks(log)` says what is missing, given its output. The exit code alone
+// does not tell: a plugin, for instance, may have ended the process with 0.
 void Runner::execute(std::size_t cell, const std::vector<std::string>& arguments, const Lacks& lacks) {
   std::vector<std::string> command{options_.program.string()};
   command.insert(command.end(), arguments.begin(), arguments.end());
@@ -226,14 +272,16 @@ void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std:
     if (to_end && !fs::exists(run / "DONE")) return "the run " + run.string() + " has no DONE";
     if (!fs::is_regular_file(run / "checkpoints" / "last.h5"))
       return "the run " + run.string() + " has no checkpoint";
-    // Its last word; a training that was to stop on its way leaves no other sign. A plugin may have begun the line.
+    // The command prints its run last; a training that was to stop early leaves no other sign. A plugin may have
+    // printed something before it on the line.
     return said.find(base::shown_lines(run.string()) + "\n") != std::string::npos
                ? ""
                : "it has not said where its run is";
   });
 }
 
-// Has a command write `file`, in a folder that is there, whole or not at all; what else it gives gets its name `before`.
+// Has a command write `file`, whole or not at all, into an existing folder. `before` is called before the file gets its
+// name, to rename other files first.
 void Runner::produce(std::size_t cell, const fs::path& file, bool is_picture,
                      std::vector<std::string> arguments, const std::function<void()>& before) {
   base::clean_temporaries(file.parent_path());
@@ -248,7 +296,7 @@ void Runner::execute(std::size_t cell, const fs::path& run, const Step& step) {
   const fs::path file = file_of(run, step);
   std::vector<std::string> arguments = step.command;
   base::make_folder_inside(run, file.parent_path());
-  // A study names a dump; where it goes is beside the result, which comes last.
+  // The dump that a study names goes beside the result, and is renamed before it.
   constexpr std::string_view kDump = "--dump=";
   std::optional<base::Temporary> dump;
   fs::path dumped;
@@ -264,8 +312,8 @@ void Runner::execute(std::size_t cell, const fs::path& run, const Step& step) {
   });
 }
 
-// Keeps a run of other plugins under another name, where no study looks for it, and what was built on it too: first of
-// all, so that a study that is killed does not take it for one that fits.
+// Keeps a run of other plugins under another name, where no study looks for it. Runs that were built on it come first,
+// so that a study that is killed in between does not take them for valid ones.
 void Runner::set_aside(std::size_t cell, const std::string& why) {
   for (std::size_t other = 0; other < cells_.size(); ++other)
     if (const auto& needs = cells_[other].needs; std::find(needs.begin(), needs.end(), cell) != needs.end())
@@ -280,20 +328,20 @@ void Runner::set_aside(std::size_t cell, const std::string& why) {
   if (base::retried([&] { return ::rename(run.c_str(), kept.c_str()); }) != 0)
     base::fail_on_file("rename", run, errno);
   options_.say("warning: " + text_of(cells_[cell]) + " is made again: " + why +
-               " What there was is kept in " + kept.string() + ".");
+               " The former run is kept in " + kept.string() + ".");
 }
 
 // ------------------------------------------------------------------------------------------------- other processes
 
-// What a cell's commands inherit: they keep the lock even when this process is killed, so that whoever comes next waits for
-// them, too.
+// Returns the lock's descriptor, which a cell's commands inherit: they hold the lock even when this process is killed,
+// so that the next one waits for them.
 int Runner::lock_of(std::size_t cell) {
   const std::lock_guard lock(mutex_);
   const auto found = locks_.find(cell);
   return found == locks_.end() ? -1 : found->second.descriptor();
 }
 
-// Keeps every other study away from the cell's run, by a name that all studies have for it; false if another is there.
+// Locks the cell's run against all other studies, by a name that they share; false if another one holds the lock.
 bool Runner::take(std::size_t cell) {
   const auto found = resolved(cell);
   if (!found) return true;  // work() says what is missing
@@ -312,7 +360,7 @@ bool Runner::take(std::size_t cell) {
   }
   if (waited_for_.insert(cell).second)
     options_.say(text_of(cells_[cell]) + ": " + holder.sentence() +
-                 " is at work on it; the others first, then its end is waited for");
+                 " is at work on it; this study does the others first, then waits for it");
   return false;
 }
 
@@ -323,7 +371,7 @@ void Runner::leave(std::size_t cell) {
 
 namespace {
 
-// One process at a time writes what all cells give together.
+// Locks the study: one process at a time writes the results of all cells.
 base::FileLock lock_study(const fs::path& folder, const std::function<bool()>& interrupted,
                           const std::function<void(const std::string&)>& say) {
   fs::create_directories(folder);
@@ -339,10 +387,11 @@ base::FileLock lock_study(const fs::path& folder, const std::function<bool()>& i
 
 }  // namespace
 
-// Trains as far as the next evaluation asks, evaluates, and so on; returns what it did.
+// Trains up to the next evaluation, evaluates, and so on; returns what it did.
 std::string Runner::work(std::size_t cell) {
   const auto found = resolved(cell);
   if (!found) throw std::runtime_error("a run that it builds on is missing");
+  if (const fs::path own = run_of(*found); is_foreign(own)) throw std::runtime_error(foreign(own, *found));
   for (const std::size_t need : cells_[cell].needs)
     if (!changed(run_of(*resolved(need))).empty())
       throw std::runtime_error("the run that it builds on, " + text_of(cells_[need]) +
@@ -356,7 +405,7 @@ std::string Runner::work(std::size_t cell) {
   base::write_text_file(config, found->config);
   const auto start = std::chrono::steady_clock::now();
   const std::vector<Step> steps = steps_of(cells_[cell]);
-  // Evaluations along the training that a finished run lacks need the training again: it is the same bit for bit.
+  // If a finished run lacks evaluations along the training, it is trained again, which gives the same bit for bit.
   const auto is_missing = [&](const Step& step) { return !has_result(file_of(run, step), step.picture); };
   const auto lacks = [&](const Step& step) { return step.epoch && is_missing(step); };
   if (fs::exists(run / "DONE") && std::any_of(steps.begin(), steps.end(), lacks))
@@ -392,7 +441,7 @@ std::vector<std::string> Runner::run() {
     }
     return {};
   };
-  // A cell that nobody works on; else one that another process had. `again`: it is one of those.
+  // Returns a cell that nobody works on; else one that another process had, and sets `again`.
   const auto next = [&](bool& again) {
     const std::lock_guard lock(mutex);
     auto cell = next_of(Mark::kOpen);
@@ -438,7 +487,7 @@ std::vector<std::string> Runner::run() {
     while (!stopped) {
       bool again = false;
       const auto cell = next(again);
-      if (!cell && !waiting()) return;  // whoever is still at work may make others ready
+      if (!cell && !waiting()) return;  // cells that are still worked on may make others ready
       if (!cell || again) std::this_thread::sleep_for(std::chrono::milliseconds(50));
       if (cell) try_cell(*cell);
       if (options_.interrupted && options_.interrupted()) stopped = true;
@@ -459,12 +508,12 @@ std::vector<std::string> Runner::run() {
     if (!options_.only)
       for (std::string& failure : compare()) failures.push_back(std::move(failure));
     write_summary();
-  } catch (const Interrupted&) {  // the caller asks, too
+  } catch (const Interrupted&) {  // the caller checks, too
   }
   return failures;
 }
 
-// Cells of one stage that differ along one axis only make a group; cells that are not done are left out of it.
+// Returns groups of cells of one stage that differ along one axis only, without cells that are not done.
 std::vector<Runner::Group> Runner::groups() {
   std::vector<Group> groups;
   for (const Comparison& comparison : plan_.comparisons) {
@@ -514,7 +563,7 @@ std::vector<std::string> Runner::compare() {
   return failures;
 }
 
-// Folders of runs are given relative to the runs' folder, so that both may move together.
+// Writes study.json. Run folders are relative to the folder of runs, so that both may be moved together.
 void Runner::write_summary() {
   json summary = {{"name", plan_.name}, {"title", plan_.title}, {"cells", json::array()}};
   for (std::size_t i = 0; i < cells_.size(); ++i) {

@@ -43,12 +43,12 @@ Axes with(Axes axes, std::initializer_list<const char*> more) {
 std::string read_axis(Reader& reader, const char* key, const Axes& known) {
   const std::string axis = reader.text(key, {.fallback = ""});
   if (!axis.empty() && std::find(known.begin(), known.end(), axis) == known.end())
-    reader.error(key, "@ names \"" + axis + "\", which is no axis of this study.",
+    reader.error(key, "@ names \"" + axis + "\", which is not an axis of this study.",
                  config::did_you_mean(axis, known));
   return axis;
 }
 
-// One axis, or a list of them.
+// Reads one axis, or a list of them.
 std::string read_axes(Reader& reader, const char* key, const Axes& known) {
   const Node* node = reader.node(key);
   if (!node || !node->if_array()) return read_axis(reader, key, known);
@@ -98,7 +98,7 @@ void read_curves(Reader& reader, const Axes& axes, FigureSpec& spec) {
   spec.selection.along = spec.x == "epoch" || spec.x == "step" || spec.points == "epoch";
 }
 
-// One value for each panel and series: there is no x axis.
+// Reads bars, which have one value per panel and series, and no x axis.
 void read_bars(Reader& reader, FigureSpec& spec) {
   read_metrics_of(reader, spec);
   spec.x_label = reader.text("x_label", {.fallback = ""});
@@ -115,7 +115,7 @@ void read_heat_map(Reader& reader, FigureSpec& spec) {
   read_range(reader, spec);
 }
 
-// "learned variances" of "covariance_arrays.learned_variances".
+// Returns "learned variances" for "covariance_arrays.learned_variances".
 std::string words_of(const std::string& path) {
   std::string words = short_name(path);
   std::replace(words.begin(), words.end(), '_', ' ');
@@ -183,12 +183,12 @@ void read_figure(Reader& reader, const Axes& axes, FigureSpec& spec) {
   const bool along = spec.selection.along;
   spec.selection = read_selection(reader, axes);
   if (spec.kind == Kind::kImages && !spec.selection.evaluation.empty())
-    reader.error("evaluation", "@ chooses no pictures: they are of runs.");
+    reader.error("evaluation", "@ cannot choose pictures: they belong to runs.");
   spec.selection.along = along;
 }
 
-// A key that other kinds understand would be ignored here: that is an error that says what this kind understands. What
-// no kind understands is for finish().
+// Reports keys that only other kinds understand, which would be ignored here, with those that this kind understands.
+// Keys that no kind understands are left to finish().
 void refuse_ignored(Reader& reader, const FigureSpec& spec) {
   static const std::set<std::string> kOfSomeKind{
       "active",  "array",    "bins",    "blocks",  "columns",      "identity",    "log_x",
@@ -196,17 +196,17 @@ void refuse_ignored(Reader& reader, const FigureSpec& spec) {
       "rows",    "series",   "sort",    "x",       "point_labels", "panels",      "x_array",
       "x_label", "x_metric", "y_array", "y_label", "row_label",    "scale_label", "shared_axes"};
   const auto kind = static_cast<std::size_t>(spec.kind);
-  if (kind >= kKinds.size()) return;  // said already
+  if (kind >= kKinds.size()) return;  // already reported
   const std::vector<std::string> known = reader.known();
   for (const auto& member : reader.source().members())
     if (kOfSomeKind.contains(member.key) && !std::binary_search(known.begin(), known.end(), member.key))
       reader.error(
           member.key,
-          std::string("@ is no key of a figure of kind \"") + kKinds[kind] + "\", which would ignore it.",
+          std::string("@ is not a key of a figure of kind \"") + kKinds[kind] + "\", which would ignore it.",
           "this kind understands " + config::join(known));
 }
 
-// [[study.figures.panels]]: what a panel says itself, in place of what the figure says.
+// Reads [[study.figures.panels]], whose keys override those of the figure.
 void read_panels(Reader& reader, const Axes& axes, FigureSpec& spec, const Node& figure) {
   if (spec.kind != Kind::kCurves) return;
   const Node* array = reader.node("panels");
@@ -257,7 +257,7 @@ Selection read_selection(Reader& reader, const Axes& axes) {
   Reader where = reader.table("where");
   for (const auto& member : where.source().members()) {
     if (std::find(axes.begin(), axes.end(), member.key) == axes.end())
-      where.error(member.key, "@ is no axis of this study.", config::did_you_mean(member.key, axes));
+      where.error(member.key, "@ is not an axis of this study.", config::did_you_mean(member.key, axes));
     selection.where[member.key] = labels_of(where, member.key);
   }
   return selection;

@@ -1,7 +1,7 @@
 #pragma once
-// What a study's config says of its figures and tables, under [[study.figures]] and [[study.tables]]: which numbers, and
-// which axis goes where. An axis is named by its key in [study.axes]; "metric", "evaluation" and "stage" may stand where
-// an axis does.
+// Reads a study's figures and tables from [[study.figures]] and [[study.tables]] of its config: which numbers they
+// show, and which axis goes where. An axis is named by its key in [study.axes]; "metric", "evaluation" and "stage" may
+// be used like axes.
 
 #include <map>
 #include <optional>
@@ -14,7 +14,7 @@
 
 namespace variform::study {
 
-/// Which rows and runs.
+/// A selection of rows and runs.
 struct Selection {
   std::string evaluation, stage;                          ///< empty: any
   std::map<std::string, std::vector<std::string>> where;  ///< axis: labels that are wanted
@@ -24,7 +24,7 @@ struct Selection {
             const std::vector<std::pair<std::string, std::string>>& labels) const;
 };
 
-/// One figure; which members mean something depends on the kind.
+/// One figure; which members are used depends on the kind.
 struct FigureSpec {
   enum class Kind { kCurves, kBars, kHeatMap, kScatter, kHistogram, kImages } kind = Kind::kCurves;
   std::string name, caption;
@@ -32,8 +32,8 @@ struct FigureSpec {
   std::vector<std::string> metrics;  ///< of curves and bars, and of histograms without an array
   std::string x;                     ///< of curves: an axis, "epoch" or "step"
   std::string x_metric,
-      points;                 ///< of curves instead of x: a metric, and the axis that makes points of a line
-  bool point_labels = false;  ///< those points with their labels
+      points;  ///< of curves instead of x: a metric, and the axis whose labels are the points of a line
+  bool point_labels = false;                          ///< those points with their labels
   std::string panel, rows, series;                    ///< empty: one for all; rows of heat maps and images
   std::optional<std::string> panel_label, row_label;  ///< before their labels; nothing: see title_of
   std::string x_label, y_label;
@@ -48,35 +48,35 @@ struct FigureSpec {
   int bins = 20;
   std::string picture;  ///< of images
   Selection selection;
-  std::vector<FigureSpec> panels;  ///< of curves: panels that differ in what they show, in place of `panel`
+  std::vector<FigureSpec> panels;  ///< of curves: panels that show different things, instead of `panel`
 };
 
-/// Several axes as one: the combinations of their labels.
+/// Joins several axes into one, whose labels are the combinations of theirs.
 constexpr char kAxisSeparator = '\n';
 
-/// One table: a row for each combination of labels of `rows`, a column for each metric.
+/// One table: one row per combination of labels of `rows`, one column per metric.
 struct TableSpec {
   std::string name, caption;
   std::vector<std::string> rows, metrics;
   Selection selection;
 };
 
-/// Reads the two arrays; what is wrong goes to `diagnostics`. `axes`: those of the study.
+/// Reads the two arrays; errors go to `diagnostics`. `axes`: those of the study.
 std::vector<FigureSpec> read_figures(const config::Node& figures, const std::vector<std::string>& axes,
                                      config::Diagnostics& diagnostics);
 std::vector<TableSpec> read_tables(const config::Node& tables, const std::vector<std::string>& axes,
                                    config::Diagnostics& diagnostics);
 
-/// Which rows: keys `evaluation`, `stage` and `where`.
+/// Reads the keys `evaluation`, `stage` and `where`.
 Selection read_selection(config::Reader& reader, const std::vector<std::string>& axes);
 
-/// The label that a value of the config stands for: texts as they are, numbers as axes write them.
+/// Returns the label that a value of the config stands for: texts as they are, numbers as axes write them.
 std::string label_text(config::Reader& reader, const std::string& key);
 
-/// "beta" of "objective.beta": what axes are called in figures and tables.
+/// Returns the name of an axis in figures and tables: "beta" for "objective.beta".
 std::string short_name(const std::string& axis);
 
-/// The same for several at once, with as much before as tells them apart: "family.type" and "prior.type".
+/// The same for several axes, with as much of the key as tells them apart: "family.type" and "prior.type".
 std::vector<std::string> short_names(const std::vector<std::string>& axes);
 
 }  // namespace variform::study

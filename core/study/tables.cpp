@@ -14,7 +14,7 @@
 namespace variform::study {
 namespace {
 
-// Behind a value whose ± is another one than that of the table's other values.
+// Stands behind a value whose ± has a different meaning than that of the table's other values.
 constexpr const char* kSingleRun = " †";
 
 std::string latex_number(std::string cell) {
@@ -27,7 +27,7 @@ std::string latex_number(std::string cell) {
   return cell;
 }
 
-// The three texts of a table grow row by row.
+// Builds the three texts of a table row by row.
 class Builder {
  public:
   Builder(const TableSpec& spec, const Averages& averages)
@@ -98,7 +98,7 @@ class Builder {
 
 using Groups = std::map<std::vector<std::string>, std::map<std::string, Rows>>;
 
-// All that is averaged anywhere in a table decides what is said of it.
+// Collects what is averaged anywhere in a table, for its note.
 Averages averages_of(const Groups& groups) {
   Averages averages;
   for (const auto& [key, of_metric] : groups)
@@ -111,7 +111,7 @@ Averages averages_of(const Groups& groups) {
 StudyTable table_of(const StudyResults& results, const TableSpec& spec) {
   const Rows rows =
       asked_rows(results, spec.selection, spec.metrics, "the table " + spec.name + " has nothing to show");
-  std::vector<std::vector<std::string>> keys;  // of the table's rows, in the order of first sight
+  std::vector<std::vector<std::string>> keys;  // of the table's rows, in the order of first occurrence
   Groups groups;
   for (const StudyRow* row : rows) {
     std::vector<std::string> key;

@@ -1,5 +1,5 @@
 #pragma once
-// Tables of a study: means with their 95 % intervals by Student's t, as text, CSV and LaTeX.
+// Makes tables of a study: means with their 95 % intervals by Student's t, as text, CSV and LaTeX.
 
 #include <string>
 
@@ -9,11 +9,11 @@
 
 namespace variform::study {
 
-/// A table, and what Table does not write by itself.
+/// A table, with the formats that Table does not write itself.
 struct StudyTable {
   base::Table table;
   std::string csv, latex;
-  std::vector<std::size_t> cells;  ///< of the results: whose numbers are in it
+  std::vector<std::size_t> cells;  ///< of the results: those whose numbers are in it
   std::string note{};              ///< sentences that its caption needs; may be empty
 };
 

@@ -19,7 +19,7 @@ Composed compose(config::Experiment experiment, const plugins::Registry& registr
         judging_of(composed.session->experiment.train, *composed.session->assembly, composed.preflight);
     return composed;
   } catch (const Error& error) {
-    throw config::Error("error: this config does not compose: " + base::without_frames(error.what()));
+    throw config::Error("this config does not compose: " + base::without_frames(error.what()));
   }
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Data, model and preflight of a config: what precedes every training and is all of `check`.
+// Composes data, model and preflight of a config. It precedes every training and is all of `check`.
 
 #include <functional>
 #include <memory>
@@ -17,10 +17,10 @@ struct Composed {
   Judging judging;
 };
 
-/// What is done with a model before a step of it runs; returns findings, which become the preflight's.
+/// Called with a model before its first step; returns findings, which are added to the preflight's.
 using BeforeSteps = std::function<std::vector<std::string>(const model::Session&, const plugins::Registry&)>;
 
-/// What does not compose is an error of the config (config::Error).
+/// Throws config::Error when a config does not compose.
 Composed compose(config::Experiment experiment, const plugins::Registry& registry,
                  const model::Places& places, const BeforeSteps& before = {});
 

@@ -14,8 +14,8 @@ namespace variform::train {
 
 namespace {
 
-// Up to LibTorch 2.13 a graph is told of every generator but the default one; from 2.14 on a generator finds out by itself
-// that it is used in a capture.
+// Registers a generator with a graph up to LibTorch 2.13. From 2.14 on a generator notices by itself that it is used in
+// a capture.
 template <typename Graph>
 void register_generator(Graph& graph, const Generator& rng) {
   if constexpr (requires { graph.register_generator_state(rng); }) graph.register_generator_state(rng);
@@ -31,8 +31,8 @@ class CudaGraph final : public Recorder {
       work();
     } catch (...) {
       try {
-        graph_.capture_end();        // the stream is of no use while it captures
-      } catch (const c10::Error&) {  // says what is known already: the capture is not valid
+        graph_.capture_end();        // the stream cannot be used while it captures
+      } catch (const c10::Error&) {  // only says that the capture is not valid, which is known
       }
       throw;
     }
@@ -54,14 +54,14 @@ RepeatedStep::MakeRecorder graph_recorder(const at::Device& device, const Genera
 struct OwnStream::Guard {
   explicit Guard(const at::Device& device)
       : stream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())), guard(stream) {}
-  ~Guard() { stream.synchronize(); }  // what comes after may be on another stream
+  ~Guard() { stream.synchronize(); }  // later work may be on another stream
   c10::cuda::CUDAStream stream;
   c10::cuda::CUDAStreamGuard guard;
 };
 
 OwnStream::OwnStream(const at::Device& device) {
   if (!device.is_cuda()) return;
-  c10::cuda::getCurrentCUDAStream(device.index()).synchronize();  // what the model was built with
+  c10::cuda::getCurrentCUDAStream(device.index()).synchronize();  // the work that built the model
   guard_ = std::make_unique<Guard>(device);
 }
 

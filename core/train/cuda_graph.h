@@ -1,5 +1,5 @@
 #pragma once
-// CUDA graphs. A build without CUDA's headers, or with LibTorch's CPU build, has none.
+// Recording of CUDA graphs. Builds without CUDA's headers, or with LibTorch's CPU build, do not have it.
 
 #include <variform/types.h>
 
@@ -9,12 +9,12 @@
 
 namespace variform::train {
 
-/// Makes recorders that capture a CUDA graph, in which draws from `rng` go on from its seed at each replay; empty where
-/// the device has no such thing.
+/// Returns a maker of recorders that capture a CUDA graph, in which draws from `rng` continue from its seed at each
+/// replay; empty where the device has no graphs.
 RepeatedStep::MakeRecorder graph_recorder(const at::Device& device, const Generator& rng);
 
-/// While it lives, this thread's work on the device goes to a stream other than the default one, on which CUDA captures
-/// nothing. Nothing on other devices.
+/// Sends this thread's work on the device to a stream of its own while it lives, since CUDA cannot capture the default
+/// stream. Does nothing on other devices.
 class OwnStream {
  public:
   explicit OwnStream(const at::Device& device);

@@ -29,7 +29,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The protocol of a fit; part of what a kept one is known by.
+// The protocol of a fit, which is part of a kept fit's key.
 constexpr int64_t kSteps = 3000, kBatch = 500, kMostFitted = 60000, kMostDraws = 16, kRowsAtATime = 250;
 constexpr double kFirstRate = 2e-2, kLastRate = 1e-4;
 constexpr int kFitProtocol = 1;
@@ -49,7 +49,7 @@ std::string nats(double value) {
 
 // ------------------------------------------------------------------------------------------------- the latents
 
-// Draws of q(z|x) for at most `most` rows evenly spread over a split, [K, N, d].
+// Returns draws of q(z|x) for at most `most` rows evenly spread over a split, [K, N, d].
 Tensor latents_of(model::Session& session, const std::string& split, int64_t most, int64_t draws) {
   const at::NoGradGuard no_grad;
   const model::EvaluationMode mode(*session.assembly);
@@ -67,7 +67,7 @@ Tensor latents_of(model::Session& session, const std::string& split, int64_t mos
   return at::cat(parts, 1);
 }
 
-// Of data that are drawn afresh: those of the training's first steps.
+// The same for data that are drawn afresh: for those of the training's first steps.
 Tensor fresh_latents(model::Session& session, int64_t most, int64_t draws) {
   const at::NoGradGuard no_grad;
   const model::EvaluationMode mode(*session.assembly);
@@ -95,7 +95,7 @@ Tensor training_latents(model::Session& session) {
                   : latents_of(session, "train", kMostFitted, draws);
 }
 
-// Test data, or those held out of the training's; empty: neither.
+// Returns the test split, or the rows held out of the training's; empty: neither exists.
 std::string held_out_split(const model::Session& session) {
   if (session.splits.test.size() > 0) return "test";
   if (session.splits.validation.size() > 0) return "validation";
@@ -104,7 +104,7 @@ std::string held_out_split(const model::Session& session) {
 
 // ------------------------------------------------------------------------------------------------- the fit
 
-// −log p of latents [N, d], mean in nats.
+// Returns the mean of −log p over latents [N, d], in nats.
 double mean_nll(Prior& prior, const Tensor& z) {
   const at::NoGradGuard no_grad;
   double sum = 0;
@@ -117,7 +117,7 @@ struct Standard {
   int64_t constant = 0;    // latents that do not vary
 };
 
-// Mean and deviation of each latent over all draws [K, N, d]; one that does not vary keeps a small scale.
+// Computes mean and deviation of each latent over all draws [K, N, d]; one that does not vary gets a small scale.
 Standard standard_of(const Tensor& z) {
   const Tensor all = z.flatten(0, 1).to(at::kDouble);
   const Tensor deviation = all.std(0, /*unbiased=*/false), least = 1e-4 * deviation.max().clamp_min(1e-8);
@@ -125,8 +125,8 @@ Standard standard_of(const Tensor& z) {
           (deviation < least).sum().item<int64_t>()};
 }
 
-// Where to start, by likelihood alone: in standardised latents, or (a prior that knows where the latents are, because it
-// is made of the model's own posteriors) in the latents as they are.
+// Chooses where to start by likelihood: in standardised latents, or in the latents as they are. The latter suits a
+// prior that is made of the model's own posteriors.
 std::shared_ptr<FittedPrior> start_of(const std::shared_ptr<Prior>& inner, const Standard& standard,
                                       const Tensor& z) {
   bool has_parameters = false;
@@ -141,7 +141,7 @@ std::shared_ptr<FittedPrior> start_of(const std::shared_ptr<Prior>& inner, const
   return mean_nll(*plain, some) < mean_nll(*moved, some) ? plain : moved;
 }
 
-// Maximum likelihood on z [K, N, d]: each pass over the data takes another of the K draws.
+// Maximises the likelihood on z [K, N, d]. Each pass over the rows takes another of the K draws.
 void fit(FittedPrior& prior, const Tensor& z, uint64_t seed, const base::Watch& watch) {
   model::ParameterGroup group;
   group.spec.lr.shape = config::Schedule::Shape::kCosine;
@@ -197,7 +197,7 @@ checkpoint::Snapshot snapshot_of(const ExPostFit& found, const std::string& key,
   return snapshot;
 }
 
-// Writes the fit; that it could not be is a note, since the fit itself is at hand.
+// Writes the fit. Failing to is only a note, since the fit itself is at hand.
 void keep_fit(ExPostFit& found, const std::string& key, FittedPrior& prior) {
   try {
     base::make_folder_inside(found.file.parent_path().parent_path(), found.file.parent_path());
@@ -207,7 +207,7 @@ void keep_fit(ExPostFit& found, const std::string& key, FittedPrior& prior) {
   }
 }
 
-// Puts a kept fit into the prior; throws when the file is not that fit.
+// Reads a kept fit into the prior; throws when the file is not that fit.
 void read_fit(ExPostFit& found, const std::string& key, FittedPrior& prior) {
   const checkpoint::Snapshot kept = checkpoint::read(found.file);
   const checkpoint::Snapshot expected = snapshot_of(found, key, prior);
@@ -216,7 +216,7 @@ void read_fit(ExPostFit& found, const std::string& key, FittedPrior& prior) {
     shapes[name] = {tensor.sizes().vec(), tensor.scalar_type()};
   if (!kept.attributes.contains("fit") || !kept.attributes.contains("key") ||
       kept.attributes.at("key") != key)
-    throw std::runtime_error(found.file.string() + " is no fit of this prior to this model.");
+    throw std::runtime_error(found.file.string() + " is not a fit of this prior to this model.");
   if (const std::string difference = checkpoint::compare(shapes, kept, ""); !difference.empty())
     throw std::runtime_error(found.file.string() + " does not fit this prior: " + difference);
   const base::JsonFile file(kept.attributes.at("fit"), found.file.string() + ", attribute fit");
@@ -256,8 +256,8 @@ nlohmann::json ExPostFit::json() const {
 
 namespace {
 
-// The model with another prior in its slot, and all other components shared. A family that looks at the prior goes on
-// looking at the former one: q(z|x) stays what was trained.
+// Returns the model with another prior in its slot, and all other components shared. A family that looks at the prior
+// keeps looking at the former one, so that q(z|x) stays as it was trained.
 std::unique_ptr<model::Assembly> with_prior(model::Assembly& trained, const config::ComponentSpec& prior,
                                             const plugins::Registry& registry) {
   model::ModelSpec spec = trained.spec();
@@ -282,7 +282,7 @@ std::unique_ptr<model::Assembly> with_prior(model::Assembly& trained, const conf
   return made;
 }
 
-// Fits and measures.
+// Fits the prior and measures −log p before and after.
 std::shared_ptr<FittedPrior> fitted(ExPostFit& found, Model& model, model::Session& own,
                                     const base::Watch& watch) {
   const Tensor latents = training_latents(own);
@@ -305,7 +305,7 @@ std::shared_ptr<FittedPrior> fitted(ExPostFit& found, Model& model, model::Sessi
   return prior;
 }
 
-// The kept fit, when there is one and it is sound.
+// Returns the kept fit if there is one and it is sound, else null.
 std::shared_ptr<FittedPrior> kept(ExPostFit& found, const std::string& key, Model& model) {
   if (!fs::exists(found.file)) return nullptr;
   const auto inner = std::static_pointer_cast<Prior>(model.component(Kind::kPrior));
@@ -351,7 +351,7 @@ ExPostFit use_ex_post_prior(model::Session& session, model::Session& own, const 
     session.trained = std::move(session.assembly);
     session.assembly = std::move(made);
   } catch (const Error& error) {
-    throw config::Error("error: prior " + found.table + " cannot be fitted to this model: " + error.what());
+    throw config::Error("prior " + found.table + " cannot be fitted to this model: " + error.what());
   }
   return found;
 }

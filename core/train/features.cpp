@@ -1,5 +1,5 @@
-// See features.h. The training is train::Trainer's, in a run folder like any other; here is only where that folder is and
-// when what it holds may be used.
+// See features.h. Trainer trains the network in a run folder like any other; this file decides where that folder is and
+// when its content may be used.
 
 #include "train/features.h"
 
@@ -25,6 +25,7 @@
 #include "model/checkpoints.h"
 #include "model/run_folder.h"
 #include "model/session.h"
+#include "train/run_log.h"
 #include "train/trainer.h"
 
 namespace variform::train {
@@ -40,8 +41,8 @@ void add_bytes(base::Sha256& sum, const Tensor& tensor) {
   sum.update({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
 }
 
-// The network's experiment on the evaluated model's data: the same files and splits, but the images as the network's own
-// config scales them, so that models of standardised or binarised data are measured like the others.
+// Returns the network's experiment on the evaluated model's data: the same files and splits, but with images scaled as
+// the network's config says, so that models of standardised or binarised data are measured like the others.
 config::Experiment experiment_for(const model::Session& session, const FeatureSource& source) {
   config::Diagnostics diagnostics;
   config::Node root = config::load({source.config.string()}, {}, diagnostics);
@@ -83,19 +84,19 @@ std::string key_of(const model::Session& network) {
   return network.experiment.name + "-" + sum.hex().substr(0, 16);
 }
 
-// One process trains, the others wait for what it makes. The system releases the lock when a process dies.
+// A lock between processes: one trains, the others wait. The system releases it when a process dies.
 class Lock {
  public:
-  Lock(const fs::path& file, train::Observer& observer)
+  Lock(const fs::path& file, base::Log& log)
       : file_(base::retried(
             [&] { return ::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666); })) {
     if (file_ < 0) base::fail_on_file("open", file, errno);
     base::Lock lock = base::lock(file_, file);
     if (lock == base::Lock::kHeld) {
-      observer.message("waiting for another process that trains the feature network");
+      log.info("waiting for another process that trains the feature network");
       lock = base::lock(file_, file, /*waits=*/true);
     }
-    if (lock == base::Lock::kUnknown) observer.message("warning: " + base::no_locks(file));
+    if (lock == base::Lock::kUnknown) log.warning(base::no_locks(file));
   }
   ~Lock() { ::close(file_); }
   Lock(const Lock&) = delete;
@@ -118,7 +119,7 @@ class Threads {
   int before_;
 };
 
-// Loads what a finished training left, and gives its evaluation; nothing if there is none that may be used.
+// Loads the network of a finished training, and returns its evaluation; nothing if there is none that may be used.
 std::optional<json> loaded(model::Session& network, const fs::path& folder, const FeatureSource& source) {
   if (!fs::exists(folder / "DONE")) return {};
   try {
@@ -132,8 +133,8 @@ std::optional<json> loaded(model::Session& network, const fs::path& folder, cons
     for (const auto& [name, value] : evaluation.members()) value.number();
     return evaluation.raw();
   } catch (const std::exception& error) {
-    source.observer.message("the feature network in " + folder.string() +
-                            " is trained again, since it cannot be used: " + error.what());
+    source.log.info("the feature network in " + folder.string() +
+                    " is trained again, since it cannot be used: " + error.what());
     return {};
   }
 }
@@ -142,25 +143,25 @@ void train_in(const fs::path& folder, model::Session& network, const FeatureSour
   const config::Experiment& experiment = network.experiment;
   const Threads threads(experiment.train.threads);
   network.preflight(source.registry);
-  source.observer.message("training the feature network '" + experiment.name + "' on " + network.splits.name +
-                          ", once: it is kept in " + folder.string());
+  source.log.info("training the feature network '" + experiment.name + "' on " + network.splits.name +
+                  ", once: it is kept in " + folder.string());
   const auto started = std::chrono::steady_clock::now();
   model::RunFolder run =
       model::RunFolder::create(folder, config::print(experiment.resolved), model::IfPresent::kOverwrite);
+  RunLog log(source.log, run);
   train::Trainer trainer(experiment.train, network.horizon, model::attributes_of(network, source.registry),
-                         *network.assembly, *network.batches, run, source.observer);
+                         *network.assembly, *network.batches, run, log, source.observer);
   const train::Outcome outcome = trainer.run(
       std::numeric_limits<std::int64_t>::max(),
       source.interrupted ? source.interrupted : [] { return false; });
   if (outcome.ending == train::Ending::kInterrupted) throw base::Interrupted("interrupted");
   run.mark_done({{"step", outcome.step}, {"ending", "finished"}, {"evaluation", outcome.evaluation}});
   const auto spent = std::chrono::steady_clock::now() - started;
-  source.observer.message("trained the feature network in " +
-                          std::to_string(std::chrono::duration_cast<std::chrono::seconds>(spent).count()) +
-                          " s");
+  source.log.info("trained the feature network in " +
+                  std::to_string(std::chrono::duration_cast<std::chrono::seconds>(spent).count()) + " s");
 }
 
-// "test accuracy 0.991, nll 0.029": the parts of its loss, whichever its objective has.
+// Returns the parts of its loss, whichever its objective has: "test accuracy 0.991, nll 0.029".
 std::string parts_in_words(const json& evaluation, const std::string& split) {
   std::string text;
   for (const auto& [name, value] : evaluation.items()) {
@@ -182,7 +183,7 @@ model::FeatureNetwork feature_network(const model::Session& session, const Featu
     throw std::runtime_error("cannot create the folder " + source.cache.string() +
                              ", which keeps feature networks: " + failed.message());
   const fs::path folder = source.cache / key_of(*network);
-  const Lock lock(folder.string() + ".lock", source.observer);
+  const Lock lock(folder.string() + ".lock", source.log);
   std::optional<json> evaluation = loaded(*network, folder, source);
   if (!evaluation) {
     try {

@@ -1,6 +1,6 @@
 #pragma once
-// A prior of any kind, moved and scaled to where a model's latents are: what makes one learning rate suit the latents of
-// every model, and a prior without parameters a location-scale family.
+// A prior of any kind, shifted and scaled to a model's latents. One learning rate then suits every model, and a prior
+// without parameters becomes a location-scale family.
 
 #include <variform/prior.h>
 
@@ -9,7 +9,7 @@
 namespace variform::train {
 
 /// p(z) = p₀((z − m)/s) ∏ 1/s_i for another prior p₀. State: `location` m and `log_scale` log s, both [d] (buffers, or
-/// parameters when `trained`), and p₀ under the name "prior". Closed forms of p₀ are closed here.
+/// parameters when `trained`), and p₀ under the name "prior". What is in closed form for p₀ is so here.
 class FittedPrior final : public Prior {
  public:
   /// location and scale > 0, [d] in the dtype and on the device of the model.

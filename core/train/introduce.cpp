@@ -7,11 +7,13 @@
 
 #include <cstdio>
 
+#include "train/trainer.h"
+
 namespace variform::train {
 namespace {
 
-// Where a likelihood trains something for every data value, a value that never varies has it at its bound.
-void tell_constant_values(Observer& observer, const model::Session& session) {
+// Reports values that never vary: a likelihood that learns something per value learns its bound for them.
+void tell_constant_values(base::Log& log, const model::Session& session) {
   const Model& model = session.assembly->model();
   const Component& likelihood = *model.component(Kind::kLikelihood);
   bool each = false;
@@ -20,12 +22,11 @@ void tell_constant_values(Observer& observer, const model::Session& session) {
   if (!each || session.splits.train.size() < 2) return;
   const int64_t constant = model::values_that_never_vary(session.splits.train);
   if (constant > 0)
-    observer.message("note: " + std::to_string(constant) +
-                     " of the data's values never vary in the training rows; what " + "likelihood " +
-                     model.label(Kind::kLikelihood) + " learns for them goes to its bound");
+    log.note(std::to_string(constant) + " of the data's values never vary in the training rows; what " +
+             "likelihood " + model.label(Kind::kLikelihood) + " learns for them goes to its bound");
 }
 
-void tell_model(Observer& observer, const model::Session& session) {
+void tell_model(base::Log& log, const model::Session& session) {
   const Model& model = session.assembly->model();
   int64_t parameters = 0;
   for (const auto& group : session.assembly->parameter_groups({}))
@@ -36,47 +37,46 @@ void tell_model(Observer& observer, const model::Session& session) {
     parts += std::string(parts.empty() ? "" : ", ") + to_string(kind) + " " +
              session.experiment.slots.at(kind).type;
   const int threads = at::get_num_threads();
-  observer.message("model: " + parts + "; d = " + std::to_string(model.latent) + ", " +
-                   std::to_string(parameters) + " trained numbers, " +
-                   to_string(session.experiment.train.precision) + " on " + session.options.device().str() +
-                   ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads"));
+  log.info("model: " + parts + "; d = " + std::to_string(model.latent) + ", " + std::to_string(parameters) +
+           " trained numbers, " + to_string(session.experiment.train.precision) + " on " +
+           session.options.device().str() + ", " + std::to_string(threads) +
+           (threads == 1 ? " thread" : " threads"));
 }
 
-void tell_pushforward(Observer& observer, const model::Preflight& preflight) {
+void tell_pushforward(base::Log& log, const model::Preflight& preflight) {
   if (preflight.tier == PushforwardTier::kUndecided) return;
   char error[32];
   std::snprintf(error, sizeof error, "%.1e", preflight.tangent_error);
-  observer.message(std::string("decoder's pushforward: ") + to_string(preflight.tier) +
-                   "; the objective's gradient agrees with central differences to " + error);
-  observer.message(
-      preflight.piecewise_linear
-          ? "the decoder is piecewise linear: Gauss-Newton is all of the Hessian almost everywhere"
-          : "the decoder is not piecewise linear: Gauss-Newton is an approximation of the Hessian");
+  log.info(std::string("decoder's pushforward: ") + to_string(preflight.tier) +
+           "; the objective's gradient agrees with central differences to " + error);
+  log.info(preflight.piecewise_linear
+               ? "the decoder is piecewise linear: Gauss-Newton is all of the Hessian almost everywhere"
+               : "the decoder is not piecewise linear: Gauss-Newton is an approximation of the Hessian");
 }
 
 }  // namespace
 
-void introduce(Observer& observer, const model::Session& session, const model::Preflight& preflight) {
+void introduce(base::Log& log, const model::Session& session, const model::Preflight& preflight) {
   Model& model = session.assembly->model();
   const model::Batches& batches = *session.batches;
-  observer.message(
-      "data: " +
-      (session.splits.name.empty() ? std::string("drawn afresh from a model") : session.splits.name) + ", " +
-      std::to_string(batches.size()) + " training rows of shape " + to_text(model.data) + " (" +
-      session.domain + "), " + batches.evaluation_split() + ": " + std::to_string(batches.evaluation_size()));
-  for (const std::string& note : session.splits.notes) observer.message("note: " + note);
-  tell_constant_values(observer, session);
-  for (const std::string& finding : preflight.findings) observer.message("warning: " + finding);
-  for (const std::string& note : preflight.notes) observer.message("note: " + note);
-  tell_model(observer, session);
-  observer.message(std::string("KL divergence: ") +
-                   (preflight.closed_kl ? "in closed form" : "by Monte Carlo, from the same draws"));
-  tell_pushforward(observer, preflight);
+  log.info("data: " +
+           (session.splits.name.empty() ? std::string("drawn afresh from a model") : session.splits.name) +
+           ", " + std::to_string(batches.size()) + " training rows of shape " + to_text(model.data) + " (" +
+           session.domain + "), " + batches.evaluation_split() + ": " +
+           std::to_string(batches.evaluation_size()));
+  for (const std::string& note : session.splits.notes) log.note(note);
+  tell_constant_values(log, session);
+  for (const std::string& finding : preflight.findings) log.warning(finding);
+  for (const std::string& note : preflight.notes) log.note(note);
+  tell_model(log, session);
+  log.info(std::string("KL divergence: ") +
+           (preflight.closed_kl ? "in closed form" : "by Monte Carlo, from the same draws"));
+  tell_pushforward(log, preflight);
   if (const auto beta = effective_beta(model)) {
     char text[64];
     std::snprintf(text, sizeof text, "%.6g, beta_eff %.6g", model.objective().beta()->item<double>(), *beta);
-    observer.message(std::string("beta at the start: ") + text +
-                     " (against a unit-variance Gaussian summed over the data's values)");
+    log.info(std::string("beta at the start: ") + text +
+             " (against a unit-variance Gaussian summed over the data's values)");
   }
 }
 

@@ -1,12 +1,12 @@
 #pragma once
-// What a training says of itself before its first step.
+// Logs the facts about a training before its first step.
 
+#include "base/log.h"
 #include "train/compose.h"
-#include "train/trainer.h"
 
 namespace variform::train {
 
-/// Data, model, preflight and β at the start, in a line each.
-void introduce(Observer& observer, const model::Session& session, const model::Preflight& preflight);
+/// Reports data, model, preflight and β at the start, in one line each.
+void introduce(base::Log& log, const model::Session& session, const model::Preflight& preflight);
 
 }  // namespace variform::train

@@ -65,7 +65,7 @@ Judging judging_of(const config::TrainSpec& spec, const model::Assembly& assembl
     const int64_t settled = schedule.settled(horizon);
     if (settled == 0) continue;
     judging.waits_for.push_back(name);
-    // The evaluation after n steps is made with the values of update n − 1.
+    // The evaluation after n steps uses the schedules' values of update n − 1.
     judging.from = std::max(judging.from, std::min(settled + 1, horizon));
     judging.never_before_end = judging.never_before_end || settled >= horizon;
   }

@@ -1,6 +1,6 @@
 #pragma once
-// By what a training's best step is chosen. Evaluations are comparable only while the loss is one and the same
-// function: neither before β has reached its end, nor with an opponent's loss in them.
+// Chooses a training's best step. Evaluations are comparable only while the loss is one and the same function: neither
+// before β has reached its end, nor with an opponent's loss in them.
 
 #include <cstdint>
 #include <map>
@@ -23,13 +23,13 @@ struct Judging {
   std::vector<std::string> without;    ///< adversaries' parts, which are taken out of "loss"
   bool never_before_end = false;       ///< a parameter changes until the last step
 
-  /// What is compared; the part must be there.
+  /// The value that is compared; the part must exist.
   double value_of(const std::map<std::string, double>& evaluation) const;
   /// One sentence for the log, on evaluations of `split`.
   std::string sentence(const std::string& split) const;
 };
 
-/// How a training of `horizon` steps is judged: train.best, or early_stopping.part where there is that.
+/// Returns how a training of `horizon` steps is judged: by early_stopping.part if that is given, else by train.best.
 /// Throws variform::Error with a near match where the objective has no such part.
 Judging judging_of(const config::TrainSpec& spec, const model::Assembly& assembly,
                    const model::Preflight& preflight);

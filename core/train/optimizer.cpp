@@ -11,19 +11,19 @@
 namespace variform::train {
 namespace {
 
-// What of a group is updated in this step, gathered into the lists that the fused kernels take.
+// The tensors of a group that are updated in this step, in the lists that the fused kernels take.
 struct Lists {
   std::vector<Tensor> parameters, gradients;
   std::map<std::string, std::vector<Tensor>> states;
 };
 
-// What is dense in memory, as one row in the order of its memory.
+// Returns a tensor that is dense in memory as one row, in the order of its memory.
 Tensor row(const Tensor& tensor) {
   return tensor.is_contiguous() ? tensor : tensor.as_strided({tensor.numel()}, {1});
 }
 
-// The gradient in the order of its parameter's memory. LibTorch's fused kernels for the CPU go through memory and are
-// silently wrong for two different orders; for two equal ones that are not rows they first copy each tensor.
+// Returns the gradient in the order of its parameter's memory. LibTorch's fused kernels for the CPU go through memory
+// and are silently wrong if the two orders differ; if they are equal but not those of rows, they copy each tensor.
 Tensor in_order_of(const Tensor& parameter, const Tensor& gradient) {
   if (gradient.strides() == parameter.strides() || (gradient.is_contiguous() && parameter.is_contiguous()))
     return gradient;
@@ -48,7 +48,8 @@ void rmsprop(const Lists& lists, const config::OptimizerSpec& spec, const Tensor
   }
 }
 
-// `counts` [n] holds the counters of all n parameters of the group: one addition where all are in the lists.
+// Updates by Adam. `counts` [n] holds the counters of all n parameters of the group: if all are in the lists, one
+// addition increments them.
 void adam(const Lists& lists, const Tensor& counts, const config::OptimizerSpec& spec, const Tensor& lr) {
   if (counts.size(0) == static_cast<int64_t>(lists.parameters.size())) counts.add_(1);
   else at::_foreach_add_(lists.states.at("step"), 1);
@@ -79,7 +80,7 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(gro
                                 counting.dtype(at::kFloat).requires_grad(false)));
     for (size_t i = 0; i < group.parameters.size(); ++i)
       make_state(group.spec, group.parameters[i], counts_.back()[static_cast<int64_t>(i)]);
-    // The fused kernels of a GPU read a float32.
+    // A GPU's fused kernels read float32.
     const bool on_cpu = group.parameters.empty() || group.parameters[0].tensor.is_cpu();
     const at::TensorOptions options =
         on_cpu ? at::TensorOptions(at::kDouble) : group.parameters[0].tensor.options().dtype(at::kFloat);

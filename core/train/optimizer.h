@@ -1,6 +1,6 @@
 #pragma once
-// First-order optimizers on named parameters, with LibTorch's fused kernels where it has them. Our own thin layer
-// because state must be checkpointed by parameter name, slots may have optimizers of their own, and
+// First-order optimizers on named parameters, with LibTorch's fused kernels where it has them. They replace
+// torch::optim because state must be checkpointed by parameter name, slots may have separate optimizers, and
 // torch::optim's loops cost as much as the step itself.
 
 #include <ATen/core/Tensor.h>
@@ -19,15 +19,15 @@ using at::Tensor;
 using model::NamedParameter;
 using model::ParameterGroup;
 
-/// Updates parameters from their gradients. State is tensors by name; a parameter without gradient is left alone.
+/// Updates parameters from their gradients. Its state is tensors by name. Parameters without gradients are left alone.
 class Optimizer {
  public:
   /// Throws std::runtime_error naming a parameter whose memory has gaps or overlaps.
   explicit Optimizer(std::vector<ParameterGroup> groups);
 
-  /// The learning rates of step `step` of a training of `horizon` steps hold from now on.
+  /// Sets the learning rates to those of step `step` of a training of `horizon` steps.
   void set_rates(int64_t step, int64_t horizon);
-  /// One update. Not recorded by autograd. On a GPU it reads nothing but tensors, so that it may be replayed.
+  /// Does one update, which autograd does not record. On a GPU it reads only tensors, so that it may be replayed.
   void update();
   /// Drops all gradients.
   void zero_grad();
@@ -48,8 +48,8 @@ class Optimizer {
   void make_state(const config::OptimizerSpec& spec, const NamedParameter& parameter, const Tensor& count);
 
   std::vector<ParameterGroup> groups_;
-  std::vector<Tensor> rates_;   // [] of each group, float64 on the CPU, else float32 where its parameters are
-  std::vector<Tensor> counts_;  // [parameters] of each group, of which every state's "step" is a number
+  std::vector<Tensor> rates_;   // [] per group, float64 on the CPU, else float32 on the parameters' device
+  std::vector<Tensor> counts_;  // [parameters] per group; every state's "step" is an element of it
   std::map<std::string, State> states_;
 };
 

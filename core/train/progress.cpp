@@ -34,7 +34,7 @@ Progress Progress::from(const std::map<std::string, at::Tensor>& tensors, at::De
     const auto found = tensors.find(name);
     if (found == tensors.end())
       throw std::runtime_error(std::string("the checkpoint has no ") + name +
-                               "; it holds no training to go on with.");
+                               "; it holds no training to resume.");
     return found->second;
   };
   Progress progress;

@@ -1,6 +1,6 @@
 #pragma once
-// Where a training stands, as far as it cannot be derived from the seed: what a checkpoint keeps beside the model's
-// and the optimizer's tensors.
+// The state of a training that cannot be derived from the seed. A checkpoint keeps it beside the model's and the
+// optimizer's tensors.
 
 #include <ATen/core/Tensor.h>
 
@@ -19,9 +19,9 @@ struct Progress {
   int64_t evaluations_since_best = 0;
   int64_t summed = 0;  ///< steps in `sums`
   std::map<std::string, at::Tensor>
-      sums;  ///< loss and parts since the last log line, [] each, where the model is
+      sums;  ///< loss and parts since the last log line, [] each, on the model's device
 
-  /// As "progress/…" tensors, and back, with the sums on `device`. Throws std::runtime_error when one is missing.
+  /// Converts to and from "progress/…" tensors, sums being on `device`. Throws std::runtime_error when one is missing.
   std::map<std::string, at::Tensor> tensors() const;
   static Progress from(const std::map<std::string, at::Tensor>& tensors, at::Device device);
 };

@@ -1,6 +1,6 @@
 #pragma once
-// A training step as something that a device repeats by itself: recorded once, replayed from then on. What a recording
-// needs is settled here, on every device alike; how a device records is a Recorder's.
+// Records a training step once and replays it from then on. This file prepares the step in the same way on every
+// device; a Recorder does the device's own part.
 
 #include <variform/objective.h>
 
@@ -11,31 +11,30 @@
 
 namespace variform::train {
 
-/// What a device does with one piece of work. Tensors that the work creates live as long as the recorder.
+/// Records one piece of work on a device and replays it. Tensors that the work creates live as long as the recorder.
 class Recorder {
  public:
   virtual ~Recorder() = default;
-  /// Calls `work` once and keeps the operations that it asks the device for, without running them. Throws what `work`
-  /// throws, also because the device cannot record an operation; nothing is recorded then.
+  /// Calls `work` once and keeps the device operations that it asks for, without running them. Throws what `work`
+  /// throws, also when the device cannot record an operation; nothing is recorded then.
   virtual void record(const std::function<void()>& work) = 0;
-  /// Runs what was recorded, on the tensors that it was recorded with.
+  /// Runs the recorded operations, on the tensors that they were recorded with.
   virtual void replay() = 0;
 };
 
-/// Runs one piece of work on batch after batch: as it is for some steps, in which kernels are chosen and memory is
-/// asked for, then by a recording. The work's only input that may change is the batch, and tensors that others fill
-/// in place: numbers of the host are in the recording as they were.
+/// Runs one piece of work on batch after batch: directly for some steps, in which kernels are chosen and memory is
+/// allocated, then by replaying a recording. Only the batch, and tensors that others fill in place, may change between
+/// steps: numbers of the host stay in the recording as they were.
 class RepeatedStep {
  public:
   using Work = std::function<Terms(const Batch&)>;
   using MakeRecorder = std::function<std::unique_ptr<Recorder>()>;
   static constexpr int64_t kPlainSteps = 3;
 
-  /// Without a recorder, every step is run as it is. `says` is told once, in a sentence, when a step cannot be recorded.
+  /// Without a recorder, every step runs directly. `says` is told once, in a sentence, when a step cannot be recorded.
   explicit RepeatedStep(MakeRecorder make = {}, std::function<void(const std::string&)> says = {});
 
-  /// The work on a batch, whose shapes decide what recording is of use: another shape is another recording. The terms
-  /// are valid until the next call.
+  /// Runs the work on a batch. Another shape needs another recording. The terms are valid until the next call.
   Terms run(const Batch& batch, const Work& work);
 
  private:
@@ -44,8 +43,8 @@ class RepeatedStep {
   MakeRecorder make_;
   std::function<void(const std::string&)> says_;
   int64_t plain_ = 0;  // steps of this shape so far
-  Batch input_;        // what the recording reads
-  Terms terms_;        // what it writes
+  Batch input_;        // the recording reads it
+  Terms terms_;        // the recording writes them
   std::unique_ptr<Recorder> recorder_;
 };
 

@@ -24,6 +24,7 @@
 #include "model/process.h"
 #include "model/run_config.h"
 #include "train/introduce.h"
+#include "train/run_log.h"
 #include "train/schedules.h"
 
 namespace variform::train {
@@ -35,11 +36,30 @@ using MaybeSnapshot = std::optional<checkpoint::Snapshot>;
 
 std::string quoted(const fs::path& path) { return base::for_shell(path.string()); }
 
-// One training: what train() and resume() share once the folder is theirs.
+// Tells the log at which step the training is.
+class Stepping final : public Observer {
+ public:
+  Stepping(RunLog& log, Observer& to) : log_(log), to_(to) {}
+  void stepped(std::int64_t step, std::int64_t horizon,
+               const std::map<std::string, double>& values) override {
+    log_.at_step(step);
+    to_.stepped(step, horizon, values);
+  }
+  void evaluated(std::int64_t step, const std::string& split, const std::map<std::string, double>& values,
+                 bool best) override {
+    to_.evaluated(step, split, values, best);
+  }
+
+ private:
+  RunLog& log_;
+  Observer& to_;
+};
+
+// One training, once its folder is locked: shared by train() and resume().
 class Run {
  public:
-  // `resolved` is the experiment's config, which the folder gets once the training is accepted; `snapshot` its last
-  // checkpoint, if it goes on from one.
+  // `resolved` is the experiment's config, which is written into the folder once the training is accepted; `snapshot`
+  // is the checkpoint to resume from, if any.
   Run(const RunOptions& options, const RunHost& host, const plugins::Registry& registry, Composed composed,
       model::RunFolder folder, std::string resolved, MaybeSnapshot snapshot)
       : options_(options),
@@ -48,7 +68,8 @@ class Run {
         composed_(std::move(composed)),
         folder_(std::move(folder)),
         resolved_(std::move(resolved)),
-        snapshot_(std::move(snapshot)) {}
+        snapshot_(std::move(snapshot)),
+        log_(host.place.log, folder_) {}
 
   Ending to_end();
 
@@ -58,10 +79,10 @@ class Run {
   bool was_killed_at_its_end() const;
   void take_config(const std::map<std::string, std::string>& attributes);
   json environment() const;
-  void tell_jumps(Observer& observer, std::int64_t step) const;
+  void tell_jumps(std::int64_t step);
   std::int64_t stop_at() const;
-  Ending guarded(Observer& observer, Trainer& trainer, std::int64_t stop_at);
-  void finish(Observer& observer, const Outcome& outcome);
+  Ending guarded(Trainer& trainer, std::int64_t stop_at);
+  void finish(const Outcome& outcome);
   void keep_model_only();
   json summary_of(const Outcome& outcome) const;
 
@@ -72,9 +93,10 @@ class Run {
   model::RunFolder folder_;
   const std::string resolved_;
   MaybeSnapshot snapshot_;
+  RunLog log_;
 };
 
-// Whether a training has done all its steps, and was killed before it could say so.
+// Whether a training has done all its steps, and was killed before it could write DONE.
 bool Run::was_killed_at_its_end() const {
   const auto number = [&](const char* name) {
     const auto found = snapshot_->tensors.find(name);
@@ -86,7 +108,7 @@ bool Run::was_killed_at_its_end() const {
           (early && number("progress/evaluations_since_best") >= early->patience));
 }
 
-// Throws where this training cannot go on from the last checkpoint: nothing is written before.
+// Throws where this training cannot be resumed from the last checkpoint. Called before anything is written.
 void Run::accept() const {
   const std::string run = folder_.path().string(), train_again = "variform train " + quoted(folder_.config());
   if (snapshot_->attributes.contains(model::kModelOnly) && !was_killed_at_its_end())
@@ -111,13 +133,13 @@ void Run::accept() const {
                              " were asked for. Ask for more steps, or train again from the start.");
 }
 
-// Gives the run's folder the config of this training. The checkpoint has it first, with a note of what it replaces: a kill
-// in between leaves what is neither lost nor taken for an edited file.
+// Writes this training's config into the run's folder. It goes into the checkpoint first, with a note of what it
+// replaces, so that after a kill in between it is neither lost nor taken for an edited file.
 void Run::take_config(const std::map<std::string, std::string>& attributes) {
   std::string present;
   try {
     present = base::contents_of(folder_.config());
-  } catch (const std::runtime_error&) {  // missing, or no file: it is written again
+  } catch (const std::runtime_error&) {  // missing, or not a file: it is written again
   }
   if (snapshot_ && snapshot_->attributes["config"] != resolved_) {
     checkpoint::Snapshot former = *snapshot_;  // shares the tensors' memory
@@ -144,14 +166,14 @@ json Run::environment() const {
           {"plugins", json::parse(model::plugins_json(registry_))}};
 }
 
-// What another length of the training does to what follows a schedule.
-void Run::tell_jumps(Observer& observer, std::int64_t step) const {
+// Reports how another length of the training changes scheduled values.
+void Run::tell_jumps(std::int64_t step) {
   const model::Session& session = *composed_.session;
   const config::Experiment before = model::experiment_of(*snapshot_, registry_);
   const std::int64_t horizon = model::horizon_of(before.train, session.batches->size());
   for (const std::string& sentence :
        schedules_that_jump({before, horizon}, {session.experiment, session.horizon}, step))
-    observer.message("note: " + sentence);
+    log_.note(sentence);
 }
 
 std::int64_t Run::stop_at() const {
@@ -166,17 +188,19 @@ std::int64_t Run::stop_at() const {
 Ending Run::to_end() {
   session().assembly->model().reference = options_.reference;
   if (options_.reference)
-    at::globalContext().setUserEnabledMkldnn(false);  // products of layers by LibTorch's own choice
+    at::globalContext().setUserEnabledMkldnn(false);  // LibTorch's own products instead of oneDNN's
   if (snapshot_) accept();
-  const std::unique_ptr<Observer> observer = host_.observe(folder_);
+  const std::unique_ptr<Observer> shown = host_.observe(log_);
+  Stepping observer(log_, *shown);
   const auto attributes = model::attributes_of(session(), registry_);
   Trainer trainer(session().experiment.train, session().horizon, attributes, *session().assembly,
-                  *session().batches, folder_, *observer);
+                  *session().batches, folder_, log_, observer);
   trainer.judge_by(composed_.judging);
   if (snapshot_) trainer.restore(*snapshot_, options_.accept_changed_metrics);
   else folder_.truncate_metrics(0);
-  observer->message("run: " + folder_.path().string());
-  if (!folder_.warning().empty()) observer->message("warning: " + folder_.warning());
+  log_.at_step(trainer.step());
+  log_.info("run: " + folder_.path().string());
+  if (!folder_.warning().empty()) log_.warning(folder_.warning());
   base::clean_temporaries(folder_.path() / "checkpoints");
   take_config(attributes);
   folder_.clear_marks();
@@ -185,66 +209,72 @@ Ending Run::to_end() {
   folder_.write_environment(environment());
   if (snapshot_)
     if (const std::string changes = model::changed_plugins(*snapshot_, registry_); !changes.empty())
-      observer->message("warning: " + changes);
-  introduce(*observer, session(), composed_.preflight);
+      log_.warning(changes);
+  introduce(log_, session(), composed_.preflight);
+  for (const fs::path& path : session().splits.paths)
+    log_.debug("data", [&] { return "read " + path.string(); });
+  log_.debug("train", [] {
+    return std::to_string(at::get_num_threads()) + " of " + std::to_string(model::usable_processors()) +
+           " processors that this process may use; kernels for " + at::get_cpu_capability();
+  });
   if (session().batches->evaluation_size() > 0 && session().experiment.train.evaluate_every.count > 0)
-    observer->message(composed_.judging.sentence(session().batches->evaluation_split()));
+    log_.info(composed_.judging.sentence(session().batches->evaluation_split()));
   if (snapshot_) {
-    observer->message("resumed at step " + std::to_string(trainer.step()) +
-                      (session().options.device().is_cpu() ? "" : "; on a GPU this is not bit for bit"));
-    tell_jumps(*observer, trainer.step());
+    log_.info("resumed at step " + std::to_string(trainer.step()) +
+              (session().options.device().is_cpu() ? "" : "; on a GPU this is not bit for bit"));
+    tell_jumps(trainer.step());
     snapshot_.reset();
   }
   const std::int64_t stop = stop_at();
-  observer->message("training: steps " + std::to_string(trainer.step()) + " to " +
-                    std::to_string(std::min(stop, session().horizon)));
-  return guarded(*observer, trainer, stop);
+  log_.info("training: steps " + std::to_string(trainer.step()) + " to " +
+            std::to_string(std::min(stop, session().horizon)));
+  return guarded(trainer, stop);
 }
 
-Ending Run::guarded(Observer& observer, Trainer& trainer, std::int64_t stop_at) {
+Ending Run::guarded(Trainer& trainer, std::int64_t stop_at) {
   try {
     const Outcome outcome = trainer.run(
         stop_at, host_.interrupted ? host_.interrupted : [] { return false; });
-    finish(observer, outcome);
+    finish(outcome);
     return outcome.ending;
   } catch (const std::exception& error) {
     const std::string reason = base::without_frames(error.what());
     try {
       folder_.mark_failed(reason);
-      folder_.append_log("error: " + reason);
+      log_.write_to_file(base::Level::kError, reason);
     } catch (const std::exception&) {  // a full disk: the reason itself still goes to the caller
     }
     throw std::runtime_error(reason + "\nThe run is in " + folder_.path().string() + ".");
   }
 }
 
-void Run::finish(Observer& observer, const Outcome& outcome) {
+void Run::finish(const Outcome& outcome) {
   const std::string at =
       "at step " + std::to_string(outcome.step) + " of " + std::to_string(session().horizon);
   const std::string go_on = " Go on with: variform resume " + quoted(folder_.path());
   if (outcome.ending == Ending::kInterrupted) {
     const std::string by = host_.interrupted_by ? host_.interrupted_by() : "its caller";
     folder_.mark_interrupted("interrupted by " + by + " " + at);
-    return observer.message("interrupted " + at + "; the checkpoint is written." + go_on);
+    return log_.info("interrupted " + at + "; the checkpoint is written." + go_on);
   }
-  if (outcome.ending == Ending::kStopAt) return observer.message("stopped " + at + " as asked." + go_on);
-  if (outcome.ending == Ending::kStoppedEarly) observer.message("no more improvement: stopped early " + at);
+  if (outcome.ending == Ending::kStopAt) return log_.info("stopped " + at + " as asked." + go_on);
+  if (outcome.ending == Ending::kStoppedEarly) log_.info("no more improvement: stopped early " + at);
   if (host_.draw) {
     session().assembly->set_training(false);
     const std::string why_not = host_.draw(session(), folder_.figures());
-    observer.message(why_not.empty() ? "pictures: " + folder_.figures().string() +
-                                           "/{reconstructions,samples,traversals}.png"
-                                     : "no pictures: " + why_not);
+    log_.info(why_not.empty()
+                  ? "pictures: " + folder_.figures().string() + "/{reconstructions,samples,traversals}.png"
+                  : "no pictures: " + why_not);
   }
   if (outcome.best_step >= 0 && outcome.best_step < outcome.step)
-    observer.message("best: step " + std::to_string(outcome.best_step));
+    log_.info("best: step " + std::to_string(outcome.best_step));
   if (!outcome.not_finite.empty())
-    observer.message("warning: the last evaluation has " + outcome.not_finite + "; DONE says so, too");
+    log_.warning("the last evaluation has " + outcome.not_finite + "; DONE says so, too");
   if (options_.model_only) keep_model_only();
   folder_.mark_done(summary_of(outcome));
 }
 
-// What is left of a run that is not to go on: one checkpoint of the model alone.
+// Reduces a run that will not be resumed to one checkpoint of the model alone.
 void Run::keep_model_only() {
   checkpoint::Snapshot snapshot = checkpoint::read(folder_.last());
   std::erase_if(snapshot.tensors, [](const auto& entry) { return entry.first.starts_with("optimizer/"); });
@@ -253,7 +283,7 @@ void Run::keep_model_only() {
   fs::remove(folder_.best());
 }
 
-// What is written into DONE.
+// Returns the content of DONE.
 json Run::summary_of(const Outcome& outcome) const {
   json summary = {{"step", outcome.step},
                   {"ending", outcome.ending == Ending::kStoppedEarly ? "stopped early" : "finished"}};
@@ -267,7 +297,7 @@ json Run::summary_of(const Outcome& outcome) const {
   return summary;
 }
 
-// How many threads a run has used; 0: not known. What is wrong with its environment.json is said.
+// Returns how many threads a run has used; 0: not known. Logs what is wrong with its environment.json.
 std::int64_t recorded_threads(const fs::path& run, base::Log& log) {
   const config::RunEnvironment environment = config::environment_of(run);
   for (const std::string& problem : environment.problems)
@@ -279,7 +309,7 @@ std::int64_t recorded_threads(const fs::path& run, base::Log& log) {
   return environment.threads.value_or(0);
 }
 
-// A run that has a checkpoint holds the tensors that its slots took from other runs.
+// Drops `from` if the run has a checkpoint, which holds the tensors that its slots took from other runs.
 void drop_sources(config::Experiment& experiment, const fs::path& run) {
   if (fs::exists(run / "checkpoints" / "last.h5")) model::forget_sources(experiment);
 }
@@ -293,7 +323,7 @@ void begin(const RunHost& host) {
   if (host.begin) host.begin();
 }
 
-// An edited config of a run that has been trained is refused: which values its numbers are of could not be told any more.
+// Throws if the config of a trained run has been edited: its metrics would then belong to two configs.
 void refuse_if_edited(const model::RunConfig& kept, const model::RunFolder& folder) {
   if (kept.state != model::RunConfig::State::kEdited) return;
   const std::string file = quoted(folder.config()), run = quoted(folder.path());
@@ -311,7 +341,7 @@ void refuse_if_edited(const model::RunConfig& kept, const model::RunFolder& fold
             " --folder NEW_FOLDER.";
   else if (!overrides.empty())
     text += " To go on with the file's values: variform resume " + run + overrides + ".";
-  throw config::Error("error: " + text);
+  throw config::Error(text);
 }
 
 model::Loaded load_run(const model::RunFolder& folder, const MaybeSnapshot& snapshot,
@@ -324,17 +354,17 @@ model::Loaded load_run(const model::RunFolder& folder, const MaybeSnapshot& snap
   if (kept.state == model::RunConfig::State::kCut)
     place.log.note(kept.found + " The training goes on as the checkpoint says, and writes the file again.");
   if (kept.is_file_good) return place.load({folder.config().string()}, overrides);
-  // By the file's name, which says whose config it is.
+  // Named after the file, so that messages say whose config it is.
   return place.load_text(snapshot->attributes.at("config"), folder.config().string(), overrides);
 }
 
-// The folder's last checkpoint, if it is of this experiment.
+// Returns the folder's last checkpoint; throws if it is of another experiment.
 MaybeSnapshot own_checkpoint(const model::RunFolder& folder, const config::Node& identity, base::Log& log) {
   MaybeSnapshot snapshot = last_checkpoint(folder);
   if (!snapshot) return snapshot;
   if (const std::string other = model::other_experiment(*snapshot, identity); !other.empty())
-    throw config::Error("error: the run folder " + folder.path().string() + " holds another experiment: " +
-                        other + ". Name another place with --folder, or replace the run with --overwrite.");
+    throw config::Error("the run folder " + folder.path().string() + " holds another experiment: " + other +
+                        ". Name another place with --folder, or replace the run with --overwrite.");
   const model::RunConfig kept = model::compare_config(folder.path(), *snapshot, "last");
   if (kept.state == model::RunConfig::State::kEdited || kept.state == model::RunConfig::State::kCut)
     log.note(kept.found + " The training writes it again.");

@@ -27,7 +27,7 @@ namespace {
 using Values = std::map<std::string, double>;
 using Sums = std::map<std::string, Tensor>;
 
-// Adds `weight` times the terms' means over the batch. Sums stay where the model is: a GPU is not waited for.
+// Adds `weight` times the terms' means over the batch. Sums stay on the model's device, so that no GPU is waited for.
 void add(Sums& sums, const Terms& terms, double weight) {
   const auto add_one = [&](const std::string& name, const Tensor& part) {
     const Tensor whole = part.detach().sum(at::kDouble);
@@ -39,7 +39,7 @@ void add(Sums& sums, const Terms& terms, double weight) {
   for (const auto& [name, part] : terms.parts) add_one(name, part);
 }
 
-// The sums over `count`, in one transfer.
+// Returns the sums divided by `count`, in one transfer from the device.
 Values means(const Sums& sums, int64_t count) {
   std::vector<Tensor> all;
   for (const auto& [name, sum] : sums) all.push_back(sum);
@@ -50,12 +50,12 @@ Values means(const Sums& sums, int64_t count) {
   return values;
 }
 
-// When it is looked at what components have changed, besides at checkpoints: after each of the first steps, then at times.
+// How often changes by components are looked for, besides at checkpoints: after each of the first steps, then at times.
 constexpr int64_t kFirstSteps = 3, kLookEvery = 20;
 
 bool finite(const Tensor& tensor) { return tensor.isfinite().all().item<bool>(); }
 
-// Model names the component, method and step in errors of all that goes through it; this does for what does not.
+// Names component, method and step in errors of calls that do not go through Model, which does it for those that do.
 template <class Call>
 auto naming(const Model& model, const std::string& what, const Call& call) {
   const auto context = [&] {
@@ -72,7 +72,7 @@ auto naming(const Model& model, const std::string& what, const Call& call) {
   }
 }
 
-// A call of one component's function that Model has no part in.
+// Calls one component's function directly, without Model.
 template <class Call>
 auto calling(const Model& model, Kind kind, const char* method, const Call& call) {
   const Calling kept(to_string(kind), model.label(kind).c_str(), method, model.step);
@@ -128,14 +128,14 @@ void visit_evaluation(model::Assembly& assembly, model::Batches& batches, const 
   }
 }
 
-// The first number of a tensor that is not finite, -1 when all are.
+// Returns the first row that is not finite, -1 when all are.
 int64_t first_not_finite(const Tensor& values) {
   const Tensor bad = values.isfinite().logical_not().flatten(1).any(1).nonzero();
   return bad.size(0) == 0 ? -1 : bad[0].item<int64_t>();
 }
 
-// Which row of a batch makes its loss not finite: from the parts that split over rows, else from the model's own log
-// densities of every row; -1 when neither tells.
+// Finds the row of a batch that makes its loss not finite: from the parts that split over rows, else from the model's
+// log densities of every row. Returns -1 when neither tells.
 std::pair<int64_t, std::string> guilty_row(Model& model, const Terms& terms, const Batch& batch) {
   const int64_t in_data = first_not_finite(batch.x);
   if (in_data >= 0) return {in_data, "the data"};
@@ -191,7 +191,7 @@ std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batche
 
 Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
                  std::map<std::string, std::string> attributes, model::Assembly& assembly,
-                 model::Batches& batches, model::RunFolder& folder, Observer& observer)
+                 model::Batches& batches, model::RunFolder& folder, base::Log& log, Observer& observer)
     : spec_(spec),
       horizon_(horizon),
       attributes_(std::move(attributes)),
@@ -199,6 +199,7 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
       batches_(batches),
       folder_(folder),
       observer_(observer),
+      log_(log),
       optimizer_(assembly.parameter_groups(spec.optimizer)) {
   judging_.part = spec.early_stopping ? spec.early_stopping->part : spec.best;
   if (!assembly.model().reference)
@@ -206,19 +207,19 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
 }
 
 void Trainer::record_with(RepeatedStep::MakeRecorder make) {
-  repeated_ = RepeatedStep(std::move(make), [this](const std::string& text) { observer_.message(text); });
+  repeated_ = RepeatedStep(std::move(make), [this](const std::string& text) { log_.info(text); });
 }
 
 void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics) {
   assembly_.load(snapshot.tensors, assembly_.kinds());
   if (!snapshot.attributes.contains(model::kModelOnly))
-    optimizer_.load(snapshot.tensors);  // else no step is left to do
+    optimizer_.load(snapshot.tensors);  // else no steps are left
   progress_ = Progress::from(snapshot.tensors, assembly_.spec().options.device());
   folder_.truncate_metrics(progress_.metrics_bytes, accept_changed_metrics);
   progress_.metrics_bytes = folder_.metrics_bytes();
   evaluated_at_ = progress_.step;
   restored_ = true;
-  // Chosen while a schedule was running that has become longer, or by an earlier release: not comparable any more.
+  // The best step was chosen while a schedule ran that has become longer, or by an earlier release: not comparable now.
   if (progress_.best_step >= 0 && progress_.best_step < judging_.from) {
     progress_.best = std::numeric_limits<double>::infinity();
     progress_.best_step = -1;
@@ -231,7 +232,7 @@ double Trainer::epoch() const {
          static_cast<double>(batches_.size());
 }
 
-// Whether the step just done completed another period.
+// Whether the last step completed another period.
 bool Trainer::due(const config::Every& every) const {
   if (every.count <= 0) return false;
   const auto periods = [&](int64_t step) {
@@ -240,13 +241,13 @@ bool Trainer::due(const config::Every& every) const {
   return periods(progress_.step) > periods(progress_.step - 1);
 }
 
-// All that is done on the device; a recording of it is replayed (RepeatedStep).
+// Does all work on the device. RepeatedStep records and replays it.
 Terms Trainer::update(const Batch& batch) {
   Terms terms = assembly_.model().evaluate(batch);
   const Tensor loss = terms.loss.mean();
-  // A step without host synchronisation matters on a GPU only; there, the log lines and checkpoints look instead.
+  // A GPU is not synchronised in every step: there, the log lines and checkpoints check the loss instead.
   if (loss.is_cpu() && !std::isfinite(loss.item<double>())) fail_not_finite(terms, batch);
-  // Whose operation failed is not recorded in the graph.
+  // The graph does not tell which component's operation failed.
   {
     constexpr const char* kBackward = "the backward pass of the loss";
     const Calling kept(nullptr, nullptr, kBackward, progress_.step);
@@ -294,11 +295,11 @@ void Trainer::evaluate_into(Outcome& outcome) {
   outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
   outcome.not_finite = what_is_not_finite(assembly_, batches_, spec_, outcome.evaluation);
   if (!outcome.not_finite.empty())
-    observer_.message("warning: step " + std::to_string(progress_.step) + ": " + outcome.not_finite +
-                      ". Such an evaluation is never the best one.");
+    log_.warning("step " + std::to_string(progress_.step) + ": " + outcome.not_finite +
+                 ". Such an evaluation is never the best one.");
 }
 
-// Whether it was the best one so far.
+// Evaluates. Returns whether it was the best evaluation so far.
 bool Trainer::evaluate_now(Outcome& outcome) {
   if (batches_.evaluation_size() == 0 || evaluated_at_ == progress_.step) return false;
   evaluate_into(outcome);
@@ -310,7 +311,7 @@ bool Trainer::evaluate_now(Outcome& outcome) {
   return best;
 }
 
-// Counts it for early stopping, too.
+// Whether an evaluation is the best so far. Counts it for early stopping, too.
 bool Trainer::is_best(const Values& evaluation) {
   if (progress_.step < judging_.from) return false;
   if (!evaluation.contains(judging_.part)) {
@@ -348,7 +349,7 @@ void Trainer::write_checkpoint(std::vector<std::filesystem::path> paths) {
   snapshot.tensors.merge(optimizer_.state());
   snapshot.tensors.merge(progress_.tensors());
   writer_.write(snapshot, std::move(paths),
-                [this] { folder_.sync_metrics(); });  // before something vouches for their length
+                [this] { folder_.sync_metrics(); });  // before a checkpoint records their length
 }
 
 Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) {
@@ -363,7 +364,7 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
   const auto stopped_early = [this] {
     return spec_.early_stopping && progress_.evaluations_since_best >= spec_.early_stopping->patience;
   };
-  // Killed between its last checkpoint and its end, or resumed although it had ended.
+  // It was killed between its last checkpoint and its end, or resumed although it had ended.
   const bool all_done = progress_.step >= horizon_ || stopped_early();
   while (progress_.step < end && !all_done) {
     const Values logged = train_step();
@@ -400,13 +401,13 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
   return ended(std::move(outcome), ending);
 }
 
-// What components have changed that is not theirs; it is put back.
+// Reports and restores state of the process that components have changed.
 void Trainer::tell_changes(const plugins::AmbientState& ambient) {
-  for (const std::string& sentence : take_changed_modes()) observer_.message("warning: " + sentence);
+  for (const std::string& sentence : take_changed_modes()) log_.warning(sentence);
   const std::string changes =
       plugins::changed_text("a component, up to step " + std::to_string(progress_.step), ambient.restore());
   if (!changes.empty() && told_.insert(changes.substr(changes.find(", changed"))).second)
-    observer_.message("warning: " + changes);
+    log_.warning(changes);
 }
 
 Outcome Trainer::ended(Outcome outcome, Ending ending) {
@@ -420,8 +421,8 @@ Outcome Trainer::ended(Outcome outcome, Ending ending) {
 
 namespace {
 
-// " model.encoder.input=log1p" and the like: what an encoder that has the stock networks' parameters offers for data of
-// many magnitudes, and does not use yet.
+// Lists what an encoder with the stock networks' parameters offers for data of many magnitudes and does not use yet:
+// " model.encoder.input=log1p" and the like.
 std::string offers_for_large_data(const config::ComponentSpec& encoder) {
   std::string offers;
   const auto offer = [&](const char* name, const std::string& unused, const char* value) {
@@ -435,7 +436,7 @@ std::string offers_for_large_data(const config::ComponentSpec& encoder) {
   return offers;
 }
 
-// What helps. Before the first update it is not the learning rate.
+// Returns advice against values that are not finite. Before the first update the learning rate cannot be the cause.
 std::string advice(int64_t step, const Tensor& x, const config::ComponentSpec& encoder) {
   constexpr double kLarge = 1000;
   const double largest = x.isfinite().all().item<bool>() ? x.abs().max().item<double>() : 0;
@@ -461,7 +462,7 @@ void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
       term = name;
       break;
     }
-  // The first tensor on the way from data to loss that is not finite belongs to the component to be named.
+  // The first tensor between data and loss that is not finite belongs to the culprit.
   assembly_.set_step(progress_.step);
   Model& model = assembly_.model();
   std::string culprit = std::string("objective ") + model.label(Kind::kObjective);
@@ -479,7 +480,7 @@ void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
       else if (!finite(model.nll(batch.x, g))) blame(Kind::kLikelihood);
       else if (!finite(model.log_prior(draw.z))) blame(Kind::kPrior);
     }
-  } catch (const std::exception&) {  // looking for the culprit must not hide the finding
+  } catch (const std::exception&) {  // the search for the culprit must not hide the finding
   }
   throw NotFinite("at step " + std::to_string(progress_.step) + ", the term '" + term +
                   "' of the loss is not finite; the first value that is not finite comes from " + culprit +

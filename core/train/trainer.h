@@ -1,5 +1,5 @@
 #pragma once
-// The training loop: steps, logs, evaluations, checkpoints, and how it ends.
+// The training loop: steps, logs, evaluations, checkpoints, and its end.
 
 #include <cstdint>
 #include <functional>
@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/log.h"
 #include "checkpoint/snapshot.h"
 #include "checkpoint/writer.h"
 #include "model/assembly.h"
@@ -22,18 +23,17 @@
 
 namespace variform::train {
 
-/// What a person wants to see of a running training. Called from the training's thread.
+/// Receives what a person wants to see of a running training. Called from the training's thread.
 class Observer {
  public:
   virtual ~Observer() = default;
-  virtual void message(const std::string& text) = 0;
   /// After every step; `values` are the means since the last log line and empty unless one was written.
   virtual void stepped(int64_t step, int64_t horizon, const std::map<std::string, double>& values) = 0;
   virtual void evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values,
                          bool best) = 0;
 };
 
-/// The loss or a parameter is not finite; the text names step, term and component, and what is kept.
+/// Thrown when the loss or a parameter is not finite; the text names step, term and component, and what is kept.
 class NotFinite : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -50,23 +50,24 @@ struct Outcome {
   double best = 0;                           ///< its value
 };
 
-/// Trains a model in a run folder. All of its state is in the checkpoint that it writes.
+/// Trains a model in a run folder. All of its state is in the checkpoints that it writes.
 class Trainer {
  public:
   /// `horizon` is the number of steps of the whole training. References must outlive the trainer.
   Trainer(const config::TrainSpec& spec, int64_t horizon, std::map<std::string, std::string> attributes,
-          model::Assembly& assembly, model::Batches& batches, model::RunFolder& folder, Observer& observer);
+          model::Assembly& assembly, model::Batches& batches, model::RunFolder& folder, base::Log& log,
+          Observer& observer);
 
-  /// How the best step is chosen (by train.best, from the first evaluation on, without this call); before restore().
+  /// Sets how the best step is chosen; call it before restore(). The default is train.best, from the first evaluation.
   void judge_by(Judging judging) { judging_ = std::move(judging); }
 
-  /// Puts back model, optimizer and progress, and cuts metrics.jsonl to them (RunFolder::truncate_metrics).
+  /// Restores model, optimizer and progress, and cuts metrics.jsonl to them (RunFolder::truncate_metrics).
   void restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics = false);
-  /// Trains until the horizon, `stop_at`, early stopping, or until `interrupted` says so. Writes a checkpoint of step
-  /// 0 before the first step, and one at every end but an exception.
+  /// Trains until the horizon, `stop_at` or early stopping, or until `interrupted` returns true. Writes a checkpoint of
+  /// step 0 before the first step, and one at every end but an exception.
   Outcome run(int64_t stop_at, const std::function<bool()>& interrupted);
 
-  /// Steps are recorded with what `make` makes instead of the device's own way; empty: they are run as they are.
+  /// Records steps with the recorders of `make` instead of the device's own; empty: steps are not recorded.
   void record_with(RepeatedStep::MakeRecorder make);
 
   int64_t step() const { return progress_.step; }
@@ -93,6 +94,7 @@ class Trainer {
   model::Batches& batches_;
   model::RunFolder& folder_;
   Observer& observer_;
+  base::Log& log_;
   Optimizer optimizer_;
   Judging judging_;
   Progress progress_;
@@ -100,21 +102,22 @@ class Trainer {
   checkpoint::Writer writer_;
   int64_t evaluated_at_ = -1;
   bool restored_ = false;
-  std::set<std::string> told_;  // of what components have changed
+  std::set<std::string> told_;  // what components have changed and has been reported
 };
 
-/// Mean of the objective's loss and parts over the first `limit` rows (0: all) of the evaluation split, each batch
-/// with the random stream hash(seed, "evaluation", batch, draw): keys "loss" and the parts' names.
+/// Returns the means of the objective's loss and parts over the evaluation split (its first evaluation_limit rows),
+/// under "loss" and the parts' names. Each batch has the random stream hash(seed, "evaluation", batch, draw).
 std::map<std::string, double> evaluate_objective(model::Assembly& assembly, model::Batches& batches,
                                                  const config::TrainSpec& spec);
 
-/// Where an evaluation is not finite: "loss is not finite; the first such value comes from row 17 of split test (part
-/// 'nll')". Goes through the same batches and draws again; empty when all is finite.
+/// Returns what is not finite in an evaluation, or nothing: "loss is not finite; the first such value comes from row
+/// 17 of split test (part 'nll')". Goes through the same batches and draws again.
 std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batches,
                                const config::TrainSpec& spec,
                                const std::map<std::string, double>& evaluation);
 
-/// β times the likelihood's reference variance (§2); empty when either has none.
+/// Returns β times the likelihood's reference variance (§2); empty when the objective has no β or the likelihood no
+/// such variance.
 std::optional<double> effective_beta(Model& model);
 
 }  // namespace variform::train

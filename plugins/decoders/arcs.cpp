@@ -10,14 +10,15 @@ using variform::Tensor;
 
 /// g(z) = A [r₁ c(z₁); r₂ c(z₂)], c(t) = (sin ωt, 1 − cos ωt)/ω, A [P, 4] with orthonormal columns, drawn from the seed
 /// and fixed (buffer "a"). Its Jacobian has orthogonal columns of length r₁ and r₂ everywhere. It has nothing to train:
-/// it generates data, or stands frozen behind a trained encoder.
+/// it generates data, or serves as a frozen decoder behind a trained encoder.
 class Arcs final : public variform::Decoder {
  public:
   explicit Arcs(const variform::Build& build) : shape_(build.data), omega_(build.number("omega")) {
     const std::vector<double> radii = build.numbers("radii");
     if (build.latent != 2 || build.outputs != 1 || build.data_size() < 4 || radii.size() != 2)
       throw variform::Error(
-          "decoder 'arcs' has two latents, two radii, one output a value and at least 4 values; found d = " +
+          "decoder 'arcs' needs two latents, two radii, one output per value and at least 4 values; "
+          "found d = " +
           std::to_string(build.latent) + ", " + std::to_string(radii.size()) + " radii, " +
           std::to_string(build.outputs) + " outputs, " + std::to_string(build.data_size()) + " values");
     shape_.insert(shape_.begin(), -1);

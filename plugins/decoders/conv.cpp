@@ -8,8 +8,8 @@ namespace {
 
 namespace nn = variform::nn;
 
-// The sides of the image before each halving that the encoder would do, and after the last: [layers +
-// 1][height, width].
+// Returns the sides of the image before each halving that the encoder would do, and after the last:
+// [layers + 1][height, width].
 std::vector<std::array<int64_t, 2>> halvings(const variform::Shape& data, size_t layers) {
   std::vector<std::array<int64_t, 2>> sides{{data[1], data[2]}};
   for (size_t i = 0; i < layers; ++i) sides.push_back({sides[i][0] / 2, sides[i][1] / 2});
@@ -35,7 +35,8 @@ std::shared_ptr<nn::Sequential> conv_layers(const variform::Build& build,
     const int64_t count = last ? build.outputs * build.data[0] : channels[i + 1];
     layers->append(make_conv_transpose2d(
         build, block, channels[i], count, nn::Convolution{4, 2, 1},
-        std::array<int64_t, 2>{to[0] - 2 * from[0], to[1] - 2 * from[1]}));  // what the halving rounded away
+        std::array<int64_t, 2>{to[0] - 2 * from[0],
+                               to[1] - 2 * from[1]}));  // the rest that the halving rounded away
     if (!last) append_block(*layers, build, block, {count, to[0], to[1]});
   }
   return layers;

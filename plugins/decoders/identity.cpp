@@ -13,8 +13,8 @@ nn::LayerPtr identity_layers(const variform::Build& build) {
   const int64_t values = build.outputs * build.data_size();
   if (values != build.latent)
     throw variform::Error("decoder 'identity' hands on d = " + std::to_string(build.latent) +
-                          " latents, and the likelihood needs " + std::to_string(values) +
-                          " numbers a datum; choose d so that they agree");
+                          " latents, but the likelihood needs " + std::to_string(values) +
+                          " numbers per example; choose d so that they agree");
   auto layers = std::make_shared<nn::Sequential>();
   layers->append(std::make_shared<nn::Unflatten>(nn::decoded_shape(build)));
   return layers;

@@ -19,12 +19,12 @@ void start_at_mean(const nn::Linear& layer, const variform::Build& build) {
   layer.bias().slice(0, 0, build.data_size()).copy_(mean);
 }
 
-// W row by row, one row for each output.
+// Sets W row by row, one row per output.
 void start_at(const nn::Linear& layer, const std::vector<double>& matrix) {
   const at::Tensor& weight = layer.weight();
   if (static_cast<int64_t>(matrix.size()) != weight.numel())
     throw variform::Error("matrix expects " + std::to_string(weight.size(0)) + " rows of " +
-                          std::to_string(weight.size(1)) + " numbers, one row for each data value; found " +
+                          std::to_string(weight.size(1)) + " numbers, one row per data value; found " +
                           std::to_string(matrix.size()) + " numbers in all");
   const at::NoGradGuard no_grad;
   weight.copy_(at::tensor(matrix, at::kDouble).view_as(weight));
@@ -60,9 +60,9 @@ VARIFORM_COMPONENTS(variform::component<Linear>(
              "under a Gaussian likelihood. It is trained either way."),
      variform::integer("examples", 10000)
          .at_least(1)
-         .in("data")
-         .doc("How many training data the mean is taken of."),
+         .in("rows")
+         .doc("How many training rows the mean is taken of."),
      variform::numbers("matrix", {})
-         .doc("W row by row, a row of d numbers for each data value: where its training starts, or what it "
+         .doc("W row by row, d numbers per data value: where its training starts, or what it "
               "is as a generator of data; left out, it is drawn."),
      nn::kOutput}))

@@ -27,7 +27,7 @@ nn::LayerPtr resnet_layers(const variform::Build& build) {
     layers->append(make_conv_transpose2d(
         build, block, channels[i], count, nn::Convolution{4, 2, 1},
         std::array<int64_t, 2>{to[0] - 2 * shape[1],
-                               to[1] - 2 * shape[2]}));  // what the halving rounded away
+                               to[1] - 2 * shape[2]}));  // the rest that the halving rounded away
     shape = {count, to[0], to[1]};
   }
   start_at_data(*layers, build);

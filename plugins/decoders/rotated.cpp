@@ -11,8 +11,8 @@ namespace {
 
 using variform::Tensor;
 
-/// g(z) = of(R z), R a rotation by `angle` of latents 1 and 2, 3 and 4, …: the model with the same marginal p(x) under an
-/// isotropic Gaussian prior, whose optimal posterior is the other's turned back.
+/// g(z) = of(R z), R a rotation by `angle` of latents 1 and 2, 3 and 4, …: the model with the same marginal p(x) under
+/// an isotropic Gaussian prior, whose optimal posterior is the other's turned back.
 class Rotated final : public variform::Decoder {
  public:
   explicit Rotated(const variform::Build& build)
@@ -36,7 +36,7 @@ class Rotated final : public variform::Decoder {
 
  private:
   std::shared_ptr<variform::Decoder> of_;
-  Tensor transposed_;  // Rᵀ: of the config, not state
+  Tensor transposed_;  // Rᵀ: from the config, not state
 };
 
 }  // namespace

@@ -4,14 +4,14 @@
 
 namespace {
 
-/// x flattened: for experiments in which the posterior's parameters are the data (P = parameter_count(d)).
+/// Returns x flattened, for experiments in which the posterior's parameters are the data (P = parameter_count(d)).
 class Identity final : public variform::Encoder {
  public:
   explicit Identity(const variform::Build& build) {
     if (build.data_size() != build.outputs)
       throw variform::Error("encoder 'identity' hands on the data's " + std::to_string(build.data_size()) +
-                            " values, and the family needs " + std::to_string(build.outputs) +
-                            " numbers a datum; choose d or the family so that they agree");
+                            " values, but the family needs " + std::to_string(build.outputs) +
+                            " numbers per example; choose d or the family so that they agree");
   }
   variform::Tensor encode(const variform::Tensor& x) override { return x.flatten(1); }
 };

@@ -12,7 +12,7 @@ namespace variform {
 
 /// Linear from `in` to build.outputs, with the block's normalisation. The first 2d outputs (mean and log variances of
 /// the diagonal family) start at the numbers with which the diagonal family's encoder of the same seed starts,
-/// however many follow: two families are then compared from one start (theory §11).
+/// however many follow, so that two families are compared from one start (theory §11).
 inline nn::LayerPtr make_output(const Build& build, const nn::Block& block, int64_t in, bool bias = true) {
   const int64_t common = 2 * build.latent;
   if (build.outputs <= common) return nn::make_linear(build, block, in, build.outputs, bias);

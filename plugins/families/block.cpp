@@ -17,7 +17,7 @@ using variform::Tensor;
 
 int64_t triangle(int64_t b) { return b * (b - 1) / 2; }
 
-// Where each entry of a factor [b, b] stands in [diagonal, below the diagonal row by row, one zero].
+// Returns the index of each entry of a factor [b, b] in [diagonal, below the diagonal row by row, one zero].
 Tensor places_of(int64_t b, const at::Device& device) {
   std::vector<int64_t> places(static_cast<size_t>(b * b), b + triangle(b));
   int64_t below = b;
@@ -28,7 +28,7 @@ Tensor places_of(int64_t b, const at::Device& device) {
   return at::tensor(places, at::kLong).to(device);
 }
 
-// The row of each entry below the diagonal.
+// Returns the row of each entry below the diagonal.
 Tensor rows_of(int64_t b, const at::Device& device) {
   std::vector<int64_t> rows;
   for (int64_t row = 0; row < b; ++row) rows.insert(rows.end(), static_cast<size_t>(row), row);
@@ -83,7 +83,7 @@ class Blocks : public variform::VariationalFamily {
   Tensor coupling_;  // c
   std::vector<int64_t> sizes_;
   Tensor zero_;                        // constants, not state
-  std::vector<Tensor> places_, rows_;  // one a block
+  std::vector<Tensor> places_, rows_;  // one per block
 };
 
 std::vector<int64_t> sizes_of(const variform::Build& build) {

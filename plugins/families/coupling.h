@@ -1,5 +1,6 @@
 #pragma once
-// How families that contain the diagonal Gaussian begin beside it, and how fast they may leave it.
+// The parameter `coupling` of families that contain the diagonal Gaussian: how near to it they start, and how fast they
+// may leave it.
 
 #include <variform/component.h>
 #include <variform/schema.h>
@@ -20,10 +21,10 @@ constexpr Parameter coupling_parameter() {
           "the numbers that go beyond it are multiplied by coupling / √N, where N is how many there are.");
 }
 
-/// What each of `count` numbers beyond the diagonal family is multiplied by, 0-dim. A step of Adam changes every
-/// number by about as much, and the KL divergence from the diagonal Gaussian is about half the sum of their squares:
-/// so neither depends on how many there are (theory §11). It is state of the family: a checkpoint holds the factor
-/// that it was trained with, and one that holds none (the numbers meant something else then) is refused.
+/// Returns the factor of each of `count` numbers beyond the diagonal family, 0-dim. A step of Adam changes every number
+/// by about the same, and the KL divergence from the diagonal Gaussian is about half the sum of their squares: with the
+/// factor, neither depends on `count` (theory §11). It is state of the family: a checkpoint holds the factor that it
+/// was trained with. One without a factor is refused, since its numbers had another meaning.
 inline Tensor register_coupling(Component& family, const Build& build, std::int64_t count) {
   const double numbers = static_cast<double>(count < 1 ? 1 : count);
   return family.register_buffer("coupling",

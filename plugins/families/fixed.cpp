@@ -22,7 +22,7 @@ class Fixed final : public variform::VariationalFamily {
   }
 
  private:
-  Tensor deviation_;  // [1]: of the config, not state
+  Tensor deviation_;  // [1]: from the config, not state
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 #pragma once
-// What the normalising flows of this folder share: Gaussian draws sent through maps whose inverse nobody computes.
+// Shared by the normalising flows of this folder: Gaussian draws sent through maps whose inverse is not computed.
 
 #include <variform/family.h>
 
@@ -21,7 +21,7 @@ class FlowPosterior : public Posterior {
   FlowPosterior(Tensor mean, Tensor log_variance, std::string name)
       : mean_(std::move(mean)), log_variance_(std::move(log_variance)), name_(std::move(name)) {}
 
-  /// The image of the Gaussian's mean: a centre, not the mean.
+  /// Returns the image of the Gaussian's mean: a centre, not the mean.
   Tensor location() const final { return flow(mean_).z; }
   Draw rsample(int64_t K, Generator& rng) const final {
     const Tensor noise = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options());
@@ -33,7 +33,7 @@ class FlowPosterior : public Posterior {
     if (!draw.noise.defined())
       throw Unsupported(
           name_ +
-          " knows its density at its own draws only; choose a prior and an objective that ask for no other, "
+          " knows its density at its own draws only; choose a prior and an objective that need no other, "
           "or another family");
     return draw.noise;
   }
@@ -42,10 +42,10 @@ class FlowPosterior : public Posterior {
   struct Flowed {
     Tensor z, log_det;  // [..., B, d], [..., B]
   };
-  /// f, and log|det| of its Jacobian, for z [..., B, d].
+  /// Computes f, and log|det| of its Jacobian, for z [..., B, d].
   virtual Flowed flow(Tensor z) const = 0;
 
-  /// log|det| to begin with: zeros [..., B].
+  /// Returns the log|det| to start from: zeros [..., B].
   static Tensor no_change(const Tensor& z) { return at::zeros(z.sizes().slice(0, z.dim() - 1), z.options()); }
 
  private:
@@ -73,7 +73,7 @@ inline Tensor reflections(const Tensor& vectors, int64_t d) {
   Tensor product = at::eye(d, vectors.options()).expand({vectors.size(0), d, d});
   for (const Tensor& flat : vectors.split(d, 1)) {
     const Tensor v = flat.unsqueeze(2);                      // [B, d, 1]
-    const Tensor along = v.transpose(1, 2).matmul(product);  // vᵀ times what there is
+    const Tensor along = v.transpose(1, 2).matmul(product);  // vᵀ times the product so far
     product = product - v.matmul(along) * (2 / v.square().sum(1, true).clamp_min(1e-12));
   }
   return product;

@@ -16,7 +16,7 @@ using variform::Tensor;
 /// z = U (m + s ε), U = H_T … H_1, H_t = I − 2 v_t v_tᵀ/‖v_t‖²: N(Um, U diag(s²) Uᵀ), everything in closed form. The
 /// encoder outputs m [d], log s² [d], then n_1 … n_T [d each]: v_t = e_t + c n_t, c = coupling / √(T d), where the
 /// constant directions e_t are the same for every two of the reflections: at n = 0 these undo each other, and U = I.
-/// Of an odd number the last one turns the sign of z_1.
+/// With an odd T the last one changes the sign of z_1.
 class Householder final : public variform::VariationalFamily {
  public:
   explicit Householder(const variform::Build& build)

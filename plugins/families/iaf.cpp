@@ -1,4 +1,4 @@
-// Inverse autoregressive flow: Gaussian draws sent through autoregressive networks that know the datum.
+// Inverse autoregressive flow: Gaussian draws sent through autoregressive networks that see a context of x.
 
 #include <variform/plugin.h>
 
@@ -43,7 +43,7 @@ class IafPosterior final : public variform::flows::FlowPosterior {
   Flowed flow(Tensor z) const override {
     Tensor log_det = no_change(z);
     for (const Step& step : steps_) {
-      const Step::Result next = step(z.flip(-1), context_);  // every step in the other order
+      const Step::Result next = step(z.flip(-1), context_);  // every step reverses the order
       z = next.z;
       log_det = log_det + next.log_det;
     }
@@ -55,9 +55,9 @@ class IafPosterior final : public variform::flows::FlowPosterior {
 };
 
 /// The encoder outputs m [d], log s² [d] and a context [C] that every step sees. State of step t: `in`, `context`,
-/// `bias`, `out`, `out_bias` with t appended. The paper's gate σ ⊙ z + (1 − σ) ⊙ μ with σ = S(·) has no setting of
-/// finite numbers at which it leaves its input alone; exp(c a) ⊙ z + c μ, its first form, has one, where networks
-/// start. c = coupling / √(2 d T).
+/// `bias`, `out`, `out_bias` with t appended. The paper's gate σ ⊙ z + (1 − σ) ⊙ μ with σ = S(·) is the identity for no
+/// finite numbers. Its first form, exp(c a) ⊙ z + c μ, is the identity at zero, where networks start.
+/// c = coupling / √(2 d T).
 class Iaf final : public variform::VariationalFamily {
  public:
   explicit Iaf(const variform::Build& build)
@@ -89,7 +89,7 @@ class Iaf final : public variform::VariationalFamily {
     step.out = random("out", 2 * d, hidden);
     step.out_bias = register_parameter("out_bias" + t, at::zeros({2 * d}, build.options));
     step.scale = coupling_;
-    // A unit of degree k sees z_1 … z_k, an output of degree i sees units of degree below i (Germain et al. 2015).
+    // A unit of degree k sees z_1 … z_k; an output of degree i sees units of degree below i (Germain et al. 2015).
     const Tensor units = d == 1 ? at::zeros({hidden}, build.options)
                                 : at::arange(hidden, build.options).remainder(static_cast<double>(d - 1)) + 1;
     const Tensor numbers = at::arange(1, d + 1, build.options);
@@ -114,5 +114,5 @@ VARIFORM_COMPONENTS(variform::component<Iaf>(
      variform::integer("hidden", 64).at_least(1).doc("Width of their hidden layers."),
      variform::integer("context", 16)
          .at_least(1)
-         .doc("Numbers beside mean and variance that the encoder gives to every network."),
+         .doc("Numbers, beside mean and variance, that the encoder gives to every network."),
      variform::coupling_parameter()}))

@@ -1,4 +1,4 @@
-// Gaussian posterior with one variance for all latents: restricted, and yet it leaves the rotation open (§7, control).
+// Gaussian posterior with one variance for all latents: restricted, but it leaves the rotation open (§7, control).
 
 #include <variform/gaussian_posterior.h>
 #include <variform/plugin.h>
@@ -9,8 +9,8 @@ namespace {
 
 using variform::Tensor;
 
-/// q(z|x) = N(m, s²I). The encoder outputs d + 1 numbers: the mean m, then log(s/deviation)² of the datum. Its gap to the
-/// full family is the same for every rotation of the decoder, so that it does not make the model unique (§7).
+/// q(z|x) = N(m, s²I). The encoder outputs d + 1 numbers: the mean m, then log(s/deviation)². Its gap to the full
+/// family is the same for every rotation of the decoder, so that it does not make the model unique (§7).
 class Isotropic final : public variform::VariationalFamily {
  public:
   explicit Isotropic(const variform::Build& build) : deviation_(build.number("deviation")) {}
@@ -29,7 +29,7 @@ class Isotropic final : public variform::VariationalFamily {
 }  // namespace
 
 VARIFORM_COMPONENTS(variform::component<Isotropic>(
-    "isotropic", "Gaussian posterior with one variance for all latents of a datum.",
+    "isotropic", "Gaussian posterior with one variance for all latents of an example.",
     "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020; theory §4, §7",
     {variform::number("deviation", 1.0)
          .above(0)

@@ -13,9 +13,8 @@ using variform::Tensor;
 
 /// q(z|x) = N(m, s²I + F Fᵀ) with F [d, r]; with `diagonal`, N(m, diag(s²) + F Fᵀ), for which §4 has no closed
 /// optimum. The encoder outputs the mean m, log(s/deviation)² (one number, or d), and numbers n_ij row by row: F_ij =
-/// s_i c n_ij, c = coupling / √(d r). An encoder that outputs zeros gives N(0, deviation² I). At F = 0 its gradient
-/// through F Fᵀ is zero, so that the mean of the last layer's bias should not be relied on to leave it: networks
-/// start with small random outputs, which do.
+/// s_i c n_ij, c = coupling / √(d r). An encoder that outputs zeros gives N(0, deviation² I). At F = 0 the gradient
+/// through F Fᵀ is zero. Networks leave this point since they start with small random outputs.
 class LowRank final : public variform::VariationalFamily {
  public:
   explicit LowRank(const variform::Build& build)
@@ -35,7 +34,7 @@ class LowRank final : public variform::VariationalFamily {
     const Tensor variances = parts[1].exp().expand({batch, d});
     const Tensor factor = coupling_ * parts[2].reshape({batch, d, rank_}) * variances.sqrt().unsqueeze(2);
     const Tensor around = variances.diag_embed();
-    // Of the product in the units of `deviation`, so that its size does not matter.
+    // Computed in units of `deviation`, so that its size does not matter.
     const Tensor root = std::get<0>(at::linalg_cholesky_ex(factor.matmul(factor.transpose(1, 2)) + around));
     const variform::Structure structure =
         diagonal_ ? variform::Structure::full(d) : variform::Structure::low_rank(d, rank_);
@@ -59,7 +58,7 @@ VARIFORM_COMPONENTS(variform::component<LowRank>(
     "Rezende, Mohamed and Wierstra, Stochastic Backpropagation, ICML 2014, section 4.3; theory §4",
     {variform::integer("rank", 2).at_least(1).doc("Rank r of the part that correlates latents, below d."),
      variform::flag("diagonal", false)
-         .doc("A variance of its own for every latent instead of s²I; §4 then has no closed optimum."),
+         .doc("A separate variance for every latent instead of s²I; §4 then has no closed optimum."),
      variform::number("deviation", 1.0)
          .above(0)
          .in("latent units")

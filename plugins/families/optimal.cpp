@@ -21,13 +21,13 @@ double beta_of(const Settings& settings) {
   const std::optional<double> final_beta = settings.model->objective().final_beta();
   if (!final_beta || !(*final_beta > 0))
     throw variform::Error(
-        "the optimal covariance needs a positive β, and the objective " +
+        "the optimal covariance needs a positive β, but the objective " +
         (final_beta ? "ends with β = " + std::to_string(*final_beta) : std::string("has none")) +
         "; set the family's parameter 'beta'");
   return *final_beta;
 }
 
-// The covariance costs a Jacobian: it is computed when first asked for, and then kept.
+// A posterior whose covariance costs a Jacobian: it is computed when first needed, and then kept.
 class OptimalPosterior final : public variform::Posterior {
  public:
   OptimalPosterior(Tensor mean, Tensor x, const Settings& settings)
@@ -47,9 +47,9 @@ class OptimalPosterior final : public variform::Posterior {
     const std::optional<variform::Gaussian> prior = settings_.model->prior().gaussian();
     if (!prior)
       throw variform::Unsupported(
-          "the optimal covariance of the theory's §4 exists for a Gaussian prior only, and prior " +
+          "the optimal covariance of the theory's §4 exists for a Gaussian prior only, but prior " +
           settings_.model->label(variform::Kind::kPrior) +
-          " is none; use prior 'gaussian' or another family");
+          " is not Gaussian; use prior 'gaussian' or another family");
     const Tensor h =
         settings_.model
             ->latent_hessian(x_, mean_, settings_.model->unit_tangents(mean_.size(0)), settings_.curvature)
@@ -66,8 +66,8 @@ class OptimalPosterior final : public variform::Posterior {
 };
 
 /// q(z|x) = N(h(x), Σ*), where Σ* minimises ½ tr(HΣ) + β KL inside `structure`: (Q + H/β)⁻¹ for a full one, with
-/// H = JᵀH_ℓJ at h(x) and Q the Gaussian prior's precision (§4, second column). The encoder outputs d numbers, the mean.
-/// Where Q + H/β is not positive definite (a Hessian that is indefinite) everything is NaN; use curvature = "fisher".
+/// H = JᵀH_ℓJ at h(x) and Q the Gaussian prior's precision (§4, second column). The encoder outputs d numbers, the
+/// mean. Where Q + H/β is not positive definite (H is indefinite) everything is NaN; use curvature = "fisher".
 class Optimal final : public variform::VariationalFamily {
  public:
   explicit Optimal(const variform::Build& build)

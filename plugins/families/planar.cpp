@@ -15,11 +15,11 @@ namespace {
 
 using variform::Tensor;
 
-// m(x) = log(1 + e^(x + c)) − 1 with c = log(e − 1): increasing, above −1, and m(0) = 0. The paper has c = 0, where
-// m(0) < 0 and û grows like 1/‖w‖ as w vanishes, which is where encoders start.
+// m(x) = log(1 + e^(x + c)) − 1 with c = log(e − 1): increasing, above −1, and m(0) = 0. The paper has c = 0, which
+// gives m(0) < 0: û then grows like 1/‖w‖ as w vanishes, and encoders start near w = 0.
 Tensor above_minus_one(const Tensor& x) { return at::softplus(x + std::log(std::numbers::e - 1), 1, 20) - 1; }
 
-// z -> z + û tanh(wᵀz + b), for each datum its own.
+// The map z -> z + û tanh(wᵀz + b), a different one for each row.
 struct Planar {
   Tensor u, w, b;  // [B, d], [B, d], [B, 1]
   Tensor slope;    // wᵀû > −1, [B, 1]: then the map is invertible

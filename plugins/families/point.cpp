@@ -26,8 +26,8 @@ class PointPosterior final : public variform::Posterior {
   Tensor location_;  // [B, d]
 };
 
-/// z = h(x): every draw is the encoder's output itself. No entropy, no density, no covariance: objectives with a KL
-/// divergence refuse it.
+/// z = h(x): every draw is the encoder's output itself. It has no entropy, density or covariance, so that objectives
+/// with a KL divergence refuse it.
 class Point final : public variform::VariationalFamily {
  public:
   explicit Point(const variform::Build&) {}
@@ -40,5 +40,5 @@ class Point final : public variform::VariationalFamily {
 }  // namespace
 
 VARIFORM_COMPONENTS(variform::component<Point>(
-    "point", "A single point for each datum: the encoding of a deterministic autoencoder.",
+    "point", "A single point per example: the encoding of a deterministic autoencoder.",
     "Ghosh et al., From Variational to Deterministic Autoencoders, ICLR 2020; theory §6"))

@@ -12,9 +12,9 @@ namespace {
 
 using variform::Tensor;
 
-/// q(z|x) = N(R m, R diag(s²) Rᵀ), R orthogonal and the same for every x. The encoder outputs m [d], then log s² [d], as
-/// for `diagonal`. R = M exp(A), A skew-symmetric; `angle` turns every pair of neighbouring latents (1 and 2, 3 and 4,
-/// …), `matrix` gives an orthogonal M, by default I, and `learned` trains all d(d−1)/2 numbers of A from there: the
+/// q(z|x) = N(R m, R diag(s²) Rᵀ), R orthogonal and the same for every x. The encoder outputs m [d], then log s² [d],
+/// as for `diagonal`. R = M exp(A), A skew-symmetric; `angle` turns every pair of neighbouring latents (1 and 2, 3 and
+/// 4, …), `matrix` gives an orthogonal M, by default I, and `learned` trains all d(d−1)/2 numbers of A from there: the
 /// family then chooses its own coordinates.
 class Rotated final : public variform::VariationalFamily {
  public:
@@ -56,7 +56,7 @@ class Rotated final : public variform::VariationalFamily {
     return m;
   }
 
-  Tensor places_, generator_;  // of the numbers of A above its diagonal; the numbers
+  Tensor places_, generator_;  // indices of A's numbers above its diagonal; these numbers
   Tensor given_;               // M, a constant
 };
 

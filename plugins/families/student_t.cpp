@@ -13,7 +13,7 @@ namespace {
 
 using variform::Tensor;
 
-// Of a positive argument: ψ(x) = ψ(x + 6) − Σ 1/(x + k), then its asymptotic series.
+// Computes ψ(x) for x > 0: ψ(x) = ψ(x + 6) − Σ 1/(x + k), then its asymptotic series.
 double digamma(double x) {
   double shift = 0;
   for (; x < 6; ++x) shift -= 1 / x;
@@ -54,8 +54,9 @@ class StudentTPosterior final : public variform::LocationScalePosterior {
   double df_;
 };
 
-/// q(z|x) = ∏_i of Student-t distributions with ν degrees of freedom about m_i with scale s_i. The encoder outputs m [d],
-/// then log(s/scale)² [d]. For ν ≤ 2 it has no variance, and a Gaussian prior is refused: KL would be infinite (§2).
+/// q(z|x) = ∏_i of Student-t distributions with ν degrees of freedom about m_i with scale s_i. The encoder outputs
+/// m [d], then log(s/scale)² [d]. For ν ≤ 2 it has no variance, and a Gaussian prior is refused, since KL would be
+/// infinite (§2).
 class StudentT final : public variform::VariationalFamily {
  public:
   explicit StudentT(const variform::Build& build) : df_(build.number("df")), scale_(build.number("scale")) {}

@@ -14,7 +14,7 @@ namespace {
 
 using variform::Tensor;
 
-// z -> z + Q R tanh(R̃ Qᵀz + b), for each datum its own: Q orthogonal, R and R̃ upper triangular.
+// The map z -> z + Q R tanh(R̃ Qᵀz + b), a different one for each row: Q orthogonal, R and R̃ upper triangular.
 struct Map {
   Tensor q, r, r2, b;  // [B, d, d] three times, [B, d]
   Tensor slope;        // r_ii r̃_ii in (−1, 1): then the map is invertible, [B, d]

@@ -9,8 +9,8 @@ namespace {
 using variform::Tensor;
 
 /// ℓ(x, g) = −Σ [x log S(g) + (1 − x) log(1 − S(g))], g the logits, x in [0, 1]; ∂²ℓ/∂g² = S(g)(1 − S(g)) > 0,
-/// which is its Fisher information too (§3). For x strictly between 0 and 1 it is the expected code length of a bit with that
-/// probability, not a normalised density. β_eff = β (§2).
+/// which is its Fisher information too (§3). For x strictly between 0 and 1 it is the expected code length of a bit
+/// with that probability, not a normalised density. β_eff = β (§2).
 class Bernoulli final : public variform::Likelihood {
  public:
   explicit Bernoulli(const variform::Build& build)
@@ -30,7 +30,7 @@ class Bernoulli final : public variform::Likelihood {
   Tensor sample(const Tensor& g, variform::Generator& rng) override { return at::bernoulli(mean(g), rng); }
 
  private:
-  int64_t dimensions_;  // of a datum
+  int64_t dimensions_;  // of an example
   Tensor one_;
 };
 

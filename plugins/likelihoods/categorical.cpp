@@ -8,7 +8,7 @@ namespace {
 
 using variform::Tensor;
 
-/// ℓ(x, g) = −Σ log softmax(g)_x over n classes a data value; ∂²ℓ/∂g² = diag p − ppᵀ ⪰ 0, singular along equal
+/// ℓ(x, g) = −Σ log softmax(g)_x over n classes per data value; ∂²ℓ/∂g² = diag p − ppᵀ ⪰ 0, singular along equal
 /// changes of all logits, which is its Fisher information too (§3).
 class Categorical final : public variform::Likelihood {
  public:
@@ -31,7 +31,7 @@ class Categorical final : public variform::Likelihood {
     const Tensor centred = t - (p * t).sum(2, true);    // [T, B, n, data…]
     return variform::diagonal_gram(centred, p);
   }
-  /// The expected class number, which for classes in no order says little; see sample.
+  /// Returns the expected class number, which means little for classes without an order; see sample.
   Tensor mean(const Tensor& g) override {
     const int64_t axis = g.dim() - dimensions_ - 1;
     variform::Shape shape(static_cast<size_t>(g.dim()), 1);
@@ -44,7 +44,7 @@ class Categorical final : public variform::Likelihood {
   }
 
  private:
-  int64_t dimensions_;  // of a datum
+  int64_t dimensions_;  // of an example
   int64_t classes_;
 };
 

@@ -8,7 +8,7 @@ namespace {
 
 using variform::Tensor;
 
-// Near g = 0 the closed forms are 0/0; there their Taylor series stand in. |g| below this bound: series.
+// Below this |g| Taylor series replace the closed forms, which are 0/0 at g = 0.
 constexpr double kNear = 0.05;
 
 // The density is C e^{gx} with C = g/(e^g − 1). log C = log(g/(2 sinh(g/2))) − g/2,
@@ -66,7 +66,7 @@ class ContinuousBernoulli final : public variform::Likelihood {
   }
 
  private:
-  int64_t dimensions_;  // of a datum
+  int64_t dimensions_;  // of an example
 };
 
 }  // namespace

@@ -49,7 +49,7 @@ class DiscretisedLogistic final : public variform::Likelihood {
   }
 
  private:
-  int64_t dimensions_;  // of a datum
+  int64_t dimensions_;  // of an example
   double scale_;
   Grid grid_;
   Tensor inside_;  // log(1 − e^{−δ/s}), a constant

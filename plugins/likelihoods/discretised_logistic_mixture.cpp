@@ -1,4 +1,4 @@
-// Mixture of discretised logistics: a distribution of its own over the grey values of every pixel, with several peaks.
+// Mixture of discretised logistics: a distribution with several peaks over the grey values of each pixel.
 
 #include <variform/plugin.h>
 
@@ -18,9 +18,9 @@ using variform::likelihoods::Grid;
 /// most 1, so that ℓ ≥ 0 and the scales need no floor.
 /// Exact H_ℓ (§3): a dense block of 3K×3K for each value, with r = softmax(f)
 ///   tᵀ∇²ℓ t = Var_π(t_π) − Σ_k r_k D²log P_k(t, t) − Var_r(Df(t)),
-/// **indefinite** (as of every mixture, and of every learned scale): I + H/β may be unbounded below (§4).
-/// Fisher information: Σ_x p(x) ∇ℓ∇ℓᵀ over all levels, exact and never negative; it takes `levels` times the memory of
-/// the exact form, which images of some size do not leave.
+/// **indefinite** (as for every mixture, and every learned scale): the loss may be unbounded below (§4).
+/// Fisher information: Σ_x p(x) ∇ℓ∇ℓᵀ over all levels, exact and never negative. It takes `levels` times the memory of
+/// the exact form, too much for larger images.
 class DiscretisedLogisticMixture final : public variform::Likelihood {
  public:
   explicit DiscretisedLogisticMixture(const variform::Build& build)
@@ -69,7 +69,7 @@ class DiscretisedLogisticMixture final : public variform::Likelihood {
     return Grid::log_probability(bin, (-(-grid_.width() / parts.scale).expm1()).log());
   }
 
-  // The first two derivatives of log P_k in μ_k and λ_k.
+  // Computes the first two derivatives of log P_k in μ_k and λ_k.
   struct Slopes {
     Tensor mean, log_scale, mean_mean, mean_log_scale, log_scale_log_scale;
   };
@@ -123,7 +123,7 @@ class DiscretisedLogisticMixture final : public variform::Likelihood {
     return tangents.transpose(2, 3).matmul(information.matmul(tangents)).sum(1);
   }
 
-  int64_t dimensions_;  // of a datum
+  int64_t dimensions_;  // of an example
   int64_t components_;
   double scale_;
   Grid grid_;
@@ -137,7 +137,7 @@ VARIFORM_COMPONENTS(variform::component<DiscretisedLogisticMixture>(
     "Salimans et al., PixelCNN++, ICLR 2017, section 2.1, without dependence between channels; theory §3",
     {variform::integer("components", 5)
          .at_least(1)
-         .doc("Number K of components; the decoder outputs 3K numbers a data value: logits, means, "
+         .doc("Number K of components; the decoder outputs 3K numbers per data value: logits, means, "
               "log-scales."),
      variform::number("scale", 0.1)
          .above(0)

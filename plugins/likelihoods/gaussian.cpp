@@ -17,12 +17,12 @@ const double kLogTwoPi = std::log(2 * std::numbers::pi);
 constexpr double kFloor = 1e-4;
 
 /// ℓ(x, g) = Σ (x − g)²/(2σ²) + ½ log(2πσ²), g the mean; ∂²ℓ/∂g² = 1/σ² > 0, its Fisher information too (§3).
-/// A learned σ² stops at kFloor times where it started: a data value that never varies would otherwise take its own
-/// to 0, and 1/σ² with the rest of the training to infinity. β_eff = βσ² (§2), while one σ² holds for all values.
-/// State: nothing; `log_variance` when learned, one number or one a data value, and β_eff then stops being a free
-/// knob; the buffer `log_variance` with `optimal`. `optimal` is the σ-VAE of Rybkin et al. 2021: in training σ² is
-/// the mean square error of the batch, which minimises ℓ, and the buffer follows it (a running mean over about a
-/// hundred steps), to stand for σ² everywhere else.
+/// A learned σ² stops at kFloor times its start: the σ² of a data value that never varies would otherwise go to 0, and
+/// 1/σ² to infinity, which ruins the training. β_eff = βσ² (§2), if one σ² holds for all values.
+/// State: `log_variance`, a parameter when learned (one number, or one per data value; β_eff then is no longer free), a
+/// buffer with `optimal`, else none. `optimal` is the σ-VAE of Rybkin et al. 2021: in training σ² is the mean square
+/// error of the batch, which minimises ℓ. The buffer follows it (a running mean over about a hundred steps), and is
+/// used as σ² everywhere else.
 class Gaussian final : public variform::Likelihood {
  public:
   explicit Gaussian(const variform::Build& build)
@@ -78,7 +78,7 @@ class Gaussian final : public variform::Likelihood {
     return {0.5 * (-log_variance).exp(), per_value_ ? constant.sum() : size_ * constant};
   }
   Tensor log_variance() const { return least_ ? log_variance_.clamp_min(*least_) : log_variance_; }
-  // Where ℓ is smallest, so that σ² itself needs no gradient (its derivative is zero there).
+  // Returns the σ² that minimises ℓ. It needs no gradient, since ℓ's derivative is zero there.
   Tensor optimum(const Tensor& squares) {
     const at::NoGradGuard no_grad;
     const Tensor found = squares.mean().clamp_min(1e-12).log();
@@ -86,7 +86,7 @@ class Gaussian final : public variform::Likelihood {
     return found;
   }
 
-  int64_t dimensions_;  // of a datum
+  int64_t dimensions_;  // of an example
   double size_;         // P
   bool per_value_, optimal_;
   Tensor log_variance_;            // [] or [data…]
@@ -109,6 +109,6 @@ VARIFORM_COMPONENTS(variform::component<Gaussian>(
              "Whether the variance is trained with the rest; it stops at 1e-4 times `variance`, also where a "
              "data value never varies."),
      variform::flag("per_value", false)
-         .doc("One variance for each data value instead of one for all; β_eff is then not defined."),
+         .doc("One variance per data value instead of one for all; β_eff is then not defined."),
      variform::flag("optimal", false)
-         .doc("Takes the optimum for every batch in training, its running mean elsewhere.")}))
+         .doc("Uses each batch's optimal variance in training and its running mean otherwise.")}))

@@ -1,6 +1,6 @@
 #pragma once
-// Data in [0, 1] on equally spaced values, and the bins of a logistic distribution about them: what the discretised
-// logistic likelihood and the mixture of several share.
+// Data in [0, 1] on equally spaced values, and the bins of a logistic distribution about them; for the discretised
+// logistic likelihood and the mixture of several.
 
 #include <variform/types.h>
 
@@ -22,7 +22,7 @@ class Grid {
   /// The bin of x in units of a logistic distribution: its probability is S(a) − S(−b), S the sigmoid.
   struct Bin {
     Tensor a, b;         // (upper end − location)/s, (location − lower end)/s
-    Tensor first, last;  // whether it is the lowest, and so without b, or the highest, and so without a
+    Tensor first, last;  // whether it is the lowest, which has no b, or the highest, which has no a
   };
   template <class Scale>
   Bin bin(const Tensor& x, const Tensor& location, const Scale& scale) const {

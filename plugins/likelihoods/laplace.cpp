@@ -1,4 +1,4 @@
-// Laplace likelihood: absolute errors; its curvature exists as Fisher information only.
+// Laplace likelihood: absolute errors. Its only useful curvature is the Fisher information.
 
 #include <variform/plugin.h>
 
@@ -11,7 +11,7 @@ namespace {
 using variform::Tensor;
 
 /// ℓ(x, g) = Σ |x − g|/b + P log(2b), g the median. ∂²ℓ/∂g² is 0 almost everywhere, which says nothing about a
-/// neighbourhood: the Hessian is refused, and the Fisher information is 1/b² (§3).
+/// neighbourhood, so that the Hessian is refused. The Fisher information is 1/b² (§3).
 class Laplace final : public variform::Likelihood {
  public:
   explicit Laplace(const variform::Build& build)
@@ -42,7 +42,7 @@ class Laplace final : public variform::Likelihood {
   }
 
  private:
-  int64_t dimensions_;  // of a datum
+  int64_t dimensions_;  // of an example
   double size_, scale_;
 };
 

@@ -44,7 +44,7 @@ class Logistic final : public variform::Likelihood {
   }
 
  private:
-  int64_t dimensions_;  // of a datum
+  int64_t dimensions_;  // of an example
   double size_, scale_;
 };
 

@@ -25,7 +25,7 @@ class Poisson final : public variform::Likelihood {
   Tensor sample(const Tensor& g, variform::Generator& rng) override { return at::poisson(mean(g), rng); }
 
  private:
-  int64_t dimensions_;  // of a datum
+  int64_t dimensions_;  // of an example
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 using variform::Tensor;
 
 /// ℓ(x, g) = Σ ((ν+1)/2) log(1 + r²/(νs²)) + constants, r = x − g. ∂²ℓ/∂g² = (ν+1)(νs² − r²)/(νs² + r²)², negative
-/// where r² > νs²: curvature objectives may then be unbounded below (§4) and should ask for the Fisher information,
+/// where r² > νs²: curvature objectives may then be unbounded below (§4) and should use the Fisher information,
 /// (ν+1)/((ν+3)s²) (§3).
 class StudentT final : public variform::Likelihood {
  public:
@@ -46,7 +46,7 @@ class StudentT final : public variform::Likelihood {
   }
 
  private:
-  int64_t dimensions_;  // of a datum
+  int64_t dimensions_;  // of an example
   double size_, df_, scale_;
 };
 

@@ -1,4 +1,4 @@
-// β-TCVAE: the KL divergence taken apart, and its total correlation weighted.
+// β-TCVAE: the KL divergence split into parts, of which the total correlation is weighted.
 
 #include <variform/plugin.h>
 
@@ -11,7 +11,7 @@ namespace {
 using variform::Tensor;
 
 /// E_q ℓ + I(z; n) + β KL(q(z) ‖ ∏_i q(z_i)) + [Σ_i log q(z_i) − log p(z)] (Chen et al. 2018 with α = γ = 1), the
-/// aggregate posterior estimated by minibatch-weighted sampling: of a batch of M out of N data,
+/// aggregate posterior estimated by minibatch-weighted sampling: for a batch of M out of N rows,
 /// log q(z(n)) ≈ log Σ_m q(z(n)|x_m) − log(N M), and so for every latent by itself. At β = 1 the estimates cancel and
 /// the negative evidence lower bound is left. The family must have marginals().
 class BetaTcVae final : public variform::Objective {
@@ -27,10 +27,9 @@ class BetaTcVae final : public variform::Objective {
 
     const double log_size =
         std::log(static_cast<double>(batch.x.size(0))) + std::log(static_cast<double>(batch.dataset_size));
-    const Tensor pairs =
-        posterior->marginals({z.unsqueeze(1), Tensor()});                // draw n against datum m: [M, M, d]
-    const Tensor log_q = pairs.sum(-1).logsumexp(1) - log_size;          // [M]
-    const Tensor log_product = (pairs.logsumexp(1) - log_size).sum(-1);  // [M]
+    const Tensor pairs = posterior->marginals({z.unsqueeze(1), Tensor()});  // draw n against row m: [M, M, d]
+    const Tensor log_q = pairs.sum(-1).logsumexp(1) - log_size;             // [M]
+    const Tensor log_product = (pairs.logsumexp(1) - log_size).sum(-1);     // [M]
 
     const Tensor information = log_q_given_x - log_q;
     const Tensor total_correlation = log_q - log_product;

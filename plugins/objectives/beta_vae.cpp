@@ -10,12 +10,12 @@ namespace {
 
 using variform::Tensor;
 
-/// L_β = E_q ℓ(x, g(z)) + β KL(q(z|x) ‖ p(z)) for each datum (§2); β = 1 gives the negative evidence lower bound.
-/// E_q is the mean over `samples` reparameterised draws; KL is closed where entropy and cross-entropy are, else it is
-/// the Monte Carlo mean over the same draws (Model::has_closed_kl says which).
-/// Two variants of the second term, both of each datum by itself so that the loss splits over data (the papers average KL
-/// over the batch first): with a `capacity` C > 0 it is β |KL − C| (Burgess et al. 2018); with `free` = λ > 0 it is
-/// β max(KL, λ) (free bits of Kingma et al. 2016, with one group of latents).
+/// L_β = E_q ℓ(x, g(z)) + β KL(q(z|x) ‖ p(z)) per example (§2); β = 1 gives the negative evidence lower bound.
+/// E_q is the mean over `samples` reparameterised draws; KL is in closed form where entropy and cross-entropy are, else
+/// it is the Monte Carlo mean over the same draws (Model::has_closed_kl says which).
+/// The second term has two variants: with a `capacity` C > 0 it is β |KL − C| (Burgess et al. 2018); with `free` λ > 0
+/// it is β max(KL, λ) (free bits of Kingma et al. 2016, with one group of latents). Both apply per example, so that the
+/// loss splits over rows; the papers average KL over the batch first.
 class BetaVae final : public variform::Objective {
  public:
   explicit BetaVae(const variform::Build& build)
@@ -37,8 +37,8 @@ class BetaVae final : public variform::Objective {
   std::optional<double> final_beta() const override { return final_beta_; }
 
  private:
-  // ±(KL − C), no less than a floor; without a capacity +(KL − 0), without free bits −∞. By tensors, not by decisions on
-  // the host: both may follow schedules, and a step may be a CUDA graph.
+  // Returns ±(KL − C), no less than a floor; without a capacity +(KL − 0), without free bits −∞. Computed by tensors,
+  // not by decisions on the host: both may follow schedules, and a step may be a CUDA graph.
   Tensor aimed(const Tensor& kl) const {
     const Tensor is_free = free_ > 0, capacity = at::where(is_free, 0.0, capacity_);
     const Tensor floor = at::where(is_free, free_, -std::numeric_limits<double>::infinity());
@@ -66,8 +66,8 @@ VARIFORM_COMPONENTS(variform::component<BetaVae>(
          .at_least(0)
          .in("nats")
          .schedulable()
-         .doc("Value C that the KL divergence of a datum is drawn to, usually growing from 0 to its end; 0: "
-              "it is minimised."),
+         .doc("Value C that the KL divergence of an example is drawn to, usually growing from 0 to its end; "
+              "0: it is minimised."),
      variform::number("free", 0.0)
          .at_least(0)
          .in("nats")
@@ -75,5 +75,5 @@ VARIFORM_COMPONENTS(variform::component<BetaVae>(
          .doc("KL divergence below which nothing is gained by lowering it; 0: none."),
      variform::integer("samples", 1)
          .at_least(1)
-         .in("draws per datum")
-         .doc("Latent draws for each datum over which the reconstruction term is averaged.")}))
+         .in("draws per example")
+         .doc("Latent draws per example over which the reconstruction term is averaged.")}))

@@ -1,4 +1,4 @@
-// A classifier on the encoder's code: how the feature networks of sample quality are trained.
+// A classifier on the encoder's code, by which the feature networks of sample quality are trained.
 
 #include <variform/nn/layers.h>
 #include <variform/plugin.h>
@@ -11,9 +11,9 @@ namespace {
 
 using variform::Tensor;
 
-/// −log p(y|x) with p(y|x) = softmax(W h(x) + b)_y: multinomial logistic regression on the posterior's location h, W and
-/// b the objective's own. Prior, decoder and likelihood take no part, so family `point` will do. The part `accuracy` is 1
-/// where y has the largest probability and 0 elsewhere.
+/// −log p(y|x) with p(y|x) = softmax(W h(x) + b)_y: multinomial logistic regression on the posterior's location h, W
+/// and b the objective's own. Prior, decoder and likelihood are not used, so family `point` will do. The part
+/// `accuracy` is 1 where y has the largest probability and 0 elsewhere.
 class Classifier final : public variform::Objective {
  public:
   explicit Classifier(const variform::Build& build)
@@ -24,7 +24,7 @@ class Classifier final : public variform::Objective {
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
     if (!batch.labels.defined())
       throw variform::Unsupported(
-          "this objective needs labels, and the data have none; use data with labels, or another objective");
+          "this objective needs labels, but the data have none; use data with labels, or another objective");
     const Tensor known = (batch.labels >= 0).logical_and(batch.labels < classes_).all();
     at::_assert_async(known, "expected labels from 0 to " + std::to_string(classes_ - 1) +
                                  " (parameter 'classes'), found others");

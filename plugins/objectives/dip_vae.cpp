@@ -34,7 +34,7 @@ class DipVae : public variform::Objective {
   static Tensor mean_covariance(const variform::Model& model, const variform::Posterior& posterior) {
     const std::optional<variform::Covariance> covariance = posterior.covariance();
     if (!covariance)
-      throw variform::Unsupported("this objective needs the posterior's covariance, and family " +
+      throw variform::Unsupported("this objective needs the posterior's covariance, but family " +
                                   model.label(variform::Kind::kFamily) +
                                   " has none; use a Gaussian family, or objective 'dip-vae-i'");
     return covariance->dense().mean(0);

@@ -22,9 +22,9 @@ std::shared_ptr<nn::Sequential> critic_of(const variform::Build& build) {
 
 /// E_q ℓ + KL(q(z|x) ‖ p(z)) + γ TC, TC = KL(q(z) ‖ ∏_i q(z_i)) ≈ E_q D(z) (Kim and Mnih 2018).
 /// The critic D gives the log odds that z is a draw of q(z) rather than of ∏_i q(z_i), whose draws are the batch's with
-/// every latent permuted over the data by itself; it minimises −½ [E log σ(D(z)) + E log σ(−D(permuted))].
+/// every latent permuted over the rows separately; it minimises −½ [E log σ(D(z)) + E log σ(−D(permuted))].
 /// Frozen keeps the model's loss from the critic's weights and detach() keeps the critic's loss from the model, so
-/// that the gradient of the sum is both gradients side by side. Give the critic its own optimizer by the slot's.
+/// that the gradient of the sum is both gradients side by side. The objective's optimizer is the critic's.
 class FactorVae final : public variform::Objective {
  public:
   explicit FactorVae(const variform::Build& build)

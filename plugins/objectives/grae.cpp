@@ -1,5 +1,5 @@
-// GRAE and GRAE≈: the β-VAE's deterministic approximation, with the variational covariance at its optimum. One class,
-// because the sampled estimate differs from the exact regularizer in nothing but how many Jacobian columns it looks at.
+// GRAE and GRAE≈: the β-VAE's deterministic approximation, with the variational covariance at its optimum. They are one
+// class, since the sampled estimate differs from the exact regularizer only in the number of Jacobian columns.
 
 #include <variform/plugin.h>
 
@@ -19,13 +19,13 @@ using variform::Tensor;
 /// With `columns` = k > 0 the diagonal row of R is estimated from k of the d columns of J, drawn without replacement:
 /// (d/k)(β/2) Σ_i log(1 + J_iᵀH_ℓJ_i/(βQ_ii)), value and gradient unbiased, at the cost of k Jacobian–vector products.
 /// With `probes = "rademacher"` the trace of the isotropic row is estimated instead, from k vectors v of random signs:
-/// (βd/2) log(1 + t/(dβ)), t = mean vᵀHv. E t = tr H with variance (2/k) Σ_{i≠j} H_ij², but a logarithm of an estimate is
-/// biased downwards (Jensen), by about (βd/2k) Σ_{i≠j} H_ij²/(dβ + tr H)²: exact where H is diagonal, and lowest where
-/// its off-diagonal entries are large, a reward that the isotropic row does not have. With one probe the expectation
-/// is still no less than the full row: d log(vᵀAv/d) ≥ Σ_i (q_iᵀv)² log a_i for A = I + H/β with eigenpairs (a_i, q_i),
-/// whose mean is log det A. Of the diagonal row Rademacher probes say nothing without bias.
-/// A prior that is not Gaussian is refused, or with `prior_curvature = "laplace"` stands as −log p(h) − (d/2) log 2π and
-/// its curvature V = −∇² log p(h) in the place of I: an approximation, unbounded below where V + H/β is not positive.
+/// (βd/2) log(1 + t/(dβ)), t = mean vᵀHv. E t = tr H with variance (2/k) Σ_{i≠j} H_ij², but a logarithm of an estimate
+/// is biased downwards (Jensen), by about (βd/2k) Σ_{i≠j} H_ij²/(dβ + tr H)²: exact where H is diagonal, and lowest
+/// where its off-diagonal entries are large, a reward that the isotropic row does not have. With one probe the
+/// expectation is still no less than the full row: d log(vᵀAv/d) ≥ Σ_i (q_iᵀv)² log a_i for A = I + H/β with eigenpairs
+/// (a_i, q_i), whose mean is log det A. Rademacher probes cannot estimate the diagonal row without bias.
+/// A prior that is not Gaussian is refused, or with `prior_curvature = "laplace"` replaced by −log p(h) − (d/2) log 2π
+/// with the curvature V = −∇² log p(h) instead of I: an approximation, unbounded below where V + H/β is not positive.
 class OptimalCovarianceLoss final : public variform::Objective {
  public:
   explicit OptimalCovarianceLoss(const variform::Build& build)
@@ -45,12 +45,12 @@ class OptimalCovarianceLoss final : public variform::Objective {
                             "; found " + std::to_string(columns_) + "; use 0 for all columns");
     const std::string name = build.text("structure");
     if (columns_ > 0 && !rademacher_ && name != "diagonal")
-      throw variform::Error("sampled columns estimate the diagonal structure only, and structure is '" +
+      throw variform::Error("sampled columns estimate the diagonal structure only, but structure is '" +
                             name + "'; set structure = \"diagonal\" or columns = 0");
     if (rademacher_ && (columns_ == 0 || name != "isotropic"))
       throw variform::Error(
-          "Rademacher probes estimate the trace in the isotropic structure, 'columns' of them a step; found "
-          "structure '" +
+          "Rademacher probes estimate the trace in the isotropic structure, 'columns' of them per step; "
+          "found structure '" +
           name + "' and columns = " + std::to_string(columns_) +
           "; set structure = \"isotropic\" and columns from 1, or probes = \"columns\"");
   }
@@ -78,24 +78,24 @@ class OptimalCovarianceLoss final : public variform::Objective {
 
   static std::optional<variform::Structure> structure_of(const variform::Build& build) {
     const std::string name = build.text("structure");
-    if (name == "family") return {};  // asked of every posterior
+    if (name == "family") return {};  // taken from every posterior
     if (name == "low-rank") return variform::Structure::low_rank(build.latent, build.integer("rank"));
     return variform::Structure::named(name, build.latent, build.integer("block"));
   }
 
-  // The structure of the model's own family, which does not depend on data.
+  // Returns the structure of the model's own family, which does not depend on data.
   static variform::Structure structure_of(const variform::Model& model,
                                           const variform::Posterior& posterior) {
     const std::optional<variform::Covariance> covariance = posterior.covariance();
     if (!covariance)
       throw variform::Unsupported(
-          "structure = \"family\" takes the covariance structure of the model's family, and family " +
+          "structure = \"family\" takes the covariance structure of the model's family, but family " +
           model.label(variform::Kind::kFamily) + " has none; name a structure");
     return covariance->structure();
   }
 
-  // What §4 needs of the prior at h: `norm` [B] stands for its distance from the mode, and its curvature is Q [d, d] of
-  // a Gaussian prior (its diagonal [d], where there is no more), or `excess` V − I [B, d, d] of any other.
+  // The terms of §4 that depend on the prior at h: `norm` [B], which measures the distance from its mode, and its
+  // curvature: Q [d, d] of a Gaussian prior (its diagonal [d], if Q is diagonal), `excess` V − I [B, d, d] of others.
   struct PriorPart {
     Tensor norm, precision, excess;
   };
@@ -108,19 +108,19 @@ class OptimalCovarianceLoss final : public variform::Objective {
     }
     if (!laplace_)
       throw variform::Unsupported(
-          "this objective needs a Gaussian prior (theory §4), and prior " +
+          "this objective needs a Gaussian prior (theory §4), but prior " +
           model.label(variform::Kind::kPrior) +
-          " is none; use prior 'gaussian', objective 'beta-vae', or prior_curvature = \"laplace\" for §4's "
-          "approximation");
+          " is not Gaussian; use prior 'gaussian', objective 'beta-vae', or prior_curvature = \"laplace\" "
+          "for §4's approximation");
     return laplace_part(model, h);
   }
 
-  // Q [d, d], or its diagonal [d] where that is all of it.
+  // Q [d, d], or its diagonal [d] if it is diagonal.
   static Tensor precision_of(const variform::Covariance& covariance) {
     return covariance.is_diagonal() ? covariance.variances()[0].reciprocal() : covariance.precision()[0];
   }
 
-  // §4's last row: −log p(h) − (d/2) log 2π, and V = −∇² log p(h), differentiable where the loss is.
+  // Computes §4's last row: −log p(h) − (d/2) log 2π, and V = −∇² log p(h), differentiable where the loss is.
   static PriorPart laplace_part(variform::Model& model, const Tensor& h) {
     const int64_t d = h.size(1);
     const auto [minus_log_p, v] =
@@ -141,7 +141,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
     return variform::curvature_penalty(structure, curvature, beta_, prior.precision);
   }
 
-  // The isotropic row sees of H its trace alone: (t/d) I in its place.
+  // The isotropic row depends on H by its trace alone, so (t/d) I replaces H.
   Regularized probed(variform::Model& model, const Tensor& x, const Tensor& h, const PriorPart& prior) const {
     const int64_t batch = h.size(0), d = h.size(1);
     const Tensor signs =
@@ -175,13 +175,13 @@ class OptimalCovarianceLoss final : public variform::Objective {
     const Tensor estimate =
         scale * variform::curvature_penalty(diagonal, (curvature / own).diag_embed(), beta_);
     if (narrow) return {local.g, estimate};
-    // What the diagonal row holds beside that sum when Q is not diagonal: exact, it needs no Jacobian.
+    // The diagonal row's other term, for a Q that is not diagonal: exact, since it needs no Jacobian.
     const Tensor constant = variform::curvature_penalty(
         *structure_, at::zeros({1, d, d}, prior.precision.options()), beta_, prior.precision);
     return {local.g, estimate + constant};
   }
 
-  // k of d columns without replacement, on the device: the first k of a random order.
+  // Chooses k of d columns without replacement, on the device: the first k of a random order.
   Tensor choose(int64_t rows, int64_t d, variform::Generator& rng) const {
     return at::rand({rows, d}, rng, eye_.options()).argsort(int64_t{1}).narrow(1, 0, columns_);
   }
@@ -213,7 +213,7 @@ constexpr variform::Parameter kRank =
 constexpr variform::Parameter kPerSample =
     variform::flag("per_sample", false)
         .doc(
-            "Whether each datum of a batch draws its own columns or probes instead of all sharing them: the "
+            "Whether each row of a batch draws its own columns or probes instead of all sharing them: the "
             "same cost and expectation, and usually a far lower variance (the batch averages over columns). "
             "The paper shares one column.");
 constexpr variform::Parameter kProbes = variform::text("probes", "columns")
@@ -236,7 +236,7 @@ constexpr variform::Parameter kPriorCurvature =
     variform::text("prior_curvature", "gaussian")
         .one_of({"gaussian", "laplace"})
         .doc(
-            "What is done with the prior: a Gaussian one is taken exactly and others are refused "
+            "Treatment of the prior: a Gaussian one is taken exactly and others are refused "
             "(\"gaussian\"), or others are expanded to second order at the encoding, §4's approximation "
             "(\"laplace\").");
 
@@ -267,7 +267,7 @@ VARIFORM_COMPONENTS(
         {kBeta, structure("full"), kBlock, kRank, columns(0), kPerSample, kProbes, kCurvature,
          kPriorCurvature}),
     variform::component<OptimalCovarianceLoss>(
-        "grae-approx", "GRAE≈: GRAE's diagonal bound estimated from one Jacobian column a step.",
+        "grae-approx", "GRAE≈: GRAE's diagonal bound estimated from one Jacobian column per step.",
         "Kumar and Poole, On Implicit Regularization in β-VAEs, ICML 2020, section 4; theory §5",
         {kBeta, structure("diagonal"), kBlock, kRank, columns(1), kPerSample, kProbes, kCurvature,
          kPriorCurvature}))

@@ -1,5 +1,5 @@
 #pragma once
-// The Hessian of a function of each datum's latents, by differentiating twice: what `taylor` and `grae` share.
+// The Hessian of a function of each row's latents, by differentiating twice; for `taylor` and `grae`.
 
 #include <variform/types.h>
 
@@ -12,7 +12,7 @@
 
 namespace variform::objectives {
 
-/// f(z) [B] and ∇²f [B, d, d] float64 at h [B, d]; the datum's own, since f's rows must not interact. Both are
+/// Computes f(z) [B] and ∇²f [B, d, d] float64 at h [B, d], per row, since f's rows must not interact. Both are
 /// differentiable where gradients are recorded.
 template <class Function>
 std::pair<Tensor, Tensor> value_and_hessian(const Tensor& h, const Function& f) {

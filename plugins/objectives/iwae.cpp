@@ -1,4 +1,4 @@
-// IWAE: the importance-weighted bound, from several draws a datum.
+// IWAE: the importance-weighted bound, from several draws per example.
 
 #include <variform/plugin.h>
 
@@ -33,9 +33,9 @@ class Iwae final : public variform::Objective {
 }  // namespace
 
 VARIFORM_COMPONENTS(
-    variform::component<Iwae>("iwae", "IWAE: the importance-weighted bound from several draws a datum.",
+    variform::component<Iwae>("iwae", "IWAE: the importance-weighted bound from several draws per example.",
                               "Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders, ICLR 2016",
                               {variform::integer("samples", 5)
                                    .at_least(1)
-                                   .in("draws per datum")
+                                   .in("draws per example")
                                    .doc("Number K of draws under the logarithm.")}))

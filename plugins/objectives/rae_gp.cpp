@@ -1,4 +1,4 @@
-// RAE with a gradient penalty: a deterministic autoencoder whose decoder's Jacobian is held small.
+// RAE with a gradient penalty: a deterministic autoencoder whose decoder's Jacobian is kept small.
 
 #include <variform/plugin.h>
 
@@ -10,8 +10,8 @@ using variform::Tensor;
 
 /// ℓ(x, g(h)) + (norm/2)‖h‖² + penalty ‖J‖²_F, J the decoder's Jacobian at h (Ghosh et al. 2020, equations 8 and 11):
 /// the sum over all its elements, not of gradients of summed outputs. Exact by d columns, or with `probes` = k > 0 the
-/// mean over k directions of random signs, E‖Jv‖² = ‖J‖²_F. A penalty that is 0 from beginning to end costs nothing: RAE-L2
-/// with a weight decay of the decoder's own, or with norm = 0 a plain autoencoder.
+/// mean over k directions of random signs, E‖Jv‖² = ‖J‖²_F. A penalty that is always 0 costs nothing: this gives RAE-L2
+/// if the decoder has a weight decay, or with norm = 0 a plain autoencoder.
 class RaeGp final : public variform::Objective {
  public:
   explicit RaeGp(const variform::Build& build)
@@ -56,5 +56,5 @@ VARIFORM_COMPONENTS(variform::component<RaeGp>(
      variform::number("penalty", 1e-2).at_least(0).schedulable().doc("Weight of ‖J‖²_F."),
      variform::integer("probes", 0)
          .at_least(0)
-         .in("directions per datum")
+         .in("directions per example")
          .doc("Random directions by which ‖J‖²_F is estimated without bias; 0: exact, from all columns.")}))

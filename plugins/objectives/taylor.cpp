@@ -32,7 +32,7 @@ class Taylor final : public variform::Objective {
     const std::optional<variform::Covariance> covariance = posterior->covariance();
     if (!covariance)
       throw variform::Unsupported(
-          "this objective needs the posterior's mean and covariance (theory §3), and family " +
+          "this objective needs the posterior's mean and covariance (theory §3), but family " +
           model.label(variform::Kind::kFamily) + " has none; use a family with two moments");
     const Tensor h = posterior->location();
     const auto [nll, hessian] = full_ ? by_hessian(model, batch.x, h) : by_jacobian(model, batch.x, h);

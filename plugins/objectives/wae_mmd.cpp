@@ -1,4 +1,4 @@
-// WAE-MMD and InfoVAE: the aggregate posterior held against the prior by a kernel's maximum mean discrepancy.
+// WAE-MMD and InfoVAE: the aggregate posterior compared with the prior by a kernel's maximum mean discrepancy.
 
 #include <variform/plugin.h>
 
@@ -20,8 +20,8 @@ Tensor kernel(const Tensor& a, const Tensor& b, double variance) {
   return sum;
 }
 
-// The unbiased estimate from two samples of n (Tolstikhin et al. 2018, algorithm 2); of one datum, which has no pair, the
-// biased one.
+// Returns the unbiased estimate from two samples of n (Tolstikhin et al. 2018, algorithm 2); for n = 1, which has no
+// pairs, the biased one.
 Tensor discrepancy(const Tensor& p, const Tensor& q, double variance) {
   const double n = static_cast<double>(p.size(0));
   const auto within = [&](const Tensor& a) {
@@ -33,7 +33,7 @@ Tensor discrepancy(const Tensor& p, const Tensor& q, double variance) {
 }
 
 /// E_q ℓ + (1 − α) KL(q(z|x) ‖ p(z)) + (α + λ − 1) MMD(q(z), p(z)) (Zhao et al. 2019). WAE-MMD is α = 1: no KL, so that
-/// family `point` will do. One draw of the posterior for each datum stands for q(z), as many draws of the prior for p(z).
+/// family `point` will do. One draw of the posterior per row stands for q(z), as many draws of the prior for p(z).
 class KernelVae : public variform::Objective {
  public:
   KernelVae(const variform::Build& build, bool with_kl)

@@ -14,9 +14,9 @@ namespace {
 using variform::Tensor;
 namespace nn = variform::nn;
 
-/// log p(z) = log N(u; 0, I) + Σ_l Σ_i s_i, u = f_L ∘ … ∘ f_1(z), f_l(x) = x exp(s) + t on one half of the coordinates, with
-/// (s, t) a perceptron of the other half and |s| < 1 (Dinh et al. 2017); the halves change places from one layer to the
-/// next. The perceptrons' last layers start small, so that training starts near the standard normal distribution.
+/// log p(z) = log N(u; 0, I) + Σ_l Σ_i s_i, u = f_L ∘ … ∘ f_1(z), f_l(x) = x exp(s) + t on one half of the coordinates,
+/// with (s, t) a perceptron of the other half and |s| < 1 (Dinh et al. 2017); the halves are swapped from one layer to
+/// the next. The perceptrons' last layers start small, so that training starts near the standard normal distribution.
 class Flow final : public variform::Prior {
  public:
   explicit Flow(const variform::Build& build) : latent_(build.latent), options_(build.options) {

@@ -12,7 +12,7 @@ namespace {
 
 using variform::Tensor;
 
-// [] is `otherwise` for every latent, one number holds for all, d numbers are one a latent.
+// Returns one value per latent: `otherwise` if none is given, one number for all, or d numbers.
 Tensor per_latent(const variform::Build& build, const char* key, double otherwise) {
   std::vector<double> values = build.numbers(key);
   if (values.empty()) values = {otherwise};
@@ -55,7 +55,7 @@ class Gaussian final : public variform::Prior {
   }
   Tensor log_prob(const Tensor& z) override {
     const Now now = current();
-    // A dimension for the one covariance: z may be a single point.
+    // Adds a dimension for the one covariance: z may be a single point.
     const Tensor e = now.covariance.whiten((z - mean_).unsqueeze(-2)).squeeze(-2);
     return -0.5 * e.square().sum(-1) - now.half_log_det;
   }
@@ -90,7 +90,7 @@ class Gaussian final : public variform::Prior {
     if (!correlated_) return variform::Covariance::diagonal(deviation.unsqueeze(0));
     return variform::Covariance::cholesky({(below_.tril(-1) + deviation.diag()).unsqueeze(0)});
   }
-  // What of Λ is asked for; half_precision is undefined where Λ is not diagonal.
+  // Values derived from Λ; half_precision is undefined where Λ is not diagonal.
   struct Now {
     variform::Covariance covariance;
     Tensor half_precision;  // 1/(2s²), [d]
@@ -115,14 +115,14 @@ VARIFORM_COMPONENTS(variform::component<Gaussian>(
     "Kingma and Welling, Auto-Encoding Variational Bayes, ICLR 2014; theory §4",
     {variform::numbers("mean", {})
          .in("latent units")
-         .doc("Mean of the latents: one number for all, or one for each latent; left out, 0."),
+         .doc("Mean of the latents: one number for all, or one per latent; left out, 0."),
      variform::numbers("deviation", {})
          .above(0)
          .in("latent units")
-         .doc("Standard deviation of the latents: one number for all, or one for each latent; left out, 1."),
+         .doc("Standard deviation of the latents: one number for all, or one per latent; left out, 1."),
      variform::numbers("covariance", {})
          .in("squared latent units")
-         .doc("Covariance matrix row by row, d² numbers, in place of `deviation`; one number stands for that "
+         .doc("Covariance matrix row by row, d² numbers, instead of `deviation`; one number stands for that "
               "multiple of the identity matrix, from which a learned covariance starts."),
      variform::flag("learned", false)
          .doc("Whether mean and covariance are trained, starting at the values given; the covariance stays "

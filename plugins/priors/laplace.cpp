@@ -12,8 +12,8 @@ using variform::Tensor;
 
 /// p(z) = ∏_i exp(−|z_i|/b) / (2b), with variance 2b². The default b = 1/√2 gives every latent the variance 1 of the
 /// standard normal prior. KL is a Monte Carlo estimate: −E_q log p needs E|z_i|, which the first two moments of q do
-/// not settle. Its density has no curvature off the axes (V = 0 almost everywhere in §4), so it is not offered as a
-/// Gaussian, and curvature objectives refuse it.
+/// not determine. Its density has no curvature off the axes (V = 0 almost everywhere in §4), so that it has no Gaussian
+/// form, and curvature objectives refuse it.
 class Laplace final : public variform::Prior {
  public:
   explicit Laplace(const variform::Build& build)

@@ -1,4 +1,4 @@
-// Mixture of Gaussians as a prior, over the latent space or for every latent by itself; fixed or learned.
+// Mixture of Gaussians as a prior, over the latent space or for every latent separately; fixed or learned.
 
 #include <variform/plugin.h>
 
@@ -12,7 +12,7 @@ namespace {
 
 using variform::Tensor;
 
-// A list of `count` numbers, from as many or from one for all.
+// Returns a list of `count` numbers, from as many or from one for all.
 Tensor listed(const variform::Build& build, const char* key, int64_t count) {
   const std::vector<double> values = build.numbers(key);
   if (values.size() != 1 && static_cast<int64_t>(values.size()) != count)
@@ -31,15 +31,15 @@ class Mixture final : public variform::Prior {
       : factorized_(build.flag("factorized")), full_(build.text("covariance") == "full") {
     if (factorized_ && full_)
       throw variform::Error(
-          "a mixture for every latent by itself has no full covariance; set factorized = false or covariance "
-          "= \"diagonal\"");
+          "a mixture for every latent separately has no full covariance; set factorized = false or "
+          "covariance = \"diagonal\"");
     const int64_t d = build.latent;
     int64_t K = build.integer("components");
     Tensor means;
     if (const std::vector<double> given = build.numbers("means"); !given.empty()) {
       const int64_t each = factorized_ ? 1 : d, found = static_cast<int64_t>(given.size());
       if (found % each != 0)
-        throw variform::Error("'means' needs d = " + std::to_string(d) + " numbers a component; found " +
+        throw variform::Error("'means' needs d = " + std::to_string(d) + " numbers per component; found " +
                               std::to_string(found));
       K = found / each;
       means = at::tensor(given, at::kDouble).reshape({K, each}).expand({K, d}).contiguous().to(build.options);
@@ -96,13 +96,13 @@ class Mixture final : public variform::Prior {
 }  // namespace
 
 VARIFORM_COMPONENTS(variform::component<Mixture>(
-    "mixture", "Mixture of Gaussians, over all latents together or for every latent by itself.",
+    "mixture", "Mixture of Gaussians, over all latents together or for every latent separately.",
     "Dilokthanakul et al., Deep Unsupervised Clustering with Gaussian Mixture VAEs, 2016; theory §7",
     {variform::integer("components", 10).at_least(1).doc("Number K of Gaussians, unless `means` gives them."),
      variform::numbers("means", {})
          .in("latent units")
-         .doc("Means, d numbers a component (factorized: one, the same for every latent); left out, they are "
-              "drawn from N(0, spread²)."),
+         .doc("Means, d numbers per component (factorized: one, the same for every latent); left out, they "
+              "are drawn from N(0, spread²)."),
      variform::number("spread", 0.1)
          .above(0)
          .in("latent units")
@@ -119,6 +119,5 @@ VARIFORM_COMPONENTS(variform::component<Mixture>(
          .one_of({"diagonal", "full"})
          .doc("Covariance of the components: independent latents, or any matrix (which starts as the "
               "diagonal one)."),
-     variform::flag("factorized", false)
-         .doc("A mixture for every latent by itself, instead of one over all."),
+     variform::flag("factorized", false).doc("A separate mixture for every latent, instead of one over all."),
      variform::flag("learned", true).doc("Whether weights, means and deviations are trained.")}))

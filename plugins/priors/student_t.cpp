@@ -11,8 +11,8 @@ namespace {
 
 using variform::Tensor;
 
-/// p(z) = ∏_i of Student-t densities with ν degrees of freedom and scale s. log p grows like log|z_i|, so that −E_q log p
-/// is finite for every q of the stock families. −∇² log p is negative for z_i² > νs² (§4).
+/// p(z) = ∏_i of Student-t densities with ν degrees of freedom and scale s. log p grows like log|z_i|, so that
+/// −E_q log p is finite for every q of the stock families. −∇² log p is negative for z_i² > νs² (§4).
 class StudentT final : public variform::Prior {
  public:
   explicit StudentT(const variform::Build& build)

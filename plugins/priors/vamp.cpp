@@ -12,8 +12,8 @@ using variform::Tensor;
 
 /// p(z) = (1/K) Σ_k q(z|u_k): the equal mixture of the model's own posteriors at K trained pseudo-inputs u_k, which
 /// start at data (Tomczak and Welling 2018). Its gradient reaches encoder and family as well as the u_k.
-/// The posterior must know its density at foreign points: of a family that does not (a flow without inverse) the
-/// composition is refused by the step before the training.
+/// The posterior must know its density at foreign points. For a family that does not (a flow without inverse), the step
+/// before the training refuses the composition.
 class VampPrior final : public variform::Prior {
  public:
   explicit VampPrior(const variform::Build& build)
@@ -22,7 +22,7 @@ class VampPrior final : public variform::Prior {
                                    build.examples(build.integer("pseudo_inputs")).detach().clone())) {}
 
   Tensor log_prob(const Tensor& z) override {
-    const auto mixture = model_.posterior(inputs_);                       // K data
+    const auto mixture = model_.posterior(inputs_);                       // K rows
     const Tensor parts = mixture->log_prob({z.unsqueeze(-2), Tensor()});  // [..., 1, d] against K: [..., K]
     return parts.logsumexp(-1) - std::log(static_cast<double>(inputs_.size(0)));
   }
@@ -34,7 +34,7 @@ class VampPrior final : public variform::Prior {
     const variform::Support support = model_.family().support();
     if (std::isfinite(support.low) || std::isfinite(support.high))
       throw variform::Unsupported(
-          "prior 'vamp' mixes the model's own posteriors, and those of a family with bounded draws need not "
+          "prior 'vamp' mixes the model's own posteriors, but those of a family with bounded draws need not "
           "cover each other, so that KL(q || p) may be infinite; use an unbounded family or another prior");
     return support;
   }
@@ -51,5 +51,6 @@ VARIFORM_COMPONENTS(variform::component<VampPrior>(
     "Tomczak and Welling, VAE with a VampPrior, AISTATS 2018",
     {variform::integer("pseudo_inputs", 500)
          .at_least(1)
-         .in("data")
-         .doc("Number K of pseudo-inputs, which start at the first K training data; no more than those.")}))
+         .in("rows")
+         .doc("Number K of pseudo-inputs, which start at the first K training rows; at most as many as "
+              "those.")}))

@@ -66,9 +66,13 @@ _variform_library(bz2 "libbz2" libbz2-dev bzlib.h "" bz2)
 _variform_library(zstd "Zstandard" libzstd-dev zstd.h "" zstd)
 _variform_library(isal "ISA-L" libisal-dev isa-l/igzip_lib.h "" isal)
 _variform_library(jemalloc "jemalloc" libjemalloc-dev jemalloc/jemalloc.h "" jemalloc)
+_variform_library(fmt "fmt" libfmt-dev fmt/format.h "")
+_variform_library(spdlog "spdlog" libspdlog-dev spdlog/spdlog.h "")
 _variform_library(stb "stb" libstb-dev stb_image_resize.h stb)
 _variform_library(liblinear "liblinear" liblinear-dev linear.h liblinear linear)
 _variform_library(xgboost "xgboost" libxgboost-dev xgboost/c_api.h "" xgboost)
+find_package(OpenSSL 3.0 QUIET COMPONENTS Crypto)
+_variform_need(OPENSSL_FOUND "OpenSSL 3 or newer" libssl-dev)
 find_package(Threads QUIET)
 
 # HDF5 by hand: its CMake module takes over compiler flags of HDF5's own build (_FORTIFY_SOURCE and others), which
@@ -83,6 +87,9 @@ if(_missing)
   list(JOIN _packages " " _packages)
   message(FATAL_ERROR "Variform: missing ${_missing}; on Debian: apt-get install ${_packages}")
 endif()
+
+target_link_libraries(variform-spdlog INTERFACE variform-fmt)
+target_compile_definitions(variform-spdlog INTERFACE SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY)
 
 add_library(variform-boost-dll INTERFACE)  # with std::filesystem: headers only
 target_link_libraries(variform-boost-dll INTERFACE Boost::headers ${CMAKE_DL_LIBS})

@@ -1,4 +1,4 @@
-// The record of the call in progress: atomic pointers to texts that stay, so that a signal handler may read it.
+// The record of the call in progress: atomic pointers to texts that are never freed, for signal handlers to read.
 
 #include <variform/calls.h>
 
@@ -18,7 +18,7 @@ namespace variform {
 inline namespace v1 {
 namespace {
 
-// Read by signal handlers and the thread that looks for long calls, hence global.
+// The record is global, since signal handlers and the thread that looks for long calls read it.
 struct Record {
   std::atomic<const char*> kind = nullptr, label = nullptr, function = nullptr;
   std::atomic<int64_t> step = -1;
@@ -36,7 +36,7 @@ void put(const CallInProgress& call) noexcept {
   record.outermost.store(call.outermost, std::memory_order_release);
 }
 
-// Rounding, treatment of denormals and trapped exceptions, without the flags of what has happened.
+// Returns rounding, treatment of denormals and trapped exceptions, without the flags of past exceptions.
 unsigned floating_point_modes() noexcept {
 #if defined(__SSE__)
   return _mm_getcsr() & ~0x3FU;

@@ -1,4 +1,4 @@
-// Homes of the interfaces' vtables and type information (one each, in this library), and the small defaults.
+// Holds the interfaces' vtables and type information (one each, in this library), and small default implementations.
 
 #include <variform/manifest.h>
 #include <variform/model.h>

@@ -1,7 +1,7 @@
-// Covariance in its three representations, and §4 of the theory. Every function here is float64 inside,
-// differentiable, batched, and free of host decisions on data (a training step may be a CUDA graph): a matrix that is
-// not positive definite gives NaN, never an exception. The exception to the rule is the low-rank row, whose
-// eigenvalues LibTorch checks on the host.
+// Covariance in its three representations, and §4 of the theory. Every function computes in float64, is differentiable
+// and batched, and makes no decisions on the host, since a training step may be a CUDA graph: a matrix that is not
+// positive definite gives NaN, never an exception. The low-rank row is an exception: LibTorch checks its eigenvalues on
+// the host.
 
 #include <variform/covariance.h>
 
@@ -90,8 +90,8 @@ class Covariance::Impl {
 
 namespace {
 
-// y [..., B, d] as columns for a batch of matrices [A, d, d]: [A, d, columns]. A = 1: every y is a column of the one
-// matrix; else one matrix for each of the B, and y's B may be 1.
+// Arranges y [..., B, d] as columns for a batch of matrices [A, d, d]: [A, d, columns]. A = 1: every y is a column for
+// the one matrix; else there is one matrix per row, and y's B may be 1.
 class Columns {
  public:
   Columns(const Tensor& y, int64_t matrices) : matrices_(matrices) {
@@ -119,7 +119,7 @@ class Columns {
 class Diagonal final : public Covariance::Impl {
  public:
   explicit Diagonal(Tensor deviations, bool tied = false) : deviations_(std::move(deviations)), tied_(tied) {}
-  // A square by at::square has four times the work on the way back.
+  // at::square would take four times the work in the backward pass.
   Tensor variances() const override { return deviations_ * deviations_; }
   Tensor log_det() const override { return 2 * deviations_.log().sum(-1); }
   Tensor trace(const Tensor& h) const override { return (h.diagonal(0, -2, -1) * variances()).sum(-1); }
@@ -196,13 +196,13 @@ class Cholesky final : public Covariance::Impl {
 
  private:
   template <class F>
-  Tensor over(const F& f) const {  // one vector [B, b] a block, side by side
+  Tensor over(const F& f) const {  // one vector [B, b] per block, side by side
     std::vector<Tensor> parts;
     for (const Tensor& l : factors_) parts.push_back(f(l));
     return parts.size() == 1 ? parts[0] : at::cat(parts, -1);
   }
   template <class F>
-  Tensor embedded(const F& f) const {  // one matrix [B, b, b] a block, along the diagonal
+  Tensor embedded(const F& f) const {  // one matrix [B, b, b] per block, along the diagonal
     if (factors_.size() == 1) return f(factors_[0]);
     const int64_t d = dimension();
     std::vector<Tensor> rows;
@@ -282,7 +282,7 @@ Covariance Covariance::diagonal(const Tensor& deviations) {
 
 Covariance Covariance::isotropic(const Tensor& deviation, int64_t d) {
   if (deviation.dim() != 1)
-    throw Error("an isotropic covariance expects one deviation a datum, [B]; found " +
+    throw Error("an isotropic covariance expects one deviation per row, [B]; found " +
                 to_text(deviation.sizes()));
   return Covariance(std::make_shared<Diagonal>(deviation.unsqueeze(1).expand({deviation.size(0), d}), true));
 }
@@ -334,7 +334,7 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-// Checks shapes; H symmetric in float64.
+// Checks shapes; returns H in float64, symmetric.
 Tensor symmetric_float64(const Structure& structure, const Tensor& h) {
   if (h.dim() != 3 || h.size(1) != h.size(2))
     throw Error("a latent Hessian has the shape [B, d, d]; found " + to_text(h.sizes()));
@@ -345,7 +345,7 @@ Tensor symmetric_float64(const Structure& structure, const Tensor& h) {
 
 Tensor beta_column(const Tensor& beta, const Tensor& h) {  // [B or 1]
   if (beta.dim() > 1 || (beta.dim() == 1 && beta.size(0) != h.size(0)))
-    throw Error("β must be a number or one number for each datum; found shape " + to_text(beta.sizes()));
+    throw Error("β must be a number or one number per row; found shape " + to_text(beta.sizes()));
   return beta.to(h.device(), at::kDouble).reshape({-1});
 }
 
@@ -361,7 +361,7 @@ Tensor checked_precision(const Tensor& precision, const Tensor& h) {
 
 Tensor whole(const Tensor& q) { return q.dim() == 1 ? q.diag_embed() : q; }
 
-// Neighbouring blocks of one size: they are handled as one batch.
+// Neighbouring blocks of the same size, handled as one batch.
 struct Run {
   int64_t start, size, count;
 };
@@ -376,7 +376,7 @@ std::vector<Run> runs(const Structure& structure) {
   return result;
 }
 
-// The diagonal blocks of a run: m [..., d, d] -> [..., count, size, size].
+// Returns the diagonal blocks of a run: m [..., d, d] -> [..., count, size, size].
 Tensor blocks_of(const Tensor& m, const Run& run) {
   const int64_t width = run.count * run.size;
   const Tensor part = m.narrow(-2, run.start, width).narrow(-1, run.start, width);
@@ -385,7 +385,7 @@ Tensor blocks_of(const Tensor& m, const Run& run) {
   return part.reshape(shape).diagonal(0, -4, -2).movedim(-1, -3);
 }
 
-// Lower Cholesky factor, NaN where the matrix is not positive definite.
+// Returns the lower Cholesky factor, NaN where the matrix is not positive definite.
 Tensor lower_factor(const Tensor& a) {
   const auto [factor, info] = at::linalg_cholesky_ex(a);
   return at::where((info == 0).unsqueeze(-1).unsqueeze(-1), factor, kNaN);
@@ -396,8 +396,8 @@ Tensor log_diagonal(const Tensor& factor) { return factor.diagonal(0, -2, -1).lo
 // log(1 + x), NaN for x ≤ −1 (log1p would say −∞ at −1).
 Tensor log_one_plus(const Tensor& x) { return at::where(x > -1, x, kNaN).log1p(); }
 
-// log det(I + m), m [..., n, n] symmetric. The i-th pivot of I + m is 1 + s_i with s_i = m_ii − Σ_{k<i} L_ik², which
-// loses nothing when m is small (large β), where log L_ii² has an absolute error of 1e-16 that β would multiply.
+// log det(I + m), m [..., n, n] symmetric. The i-th pivot of I + m is 1 + s_i with s_i = m_ii − Σ_{k<i} L_ik², whose
+// log1p loses no digits when m is small (large β); log L_ii² would have an absolute error of 1e-16, which β multiplies.
 // The gradient is (I + m)⁻¹, so that nothing is differentiated through the factor.
 class LogDetOnePlus final : public torch::autograd::Function<LogDetOnePlus> {
  public:
@@ -412,7 +412,7 @@ class LogDetOnePlus final : public torch::autograd::Function<LogDetOnePlus> {
                                                  const torch::autograd::variable_list& gradients) {
     const torch::autograd::variable_list saved = context->get_saved_variables();
     const Tensor &m = saved[0], eye = at::eye(m.size(-1), m.options());
-    // The factor that was kept knows no gradient of its own; a second derivative asks for one.
+    // A second derivative needs a recorded factor: the one that was kept has no gradient.
     const Tensor factor = at::GradMode::is_enabled() ? lower_factor(m + eye) : saved[1];
     const Tensor root = at::linalg_solve_triangular(factor, eye, /*upper=*/false);
     return {gradients[0].unsqueeze(-1).unsqueeze(-1) * root.transpose(-2, -1).matmul(root)};
@@ -421,8 +421,8 @@ class LogDetOnePlus final : public torch::autograd::Function<LogDetOnePlus> {
 
 Tensor log_det_one_plus(const Tensor& m) { return LogDetOnePlus::apply(m); }
 
-// Low rank: Σ log of the r smallest + (d − r) log of the mean of the rest. The mean comes from trace − sum: only
-// small numbers are subtracted, and the gradient needs no eigenvectors of the rest.
+// Returns, for low rank, Σ log of the r smallest + (d − r) log of the mean of the rest. The mean is trace minus sum, so
+// that only small numbers are subtracted, and the gradient needs no eigenvectors of the rest.
 template <class Log>
 Tensor low_rank_log_det(const Tensor& a, int64_t rank, const Log& log) {
   const int64_t rest = a.size(-1) - rank;
@@ -432,7 +432,7 @@ Tensor low_rank_log_det(const Tensor& a, int64_t rank, const Log& log) {
   return log(smallest).sum(-1) + rest * log((trace - smallest.sum(-1)) / rest);
 }
 
-// log det A-within-the-structure for A = I + m, m = H/β: what the β/2 of §4's third column multiplies.
+// Returns log det A within the structure for A = I + m, m = H/β: the factor of β/2 in §4's third column.
 Tensor left_over(const Structure& structure, const Tensor& m) {
   const Tensor diagonal = m.diagonal(0, 1, 2);
   if (structure.rank >= 0) return low_rank_log_det(m, structure.rank, log_one_plus);
@@ -447,7 +447,7 @@ Tensor left_over(const Structure& structure, const Tensor& m) {
 }
 
 // The same for A = Q + m, less log det Q. Within the structure: log det A_S = log det Q_S + log det(I + Q_S⁻¹ m_S).
-// A diagonal Q [d] is the identity in other coordinates, which only some structures may be seen in.
+// A diagonal Q [d] is the identity in scaled coordinates, which only some structures allow.
 Tensor left_over(const Structure& structure, const Tensor& m, const Tensor& q) {
   if (q.dim() == 1) {
     if (structure.tied || structure.rank >= 0) return left_over(structure, m, whole(q));
@@ -477,7 +477,7 @@ Tensor left_over(const Structure& structure, const Tensor& m, const Tensor& q) {
   return sum;
 }
 
-// Lower-triangular factors of the inverses of a [..., n, n]: with the rows and columns of a in reverse order
+// Returns lower-triangular factors of the inverses of a [..., n, n]: with the rows and columns of a in reverse order,
 // a = U Uᵀ, U upper triangular, and a⁻¹ = (U⁻ᵀ)(U⁻ᵀ)ᵀ.
 Tensor inverse_factor(const Tensor& a) {
   const Tensor upper = lower_factor(a.flip({-2, -1})).flip({-2, -1});
@@ -514,7 +514,7 @@ Tensor curvature_penalty(const Structure& structure, const Tensor& h, const Tens
                          const Tensor& precision) {
   const Tensor wide = symmetric_float64(structure, h);
   const Tensor b = beta_column(beta, wide);
-  // β = 0: the limit is 0, and the branch that is not taken must have finite values and gradients.
+  // At β = 0 the limit is 0, and the branch that is not taken must have finite values and gradients.
   const Tensor zero = b == 0, safe = at::where(zero, 1.0, b);
   const Tensor m = at::where(zero.unsqueeze(-1).unsqueeze(-1), 0.0, wide / safe.unsqueeze(-1).unsqueeze(-1));
   const Tensor left = precision.defined() ? left_over(structure, m, checked_precision(precision, wide))

@@ -17,9 +17,9 @@ inline namespace v1 {
 namespace nn {
 namespace {
 
-// body(first, last) for parts of 0 … count − 1 in LibTorch's threads, each of at least `least`. (at::parallel_for would
-// need OpenMP's flags, and they a second OpenMP beside the one that LibTorch brings; an iterator over numbers that nobody
-// reads calls it in the library.)
+// Calls body(first, last) for parts of 0 … count − 1, each of at least `least`, in LibTorch's threads. A TensorIterator
+// over unused bytes distributes them: at::parallel_for is a template that would have to be compiled with OpenMP here,
+// which brings a second OpenMP beside LibTorch's.
 template <class Body>
 void in_threads(int64_t count, int64_t least, const Body& body) {
   if (count <= least || at::get_num_threads() == 1) return body(int64_t{0}, count);
@@ -34,7 +34,7 @@ void in_threads(int64_t count, int64_t least, const Body& body) {
 
 constexpr int64_t kLine = 16;  // floats in a line of the cache
 
-// A number by itself, where there are no 16 rows or columns.
+// Handles a single number, where there are fewer than 16 rows or columns.
 void pass_over_one(const MatrixPass& pass, int64_t i, int64_t j) {
   const int64_t place = i * pass.columns + j;
   const float number = pass.gate && pass.gate[place] <= 0 ? 0 : pass.from[place];
@@ -46,8 +46,8 @@ void pass_over_one(const MatrixPass& pass, int64_t i, int64_t j) {
 #if defined(__x86_64__)
 #define VARIFORM_AVX512 __attribute__((target("avx512f")))
 
-// By pairs of numbers, of pairs, of fours and of eights. (The masks let all through: without one, GCC 12 warns of its own
-// header.)
+// Transposes by swapping single numbers, pairs, fours and eights. The masks let everything through: without them GCC 12
+// warns about its own header.
 VARIFORM_AVX512 inline void transpose_16x16(__m512 (&rows)[kLine]) {
   constexpr __mmask16 kAll = 0xFFFF;
   __m512 a[kLine], b[kLine];
@@ -78,7 +78,7 @@ VARIFORM_AVX512 inline void transpose_16x16(__m512 (&rows)[kLine]) {
   }
 }
 
-// kLine rows from `i` and columns from `j`.
+// Handles kLine rows from `i` and columns from `j`.
 VARIFORM_AVX512 void pass_over_tile(const MatrixPass& pass, int64_t i, int64_t j) {
   __m512 rows[kLine], sum = _mm512_setzero_ps();
 #pragma GCC unroll 16

@@ -1,5 +1,5 @@
 #pragma once
-// All that is wanted of a float32 matrix in memory by reading it once.
+// Copies, transposes and sums a float32 matrix in one pass over memory.
 
 #include <cstdint>
 
@@ -7,16 +7,16 @@ namespace variform {
 inline namespace v1 {
 namespace nn {
 
-/// A matrix [rows, columns], row by row, and what becomes of it: numbers turn 0 where `gate`, a matrix as large, is not
-/// above 0 (NaN lets through); then they are copied, transposed, and added up over the rows. A null pointer asks for nothing.
+/// A matrix [rows, columns], row by row, and its results. Numbers become 0 where `gate`, of the same size, is not above
+/// 0 (NaN lets them through); then they are copied, transposed, and summed over the rows. Null pointers skip a part.
 struct MatrixPass {
   const float *from, *gate;
   int64_t rows, columns;
   float *copy, *transposed, *sum;  // [rows, columns], [columns, rows], [columns]
 };
 
-/// By all of LibTorch's threads, each with columns of its own, so that the sums do not depend on how many there are; by
-/// AVX-512 where the processor has it.
+/// Does the pass in all of LibTorch's threads, each with its own columns, so that the sums do not depend on the number
+/// of threads. Uses AVX-512 where the processor has it.
 void pass_over(const MatrixPass& pass);
 
 }  // namespace nn

@@ -14,7 +14,7 @@ namespace variform {
 inline namespace v1 {
 namespace {
 
-// bfloat16 autocast while it lives.
+// Enables bfloat16 autocast while it lives.
 class Autocast {
  public:
   Autocast(bool enabled, at::DeviceType device) : enabled_(enabled), device_(device) {
@@ -57,7 +57,7 @@ const Tensor& expect(const Tensor& tensor, at::IntArrayRef shape, const at::Tens
   return tensor;
 }
 
-// [..., B, d] with B replaced by the batch.
+// Returns [..., B, d] without d.
 Shape without_last(at::IntArrayRef shape) { return {shape.begin(), shape.end() - 1}; }
 
 Shape joined(Shape left, at::IntArrayRef right) {
@@ -91,7 +91,7 @@ auto Model::in(Kind kind, const char* method, const Call& call) const {
   }
 }
 
-// Forwards to a family's posterior, checking what comes back and naming the family in errors.
+// Forwards to a family's posterior, checks its results, and names the family in errors.
 class CheckedPosterior final : public Posterior {
  public:
   CheckedPosterior(const Model& model, std::unique_ptr<Posterior> inner, int64_t batch)
@@ -100,7 +100,7 @@ class CheckedPosterior final : public Posterior {
         batch_(batch),
         label_(model.label(Kind::kFamily).empty() ? "" : model.label(Kind::kFamily).c_str()),
         step_(model.step) {}
-  ~CheckedPosterior() override {  // maybe after the model's
+  ~CheckedPosterior() override {  // may run after the model's
     const Calling calling(to_string(Kind::kFamily), label_, "the posterior's destructor", step_);
     inner_.reset();
   }
@@ -151,13 +151,13 @@ class CheckedPosterior final : public Posterior {
  private:
   Shape density_shape(const Draw& draw) const {
     Shape shape = without_last(draw.z.sizes());
-    if (!shape.empty()) shape.back() = batch_;  // one z for all data is broadcast
+    if (!shape.empty()) shape.back() = batch_;  // one z for all rows is broadcast
     return shape;
   }
   const Model& model_;
   std::unique_ptr<Posterior> inner_;
   int64_t batch_;
-  const char* label_;  // stays (keep_label)
+  const char* label_;  // never freed (keep_label)
   int64_t step_;
 };
 
@@ -174,7 +174,8 @@ Model::Model(Shape data_shape, int64_t latent_dimension, at::TensorOptions tenso
       options(tensor_options),
       rng(std::move(generator)) {}
 namespace {
-// Labels stay, since other threads may read the record of calls. A short string would lie in the object that is moved.
+// Labels are kept for ever, since other threads may read the record of calls. They are on the heap: a short string
+// would lie in the object that is moved.
 constexpr size_t kOnTheHeap = 32;
 void keep_label(std::string&& label) {
   static std::mutex mutex;
@@ -241,13 +242,13 @@ std::unique_ptr<Posterior> Model::posterior(const Tensor& x) {
 }
 
 namespace {
-// What a decoder must return for n data: [n, outputs·data[0], data[1]…].
+// Returns the shape that a decoder must return for n rows: [n, outputs·data[0], data[1]…].
 Shape decoded_shape(const Model& model, int64_t n) {
   Shape shape = joined({n}, model.data);
   shape[1] *= model.likelihood().outputs();
   return shape;
 }
-// Leading sizes, then [outputs, data…].
+// Returns leading sizes, then [outputs, data…].
 Shape natural_shape(const Model& model, Shape leading) {
   leading.push_back(model.likelihood().outputs());
   return joined(std::move(leading), model.data);
@@ -321,7 +322,7 @@ void Model::require_samplewise() const {
   if (!decoder().samplewise())
     throw Unsupported(
         "decoder " + label(Kind::kDecoder) +
-        " mixes the rows of a batch, so that there is no Jacobian per sample; use another normalisation");
+        " mixes the rows of a batch, so that there is no Jacobian per row; use another normalisation");
 }
 
 Pushed Model::pushforward(const Tensor& z, const Tensor& v) {
@@ -340,8 +341,8 @@ Pushed Model::pushforward(const Tensor& z, const Tensor& v) {
           pushed.jv.to(dtype).reshape(natural_shape(*this, {tangents, batch}))};
 }
 
-// Where gradients are recorded JᵀJ is formed in the network's precision, as all of the step is; evaluations form it in
-// float64, since they look at its small eigenvalues. bfloat16 would be too little for it.
+// Used where gradients are recorded: JᵀJ is formed in the network's precision, like the rest of the step. Evaluations
+// form it in float64, since they look at its small eigenvalues. bfloat16 would not be precise enough.
 std::optional<Local> Model::short_latent_hessian(const Tensor& z, const Tensor& v) {
   if (reference || mixed_precision || !at::GradMode::is_enabled()) return {};
   const std::optional<Tensor> curvature =

@@ -34,7 +34,7 @@ Tensor gelu_slope(const Tensor& x) {
 }
 
 const Elementwise kActivations[] = {
-    // is_rectifier() goes by relu's place
+    // is_rectifier() depends on relu's place
     {"relu", "torch.nn.ReLU()", true, [](const Tensor& x) { return at::relu(x); },
      [](const Tensor&, const Tensor& y) { return (y > 0).to(y.scalar_type()); }},
     {"leaky-relu", "torch.nn.LeakyReLU(0.01)", true, [](const Tensor& x) { return at::leaky_relu(x, kLeak); },

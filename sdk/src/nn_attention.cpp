@@ -15,7 +15,7 @@ inline namespace v1 {
 namespace nn {
 namespace {
 
-// The place of a dimension that is counted from the end in a datum's shape.
+// Returns the index of a dimension that is counted from the end in an example's shape.
 std::size_t place_of(const char* layer, int64_t dim, const Shape& in) {
   const auto size = static_cast<int64_t>(in.size());
   if (dim >= 0 || dim < -size)
@@ -50,7 +50,7 @@ std::string python_of_pool(const char* name, int64_t kernel, int64_t stride) {
          ", stride=" + std::to_string(stride) + ")";
 }
 
-// What forward() and push() of attention share: queries, keys and values of each head, [N, L, 3·width] -> [N, heads, L, d].
+// Returns queries, keys or values of each head, [N, L, 3·width] -> [N, heads, L, d], for forward() and push().
 Tensor head(const Tensor& qkv, int64_t heads, int64_t which) {
   return qkv.unflatten(-1, {3, heads, qkv.size(-1) / (3 * heads)}).select(-3, which).transpose(-2, -3);
 }
@@ -373,8 +373,7 @@ std::string Function::python() const {
   if (python_.empty())
     throw Unsupported(
         "a Function has no PyTorch counterpart unless its constructor is given one, so that this network "
-        "cannot "
-        "be exported");
+        "cannot be exported");
   return python_;
 }
 

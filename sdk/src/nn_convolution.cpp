@@ -45,7 +45,7 @@ Tensor ordered(const Tensor& x, at::MemoryFormat format) {
   return x._fw_grad(0).defined() ? x.contiguous(format) : Ordered::apply(x, format == kChannels);
 }
 
-// Images in the kernel's order.
+// Returns images in the kernel's order.
 Tensor ordered_for(const Tensor& kernel, const Tensor& x) {
   return x.dim() == 4 && kernel.suggest_memory_format() == kChannels ? ordered(x, kChannels) : x;
 }
@@ -58,12 +58,12 @@ bool by_channels_with_onednn(const Tensor& x, const Tensor& weight) {
   return x.dim() == 4 && weight.suggest_memory_format() == kChannels && by_hand_with_onednn(x, weight);
 }
 
-// at::conv_transpose2d whose output is `stride` times as large as its input, by a convolution and a change of shape. Along
-// one axis, output s·m + a is the sum over inputs i from m − reach to m + reach with the kernel's entries
-// p = s(m − i) + a + padding that there are.
+// Computes at::conv_transpose2d, if the output is `stride` times as large as the input, by a convolution and a change
+// of shape. Along one axis, output s·m + a is the sum over inputs i from m − reach to m + reach with the kernel's
+// entries p = s(m − i) + a + padding, where these exist.
 namespace blocks {
 
-// Of kernels of stride + 2·padding entries.
+// Returns the reach for kernels of stride + 2·padding entries.
 int64_t reach_of(int64_t stride, int64_t padding) { return (stride - 1 + padding) / stride; }
 
 bool pay(const Tensor& weight, int64_t stride, int64_t padding,
@@ -76,7 +76,7 @@ bool pay(const Tensor& weight, int64_t stride, int64_t padding,
   return filled(outputs * stride * stride) * taps * taps < filled(outputs) * kernel * kernel;
 }
 
-// p for each a and each input, [stride · taps]; `kernel`, a zero beyond the kernel's end, where there is none.
+// Returns p for each a and each input, [stride · taps]. A p outside becomes `kernel`, the index of a zero at the end.
 Tensor entries_of(int64_t kernel, int64_t stride, int64_t padding) {
   const int64_t reach = reach_of(stride, padding);
   std::vector<int64_t> entries;
@@ -118,8 +118,7 @@ struct Geometry {
   std::array<int64_t, 2> output_padding{};
 };
 
-// A convolution whose backward pass leaves the bias out of oneDNN's kernels, which take up to a millisecond for what is a
-// sum over positions.
+// A convolution whose backward pass sums the bias's gradient itself: oneDNN's kernels take up to a millisecond for it.
 class ByChannels final : public torch::autograd::Function<ByChannels> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
@@ -155,7 +154,7 @@ class ByChannels final : public torch::autograd::Function<ByChannels> {
 
 Tensor as_kernel(const Tensor& kernel) {
   if (!kernel.is_cuda() && !onednn_takes(kernel)) return kernel;
-  // A copy, since a kernel of one channel is in both orders, and only its strides tell a convolution which is meant.
+  // A copy: a kernel of one channel is in both orders, and only its strides tell a convolution which one is meant.
   return at::empty(kernel.sizes(), kernel.options(), kChannels).copy_(kernel);
 }
 

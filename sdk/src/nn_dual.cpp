@@ -17,7 +17,7 @@ void expect_from_the_end(const char* function, int64_t dim) {
                 std::to_string(dim));
 }
 
-// Statistics in bfloat16 are useless: norms work in their parameters' precision.
+// Statistics in bfloat16 are useless: normalisations compute in their parameters' precision.
 Tensor precise(const Tensor& x, const Tensor& weight) {
   return weight.defined() && (x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf)
              ? x.to(weight.scalar_type())

@@ -1,4 +1,4 @@
-// Layer, and the layers that are made of other layers.
+// Layer, and layers that are composed of other layers.
 
 #include <variform/nn/layer.h>
 
@@ -48,7 +48,7 @@ Pushed Layer::push(const Tensor& x, const Tensor& v) const {
   Tensor rows = fold(x.unsqueeze(0).expand(v.sizes())).contiguous();
   if (!rows.requires_grad()) rows = rows.detach().requires_grad_(true);
   const Tensor y = forward(rows);
-  Tensor jv = at::zeros_like(y);  // what remains when y does not depend on x
+  Tensor jv = at::zeros_like(y);  // stays when y does not depend on x
   if (y.requires_grad()) {
     const Tensor u = at::zeros_like(y).requires_grad_(true);
     const Tensor pullback = torch::autograd::grad({y}, {rows}, {u}, true, /*create_graph=*/true, true)[0];
@@ -85,7 +85,7 @@ void Sequential::append(LayerPtr layer) {
 
 namespace {
 
-// relu(layer.forward(x)) without memory of its own, where layers are known to return a new tensor.
+// Computes relu(layer.forward(x)), in place where layers are known to return a new tensor.
 Tensor rectified(const Layer& layer, const Tensor& x) {
   if (const auto* linear = dynamic_cast<const Linear*>(&layer))
     return rectified_linear(x, linear->weight(), linear->bias());
@@ -114,9 +114,9 @@ Pushed Sequential::push(const Tensor& x, const Tensor& v) const {
 
 namespace {
 
-// As the layers' push() one after another. Directions that are the same for all data are still so after the first
-// linear layer; the nonlinearity behind it gives them a factor for each datum, with which the next linear layer
-// multiplies the more cheaply for not having them as one tensor.
+// Calls the layers' push() one after another, with a shortcut for directions that all rows share. They still do after
+// the first linear layer; the nonlinearity then multiplies them by a factor per row. scaled_product() applies the next
+// linear layer without making a tensor of these products.
 template <class Iterator>
 Pushed push_through(Iterator layer, Iterator end, const Tensor& x, const Tensor& v) {
   Pushed pushed{x, v};
@@ -138,7 +138,7 @@ Pushed push_through(Iterator layer, Iterator end, const Tensor& x, const Tensor&
 
 }  // namespace
 
-// Layers after the last one that changes inner products take part in g alone.
+// Layers after the last one that changes inner products are applied to g alone.
 PushedGram Sequential::push_gram(const Tensor& x, const Tensor& v) const {
   const auto end = std::find_if(layers_.rbegin(), layers_.rend(), [](const LayerPtr& layer) {
                      return !layer->isometric();

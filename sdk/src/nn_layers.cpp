@@ -21,9 +21,8 @@ inline namespace v1 {
 namespace nn {
 namespace {
 
-// Uniform within ±1/√fan_in: what PyTorch's kaiming_uniform_(a = √5) comes to. Drawn in float64 on the
-// generator's device, so that the numbers depend neither on the model's precision nor on LibTorch's kernels
-// for it.
+// Draws uniform numbers within ±1/√fan_in, like PyTorch's kaiming_uniform_(a = √5). Drawn in float64 on the generator's
+// device, so that they depend neither on the model's precision nor on LibTorch's kernels for it.
 Tensor initial(const Build& build, at::IntArrayRef shape, int64_t fan_in) {
   const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
   const at::TensorOptions options = at::TensorOptions().dtype(at::kDouble).device(build.rng.device());
@@ -54,14 +53,14 @@ void check(const char* layer, int64_t in, int64_t out, const Convolution& option
   if (options.padding < 0) throw Error(std::string(layer) + " expects a padding of at least 0");
 }
 
-// Statistics in bfloat16 are useless: normalisations work in the parameters' precision.
+// Statistics in bfloat16 are useless: normalisations compute in the parameters' precision.
 Tensor widened(const Tensor& x, const Tensor& weight) {
   return x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf ? x.to(weight.scalar_type()) : x;
 }
 
 constexpr double kEpsilon = 1e-5;
 
-// (x − mean)/√(variance + ε) over the trailing dimensions `over`, and the reciprocal root.
+// The values (x − mean)/√(variance + ε) over the trailing dimensions `over`, and the reciprocal root.
 struct Standardised {
   Tensor value, scale;
 };
@@ -71,7 +70,7 @@ Standardised standardise(const Tensor& x, at::IntArrayRef over) {
   return {centred * scale, scale};
 }
 
-// The tangent of `value` for the tangent v of x: (v − mean v − value · mean(value·v)) · scale.
+// Returns the tangent of `value` for the tangent v of x: (v − mean v − value · mean(value·v)) · scale.
 Tensor standardised_tangent(const Standardised& x, const Tensor& v, at::IntArrayRef over) {
   return (v - v.mean(over, true) - x.value * (x.value * v).mean(over, true)) * x.scale;
 }
@@ -209,27 +208,27 @@ std::string ConvTranspose2d::python() const {
 
 namespace {
 
-// Singular vectors in bfloat16 are useless, as statistics are: no autocast while it lives.
+// Disables autocast while it lives: singular vectors in bfloat16 are useless.
 using WithoutAutocast = c10::impl::ExcludeDispatchKeyGuard;
 
-// x/|x|, with PyTorch's guard against zero.
+// Returns x/|x|, with PyTorch's guard against zero.
 Tensor direction(const Tensor& x) { return x / x.norm().clamp_min(1e-12); }
 
-// u = Wv/|Wv|, v = Wᵀu/|Wᵀu|.
+// Sets u = Wv/|Wv|, v = Wᵀu/|Wᵀu|.
 void power_iteration(const Tensor& matrix, Tensor& u, Tensor& v) {
   u = direction(at::mv(matrix, v));
   v = direction(at::mv(matrix.t(), u));
 }
 
-// The trained tensor of that name; undefined when there is none.
+// Returns the trained tensor of that name; undefined when there is none.
 Tensor parameter_of(const Layer& layer, const char* name) {
   const auto parameters = layer.named_parameters(/*recurse=*/false);
   const Tensor* found = parameters.find(name);
   return found ? *found : Tensor();
 }
 
-// Iterations at the start: singular values of random matrices lie close together, so that the vectors are still
-// moving then, but σ is right to a few per cent and far closer after the first training steps.
+// Iterations at the start. Singular values of random matrices lie close together, so that the vectors have not
+// converged then, but σ is right to a few per cent, and far closer after the first training steps.
 constexpr int kIterationsAtStart = 50;
 
 }  // namespace
@@ -259,7 +258,7 @@ SpectralNorm::SpectralNorm(const Build& build, LayerPtr layer, Apply apply, int6
       output_dimension_(output_dimension),
       model_(build.model) {
   if (!layer_) throw Error("SpectralNorm expects a layer; found none");
-  // PyTorch's names come of modules in modules, whose names may not contain dots.
+  // PyTorch's names come from nested modules, whose own names may not contain dots.
   const auto parametrizations = register_module("parametrizations", std::make_shared<torch::nn::Module>());
   const auto of_weight = parametrizations->register_module("weight", std::make_shared<torch::nn::Module>());
   const auto first = of_weight->register_module("0", std::make_shared<torch::nn::Module>());
@@ -316,7 +315,7 @@ std::string SpectralNorm::python() const {
 }
 
 namespace {
-// The last dimensions, as many as the shape has.
+// Returns the last dimensions, as many as the shape has.
 Shape trailing(const Shape& shape) {
   Shape over;
   for (size_t i = shape.size(); i > 0; --i) over.push_back(-static_cast<int64_t>(i));
@@ -325,7 +324,7 @@ Shape trailing(const Shape& shape) {
 }  // namespace
 
 LayerNorm::LayerNorm(const Build& build, Shape shape) : shape_(std::move(shape)) {
-  if (shape_.empty()) throw Error("LayerNorm expects the shape of a datum; found an empty one");
+  if (shape_.empty()) throw Error("LayerNorm expects the shape of an example; found an empty one");
   for (int64_t side : shape_) expect_positive("LayerNorm", "sides", side);
   weight_ = register_parameter("weight", at::ones(shape_, build.options));
   bias_ = register_parameter("bias", at::zeros(shape_, build.options));

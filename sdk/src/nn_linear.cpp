@@ -23,7 +23,7 @@ using Scalars = c10::List<std::optional<at::Scalar>>;
 using Pointwise = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view,
                          Scalars, std::optional<c10::string_view>);
 
-// LibTorch's way to oneDNN for dense matrices, bias and activation included, if this build of it has one.
+// Returns LibTorch's operator for dense products by oneDNN with bias and activation, if this build of LibTorch has it.
 const std::optional<c10::TypedOperatorHandle<Pointwise>>& pointwise() {
   static const auto found = []() -> std::optional<c10::TypedOperatorHandle<Pointwise>> {
     const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
@@ -42,7 +42,7 @@ bool mkl_leaves_avx512_unused() {
 #endif
 }
 
-// Below, the call costs more than the faster product saves.
+// Below this, the call costs more than the faster product saves.
 constexpr int64_t kLeastMultiplications = 1'000'000;
 
 bool by_onednn(const Tensor& x, const Tensor& weight) {
@@ -50,7 +50,7 @@ bool by_onednn(const Tensor& x, const Tensor& weight) {
          x.numel() * weight.size(0) >= kLeastMultiplications && pointwise();
 }
 
-// Whether autocast would have the product in bfloat16 on a CPU that has instructions for it.
+// Whether autocast would compute the product in bfloat16 on a CPU that has instructions for it.
 bool in_bfloat16(const Tensor& x, const Tensor& weight) {
 #if defined(__x86_64__)
   static const bool supported = __builtin_cpu_supports("avx512bf16");
@@ -66,7 +66,8 @@ bool in_bfloat16(const Tensor& x, const Tensor& weight) {
          at::hasMKLDNN() && at::globalContext().userEnabledMkldnn() && pointwise();
 }
 
-// The same matrix in rows, as oneDNN takes its first one. LibTorch's own copy of a transposed one takes several times as long.
+// Returns the matrix in rows, which oneDNN needs for its first one. LibTorch's copy of a transposed matrix takes
+// several times as long.
 Tensor in_rows(const Tensor& a) {
   if (a.scalar_type() != at::kFloat || a.is_contiguous() || !a.t().is_contiguous()) return a;
   const Tensor rows = at::empty(a.sizes(), a.options());
@@ -75,7 +76,7 @@ Tensor in_rows(const Tensor& a) {
   return rows;
 }
 
-// a [n, k] times b [m, k]ᵀ, plus bias [m]; below 0 it becomes 0 when `rectified`.
+// Computes a [n, k] times b [m, k]ᵀ, plus bias [m]; with `rectified`, negative results become 0.
 Tensor multiplied(const Tensor& a, const Tensor& b, const std::optional<Tensor>& bias, bool rectified) {
   return pointwise()->call(in_rows(a), b, bias, rectified ? "relu" : "none", Scalars(), "");
 }
@@ -142,7 +143,7 @@ Tensor by_product(const Tensor& x, const Tensor& weight, const Tensor& bias, boo
   return product(x.reshape({-1, x.size(-1)})).view(shape);
 }
 
-// As autocast does it: cast matrices are kept for the pass.
+// Casts to bfloat16 as autocast does, which keeps cast matrices for the pass.
 Tensor narrowed(const Tensor& tensor) {
   return tensor.defined() ? at::autocast::cached_cast(at::kBFloat16, tensor, at::kCPU) : tensor;
 }

@@ -1,4 +1,4 @@
-// Encoders and decoders that are one network, the blocks that the stock ones share, and PyTorch source.
+// Encoders and decoders that are one network, the blocks of the stock ones, and PyTorch source.
 
 #include <variform/nn/network.h>
 
@@ -30,7 +30,7 @@ LayerPtr checked(LayerPtr network, const char* kind, const Shape& in, const Shap
 
 constexpr const char* kSpectral = "spectral";
 
-/// sign(x) log(1 + |x|), value by value.
+/// Computes sign(x) log(1 + |x|) elementwise.
 class SignedLog final : public Layer {
  public:
   Tensor forward(const Tensor& x) const override { return x.sign() * x.abs().log1p(); }
@@ -75,8 +75,8 @@ PushedGram NetworkDecoder::pushforward_gram(const Tensor& z, const Tensor& v) {
   return pushes_layers(z, v) ? network_->push_gram(z, v) : Decoder::pushforward_gram(z, v);
 }
 
-// Whether pushforward() is the one above, or a derived class's, whose inner products are then not the layers'. The one
-// above answers with the very tensors of `sample_`; what another one makes of them is not the same ones.
+// Whether pushforward() is the one above, so that the layers' inner products are right, and not a derived class's. Sets
+// `sample_`, calls pushforward(), and compares: only the one above returns the very tensors of `sample_`.
 bool NetworkDecoder::pushes_layers(const Tensor& z, const Tensor& v) {
   if (pushes_layers_) return *pushes_layers_;
   Shape shape = network_->output_shape({z.size(1)});
@@ -142,8 +142,8 @@ void append_input(Sequential& network, const Build& build) {
 
 namespace {
 
-// The likelihood's mean of data at outputs of 0 and of 1, averaged over a datum; nothing when there is no likelihood
-// yet, or it has no mean.
+// Returns the likelihood's mean of data at outputs of 0 and of 1, averaged over the values of an example; nothing when
+// there is no likelihood yet, or it has no mean.
 std::optional<std::array<double, 2>> means_of_ends(const Build& build) {
   if (!build.model || !build.model->component(Kind::kLikelihood)) return {};
   const at::NoGradGuard no_grad;
@@ -181,14 +181,14 @@ void append_output(Sequential& network, const Build& build) {
 
 namespace {
 
-// The slope in b of the mean −log p(x|b) of examples, where every output of a channel, or of a value, is b.
+// The derivative in b of the mean −log p(x|b) over examples, where b is the output for each channel, or each value.
 class SlopeOfConstant {
  public:
   SlopeOfConstant(const Build& build, Tensor x) : build_(build), x_(std::move(x)) {}
   Tensor operator()(const Tensor& at_bias) const {
     const at::AutoGradMode recording(true);
     const Tensor b = at_bias.detach().clone().requires_grad_(true);
-    Shape shape = build_.data;  // [1, data…], as there is one output a value
+    Shape shape = build_.data;  // [1, data…], as there is one output per value
     shape.insert(shape.begin(), 1);
     const bool one_each = b.numel() == build_.data_size();
     Shape of_channels(build_.data.size(), 1);
@@ -207,8 +207,8 @@ class SlopeOfConstant {
   Tensor x_;
 };
 
-// Where a rising function of every number is 0, by doubling steps and then by halves. A slope that is nearly 0 ends the
-// doubling: where all data are 0, say, the best logit is infinite.
+// Finds the zero of an increasing function of each number, by doubling steps and then bisection. A slope of nearly 0
+// ends the doubling, since the zero may be infinite: for example, the best logit if all data are 0.
 Tensor root_of(const SlopeOfConstant& slope, const Tensor& like) {
   constexpr double kFlat = 1e-3;
   constexpr int kDoublings = 24, kHalvings = 48;
@@ -246,7 +246,7 @@ void start_at_data(Sequential& network, const Build& build) {
     throw Error(expects + "a last layer with constant terms, and a likelihood");
   Likelihood& likelihood = build.model->likelihood();
   const bool was_training = likelihood.is_training();
-  likelihood.eval();  // what follows training batches must not follow this
+  likelihood.eval();  // running means of training batches must not include this one
   const Tensor found = root_of(SlopeOfConstant(build, build.examples(kExamples)), bias.detach());
   likelihood.train(was_training);
   const at::NoGradGuard no_grad;

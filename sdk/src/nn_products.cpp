@@ -23,9 +23,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// v S vᵀ of each datum with S = WᵀW. What automatic differentiation would do besides: a product with S for the gradient
-// of v, which S v from the way there makes superfluous, and one for S, which is symmetric. A few data at a time, so that
-// what is between two products stays in the processor's cache and is never in memory as a whole.
+// v S vᵀ per row with S = WᵀW. The backward pass saves two products that autograd would do: one with S for the gradient
+// of v, since S v is kept from the forward pass, and one for the gradient of S, which is symmetric. Works on a few rows
+// at a time, so that intermediate results stay in the processor's cache.
 class SharedGram final : public torch::autograd::Function<SharedGram> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& v, const Tensor& weight) {
@@ -45,7 +45,7 @@ class SharedGram final : public torch::autograd::Function<SharedGram> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const Tensor both = gradients[0] + gradients[0].transpose(1, 2);  // [N, T, T]
-    // What was kept knows no gradient of its own, and what is done in place has none; a second derivative asks for one.
+    // Second derivatives need a recorded computation: kept tensors and operations in place have no gradient.
     const auto [of_v, inner] = at::GradMode::is_enabled() ? differentiable(saved[0], saved[1], both)
                                                           : in_groups(saved[0], saved[2], both);
     return {of_v, context->needs_input_grad(1) ? dense_linear(saved[1], inner, {}) : Tensor()};
@@ -96,7 +96,7 @@ class ScaledProduct final : public torch::autograd::Function<ScaledProduct> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const Tensor &scales = saved[0], &rows = saved[1], &weight = saved[2], &gradient = gradients[0];
-    const bool shared = !at::GradMode::is_enabled();  // what is done in place has no derivative
+    const bool shared = !at::GradMode::is_enabled();  // operations in place have no derivative
     variable_list found(3);
     if (shared) std::tie(found[1], found[2]) = of_rows_and_weight(scales, rows, weight, gradient);
     else found[2] = dense_linear(fold(gradient).t(), fold(scaled(scales, rows)).t(), {});
@@ -110,8 +110,8 @@ class ScaledProduct final : public torch::autograd::Function<ScaledProduct> {
  private:
   static Tensor scaled(const Tensor& scales, const Tensor& rows) { return rows.unsqueeze(1) * scales; }
 
-  // With P_t = Σ_n gradient_tn s_nᵀ [out, in]: Σ_t P_t ∘ r_t for the weight, and for r_t the column sums of P_t ∘ W.
-  // One direction at a time, so that P_t stays in the processor's cache.
+  // Returns, with P_t = Σ_n gradient_tn s_nᵀ [out, in], the gradients Σ_t P_t ∘ r_t of the weight and, for each r_t,
+  // the column sums of P_t ∘ W. Takes one t at a time, so that P_t stays in the processor's cache.
   static std::pair<Tensor, Tensor> of_rows_and_weight(const Tensor& scales, const Tensor& rows,
                                                       const Tensor& weight, const Tensor& gradient) {
     const Tensor of_rows = at::empty_like(rows), of_weight = at::zeros_like(weight);
@@ -124,7 +124,7 @@ class ScaledProduct final : public torch::autograd::Function<ScaledProduct> {
   }
 };
 
-// Multiplications forward and backward of the two ways.
+// Whether the way by WᵀW needs fewer multiplications, forward and backward.
 bool shared_is_shorter(const Tensor& v, const Tensor& weight) {
   const double tangents = static_cast<double>(v.size(0)), rows = tangents * static_cast<double>(v.size(1));
   const double in = static_cast<double>(weight.size(1)), out = static_cast<double>(weight.size(0));
@@ -136,7 +136,7 @@ bool shared_is_shorter(const Tensor& v, const Tensor& weight) {
 }  // namespace
 
 Tensor linear_gram(const Tensor& v, const Tensor& weight) {
-  if (v.size(1) > 1 && v.stride(1) == 0)  // one direction for all data
+  if (v.size(1) > 1 && v.stride(1) == 0)  // one direction for all rows
     return linear_gram(v.narrow(1, 0, 1), weight).expand({v.size(1), v.size(0), v.size(0)});
   if (!shared_is_shorter(v, weight))
     return inner_products(dense_linear(fold(v), weight, {}).view({v.size(0), v.size(1), -1}));

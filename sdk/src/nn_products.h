@@ -1,5 +1,5 @@
 #pragma once
-// Products of tangents that are worth a derivative written by hand.
+// Products of tangents with hand-written derivatives, which are faster than those of autograd.
 
 #include <variform/types.h>
 
@@ -7,12 +7,12 @@ namespace variform {
 inline namespace v1 {
 namespace nn {
 
-/// The inner products of v [T, N, in] after the linear map W [out, in]: vWᵀWvᵀ of each datum, [N, T, T]. The shorter
-/// of two ways to the same numbers: by vWᵀ [T, N, out], or by WᵀW [in, in], which is one for all data.
+/// Computes the inner products of v [T, N, in] after the linear map W [out, in]: vWᵀWvᵀ per row, [N, T, T]. Takes the
+/// cheaper of two ways: by vWᵀ [T, N, out], or by WᵀW [in, in], which all rows share.
 Tensor linear_gram(const Tensor& v, const Tensor& weight);
 
-/// W (s_n ∘ r_t) for all data and directions: scales s [N, in], rows r [T, in], W [out, in] -> [T, N, out]. The gradients
-/// of rows and weight come from one product, where a tensor [T, N, in] in between would take two, and none is kept.
+/// Computes W (s_n ∘ r_t) for all n and t: scales s [N, in], rows r [T, in], W [out, in] -> [T, N, out]. The gradients
+/// of r and W come from one product instead of two, and no tensor [T, N, in] is kept for them.
 Tensor scaled_product(const Tensor& scales, const Tensor& rows, const Tensor& weight);
 
 }  // namespace nn

@@ -1,5 +1,5 @@
 #pragma once
-// Small helpers that the layers' sources share.
+// Small helpers of the layers' sources.
 
 #include <variform/nn/layer.h>
 
@@ -9,8 +9,8 @@ namespace variform {
 inline namespace v1 {
 namespace nn {
 
-/// The linear map `apply` of rows, on all tangents v [T, N, …] in one call. A direction common to all rows
-/// (stride 0 along N) is mapped once and expanded again, which saves N − 1 of N parts of the work.
+/// Applies the linear map `apply` of rows to all tangents v [T, N, …] in one call. A direction that all rows share
+/// (stride 0 along N) is mapped once and expanded again.
 template <class Apply>
 Tensor push_linear(const Tensor& v, const Apply& apply) {
   if (v.size(1) < 2 || v.stride(1) != 0) return unfold(apply(fold(v)), v.size(0));
@@ -23,7 +23,7 @@ Tensor push_linear(const Tensor& v, const Apply& apply) {
 /// Whether the layer is activation("relu").
 bool is_rectifier(const Layer& layer);
 
-/// Continuation lines of Python code moved one level to the right.
+/// Indents continuation lines of Python code by one level.
 inline std::string indented(const std::string& code) {
   std::string text;
   for (char c : code) {
@@ -33,7 +33,7 @@ inline std::string indented(const std::string& code) {
   return text;
 }
 
-/// "(64, 7, 7)", "(6,)".
+/// Returns a shape as a Python tuple: "(64, 7, 7)", "(6,)".
 inline std::string python_tuple(at::IntArrayRef sizes) {
   std::string text = "(";
   for (size_t i = 0; i < sizes.size(); ++i) text += (i ? ", " : "") + std::to_string(sizes[i]);

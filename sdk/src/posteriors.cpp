@@ -1,4 +1,4 @@
-// The posteriors that families share.
+// Posteriors that several families use.
 
 #include <variform/gaussian_posterior.h>
 #include <variform/location_scale.h>
@@ -44,8 +44,8 @@ Tensor GaussianPosterior::log_prob(const Draw& draw) const {
 Tensor GaussianPosterior::marginals(const Draw& draw) const {
   if (!covariance_.is_diagonal())
     throw Unsupported(
-        "the latents of this posterior are correlated, so that its density is no product of marginals; use a "
-        "mean-field family, such as 'diagonal'");
+        "the latents of this posterior are correlated, so that its density is not a product of marginals; "
+        "use a mean-field family, such as 'diagonal'");
   const Tensor log_variance = covariance_.variances().log();
   return (-0.5 * (noise_of(draw).square() + log_variance + kLogTwoPi)).to(mean_.scalar_type());
 }

@@ -1,5 +1,5 @@
-// The two pushforward tiers that need nothing from a decoder but decode(): forward-mode automatic
-// differentiation and double backward.
+// The two pushforward tiers that need only decode() from a decoder: forward-mode automatic differentiation and
+// double backward.
 
 #include <variform/decoder.h>
 #include <variform/nn/layer.h>
@@ -18,7 +18,7 @@ namespace variform {
 inline namespace v1 {
 namespace {
 
-// Forward-mode levels are process-global and do not nest: one at a time, and always released.
+// Holds a forward-mode level. Levels are process-global and do not nest, so there is one at a time, always released.
 class DualLevel {
  public:
   DualLevel() : lock_(mutex()), level_(torch::autograd::ForwardADLevel::get_next_idx()) { entered() = true; }
@@ -32,7 +32,7 @@ class DualLevel {
 
  private:
   static std::mutex& mutex() {
-    if (entered())  // locking again would wait for ourselves
+    if (entered())  // locking again would deadlock
       throw Unsupported(
           "a pushforward inside decode() cannot be differentiated in forward mode, whose levels do not nest; "
           "override pushforward() in that decoder");
@@ -47,8 +47,8 @@ class DualLevel {
   uint64_t level_;
 };
 
-// z repeated for every tangent, [T·N, d], and the tangents folded alike. Contiguous: for N = 1 the reshapes are views
-// that repeat one row, which operations in place of the decoder or of LibTorch's forward mode cannot write to.
+// Returns z repeated for every tangent, [T·N, d], and the tangents folded in the same way, both contiguous: for N = 1
+// the reshapes would be views of one row, which in-place operations of the decoder or of forward mode cannot write.
 std::pair<Tensor, Tensor> fold(const Tensor& z, const Tensor& v) {
   return {z.unsqueeze(0).expand(v.sizes()).reshape({-1, z.size(1)}).contiguous(),
           v.reshape({-1, z.size(1)}).contiguous()};
@@ -61,7 +61,7 @@ void refuse_inference_mode() {
         "(forward mode would silently give zeros); use no_grad instead");
 }
 
-// True for an operation without forward derivative: LibTorch's own, or a C++ autograd::Function.
+// Whether the error is about an operation without forward derivative: LibTorch's own, or a C++ autograd::Function.
 bool lacks_forward_derivative(const c10::Error& error) {
   return dynamic_cast<const c10::NotImplementedError*>(&error) != nullptr ||
          std::string_view(error.what_without_backtrace()).find("jvp is not implemented") !=
@@ -105,7 +105,7 @@ Pushed pushforward_double_backward(Decoder& decoder, const Tensor& z, const Tens
   auto [points, tangents] = fold(z, v);
   if (!points.requires_grad()) points = points.detach().requires_grad_(true);
   const Tensor g = decoder.decode(points);
-  Tensor jv = at::zeros_like(g);  // what remains when g does not depend on z
+  Tensor jv = at::zeros_like(g);  // stays when g does not depend on z
   if (g.requires_grad()) {
     const Tensor u = at::zeros_like(g).requires_grad_(true);
     const Tensor pullback =

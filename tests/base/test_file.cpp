@@ -103,7 +103,7 @@ TEST_CASE("a FIFO is not added to, and not waited for") {
   for (const bool has_reader : {false, true}) {
     const int reader = has_reader ? ::open((scratch / "log.txt").c_str(), O_RDONLY | O_NONBLOCK) : -1;
     CHECK(contains(complaint([&] { append_text(scratch / "log.txt", "line\n"); }),
-                   "log.txt: something is there that is no regular file, and is not replaced; move it away"));
+                   "log.txt: something there is not a regular file and is not replaced; move it away"));
     CHECK(try_truncate(scratch / "log.txt", 0) == EEXIST);
     if (has_reader) ::close(reader);
   }

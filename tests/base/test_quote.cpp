@@ -102,6 +102,6 @@ TEST_CASE("names are names") {
   for (const char* name : {"a\nb", "a\x1b", "a\xc2\x85", "a\xe2\x80\xae"})
     CHECK(name_problem(name) == "it holds a control character");
   CHECK(name_problem("a\0b"s) == "it holds a control character");
-  CHECK(name_problem("caf\xe9") == "it is no UTF-8");
+  CHECK(name_problem("caf\xe9") == "it is not UTF-8");
   CHECK(name_problem(std::string(101, 'a')) == "it has 101 characters");
 }

@@ -62,11 +62,11 @@ TEST_CASE("a JSON file that is none is refused with its name and what was found"
   put(file, "");
   CHECK(said() == name + ": expected JSON, found nothing: it is empty.");
   put(file, "{\"threads\": 1,\n \"cpu\": \"AV");
-  CHECK(said() == name + ", line 2: expected JSON, found the end of the file in its midst: it was cut off.");
+  CHECK(said() == name + ", line 2: expected JSON, found the end of the file too early: it was cut off.");
   put(file, "{\"threads\": 1,\n \"cpu\": NaN}");
-  CHECK_THAT(said(), Catch::StartsWith(name + ", line 2: expected JSON, found what is none (byte "));
+  CHECK_THAT(said(), Catch::StartsWith(name + ", line 2: expected JSON, found something else (byte "));
   put(file, "{\"cpu\": \"\xff\xfe\"}");
-  CHECK_THAT(said(), Catch::StartsWith(name + ", line 1: expected JSON, found what is none (byte "));
+  CHECK_THAT(said(), Catch::StartsWith(name + ", line 1: expected JSON, found something else (byte "));
   put(file, "{\"threads\": 1e999}");
   CHECK(said() == name + ": expected JSON, found a number that is too large.");
   put(file, std::string(200000, '['));
@@ -84,7 +84,7 @@ TEST_CASE("a JSON file that is none is refused with its name and what was found"
   CHECK(said() == name + ": expected a file, found a folder.");
   fs::remove(file);
   REQUIRE(::mkfifo(file.c_str(), 0600) == 0);  // whose opening would wait for ever
-  CHECK(said() == name + ": expected a file, found what is no regular file.");
+  CHECK(said() == name + ": expected a file, found something that is not a regular file.");
 }
 
 TEST_CASE("values of another type are named with their keys", "[json]") {
@@ -206,7 +206,7 @@ TEST_CASE("a lock tells when its name has gone elsewhere; a link is not followed
   CHECK(contents_of(folder.path / "victim") == "text");
   REQUIRE(::mkfifo((folder.path / "fifo").c_str(), 0600) == 0);
   CHECK_THAT(error_of([&] { FileLock::try_to_take(folder.path / "fifo", FileLock::After::kStays, holder); }),
-             Catch::Contains("no regular file"));
+             Catch::Contains("not a regular file"));
 }
 
 TEST_CASE("the name of an earlier holder is replaced, other text is not", "[lock]") {

@@ -105,7 +105,6 @@ class Profile {
 
 class Turns final : public train::Observer {
  public:
-  void message(const std::string&) override {}
   void stepped(int64_t, int64_t, const std::map<std::string, double>& values) override {
     if (!values.empty()) loss_ = values.at("loss");
     if (--left_ > 0) return;
@@ -161,8 +160,9 @@ int run(const std::string& config, const std::filesystem::path& folder, const st
   model::RunFolder run = model::RunFolder::create(folder / "run", config::print(session->experiment.resolved),
                                                   model::IfPresent::kOverwrite);
   Turns turns;
+  base::SilentLog log;
   train::Trainer trainer(session->experiment.train, session->horizon, {}, *session->assembly,
-                         *session->batches, run, turns);
+                         *session->batches, run, log, turns);
   answer({{"ready", true}, {"rss_kib", kib("VmRSS:")}});
   if (!turns.ended()) trainer.run(session->horizon, [&turns] { return turns.ended(); });
   return 0;

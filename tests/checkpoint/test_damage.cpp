@@ -148,7 +148,7 @@ TEST_CASE("changes beneath a valid seal are noticed", "[checkpoint][damage]") {
     return message_of([&] { checkpoint::parse(file, "changed.h5"); });
   };
   CHECK(replaced("0.001", "0.001").empty());
-  CHECK(contains(replaced("0.001", "0.002"), "its content does not have the SHA-256 that it tells"));
+  CHECK(contains(replaced("0.001", "0.002"), "its content does not have the SHA-256 that it states"));
   CHECK(contains(replaced("parameters", "paramfters"), "its content does not have"));
   const std::array<float, 2> before = {1.5f, 1.5f}, after = {1.5f, 2.5f};
   const auto text = [](const std::array<float, 2>& values) {

@@ -95,7 +95,7 @@ CASES = [
          edit=("wrong.toml", "objektive", "{typed}")),
     # ---------------------------------------------------------------- runs
     Case("a run that is there, to go on", "variform train small.toml train.steps=2 --no-figures",
-         r"Go on with it \((?P<typed>--resume)\)", "variform train small.toml train.steps=2 --no-figures {typed}",
+         r"Resume it \((?P<typed>--resume)\)", "variform train small.toml train.steps=2 --no-figures {typed}",
          before="variform train small.toml train.steps=2 --no-figures", code=1),
     Case("a run that is there, to be replaced", "variform train small.toml train.steps=2 --no-figures",
          r"replace it \((?P<typed>--overwrite)\)", "variform train small.toml train.steps=2 --no-figures {typed}",

@@ -190,7 +190,7 @@ class Splits(Import):
         self.make()
         before = (self.folder / "images-64.h5").read_bytes()
         refused = self.make("--test", 0, code=1)
-        self.assertIn("images-64.h5 is there already; replace it with --overwrite, or choose another", refused.stderr)
+        self.assertIn("images-64.h5 exists already; replace it with --overwrite, or choose another", refused.stderr)
         self.assertEqual((self.folder / "images-64.h5").read_bytes(), before)
 
     def test_damaged(self):
@@ -272,7 +272,7 @@ class Training(Import):
         with open(self.folder / "images-8.h5", "ab") as file:
             file.write(b"more")
         refused = self.run_program("check", SOURCE / "configs/quickstart.toml", "data.dataset=images-8.toml", code=1)
-        self.assertIn("the file is truncated or another one", refused.stderr)
+        self.assertIn("the file is truncated or a different one", refused.stderr)
 
 
 class List(Import):

@@ -66,7 +66,7 @@ class ExPost(ProgramTest):
             ("{ type = 'mixture', components = 0 }", "--prior:1:", "must be at least 1, found 0"),
             ("{ type = 'mixture', ", "--prior:1:", "This is not TOML"),
             ("uniform", "prior uniform", "bounded support"),
-            ("{ type = 'mixture', means = [1.0] }", "--prior:1:", "'means' needs d = 4 numbers a component"),
+            ("{ type = 'mixture', means = [1.0] }", "--prior:1:", "'means' needs d = 4 numbers per component"),
         ):  # fmt: skip
             for command in ("sample", "evaluate"):
                 result = self.run_program(command, run, "--prior", spec, code=2)

@@ -324,7 +324,7 @@ class WithoutData(Trained):
         self.run_program("traverse", run, "--out", "with.png")
         self.take_data_away()
         result = self.run_program("traverse", run, "--columns", 5, "--out", "t.png")
-        self.assertIn("note: the run's data are not here, so that the latents are kept at the prior's mean, and the one that "
+        self.assertIn("note: the run's data are missing, so that the latents are kept at the prior's mean, and the one that "
                       "moves the picture most comes first. Why: data set \"blobs\": expected the file images.npy", result.stderr)
         lines = numpy.zeros((4, 5, 4))
         for i in range(4):
@@ -336,7 +336,7 @@ class WithoutData(Trained):
         expected = expected[order]
         self.assertLess(abs(self.pictures(self.folder / "t.png", 5) - expected).max(), 1.1 / 255)
         self.assertEqual(self.run_program("traverse", run, "--quiet", "--out", "t.png").stderr, "")
-        for more in (["--datum", 0], ["--split", "test"], ["data.limit=10"]):
+        for more in (["--row", 0], ["--split", "test"], ["data.limit=10"]):
             self.assertIn("expected the file images.npy", self.run_program("traverse", run, *more, code=1).stderr)
         self.bring_data_back()
         self.run_program("traverse", run, "--out", "again.png")
@@ -394,7 +394,7 @@ class WithoutData(Trained):
         for command in ("sample", "traverse", "interpolate", "export"):
             stderr = self.run_program(command, self.run_folder, code=1).stderr
             self.assertIn("this needs the data, since the checkpoint was written before checkpoints kept the data's number "
-                          "and scale; and they are not here: data set \"blobs\": expected the file images.npy", stderr)
+                          "and scale, and they are missing: data set \"blobs\": expected the file images.npy", stderr)
 
     def test_describe(self):
         self.take_data_away()
@@ -402,7 +402,7 @@ class WithoutData(Trained):
         text = self.run_program("describe", self.run_folder.name, env=nowhere).stdout
         last = metrics(self.run_folder, "test")[-1]
         for line in (rf"run +runs/{self.run_folder.name} \(finished\)", "name +small, seed 3, config [0-9a-f]{8}",
-                     r"data +blobs, 192 training rows, 0 for validation, 64 for testing; a datum is \[1, 8, 8\] "
+                     r"data +blobs, 192 training rows, 0 for validation, 64 for testing; an example is \[1, 8, 8\] "
                      r"\(unit interval\)", "latent +4", r"encoder +mlp: .*hidden = \[16\]", "family +diagonal",
                      "objective +beta-vae: beta = 0.5", "training +at step 22, steps = 22, batch = 20",
                      r"best +step 22 by loss, [0-9.]+", rf"last test +step 22: loss {last['loss']:.5g}", "last train +step 20",

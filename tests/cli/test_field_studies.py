@@ -126,14 +126,14 @@ class Figures(StudyTest):
     def test_a_key_that_bars_ignore_is_refused_before_anything_is_trained(self):
         self.write(STUDY + '[[study.figures]]\nname = "both"\nkind = "bars"\nmetrics = ["kl"]\nx = "model.family.type"\n')
         refused = self.study(code=2)
-        self.assertIn('study.figures.x is no key of a figure of kind "bars", which would ignore it.', refused.stderr)
+        self.assertIn('study.figures.x is not a key of a figure of kind "bars", which would ignore it.', refused.stderr)
         self.assertIn("hint: this kind understands caption, ", refused.stderr)
         self.assertFalse((self.folder / "runs").exists())
 
     def test_unknown_metrics_fail_in_tables_too(self):
         self.write(STUDY.replace('"kl"]', '"kll"]'))
         failed = self.study(code=1)
-        self.assertIn('failed: the table losses has nothing to show: no run of the study has kll; did you mean "kl"?',
+        self.assertIn('error: the table losses has nothing to show: no run of the study has kll; did you mean "kl"?',
                       failed.stderr)
 
 
@@ -174,11 +174,11 @@ class DryRun(StudyTest):
                            + '[[study.metrics]]\nname = "gap"\nvalue = "fid - kl"\n', code=2)
         self.assertEqual(found.stderr.count("`evaluate` would fail"), 2)
         self.assertIn("--limt", found.stderr)
-        for line in ('wrong: the figure metric: nothing to show: no run of the study has kll; did you mean "kl"?',
-                     "wrong: the figure array: nothing to show: no evaluation has geometry_arrays.metrik.mean.",
-                     "wrong: the metric gap has no value: no run has fid."):
+        for line in ('error: the figure metric: nothing to show: no run of the study has kll; did you mean "kl"?',
+                     "error: the figure array: nothing to show: no evaluation has geometry_arrays.metrik.mean.",
+                     "error: the metric gap has no value: no run has fid."):
             self.assertIn(line, found.stderr)
-        self.assertIn("wrong: the figure picture: ", found.stderr)
+        self.assertIn("error: the figure picture: ", found.stderr)
         self.assertNotIn("figure good", found.stderr)
         self.assertIn("6 problems", found.stdout)
 
@@ -218,7 +218,7 @@ set = { "model.decoder" = { from = "@train", frozen = true } }
         self.assertIn('4 kinds of cells were built', self.check(staged.replace('rows = ["', 'rows = ["stage", "')).stdout)
         # Both stages have the same labels: the table cannot average them.
         found = self.check(staged, code=2)
-        self.assertIn("wrong: the table losses: kl of the stages train and refit would be averaged", found.stderr)
+        self.assertIn("error: the table losses: kl of the stages train and refit would be averaged", found.stderr)
 
 
 class Tables(StudyTest):

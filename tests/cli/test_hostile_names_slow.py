@@ -84,11 +84,11 @@ class Names(ProgramTest):
                           ["train", "small.toml", "plugins.paths=[\"~/p\"]"]):
             found = self.run_program(*arguments, code=None)
             self.assertIn(found.code, (1, 2, 105), str(found))
-            self.assertIn("a shell only, and the shell has left it; write " + str(self.folder), found.stderr)
+            self.assertIn("in a shell, which has not expanded it; write " + str(self.folder), found.stderr)
         for arguments in (["train", "small.toml", "--runs=~nobody/x"], ["--data", "/a:~/b", "train", "small.toml"]):
             found = self.run_program(*arguments, code=None)
             self.assertIn(found.code, (1, 2, 105), str(found))
-            self.assertIn("a shell only, and the shell has left it; write ", found.stderr)
+            self.assertIn("in a shell, which has not expanded it; write ", found.stderr)
         (self.folder / "t.toml").write_text('include = ["small.toml"]\n[plugins]\npaths = ["~/p"]\n')
         found = self.run_program("train", "t.toml", code=2)
         self.assertIn("t.toml:3:", found.stderr)
@@ -145,7 +145,7 @@ class Places(ProgramTest):
                 path.rename(kept)
             os.mkfifo(path)
             found = self.run_program("resume", self.run, f"train.steps={steps}", "--no-figures", code=1)
-            self.assertIn("no regular file", found.stderr, name)
+            self.assertIn("not a regular file", found.stderr, name)
             path.unlink()
             if kept.exists():
                 kept.rename(path)
@@ -266,7 +266,7 @@ class Places(ProgramTest):
             self.run_program(*command, "--picture" if command[0] == "data" else "--out", null)
             self.assertTrue(stat.S_ISCHR(null.stat().st_mode))
         for command in (["export", self.run], ["runs", "plot", self.run]):
-            self.assertIn("is no place for", self.run_program(*command, "--out", null, code=2).stderr)
+            self.assertIn("cannot hold", self.run_program(*command, "--out", null, code=2).stderr)
             self.assertTrue(stat.S_ISCHR(null.stat().st_mode))
 
     def test_modes_follow_the_umask(self):

@@ -270,7 +270,7 @@ class Long(Guests):
 class Changed(Guests):
     WAYS = {
         "round": "the processor's rounding (was to nearest, became upward; restored)",
-        "denormals": "what the processor takes the smallest numbers (denormals) for (was zero, became as they are; restored)",
+        "denormals": "the processor's treatment of denormals (was zero, became as they are; restored)",
         "traps": "the floating-point exceptions that are signals (was none, became some; restored)",
         "dtype": "LibTorch's default dtype (was float, became double; restored)",
         "gradients": "the recording of gradients (was on, became off; restored)",

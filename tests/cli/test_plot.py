@@ -33,7 +33,7 @@ class Plot(ProgramTest):
         self.assertEqual({row["panel"] for row in rows}, {"loss", "kl", "nll"})
         self.assertEqual({row["series"] for row in rows}, {"family full", "family diagonal"})
         svg = (self.folder / "plot.svg").read_text()
-        for text in ("loss", "nats a datum (test)", "step", "family diagonal"):
+        for text in ("loss", "nats per example (test)", "step", "family diagonal"):
             self.assertIn(text, svg)
         self.assertEqual((self.folder / "plot.png").read_bytes()[:8], PNG)
 

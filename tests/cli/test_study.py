@@ -262,10 +262,10 @@ class Study(ProgramTest):
         expected = ["the metric gap has no value: no run has fid.",
                     "the table gap has nothing to show: no run of the study has gap.",
                     "the figure gap: nothing to show: no run of the study has gap."]
-        self.assertEqual([line for line in result.stderr.splitlines() if line.startswith("failed")],
-                         [f"failed: {line}" for line in expected])
+        self.assertEqual([line for line in result.stderr.splitlines() if line.startswith("error")],
+                         [f"error: {line}" for line in expected])
         again = self.run_program("report", "lack.toml", code=1)
-        self.assertEqual(again.stderr.splitlines(), [f"failed: {line}" for line in expected])
+        self.assertEqual(again.stderr.splitlines(), [f"error: {line}" for line in expected])
         page = (self.folder / "studies/grid/report.html").read_text()
         for line in expected:
             self.assertIn(f"<p>{line}</p>", page)
@@ -327,7 +327,7 @@ class Study(ProgramTest):
 
     def test_a_cell_that_fails_does_not_stop_the_others(self):
         result = self.run_program("study", self.other('"train.optimizer.lr" = [1e30, 1e-3]'), code=1)
-        self.assertIn("failed: cell 1, lr=1e+30: `train` ended with exit code 1", result.stderr)
+        self.assertIn("error: cell 1, lr=1e+30: `train` ended with exit code 1", result.stderr)
         self.assertEqual(len(list(self.folder.glob("runs/*/DONE"))), 1)
 
     def test_what_is_wrong_is_said_before_anything_is_trained(self):
@@ -335,7 +335,7 @@ class Study(ProgramTest):
         self.assertIn("diagnal", wrong.stderr)
         figure = '[[study.figures]]\nname = "f"\nx = "beta"\nmetrics = ["kl"]\n'
         wrong = self.run_program("study", self.other("seed = [1]", figure), code=2)
-        self.assertIn('names "beta", which is no axis of this study', wrong.stderr)
+        self.assertIn('names "beta", which is not an axis of this study', wrong.stderr)
         impossible = '[[study.axes.prior]]\nlabel = "uniform"\nset = { "model.prior" = { type = "uniform" } }'
         wrong = self.run_program("study", self.other(impossible), code=2)
         self.assertIn("the cell prior=uniform", wrong.stderr)

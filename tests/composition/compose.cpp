@@ -75,7 +75,6 @@ std::string config_of(const Combination& c, int64_t steps) {
 
 class Silent final : public train::Observer {
  public:
-  void message(const std::string&) override {}
   void stepped(int64_t, int64_t, const std::map<std::string, double>&) override {}
   void evaluated(int64_t, const std::string&, const std::map<std::string, double>&, bool) override {}
 };
@@ -109,12 +108,13 @@ std::unique_ptr<model::Session> open(const Combination& combination, int64_t ste
 std::map<std::string, at::Tensor> trained(model::Session& session, const fs::path& path, int64_t stop_at,
                                           train::RepeatedStep::MakeRecorder make = {}) {
   Silent observer;
+  base::SilentLog log;
   model::RunFolder folder =
       model::RunFolder::create(path, config::print(session.experiment.resolved), model::IfPresent::kResume);
   train::Trainer trainer(session.experiment.train, session.horizon,
                          model::attributes_of(session.experiment, session.assembly->model().data,
                                               session.domain, model::plugins_json(registry())),
-                         *session.assembly, *session.batches, folder, observer);
+                         *session.assembly, *session.batches, folder, log, observer);
   trainer.record_with(std::move(make));
   if (fs::exists(folder.last())) trainer.restore(checkpoint::read(folder.last()));
   trainer.run(stop_at, [] { return false; });

@@ -126,7 +126,7 @@ TEST_CASE("mistakes in slots") {
   CHECK(only_error(kValid, {"model.likelihood.variance=0"}) ==
         "command line: model.likelihood.variance must be greater than 0, found 0.");
   CHECK(only_error(kValid, {"model.likelihood.variance={ schedule = \"linear\", from = 1, to = 2 }"}) ==
-        "command line: model.likelihood.variance must be a number that stays the same, found a schedule.");
+        "command line: model.likelihood.variance must be a constant number, found a schedule.");
   CHECK(only_error(kValid, {"model.encoder={ type = \"conv\", channels = 2000 }"}) ==
         "command line: model.encoder.channels must be between 1 and 1024, found 2000.");
   CHECK(only_error(kValid, {"objective={ type = \"grae\" }"}) == "command line: objective.label is missing.");

@@ -301,7 +301,7 @@ TEST_CASE("circles of includes, absent files and foreign values in include are r
   load({folder.write("d.toml", "include = [\"/dev/zero\"]\n")}, {}, endless);
   CHECK_THAT(endless.render(),
              testing::ContainsSubstring(
-                 "Cannot read \"/dev/zero\": expected a file, found what is no regular file."));
+                 "Cannot read \"/dev/zero\": expected a file, found something that is not a regular file."));
   Diagnostics named;
   load({"/dev/zero"}, {}, named);
   CHECK_THAT(named.render(),

@@ -234,7 +234,7 @@ TEST_CASE("mistakes in schedules") {
         "d.toml:1:18: t.s.schedule \"exponential\" needs from and to other than 0 and of one sign, found 0 "
         "and 2.");
   CHECK(schedule_error("{ schedule = \"steps\", values = [1, 2], at = [5, 6] }") ==
-        "d.toml:1:49: t.s.at must have one element less than values (2), found 2.");
+        "d.toml:1:49: t.s.at needs one element fewer than values (2), found 2.");
   CHECK(schedule_error("{ schedule = \"steps\", values = [1, 2, 3], at = [6, 6] }") ==
         "d.toml:1:52: t.s.at must rise from element to element.");
   CHECK(schedule_error("{ from = 1 }") == "d.toml:1:5: t.s.schedule is missing.");

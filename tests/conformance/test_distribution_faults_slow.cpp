@@ -95,7 +95,7 @@ TEST_CASE("A family that is no function of its inputs", "[conformance]") {
                                  {"global generator", "global-rng", "global generator"},
                                  {"counter", "determinism", "entropy differs"},
                                  {"strides", "strides", "not contiguous"},
-                                 {"rows", "rows", "log_prob of a datum changes"},
+                                 {"rows", "rows", "log_prob of an example changes"},
                                  {"state", "state", "differs"},
                                  {"gradient is NaN", "gradients-finite", "not finite"},
                              });
@@ -219,7 +219,7 @@ TEST_CASE("Broken likelihoods", "[conformance]") {
                                      {"normalisation", "normalised", "1 value is"},
                                      {"mean over data", "normalised", "2 values is"},
                                      {"draws", "sample-density", "do not follow"},
-                                     {"shared noise", "independence", "values of a datum"},
+                                     {"shared noise", "independence", "values of an example"},
                                      {"mean", "mean", "mean(g)"},
                                      {"asymmetric", "gram-symmetric", "transpose"},
                                      {"hessian", "hessian", "gram(hessian)"},

@@ -136,7 +136,7 @@ TEST_CASE("data that contradict their description are refused") {
   CHECK_THAT(message("x = \"x.npy\"\nshape = [1, 2, 3]"),
              ContainsSubstring("expected data of shape 1 x 2 x 3, found 3 x 2 in the files."));
   CHECK_THAT(message("x = \"x.npy\"\nlabels = \"short.npy\""),
-             ContainsSubstring("expected 20 labels, one a datum, found 19 in short.npy."));
+             ContainsSubstring("expected 20 labels, one per row of x, found 19 in short.npy."));
   CHECK_THAT(message("x = \"x.npy\"\nlabels = \"half.npy\""),
              ContainsSubstring("expected labels to be integers, found fractions."));
   CHECK_THAT(message("x = \"x.npy\"\nlabels = \"y.npy\"\nclass_names = [\"a\", \"b\"]"),

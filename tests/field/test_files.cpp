@@ -79,7 +79,7 @@ TEST_CASE(
   CHECK(splits.train.domain() == "unit interval");
   CHECK(splits.train.labels().equal(at::tensor({0, 2, 1, 0}, at::kLong)));
   CHECK(has_note(splits, "x = faces.npz:imgs, labels = faces.npz:y"));
-  CHECK(has_note(splits, "not used: mean [3], info (no array of numbers)"));
+  CHECK(has_note(splits, "not used: mean [3], info (not an array of numbers)"));
   CHECK(has_note(splits, "was taken for height x width x channels"));
   CHECK(splits.train.gather(at::arange(1))[0][1][0][2].item<float>() * 255 == 7);  // row 0, column 2, green
   CHECK(load_path((folder / "faces.npz").string() + ":imgs").train.labels().defined() == false);
@@ -87,7 +87,7 @@ TEST_CASE(
                guess_description({folder / "faces.npz", "images"});
              }),
              ContainsSubstring("expected an array images, found mean [3], imgs [4 x 6 x 6 x 3], y [4], info "
-                               "(no array of numbers)."));
+                               "(not an array of numbers)."));
   // In a data folder, by its name alone.
   CHECK(load_path("faces.npz", "", folder.path()).train.size() == 4);
 }

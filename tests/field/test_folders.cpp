@@ -71,7 +71,7 @@ TEST_CASE(
   check_account(read.account, "took 3 images (3 .png) of 2 classes: a 2, b 1.");
   check_account(read.account, "left out 1 image beside the folders of the classes (preview.png).");
   check_account(read.account, "left out 6 hidden or left-over entries");
-  check_account(read.account, "left out 1 file that is no image by its name (a/notes.txt).");
+  check_account(read.account, "left out 1 file that is not an image by its name (a/notes.txt).");
   CHECK(list_images(folder / "f", Classes::kRequired).account == read.account);
   CHECK(imported(folder / "f", true) == 3);
   CHECK(imported(folder / "f", false) == 4);  // without classes nothing is a stray
@@ -112,7 +112,7 @@ TEST_CASE("M3: a class whose name is no UTF-8 is refused before the work, names 
   grey_png(folder / "f/caf\xe9/1.png");
   for (const auto& act : {std::function<void()>([&] { read_images(folder / "f"); }),
                           std::function<void()>([&] { imported(folder / "f", true); })})
-    CHECK_THAT(refusal(act), ContainsSubstring("f/caf\\xe9: the name of this class is no UTF-8"));
+    CHECK_THAT(refusal(act), ContainsSubstring("f/caf\\xe9: the name of this class is not UTF-8"));
   CHECK_FALSE(fs::exists(folder / "imported.h5"));
   CHECK(shown("a\nb\x1b\xc2\x9b\xc3\xa9") == "a\\x0ab\\x1b\\xc2\\x9b\xc3\xa9");
 }

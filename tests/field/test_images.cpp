@@ -54,7 +54,7 @@ TEST_CASE("I1: what is transparent is laid over a background, which is said once
   REQUIRE(white.notes.size() == 3);  // and what was taken, and one split for both
   CHECK_THAT(white.notes[0],
              ContainsSubstring("4 of 4 images are transparent in places and were laid over white; background "
-                               "= \"black\" in the description takes the other."));
+                               "= \"black\" in the description uses the other."));
   CHECK(
       load_folder(folder, "background = \"black\"").train.gather(at::arange(4)).abs().max().item<double>() ==
       0);

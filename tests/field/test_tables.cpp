@@ -126,7 +126,7 @@ TEST_CASE("T4: quotes, decimal commas, R's short header, line ends and trailing 
   CHECK(values_of<double>(comma.values) == Doubles{1.5, 2.25, -3, 400});
   CHECK(says(comma.notes, "commas are taken for decimal commas"));
   CHECK(field.numbers("1,5;2,25\n3;4\n") == Doubles{1.5, 2.25, 3, 4});  // no header
-  CHECK_THAT(field.refusal("a;b\n1,500;2\n"), ContainsSubstring("is a decimal comma or parts thousands"));
+  CHECK_THAT(field.refusal("a;b\n1,500;2\n"), ContainsSubstring("is a decimal comma or separates thousands"));
   CHECK(field.numbers("a;b\n1,500;2\n", {.decimal = ","}) == Doubles{1.5, 2});
   CHECK_THAT(field.refusal("a;b\n1,5;2.5\n"), ContainsSubstring("a number with a comma, and"));
   CHECK(field.numbers("a b\n\"r1\" 1 2\n\"r2\" 3 4\n") == Doubles{1, 2, 3, 4});
@@ -157,10 +157,9 @@ TEST_CASE("T5: text labels, a choice of columns, several factors") {
   CHECK(labelled.train.labels().equal(at::tensor({0, 1, 0}, at::kLong)));
   CHECK(labelled.train.class_names == Names{"setosa", "virginica"});
   CHECK(labelled.train.factors().sizes() == at::IntArrayRef{3, 2});
-  CHECK_THAT(
-      field.load_refusal(iris, "x = \"t.csv\""),
-      ContainsSubstring("column \"species\" holds text (\"setosa\"), which is no value; take it for labels = "
-                        "\"t.csv:species\""));
+  CHECK_THAT(field.load_refusal(iris, "x = \"t.csv\""),
+             ContainsSubstring("column \"species\" holds text (\"setosa\"), not values; use it as labels = "
+                               "\"t.csv:species\""));
   CHECK(field.load_as(iris, "x = \"t.csv\"\nlabels = \"t.csv:species\"").train.shape() == Shape{4});
   CHECK_THAT(field.load_refusal(iris, "x = { files = [\"t.csv\"], columns = [\"hight\"] }"),
              ContainsSubstring("expected a column \"hight\", found length, width, species, size, colour"));

@@ -40,7 +40,8 @@ TEST_CASE("a file that is no plugin is refused with its own clause") {
   const Folder folder;
   CHECK(read_manifest(folder / "absent.so").problem == "there is no such file; check the path");
   CHECK(read_manifest(folder.path()).problem == "expected a plugin file, found a folder");
-  CHECK(read_manifest("/dev/null").problem == "expected a plugin file, found no regular file");
+  CHECK(read_manifest("/dev/null").problem ==
+        "expected a plugin file, found something that is not a regular file");
   CHECK(problem_of(folder, "") == "the file is empty; copy or build it again");
   CHECK(problem_of(folder, "version https://git-lfs.github.com/spec/v1\noid 1\n") ==
         "expected a shared library, found a text file that begins \"version "
@@ -61,11 +62,11 @@ TEST_CASE("a file that is no plugin is refused with its own clause") {
   CHECK_THAT(with(offsetof(Elf64_Ehdr, e_machine), EM_S390),
              StartsWith("it was built for another machine (ELF number 22)"));
   CHECK_THAT(with(offsetof(Elf64_Ehdr, e_type), ET_REL),
-             StartsWith("it is an ELF file, but no shared library"));
+             StartsWith("it is an ELF file, but not a shared library"));
   CHECK_THAT(with(offsetof(Elf64_Ehdr, e_shentsize), 1), StartsWith("its section table is damaged"));
   CHECK_THAT(with(offsetof(Elf64_Ehdr, e_phentsize), 1), StartsWith("its program headers are damaged"));
   CHECK_THAT(problem_of(folder, patched(good, ".variform_manifest", ".variform_monifest")),
-             StartsWith("it is a shared library, but no Variform plugin"));
+             StartsWith("it is a shared library, but not a Variform plugin"));
 }
 
 TEST_CASE("a plugin cut at any length is refused as truncated") {

@@ -206,7 +206,7 @@ TEST_CASE("an unknown component is answered with a near match") {
   const Registry empty{Search{}};
   CHECK(
       error_of([&] { empty.offer(Kind::kEncoder, "steady"); }) ==
-      "there is no encoder \"steady\". No plugin was found at all; `variform doctor` says where was looked.");
+      "there is no encoder \"steady\". No plugin was found at all; `variform doctor` says where it looked.");
 }
 
 TEST_CASE("two plugins that offer one component: the config must say which") {

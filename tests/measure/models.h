@@ -47,12 +47,13 @@ struct Setup {
 inline std::string config_of(const Setup& setup) {
   const auto typed = [](const std::string& type) { return "{ type = \"" + type + "\" }\n"; };
   return "name = \"tiny\"\nseed = 3\nobjective = { " + setup.objective + " }\n" +
-              "[data.dataset]\ntype = \"model\"\nlatent = 3\nsize = 120\ntest = 100\nshape = " + setup.shape +
-              "\ndecoder = " + typed("linear") + "prior = " + typed("gaussian") +
-              "likelihood = { type = \"gaussian\", variance = 0.1 }\n" + "[model]\nlatent = 3\nencoder = " +
-              typed(setup.encoder) + "decoder = " + typed(setup.decoder) + "family = { " + setup.family +
-              " }\nprior = " + typed(setup.prior) + "likelihood = { type = \"gaussian\", variance = 0.3 }\n" +
-              "[train]\nsteps = 10\nbatch = 16\ndevice = \"cpu\"\nprecision = \"" + setup.precision + "\"\n";
+         "[data.dataset]\ntype = \"model\"\nlatent = 3\nsize = 120\ntest = 100\nshape = " + setup.shape +
+         "\ndecoder = " + typed("linear") + "prior = " + typed("gaussian") +
+         "likelihood = { type = \"gaussian\", variance = 0.1 }\n" +
+         "[model]\nlatent = 3\nencoder = " + typed(setup.encoder) + "decoder = " + typed(setup.decoder) +
+         "family = { " + setup.family + " }\nprior = " + typed(setup.prior) +
+         "likelihood = { type = \"gaussian\", variance = 0.3 }\n" +
+         "[train]\nsteps = 10\nbatch = 16\ndevice = \"cpu\"\nprecision = \"" + setup.precision + "\"\n";
 }
 
 inline std::unique_ptr<model::Session> open(const Setup& setup) { return open(config_of(setup)); }
@@ -60,8 +61,11 @@ inline std::unique_ptr<model::Session> open(const Setup& setup) { return open(co
 /// Keeps what the engine says.
 class KeptLog final : public base::Log {
  public:
-  void write(base::Level level, const std::string& text) override {
-    said += (level == base::Level::kWarning ? "warning: " : level == base::Level::kNote ? "note: " : "") + text + "\n";
+  void write(base::Level level, std::string_view, const std::string& text) override {
+    said += (level == base::Level::kWarning ? "warning: "
+             : level == base::Level::kNote  ? "note: "
+                                            : "") +
+            text + "\n";
   }
   std::string said;
 };

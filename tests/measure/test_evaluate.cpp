@@ -129,7 +129,7 @@ TEST_CASE(
   CHECK(mean(result, "ratio_R") == testing::Approx(1).margin(5 * error(result, "ratio_R")));
   CHECK(std::abs(mean(result, "grae_approx") - mean(result, "diagonal_bound")) <
         5 * error(result, "grae_approx"));
-  // The same column value for each datum: a column a datum divides the variance by the batch, one a batch does not.
+  // Every row has the same column value: one column per example divides the variance by the batch, one per batch does not.
   const json variances = result.at("grae_approx_variance");
   CHECK(variances.at("one_column_a_datum").get<double>() ==
         testing::Approx(variances.at("one_column_a_batch").get<double>() / 16).epsilon(1e-9));
@@ -198,7 +198,7 @@ TEST_CASE("elsewhere the bounds keep their order and importance weights lower th
   const std::string text =
       measure::head_of(result) + measure::table_of(result).text() + measure::foot_of(result);
   CHECK_THAT(text, ContainsSubstring("beta_eff 0.15"));
-  CHECK_THAT(text, ContainsSubstring("one column a batch"));
+  CHECK_THAT(text, ContainsSubstring("one column per batch"));
   CHECK_THAT(text, ContainsSubstring("elbo"));
   CHECK_THAT(text, ContainsSubstring("±"));
 }
@@ -218,7 +218,7 @@ TEST_CASE("what a model lacks becomes a sentence") {
   const json laplace = measure::evaluate(*test::open(Setup{.prior = "laplace"}));
   CHECK(laplace.at("kl") == "Monte Carlo");
   CHECK_THAT(reason(laplace, "grae"),
-             ContainsSubstring("needs a Gaussian prior, and prior laplace (org.variform.priors"));
+             ContainsSubstring("needs a Gaussian prior, but prior laplace (org.variform.priors"));
   CHECK_THAT(reason(laplace, "elbo_optimal"), ContainsSubstring("needs a Gaussian prior"));
   CHECK(mean(laplace, "ratio_R") > 0);
 

@@ -22,7 +22,8 @@ TEST_CASE("an evaluation holds the sections that were asked for, and no others")
   }
   CHECK_FALSE(result.contains("quality"));
   const std::string text = text_of(result, "", 100);
-  for (const char* heading : {"\ninformation\n", "\nlinear\n", "\ngradient\n"}) CHECK_THAT(text, ContainsSubstring(heading));
+  for (const char* heading : {"\ninformation\n", "\nlinear\n", "\ngradient\n"})
+    CHECK_THAT(text, ContainsSubstring(heading));
   const json values = evaluation(*session, {});
   CHECK(values.at("values") == result.at("values"));
   CHECK_FALSE(values.contains("linear"));
@@ -31,7 +32,9 @@ TEST_CASE("an evaluation holds the sections that were asked for, and no others")
 TEST_CASE("a stop after the values leaves them, and names what is missing") {
   const auto session = test::open(test::Setup{});
   EvaluationRequest request{.linear = true, .gradient_draws = 2};
-  request.evaluate.watch = [](const char* part, std::int64_t, std::int64_t) { return std::string(part) != "gradient"; };
+  request.evaluate.watch = [](const char* part, std::int64_t, std::int64_t) {
+    return std::string(part) != "gradient";
+  };
   const json result = evaluation(*session, request);
   CHECK(result.contains("linear"));
   CHECK_FALSE(result.contains("gradient"));

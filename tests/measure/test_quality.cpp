@@ -90,9 +90,9 @@ TEST_CASE("precision and recall are the same in chunks") {
   CHECK(measure::precision_recall(real, made, 3).precision == Approx(expected).epsilon(1e-12));
 }
 
-class Messages final : public train::Observer {
+class Messages final : public train::Observer, public base::Log {
  public:
-  void message(const std::string& text) override { said += text + "\n"; }
+  void write(base::Level, std::string_view, const std::string& text) override { said += text + "\n"; }
   void stepped(int64_t, int64_t, const std::map<std::string, double>&) override { ++steps; }
   void evaluated(int64_t, const std::string&, const std::map<std::string, double>&, bool) override {}
   std::string said;
@@ -138,8 +138,8 @@ struct Labelled {
                "likelihood = { type = \"gaussian\" }\n[train]\nsteps = 60\nbatch = 50\nthreads = 1\n"
                "optimizer = { lr = 2e-2 }\n";
     const model::Places nowhere;
-    const train::FeatureSource source{folder / "net.toml", folder / "cache", test::registry(), nowhere,
-                                      messages};
+    const train::FeatureSource source{
+        folder / "net.toml", folder / "cache", test::registry(), nowhere, messages, messages};
     return measure::quality(
         session, [&] { return train::feature_network(session, source); }, options);
   }
@@ -242,7 +242,7 @@ TEST_CASE("a classifier of data without labels does not compose") {
   setup.objective = "type = \"classifier\"";
   const auto session = test::open(setup);
   CHECK_THROWS_WITH(session->preflight(test::registry()),
-                    ContainsSubstring("needs labels, and the data have none"));
+                    ContainsSubstring("needs labels, but the data have none"));
 }
 
 }  // namespace

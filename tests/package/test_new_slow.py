@@ -123,7 +123,7 @@ class New(unittest.TestCase):
             done = self.variform("new", "family", name, code=2)
             self.assertRegex(done.stderr, f"^error: '{re.escape(name)}' cannot be a component's name: .* for instance heavy-tail\n$")
         done = self.variform("new", "family", "test", code=2)
-        self.assertRegex(done.stderr, "^error: 'test' is what a command of the build is called; choose another name\n$")
+        self.assertRegex(done.stderr, "^error: 'test' is the name of a build command; choose another name\n$")
         done = self.variform("new", "family", "full", code=2)
         self.assertRegex(done.stderr, "^error: there is a family 'full' already, in plugin org.variform.families; ")
         done = self.variform("new", "encoder", "mlp", code=2)
@@ -133,7 +133,7 @@ class New(unittest.TestCase):
     def test_a_folder_that_is_there(self):
         (self.work / "mine").mkdir()
         done = self.variform("new", "family", "mine", code=2)
-        self.assertRegex(done.stderr, "^error: mine is there already; choose another name, or another place by --into\n$")
+        self.assertRegex(done.stderr, "^error: mine exists already; choose another name, or another place by --into\n$")
         self.assertEqual(list((self.work / "mine").iterdir()), [])
 
     def test_a_kind_that_is_none(self):

@@ -102,7 +102,7 @@ def main():
     if arguments.json:
         print(json.dumps(found, indent=2))
         return
-    print(f"{arguments.dataset}, linear β-VAE, d = {arguments.latent}, β = {arguments.beta:g}, nats a datum without constants")
+    print(f"{arguments.dataset}, linear β-VAE, d = {arguments.latent}, β = {arguments.beta:g}, nats per example without constants")
     print(f"L* of the training set                         {found['train']:9.4f}  ({found['active']} active latents)")
     print(f"its optimum, on the test set                   {found['test_fitted_on_train']:9.4f}")
     print(f"L* of the test set's own spectrum              {found['test_own_spectrum']:9.4f}  ({found['test_own_active']} active latents)")

@@ -61,7 +61,7 @@ TEST_CASE("heat maps are of the first seed, their latents in the order asked for
   CHECK_THROWS_WITH(study::figure_of(study.read(), figure("kind = \"heat-map\"\narray = \"arrays.none\"")),
                     "the figure f: nothing to show: no evaluation has arrays.none.");
   CHECK_THROWS_WITH(study::figure_of(study.read(), figure("kind = \"heat-map\"\narray = \"arrays.wide\"")),
-                    ContainsSubstring("is no square matrix"));
+                    ContainsSubstring("is not a square matrix"));
   CHECK_THROWS_WITH(
       study::figure_of(study.read(),
                        figure("kind = \"heat-map\"\narray = \"arrays.m\"\nsort = \"arrays.wide\"")),
@@ -155,7 +155,7 @@ TEST_CASE("of many points two thousand are shown, evenly chosen") {
   const Numbers& x = found.figure.panels[0].series[0].x;
   REQUIRE(x.size() == 2000);
   for (std::size_t i = 1; i < x.size(); ++i) CHECK((x[i] - x[i - 1] >= 2 && x[i] - x[i - 1] <= 3));
-  CHECK(found.note == "Shown are 2000 points of a panel, evenly chosen of up to 5000.");
+  CHECK(found.note == "Shown: 2000 points per panel, chosen evenly from up to 5000.");
 }
 
 TEST_CASE("histograms count metrics of runs, or numbers of arrays, each pair of runs once") {
@@ -306,23 +306,24 @@ identity = true
 log_y = true
 )toml",
                                      "figures", read_figures);
-  for (const char* line :
-       {"study.toml:2:1: error: study.figures.array is missing.\n",
-        "study.toml:5:9: error: study.figures.range must be two numbers, the smaller first.\n",
-        "study.toml:6:10: error: study.figures.series is no key of a figure of kind \"heat-map\", which "
-        "would "
-        "ignore it.\n",
-        "study.toml:10:11: error: A histogram is of either study.figures.metrics or an array.\n",
-        "study.toml:12:8: error: study.figures.bins must be between 1 and 1000, found 0.\n",
-        "study.toml:13:1: error: study.figures.picture is missing.\n",
-        "study.toml:16:9: error: study.figures.panel is no key of a figure of kind \"images\", which would "
-        "ignore "
-        "it.\n",
-        "study.toml:17:14: error: study.figures.evaluation chooses no pictures: they are of runs.\n",
-        "study.toml:20:8: error: ", "study.toml:21:1: error: study.figures.x_array is missing.\n",
-        "study.toml:25:12: error: study.figures.identity needs two axes of one kind: log_x and log_y, or "
-        "neither.\n",
-        "study.toml:24:9: error: study.figures.panel names \"metric\", which is no axis of this study.\n"})
+  for (
+      const char* line :
+      {"study.toml:2:1: error: study.figures.array is missing.\n",
+       "study.toml:5:9: error: study.figures.range must be two numbers, the smaller first.\n",
+       "study.toml:6:10: error: study.figures.series is not a key of a figure of kind \"heat-map\", which "
+       "would "
+       "ignore it.\n",
+       "study.toml:10:11: error: A histogram is of either study.figures.metrics or an array.\n",
+       "study.toml:12:8: error: study.figures.bins must be between 1 and 1000, found 0.\n",
+       "study.toml:13:1: error: study.figures.picture is missing.\n",
+       "study.toml:16:9: error: study.figures.panel is not a key of a figure of kind \"images\", which would "
+       "ignore "
+       "it.\n",
+       "study.toml:17:14: error: study.figures.evaluation cannot choose pictures: they belong to runs.\n",
+       "study.toml:20:8: error: ", "study.toml:21:1: error: study.figures.x_array is missing.\n",
+       "study.toml:25:12: error: study.figures.identity needs two axes of one kind: log_x and log_y, or "
+       "neither.\n",
+       "study.toml:24:9: error: study.figures.panel names \"metric\", which is not an axis of this study.\n"})
     CHECK_THAT(said, ContainsSubstring(line));
 }
 

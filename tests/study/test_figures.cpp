@@ -156,16 +156,17 @@ panel_label = "q is"
 bins = 3
 )toml",
                                      "figures", read_figures);
-  for (const char* line :
-       {"study.toml:6:5: error: study.figures.x is no key of a figure of kind \"bars\", which would ignore "
-        "it.\n"
-        "  6 | x = \"seed\"\n    |     ^\n"
-        "  hint: this kind understands caption, evaluation, kind, metrics, name, panel, panel_label, "
-        "series, shared_axes, stage, where, x_label, y_label\n",
-        "study.toml:11:16: error: study.figures.point_labels goes with x_metric and points",
-        "study.toml:12:15: error: study.figures.panel_label stands before the labels of panels, and this "
-        "figure has one panel.\n",
-        "study.toml:13:8: error: study.figures.bins is no key of a figure of kind \"curves\""})
+  for (
+      const char* line :
+      {"study.toml:6:5: error: study.figures.x is not a key of a figure of kind \"bars\", which would ignore "
+       "it.\n"
+       "  6 | x = \"seed\"\n    |     ^\n"
+       "  hint: this kind understands caption, evaluation, kind, metrics, name, panel, panel_label, "
+       "series, shared_axes, stage, where, x_label, y_label\n",
+       "study.toml:11:16: error: study.figures.point_labels goes with x_metric and points",
+       "study.toml:12:15: error: study.figures.panel_label stands before the labels of panels, and this "
+       "figure has one panel.\n",
+       "study.toml:13:8: error: study.figures.bins is not a key of a figure of kind \"curves\""})
     CHECK_THAT(said, ContainsSubstring(line));
 }
 
@@ -312,7 +313,7 @@ TEST_CASE("results that are gone do not keep the others away") {
   CHECK(results.rows.size() == rows - 4);
   CHECK(results.problems ==
         std::vector<std::string>{"the result " + first +
-                                 " and 1 more are gone or damaged; run the study again, it makes "
+                                 " and 1 more are gone or damaged; run the study again to make "
                                  "what is missing."});
 }
 
@@ -402,7 +403,7 @@ where = { seed = { a = 1 } }
 )toml",
                                      "figures", read_figures);
   for (const char* line :
-       {"study.toml:5:5: error: study.figures.x names \"beta\", which is no axis of this study.\n",
+       {"study.toml:5:5: error: study.figures.x names \"beta\", which is not an axis of this study.\n",
         "study.toml:7:8: error: study.figures.name is taken already.\n",
         "study.toml:6:1: error: Curves need an axis study.figures.x, \"epoch\" or \"step\"; or x_metric with "
         "points.\n",

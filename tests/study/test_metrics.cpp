@@ -186,7 +186,7 @@ TEST_CASE("along the training derived metrics stay with their epoch and evaluati
   CHECK(problems ==
         std::vector<std::string>{
             "the metric e has no value: no run has all of kl, nll in one evaluation.",
-            "the metric elbo is one of the evaluations already; give it another name.",
+            "the metric elbo already exists in the evaluations; give it another name.",
             "the metric f has no value: no run has loss.",
             "the metric g has no value: no run has nll beside a run with objective.beta = 2 that is like it "
             "otherwise.",
@@ -236,18 +236,19 @@ name = "last"
 against = { family = "full", seed = [1] }
 )toml",
                                      "metrics", read_metrics);
-  for (const char* line :
-       {"study.toml:4:15: error: study.metrics.value is no expression: expected a metric, a number or '(', "
-        "found '×'.\n",
-        "study.toml:7:9: error: study.metrics.value uses \"last\", which is not defined before it.\n",
-        "study.toml:7:9: error: study.metrics.value uses \"later\", which is not defined before it.\n",
-        "study.toml:11:1: error: Unknown key \"of\" in [study.metrics].\n",
-        "study.toml:12:1: error: study.metrics.value is missing.\n",
-        "study.toml:13:8: error: study.metrics.name is taken already.\n",
-        "study.toml:14:22: error: study.metrics.against.family is no axis of this study.\n",
-        "study.toml:14:37: error: study.metrics.against.seed must be a label of that axis, found an array of "
-        "1.\n",
-        "8 errors.\n"})
+  for (
+      const char* line :
+      {"study.toml:4:15: error: study.metrics.value is not an expression: expected a metric, a number or '(', "
+       "found '×'.\n",
+       "study.toml:7:9: error: study.metrics.value uses \"last\", which is not defined before it.\n",
+       "study.toml:7:9: error: study.metrics.value uses \"later\", which is not defined before it.\n",
+       "study.toml:11:1: error: Unknown key \"of\" in [study.metrics].\n",
+       "study.toml:12:1: error: study.metrics.value is missing.\n",
+       "study.toml:13:8: error: study.metrics.name is taken already.\n",
+       "study.toml:14:22: error: study.metrics.against.family is not an axis of this study.\n",
+       "study.toml:14:37: error: study.metrics.against.seed must be a label of that axis, found an array of "
+       "1.\n",
+       "8 errors.\n"})
     CHECK_THAT(said, ContainsSubstring(line));
 }
 

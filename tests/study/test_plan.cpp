@@ -91,7 +91,7 @@ sed = 1
 [study.evaluate.some]
 where = { seed = 7 }
 )");
-  CHECK(wrong.errors.find("sed is no axis of this study") != std::string::npos);
+  CHECK(wrong.errors.find("sed is not an axis of this study") != std::string::npos);
   CHECK(wrong.errors.find("has no value \"7\"") != std::string::npos);
 }
 
@@ -177,7 +177,7 @@ stages = ["nowhere"]
   CHECK(found.errors.find("write seed = [3, …]") != std::string::npos);
   CHECK(found.errors.find("Two values of this axis are called \"1\".") != std::string::npos);
   CHECK(found.errors.find("must increase") != std::string::npos);
-  CHECK(found.errors.find("names \"nowhere\", which is no stage of this study") != std::string::npos);
+  CHECK(found.errors.find("names \"nowhere\", which is not a stage of this study") != std::string::npos);
   CHECK(found.errors.find("study.toml:13") != std::string::npos);
   const Read reference = read("[study.stages.refit]\nset = { \"model.decoder\" = { from = \"@train\" } }\n");
   CHECK(reference.errors.find("\"@train\" stands for the run of an earlier stage \"train\"") !=

@@ -103,7 +103,7 @@ TEST_CASE("pictures that cannot be made or written are refused with the reason")
                       ContainsSubstring("expected 100000000 pixels at most, found 65535×65535"));
   REQUIRE(::mkfifo((folder / "fifo.png").c_str(), 0600) == 0);
   CHECK_THROWS_WITH(draw::sides_of_png(folder / "fifo.png"),
-                    ContainsSubstring("found what is no regular file"));
+                    ContainsSubstring("found something that is not a regular file"));
   // What was there stays when the new one cannot be put in its place.
   std::filesystem::create_directories(folder / "taken.png");
   CHECK_THROWS_AS(draw::write_png(folder / "taken.png", ramp(2, 2, 1, 0)), base::Error);
@@ -475,7 +475,7 @@ TEST_CASE("curves and bars are what the runs' files say") {
   const draw::Figure all = study::curves(runs, "epoch", {}, "");
   REQUIRE(all.panels.size() == 2);
   CHECK((all.panels[0].title == "loss" && all.panels[0].x_label == "epoch"));
-  CHECK(all.panels[0].y_label == "nats a datum (test)");
+  CHECK(all.panels[0].y_label == "nats per example (test)");
   CHECK(all.panels[0].series[1].x == std::vector<double>{0.5, 1});
   CHECK(all.panels[0].series[1].y == std::vector<double>{8, 2});
   CHECK(std::isnan(all.panels[1].series[0].y[0]));

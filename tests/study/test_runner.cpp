@@ -51,12 +51,13 @@ class ScriptedStudy {
     options.program = folder / "program";
     options.runs = folder / "runs";
     options.folder = folder / "studies" / "s";
-    options.resolve = [](const config::Node&) { return study::Resolved{"", "s", "00000000", 1}; };
+    options.resolve = [this](const config::Node&) { return study::Resolved{config, "s", "00000000", 1}; };
     options.say = [](const std::string&) {};
     return study::Runner(plan, cells, options).run();
   }
 
   fs::path folder;
+  std::string config;  // of the cell, resolved
 };
 
 constexpr const char* kTrains =
@@ -112,4 +113,45 @@ TEST_CASE("a result that was damaged afterwards is made again") {
   std::string text;
   std::getline(std::ifstream(result), text);
   CHECK(text == "{\"step\": 1}");
+}
+
+TEST_CASE("a run with the cell's hash and seed but another config is not taken for the cell's") {
+  const std::string own = "name = \"s\"\nseed = 1\n[model]\nlatent = 3\n",
+                    other = own.substr(0, own.size() - 2) + "4\n";
+  const std::string script =
+      std::string(kTrains) + "if [ $1 = evaluate ]; then echo '{\"step\": 1}' > $OUT; fi\nexit 0\n";
+  const auto put = [&](const ScriptedStudy& study, const std::string& name, const std::string& config) {
+    fs::create_directories(study.folder / "runs" / name / "checkpoints");
+    std::ofstream(study.folder / "runs" / name / "DONE") << "{}";
+    std::ofstream(study.folder / "runs" / name / "config.resolved.toml") << config;
+  };
+  SECTION("under another name it is left alone, and the cell gets its own run") {
+    ScriptedStudy study(script);
+    study.config = own;
+    put(study, "a-00000000-1", other);
+    CHECK(study.run().empty());
+    CHECK(fs::exists(study.folder / "runs" / "s-00000000-1" / "DONE"));
+    CHECK(fs::is_empty(study.folder / "runs" / "a-00000000-1" / "checkpoints"));
+  }
+  SECTION("under the cell's name it is an error that names both, and nothing is overwritten") {
+    ScriptedStudy study(script);
+    study.config = own;
+    put(study, "s-00000000-1", other);
+    const std::vector<std::string> failures = study.run();
+    REQUIRE(failures.size() == 1);
+    CHECK_THAT(
+        failures[0],
+        Catch::Contains("s-00000000-1 has the hash and the seed of this cell (00000000, 1), but another "
+                        "config: model.latent is 4 there, and 3 here"));
+    CHECK(fs::is_empty(study.folder / "runs" / "s-00000000-1" / "checkpoints"));
+    CHECK_FALSE(fs::exists(study.folder / "runs" / "s-00000000-1" / "evaluations"));
+  }
+  SECTION("the same experiment counts under any name, on any device") {
+    ScriptedStudy study(script);
+    study.config = own;
+    put(study, "a-00000000-1",
+        "name = \"a\"\n" + own.substr(own.find("seed")) + "[train]\ndevice = \"cuda\"\n");
+    study.run();
+    CHECK_FALSE(fs::exists(study.folder / "runs" / "s-00000000-1"));
+  }
 }

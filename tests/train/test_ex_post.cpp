@@ -256,7 +256,7 @@ TEST_CASE("what cannot be fitted is refused with a sentence") {
   auto session = test::open(Setup{});
   CHECK_THROWS_WITH(fit(*session, "uniform", folder), ContainsSubstring("has a bounded support"));
   CHECK_THROWS_WITH(fit(*session, "{ type = \"mixture\", means = [1.0, 2.0] }", folder),
-                    ContainsSubstring("'means' needs d = 3 numbers a component"));
+                    ContainsSubstring("'means' needs d = 3 numbers per component"));
   CHECK_THROWS_WITH(fit(*autoencoder(), "vamp", folder), ContainsSubstring("no density"));
   auto heavy = test::open(Setup{.family = "type = \"student-t\", df = 1.5", .prior = "student-t"});
   CHECK_THROWS_WITH(fit(*heavy, "gaussian", folder), ContainsSubstring("needs order 2"));

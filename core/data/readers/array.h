@@ -1,6 +1,6 @@
 #pragma once
-// What every file reader returns: a dense array in memory, in C order, with its element type as stored.
-// Free of LibTorch, so that the readers compile in a second and can be tested and fuzzed by themselves.
+// The result of every file reader: a dense array in memory, in C order, with its element type as stored. Free of
+// LibTorch, so that the readers compile in a second and can be tested and fuzzed separately.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace variform::data {
 
-/// A file that cannot be read as what it should be. The message is one sentence: file, expected, found.
+/// Thrown for a file that cannot be read. The message is one sentence: file, expected, found.
 class ReadError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -31,37 +31,36 @@ struct Array {
   std::vector<std::int64_t> shape;
   ArrayBytes bytes;  ///< product(shape) · size_of(element), this machine's byte order
 
-  /// The first dimension: how many data the array holds.
+  /// The first dimension: the number of examples in the array.
   std::int64_t rows() const { return shape.empty() ? 0 : shape.front(); }
 };
 
-/// "60000 x 28 x 28"; "a single number" for no dimensions.
+/// Returns "60000 x 28 x 28"; "a single number" without dimensions.
 std::string describe_shape(std::span<const std::int64_t> shape);
 
-/// Bytes that an array of this shape occupies. Throws ReadError, beginning with `file`, when a dimension is
+/// Returns the bytes that an array of this shape occupies. Throws ReadError, beginning with `file`, when a dimension is
 /// negative or zero, or when the product does not fit into 62 bits.
 std::uint64_t byte_count(const std::string& file, std::span<const std::int64_t> shape, Element element);
 
-/// What reading may take.
+/// Limits on what reading may take.
 struct Bounds {
   std::uint64_t memory = 0;  ///< bytes; 0: half of what is free (base/memory.h)
-  bool is_given = false;     ///< by a person, who thus allows files that become far more than they are
-  bool other_files =
-      false;  ///< HDF5: links to other files, external storage and virtual datasets are followed
+  bool is_given = false;     ///< by a person, who thus allows files that become far larger than they are
+  bool other_files = false;  ///< HDF5: follows links to other files, external storage and virtual datasets
 
-  /// `memory`, looked up where it is 0.
+  /// `memory`, or half of what is free where it is 0.
   std::uint64_t bytes() const;
 };
 
-/// Asked before memory is taken whose size a file merely claims. Throws ReadError, beginning with `where`, when it is
-/// more than the bounds allow; or when it is beyond kSmall and more than kMostRatio times the `packed` bytes that it
-/// comes from (0: it is not packed), as in files that were made to fill the memory. The message says what allows it.
+/// To be called before taking memory whose size a file merely claims. Throws ReadError, beginning with `where`, when it
+/// is more than the bounds allow, or when it is beyond kSmall and more than kMostRatio times the `packed` bytes that it
+/// comes from (0: it is not packed), as in files made to fill the memory. The message says what allows it.
 void check_fits(const std::string& where, std::uint64_t bytes, const Bounds& bounds,
                 std::uint64_t packed = 0);
 inline constexpr std::uint64_t kSmall = std::uint64_t{1} << 28, kMostRatio = 250;
 
-/// Appends the rows of `more`; both must agree in all but the first dimension and in the element type.
-/// `file` names the origin of `more` in the error.
+/// Appends the rows of `more`; both must agree in the element type and in all dimensions but the first. `file` names
+/// the origin of `more` in the error.
 void append(Array& to, Array&& more, const std::string& file);
 
 }  // namespace variform::data

@@ -1,5 +1,5 @@
 #pragma once
-// The bytes of an array: its own, or memory that another process filled and handed over.
+// The bytes of an array: its own, or memory handed over by another process.
 
 #include <algorithm>
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace variform::data {
 
-/// A sequence of bytes with one owner. What was handed over is used where it lies until it has to grow.
+/// A sequence of bytes with one owner. Memory that was handed over is used in place until it has to grow.
 class ArrayBytes {
  public:
   ArrayBytes() = default;

@@ -1,4 +1,4 @@
-// See cifar10.h. The format has no header: size and label bytes are all that can tell a wrong file.
+// See cifar10.h. The format has no header: only its size and label bytes can reveal a wrong file.
 
 #include "data/readers/cifar10.h"
 
@@ -34,7 +34,7 @@ Labelled read_cifar10(const std::filesystem::path& path, const Bounds& bounds) {
     const std::int64_t label = record[0];
     if (label > 9)
       throw ReadError(source->name() + ": expected labels 0 to 9, found " + std::to_string(label) +
-                      " in record " + std::to_string(i) + "; this is no CIFAR-10 batch.");
+                      " in record " + std::to_string(i) + "; this is not a CIFAR-10 batch.");
     std::memcpy(result.labels.bytes.data() + i * sizeof label, &label, sizeof label);
     std::copy_n(record + 1, kImage, result.x.bytes.data() + i * kImage);
   }

@@ -34,7 +34,7 @@ std::string read_all(ByteSource& source) {
   return text;
 }
 
-// The text without UTF-8's mark; other encodings by name.
+// Returns the text without UTF-8's mark; refuses other encodings by name.
 std::string_view as_utf8(std::string_view text, const std::string& name) {
   const auto refuse = [&](const std::string& what) {
     throw ReadError(name + ": expected a table in UTF-8, found " + what +
@@ -43,7 +43,7 @@ std::string_view as_utf8(std::string_view text, const std::string& name) {
   };
   if (text.starts_with("\xef\xbb\xbf")) return text.substr(3);
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) refuse("UTF-16");
-  if (text.find('\0') != std::string_view::npos) refuse("bytes of value 0, which are no text");
+  if (text.find('\0') != std::string_view::npos) refuse("bytes of value 0, which are not text");
   return text;
 }
 
@@ -70,7 +70,7 @@ bool is_missing(std::string_view cell) {
   return std::find(kWords.begin(), kWords.end(), cell) != kWords.end();
 }
 
-// "-12,5": digits with one comma among them. `group`: three digits behind it, as if it parted thousands.
+// Whether a cell is digits with one comma, as "-12,5". `group`: three digits follow it, as if it separated thousands.
 bool has_decimal_comma(std::string_view cell, bool& group) {
   const auto comma = cell.find(',');
   if (comma == std::string_view::npos ||
@@ -82,14 +82,14 @@ bool has_decimal_comma(std::string_view cell, bool& group) {
   return true;
 }
 
-/// Cuts a text into lines of cells. A quoted cell with doubled quotes is kept here, all others are views of the text.
+/// Splits a text into lines of cells. Quoted cells with doubled quotes are kept here, all others are views of the text.
 class Lines {
  public:
   Lines(std::string_view text, std::string name) : rest_(text), name_(std::move(name)) {
     if (rest_.find('\n') == std::string_view::npos && rest_.find('\r') != std::string_view::npos) end_ = '\r';
   }
 
-  /// The separator of the line that comes next: the first of these that stands in it outside quotes, else blanks.
+  /// Guesses the separator of the next line: the first of these that it has outside quotes, else blanks.
   char guess_separator() {
     skip_idle_lines();
     std::string outside;
@@ -114,7 +114,7 @@ class Lines {
     for (bool more = true; more;) more = take_cell(cells);
     return true;
   }
-  /// The line that next() gave, for messages.
+  /// The line that next() returned, for messages.
   std::string where() const { return name_ + ", line " + std::to_string(number_); }
 
  private:
@@ -127,7 +127,7 @@ class Lines {
       ++next_number_;
     }
   }
-  // The whole line where nothing in it is quoted, which is quicker; false where something is.
+  // Takes the whole line if nothing in it is quoted, which is faster; returns false otherwise.
   bool take_plain_line(Cells& cells) {
     std::string_view line = rest_.substr(0, rest_.find(end_));
     if (separator_ == ' ' || line.find('"') != std::string_view::npos) return false;
@@ -145,7 +145,7 @@ class Lines {
   }
   bool is_blank(char c) const { return c == ' ' || (c == '\t' && separator_ != '\t'); }
 
-  // One cell, and what ends it; false at the end of the line.
+  // Takes one cell and what ends it; returns false at the end of the line.
   bool take_cell(Cells& cells) {
     while (!rest_.empty() && is_blank(rest_.front())) rest_.remove_prefix(1);
     if (separator_ == ' ' && ends_line()) return false;
@@ -154,7 +154,7 @@ class Lines {
     rest_.remove_prefix(1);
     return true;
   }
-  // True, and the end dropped, where the line ends here.
+  // Whether the line ends here; drops its end.
   bool ends_line() {
     if (rest_.empty()) return true;
     if (rest_.front() == '\r' && end_ == '\n' && (rest_.size() == 1 || rest_[1] == '\n'))
@@ -195,7 +195,7 @@ class Lines {
     else cell = rest_.substr(1, at - 1);
     const auto dropped = rest_.substr(0, at + 1);
     next_number_ += static_cast<std::size_t>(
-        std::count(dropped.begin(), dropped.end(), end_));  // a line break is quoted, too
+        std::count(dropped.begin(), dropped.end(), end_));  // quoted line breaks count too
     rest_.remove_prefix(at + 1);
     while (!rest_.empty() && is_blank(rest_.front()) && separator_ != ' ') rest_.remove_prefix(1);
     const bool ends = rest_.empty() || rest_.front() == separator_ || rest_.front() == end_ ||
@@ -220,7 +220,7 @@ std::string listed(const Cells& cells) {
   return text + (cells.size() > 5 ? ", …" : "");
 }
 
-// 0, 1, 2 … from the cell `first` on: how pandas names columns without names.
+// Whether the cells are 0, 1, 2 … from `first` on: pandas' names for columns without names.
 bool counts_up(const Cells& cells, std::size_t first) {
   for (std::size_t i = first; i < cells.size(); ++i)
     if (cells[i] != std::to_string(i - first)) return false;
@@ -229,10 +229,10 @@ bool counts_up(const Cells& cells, std::size_t first) {
 
 constexpr const char* kAsk = "; write header = true or header = false in the data set's description.";
 
-/// Reads one file: what the first line is, then line by line.
+/// Reads one file: decides what the first line is, then goes line by line.
 class CsvReading {
  public:
-  /// `fits` is told now and then how many values there are; it throws when they are too many.
+  /// Calls `fits` now and then with the number of values; it throws when they are too many.
   CsvReading(Lines& lines, const CsvOptions& options, std::function<void(std::size_t)> fits = {})
       : lines_(lines), options_(options), fits_(std::move(fits)) {
     const char separator = options.separator.empty() ? lines_.guess_separator() : options.separator.front();
@@ -250,7 +250,7 @@ class CsvReading {
     if (is_header && !has_second)
       throw ReadError(name + ": expected lines of numbers, found names of columns alone.");
     width_ = has_second && is_header ? cells.size() : first.size();
-    // What spreadsheets leave behind: a separator at the end of every line.
+    // Spreadsheets may leave a separator at the end of every line.
     const bool trails =
         width_ > 1 && (has_second ? cells : first).back().empty() &&
         (is_header ? first.size() + 1 == width_ || first.back().empty() : first.back().empty());
@@ -266,7 +266,7 @@ class CsvReading {
   struct Column {
     std::string name;
     bool used = true, known = false, text = false;
-    std::map<std::string, double, std::less<>> classes;  // of text, numbered as they come
+    std::map<std::string, double, std::less<>> classes;  // of text, numbered in order of appearance
   };
 
   bool comma_allowed() const {
@@ -290,7 +290,7 @@ class CsvReading {
     if (first.size() > from && all_text(first, from)) {
       if (!second.empty() && std::none_of(second.begin(), second.end(), [&](auto cell) {
             return is_numeric(cell);
-          }))  // all is text: a file of labels, perhaps
+          }))  // only text: perhaps a file of labels
         throw ReadError(first_line_ + ": " + listed(first) + " are names of columns or the first row's text" +
                         kAsk);
       return true;
@@ -418,8 +418,9 @@ class CsvReading {
             "write the numbers alike.");
       if (!undecided_.empty() && decided_.empty())
         throw ReadError(undecided_ +
-                        ": a comma with three digits behind it is a decimal comma or parts thousands; write "
-                        "decimal = \",\" in the data set's description, or leave the thousands' commas out.");
+                        ": a comma with three digits behind it is a decimal comma or separates thousands; "
+                        "write decimal = \",\" in the data set's description, or leave the thousands' commas "
+                        "out.");
       if (!decided_.empty()) table_.notes.push_back(decided_ + ": commas are taken for decimal commas.");
     }
     if (dropped_ > 0 && rows_ == 0)
@@ -465,9 +466,9 @@ class CsvReading {
   std::size_t width_ = 0, rows_ = 0;
   bool comma_separates_ = false, trailing_ = false;
   std::size_t dropped_ = 0;
-  bool lacks_value_ = false;  // the row at hand
-  bool looks_twice_ = false;  // numbers may have a decimal comma, or stand for no value: each is looked at
-  std::string first_line_, point_, decided_, undecided_;  // where such a number stands
+  bool lacks_value_ = false;  // the current row
+  bool looks_twice_ = false;  // numbers may have a decimal comma, or mean a missing value: each is checked
+  std::string first_line_, point_, decided_, undecided_;  // positions of such numbers
 };
 
 }  // namespace
@@ -482,7 +483,7 @@ Table read_csv_head(const std::filesystem::path& path, const CsvOptions& options
   try {
     Lines lines(as_utf8(text, source->name()), source->name());
     return CsvReading(lines, options).read(source->name());
-  } catch (const ReadError&) {  // the cut may lie within quotes
+  } catch (const ReadError&) {  // the cut may be within quotes
     return read_csv(path, options);
   }
 }

@@ -1,6 +1,6 @@
-// See hdf5.h. The C interface is used because its errors can be silenced and fetched call by call. libhdf5 does not
-// survive every file, so that all of it happens in a process apart, which hands over the array's bytes; what that process
-// says is not believed either. Opening with locks, other files, and compression: hdf5_access.cpp.
+// See hdf5.h. Uses the C interface because its errors can be silenced and fetched call by call. libhdf5 does not
+// survive every file, so everything happens in a separate process, which hands over the array's bytes; what that
+// process says is not trusted either. Opening with locks, other files, and compression: hdf5_access.cpp.
 
 #include "data/readers/hdf5.h"
 
@@ -37,7 +37,7 @@ using hdf5_access::Handle;
 using hdf5_access::OneFile;
 using hdf5_access::Silence;
 
-/// The paths of all datasets, at most 20, for "expected …, found …".
+/// Returns the paths of all datasets, at most 20, for "expected …, found …".
 std::string list_datasets(hid_t file) {
   std::vector<std::string> names;
   auto visit = [](hid_t, const char* name, const H5O_info_t* info, void* out) -> herr_t {
@@ -78,7 +78,7 @@ Target target_of(const std::string& where, hid_t type) {
   }
   throw ReadError(where +
                   ": expected integers or floating-point numbers of at most 64 bits, found another type of " +
-                  std::to_string(size) + " bytes an element.");
+                  std::to_string(size) + " bytes per element.");
 }
 
 std::vector<std::int64_t> shape_of(const std::string& where, hid_t dataset) {
@@ -102,7 +102,7 @@ std::string fill_value_text(hid_t properties) {
   return config::format_plain(value);
 }
 
-/// How many chunks a dataset has, and how many of them were written.
+/// Returns how many chunks a dataset has, and how many of them were written.
 std::pair<hsize_t, hsize_t> chunks_of(hid_t dataset, hid_t properties,
                                       const std::vector<std::int64_t>& shape) {
   std::vector<hsize_t> sizes(std::max<std::size_t>(shape.size(), 1), 1);
@@ -115,7 +115,7 @@ std::pair<hsize_t, hsize_t> chunks_of(hid_t dataset, hid_t properties,
   return {all, written};
 }
 
-/// " it is a virtual dataset, which shows rows of NAME": the first of the other files.
+/// Returns the first of the other files that a virtual dataset shows, or a missing one.
 std::string other_file_of_virtual(hid_t properties, const std::filesystem::path& folder, bool& is_missing) {
   std::size_t count = 0;
   std::string first;
@@ -137,8 +137,7 @@ constexpr const char* kAllow =
     "; if that is meant, write other_files = true in the data set's description, or copy the data into one "
     "file.";
 
-/// Data that lie in other files need permission, and must be there: HDF5 would put fill values in their place without a
-/// word.
+/// Refuses data in other files without permission, and missing ones, for which HDF5 would silently use fill values.
 void check_other_files(const std::filesystem::path& path, const std::string& where, hid_t properties,
                        bool allowed) {
   if (H5Pget_external_count(properties) > 0) {
@@ -159,8 +158,8 @@ void check_other_files(const std::filesystem::path& path, const std::string& whe
     throw ReadError(shows + "; expected that file in " + path.parent_path().string() + ", found none.");
 }
 
-/// A dataset may claim any shape; what is stored for it bounds what is believed. Returns a sentence where less is stored
-/// than is claimed because it was never written; what is read there is the fill value.
+/// Refuses a dataset that claims more than is stored for it. Returns a sentence where less is stored because it was
+/// never written, so that the fill value is read.
 std::string check_stored(const std::filesystem::path& path, const std::string& where, hid_t dataset,
                          const Array& array, std::size_t stored_width, const Bounds& bounds) {
   const std::uint64_t bytes = byte_count(where, array.shape, array.element);
@@ -188,7 +187,7 @@ std::string check_stored(const std::filesystem::path& path, const std::string& w
   return "";
 }
 
-/// What a chunk takes while it is unpacked, which HDF5 does in memory of its own, held against the bounds.
+/// Returns the bytes that unpacking chunks takes in HDF5's own memory, after checking them against the bounds.
 std::uint64_t chunk_bytes(const std::string& where, hid_t dataset, std::size_t stored_width,
                           const Bounds& bounds) {
   const Handle properties(H5Dget_create_plist(dataset), H5Pclose);
@@ -206,7 +205,7 @@ std::uint64_t chunk_bytes(const std::string& where, hid_t dataset, std::size_t s
   return bytes;
 }
 
-/// Unsigned numbers of 64 bits are kept where they are numbers of int64, too.
+/// Refuses unsigned 64-bit numbers that are not numbers of int64 too.
 void check_signed_range(const Array& array, const std::string& where) {
   for (std::size_t at = 0; at < array.bytes.size(); at += sizeof(std::uint64_t)) {
     std::uint64_t value = 0;
@@ -216,7 +215,7 @@ void check_signed_range(const Array& array, const std::string& where) {
   }
 }
 
-/// What opening needs to say besides "not there".
+/// Says why a dataset was not opened: a link that was not followed, or no such dataset.
 std::string why_absent(const std::string& name, const std::string& path_inside, hid_t file,
                        const OneFile& one) {
   if (!one.refused().empty())
@@ -226,11 +225,11 @@ std::string why_absent(const std::string& name, const std::string& path_inside, 
 
 constexpr std::int64_t kNoPlace = -1;
 
-/// Where the elements lie in the file itself, one after the other and as they are wanted, so that the program can read
-/// them without libhdf5 and without memory that two processes share, whose pages cost more; kNoPlace if they do not.
+/// Returns the place in the file where the elements lie contiguously and in the wanted form, so that the program can
+/// read them without libhdf5 and without memory shared by two processes, whose pages cost more; else kNoPlace.
 std::int64_t place_of(hid_t file, hid_t dataset, hid_t stored_type, hid_t wanted, std::uint64_t bytes) {
   const Handle properties(H5Dget_create_plist(dataset), H5Pclose);
-  H5O_info_t here, there;  // by a link, it may be a dataset of another file
+  H5O_info_t here, there;  // through a link, it may be a dataset of another file
   if (!properties || H5Oget_info2(file, &here, H5O_INFO_BASIC) < 0 ||
       H5Oget_info2(dataset, &there, H5O_INFO_BASIC) < 0)
     return kNoPlace;
@@ -241,8 +240,8 @@ std::int64_t place_of(hid_t file, hid_t dataset, hid_t stored_type, hid_t wanted
   return at == HADDR_UNDEF || at > (haddr_t{1} << 62) ? kNoPlace : static_cast<std::int64_t>(at);
 }
 
-/// In the process apart: reads the array into its outbox, unless it lies in the file as it is, and tells its type, shape
-/// and place.
+/// In the separate process: reads the array into its outbox, unless it can be read in place, and returns its type,
+/// shape and place.
 std::string read_apart(const std::filesystem::path& path, const std::string& path_inside,
                        const Bounds& bounds, base::Outbox& outbox) {
   const std::string name = path.string(), where = name + " (dataset " + path_inside + ")";
@@ -281,7 +280,7 @@ std::string read_apart(const std::filesystem::path& path, const std::string& pat
 
 constexpr std::int64_t kNotNumeric = -1;
 
-/// In the process apart: the datasets of a file.
+/// In the separate process: lists the datasets of a file.
 std::string list_apart(const std::filesystem::path& path) {
   const Silence silence;
   const OneFile one;
@@ -315,11 +314,11 @@ std::string list_apart(const std::filesystem::path& path) {
 
 [[noreturn]] void refuse_broken(const std::string& where, const std::string& what) {
   throw ReadError(
-      where + ": the HDF5 library, reading it in a process of its own, " + what +
-      "; the file is damaged, or was made to do that. What is intact of it, h5py may save elsewhere.");
+      where + ": the HDF5 library, reading it in a separate process, " + what +
+      "; the file is damaged, or was made to do that. h5py may be able to save its intact parts elsewhere.");
 }
 
-/// Runs `work` apart, and makes of every ending a sentence about the file.
+/// Runs `work` in the separate process and turns every failure into a sentence about the file.
 base::Handed handed_over(const std::string& where, const std::function<std::string(base::Outbox&)>& work) {
   try {
     return base::do_apart(work);
@@ -330,7 +329,7 @@ base::Handed handed_over(const std::string& where, const std::function<std::stri
   }
 }
 
-/// The bytes of a file from `place` on.
+/// Returns the bytes of a file from `place` on.
 base::Room read_in_place(const std::filesystem::path& path, const std::string& where, std::int64_t place,
                          std::uint64_t bytes) {
   const base::Descriptor file(base::retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
@@ -361,7 +360,7 @@ Array read_hdf5(const std::filesystem::path& path, const std::string& path_insid
                 std::vector<std::string>* notes, const Bounds& bounds) {
   const std::string where = path.string() + " (dataset " + path_inside + ")";
   Bounds here = bounds;
-  here.memory = bounds.bytes();  // the process apart has bounds of its own
+  here.memory = bounds.bytes();  // the separate process has its own bounds
   base::Handed handed =
       handed_over(where, [&](base::Outbox& outbox) { return read_apart(path, path_inside, here, outbox); });
   Array array;

@@ -1,5 +1,5 @@
 #pragma once
-// One dataset of an HDF5 file: integers, floating-point numbers and h5py's booleans of any byte order.
+// Reads one dataset of an HDF5 file: integers, floating-point numbers and h5py's booleans of any byte order.
 
 #include <filesystem>
 #include <string>
@@ -16,14 +16,14 @@ struct Hdf5Entry {
   bool is_numeric = true;  ///< whether read_hdf5() could read it
 };
 
-/// All datasets, sorted by their paths; at most 1,000.
+/// Returns all datasets, sorted by their paths; at most 1,000.
 std::vector<Hdf5Entry> hdf5_entries(const std::filesystem::path& file);
 
 /// Reads the dataset at `path_inside` ("/train/images"). Integers of more than one byte become int32 or int64, float16
-/// becomes float32. Throws ReadError naming what is there when the dataset is not, for every type that is no number,
-/// for truncated files, for compression that the library lacks, and for files that are being written. Elements that
-/// were never written are the fill value; that, and reading without a lock, are said in `notes`. Sizes are held
-/// against what is stored. libhdf5 runs in a process of its own (base/apart.h): a file that it does not survive is a
+/// becomes float32. Throws ReadError for a dataset that does not exist (naming those that do), for every type that is
+/// not a number, for truncated files, for compression that the library lacks, and for files that are being written.
+/// Elements that were never written have the fill value; `notes` says so, and whether it read without a lock. Sizes are
+/// compared with what is stored. libhdf5 runs in a separate process (base/apart.h): a file that crashes it is a
 /// ReadError. Links to other files, external storage and virtual datasets are followed if the bounds say so.
 Array read_hdf5(const std::filesystem::path& file, const std::string& path_inside,
                 std::vector<std::string>* notes = nullptr, const Bounds& bounds = {});

@@ -26,17 +26,17 @@ namespace {
 
 enum class Lock { kFree, kHeld, kUnknown };
 
-/// HDF5 locks whole files (flock) while it writes them; whether that is so now, or whether there are no locks here.
+/// Whether the file is locked now, or there are no locks here: HDF5 locks whole files (flock) while it writes them.
 Lock lock_of(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return Lock::kFree;  // opening will say why
+  if (descriptor < 0) return Lock::kFree;  // opening reports the reason
   Lock lock = Lock::kFree;
   if (::flock(descriptor, LOCK_SH | LOCK_NB) != 0) lock = errno == EWOULDBLOCK ? Lock::kHeld : Lock::kUnknown;
   ::close(descriptor);
   return lock;
 }
 
-/// " (process 4711, python3)" of the process that holds the lock, as far as the system tells.
+/// Returns " (process 4711, python3)" for the process that holds the lock, as far as the system tells.
 std::string holder_of(const std::filesystem::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return "";
@@ -65,7 +65,7 @@ constexpr H5Z_filter_t kLzf = 32000;  // registered by h5py
 /// H5Z_func_t. Only reads.
 std::size_t unpack_lzf(unsigned flags, std::size_t count, const unsigned values[], std::size_t packed,
                        std::size_t* buffer_size, void** buffer) {
-  constexpr std::size_t kRatio = 300;  // LZF makes no more of a byte
+  constexpr std::size_t kRatio = 300;  // the most that LZF makes of a byte
   if ((flags & H5Z_FLAG_REVERSE) == 0) return 0;
   std::size_t room = count > 2 && values[2] > 0 ? values[2] : *buffer_size;
   for (; room <= packed * kRatio + *buffer_size; room *= 2) {

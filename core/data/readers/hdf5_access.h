@@ -1,5 +1,5 @@
 #pragma once
-// What opening an HDF5 file takes beside the library: handles that close themselves, locks, compression.
+// Helpers for opening an HDF5 file: handles that close themselves, locks, compression.
 
 #include <hdf5.h>
 
@@ -41,17 +41,17 @@ class Silence {
   void* data_ = nullptr;
 };
 
-/// The innermost reason on HDF5's error stack.
+/// Returns the innermost reason on HDF5's error stack.
 std::string reason();
 
-/// Keeps a dataset's other files away: links to them are not followed, and plugins for compression are not loaded unless
-/// HDF5_PLUGIN_PATH names a folder of them.
+/// Keeps other files away from a dataset: links to them are not followed, and plugins for compression are not loaded
+/// unless HDF5_PLUGIN_PATH names a folder of them.
 class OneFile {
  public:
   OneFile();
-  /// For H5Dopen2. With `follow`, links to other files are followed.
+  /// The access list for H5Dopen2. With `follow`, links to other files are followed.
   hid_t access(bool follow);
-  /// The other file that a link named which was not followed; empty: none.
+  /// The other file named by a link that was not followed; empty: none.
   const std::string& refused() const { return refused_; }
 
  private:
@@ -59,12 +59,12 @@ class OneFile {
   std::string refused_;
 };
 
-/// Opens for reading; the caller closes with H5Fclose. A file that another process writes is refused, with that process'
-/// name; where the file system has no locks, it is read without one, which `note` says. Throws ReadError.
+/// Opens for reading; the caller closes with H5Fclose. Refuses a file that another process is writing, and names that
+/// process. Where the file system has no locks it reads without one, and `note` says so. Throws ReadError.
 hid_t open(const std::filesystem::path& path, std::string& note);
 
-/// Throws ReadError, beginning with `where`, when the dataset is compressed by something that the library lacks. LZF, which
-/// h5py calls "lzf", is registered with it here.
+/// Throws ReadError, beginning with `where`, when the library lacks the dataset's compression. Registers LZF, which
+/// h5py calls "lzf".
 void check_compression(const std::string& where, hid_t dataset);
 
 }  // namespace variform::data::hdf5_access

@@ -15,22 +15,22 @@ struct ImageSize {
   bool operator==(const ImageSize&) const = default;
 };
 
-/// An image of more pixels than this is refused before anything is allocated for it.
+/// Images with more pixels are refused before anything is allocated for them.
 inline constexpr std::int64_t kMostPixels = std::int64_t{1} << 27;
 
 using ImageBytes = std::span<const std::uint8_t>;
 
-/// How pixels are wanted.
+/// The form in which pixels are wanted.
 struct PixelLayout {
-  bool as_colour = false;         ///< three values a pixel instead of one; a colour image needs it
-  std::uint8_t background = 255;  ///< the grey under what is transparent
+  bool as_colour = false;         ///< three values per pixel instead of one; a colour image needs it
+  std::uint8_t background = 255;  ///< the grey behind transparent pixels
 };
 
-/// Functions return what is wrong, or an empty text. None trusts the bytes.
+/// Functions return what is wrong, or empty text. None trusts the bytes.
 struct ImageCodec {
   const char* name;
   bool (*matches)(ImageBytes bytes);
-  /// Reads what the header says.
+  /// Reads the header.
   std::string (*measure)(ImageBytes bytes, ImageSize& size);
   /// Decodes into `out`, [height, width, 3 or 1], for the size that measure() gave.
   std::string (*decode)(ImageBytes bytes, const ImageSize& size, const PixelLayout& layout,
@@ -39,12 +39,12 @@ struct ImageCodec {
 
 const ImageCodec& png_codec();
 const ImageCodec& jpeg_codec();
-const ImageCodec& gif_codec();  ///< of one picture
+const ImageCodec& gif_codec();  ///< of a single picture
 const ImageCodec& bmp_codec();
-const ImageCodec& webp_codec();  ///< of one picture
-const ImageCodec& tiff_codec();  ///< of one page
+const ImageCodec& webp_codec();  ///< of a single picture
+const ImageCodec& tiff_codec();  ///< of a single page
 
-/// Four bytes a pixel, red, green, blue and opacity, into the layout; `is_premultiplied`: colours are scaled by opacity.
+/// Converts red, green, blue and opacity bytes to the layout; `is_premultiplied`: colours are scaled by opacity.
 void lay_out(ImageBytes rgba, const PixelLayout& layout, bool is_premultiplied, std::uint8_t* out);
 
 }  // namespace variform::data

@@ -45,7 +45,7 @@ const ImageCodec* codec_of(ImageBytes bytes) {
   return nullptr;
 }
 
-/// Python's way of making 8 bits of more.
+/// Returns the Python code that reduces more bits to 8.
 std::string python_for_bits(const fs::path& path) {
   const std::string name = shown(path.filename()), stem = shown(path.stem());
   return "import numpy, PIL.Image; a = numpy.asarray(PIL.Image.open(\"" + name +
@@ -73,20 +73,20 @@ const ImageSize& ImageReader::open(const fs::path& path) {
   if (const std::string reason = codec_->measure(bytes_, size_); !reason.empty()) refuse(reason);
   if (size_.bits > 8)
     throw ReadError(shown(path) + ": it has " + std::to_string(size_.bits) +
-                    " bits per value, of which 8 are kept here; say which of them count by converting it, in "
+                    " bits per value, of which 8 are kept here; choose them by converting it, in "
                     "Python: " +
                     python_for_bits(path));
   const auto sides = std::to_string(size_.width) + " x " + std::to_string(size_.height) + " pixels";
   if (size_.width < 1 || size_.height < 1 || size_.width > kMostPixels / size_.height)
     throw ReadError(shown(path) + ": expected an image of 1 to " + std::to_string(kMostPixels) +
                     " pixels, found a header that claims " + sides + ".");
-  // PNG and JPEG pack no more than about 8,000 pixels into a byte, whatever a damaged header says.
+  // PNG and JPEG pack at most about 8,000 pixels into a byte, whatever a damaged header says.
   constexpr std::uint64_t kPixelsPerByte = 8 * 1040;
   if (codec_ != &webp_codec() && codec_ != &tiff_codec() &&
       static_cast<std::uint64_t>(size_.width * size_.height) / kPixelsPerByte > bytes_.size())
     throw ReadError(shown(path) + ": its header claims " + sides +
                     ", more than a file of its length can hold; it is damaged.");
-  // As many as decoding takes: the pixels, and what the codec keeps of them.
+  // What decoding takes: the pixels, and the codec's copies of them.
   check_fits(shown(path) + " (" + sides + ")",
              static_cast<std::uint64_t>(size_.width * size_.height) * (size_.is_colour ? 7 : 2), bounds_,
              bytes_.size());
@@ -99,7 +99,7 @@ void ImageReader::decode(const PixelLayout& layout, std::uint8_t* out) {
 
 namespace {
 
-/// The images one after another, [N, channels, height, width]; grey until one in colour comes.
+/// Collects images as [N, channels, height, width]; grey until a coloured one comes.
 class Pile {
  public:
   Pile(const ImageListing& listing, const fs::path& folder, std::uint8_t background, const Bounds& bounds)

@@ -60,7 +60,7 @@ std::size_t Inflater::read(std::uint8_t* to, std::size_t n) {
   return got;
 }
 
-// Whether there are `least` bytes to read.
+// Makes at least `least` bytes available, if there are so many.
 bool Inflater::refill(std::size_t least) {
   if (state_->avail_in >= least) return true;
   std::copy_n(state_->next_in, state_->avail_in, buffer_.data());

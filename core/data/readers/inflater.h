@@ -1,5 +1,5 @@
 #pragma once
-// Deflated bytes as they come out, by ISA-L in half the time that zlib takes.
+// Inflates deflated bytes as a stream, by ISA-L in half the time of zlib.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace variform::data {
 
 class Inflater {
  public:
-  /// Bare deflate; or gzip's members one after another, their checksums held against their bytes. What follows the last
-  /// of them and is none is ignored, as zlib does.
+  /// Bare deflate, or gzip's members one after another, with their checksums compared. Bytes after the last member that
+  /// are not a member are ignored, as in zlib.
   enum class Format { kDeflate, kGzip };
   /// Writes up to n compressed bytes and returns how many; 0 at the end.
   using More = std::function<std::size_t(std::uint8_t* to, std::size_t n)>;
@@ -24,7 +24,7 @@ class Inflater {
   Inflater(Format format, More more, std::string name);
   ~Inflater();
 
-  /// Up to n bytes; fewer only at the end. Throws ReadError when the data are damaged or cut short.
+  /// Reads up to n bytes; fewer only at the end. Throws ReadError when the data are damaged or cut short.
   std::size_t read(std::uint8_t* to, std::size_t n);
 
  private:

@@ -16,7 +16,7 @@ namespace variform::data {
 namespace {
 
 struct JpegError {
-  jpeg_error_mgr manager;  // first: libjpeg knows this part only
+  jpeg_error_mgr manager;  // first: libjpeg knows only this part
   std::jmp_buf jump;
   std::array<char, 256> message;
 };
@@ -29,8 +29,8 @@ void jpeg_fail(j_common_ptr info) {
   std::longjmp(error->jump, 1);
 }
 
-/// Most warnings mean damaged data (a premature end among them), which libjpeg would fill with grey. Some are about
-/// oddities that change no pixel, and that every viewer passes over.
+/// Most warnings mean damaged data (such as an early end), which libjpeg would fill with grey. Some concern oddities
+/// that change no pixel, and that every viewer ignores.
 void jpeg_warn(j_common_ptr info, int level) {
   const int code = info->err->msg_code;
   const bool is_harmless = code == JWRN_EXTRANEOUS_DATA || code == JWRN_ADOBE_XFORM ||
@@ -38,7 +38,7 @@ void jpeg_warn(j_common_ptr info, int level) {
   if (level < 0 && !is_harmless) jpeg_fail(info);
 }
 
-/// A progressive image may be told in scans without end, each of which goes over all pixels.
+/// A progressive image may have any number of scans, each of which covers all pixels.
 void jpeg_watch(j_common_ptr info) {
   constexpr int kMostScans = 200;  // encoders write about ten
   const auto* decompress = reinterpret_cast<j_decompress_ptr>(info);
@@ -78,7 +78,7 @@ bool jpeg_header(JpegReader& reader, ImageBytes bytes, ImageSize& size) {
 
 std::uint8_t product(int a, int b) { return static_cast<std::uint8_t>((a * b + 127) / 255); }
 
-/// What four inks leave of white light. Adobe's programs store how little ink there is, others how much.
+/// Converts four inks to a colour. Adobe's programs store how little ink there is, others how much.
 void colours_of_inks(const JSAMPLE* inks, std::size_t pixels, bool is_inverted, std::uint8_t* out) {
   for (std::size_t p = 0; p < pixels; ++p, inks += 4) {
     const int black = is_inverted ? inks[3] : 255 - inks[3];
@@ -86,7 +86,7 @@ void colours_of_inks(const JSAMPLE* inks, std::size_t pixels, bool is_inverted, 
   }
 }
 
-/// `inks` has room for a row of four values a pixel.
+/// `inks` has room for a row with four values per pixel.
 bool jpeg_pixels(JpegReader& reader, bool as_colour, JSAMPROW inks, std::uint8_t* out) {
   if (setjmp(reader.error.jump) != 0) return false;
   const bool has_inks = reader.info.num_components == 4;

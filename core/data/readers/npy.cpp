@@ -1,4 +1,4 @@
-// See npy.h. The header is a Python dictionary of which three keys in fixed notation are understood.
+// See npy.h. The header is a Python dictionary; only three keys in fixed notation are understood.
 
 #include "data/readers/npy.h"
 
@@ -16,7 +16,7 @@
 namespace variform::data {
 namespace {
 
-/// The text after `'key':` in the dictionary; nothing when the key is missing.
+/// Returns the text after `'key':` in the dictionary; nothing when the key is missing.
 std::optional<std::string_view> value_of(std::string_view header, const std::string& key) {
   const auto at = header.find("'" + key + "'");
   if (at == std::string_view::npos) return std::nullopt;
@@ -26,7 +26,7 @@ std::optional<std::string_view> value_of(std::string_view header, const std::str
   return header.substr(start);
 }
 
-/// "(3, 4)" or "(3,)" or "()".
+/// Parses "(3, 4)" or "(3,)" or "()".
 std::optional<std::vector<std::int64_t>> parse_shape(std::string_view text) {
   if (!text.starts_with('(')) return std::nullopt;
   text.remove_prefix(1);
@@ -111,7 +111,7 @@ std::vector<std::uint8_t> widened(std::span<const std::uint8_t> bytes, Stored st
   return {bytes.begin(), bytes.end()};
 }
 
-/// From Fortran's order, in which the first index moves fastest, to C's.
+/// Converts Fortran's order, in which the first index moves fastest, to C's.
 std::vector<std::uint8_t> in_c_order(std::span<const std::uint8_t> bytes,
                                      const std::vector<std::int64_t>& shape, std::size_t width) {
   std::vector<std::uint8_t> result(bytes.size());
@@ -205,7 +205,7 @@ Array read_npy(ByteSource& source) {
   const std::uint64_t bytes = byte_count(source.name(), array.shape, array.element);
   const std::size_t width = width_of(type);
   const bool is_copied = type.stored != Stored::kAsItIs || (is_fortran && shape.size() > 1);
-  if (is_copied)  // what is read is checked when it is read
+  if (is_copied)  // the source checks what it reads
     source.check(bytes / size_of(array.element) * (width + size_of(array.element)));
   array.bytes = read_rest(
       source, bytes / size_of(array.element) * width,
@@ -235,7 +235,7 @@ std::vector<NpzEntry> npz_entries(const std::filesystem::path& path) {
       NpyHeader header = parse_header(*zip.open(name));
       if (name.ends_with(".npy")) name.resize(name.size() - 4);
       entries.push_back({std::move(name), std::move(header.shape), header.type.element});
-    } catch (const ReadError&) {  // pickled objects, texts: nothing that could be read
+    } catch (const ReadError&) {  // pickled objects, texts: unreadable
     }
   return entries;
 }

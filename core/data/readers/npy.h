@@ -1,5 +1,5 @@
 #pragma once
-// NumPy's npy files and the members of npz files: uint8, bool, int32, int64, float32, float64 in C order.
+// Reads NumPy's npy files and members of npz files: uint8, bool, int32, int64, float32, float64 in C order.
 
 #include <filesystem>
 #include <string>
@@ -16,10 +16,10 @@ class ByteSource;
 Array read_npy(const std::filesystem::path& path, const Bounds& bounds = {});
 Array read_npy(ByteSource& source);
 
-/// Reads one member of an npz file: "imgs" for imgs.npy. Other members are not looked at.
+/// Reads one member of an npz file: "imgs" for imgs.npy. Ignores other members.
 Array read_npz(const std::filesystem::path& path, const std::string& member, const Bounds& bounds = {});
 
-/// The members of an npz file, without ".npy".
+/// Returns the members of an npz file, without ".npy".
 std::vector<std::string> npz_members(const std::filesystem::path& path);
 
 struct NpzEntry {
@@ -27,7 +27,7 @@ struct NpzEntry {
   std::vector<std::int64_t> shape;
   Element element = Element::kUint8;
 };
-/// Those members that read_npz() could read, by their headers alone.
+/// Returns the members that read_npz() could read, by their headers alone.
 std::vector<NpzEntry> npz_entries(const std::filesystem::path& path);
 
 }  // namespace variform::data

@@ -1,4 +1,4 @@
-// GIF and BMP by stb_image, WebP by libwebp, TIFF by libtiff: what they decode is four bytes a pixel.
+// GIF and BMP by stb_image, WebP by libwebp, TIFF by libtiff: they decode to four bytes per pixel.
 
 #include <tiffio.h>
 #include <webp/decode.h>
@@ -42,7 +42,7 @@ StbPixels stb_pixels(ImageBytes bytes, int& width, int& height) {
       stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 4));
 }
 
-/// A palette says nothing about colour: what is grey everywhere is grey.
+/// A palette does not tell colour from grey: an image is grey if all its pixels are.
 std::string measure_stb(ImageBytes bytes, ImageSize& size) {
   int width = 0, height = 0, channels = 0;
   if (stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels) == 0)
@@ -51,7 +51,7 @@ std::string measure_stb(ImageBytes bytes, ImageSize& size) {
   size.height = height;
   size.is_colour = true;
   if (width <= 0 || height <= 0 || size.width * size.height > kMostPixels) return "";
-  // What will be refused for its size is not decoded to see whether it is grey.
+  // Images that will be refused for their size are not decoded to see whether they are grey.
   const auto decoded = static_cast<std::uint64_t>(4 * size.width * size.height);
   if (decoded > kSmall && decoded / kMostRatio > bytes.size()) return "";
   const StbPixels pixels = stb_pixels(bytes, width, height);
@@ -132,7 +132,7 @@ std::string decode_webp(ImageBytes bytes, const ImageSize& size, const PixelLayo
 
 // ---- TIFF
 
-/// What libtiff reads from, and what it says.
+/// The source that libtiff reads from, and its message.
 struct TiffFile {
   ImageBytes bytes;
   std::size_t at = 0;
@@ -195,7 +195,7 @@ std::string measure_tiff(ImageBytes bytes, ImageSize& size) {
   TIFFGetFieldDefaulted(tiff.get(), TIFFTAG_EXTRASAMPLES, &extras, &kinds);
   const bool is_grey = photometric == PHOTOMETRIC_MINISWHITE || photometric == PHOTOMETRIC_MINISBLACK;
   size = {width, height, !is_grey, extras > 0, std::max<int>(8, bits)};
-  if (bits > 8) return "";  // refused for that
+  if (bits > 8) return "";  // refused later for its bits
   if (TIFFNumberOfDirectories(tiff.get()) > 1)
     return "it has " + std::to_string(TIFFNumberOfDirectories(tiff.get())) +
            " pages, of which one is expected; in Python: import PIL.Image, PIL.ImageSequence; then save each "

@@ -55,7 +55,7 @@ bool png_header(PngReader& reader, ImageBytes* bytes, ImageSize& size) {
   return true;
 }
 
-/// After png_header: width · (1 or 3) bytes per row into `rows`, what is transparent laid over a grey.
+/// After png_header: reads width · (1 or 3) bytes per row into `rows`, with transparent pixels laid over a grey.
 bool png_pixels(PngReader& reader, const PixelLayout& layout, png_bytepp rows, std::size_t row_bytes) {
   if (setjmp(png_jmpbuf(reader.png)) != 0) return false;
   const int type = png_get_color_type(reader.png, reader.info);

@@ -76,7 +76,7 @@ std::string format_by_bytes(const fs::path& path) {
   const std::string bytes = first_bytes(path, 2048 + kHdf5.size());
   const std::string_view text = bytes;
   if (text.starts_with("\x93NUMPY")) return "npy";
-  for (const std::size_t at : {0u, 512u, 1024u, 2048u})  // behind a user's block, such as MATLAB's
+  for (const std::size_t at : {0u, 512u, 1024u, 2048u})  // after a user block, such as MATLAB's
     if (text.size() >= at + kHdf5.size() && text.substr(at, kHdf5.size()) == kHdf5) return "hdf5";
   const std::string suffix = path.extension().string();
   if (text.starts_with("PK\x03\x04") && suffix != ".xlsx" && suffix != ".pt" && suffix != ".pth")

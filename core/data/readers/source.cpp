@@ -81,8 +81,8 @@ std::vector<std::uint8_t> read_exactly(ByteSource& source, std::uint64_t n, cons
   if (n > source.bound())
     fail("a file that can hold no more than " + std::to_string(source.bound()) + " bytes");
   source.check(n);
-  // Pages of memory are taken when they are written to, so that what is reserved costs nothing where a damaged header
-  // asks for too much; beyond it, doubling stays within twice what has really been read.
+  // Pages of memory are taken when they are written to, so that reserving costs nothing where a damaged header asks for
+  // too much. Beyond the reserve, doubling stays within twice what has really been read.
   constexpr std::uint64_t kReserved = std::uint64_t{1} << 28, kAtOnce = 1u << 18;
   std::vector<std::uint8_t> bytes;
   bytes.reserve(std::min(n, kReserved));

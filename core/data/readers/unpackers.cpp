@@ -18,13 +18,13 @@ namespace {
 
 constexpr std::size_t kPackedBytes = 1u << 17, kMostPieces = 1u << 30;  // bzip2 counts in 32 bits
 
-/// The file's compressed bytes, some at a time.
+/// Reads the file's compressed bytes piece by piece.
 class Packed {
  public:
   Packed(Unpack more, std::string name)
       : more_(std::move(more)), name_(std::move(name)), bytes_(kPackedBytes) {}
 
-  /// Bytes that were not used yet; more of them when there are none.
+  /// Returns the bytes not used yet; reads more when there are none.
   std::string_view rest() {
     if (at_ == size_) {
       size_ = more_(bytes_.data(), bytes_.size());
@@ -116,7 +116,7 @@ class Bzip2 {
 
   Packed packed_;
   bz_stream stream_{};
-  bool is_between_ = false;  // one stream has ended, and another may follow
+  bool is_between_ = false;  // one stream has ended and another may follow
 };
 
 class Zstd {

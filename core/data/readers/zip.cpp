@@ -49,7 +49,7 @@ struct Directory {
   std::uint64_t offset = 0, size = 0, entries = 0;
 };
 
-/// Finds the end-of-directory record, which lies behind everything but a comment of at most 65,535 bytes.
+/// Finds the end-of-directory record, after which only a comment of at most 65,535 bytes may follow.
 Directory find_directory(const std::filesystem::path& path, std::uint64_t file_size) {
   const std::uint64_t tail_size = std::min<std::uint64_t>(file_size, kEndSize + 65535 + kLocatorSize);
   const std::uint64_t tail_offset = file_size - tail_size;
@@ -161,7 +161,7 @@ ZipFile::Member ZipFile::parse_member(const std::uint8_t* at, const std::uint8_t
   member.header = number(at + 42, 4);
   const std::size_t name_size = number(at + 28, 2);
   member.name.assign(reinterpret_cast<const char*>(at + kEntrySize), name_size);
-  // Extra field 1 (zip64) holds, in this order, those of the three numbers that are all ones above.
+  // Extra field 1 (zip64) holds, in this order, those of the three numbers that have all bits set above.
   const std::uint8_t* extra = at + kEntrySize + name_size;
   const std::uint8_t* const extra_end =
       extra + std::min<std::size_t>(number(at + 30, 2), static_cast<std::size_t>(end - extra));

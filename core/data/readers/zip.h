@@ -1,5 +1,5 @@
 #pragma once
-// The part of the zip format that NumPy's npz files use: members stored or deflated, zip64 sizes included.
+// Reads the part of the zip format that NumPy's npz files use: stored or deflated members, including zip64 sizes.
 
 #include <cstdint>
 #include <filesystem>
@@ -13,14 +13,14 @@ namespace variform::data {
 
 class ZipFile {
  public:
-  /// Reads the central directory. Throws ReadError when the file is no zip file or is truncated.
+  /// Reads the central directory. Throws ReadError when the file is not a zip file or is truncated.
   explicit ZipFile(const std::filesystem::path& path, const Bounds& bounds = {});
 
   /// The members' names, in the file's order.
   std::vector<std::string> names() const;
   bool contains(const std::string& name) const;
-  /// A member's bytes, its checksum held against the directory's at the end. Throws ReadError when it is not
-  /// there (naming those that are), encrypted, or compressed otherwise than by deflate.
+  /// Returns a member's bytes; their checksum is compared with the directory's at the end. Throws ReadError when the
+  /// member does not exist (naming those that do), is encrypted, or is compressed by something other than deflate.
   std::unique_ptr<ByteSource> open(const std::string& name) const;
 
  private:

@@ -37,7 +37,7 @@ Matrix matrix_of(const Numbers& x) {
   return Matrix(handle);
 }
 
-// λ = 0 and no least weight: the gain of a split is then what it takes off the squared error.
+// Makes a booster with λ = 0 and no least weight: the gain of a split is then the decrease of the squared error.
 Booster booster_for(const Matrix& data, int classes) {
   DMatrixHandle handle = data.get();
   BoosterHandle booster = nullptr;
@@ -69,9 +69,10 @@ const float* probabilities(const Booster& booster, const Matrix& data) {
   return result;
 }
 
-// A tree for each class, fitted to the residuals of the softmax by squared error (a constant curvature 1/K, that of an
-// undecided softmax but for 1 − 1/K). xgboost's own objective weighs a split by the curvature at each datum instead, and
-// puts importance on latents that part the data that are certain already: 0.05 from Friedman's trees on dSprites.
+// Fits one tree per class to the residuals of the softmax by squared error (a constant curvature 1/K, that of an
+// undecided softmax but for 1 − 1/K). xgboost's own objective weighs a split by the curvature at each row instead,
+// which gives importance to latents that split rows whose class is already certain: on dSprites its scores differ by
+// 0.05 from those of Friedman's trees.
 void boost(const Booster& booster, const Matrix& data, const std::vector<int>& y, int classes) {
   const float* now = probabilities(booster, data);
   std::vector<float> gradient(now, now + y.size() * static_cast<std::size_t>(classes));

@@ -9,7 +9,7 @@
 
 namespace variform::measure {
 
-/// What the trees are, for a metric's description.
+/// The description of the trees in that of a metric.
 inline constexpr const char* kBoosting =
     "xgboost, 100 rounds of depth-3 histogram trees fitted by squared error to softmax residuals, learning "
     "rate 0.1";

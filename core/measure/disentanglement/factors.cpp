@@ -15,7 +15,7 @@ bool all_whole(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double value) { return value == std::round(value); });
 }
 
-// The place of every value among the distinct ones, which are sorted.
+// Returns the index of every value among the distinct ones, which are sorted.
 std::vector<int> places(const std::vector<double>& values, const std::vector<double>& distinct) {
   std::vector<int> result;
   for (double value : values)
@@ -24,7 +24,7 @@ std::vector<int> places(const std::vector<double>& values, const std::vector<dou
   return result;
 }
 
-// Equal counts, but equal values together: the bin of a value is that of its first place among the sorted ones.
+// Makes bins of equal counts, but keeps equal values together: a value's bin is that of its first place when sorted.
 std::vector<int> equal_bins(const std::vector<double>& values, std::size_t bins) {
   std::vector<double> sorted = values;
   std::sort(sorted.begin(), sorted.end());
@@ -39,7 +39,7 @@ std::vector<int> equal_bins(const std::vector<double>& values, std::size_t bins)
 
 struct Column {
   std::vector<int> classes;  // empty: left out
-  std::string note;          // what was done, unless the values are the classes
+  std::string note;          // what was done, unless the values are classes
   std::string why;           // in short, when left out
 };
 

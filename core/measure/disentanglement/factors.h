@@ -1,5 +1,5 @@
 #pragma once
-// Known factors as the metrics need them, as classes: data sets also have angles, sizes and identities of persons.
+// Turns known factors into classes, which the metrics need. Data sets also have angles, sizes and persons' identities.
 
 #include <string>
 #include <vector>
@@ -16,7 +16,7 @@ struct KnownFactors {
   std::vector<std::string> left_out{};  ///< in short: "person has 600 different whole numbers in 1200 rows"
 };
 
-/// Whole numbers are classes up to so many of them, real numbers up to so many.
+/// The largest number of distinct values that count as classes, for whole and for real numbers.
 inline constexpr std::size_t kMostClasses = 256, kMostRealClasses = 20;
 /// Bins of a real-valued factor: 20, as for the latents, fewer where a bin would have fewer than 30 rows.
 inline constexpr std::size_t kFactorBins = 20, kRowsOfABin = 30;

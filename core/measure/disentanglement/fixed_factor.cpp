@@ -11,7 +11,7 @@
 namespace variform::measure {
 namespace {
 
-// Rows drawn so that they share a factor's value.
+// Draws rows that share a factor's value.
 class Sampler {
  public:
   Sampler(const Classes& factors, std::uint64_t seed)
@@ -26,7 +26,7 @@ class Sampler {
   }
   std::size_t any_factor() { return bits_.below(factors_.columns); }
   std::size_t any_row() { return bits_.below(factors_.rows); }
-  /// A row whose factor j has the value that it has in row n.
+  /// Returns a row whose factor j has the same value as in row n.
   std::size_t like(std::size_t n, std::size_t j) {
     const std::vector<std::size_t>& group = rows_[j][static_cast<std::size_t>(factors_(n, j))];
     return group[bits_.below(group.size())];
@@ -42,7 +42,7 @@ Accuracy with_error(double share, std::size_t count) {
   return {share, std::sqrt(share * (1 - share) / static_cast<double>(count))};
 }
 
-// The active latent that varies least, relative to `all`, in a batch with factor j fixed.
+// Returns the active latent that varies least, relative to `all`, in a batch with factor j fixed.
 std::size_t least_varying(const Numbers& codes, Sampler& sampler, std::size_t j,
                           const std::vector<double>& all, const std::vector<std::size_t>& active,
                           std::size_t size) {
@@ -57,7 +57,7 @@ std::size_t least_varying(const Numbers& codes, Sampler& sampler, std::size_t j,
   return static_cast<std::size_t>(std::min_element(relative.begin(), relative.end()) - relative.begin());
 }
 
-// `count` points of β-VAE's score, and the factors that were fixed.
+// Returns `count` points of β-VAE's score, and the factors that were fixed.
 std::pair<Numbers, std::vector<int>> differences(const Numbers& codes, Sampler& sampler, std::size_t count,
                                                  std::size_t batch) {
   Numbers points(count, codes.columns);

@@ -17,7 +17,7 @@ double mean_of(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-// Between order statistics by linear interpolation, as numpy's percentile does.
+// Returns a quantile by linear interpolation between order statistics, as numpy's percentile does.
 double quantile(std::vector<double> values, double q) {
   std::sort(values.begin(), values.end());
   const double place = q * static_cast<double>(values.size() - 1);
@@ -26,7 +26,7 @@ double quantile(std::vector<double> values, double q) {
   return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
 }
 
-// max |z_i − E z_i| of every latent.
+// Returns max |z_i − E z_i| of every latent.
 std::vector<double> largest_deviations(const Numbers& codes) {
   std::vector<double> largest(codes.columns);
   for (std::size_t i = 0; i < codes.columns; ++i) {
@@ -37,7 +37,7 @@ std::vector<double> largest_deviations(const Numbers& codes) {
   return largest;
 }
 
-// The 0.99 quantile of the deviations from their own mean, of the values whose factor is k, averaged over k.
+// Returns the 0.99 quantile of the deviations from their own mean, of the values whose factor is k, averaged over k.
 double deviation_given(const std::vector<double>& values, const std::vector<int>& factor) {
   std::vector<std::vector<double>> groups(static_cast<std::size_t>(classes_of(factor)));
   for (std::size_t n = 0; n < values.size(); ++n)
@@ -85,7 +85,7 @@ double mutual_information(const std::vector<int>& a, const std::vector<int>& b) 
   std::vector<double> joint(static_cast<std::size_t>(classes_of(a)) * width),
       of_a(joint.size() / std::max<std::size_t>(1, width)), of_b(width);
   const auto all =
-      static_cast<double>(a.size());  // whole numbers in the logarithm: independent columns have exactly 0
+      static_cast<double>(a.size());  // whole numbers in the logarithm give exactly 0 for independent columns
   for (std::size_t n = 0; n < a.size(); ++n) {
     const auto i = static_cast<std::size_t>(a[n]), j = static_cast<std::size_t>(b[n]);
     joint[i * width + j] += 1;

@@ -1,6 +1,6 @@
 #pragma once
-// Metrics that look at the mutual information of one discretised latent and one factor, and the interventional score,
-// which needs as little: nothing here is trained or drawn.
+// Metrics from the mutual information of one discretised latent and one factor, and the interventional score. Nothing
+// here is trained or drawn.
 
 #include <vector>
 
@@ -8,7 +8,7 @@
 
 namespace variform::measure {
 
-/// 20 in the protocol of Locatello et al. 2019.
+/// The number of bins in the protocol of Locatello et al. 2019.
 inline constexpr int kBins = 20;
 
 /// The bin of each value in a histogram of `bins` equal bins between the smallest and the largest value, 0 … bins − 1;
@@ -24,8 +24,8 @@ double entropy(const std::vector<int>& a);
 /// Mutual information of every discretised latent and every factor, nats, [d, F].
 Numbers mutual_information(const Numbers& codes, const Classes& factors, int bins = kBins);
 
-/// Mutual information gap (Chen et al. 2018): (largest − second largest of a factor's column) / H(factor), averaged over
-/// the factors. `information` [d, F], d ≥ 2; `entropies` [F], all above 0.
+/// Mutual information gap (Chen et al. 2018): (largest − second largest of a factor's column) / H(factor), averaged
+/// over the factors. `information` [d, F], d ≥ 2; `entropies` [F], all above 0.
 double mutual_information_gap(const Numbers& information, const std::vector<double>& entropies);
 
 /// Modularity (Ridgeway and Mozer 2018): 1 − Σ_{f ≠ f*} I_f² / (I_f*² (F − 1)) of every latent, f* its best factor,
@@ -37,7 +37,7 @@ double modularity(const Numbers& information);
 Numbers interventional_robustness(const Numbers& codes, const Classes& factors);
 
 /// The score: each latent's best entry of `robustness`, averaged with its max |z_i − E z_i| as weight, so that constant
-/// latents have none; 0 when all are constant.
+/// latents do not count; 0 when all are constant.
 double interventional_robustness_score(const Numbers& codes, const Numbers& robustness);
 
 }  // namespace variform::measure

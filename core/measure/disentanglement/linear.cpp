@@ -16,7 +16,7 @@ namespace {
 
 constexpr double kTolerance = 1e-6;  // relative norm of the gradient; liblinear's default is 0.01
 
-// Since 2.40 the constant term is regularised only when asked for.
+// Asks for a regularised constant term, which liblinear has had to be asked for since 2.40.
 template <class Parameter>
 void regularise_constant(Parameter& parameter) {
   if constexpr (requires { parameter.regularize_bias; }) parameter.regularize_bias = 1;

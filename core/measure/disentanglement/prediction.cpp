@@ -24,7 +24,7 @@ bool is_constant(const Numbers& column) {
   return *smallest == *largest;
 }
 
-// 1 − H/log n of the columns of `shares`, averaged with their sums as weights. All zero: 0.
+// Returns 1 − H/log n of the columns of `shares`, averaged with their sums as weights; 0 if all are zero.
 double concentration(const Numbers& shares) {
   constexpr double kFloor = 1e-11;  // Locatello et al. add it to every entry
   double sum = 0, weights = 0;

@@ -94,7 +94,7 @@ std::string text_of(double value) {
   return text;
 }
 
-// √((g − 1)/g Σ(θ_k − mean)²) over statistics with one of g groups of rows left out.
+// Returns √((g − 1)/g Σ(θ_k − mean)²) over statistics with one of g groups of rows left out.
 double jackknife_of_groups(std::size_t rows,
                            const std::function<double(const std::vector<std::int64_t>&)>& statistic) {
   constexpr std::size_t kGroups = 20;
@@ -118,7 +118,7 @@ std::vector<double> entropies(const Classes& factors) {
   return result;
 }
 
-// The columns that have at least two values among the first `count` rows of the order.
+// Returns the columns that have at least two values among the first `count` rows of the order.
 std::vector<std::size_t> varying(const Classes& factors, const std::vector<std::int64_t>& order,
                                  std::size_t count) {
   std::vector<std::size_t> columns;
@@ -281,9 +281,9 @@ Numbers factor_numbers(const at::Tensor& factors) {
   return numbers;
 }
 
-// Most scores do not see how little a latent varies, so that those of a collapsed model are numbers, too.
+// Returns a note when the model is collapsed: most scores ignore how little a latent varies, and are numbers then, too.
 std::string note_on_collapse(const Numbers& codes) {
-  constexpr double kActive = 0.01;  // as active_units has it
+  constexpr double kActive = 0.01;  // as for active_units
   const std::vector<double> all = variances(codes);
   const double largest = *std::max_element(all.begin(), all.end());
   if (largest > kActive) return {};
@@ -291,7 +291,7 @@ std::string note_on_collapse(const Numbers& codes) {
          "): the scores of disentanglement are those of a collapsed model.";
 }
 
-// Of factors that were all left out; the notes say more.
+// Returns the reason when all factors were left out; the notes say more.
 std::string no_classes(const KnownFactors& factors) {
   std::string reasons;
   for (const std::string& reason : factors.left_out) reasons += (reasons.empty() ? ": " : ", ") + reason;

@@ -26,7 +26,7 @@ const json* at_path(const json& root, const std::string& path) {
   return here;
 }
 
-// Whether all of it fits the shape, which the first elements set.
+// Gathers nested lists. Returns whether all fit the shape, which the first elements set.
 bool gather(const json& value, std::size_t depth, Array& array) {
   if (!value.is_array()) {
     if (depth != array.shape.size() || !(value.is_number() || value.is_null())) return false;
@@ -51,7 +51,7 @@ std::vector<std::optional<Array>> arrays_of(const StudyResults::File& file,
   json root;
   try {
     root = base::JsonFile(file.file).root().raw();
-  } catch (const base::JsonError& error) {  // it was read before, and has been changed since
+  } catch (const base::JsonError& error) {  // the file has been changed since it was first read
     throw base::Error(error.what());
   }
   for (std::size_t i = 0; i < paths.size(); ++i) {

@@ -34,7 +34,7 @@ std::vector<std::size_t> cells_of(const StudyResults& results,
 
 // ---------------------------------------------------------------------------------------------------- scatter plots
 
-// The points of some runs, and the medians of each of them over the first index, one a second index.
+// The points of some runs, and each run's medians over the first index, one per second index.
 struct Cloud {
   draw::Series points, centres;
 };
@@ -57,7 +57,7 @@ void add_run(Cloud& cloud, const Array& x, const Array& y, const FigureSpec& spe
   }
 }
 
-// Every so many points of a panel are kept, so that `most` are left.
+// Keeps points of a panel at equal distances, so that kMostPoints are left.
 void thin(std::vector<Cloud>& clouds, std::size_t all) {
   if (all <= kMostPoints) return;
   std::size_t i = 0;
@@ -133,7 +133,7 @@ StudyFigure scatter_of(const StudyResults& results, const FigureSpec& spec) {
     shown.note += (shown.note.empty() ? "" : " ") + sentence;
   };
   if (most > kMostPoints)
-    say("Shown are " + std::to_string(kMostPoints) + " points of a panel, evenly chosen of up to " +
+    say("Shown: " + std::to_string(kMostPoints) + " points per panel, chosen evenly from up to " +
         std::to_string(most) + ".");
   if (!together.empty())
     say("Shown together: all of " + config::join({together.begin(), together.end()}) + ".");
@@ -144,7 +144,7 @@ StudyFigure scatter_of(const StudyResults& results, const FigureSpec& spec) {
 
 namespace {
 
-// What is counted: panel and series in the order of the study, and their numbers.
+// The numbers to be counted, by panel and series in the order of the study.
 struct Counted {
   struct Sample {
     std::string panel, label;
@@ -152,7 +152,7 @@ struct Counted {
   };
   std::vector<Sample> samples;
   std::vector<std::size_t> cells;
-  std::set<std::string> together;  // axes but for the seed that a sample's runs differ on
+  std::set<std::string> together;  // axes, except the seed, on which a sample's runs differ
 };
 
 Counted of_metrics(const StudyResults& results, const FigureSpec& spec) {
@@ -170,7 +170,7 @@ Counted of_metrics(const StudyResults& results, const FigureSpec& spec) {
   return counted;
 }
 
-// All numbers; of a symmetric matrix those above its diagonal, since the others are the same again.
+// Returns all numbers; of a symmetric matrix those above its diagonal, since the others only repeat them.
 std::vector<double> numbers_of(const Array& array) {
   const std::size_t n = array.shape.size() == 2 && array.shape[0] == array.shape[1] ? array.shape[0] : 0;
   const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };

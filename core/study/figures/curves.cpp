@@ -16,7 +16,7 @@ Rows some_rows(const StudyResults& results, const FigureSpec& spec) {
   return asked_rows(results, spec.selection, spec.metrics, "nothing to show");
 }
 
-// Places on the x axis: numbers where all labels are numbers, else one after another with their names.
+// Places on the x axis: the labels' values if all are numbers, else one after another with the labels as names.
 struct Abscissa {
   std::string axis;
   std::vector<draw::Tick> ticks;  ///< empty: gnuplot's own
@@ -45,12 +45,12 @@ void drop_empty_errors(draw::Series& line) {
     line.error.clear();
 }
 
-// What its error bar is: the interval over seeds, or what the evaluation gives for a single run.
+// Returns the error bar: the interval over seeds, or the evaluation's error for a single run.
 double bar_of(const Interval& interval) {
   return interval.half.value_or(interval.error.value_or(std::nan("")));
 }
 
-// One line with its intervals, and its single values.
+// Adds one line with its intervals and single values.
 void add_series(draw::Panel& panel, const std::string& label, const Rows& rows, const Abscissa& x,
                 Averages& averages) {
   std::map<double, Rows> at;
@@ -74,7 +74,7 @@ void add_series(draw::Panel& panel, const std::string& label, const Rows& rows, 
   if (!single.x.empty()) panel.series.push_back(std::move(single));
 }
 
-// One line through the means of two metrics at each label of spec.points.
+// Adds one line through the means of two metrics at each label of spec.points.
 void add_pairs(draw::Panel& panel, const std::string& label, const Rows& rows,
                const std::map<Place, double>& x, const StudyResults& results, const FigureSpec& spec,
                Averages& averages) {
@@ -123,10 +123,10 @@ void add_bar(draw::Panel& panel, const std::string& label, const Rows& rows, Ave
   panel.series.push_back(std::move(bar));
 }
 
-// add(panel, label, rows, averages) for each panel and series.
+// Calls add(panel, label, rows, averages) for each panel and series.
 template <class Add>
 StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec, const Rows& rows, const Add& add) {
-  // One metric and no panels: the y axis says it.
+  // With one metric and no panels, the y axis names the metric.
   const std::string whole = spec.metrics.size() > 1 || spec.kind == FigureSpec::Kind::kBars
                                 ? config::join(spec.metrics)
                                 : std::string();
@@ -167,7 +167,7 @@ StudyFigure curves_of(const StudyResults& results, const FigureSpec& spec) {
                 [&](draw::Panel& panel, const std::string& label, const Rows& one, Averages& averages) {
                   add_pairs(panel, label, one, x, results, spec, averages);
                 });
-  // Beside more than two lines texts would hide each other; the first line has them.
+  // Beside more than two lines texts would hide each other; only the first line gets them.
   for (draw::Panel& panel : shown.figure.panels)
     for (std::size_t s = 1; s < panel.series.size(); ++s)
       if (panel.series.size() > 4) panel.series[s].names.clear();

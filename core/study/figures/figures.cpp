@@ -22,7 +22,7 @@ StudyFigure by_kind(const StudyResults& results, const FigureSpec& spec) {
   }
 }
 
-// Panels of their own, one figure.
+// Makes one figure of separately specified panels.
 StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec) {
   StudyFigure whole;
   std::set<std::size_t> cells;

@@ -1,7 +1,7 @@
 #pragma once
-// Figures of a study. Curves and bars are of means over what no axis of the figure names (seeds, as a rule), with their
-// 95 % intervals by Student's t and the single values as small marks. Histograms and scatter plots are of all runs that
-// fit; heat maps and pictures of the first, which may differ from the others in its seed only.
+// Makes figures of a study. Curves and bars show means over the axes that the figure does not name (as a rule seeds),
+// with their 95 % intervals by Student's t and the single values as small marks. Histograms and scatter plots show all
+// runs that fit; heat maps and pictures the first, which may differ from the others in its seed only.
 
 #include <set>
 #include <string>
@@ -19,8 +19,8 @@ struct StudyFigure {
   std::string note{};                ///< a sentence that its caption needs; may be empty
 };
 
-/// The numbers of a figure. Throws Error when the study has none of them, and where what is not comparable would be
-/// averaged.
+/// Collects the numbers of a figure. Throws Error when the study has none of them, and where values that are not
+/// comparable would be averaged.
 StudyFigure figure_of(const StudyResults& results, const FigureSpec& spec);
 
 /// The same, by kind.
@@ -31,10 +31,10 @@ StudyFigure scatter_of(const StudyResults& results, const FigureSpec& spec);
 StudyFigure histograms_of(const StudyResults& results, const FigureSpec& spec);
 StudyFigure images_of(const StudyResults& results, const FigureSpec& spec);
 
-/// A panel of curves, bars, points or counts with the titles and scales of its figure; `whole`: its title where the
-/// figure has one panel only.
+/// Returns a panel of curves, bars, points or counts with the titles and scales of its figure; `whole`: its title where
+/// the figure has one panel only.
 draw::Panel empty_panel(const FigureSpec& spec, const std::string& label, const std::string& whole);
-/// Takes those rows and columns out of a grid that have nothing in any panel.
+/// Removes rows and columns of a grid that have nothing in any panel.
 void drop_empty(draw::Figure& figure);
 /// "Of the first seed (1)."; empty without seeds.
 std::string note_of_seeds(const std::set<std::string>& seeds);

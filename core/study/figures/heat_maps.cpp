@@ -15,7 +15,7 @@ namespace {
 
 using Vector = std::optional<Array>;
 
-// The order in which latents stand: block by block, in each by falling value; and where blocks begin.
+// Returns the order of the latents: block by block, in each by descending value.
 std::vector<std::size_t> order_of(std::size_t size, const Vector& values, const Vector& blocks) {
   std::vector<std::size_t> order(size);
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -43,7 +43,7 @@ draw::HeatMap map_of(const Array& matrix, const Vector& sort, const Vector& acti
   return map;
 }
 
-// The first run of a place in the grid whose evaluation has the array.
+// Returns the map of the first run at a place in the grid whose evaluation has the array.
 std::optional<std::pair<draw::HeatMap, const StudyResults::File*>> first_map(const Files& files,
                                                                              const FigureSpec& spec) {
   std::vector<const Labels*> labels;
@@ -63,11 +63,11 @@ std::optional<std::pair<draw::HeatMap, const StudyResults::File*>> first_map(con
                         " and " + file->evaluation + " of " + file->stage +
                         ": choose by evaluation and stage.");
     if (matrix->shape.size() != 2 || matrix->shape[0] != matrix->shape[1] || matrix->values.empty())
-      throw base::Error(spec.array + " of " + file->file.string() + " is no square matrix.");
+      throw base::Error(spec.array + " of " + file->file.string() + " is not a square matrix.");
     const auto vector = [&](std::size_t i, const std::string& path, bool needed) -> Vector {
       if (path.empty() || (!arrays[i] && !needed)) return {};
       if (!arrays[i] || arrays[i]->values.size() != matrix->shape[0])
-        throw base::Error(path + " of " + file->file.string() + " is no array of " +
+        throw base::Error(path + " of " + file->file.string() + " is not an array of " +
                           std::to_string(matrix->shape[0]) + " numbers.");
       return arrays[i];
     };

@@ -1,4 +1,4 @@
-// Pictures that runs hold, side by side: see figures.h.
+// Pictures from run folders, side by side: see figures.h.
 
 #include <set>
 #include <stdexcept>
@@ -14,14 +14,15 @@ namespace {
 
 using Cells = std::vector<const StudyResults::Cell*>;
 
-// The cell's picture of that name, if it has one.
+// Returns the cell's picture of that name, if it has one.
 const std::filesystem::path* picture_of(const StudyResults::Cell& cell, const std::string& name) {
   for (const auto& picture : cell.pictures)
     if (picture.name == name) return &picture.file;
   return nullptr;
 }
 
-// It is copied into the report: a link must not make another file a picture of the run.
+// Throws unless the file lies in the run's folder: it is copied into the report, and a link must not bring in another
+// file.
 void require_of_run(const std::filesystem::path& run, const std::filesystem::path& file) {
   try {
     base::require_inside(run, file);
@@ -30,7 +31,7 @@ void require_of_run(const std::filesystem::path& run, const std::filesystem::pat
   }
 }
 
-// The cells that fit and have the picture.
+// Returns the cells that fit and have the picture.
 Cells cells_of(const StudyResults& results, const FigureSpec& spec) {
   Cells found;
   for (const StudyResults::Cell& cell : results.cells)

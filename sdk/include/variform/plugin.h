@@ -1,7 +1,7 @@
 #pragma once
 // The one header of a plugin's source file: the interfaces, and the macro that turns classes into a plugin.
 //
-//   namespace { class StudentT final : public variform::VariationalFamily { … }; }
+//   namespace { class StudentT final : public variform::VariationalFamily { /* … */ }; }
 //   VARIFORM_PLUGIN("org.example.student-t", "1.0.0",
 //       variform::component<StudentT>("student-t", "Independent Student-t posterior.", "Kotz & Nadarajah 2004",
 //           {variform::number("df", 5.0).at_least(0.5).doc("Degrees of freedom; moments exist above 2.")}))
