@@ -78,7 +78,7 @@ bool is_first_to_report() {
   pid_t first = 0;
   const pid_t thread = ::gettid();
   if (guard.reporter.compare_exchange_strong(first, thread)) return true;
-  while (first != thread) ::pause();
+  while (first != thread) ::pause();  // NOLINT(bugprone-infinite-loop): the other thread ends the process
   return false;
 }
 

@@ -37,7 +37,7 @@ const char* colour_of(Level level) {
 
 std::string line_of(const spdlog::details::log_msg& message, bool colour) {
   const Level level = level_of(message.level);
-  const std::string text = shown_lines(std::string(message.payload.data(), message.payload.size()));
+  std::string text = shown_lines(std::string(message.payload.data(), message.payload.size()));
   if (level == Level::kInfo) return text;
   const std::string topic(message.logger_name.data(), message.logger_name.size());
   const std::string prefix = to_string(level) + (topic.empty() ? std::string() : " (" + topic + ")") + ":";

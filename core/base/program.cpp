@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <system_error>
 
 namespace variform::base {
@@ -46,11 +48,26 @@ bool read_to_end(int file, std::string& text, SteadyClock::time_point end) {
   }
 }
 
+// Returns the first executable of that name on the PATH; the name itself if it is a path or nowhere.
+std::string on_path(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  if (name.find('/') != std::string::npos || !path) return name;
+  std::istringstream folders(path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::string file = (folder.empty() ? "." : folder) + "/" + name;
+    if (::access(file.c_str(), X_OK) == 0 && !std::filesystem::is_directory(file)) return file;
+  }
+  return name;
+}
+
 }  // namespace
 
 Said run_program(const std::vector<std::string>& arguments, std::chrono::milliseconds limit) {
-  std::vector<char*> pointers;
-  for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
+  std::string program = on_path(arguments[0]);
+  std::vector<char*> pointers{program.data()};
+  pointers.reserve(arguments.size() + 1);
+  for (std::size_t i = 1; i < arguments.size(); ++i)
+    pointers.push_back(const_cast<char*>(arguments[i].c_str()));
   pointers.push_back(nullptr);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "no pipe");

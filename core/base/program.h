@@ -15,8 +15,9 @@ struct Said {
   std::string out;    ///< stdout
 };
 
-/// Runs arguments[0], a path, with the others; stdin is empty, stderr is discarded. Kills it after `limit`, and when
-/// the caller's thread dies. Throws std::system_error when it cannot be started.
+/// Runs arguments[0], a path or a name that is looked for on the PATH, with the others; stdin is empty, stderr is
+/// discarded. Kills it after `limit`, and when the caller's thread dies. Throws std::system_error when it cannot be
+/// started.
 Said run_program(const std::vector<std::string>& arguments, std::chrono::milliseconds limit);
 
 /// The path of the running program.

@@ -79,6 +79,8 @@ TEST_CASE("A program's words and end") {
   const Said slow = run_program({"/bin/sh", "-c", "exec sleep 60"}, 200ms);
   CHECK(slow.over);
   CHECK(run_program({"/no/such/program"}, 10s).code == 127);
+  CHECK(run_program({"no-such-program"}, 10s).code == 127);
+  CHECK(run_program({"sh", "-c", "echo found"}, 10s).out == "found\n");  // on the PATH
   CHECK(fs::exists(this_program()));
 }
 

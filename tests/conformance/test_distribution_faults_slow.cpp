@@ -161,7 +161,7 @@ TEST_CASE("A family with a wrong density or wrong draws", "[conformance]") {
                                  {"biased draws", "sample-density", "do not follow"},
                                  {"scale of draws", "sample-density", "do not follow"},
                                  {"density at its own draws alone", "sample-density", "r(z)/exp(log_prob)"},
-                                 {"shared noise", "independence", "two data"},
+                                 {"shared noise", "independence", "two rows"},
                                  {"discontinuous draws", "pathwise", "through draws"},
                              });
 }

@@ -95,7 +95,7 @@ TEST_CASE("Errors of an objective") {
                 {"reads its schedule once", "schedules", "moving the schedule of 'beta'"},
                 {"sign of the KL", "part-values", "is the sign right?"},
                 {"takes the KL away", "part-values", "expected nll + β·kl"},
-                {"generator of its own", "repeats", "Hand on model.rng"},
+                {"generator of its own", "repeats", "Pass model.rng on"},
                 {"trains itself alone", "gradients", "there is no gradient at all"},
                 {"surrogate", "gradients", "right in the mean", Outcome::kWarning},
                 {"KL is a mean over latents", "part-values", "a mean over latents", Outcome::kWarning},
