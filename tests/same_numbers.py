@@ -102,7 +102,8 @@ def record(program, out):
             print(f"{name}: {len(found[name]['numbers'])} numbers, {len(found[name]['tensors'])} tensors", flush=True)
         run(program, "--runs", f"{work}/runs", "study", STUDY, "--studies", f"{work}/studies", "--jobs", "2")
         with open(next(Path(work, "studies").glob("*/results.csv"))) as file:
-            rows = [{key: cell for key, cell in row.items() if key != "commit"} for row in csv.DictReader(file)]
+            rows = [{key: cell for key, cell in row.items() if key not in ("commit", "plugins")}  # which build it was
+                    for row in csv.DictReader(file)]
         found["study"] = {"numbers": {}, "tensors": {str(index): json.dumps(row) for index, row in enumerate(rows)}}
         print(f"study: {len(rows)} rows", flush=True)
     Path(out).write_text(json.dumps(found, indent=1))
