@@ -9,12 +9,16 @@ set style line 2 lw 2 lc rgb '#D55E00' pt 5 ps 0.8 dt 1
 set style line 3 lw 2 lc rgb '#009E73' pt 9 ps 0.8 dt 1
 set style line 4 lw 2 lc rgb '#CC79A7' pt 13 ps 0.8 dt 1
 set style line 5 lw 2 lc rgb '#E69F00' pt 11 ps 0.8 dt 1
+set style line 6 lw 2 lc rgb '#56B4E9' pt 6 ps 0.8 dt 1
+set style line 7 lw 2 lc rgb '#000000' pt 4 ps 0.8 dt 1
+set style line 8 lw 2 lc rgb '#7A3E9D' pt 8 ps 0.8 dt 1
+set style line 9 lw 2 lc rgb '#8C8C8C' pt 7 ps 0.8 dt 1
 do for [format in 'svg png'] {
-  if (format eq 'svg') { set terminal svg size 540,440 noenhanced font 'Arial,13' background 'white' }
-  else { set terminal pngcairo size 1080,880 noenhanced font 'Liberation Sans,13' fontscale 2 linewidth 2 pointscale 2 }
+  if (format eq 'svg') { set terminal svg size 540,464 noenhanced font 'Arial,13' background 'white' }
+  else { set terminal pngcairo size 1080,928 noenhanced font 'Liberation Sans,13' fontscale 2 linewidth 2 pointscale 2 }
   set output './losses.'.format
   set multiplot
-  set origin 0, 0.13636363636363635; set size 1, 0.8636363636363636
+  set origin 0, 0.18103448275862066; set size 1, 0.8189655172413793
   set title '' font ',13'
   set xlabel 'β' font ',13' offset 0, 0
   unset bmargin
@@ -27,22 +31,30 @@ do for [format in 'svg png'] {
   set ytics nomirror out autofreq
   unset logscale x
   unset logscale y
-  set xtics nomirror out 1
+  set xtics nomirror out 0.2
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
   plot \
-    './losses.csv' skip 1 every ::0::0 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::0::0 using 3:4 with linespoints ls 1 pointnumber 10, \
-    './losses.csv' skip 1 every ::1::3 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    './losses.csv' skip 1 every ::4::4 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::4::4 using 3:4 with linespoints ls 2 pointnumber 10, \
-    './losses.csv' skip 1 every ::5::7 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    './losses.csv' skip 1 every ::8::8 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::8::8 using 3:4 with linespoints ls 3 pointnumber 10, \
-    './losses.csv' skip 1 every ::9::11 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    './losses.csv' skip 1 every ::12::12 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::12::12 using 3:4 with linespoints ls 4 pointnumber 10, \
-    './losses.csv' skip 1 every ::13::15 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    './losses.csv' skip 1 every ::16::16 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::16::16 using 3:4 with linespoints ls 5 pointnumber 10, \
-    './losses.csv' skip 1 every ::17::19 using 3:4 with points ls 5 ps 0.35 pt 6
-  set origin 0, 0; set size 1, 0.13636363636363635
+    './losses.csv' skip 1 every ::0::5 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::0::5 using 3:4 with linespoints ls 1 pointnumber 10, \
+    './losses.csv' skip 1 every ::6::23 using 3:4 with points ls 1 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::24::29 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::24::29 using 3:4 with linespoints ls 2 pointnumber 10, \
+    './losses.csv' skip 1 every ::30::47 using 3:4 with points ls 2 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::48::53 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::48::53 using 3:4 with linespoints ls 3 pointnumber 10, \
+    './losses.csv' skip 1 every ::54::71 using 3:4 with points ls 3 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::72::77 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::72::77 using 3:4 with linespoints ls 4 pointnumber 10, \
+    './losses.csv' skip 1 every ::78::95 using 3:4 with points ls 4 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::96::101 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::96::101 using 3:4 with linespoints ls 5 pointnumber 10, \
+    './losses.csv' skip 1 every ::102::119 using 3:4 with points ls 5 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::120::125 using 3:4:(0):5 with xyerrorbars ls 6 pt 0, '' skip 1 every ::120::125 using 3:4 with linespoints ls 6 pointnumber 10, \
+    './losses.csv' skip 1 every ::126::143 using 3:4 with points ls 6 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::144::149 using 3:4:(0):5 with xyerrorbars ls 7 pt 0, '' skip 1 every ::144::149 using 3:4 with linespoints ls 7 pointnumber 10, \
+    './losses.csv' skip 1 every ::150::167 using 3:4 with points ls 7 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::168::173 using 3:4:(0):5 with xyerrorbars ls 8 pt 0, '' skip 1 every ::168::173 using 3:4 with linespoints ls 8 pointnumber 10, \
+    './losses.csv' skip 1 every ::174::191 using 3:4 with points ls 8 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::192::197 using 3:4:(0):5 with xyerrorbars ls 9 pt 0, '' skip 1 every ::192::197 using 3:4 with linespoints ls 9 pointnumber 10, \
+    './losses.csv' skip 1 every ::198::215 using 3:4 with points ls 9 ps 0.35 pt 6
+  set origin 0, 0; set size 1, 0.1810344827586207
   unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; unset arrow; unset label
   unset logscale; set lmargin 0; set rmargin 0; set tmargin 0; set bmargin 0
   set xrange [0:1]; set yrange [0:1]
@@ -52,7 +64,11 @@ do for [format in 'svg png'] {
     NaN with linespoints ls 2 title 'full', \
     NaN with linespoints ls 3 title 'block of 4', \
     NaN with linespoints ls 4 title 'low-rank', \
-    NaN with linespoints ls 5 title 'rotated'
+    NaN with linespoints ls 5 title 'rotated', \
+    NaN with linespoints ls 6 title 'Householder', \
+    NaN with linespoints ls 7 title 'Sylvester', \
+    NaN with linespoints ls 8 title 'IAF', \
+    NaN with linespoints ls 9 title 'planar'
   unset lmargin; unset rmargin; unset tmargin; unset bmargin
   unset multiplot
   unset output
