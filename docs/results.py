@@ -486,22 +486,34 @@ def import_study(folder, arguments):
 
 def restore_study(folder, arguments):
     """Run folders with nothing but results, made of the rows in docs/results. The names of files are those of cells that
-    are done: `variform study STUDY.toml --only NUMBER` does one."""
+    are done: `variform study STUDY.toml --only NUMBER` does one. Evaluations that only some cells have need one of these."""
     summary = json.loads((folder / "study.json").read_text())
     done = [cell for cell in summary["cells"] if "run" in cell]
     if not done:
         raise Wrong(f"{folder}: expected a cell that is done, found none; run: ./variform study STUDY.toml --only 1")
-    files = {(entry["name"], str(entry["epoch"])): entry["file"] for cell in done for entry in cell["evaluations"]}
+    epoch_of = lambda entry: "end" if entry["epoch"] == "end" else f"{float(entry['epoch']):g}"
+    named = [{(entry["name"], epoch_of(entry)): entry["file"] for entry in cell["evaluations"]} for cell in done]
+    files = {key: file for cell in named for key, file in cell.items()}
+    of_all = set.intersection(*(set(cell.values()) for cell in named))
     name = done[0]["run"].removesuffix(f"-{done[0]['hash']}-{done[0]['seed']}")
-    runs = {}
+    comparisons = {entry["name"] for entry in summary.get("comparisons", [])}
+    runs, unnamed = {}, {}
     for row in Study(arguments.results / summary["name"]).rows:
+        if " " in row["hash"] or row["evaluation"] in comparisons:
+            continue
+        run = f"{name}-{row['hash']}-{row['run_seed']}"
         file = files.get((row["evaluation"], row["epoch"]))
-        if file and " " not in row["hash"]:  # else of a comparison, or of an evaluation that there is no more
-            of_run = runs.setdefault(f"{name}-{row['hash']}-{row['run_seed']}", {})
-            found = of_run.setdefault(file, {"step": int(row["step"]), "commit": row["commit"], "values": {}})
-            found["values"][row["metric"]] = {"mean": float(row["value"])} | ({"se": float(row["se"])} if row["se"] else {})
+        if not file:
+            unnamed.setdefault(run, set()).add(row["evaluation"])
+            continue
+        found = runs.setdefault(run, {}).setdefault(file, {"step": int(row["step"]), "commit": row["commit"], "values": {}})
+        found["values"][row["metric"]] = {"mean": float(row["value"])} | ({"se": float(row["se"])} if row["se"] else {})
+    if unnamed:
+        names = sorted(set.union(*unnamed.values()))
+        raise Wrong(f"{folder}: no cell that is done has the evaluation {', '.join(names)}, which {len(unnamed)} runs have; "
+                    "do one of these cells, too (./variform study STUDY.toml --only NUMBER)")
     # With a part of its results a run would look finished, and could not be evaluated: it has no model.
-    whole = {run: results for run, results in runs.items() if results.keys() >= set(files.values())}
+    whole = {run: results for run, results in runs.items() if results.keys() >= of_all}
     made = 0
     for run, results in whole.items():
         if not (arguments.runs / run).exists():

@@ -318,6 +318,10 @@ class Import(unittest.TestCase):
         said = self.run_script("restore", self.study, "--runs", self.folder / "others")
         self.assertIn(f"0 of {len(rows)} runs restored, {len(rows)} left out since results are missing", said)
         self.assertFalse((self.folder / "others").exists())
+        summary["cells"][0]["evaluations"] = [{"name": "other", "epoch": 1.0, "file": "evaluations/89abcdef-epoch-1.json"}]
+        (self.study / "study.json").write_text(json.dumps(summary))
+        self.assertIn("no cell that is done has the evaluation final, which ",
+                      self.run_script("restore", self.study, "--runs", runs, code=1))
         for cell in summary["cells"]:
             cell.pop("run", None)
         (self.study / "study.json").write_text(json.dumps(summary))
