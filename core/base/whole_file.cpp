@@ -83,7 +83,9 @@ void require_replaceable(const fs::path& path, std::uintmax_t size) {
 void write_all(int file, const std::vector<Placed>& pieces, std::uint64_t size, std::size_t& done,
                const fs::path& path) {
   constexpr std::size_t kMost = std::size_t{1} << 26;
-  for (auto [at, bytes] : pieces) {
+  for (const Placed& piece : pieces) {
+    std::uint64_t at = piece.at;
+    std::span<const std::byte> bytes = piece.bytes;
     while (!bytes.empty()) {
       const ssize_t written = retried([&] {
         return ::pwrite(file, bytes.data(), std::min(bytes.size(), kMost), static_cast<off_t>(at));

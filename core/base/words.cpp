@@ -2,13 +2,14 @@
 
 #include "base/words.h"
 
+#include <cmath>
 #include <cstdio>
 
 namespace variform::base {
 
 std::string duration_text(double seconds) {
   char text[32];
-  const long whole = static_cast<long>(seconds + 0.5);
+  const long whole = std::lround(seconds);
   if (whole >= 3600) std::snprintf(text, sizeof text, "%ld h %02ld min", whole / 3600, whole / 60 % 60);
   else if (whole >= 60) std::snprintf(text, sizeof text, "%ld min %02ld s", whole / 60, whole % 60);
   else std::snprintf(text, sizeof text, "%ld s", whole);

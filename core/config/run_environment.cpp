@@ -32,7 +32,7 @@ RunEnvironment environment_of(const fs::path& run) {
     try {
       read();
     } catch (const base::JsonError& error) {
-      found.problems.push_back(error.what());
+      found.problems.emplace_back(error.what());
     }
   };
   if (!base::is_there(path) && !base::is_there(run / "checkpoints" / "last.h5")) return found;
