@@ -48,7 +48,8 @@ bool read_to_end(int file, std::string& text, SteadyClock::time_point end) {
   }
 }
 
-// Returns the first executable of that name on the PATH; the name itself if it is a path or nowhere.
+}  // namespace
+
 std::string on_path(const std::string& name) {
   const char* path = std::getenv("PATH");
   if (name.find('/') != std::string::npos || !path) return name;
@@ -59,8 +60,6 @@ std::string on_path(const std::string& name) {
   }
   return name;
 }
-
-}  // namespace
 
 Said run_program(const std::vector<std::string>& arguments, std::chrono::milliseconds limit) {
   std::string program = on_path(arguments[0]);

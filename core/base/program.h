@@ -20,6 +20,9 @@ struct Said {
 /// started.
 Said run_program(const std::vector<std::string>& arguments, std::chrono::milliseconds limit);
 
+/// The first executable of that name on the PATH; the name itself if it is a path or nowhere.
+std::string on_path(const std::string& name);
+
 /// The path of the running program.
 std::string this_program();
 

@@ -9,6 +9,10 @@
 namespace variform::base {
 namespace fs = std::filesystem;
 
+namespace {
+
+// The folders that hold configs/, datasets/ and template/, best first: VARIFORM_HOME, share/variform of an
+// installation or of a build folder, the checkout. They may not exist.
 std::vector<fs::path> homes() {
   std::vector<fs::path> homes;
   if (const char* home = std::getenv("VARIFORM_HOME"); home && *home) homes.emplace_back(home);
@@ -21,6 +25,8 @@ std::vector<fs::path> homes() {
   }
   return homes;
 }
+
+}  // namespace
 
 bool is_file_name(const fs::path& path) {
   std::error_code error;

@@ -7,10 +7,6 @@
 
 namespace variform::base {
 
-/// The folders that hold configs/, datasets/ and template/, best first: VARIFORM_HOME, share/variform of an
-/// installation or of a build folder, the checkout. They may not exist.
-std::vector<std::filesystem::path> homes();
-
 /// The folder `name` in the first home that has it ("template"); empty if none has.
 std::filesystem::path shared_folder(const std::string& name);
 

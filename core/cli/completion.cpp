@@ -69,7 +69,8 @@ std::string bash_script(const Commands& commands) {
   }
   text +=
       "  esac\n"
-      "  if [[ $current == -* || $command == \"\" || $command == data || $command == runs || $command == config ]]; then\n"
+      "  if [[ $current == -* || $command == \"\" || $command == data || $command == runs || "
+      "$command == config ]]; then\n"
       "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
       "  else\n"
       "    COMPREPLY=($(compgen -f -- \"$current\"))\n"
@@ -149,8 +150,8 @@ std::string man_page(const Commands& commands, const std::string& version) {
   }
   return text +
          ".SH EXIT STATUS\n0: done. 1: failed. 2: wrong usage or a wrong config. 130: interrupted.\n"
-         ".SH ENVIRONMENT\n.TP\n.B VARIFORM_DATA\nFolders with data sets.\n.TP\n.B VARIFORM_PLUGIN_PATH\nFiles or folders "
-         "of plugins.\n.TP\n.B VARIFORM_LOG\nLevels of the log, such as debug,plugins=trace.\n.TP\n.B NO_COLOR\nNo "
+         ".SH ENVIRONMENT\n.TP\n.B VARIFORM_DATA\nFolders with data sets.\n.TP\n.B VARIFORM_PLUGIN_PATH\n"
+         "Files or folders of plugins.\n.TP\n.B VARIFORM_LOG\nLevels of the log, such as debug,plugins=trace.\n.TP\n.B NO_COLOR\nNo "
          "colours.\n";
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Scripts by which shells complete the program's command line, and its man page, both made of the commands that the parser
-// has.
+// Scripts by which shells complete the program's command line, and its man page. Both are made of the parser's
+// commands.
 
 #include <string>
 #include <vector>

@@ -171,8 +171,8 @@ DataSpec parse_data(const Node& root, Diagnostics& diagnostics);
 /// device, threads, and the folders of data and other runs.
 std::string identity_text(const Node& resolved);
 
-/// Returns eight hexadecimal digits of a hash of it. Different configs may have the same: whoever takes a run for another's
-/// compares identity_text().
+/// Returns eight hexadecimal digits of a hash of it. Different configs may have the same: whoever takes a run for
+/// another's compares identity_text().
 std::string experiment_hash(const Experiment& experiment);
 
 }  // namespace variform::config

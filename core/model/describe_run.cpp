@@ -18,6 +18,7 @@
 #include "config/run_metrics.h"
 #include "model/checkpoints.h"
 #include "model/data_facts.h"
+#include "model/past_runs.h"
 #include "model/run_config.h"
 #include "model/run_status.h"
 
@@ -246,9 +247,7 @@ std::string text_of_run(const json& described) {
 
 bool is_run(const fs::path& path) {
   std::error_code none;
-  return fs::exists(path / "config.resolved.toml", none) ||
-         fs::exists(path / "checkpoints" / "last.h5", none) ||
-         (path.extension() == ".h5" && fs::is_regular_file(path, none));
+  return is_run_folder(path) || (path.extension() == ".h5" && fs::is_regular_file(path, none));
 }
 
 }  // namespace variform::model

@@ -14,14 +14,19 @@ std::string checksum_of_weights(const std::map<std::string, Tensor>& weights) {
   base::Sha256 sum;
   for (const auto& [name, tensor] : weights) {
     sum.update(name);
-    const Tensor values = tensor.detach().to(at::kCPU).contiguous();
-    sum.update(std::string(c10::toString(values.scalar_type())) + to_text(values.sizes()));
-    sum.update({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
+    add_to(sum, tensor);
   }
   return sum.hex();
 }
 
 }  // namespace
+
+void add_to(base::Sha256& sum, const Tensor& tensor) {
+  if (!tensor.defined()) return;
+  const Tensor values = tensor.detach().to(at::kCPU).contiguous();
+  sum.update(std::string(c10::toString(values.scalar_type())) + to_text(values.sizes()));
+  sum.update({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
+}
 
 FeatureNetwork::FeatureNetwork(std::unique_ptr<Session> session, std::string description)
     : session_(std::move(session)), description_(std::move(description)) {

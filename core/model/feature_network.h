@@ -6,8 +6,15 @@
 #include <memory>
 #include <string>
 
+namespace variform::base {
+class Sha256;
+}
+
 namespace variform::model {
 struct Session;
+
+/// Adds a tensor's type, shape and bytes to a digest; nothing if it is undefined.
+void add_to(base::Sha256& sum, const at::Tensor& tensor);
 
 /// A classifier that is an ordinary experiment. Its features of x are the location of its posterior.
 class FeatureNetwork {

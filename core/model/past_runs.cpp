@@ -25,13 +25,13 @@ PastRun read_run(const fs::path& path) {
   return run;
 }
 
+}  // namespace
+
 bool is_run_folder(const fs::path& path) {
   std::error_code none;  // an entry may be gone by now, or unreadable
   return fs::exists(path / "config.resolved.toml", none) ||
          fs::exists(path / "checkpoints" / "last.h5", none);
 }
-
-}  // namespace
 
 std::vector<PastRun> read_runs(const fs::path& folder) {
   std::vector<PastRun> runs;

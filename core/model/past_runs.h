@@ -19,6 +19,9 @@ struct PastRun {
   std::vector<std::string> problems;  ///< what has been changed or damaged
 };
 
+/// Whether there is a run's config or checkpoint in that folder.
+bool is_run_folder(const std::filesystem::path& path);
+
 /// Returns all runs in `folder`, by name. Skips hidden folders, which are being created or removed.
 std::vector<PastRun> read_runs(const std::filesystem::path& folder);
 

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <utility>
 
@@ -121,15 +120,7 @@ std::string this_command(const fs::path& prefix) {
   std::error_code error;
   const fs::path program =
       fs::exists(prefix / "bin/variform", error) ? prefix / "bin/variform" : prefix / "variform";
-  const char* path = std::getenv("PATH");
-  for (std::string_view rest = path ? path : ""; !rest.empty();) {
-    const std::size_t end = std::min(rest.find(':'), rest.size());
-    const fs::path candidate = fs::path(rest.substr(0, end)) / "variform";
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (!fs::exists(candidate, error)) continue;
-    if (fs::equivalent(candidate, program, error)) return "variform";
-    break;
-  }
+  if (fs::equivalent(base::on_path("variform"), program, error)) return "variform";
   return base::for_shell(program.string());
 }
 

@@ -34,13 +34,6 @@ namespace {
 
 using nlohmann::json;
 
-void add_bytes(base::Sha256& sum, const Tensor& tensor) {
-  if (!tensor.defined()) return;
-  const Tensor values = tensor.detach().to(at::kCPU).contiguous();
-  sum.update(std::string(c10::toString(values.scalar_type())) + to_text(values.sizes()));
-  sum.update({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
-}
-
 // Returns the network's experiment on the evaluated model's data: the same files and splits, but with images scaled as
 // the network's config says, so that models of standardised or binarised data are measured like the others.
 config::Experiment experiment_for(const model::Session& session, const FeatureSource& source) {
@@ -78,8 +71,8 @@ std::string key_of(const model::Session& network) {
   base::Sha256 sum;
   sum.update(config::experiment_hash(network.experiment) + " " + std::to_string(network.experiment.seed));
   for (const data::Dataset* split : {&network.splits.train, &network.splits.test}) {
-    add_bytes(sum, split->stored());
-    add_bytes(sum, split->labels());
+    model::add_to(sum, split->stored());
+    model::add_to(sum, split->labels());
   }
   return network.experiment.name + "-" + sum.hex().substr(0, 16);
 }
