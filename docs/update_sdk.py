@@ -22,9 +22,9 @@ PAGE = ROOT / "docs/sdk.md"
 HEADERS = ROOT / "sdk/include/variform"
 # In the order in which an author meets them.
 ORDER = ["plugin.h", "component.h", "schema.h", "encoder.h", "decoder.h", "family.h", "gaussian_posterior.h", "location_scale.h", "covariance.h", "prior.h",
-         "likelihood.h", "objective.h", "model.h", "nn/layer.h", "nn/layers.h", "nn/activation.h", "nn/dual.h", "nn/attention.h",
+         "likelihood.h", "objective.h", "metric.h", "model.h", "nn/layer.h", "nn/layers.h", "nn/activation.h", "nn/dual.h", "nn/attention.h",
          "nn/network.h",
-         "testing.h", "types.h", "random.h", "descriptor.h", "manifest.h"]
+         "testing.h", "testing_metric.h", "types.h", "random.h", "shuffle.h", "parallel.h", "descriptor.h", "manifest.h"]
 TABLE = "variform check --list --markdown"
 
 

@@ -9,7 +9,6 @@
 #include "cli/console.h"
 #include "cli/progress.h"
 #include "measure/compare.h"
-#include "measure/evaluate.h"
 #include "model/checkpoints.h"
 #include "model/process.h"
 #include "model/workplace.h"
@@ -23,13 +22,6 @@ struct CompareCommand {
   std::string which = "last", out;
   measure::CompareOptions compare;
 };
-
-std::string text_of_comparison(const nlohmann::json& result) {
-  const std::string section = measure::table_of_section(result.at("agreement")).text(output_width());
-  return result.contains("interrupted") ? section
-                                        : measure::table_of_runs(result).text(output_width()) +
-                                              measure::notes_of(result) + "\n" + section;
-}
 
 int compare(const Common& common, CompareCommand options) {
   if (!options.out.empty()) base::require_writable(options.out = chosen(options.out).string());
@@ -55,18 +47,22 @@ int compare(const Common& common, CompareCommand options) {
   try {
     Progress progress(common);
     options.compare.watch = watch_with(progress);
+    options.compare.registry = registry.get();
     result = measure::compare(compared, options.compare);
   } catch (const base::Interrupted&) {
     common.log.info("interrupted before anything was complete; nothing was written");
     return kInterrupted;
   }
+  for (const nlohmann::json& warning : result.value("warnings", nlohmann::json::array()))
+    common.log.warning(warning.get<std::string>());
+  result.erase("warnings");
   result["plugins"] = model::plugin_digests(*registry);
   const bool is_complete = !result.contains("interrupted");
   const std::string dumped = json_text(result) + "\n";
   const int problem = is_complete && !options.out.empty()
                           ? base::try_write_file(options.out, std::as_bytes(std::span(dumped)))
                           : 0;
-  write_result(common.json ? dumped : text_of_comparison(result));
+  write_result(common.json ? dumped : measure::text_of_comparison(result, output_width()));
   if (problem != 0) base::fail_on_file("write", options.out, problem);
   if (!is_complete) {
     common.log.info("interrupted: what is complete was printed, and nothing was written");

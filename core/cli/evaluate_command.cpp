@@ -29,7 +29,24 @@ fs::path feature_cache() {
 }
 
 std::string evaluation_name(const ModelOptions& options) {
-  return (options.only.empty() ? "evaluation-" : options.only + "-") + options.evaluate.split;
+  const std::string what = options.only.empty()            ? "evaluation"
+                           : options.only.starts_with('{') ? "metric"
+                                                           : options.only;
+  return what + "-" + options.evaluate.split;
+}
+
+// Returns the metrics that the options name, with their parameters.
+std::vector<config::ComponentSpec> chosen_metrics(const ModelOptions& options,
+                                                  const plugins::Registry& registry) {
+  config::Diagnostics diagnostics;
+  std::vector<config::ComponentSpec> metrics;
+  const auto add = [&](const std::string& text, const char* option) {
+    metrics.push_back(config::parse_component(text, option, Kind::kMetric, registry, diagnostics).component);
+  };
+  for (const std::string& metric : options.metrics) add(metric, "--metric");
+  if (!options.only.empty()) add(options.only, "--only");
+  diagnostics.throw_if_any();
+  return metrics;
 }
 
 int write_evaluation(const Common& common, const ModelOptions& options, const Opened& opened,
@@ -59,11 +76,13 @@ nlohmann::json evaluation_of(const Common& common, const ModelOptions& options, 
   const model::Workplace place = common.workplace();
   Progress progress(common);
   measure::EvaluationRequest request{.evaluate = options.evaluate,
-                                     .only = options.only,
+                                     .only_metrics = !options.only.empty(),
                                      .linear = options.linear,
                                      .gradient_draws = options.gradient_draws,
                                      .quality_images = options.quality_images};
   request.evaluate.watch = watch_with(progress);
+  request.evaluate.registry = opened.run.registry.get();
+  request.evaluate.metrics = chosen_metrics(options, *opened.run.registry);
   request.network = [&] {
     const fs::path config = options.features.empty()
                                 ? base::shared_folder("configs") / "features" / "conv.toml"
@@ -92,9 +111,12 @@ int evaluate_command(const Common& common, ModelOptions options) {
   watch_signals();  // until here there is nothing to keep, and Ctrl-C ends the process at once
   try {
     nlohmann::json result = evaluation_of(common, options, opened);
+    for (const nlohmann::json& warning : result.value("warnings", nlohmann::json::array()))
+      common.log.warning(warning.get<std::string>());
+    result.erase("warnings");
     const std::string problem = result.value("dump_problem", "");
     result.erase("dump_problem");
-    const std::string text = measure::text_of(result, options.only, output_width());
+    const std::string text = measure::text_of(result, output_width());
     const int code = write_evaluation(common, options, opened, std::move(result), text);
     if (!problem.empty()) throw std::runtime_error(problem);
     return code;
@@ -145,8 +167,13 @@ void add_evaluate_command(Command app, Common& common, Action& action) {
           "--gradient-draws", options->gradient_draws,
           "Also the noise of the objective's gradient, from as many draws of each of 8 training batches")
       .between(2, 1000);
-  command.add_option("--only", options->only, "One section of it: disentanglement (fast on many rows)")
-      .one_of({"disentanglement"});
+  command
+      .add_option("--metric", options->metrics,
+                  "Also a metric that is computed on request only, or one with other parameters: NAME, or '{ "
+                  "type = \"NAME\", KEY = VALUE }'; may be repeated")
+      .type_name("METRIC");
+  command.add_option("--only", options->only, "One metric and nothing else, the same way (fast on many rows)")
+      .type_name("METRIC");
   command.add_flag("--linear", options->linear,
                    "Also the closed form of the linear beta-VAE on the same data");
   command.add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-example terms")

@@ -42,7 +42,8 @@ void add_new_command(Command app, Common& common, Action& action) {
   auto into = std::make_shared<std::string>(".");
   Command command =
       app.add_command("new", "A plugin of your own: builds, passes its tests and trains as it is");
-  command.add_option("kind", *kind, "encoder, decoder, family, prior, likelihood or objective").required();
+  command.add_option("kind", *kind, "encoder, decoder, family, prior, likelihood, objective or metric")
+      .required();
   command.add_option("name", *name, "Name of the component, of its plugin and of the new folder").required();
   command.add_option("--into", *into, "Where the new folder is made").type_name("DIR").shows_default();
   command.on_chosen([&common, &action, kind, name, into] {

@@ -50,6 +50,15 @@ std::string component_markdown(const json& component) {
   if (const std::string source = component.at("source").get<std::string>(); !source.empty())
     out += "\nSource: " + source + ".\n";
   out += "\nPlugin: " + component.at("plugin").at("id").get<std::string>() + ".\n";
+  if (!component.at("quantities").empty()) {
+    out += "\n| quantity | unit | meaning |\n|---|---|---|\n";
+    for (const json& quantity : component.at("quantities")) {
+      const std::string cells[] = {"`" + quantity.at("name").get<std::string>() + "`",
+                                   quantity.at("unit").get<std::string>(),
+                                   quantity.at("meaning").get<std::string>()};
+      out += config::markdown_row(cells);
+    }
+  }
   if (component.at("parameters").empty()) return out + "\nIt has no parameters.\n";
   out += "\n| parameter | type | default | unit | meaning |\n|---|---|---|---|---|\n";
   for (const json& parameter : component.at("parameters")) {
@@ -107,7 +116,7 @@ int asked(const Common& common, const std::function<std::string()>& answer) {
 void add_plugin_commands(Command app, Common& common, Action& action) {
   auto name = std::make_shared<std::string>();
   Command list = app.add_command("list", "The available components");
-  list.add_option("kind", *name, "encoder, decoder, family, prior, likelihood or objective");
+  list.add_option("kind", *name, "encoder, decoder, family, prior, likelihood, objective or metric");
   list.on_chosen([&common, &action, name] {
     action = [&common, name] {
       const auto registry = common.workplace().registry();

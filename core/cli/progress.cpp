@@ -57,12 +57,11 @@ void Progress::show(const std::string& what, const char* unit, std::int64_t done
 base::Watch watch_with(Progress& progress) {
   return [&progress](const char* part, std::int64_t done, std::int64_t total) {
     const std::string_view name = part;
-    const char* unit = name == "geometry" || name == "prior" ? "steps"
-                       : name == "gradient"                  ? "gradients"
-                       : name == "pairs"                     ? "pairs"
-                       : name == "quality"                   ? "images"
-                       : name == "disentanglement"           ? "groups of metrics"
-                                                             : "data";
+    const char* unit = name == "values" || name == "codes" ? "rows"
+                       : name == "gradient"                ? "gradients"
+                       : name == "pairs"                   ? "pairs"
+                       : name == "quality"                 ? "images"
+                                                           : "steps";
     progress.show(part, unit, done, total);
     return !interrupted();
   };

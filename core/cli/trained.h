@@ -19,6 +19,7 @@ namespace variform::cli {
 
 struct ModelOptions {
   std::string run, which = "last", on, out, only, curvature = "hessian", prior;
+  std::vector<std::string> metrics;
   std::vector<std::string> overrides;
   measure::EvaluateOptions evaluate;
   exports::EncodeOptions encode;

@@ -143,6 +143,7 @@ std::shared_ptr<Component> stand_in(Kind kind, const Build& build, int64_t outpu
     case Kind::kPrior: return std::make_shared<StandInPrior>(build);
     case Kind::kLikelihood: return std::make_shared<StandInLikelihood>(build, outputs);
     case Kind::kObjective: return std::make_shared<StandInObjective>();
+    case Kind::kMetric: break;  // no model has one
   }
   throw Error("a component of an unknown kind was requested");
 }

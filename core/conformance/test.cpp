@@ -153,7 +153,7 @@ const std::vector<Test>& all_tests() {
     std::vector<Test> all;
     for (std::vector<Test> group :
          {library_tests(), component_tests(), silence_tests(), state_tests(), gradient_tests(),
-          distribution_tests(), likelihood_tests(), network_tests(), objective_tests()})
+          distribution_tests(), likelihood_tests(), network_tests(), objective_tests(), metric_tests()})
       std::move(group.begin(), group.end(), std::back_inserter(all));
     return all;
   }();
@@ -168,7 +168,9 @@ Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind) {
   const at::TensorOptions tensors = at::TensorOptions().dtype(options.dtype).device(at::kCPU);
   model_ = std::make_unique<Model>(data, latent, tensors, testing::generator(hash(seed, "model")));
   const testing::Values values = test.parameters(options.settings);
-  for (Kind kind : kAllKinds) {
+  std::vector<Kind> kinds(kAllKinds.begin(), kAllKinds.end());
+  if (kind_ == Kind::kMetric) kinds.push_back(kind_);
+  for (Kind kind : kinds) {
     const bool own = kind == kind_;
     const Domain domain =
         model_->component(Kind::kLikelihood) ? model_->likelihood().domain() : Domain::kReal;
@@ -191,6 +193,8 @@ Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind) {
       throw Error(std::string("its create function returned ") +
                   (component ? "a component of another kind than " : "no ") + to_string(kind));
     component->train(true);
+    if (own) own_ = component;
+    if (kind == Kind::kMetric) continue;  // it stands beside the model
     model_->set(kind, std::move(component),
                 own ? std::string(test.info->id) + " (" + test.manifest.id + ")" : "stand-in");
   }

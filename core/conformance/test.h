@@ -112,10 +112,11 @@ class Case {
 
 /// A test. Its name says what holds if it passes.
 struct Test {
-  std::string_view name;      ///< "entropy"; unique among those of a kind
-  std::string_view group;     ///< "library", "component", "probability", "network", "likelihood", "objective"
-  std::string_view sentence;  ///< one sentence, for people
-  std::vector<Kind> kinds;    ///< the components that it is for; none: the library
+  std::string_view name;  ///< "entropy"; unique among those of a kind
+  std::string_view
+      group;  ///< "library", "component", "probability", "network", "likelihood", "objective", "metric"
+  std::string_view sentence;            ///< one sentence, for people
+  std::vector<Kind> kinds;              ///< the components that it is for; none: the library
   std::vector<std::string_view> needs;  ///< tests without whose success this one is meaningless
   void (*run)(const Case&);             ///< returns, or throws a Verdict; any other exception is a failure
 };
@@ -133,6 +134,7 @@ std::vector<Test> distribution_tests();  // families and priors
 std::vector<Test> likelihood_tests();
 std::vector<Test> network_tests();  // encoders and decoders
 std::vector<Test> objective_tests();
+std::vector<Test> metric_tests();
 
 class Rig {
  public:
@@ -141,7 +143,7 @@ class Rig {
   explicit Rig(const Case& test, const RigOptions& options = {});
 
   Model& model() { return *model_; }
-  Component& component() { return *model_->component(kind_); }
+  Component& component() { return *own_; }
   /// Returns the component as its interface.
   template <class T>
   T& as() {
@@ -168,6 +170,7 @@ class Rig {
   std::shared_ptr<testing::FakeParameters> parameters_;
   Kind kind_;
   std::unique_ptr<Model> model_;
+  std::shared_ptr<Component> own_;
   std::map<std::string, Tensor> buffers_;  // copies, by name
 };
 

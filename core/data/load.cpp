@@ -17,7 +17,7 @@
 #include "data/dataset.h"
 #include "data/descriptor.h"
 #include "data/files.h"
-#include "data/shuffle.h"
+#include <variform/shuffle.h>
 
 namespace variform::data {
 namespace {

@@ -10,7 +10,7 @@
 
 #include <variform/random.h>
 
-#include "data/shuffle.h"
+#include <variform/shuffle.h>
 
 namespace variform::data {
 namespace {

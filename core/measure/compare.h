@@ -13,13 +13,17 @@
 namespace variform::model {
 struct Session;
 }
+namespace variform::plugins {
+class Registry;
+}
 
 namespace variform::measure {
 
 struct CompareOptions {
   std::string split = "test";
-  std::int64_t limit = 10000;  ///< first rows; 0: all
-  base::Watch watch = {};      ///< parts "codes", counted in rows, and "pairs"
+  std::int64_t limit = 10000;                   ///< first rows; 0: all
+  const plugins::Registry* registry = nullptr;  ///< of the metrics that compare; null: none
+  base::Watch watch = {};                       ///< parts "codes", counted in rows, and "pairs"
 };
 
 struct ComparedRun {
@@ -29,24 +33,18 @@ struct ComparedRun {
 
 /// Compares runs by their codes, the locations of q for the first run's rows. The result is an object:
 ///   runs (names), latents (the number of each), latent (that number, if it is the same for all), data, split, rows;
-///   unmatched, if the numbers of latents differ: { run, other, latents } for each such pair, the latents of the wider
-///   run that the best matching leaves without a partner, counted from 0;
-///   agreement, a section (evaluate.h) of means over pairs or runs, with errors by a jackknife over the runs (from
-///   three runs on): mcc and mcc_spearman (mean |correlation| after optimal matching), udr and udr_lasso (Duan et al.
-///   2020), angle (theory §8, d = 2), and against the data's true latents mcc_truth, mcc_truth_spearman, angle_truth;
-///   agreement_arrays: the same for every pair [R][R] (the diagonal null) and run [R], and informative, the number of
-///   latents whose KL exceeds 0.01 nats (order_of_latents in model/latent_order.h: the variance of the location where q
-///   has no covariance).
-/// When options.watch stops it, `interrupted` is true and agreement has what is complete; Interrupted is thrown when
+///   informative, for each run the number of latents whose KL exceeds 0.01 nats (order_of_latents in
+///   model/latent_order.h: the variance of the location where q has no covariance);
+///   metrics, the names of the metrics that compare, and for each a section (evaluate.h, table_of_section), such as
+///   agreement, with SECTION_arrays (NAME_of_runs: one value per run, shown by table_of_runs) and SECTION_notes.
+/// When options.watch stops it, `interrupted` is true and the sections have what is complete; Interrupted is thrown when
 /// nothing is. Throws std::invalid_argument for fewer than two runs, and for runs whose rows have different values; the
 /// names of their data do not matter.
 nlohmann::json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options = {});
 
-/// Returns one line per pair with unmatched latents.
-std::string notes_of(const nlohmann::json& comparison);
-
-/// A table with one row per run: informative latents, udr, mean mcc with the others; mcc and angle with the truth, if
-/// known.
+/// A table with one row per run: informative latents, and what the metrics say of single runs.
 base::Table table_of_runs(const nlohmann::json& comparison);
+/// The whole as text, in lines of at most `width` characters (0: any).
+std::string text_of_comparison(const nlohmann::json& comparison, std::size_t width);
 
 }  // namespace variform::measure

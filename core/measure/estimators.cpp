@@ -43,6 +43,13 @@ LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, 
   return found;
 }
 
+Tensor off_diagonal_share(const Tensor& matrices) {
+  const Tensor scale = matrices.diagonal(0, 1, 2).abs(), inverse = at::where(scale > 0, 1 / scale, 0.0);
+  const Tensor squares = matrices.square() * inverse.unsqueeze(1) * inverse.unsqueeze(2);
+  const Tensor all = squares.sum({1, 2});
+  return at::where(all > 0, (all - squares.diagonal(0, 1, 2).sum(1)) / all, 0.0);
+}
+
 Tensor full_hessian(Model& model, const Tensor& x, const Tensor& z) {
   if (!model.decoder().samplewise())
     throw Unsupported("decoder " + model.label(Kind::kDecoder) +

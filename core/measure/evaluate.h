@@ -8,12 +8,17 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/table.h"
 #include "base/watch.h"
+#include "config/experiment.h"
 
 namespace variform::model {
 struct Session;
+}
+namespace variform::plugins {
+class Registry;
 }
 
 namespace variform::measure {
@@ -24,15 +29,18 @@ struct EvaluateOptions {
   std::int64_t importance_samples = 100;  ///< of is_nll; 0: leave it out
   std::int64_t batch = 256;               ///< rows at a time; part of what seeds the draws
   std::int64_t limit = 0;                 ///< first rows of the split; 0: all
-  std::optional<double> beta;             ///< instead of the training's final β
+  std::optional<double> beta = {};        ///< instead of the training's final β
   Curvature curvature = Curvature::kHessian;
   std::int64_t hessian_rows =
       512;                 ///< rows of taylor_full, unless the decoder is piecewise linear; 0: leave it out
   std::int64_t block = 0;  ///< size of the blocks to look for; 0: those of the family, if it has any
-  std::string
-      structure;  ///< of the "_optimal" values' covariance (full, diagonal, isotropic, block); empty: the family's
-  std::filesystem::path dump;  ///< HDF5 file with x, draws and per-example terms; empty: none
-  base::Watch watch = {};  ///< parts: "values", counted in rows; "information", "geometry", "disentanglement"
+  std::string structure =
+      {};  ///< of the "_optimal" values' covariance (full, diagonal, isotropic, block); empty: the family's
+  std::filesystem::path dump = {};  ///< HDF5 file with x, draws and per-example terms; empty: none
+  const plugins::Registry* registry = nullptr;  ///< where metrics come from; null: no metrics
+  std::vector<config::ComponentSpec> metrics =
+      {};                  ///< those that are asked for, with their parameters, beside those that need not be
+  base::Watch watch = {};  ///< parts: "values", counted in rows, and each metric by its name
 };
 
 /// Evaluates a model. The result is an object:
@@ -40,8 +48,8 @@ struct EvaluateOptions {
 ///   other draws, and another `objective` if that couples a batch's rows; nothing else depends on it), samples,
 ///   importance_samples, beta, beta_eff (number or sentence), posterior, structure, kl ("closed" or "Monte Carlo"),
 ///   curvature, gauss_newton, constant (nats of a Gaussian likelihood, included in all values),
-///   values: NAME -> { mean, se } in nats per example (mean over rows, se = sd of their values / √N; ratio_R,
-///   is_effective_samples and off_diagonal are plain numbers, bits_per_dimension bits), with `rows` where only the
+///   values: NAME -> { mean, se, unit }, mostly in nats per example (mean over rows, se = sd of their values / √N), with
+///   `rows` where only the
 ///   first rows have it, or { undefined: "sentence" },
 ///   grae_approx_variance: of the regularizer's estimate for one training batch: one_column_a_batch,
 ///   one_column_a_datum, and columns: [{ columns, a_batch, a_datum }] for 1, 2, 4 … columns
@@ -55,36 +63,35 @@ struct EvaluateOptions {
 /// family's own structure (of a family without covariance: that of the objective, or full): at β = 1 for elbo and
 /// is_nll, at the training β for loss_beta (§5, the posterior of a GRAE model). With a prior fitted ex post that is not
 /// Gaussian, Σ* is the optimum under the prior of the training.
-/// Further sections, each NAME -> { value, se, what } (see table_of_section; `quartiles` over rows where there is one
-/// value per example), with arrays for figures in SECTION_arrays:
-///   information: active_units, active_directions, mutual_information, aggregate_kl, latent_kl; arrays
-///   variance_of_codes [d], latent_kl [d], eigenvalues_of_mean_hessian [d] (of E[H]/β, descending);
-///   geometry (§8; of the first rows, as many as its `data` says): metric_… and hessian_off_diagonal, …_within_blocks,
-///   …_across_blocks, each also with _active, largest_singular_value, log_volume, condition_number,
-///   straight_length, geodesic_length, geodesic_ratio; arrays metric and hessian (normalized, { mean, quartiles } of
-///   [d, d]), singular_values ({ mean, quartiles } of [d], descending), contrast ({ mean, quartiles }), active [d],
-///   blocks [d] (the block of each latent, from 0; of a family with blocks, or with the option);
-///   covariance: variance_ratio, variance_ratio_active, kl_to_optimum; arrays variance_ratio ({ mean, quartiles } of
-///   [d]), learned_variances and optimal_variances (Σ_ii and Σ*_ii of the first 64 rows, [64, d]);
-///   disentanglement, for data with known factors: see disentanglement/section.h; disentanglement_notes: how factors
-///   that are not classes were treated;
-///   one_class, a sentence: options.limit leaves rows of one class of several, since the data set is sorted.
+/// Each metric (variform/metric.h) adds a section under its name: QUANTITY -> { value, se, unit, what } (see
+/// table_of_section; `quartiles` over rows where there is one value per example), with arrays for figures in
+/// SECTION_arrays and sentences in SECTION_notes; `metrics` has their names. `variform describe metric:NAME` says what a
+/// stock one reports. Further:
+///   one_class, a sentence: options.limit leaves rows of one class of several, since the data set is sorted;
+///   warnings, sentences: metrics that could not be had, or that failed.
 /// When options.watch stops it, `interrupted` { data, of, missing } says how many rows the values are of (the first
 /// of the split) and which sections are missing; then there is no dump. `dump_problem` says why a dump failed. Throws
 /// Interrupted when nothing is complete, std::runtime_error for a split without data. Deterministic.
 nlohmann::json evaluate(model::Session& session, const EvaluateOptions& options = {});
+
+/// The sections of options.metrics, `metrics`, `warnings` and `interrupted`, and nothing else: fast on many rows.
+nlohmann::json evaluate_metrics(model::Session& session, const EvaluateOptions& options);
 
 /// Returns the lines before the table of values: data, β and β_eff (§2), posterior, curvature; and those after it: the
 /// noise of GRAE≈. Every line ends with a newline.
 std::string head_of(const nlohmann::json& result);
 std::string foot_of(const nlohmann::json& result);
 
-/// The table of values: one row per value.
+/// The table of values: one row per value that is defined.
 base::Table table_of(const nlohmann::json& result);
 
-/// The table of a result's section. A section is an object NAME -> { value, se, what } or { undefined, what }: a
-/// number, its standard error (or null), what it is with its unit and protocol; or the sentence that says why there is
-/// no number. A mean over rows may have `quartiles` as well.
+/// The table of a result's section, of the values that are defined. A section is an object NAME -> { value, se, unit,
+/// what } or { undefined, what }: a number, its standard error (or null), its unit, what it is with its protocol; or the
+/// sentence that says why there is no number. A mean over rows may have `quartiles` as well.
 base::Table table_of_section(const nlohmann::json& section);
+
+/// A section (or `values`) of a result as text: its table, the values that are not defined by their reasons, and its
+/// notes. `width`: of lines; 0: any.
+std::string text_of_section(const nlohmann::json& result, const std::string& name, std::size_t width);
 
 }  // namespace variform::measure

@@ -3,8 +3,8 @@
 #include "measure/evaluation.h"
 
 #include <nlohmann/json.hpp>
+#include <vector>
 
-#include "measure/disentanglement/section.h"
 #include "measure/gradient_noise.h"
 #include "measure/linear_reference.h"
 
@@ -13,9 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-// Sections of an evaluation's result, each shown as a separate table, in this order.
-constexpr const char* kSections[] = {"information", "geometry", "covariance", "disentanglement",
-                                     "quality",     "linear",   "gradient"};
+// Sections that are no metric's, each shown as a separate table, in this order.
+constexpr const char* kSections[] = {"quality", "linear", "gradient"};
 
 // Adds the sections that are not part of evaluate().
 void add_more(json& result, model::Session& session, const EvaluationRequest& request) {
@@ -44,8 +43,7 @@ void add_more(json& result, model::Session& session, const EvaluationRequest& re
 
 json evaluation(model::Session& session, const EvaluationRequest& request) {
   const EvaluateOptions& options = request.evaluate;
-  if (request.only == "disentanglement")
-    return disentanglement(session, options.split, options.limit, options.watch);
+  if (request.only_metrics) return evaluate_metrics(session, options);
   json quality_section;  // first: it may need a training, and errors then show at once
   if (request.quality_images > 0)
     quality_section =
@@ -63,19 +61,21 @@ json evaluation(model::Session& session, const EvaluationRequest& request) {
   return result;
 }
 
-std::string text_of(const json& result, const std::string& only, std::size_t width) {
-  if (!only.empty())
-    return table_of_section(result.at(only)).text(width) + base::folded(foot_of(result), width);
-  std::string text = "incomplete, since it was interrupted: no values\n";
+std::string text_of(const json& result, std::size_t width) {
+  std::string text;
   if (result.contains("values"))
-    text = base::folded(head_of(result), width) + table_of(result).text(width) +
+    text = base::folded(head_of(result), width) + text_of_section(result, "values", width) +
            base::folded(foot_of(result), width);
+  else if (result.contains("interrupted")) text = "incomplete, since it was interrupted: no values\n";
   if (result.contains("ex_post"))
     text += "\nprior: " + result.at("model").at("prior").get<std::string>() + "; " +
             result.at("ex_post").at("sentence").get<std::string>() + ".\n";
+  std::vector<std::string> sections;
+  for (const json& metric : result.value("metrics", json::array())) sections.push_back(metric);
   for (const char* section : kSections)
-    if (result.contains(section))
-      text += std::string("\n") + section + "\n" + table_of_section(result.at(section)).text(width);
+    if (result.contains(section)) sections.emplace_back(section);
+  for (const std::string& section : sections)
+    text += (text.empty() ? "" : "\n") + section + "\n" + text_of_section(result, section, width);
   return text;
 }
 

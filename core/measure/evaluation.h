@@ -12,18 +12,18 @@ namespace variform::measure {
 
 struct EvaluationRequest {
   EvaluateOptions evaluate = {};
-  std::string only = {};            ///< "disentanglement": that section and nothing else
+  bool only_metrics = false;        ///< the sections of evaluate.metrics and nothing else
   bool linear = false;              ///< also the linear β-VAE on the same data (linear_reference.h)
   std::int64_t gradient_draws = 0;  ///< also the gradient's noise from as many draws; 0: no
   std::int64_t quality_images = 0;  ///< also sample quality from as many images; 0: no
   FeatureNetworkOf network = {};    ///< for sample quality
 };
 
-/// Returns the result of evaluate() with the other sections added, or the one section of `only`. When `evaluate.watch`
+/// Returns the result of evaluate() with the other sections added, or the sections of the metrics alone. When `evaluate.watch`
 /// stops it, the result has what is complete and `interrupted`; base::Interrupted is thrown when nothing is.
 nlohmann::json evaluation(model::Session& session, const EvaluationRequest& request);
 
 /// Returns the result as text, in lines of at most `width` characters (0: any).
-std::string text_of(const nlohmann::json& result, const std::string& only, std::size_t width);
+std::string text_of(const nlohmann::json& result, std::size_t width);
 
 }  // namespace variform::measure

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "measure/parallel.h"
+#include <variform/parallel.h>
 #include "measure/tally.h"
 
 namespace variform::measure {
@@ -63,10 +63,14 @@ Tensor quartiles(const Tensor& values) {
   return found.t().reshape(shape);
 }
 
-void Section::number(const std::string& name, double value, const std::string& what) {
+void Section::number(const std::string& name, double value, const std::string& what,
+                     std::optional<double> error) {
   if (!std::isfinite(value)) return undefined(name, "not finite.", what);
-  entries_[name] = {{"value", value}, {"se", nullptr}, {"what", what}};
+  entries_[name] = {
+      {"value", value}, {"se", error ? nlohmann::json(*error) : nlohmann::json(nullptr)}, {"what", what}};
 }
+
+void Section::unit(const std::string& name, const std::string& unit) { entries_.at(name)["unit"] = unit; }
 
 void Section::values(const std::string& name, const Tensor& values, const std::string& what) {
   const Tensor all = values.to(at::kCPU, at::kDouble);

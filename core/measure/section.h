@@ -4,6 +4,7 @@
 #include <variform/types.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 namespace variform::measure {
@@ -11,8 +12,9 @@ namespace variform::measure {
 /// Gathers NAME -> { value, se, what } or { undefined, what } (evaluate.h, table_of_section), and arrays beside them.
 class Section {
  public:
-  /// Adds a number that is not a mean over rows; it has no error.
-  void number(const std::string& name, double value, const std::string& what);
+  /// Adds a number that is not a mean over rows, with its standard error if there is one.
+  void number(const std::string& name, double value, const std::string& what,
+              std::optional<double> error = {});
   /// Adds [N] values, one per row: their mean, its error sd / √N, and { quartiles: [25 %, 50 %, 75 %] }.
   /// Values that are not finite make it undefined.
   void values(const std::string& name, const Tensor& values, const std::string& what);
@@ -22,6 +24,8 @@ class Section {
   void median(const std::string& name, const Tensor& values, const std::string& what);
   /// Adds a sentence that says why there is no number ("not defined: …").
   void undefined(const std::string& name, const std::string& reason, const std::string& what);
+  /// Says in which unit a value that was added is measured; empty: it is a plain number.
+  void unit(const std::string& name, const std::string& unit);
   /// Adds an array of up to three dimensions.
   void array(const std::string& name, const Tensor& values);
   /// Adds mean and quartiles over the first dimension: { mean, quartiles: three arrays }.

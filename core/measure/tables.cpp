@@ -1,7 +1,10 @@
 // An evaluation's result as tables and text: see evaluate.h.
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "measure/evaluate.h"
 
@@ -98,15 +101,12 @@ std::string head_of(const nlohmann::json& result) {
 }
 
 std::string foot_of(const nlohmann::json& result) {
-  std::string notes;
-  if (result.contains("disentanglement_notes"))
-    for (const json& note : result.at("disentanglement_notes")) notes += note.get<std::string>() + "\n";
-  if (!result.contains("grae_approx_variance")) return notes;
+  if (!result.contains("grae_approx_variance")) return {};
   const json& variance = result.at("grae_approx_variance");
   const auto deviation = [&](const char* name) {
     return base::significant(std::sqrt(variance.at(name).get<double>()), 3);
   };
-  return notes + "GRAE≈'s regularizer for a training batch of " +
+  return "GRAE≈'s regularizer for a training batch of " +
          std::to_string(variance.at("batch").get<int64_t>()) + " has a standard deviation of " +
          deviation("one_column_a_batch") + " nats with one column per batch, " +
          deviation("one_column_a_datum") + " with one per example (§5).\n";
@@ -118,10 +118,7 @@ base::Table table_of(const nlohmann::json& result) {
   for (const auto& [name, text] : kMeanings) {
     if (!values.contains(name)) continue;
     const json& entry = values.at(name);
-    if (entry.contains("undefined")) {
-      table.add({name, "–", entry.at("undefined").get<std::string>()});
-      continue;
-    }
+    if (entry.contains("undefined")) continue;
     const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
     const std::string rows =
         entry.contains("rows") ? " (first " + std::to_string(entry.at("rows").get<int64_t>()) + " data)" : "";
@@ -130,29 +127,62 @@ base::Table table_of(const nlohmann::json& result) {
   return table;
 }
 
+namespace {
+
+// Adds the row of a value that is defined.
+void add_row(base::Table& table, const std::string& name, const json& entry, bool units, bool spread) {
+  const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
+  std::vector<std::string> cells{name, base::with_error(entry.at("value").get<double>(), error)};
+  if (units) cells.push_back(entry.value("unit", ""));
+  if (spread) cells.push_back(quartiles_of(entry));
+  cells.push_back(entry.at("what").get<std::string>());
+  table.add(cells);
+}
+
+// Returns one paragraph for each reason why values are not defined: "mig, sap: not defined: …".
+std::string undefined_of(const json& section) {
+  std::vector<std::pair<std::string, std::string>> names_of;  // reason, names
+  for (const auto& [name, entry] : section.items()) {
+    if (!entry.contains("undefined")) continue;
+    const auto reason = entry.at("undefined").get<std::string>();
+    const auto known = std::find_if(names_of.begin(), names_of.end(),
+                                    [&](const auto& pair) { return pair.first == reason; });
+    if (known == names_of.end()) names_of.emplace_back(reason, name);
+    else known->second += ", " + name;
+  }
+  std::string text;
+  for (const auto& [reason, names] : names_of) text += names + ": " + reason + "\n";
+  return text;
+}
+
+}  // namespace
+
 base::Table table_of_section(const nlohmann::json& section) {
-  bool spread = false;
-  for (const json& entry : section) spread = spread || entry.contains("quartiles");
+  bool spread = false, units = false;
+  for (const json& entry : section) {
+    spread = spread || entry.contains("quartiles");
+    units = units || !entry.value("unit", "").empty();
+  }
   std::vector<base::Table::Column> columns{{"value"}, {"", base::Align::kRight}};
+  if (units) columns.push_back({"unit"});
   if (spread) columns.push_back({"quartiles over data"});
   columns.push_back({"what it is"});
   base::Table table(columns);
-  for (const auto& [name, entry] : section.items()) {
-    const auto what = entry.at("what").get<std::string>();
-    std::vector<std::string> cells{name};
-    if (entry.contains("undefined")) {
-      cells.insert(cells.end(), {"–"});
-      if (spread) cells.emplace_back();
-      cells.push_back(what + "; " + entry.at("undefined").get<std::string>());
-    } else {
-      const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
-      cells.push_back(base::with_error(entry.at("value").get<double>(), error));
-      if (spread) cells.push_back(quartiles_of(entry));
-      cells.push_back(what);
-    }
-    table.add(cells);
-  }
+  for (const auto& [name, entry] : section.items())
+    if (!entry.contains("undefined")) add_row(table, name, entry, units, spread);
   return table;
+}
+
+std::string text_of_section(const nlohmann::json& result, const std::string& name, std::size_t width) {
+  const json& section = result.at(name);
+  const bool any = std::any_of(section.begin(), section.end(),
+                               [](const json& entry) { return !entry.contains("undefined"); });
+  std::string text;
+  if (any) text = (name == "values" ? table_of(result) : table_of_section(section)).text(width);
+  text += base::folded(undefined_of(section), width);
+  for (const json& note : result.value(name + "_notes", json::array()))
+    text += base::folded(note.get<std::string>() + "\n", width);
+  return text;
 }
 
 }  // namespace variform::measure

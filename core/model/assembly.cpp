@@ -151,10 +151,9 @@ Assembly::Assembly(const ModelSpec& spec, const plugins::Registry& registry) : s
 }
 Assembly::~Assembly() = default;
 
-void Assembly::build_slot(Kind kind, const plugins::Registry& registry) {
-  const config::ComponentSpec& slot = spec_.slots.at(kind);
+Build Assembly::build_of(const config::ComponentSpec& spec, const plugins::Registry& registry) const {
   auto source = std::make_shared<Source>();
-  source->spec = slot;
+  source->spec = spec;
   source->registry = &registry;
   source->schedules = schedules_;
   source->horizon = spec_.horizon;
@@ -166,8 +165,19 @@ void Assembly::build_slot(Kind kind, const plugins::Registry& registry) {
   build.latent = spec_.latent;
   build.options = spec_.options;
   build.rng = model_->rng;
-  build.rng.set_current_seed(hash(spec_.seed, "init", to_string(kind)));
+  build.rng.set_current_seed(hash(spec_.seed, "init", to_string(spec.kind)));
   build.model = model_.get();
+  return build;
+}
+
+std::shared_ptr<Component> Assembly::beside(const config::ComponentSpec& spec,
+                                            const plugins::Registry& registry) const {
+  return registry.create(registry.offer(spec.kind, spec.type, spec.plugin), build_of(spec, registry));
+}
+
+void Assembly::build_slot(Kind kind, const plugins::Registry& registry) {
+  const config::ComponentSpec& slot = spec_.slots.at(kind);
+  Build build = build_of(slot, registry);
   if (kind == Kind::kEncoder) build.outputs = model_->family().parameter_count(spec_.latent);
   if (kind == Kind::kDecoder) build.outputs = model_->likelihood().outputs();
 

@@ -61,6 +61,9 @@ class Assembly {
 
   /// Parameters that are trained, grouped by optimizer; "encoder/net.0.weight" is a parameter's name.
   std::vector<ParameterGroup> parameter_groups(const config::OptimizerSpec& common) const;
+  /// Builds a component beside the slots, such as a metric, with the model's sizes. Throws variform::Error.
+  std::shared_ptr<Component> beside(const config::ComponentSpec& spec,
+                                    const plugins::Registry& registry) const;
   /// Kinds of the slots that are filled.
   std::vector<Kind> kinds() const;
 
@@ -71,6 +74,7 @@ class Assembly {
     config::Schedule schedule;
     Tensor value;
   };
+  Build build_of(const config::ComponentSpec& spec, const plugins::Registry& registry) const;
   void build_slot(Kind kind, const plugins::Registry& registry);
 
   ModelSpec spec_;

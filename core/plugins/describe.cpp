@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/text.h"
+#include "plugins/quantities.h"
 
 namespace variform::plugins {
 namespace {
@@ -179,7 +180,7 @@ json record_json(const PluginRecord& record) {
 
 std::vector<Kind> kinds_of(std::optional<Kind> kind) {
   if (kind) return {*kind};
-  return {Kind::kEncoder, Kind::kDecoder, Kind::kFamily, Kind::kPrior, Kind::kLikelihood, Kind::kObjective};
+  return {kComponentKinds.begin(), kComponentKinds.end()};
 }
 
 std::size_t refused(const Registry& registry) {
@@ -242,6 +243,33 @@ std::vector<Offer> offers_named(const Registry& registry, std::string_view name)
   return found;
 }
 
+std::string parameter_value(const Registry& registry, const Offer& offer, const Parameter& parameter) {
+  return parameter.is_required ? example(registry, offer, parameter) : default_text(parameter);
+}
+
+// Returns an inline table with the parameters' defaults: { type = "geometry", pairs = 16 }.
+std::string inline_snippet(const Registry& registry, const Offer& offer) {
+  std::string text = "{ type = " + config::quote(offer.id);
+  for (const Parameter& parameter : offer.parameters)
+    text += ", " + config::quote_key(parameter.name) + " = " + parameter_value(registry, offer, parameter);
+  return text + " }";
+}
+
+// Lists what a metric reports.
+std::string quantities_text(const Registry& registry, const Offer& offer) {
+  const std::vector<DeclaredQuantity> declared = quantities_of(registry, offer);
+  std::size_t columns = 0;
+  for (const DeclaredQuantity& quantity : declared) columns = std::max(columns, width(quantity.name));
+  std::string text;
+  for (const DeclaredQuantity& quantity : declared) {
+    const std::string unit = quantity.unit.empty() ? "a plain number" : quantity.unit;
+    text += "    " + padded(quantity.name, columns + 2) + unit +
+            (quantity.of_several_models ? ", of several models" : "") + "\n";
+    text += wrapped(quantity.meaning, std::string(columns + 6, ' '));
+  }
+  return text.empty() ? text : "\n  quantities\n" + text;
+}
+
 std::string describe_one(const Registry& registry, const Offer& offer) {
   std::string text = full_name(offer) + "\n" + wrapped(offer.summary, "  ") + "\n";
   std::vector<std::vector<std::string>> rows;
@@ -257,9 +285,12 @@ std::string describe_one(const Registry& registry, const Offer& offer) {
     text += "    " + padded(parameter.name, columns + 2) + facts(parameter) + "\n";
     text += wrapped(parameter.description, std::string(columns + 6, ' '));
   }
-  return text + "\n  in a config\n" + [&] {
+  text += quantities_text(registry, offer);
+  return text + (offer.kind == Kind::kMetric ? "\n  in an evaluation\n" : "\n  in a config\n") + [&] {
     std::string indented;
-    const std::string snippet = toml_snippet(registry, offer);
+    const std::string snippet = offer.kind == Kind::kMetric ? "variform evaluate RUN --metric '" +
+                                                                  inline_snippet(registry, offer) + "'\n"
+                                                            : toml_snippet(registry, offer);
     for (std::size_t at = 0; at < snippet.size();) {
       const std::size_t end = snippet.find('\n', at);
       indented += "    " + snippet.substr(at, end - at + 1);
@@ -322,14 +353,14 @@ json list_json(const Registry& registry, std::optional<Kind> kind) {
 }
 
 std::string toml_snippet(const Registry& registry, const Offer& offer) {
+  if (offer.kind == Kind::kMetric) return inline_snippet(registry, offer) + "\n";
   const bool objective = offer.kind == Kind::kObjective;
   std::string text = objective ? "[objective]\n" : std::string("[model.") + to_string(offer.kind) + "]\n";
   text += "type = " + config::quote(offer.id) + "\n";
   if (registry.offers(offer.kind, offer.id).size() > 1)
     text += "plugin = " + config::quote(offer.plugin->id) + "\n";
   for (const Parameter& parameter : offer.parameters)
-    text += config::quote_key(parameter.name) + " = " +
-            (parameter.is_required ? example(registry, offer, parameter) : default_text(parameter)) + "\n";
+    text += config::quote_key(parameter.name) + " = " + parameter_value(registry, offer, parameter) + "\n";
   return text;
 }
 
@@ -345,8 +376,15 @@ json describe_json(const Registry& registry, std::string_view name) {
   for (const Offer& offer : offers_named(registry, name)) {
     json parameters = json::array();
     for (const Parameter& parameter : offer.parameters) parameters.push_back(parameter_json(parameter));
+    json quantities = json::array();
+    for (const DeclaredQuantity& quantity : quantities_of(registry, offer))
+      quantities.push_back({{"name", quantity.name},
+                            {"unit", quantity.unit},
+                            {"meaning", quantity.meaning},
+                            {"of_several_models", quantity.of_several_models}});
     result.push_back({{"kind", to_string(offer.kind)},
                       {"id", offer.id},
+                      {"quantities", quantities},
                       {"summary", offer.summary},
                       {"source", offer.source},
                       {"plugin", record_json(*offer.plugin)},

@@ -20,7 +20,7 @@ nlohmann::json list_json(const Registry& registry, std::optional<Kind> kind = {}
 Kind kind_named(std::string_view name);
 
 /// `name` is "KIND:ID", or an id alone if only one kind has it. Describes every parameter with all that its schema
-/// says, and a piece of config that uses the component; once per plugin that offers it.
+/// says, what a metric reports, and a piece of config that uses the component; once per plugin that offers it.
 std::string describe_text(const Registry& registry, std::string_view name);
 nlohmann::json describe_json(const Registry& registry, std::string_view name);
 
@@ -29,7 +29,8 @@ nlohmann::json describe_json(const Registry& registry, std::string_view name);
 std::string doctor_text(const Registry& registry);
 nlohmann::json doctor_json(const Registry& registry);
 
-/// Returns a piece of TOML that puts the component into a config with its parameters at their defaults.
+/// Returns a piece of TOML that puts the component into a config with its parameters at their defaults; of a metric, the
+/// inline table for `evaluate --metric`.
 std::string toml_snippet(const Registry& registry, const Offer& offer);
 
 }  // namespace variform::plugins

@@ -59,7 +59,8 @@ void each_component(const PluginInfo& info, const Visit& visit) {
 }
 
 std::string component_problem(const ComponentInfo& component) {
-  if (static_cast<std::size_t>(component.kind) >= kKinds) return "a component of no known kind";
+  if (static_cast<std::size_t>(component.kind) >= kComponentKinds.size())
+    return "a component of no known kind";
   if (!component.id || !*component.id || !component.summary || !component.source)
     return "a component without a name";
   const std::string name = std::string(to_string(component.kind)) + ":" + component.id;

@@ -124,11 +124,17 @@ std::string this_command(const fs::path& prefix) {
   return base::for_shell(program.string());
 }
 
-std::vector<std::string> next_commands(const fs::path& folder) {
+// A metric is seen in an evaluation, every other component in a training.
+std::vector<std::string> next_commands(const fs::path& folder, Kind kind) {
   const fs::path prefix = search_for({}, {}).sdk_prefix;
   const std::string sdk = prefix.empty() ? "" : " -DCMAKE_PREFIX_PATH=" + base::for_shell(prefix.string());
-  return {"cd " + base::for_shell(folder.string()), "cmake -S . -B build" + sdk, "cmake --build build",
-          "ctest --test-dir build --output-on-failure", this_command(prefix) + " train example.toml"};
+  std::vector<std::string> commands{"cd " + base::for_shell(folder.string()), "cmake -S . -B build" + sdk,
+                                    "cmake --build build", "ctest --test-dir build --output-on-failure",
+                                    this_command(prefix) + " train example.toml"};
+  if (kind != Kind::kMetric) return commands;
+  commands.back() += " --folder runs/example";
+  commands.push_back(this_command(prefix) + " evaluate runs/example");
+  return commands;
 }
 
 }  // namespace
@@ -163,7 +169,7 @@ NewPlugin new_plugin(Kind kind, const std::string& name, const fs::path& into, c
   const std::string git = put_into_git(
       made.path(), "One " + std::string(to_string(kind)) + " for Variform, as `variform new` makes it");
   if (const int problem = made.become(folder)) base::fail_on_file("create the folder", folder, problem);
-  return {folder, git, next_commands(folder)};
+  return {folder, git, next_commands(folder, kind)};
 }
 
 }  // namespace variform::plugins

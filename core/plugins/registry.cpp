@@ -21,6 +21,7 @@
 #include <variform/encoder.h>
 #include <variform/family.h>
 #include <variform/likelihood.h>
+#include <variform/metric.h>
 #include <variform/objective.h>
 #include <variform/prior.h>
 
@@ -290,6 +291,7 @@ bool is_of_kind(const Component& component, Kind kind) {
     case Kind::kPrior: return dynamic_cast<const Prior*>(&component);
     case Kind::kLikelihood: return dynamic_cast<const Likelihood*>(&component);
     case Kind::kObjective: return dynamic_cast<const Objective*>(&component);
+    case Kind::kMetric: return dynamic_cast<const Metric*>(&component);
   }
   return false;
 }

@@ -83,6 +83,8 @@ class Flatten {
     for (const auto& [name, entry] : entries.items()) {
       if (!entry.is_object()) continue;
       if (entry.contains("undefined")) results_.undefined.insert(name);
+      if (entry.contains("unit") && entry.at("unit").is_string())
+        results_.units.try_emplace(name, entry.at("unit").get<std::string>());
       const char* key = entry.contains("mean") ? "mean" : "value";
       if (entry.contains(key)) add(section, name, entry.at(key), entry.value("se", json()));
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -60,7 +61,8 @@ struct StudyResults {
 
   std::vector<std::string> problems;  ///< sentences: evaluations and comparisons that could not be read
   std::vector<std::string> warnings;  ///< sentences: plugins and data that differ between results
-  std::set<std::string> undefined;    ///< metrics that evaluations name as undefined, with a reason
+  std::map<std::string, std::string> units;  ///< of metrics, as far as evaluations name them
+  std::set<std::string> undefined;           ///< metrics that evaluations name as undefined, with a reason
 
   /// Sorts labels of an axis into the axis' order; texts of "metric" and the like stay as they are.
   void sort_labels(const std::string& axis, std::vector<std::string>& texts) const;

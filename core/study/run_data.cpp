@@ -87,7 +87,7 @@ std::vector<std::string> common_values(const std::vector<std::vector<json>>& met
   return values;
 }
 
-// Returns the values of an evaluation, and those of its sections in the same shape; the latter's "what" names the unit.
+// Returns the values of an evaluation, and those of its sections in the same shape.
 json evaluation_of(const RunSource& run, const std::string& split) {
   const fs::path path = run.folder / ("evaluation-" + split + ".json");
   const std::string again = "make it with: variform evaluate " + base::for_shell(run.folder.string()) +
@@ -201,7 +201,12 @@ draw::Figure evaluations(const std::vector<RunSource>& runs, const std::vector<s
                           "; it has: " + joined(defined) + ".");
       }
       const json& entry = all[value];
-      if (entry.contains("what")) panel.y_label = value + " (" + split + ")";
+      if (entry.contains("unit") && entry["unit"].is_string()) {
+        const auto unit = entry["unit"].get<std::string>();
+        panel.y_label = (unit.empty() ? value : unit) + " (" + split + ")";
+      } else if (entry.contains("what")) {  // of an earlier version, or of a section that is no metric's
+        panel.y_label = value + " (" + split + ")";
+      }
       const double none = std::numeric_limits<double>::quiet_NaN();
       panel.series.push_back(
           {run.label,

@@ -1,6 +1,7 @@
 // Holds the interfaces' vtables and type information (one each, in this library), and small default implementations.
 
 #include <variform/manifest.h>
+#include <variform/metric.h>
 #include <variform/model.h>
 
 #include <ATen/ATen.h>
@@ -22,6 +23,13 @@ VariationalFamily::~VariationalFamily() = default;
 Prior::~Prior() = default;
 Likelihood::~Likelihood() = default;
 Objective::~Objective() = default;
+Findings::~Findings() = default;
+Measured::~Measured() = default;
+Metric::~Metric() = default;
+Compared::~Compared() = default;
+void Metric::measure(Measured& /*at*/, Findings& /*findings*/) {}
+void Metric::compare(Compared& /*runs*/, Findings& /*findings*/) {}
+void Metric::finish(Measured& /*at*/, Findings& /*findings*/) {}
 
 std::string to_text(at::IntArrayRef shape) {
   std::string text = "[";

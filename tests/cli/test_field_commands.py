@@ -158,7 +158,7 @@ class LongWork(Trained):
 
     def test_lines_elsewhere(self):
         stderr = self.run_program("evaluate", self.run_folder, *self.SLOW, env=LINES).stderr
-        for part in (r"values:  12% \[##\.+\] 8/64, .* data/s, .* left", r"information: .*/64", r"geometry: .* \d+/40, .* steps/s"):
+        for part in (r"values:  12% \[##\.+\] 8/64, .* rows/s, .* left", r"information: .*/64", r"geometry: .* \d+/40, .* steps/s"):
             self.assertRegex(stderr, part)
         self.assertRegex(self.run_program("encode", self.run_folder, env=LINES).stderr, r"codes: .* 0/64")
         self.assertRegex(self.run_program("compare", self.run_folder, self.run_folder, env=LINES).stderr, r"pairs: .*/5")
@@ -204,7 +204,7 @@ class LongWork(Trained):
         found = json.loads(stdout)
         n = found["data"]
         self.assertIn(n, range(16, 64, 8))
-        self.assertEqual(found["interrupted"], {"data": n, "of": 64, "missing": ["information", "geometry", "covariance"]})
+        self.assertEqual(found["interrupted"], {"data": n, "of": 64, "missing": ["covariance", "disentanglement", "geometry", "information"]})
         for section in found["interrupted"]["missing"]:
             self.assertNotIn(section, found)
         whole = self.run_program("evaluate", self.run_folder, *slow, "--limit", n, "--json", "--out", "e.json").json
@@ -217,7 +217,7 @@ class LongWork(Trained):
         code, stdout, stderr = self.interrupt_at(process, r"geometry: ")
         self.assertEqual(code, 130, stderr)
         self.assertIn("incomplete, since it was interrupted: values of the first 64 of 64 data; missing: geometry", stdout)
-        self.assertRegex(stdout, r"(?m)^mutual_information ")
+        self.assertRegex(stdout, r"(?m)^kl_to_optimum ")
         self.assertNotIn("straight_length", stdout)
 
     def test_interrupted_before_anything_is_complete(self):

@@ -196,8 +196,9 @@ class Compare(ProgramTest):
         sizes = numpy.abs(numpy.corrcoef(codes[0].T, codes[1].T)[:2, 2:])
         best = max(itertools.permutations(range(4), 2), key=lambda p: sizes[0, p[0]] + sizes[1, p[1]])
         self.assertAlmostEqual(result["agreement"]["mcc"]["value"], (sizes[0, best[0]] + sizes[1, best[1]]) / 2, places=5)
-        self.assertEqual(result["unmatched"], [{"run": four.name, "other": two.name,
-                                                "latents": sorted(set(range(4)) - set(best))}])
+        left = ", ".join(map(str, sorted(set(range(4)) - set(best))))
+        self.assertEqual(result["agreement_notes"],
+                         [f"latents of '{four.name}' without a partner in '{two.name}', counted from 0: {left}"])
         text = self.run_program("compare", two, four).stdout
         self.assertRegex(text, f"latents of '{four.name}' without a partner in '{two.name}', counted from 0: \\d, \\d")
 

@@ -7,7 +7,7 @@
 
 #include "catch.h"
 #include "data/order.h"
-#include "data/shuffle.h"
+#include <variform/shuffle.h>
 
 namespace {
 
@@ -59,10 +59,10 @@ TEST_CASE("a step's batch depends on seed and step alone") {
 
 TEST_CASE("permutations are the same on every platform and uniform") {
   // Written down once: a change of this list breaks the resuming of every run.
-  CHECK(variform::data::permutation(8, 42) == std::vector<std::int64_t>{4, 3, 2, 0, 7, 6, 1, 5});
+  CHECK(variform::permutation(8, 42) == std::vector<std::int64_t>{4, 3, 2, 0, 7, 6, 1, 5});
   std::vector<int> first(6);
   for (std::uint64_t seed = 0; seed < 6000; ++seed)
-    ++first[static_cast<std::size_t>(variform::data::permutation(6, seed)[0])];
+    ++first[static_cast<std::size_t>(variform::permutation(6, seed)[0])];
   for (int count : first) CHECK(std::abs(count - 1000) < 150);  // five standard deviations
 }
 

@@ -11,7 +11,7 @@
 #include "data/readers/images.h"
 #include "data/readers/npy.h"
 #include "data/readers/zip.h"
-#include "data/shuffle.h"
+#include <variform/shuffle.h>
 #include "support.h"
 
 namespace {
@@ -45,7 +45,7 @@ fs::path write_hdf5(const fs::path& path, const std::vector<hsize_t>& sizes, hid
 template <class Read>
 void fuzz(const fs::path& path, int rounds, Read read_file) {
   const Bytes good = read(path);
-  SplitMix random(7);
+  variform::SplitMix random(7);
   int accepted = 0;
   for (int i = 0; i < rounds; ++i) {
     Bytes bad = good;

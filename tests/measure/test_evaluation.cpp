@@ -12,26 +12,28 @@ namespace {
 using nlohmann::json;
 using testing::ContainsSubstring;
 
+EvaluateOptions with_metrics() { return {.registry = &test::registry()}; }
+
 TEST_CASE("an evaluation holds the sections that were asked for, and no others") {
   const auto session = test::open(test::Setup{});
-  EvaluationRequest request{.linear = true, .gradient_draws = 2};
+  EvaluationRequest request{.evaluate = with_metrics(), .linear = true, .gradient_draws = 2};
   const json result = evaluation(*session, request);
   for (const char* section : {"values", "information", "geometry", "linear", "gradient"}) {
     INFO(section);
     CHECK(result.contains(section));
   }
   CHECK_FALSE(result.contains("quality"));
-  const std::string text = text_of(result, "", 100);
+  const std::string text = text_of(result, 100);
   for (const char* heading : {"\ninformation\n", "\nlinear\n", "\ngradient\n"})
     CHECK_THAT(text, ContainsSubstring(heading));
-  const json values = evaluation(*session, {});
+  const json values = evaluation(*session, {.evaluate = with_metrics()});
   CHECK(values.at("values") == result.at("values"));
   CHECK_FALSE(values.contains("linear"));
 }
 
 TEST_CASE("a stop after the values leaves them, and names what is missing") {
   const auto session = test::open(test::Setup{});
-  EvaluationRequest request{.linear = true, .gradient_draws = 2};
+  EvaluationRequest request{.evaluate = with_metrics(), .linear = true, .gradient_draws = 2};
   request.evaluate.watch = [](const char* part, std::int64_t, std::int64_t) {
     return std::string(part) != "gradient";
   };

@@ -35,10 +35,10 @@ class New(unittest.TestCase):
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
 
-    def follow(self, printed, *more):
+    def follow(self, printed, *more, count=4):
         """Runs the commands that `new` printed, each in the folder that the first one goes to; the seconds of each."""
         change, *commands = [line[2:] for line in printed.splitlines() if line.startswith("  ")]
-        self.assertEqual(len(commands), 4, printed)
+        self.assertEqual(len(commands), count, printed)
         seconds, outputs = [], []
         for number, command in enumerate(commands):
             if number == len(commands) - 1:
@@ -95,6 +95,48 @@ class New(unittest.TestCase):
         for kind in KINDS[1:]:
             with self.subTest(kind=kind):
                 self.everything(kind, None, "train.steps=20", "--no-figures")
+
+    def test_metric(self):
+        """A stranger's metric is in the evaluation, in its JSON, in a study's table, on a figure's axis, and described."""
+        printed = self.variform("new", "metric", "my-metric").stdout
+        folder = self.work / "my-metric"
+        seconds, outputs = self.follow(printed, "--limit", "500", "--importance-samples", "0", count=5)
+        print(f"metric: configure {seconds[0]:.1f} s, build {seconds[1]:.1f} s, tests {seconds[2]:.1f} s", flush=True)
+        self.assertRegex(outputs[2], r"my-metric-check \.* +Passed")
+        self.assertRegex(outputs[2], r"my-metric_test \.* +Passed")
+        self.assertRegex(outputs[4], r"\nmy-metric\nvalue .*\n.*\nhoyer +0\.\d+ ± 0\.\d+ ")
+        found = json.loads((folder / "runs/example/evaluation-test.json").read_text())
+        self.assertIn("my-metric", found["metrics"])
+        self.assertGreater(found["my-metric"]["hoyer"]["value"], 0)
+        self.assertIn("org.example.my-metric", found["plugins"])
+        plugin = ("--plugin", folder / "build")
+        self.assertIn("Hoyer's sparsity of the codes", self.variform("describe", "metric:my-metric", *plugin).stdout)
+        source = folder / "src/my-metric.cpp"  # with a unit, to see it on an axis
+        source.write_text(source.read_text().replace('{{"hoyer", "",', '{{"hoyer", "hoyers",'))
+        self.assertEqual(run("cmake", "--build", folder / "build").returncode, 0)
+        (folder / "study.toml").write_text("""include = ["example.toml"]
+name = "sparsity"
+[study.axes]
+"objective.beta" = [0.1, 1.0]
+[study.evaluate.final]
+limit = 200
+importance_samples = 0
+[[study.tables]]
+name = "table"
+rows = ["objective.beta"]
+metrics = ["hoyer", "latent_kl"]
+[[study.figures]]
+name = "figure"
+kind = "curves"
+x = "objective.beta"
+metrics = ["hoyer"]
+""")
+        self.variform("study", folder / "study.toml", "train.steps=30", "--studies", self.work / "studies",
+                      "--runs", self.work / "runs")
+        tables = list((self.work / "studies").rglob("table.md"))
+        self.assertRegex(tables[0].read_text(), r"\| beta \| +hoyer \| +latent_kl \|")
+        [figure] = (self.work / "studies").rglob("figure.svg")
+        self.assertIn("hoyer, hoyers", figure.read_text())
 
     def test_from_the_build_tree(self):
         self.everything("prior", BUILD / "variform", "train.steps=20", "--no-figures")

@@ -11,7 +11,7 @@
 #include <numbers>
 
 #include "checkpoint/snapshot.h"
-#include "measure/evaluate.h"
+#include "measure/evaluated.h"
 #include "model/checkpoints.h"
 #include "model/rows.h"
 
@@ -187,10 +187,10 @@ TEST_CASE("q stays what was trained, and what depends on the prior follows the f
                                   .decoder = "mlp",
                                   .family = "type = \"optimal\"",
                                   .objective = "type = \"grae\", beta = 0.5"});
-  measure::evaluate(*session, options);
+  measure::test::evaluate(*session, options);
   const train::ExPostFit found = fit(*session, "{ type = \"mixture\", components = 3 }", folder);
   options.dump = folder / "after.h5";
-  const nlohmann::json after = measure::evaluate(*session, options);
+  const nlohmann::json after = measure::test::evaluate(*session, options);
   const auto one = checkpoint::read(folder / "before.h5").tensors,
              other = checkpoint::read(folder / "after.h5").tensors;
   for (const char* same : {"h", "covariance", "z", "terms/nll", "covariance_optimal"}) {
@@ -279,7 +279,7 @@ TEST_CASE("a deterministic model is evaluated at the optimal posterior of its ob
   options.limit = 30;
   const auto result = [&](const std::string& objective) {
     auto session = test::open(Setup{.family = "type = \"point\"", .objective = objective});
-    return measure::evaluate(*session, options);
+    return measure::test::evaluate(*session, options);
   };
   const auto value = [](const nlohmann::json& found, const char* name) {
     return found.at("values").at(name).at("mean").get<double>();

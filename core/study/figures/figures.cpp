@@ -43,9 +43,19 @@ StudyFigure panels_of(const StudyResults& results, const FigureSpec& spec) {
 
 bool has_something(const draw::Panel& panel) { return panel.map || panel.picture; }
 
+// Adds the unit to labels that are a metric's name, which they are unless the figure says otherwise.
+FigureSpec with_units(FigureSpec spec, const StudyResults& results) {
+  for (std::string* label : {&spec.x_label, &spec.y_label})
+    if (const auto unit = results.units.find(*label); unit != results.units.end() && !unit->second.empty())
+      *label += ", " + unit->second;
+  for (FigureSpec& panel : spec.panels) panel = with_units(std::move(panel), results);
+  return spec;
+}
+
 }  // namespace
 
-StudyFigure figure_of(const StudyResults& results, const FigureSpec& spec) {
+StudyFigure figure_of(const StudyResults& results, const FigureSpec& plain) {
+  const FigureSpec spec = with_units(plain, results);
   try {
     return spec.panels.empty() ? by_kind(results, spec) : panels_of(results, spec);
   } catch (const base::Error& error) {

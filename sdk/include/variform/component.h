@@ -89,7 +89,7 @@ class VARIFORM_API Build {
   double final_value(std::string_view key) const { return parameters_->final_value(key); }
 
   /// The component that a parameter made by component_parameter() describes, built with this Build's sizes.
-  /// Register it with register_module to make its state yours. T is one of the six interfaces.
+  /// Register it with register_module to make its state yours. T is one of the interfaces.
   template <class T>
   std::shared_ptr<T> component(std::string_view key) const;
 
@@ -112,6 +112,7 @@ class VariationalFamily;
 class Prior;
 class Likelihood;
 class Objective;
+class Metric;
 
 /// The kind of component that the class C is, from the interface that it derives from.
 template <class C>
@@ -121,9 +122,10 @@ consteval Kind kind_of() {
   else if constexpr (std::is_base_of_v<VariationalFamily, C>) return Kind::kFamily;
   else if constexpr (std::is_base_of_v<Prior, C>) return Kind::kPrior;
   else if constexpr (std::is_base_of_v<Likelihood, C>) return Kind::kLikelihood;
+  else if constexpr (std::is_base_of_v<Objective, C>) return Kind::kObjective;
   else {
-    static_assert(std::is_base_of_v<Objective, C>, "a component derives from one of the six interfaces");
-    return Kind::kObjective;
+    static_assert(std::is_base_of_v<Metric, C>, "a component derives from one of the seven interfaces");
+    return Kind::kMetric;
   }
 }
 

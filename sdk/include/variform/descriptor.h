@@ -18,7 +18,7 @@ inline namespace v1 {
 struct ComponentInfo {
   static constexpr std::size_t kMaxParameters = 24;  ///< as many as a component may have
 
-  Kind kind = Kind::kEncoder;  ///< the slot that it fills
+  Kind kind = Kind::kEncoder;  ///< the slot that it fills, or kMetric
   const char* id = "";         ///< "student-t": lower case, digits, hyphens; unique within its kind
   const char* summary = "";    ///< one sentence
   const char* source = "";     ///< paper, equation or § of the theory
@@ -48,7 +48,7 @@ struct PluginInfo {
 /// The one symbol that a plugin exports: `extern "C" const variform::PluginInfo* variform_plugin()`.
 inline constexpr const char* kPluginEntry = "variform_plugin";
 
-/// Describes the component class C, which derives from one of the six interfaces and whose constructor takes
+/// Describes the component class C, which derives from one of the interfaces and whose constructor takes
 /// `const Build&`. More than ComponentInfo::kMaxParameters parameters do not compile. All texts are string literals.
 template <class C>
 constexpr ComponentInfo component(const char* id, const char* summary, const char* source,

@@ -13,18 +13,24 @@
 namespace variform {
 inline namespace v1 {
 
-/// The six slots of a model, and so the six kinds of component.
-enum class Kind { kEncoder, kDecoder, kFamily, kPrior, kLikelihood, kObjective };
-/// How many kinds there are.
+/// The kinds of component: the six slots of a model, and metrics, which measure a model.
+enum class Kind { kEncoder, kDecoder, kFamily, kPrior, kLikelihood, kObjective, kMetric };
+/// How many slots a model has.
 inline constexpr std::size_t kKinds = 6;
 
-/// All kinds, in the order in which the engine builds them: sizes flow from family and likelihood to the networks.
+/// The slots, in the order in which the engine builds them: sizes flow from family and likelihood to the networks.
 inline constexpr std::array<Kind, kKinds> kAllKinds{Kind::kLikelihood, Kind::kPrior,   Kind::kFamily,
                                                     Kind::kEncoder,    Kind::kDecoder, Kind::kObjective};
 
+/// The kinds of component, in the order in which they are listed.
+inline constexpr std::array<Kind, kKinds + 1> kComponentKinds{
+    Kind::kEncoder,    Kind::kDecoder,   Kind::kFamily, Kind::kPrior,
+    Kind::kLikelihood, Kind::kObjective, Kind::kMetric};
+
 /// The kind's name as it stands in configs, checkpoints and messages: "encoder", "decoder", "family", …
 constexpr const char* to_string(Kind kind) {
-  constexpr const char* kNames[] = {"encoder", "decoder", "family", "prior", "likelihood", "objective"};
+  constexpr const char* kNames[] = {"encoder",    "decoder",   "family", "prior",
+                                    "likelihood", "objective", "metric"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -1,0 +1,152 @@
+// See metrics.h.
+
+#include "measure/metrics.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include <variform/shuffle.h>
+#include "model/session.h"
+#include "plugins/registry.h"
+
+namespace variform::measure {
+
+using nlohmann::json;
+
+struct Metrics::Work {
+  std::string name, label;
+  std::shared_ptr<Metric> metric;
+  KeptFindings findings;
+  bool takes_all_rows = true, has_ended = false;
+};
+
+Chosen usual_metric(model::Session& session, const plugins::Registry& registry, const std::string& id) {
+  config::Diagnostics problems;
+  const config::GivenComponent given =
+      config::parse_component(id, "metric", Kind::kMetric, registry, problems);
+  if (!problems.empty())
+    return {nullptr, id,
+            "metric '" + id + "' is left out: " + problems.entries().front().message +
+                " Ask for it with its parameters: --metric '{ type = \"" + id + "\", … }'."};
+  const std::string label = registry.offer(Kind::kMetric, id, given.component.plugin).label();
+  try {
+    return {std::static_pointer_cast<Metric>(session.assembly->beside(given.component, registry)), label, {}};
+  } catch (const std::exception& error) {
+    return {nullptr, label, "metric " + label + " is left out: " + error.what()};
+  }
+}
+
+Metrics::Metrics(model::Session& session, const EvaluateOptions& options, bool only_these)
+    : session_(session), options_(options), rows_(Pass(session, options).size()) {
+  if (!options.registry) return;
+  for (const config::ComponentSpec& spec : options.metrics) {
+    const std::string label = options.registry->offer(Kind::kMetric, spec.type, spec.plugin).label();
+    if (has(spec.type))
+      throw Error("metric '" + spec.type + "' was asked for twice; an evaluation has it once");
+    add(spec.type, label,
+        std::static_pointer_cast<Metric>(session.assembly->beside(spec, *options.registry)));
+  }
+  if (!only_these) add_usual();
+  std::sort(work_.begin(), work_.end(), [](const auto& a, const auto& b) { return a->name < b->name; });
+}
+Metrics::~Metrics() = default;
+
+bool Metrics::has(const std::string& name) const {
+  return std::any_of(work_.begin(), work_.end(), [&](const auto& work) { return work->name == name; });
+}
+
+// Adds those that need not be asked for.
+void Metrics::add_usual() {
+  for (const std::string& id : options_.registry->ids(Kind::kMetric)) {
+    if (has(id)) continue;
+    const Chosen chosen = usual_metric(session_, *options_.registry, id);
+    if (!chosen.metric) warnings_.push_back(chosen.problem);
+    else if (!chosen.metric->on_request() && !chosen.metric->quantities().empty())
+      add(id, chosen.label, chosen.metric);
+  }
+}
+
+void Metrics::add(const std::string& name, const std::string& label, std::shared_ptr<Metric> metric) {
+  metric->train(false);
+  const std::int64_t most = metric->most_rows();
+  KeptFindings findings(label, metric->quantities());
+  work_.push_back(std::make_unique<Work>(
+      Work{name, label, std::move(metric), std::move(findings), most <= 0 || most >= rows_}));
+}
+
+bool Metrics::take_all_rows() const {
+  return std::any_of(work_.begin(), work_.end(), [](const auto& work) { return work->takes_all_rows; });
+}
+
+std::vector<std::string> Metrics::names() const {
+  std::vector<std::string> names;
+  for (const auto& work : work_) names.push_back(work->name);
+  return names;
+}
+
+// A metric that lacks something, or that fails, has come to its end.
+void Metrics::call(Work& work, const std::function<void()>& step) {
+  if (work.has_ended) return;
+  try {
+    step();
+  } catch (const base::Interrupted&) {
+    throw;
+  } catch (const Unsupported& lacks) {
+    work.has_ended = true;
+    work.findings.undefined_rest(lacks.what());
+  } catch (const std::exception& error) {
+    work.has_ended = true;
+    warnings_.push_back("metric " + work.label + " failed: " + error.what());
+    work.findings.undefined_rest("the metric failed: " + std::string(error.what()));
+  }
+}
+
+void Metrics::measure(Pass& pass) {
+  for (const auto& work : work_)
+    if (work->takes_all_rows) call(*work, [&] { work->metric->measure(pass, work->findings); });
+}
+
+// Draws the rows that the metric wants, without replacement, and shows it those.
+void Metrics::pass_over_some(Work& work) {
+  Pass all(session_, options_);
+  std::vector<std::int64_t> rows = permutation(all.available(), hash(all.seed(work.name), "rows"));
+  rows.resize(static_cast<std::size_t>(work.metric->most_rows()));
+  std::sort(rows.begin(), rows.end());
+  Pass pass(session_, options_, at::tensor(rows, at::kLong));
+  const std::int64_t batch = pass.rows_at_a_time(options_.batch);
+  for (std::int64_t first = 0; first < pass.size() && !work.has_ended; first += batch) {
+    base::tell(options_.watch, "codes", first, pass.size());
+    pass.begin(first, std::min(batch, pass.size() - first));
+    call(work, [&] { work.metric->measure(pass, work.findings); });
+  }
+  pass.end(work.name);
+  call(work, [&] { work.metric->finish(pass, work.findings); });
+}
+
+void Metrics::finish(Pass& pass, json& result) {
+  std::size_t done = 0;
+  result["metrics"] = json::array();
+  try {
+    for (; done < work_.size(); ++done) {
+      Work& work = *work_[done];
+      if (!work.takes_all_rows) pass_over_some(work);
+      else {
+        pass.end(work.name);
+        call(work, [&] { work.metric->finish(pass, work.findings); });
+      }
+      work.findings.undefined_rest("the metric reported nothing for it");
+      work.findings.add_to(result, work.name);
+      result["metrics"].push_back(work.name);
+    }
+  } catch (const base::Interrupted&) {
+    if (result.size() == 1 && done == 0) throw;  // it has nothing else
+    result["interrupted"] = {{"data", pass.size()}, {"of", pass.size()}, {"missing", json::array()}};
+    for (; done < work_.size(); ++done) result["interrupted"]["missing"].push_back(work_[done]->name);
+  }
+  for (const std::string& warning : warnings_) result["warnings"].push_back(warning);
+}
+
+}  // namespace variform::measure

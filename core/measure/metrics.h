@@ -1,0 +1,59 @@
+#pragma once
+// The metrics of an evaluation at work: builds those that are wanted, shows them the batches, and puts what they found
+// into the result, one section for each.
+
+#include <variform/metric.h>
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "measure/findings.h"
+#include "measure/pass.h"
+
+namespace variform::measure {
+
+/// A metric with its parameters' defaults; null when it cannot be had, with a sentence.
+struct Chosen {
+  std::shared_ptr<Metric> metric;
+  std::string label, problem;
+};
+Chosen usual_metric(model::Session& session, const plugins::Registry& registry, const std::string& id);
+
+class Metrics {
+ public:
+  /// Builds options.metrics, and unless `only_these` all others of options.registry that are not on request. One of
+  /// those that cannot be built is left out, with a warning; one that was asked for throws.
+  Metrics(model::Session& session, const EvaluateOptions& options, bool only_these = false);
+  ~Metrics();
+
+  /// Shows the batch of a pass over all rows to those that take all of them. Throws base::Interrupted.
+  void measure(Pass& pass);
+  /// Whether any of them takes all rows.
+  bool take_all_rows() const;
+  /// Finishes all in turn, after the last batch of `pass`; those that want fewer rows have a pass of their own. Adds
+  /// their sections to the result. When the watch stops it, the missing ones are in result["interrupted"], and
+  /// base::Interrupted is thrown if there is nothing else in the result. A metric that fails is a warning, and its
+  /// quantities are not defined.
+  void finish(Pass& pass, nlohmann::json& result);
+  /// The sections' names, for an evaluation that never came so far.
+  std::vector<std::string> names() const;
+
+ private:
+  struct Work;
+  bool has(const std::string& name) const;
+  void add(const std::string& name, const std::string& label, std::shared_ptr<Metric> metric);
+  void add_usual();
+  void call(Work& work, const std::function<void()>& step);
+  void pass_over_some(Work& work);
+
+  model::Session& session_;
+  const EvaluateOptions& options_;
+  const std::int64_t rows_;
+  std::vector<std::unique_ptr<Work>> work_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace variform::measure

@@ -1,0 +1,130 @@
+#pragma once
+// A trained model on the rows of one split, batch by batch, as metrics see it: every value is computed when it is first
+// asked for, and once.
+
+#include <variform/gaussian_posterior.h>
+#include <variform/metric.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "measure/estimators.h"
+#include "measure/evaluate.h"
+#include "measure/short_jacobian.h"
+#include "model/rows.h"
+
+namespace variform::measure {
+
+/// A value that is computed at the first call, or the reason why it cannot be, which is thrown again by later calls.
+template <class T>
+class Once {
+ public:
+  template <class Make>
+  const T& operator()(const Make& make) {
+    if (!reason_.empty()) throw Unsupported(reason_);
+    if (value_) return *value_;
+    try {
+      return value_.emplace(make());
+    } catch (const Unsupported& error) {
+      reason_ = error.what();
+      throw;
+    }
+  }
+
+ private:
+  std::optional<T> value_;
+  std::string reason_;
+};
+
+/// See variform/metric.h for what it offers to metrics. All under no_grad, with the model in evaluation mode; the caller
+/// sees to both.
+class Pass final : public Measured {
+ public:
+  /// `chosen`: int64 row numbers in ascending order, for metrics that want fewer rows than there are; undefined: the
+  /// first options.limit rows, or all. The session must outlive it.
+  Pass(model::Session& session, const EvaluateOptions& options, Tensor chosen = {});
+  ~Pass() override;
+
+  /// Takes the next `count` rows, from row `first` of those of this pass.
+  void begin(std::int64_t first, std::int64_t count);
+  /// Ends the last batch: finish() of metrics comes now. `part` names the work to the watch.
+  void end(const std::string& part);
+  /// How many rows a batch has at most: it bounds the memory of a batch's tangents.
+  std::int64_t rows_at_a_time(std::int64_t most) const;
+  const model::Rows& rows() const { return rows_; }
+  /// Called between parts of long work on a batch, with the share that is done.
+  void tell_with(std::function<Between(const char* value)> telling) { telling_ = std::move(telling); }
+
+  /// The prior, if it is Gaussian; float64.
+  const std::optional<Gaussian>& gaussian_prior() const { return prior_; }
+  /// Its precision Q [d, d], float64; undefined where there is none. Beside a prior that was fitted ex post and is not
+  /// Gaussian, q stays as it was trained under the former one, whose precision `optimum_precision` is.
+  const Tensor& precision() const { return precision_; }
+  const Tensor& optimum_precision() const { return optimum_precision_; }
+  /// G and H; H is undefined, and `why` says so, where the likelihood lacks this curvature.
+  const LocalDerivatives& local_derivatives();
+  /// The structure of the family's covariance, once a batch was asked for it.
+  const std::optional<Structure>& family_structure() const { return structure_; }
+  /// The structure within which optimal covariances are looked for: the family's, or its substitute.
+  const Structure& structure_of_optimum();
+  /// Where that structure comes from when it is not the family's; empty: it is.
+  const std::string& source_of_structure() const { return structure_source_; }
+  const std::optional<Structure>& optimum_if_used() const { return optimum_; }
+  /// Σ* at any β > 0.
+  Covariance optimal_covariance_at(double beta);
+  /// Sentences without a full stop: why there is no β, no optimum.
+  std::string no_beta() const;
+  std::string no_optimum() const;
+
+  Model& model() override { return model_; }
+  std::string split() const override { return rows_.split(); }
+  std::int64_t size() const override { return size_; }
+  std::int64_t available() const override { return available_; }
+  std::optional<double> beta() const override { return beta_; }
+  std::vector<std::int64_t> blocks() override;
+  std::uint64_t seed(std::string_view purpose) const override;
+  Generator& random(std::string_view purpose) override;
+  void progress(std::int64_t done, std::int64_t all) override;
+
+  const Batch& batch() override;
+  std::shared_ptr<const Posterior> posterior() override;
+  Tensor codes() override;
+  const Draw& draws() override;
+  Tensor nll() override;
+  Tensor nll_at_codes() override;
+  Tensor kl() override;
+  Tensor pullback_metric() override;
+  Tensor hessian() override;
+  Covariance covariance() override;
+  Covariance optimal_covariance() override;
+  Tensor curvature_penalty(const Structure& structure) override;
+  Tensor factors() override;
+  std::vector<std::string> factor_names() const override;
+
+ private:
+  struct AtHand;  // the batch and what was computed of it
+  AtHand& at_hand();
+  Between telling(const char* value) const { return telling_ ? telling_(value) : Between(); }
+  Structure structure_of_objective();
+
+  model::Session& session_;
+  const EvaluateOptions& options_;
+  Model& model_;
+  model::Rows rows_;
+  Tensor chosen_;
+  std::int64_t size_ = 0, available_ = 0, first_ = 0;
+  std::optional<double> beta_;
+  std::optional<Gaussian> prior_;
+  Tensor precision_, optimum_precision_;
+  std::optional<Structure> structure_, optimum_;
+  std::string structure_source_, part_;
+  std::vector<std::int64_t> blocks_;
+  std::optional<ShortJacobian> short_jacobian_;
+  std::function<Between(const char*)> telling_;
+  std::unique_ptr<AtHand> at_hand_;
+};
+
+}  // namespace variform::measure

@@ -1,0 +1,162 @@
+#pragma once
+// Metric: numbers about a trained model. A metric declares its quantities; `evaluate`, its JSON, tables, studies,
+// figures and the reference take name, unit and meaning from there.
+
+#include <variform/component.h>
+#include <variform/covariance.h>
+#include <variform/family.h>
+#include <variform/objective.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace variform {
+inline namespace v1 {
+
+class Model;
+
+/// One number that a metric reports.
+struct Quantity {
+  std::string
+      name;  ///< its key in JSON, tables and studies: lower case, digits, underscores; no other metric's
+  std::string unit;  ///< "nats", "degrees", "rows"; empty: a plain number
+  std::string
+      meaning;  ///< what it is, without a full stop: "mean of ‖h‖ over the rows (Smith 2024, equation 3)"
+};
+
+/// Takes what a metric found. `quantity` is always a declared name; a name that was not declared throws Error. Values
+/// may lie on any device, in any floating-point dtype; they are widened to float64.
+class VARIFORM_API Findings {
+ public:
+  virtual ~Findings();
+  /// Adds values of single rows: those of the batch, [B], in measure(), or those of any rows, [N], in finish(). Reported
+  /// are their mean over all rows, its standard error sd/√N, and their quartiles.
+  virtual void rows(std::string_view quantity, const Tensor& values) = 0;
+  /// The same for logarithms: reported are the geometric mean of the values, its error, and the values' quartiles.
+  virtual void geometric(std::string_view quantity, const Tensor& logarithms) = 0;
+  /// Sets the median of all numbers in a tensor, with their quartiles.
+  virtual void median(std::string_view quantity, const Tensor& values) = 0;
+  /// Sets one number, with its standard error if there is one. A number that is not finite is reported as not defined.
+  virtual void number(std::string_view quantity, double value, std::optional<double> error = {}) = 0;
+  /// Says why there is no number: "no latent is active", without a full stop. Reported as "not defined: no latent …".
+  virtual void undefined(std::string_view quantity, std::string_view reason) = 0;
+  /// Adds to the quantity's meaning what is only known now: "; 1000 draws". Once for each quantity.
+  virtual void detail(std::string_view quantity, std::string_view text) = 0;
+  /// Keeps an array for figures, of up to three dimensions, under any name.
+  virtual void array(std::string_view name, const Tensor& values) = 0;
+  /// Keeps mean and quartiles over the first dimension of [N, …], for figures.
+  virtual void spread(std::string_view name, const Tensor& values) = 0;
+  /// Keeps labels for figures, such as the names of an array's rows.
+  virtual void labels(std::string_view name, const std::vector<std::string>& texts) = 0;
+  /// In a comparison: keeps one value per run, [R], NaN where there is none, for the table of runs.
+  virtual void of_runs(std::string_view quantity, const Tensor& values) = 0;
+  /// Adds a sentence below the table, with a full stop.
+  virtual void note(std::string_view sentence) = 0;
+};
+
+/// A trained model on the rows of one split, batch by batch. Everything is computed when it is first asked for, once for
+/// all metrics, without autograd, and in evaluation mode. What a model lacks throws Unsupported with the reason; a metric
+/// that lets it pass is reported as not defined, for that reason.
+class VARIFORM_API Measured {
+ public:
+  virtual ~Measured();
+
+  // ---- the evaluation
+  /// The model. Draw with random() only.
+  virtual Model& model() = 0;
+  /// "train", "validation" or "test".
+  virtual std::string split() const = 0;
+  /// How many rows the metric is given altogether.
+  virtual int64_t size() const = 0;
+  /// The number of rows of which these were drawn: size(), unless most_rows() is smaller.
+  virtual int64_t available() const = 0;
+  /// β, of the training's end or as asked for; empty when the objective has none.
+  virtual std::optional<double> beta() const = 0;
+  /// Sizes of the blocks of latents that the family has or that the user asks for; empty: none.
+  virtual std::vector<int64_t> blocks() = 0;
+  /// A number that is derived from the run's seed, the split and the purpose.
+  virtual std::uint64_t seed(std::string_view purpose) const = 0;
+  /// The model's generator (its device), seeded from the run's seed, the split, the purpose and the batch. The only
+  /// source of random numbers.
+  virtual Generator& random(std::string_view purpose) = 0;
+  /// Reports progress of long work: `done` of `all` are complete. Throws when the user stops the evaluation; let it pass.
+  virtual void progress(int64_t done, int64_t all) = 0;
+
+  // ---- the batch at hand: in measure() only
+  /// x [B, data…], labels and index, on the model's device.
+  virtual const Batch& batch() = 0;
+  /// q(z|x). It may be kept.
+  virtual std::shared_ptr<const Posterior> posterior() = 0;
+  /// h, the location of q, [B, d].
+  virtual Tensor codes() = 0;
+  /// Draws of q, z [K, B, d].
+  virtual const Draw& draws() = 0;
+  /// ℓ = −log p(x|g(z)) of each draw, [K, B] float64, nats.
+  virtual Tensor nll() = 0;
+  /// ℓ(h), [B] float64, nats.
+  virtual Tensor nll_at_codes() = 0;
+  /// KL(q(z|x) ‖ p(z)), [B] float64, nats.
+  virtual Tensor kl() = 0;
+  /// G = JᵀJ at h, J over the decoder's outputs, [B, d, d] float64.
+  virtual Tensor pullback_metric() = 0;
+  /// H = JᵀH_ℓJ at h, [B, d, d] float64 (theory §1).
+  virtual Tensor hessian() = 0;
+  /// The covariance Σ of q, float64.
+  virtual Covariance covariance() = 0;
+  /// Σ*, optimal for this decoder at β within the structure of the family's covariance, float64 (theory §4).
+  virtual Covariance optimal_covariance() = 0;
+  /// What is left of ½ tr(HΣ) + β KL at the optimal Σ within a structure (theory §4), [B] float64, nats.
+  virtual Tensor curvature_penalty(const Structure& structure) = 0;
+  /// Known factors of variation, [B, F] float64 on the CPU. Unsupported when the data have none.
+  virtual Tensor factors() = 0;
+  /// Their names, as many as are known.
+  virtual std::vector<std::string> factor_names() const = 0;
+};
+
+/// Several models' codes of the same rows.
+class VARIFORM_API Compared {
+ public:
+  virtual ~Compared();
+  /// R, at least 2.
+  virtual int64_t runs() const = 0;
+  /// What the user calls a run, 0 … R − 1.
+  virtual std::string name(int64_t run) const = 0;
+  /// h of a run, 0 … R − 1, for the same rows: [N, d] float64 on the CPU. Runs may differ in d.
+  virtual Tensor codes(int64_t run) = 0;
+  /// Which latents of a run have a KL above 0.01 nats, bool [d] on the CPU; the variance of the code, where q has no
+  /// covariance.
+  virtual Tensor informative(int64_t run) = 0;
+  /// The true latents of the rows, [N, d] float64 on the CPU; undefined where they are not known.
+  virtual Tensor true_latents() = 0;
+  /// See Measured::progress.
+  virtual void progress(int64_t done, int64_t all) = 0;
+};
+
+/// A metric of one model, of several, or of both. `evaluate` builds it, calls measure() for each batch in order, then
+/// finish(); `compare` calls compare(). It lives for one evaluation or comparison, and may keep what it needs between the
+/// batches: that is no state of a model, and is never saved.
+class VARIFORM_API Metric : public Component {
+ public:
+  ~Metric() override;
+  /// What it reports of one model, in the order of tables; nothing: it only compares. Depends on its parameters only.
+  virtual std::vector<Quantity> quantities() const { return {}; }
+  /// Looks at one batch.
+  virtual void measure(Measured& at, Findings& findings);
+  /// What needs all rows at once. The batch at hand is gone.
+  virtual void finish(Measured& at, Findings& findings);
+  /// What it reports of several models; nothing: it does not compare.
+  virtual std::vector<Quantity> comparisons() const { return {}; }
+  /// Compares several models. Errors of numbers come from a jackknife over the runs, or are left out.
+  virtual void compare(Compared& runs, Findings& findings);
+  /// It needs no more rows than this: they are drawn without replacement, in the order of the data. 0: all.
+  virtual int64_t most_rows() const { return 0; }
+  /// True when it takes long: it is then computed only when it is asked for (--metric).
+  virtual bool on_request() const { return false; }
+};
+
+}  // namespace v1
+}  // namespace variform

@@ -1,0 +1,268 @@
+#pragma once
+// For tests of metrics by themselves, without the engine: a model's rows as a metric sees them, cut into batches of any
+// size, and what the metric then found. Plain and slow on purpose. Header only, and not part of the binary interface.
+
+#include <variform/testing.h>
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace variform::testing {
+
+/// Keeps what a metric reports, by quantity.
+class Found final : public Findings {
+ public:
+  /// One quantity: a value with its standard error (NaN: none), or the reason why there is none.
+  struct Entry {
+    double value = std::nan("");  ///< NaN: none
+    double error = std::nan("");  ///< its standard error; NaN: none
+    std::string undefined;        ///< why there is no value
+    std::string detail;           ///< what was added to its meaning
+    std::vector<Tensor> rows;     ///< what rows() and geometric() were given
+    bool is_geometric = false;    ///< these are logarithms
+  };
+
+  /// Takes the declared quantities.
+  explicit Found(const std::vector<Quantity>& quantities) {
+    for (const Quantity& quantity : quantities) entries_[quantity.name];
+  }
+
+  /// See Findings.
+  void rows(std::string_view quantity, const Tensor& values) override { add(quantity, values, false); }
+  /// See Findings.
+  void geometric(std::string_view quantity, const Tensor& logarithms) override {
+    add(quantity, logarithms, true);
+  }
+  /// See Findings.
+  void median(std::string_view quantity, const Tensor& values) override {
+    number(quantity, at::quantile(values.flatten().to(at::kDouble), 0.5).item<double>());
+  }
+  /// See Findings.
+  void number(std::string_view quantity, double value, std::optional<double> error = {}) override {
+    Entry& entry = at(quantity);
+    if (std::isfinite(value)) entry.value = value, entry.error = error.value_or(std::nan(""));
+    else entry.undefined = "not finite";
+  }
+  /// See Findings.
+  void undefined(std::string_view quantity, std::string_view reason) override {
+    at(quantity).undefined = std::string(reason);
+  }
+  /// See Findings.
+  void detail(std::string_view quantity, std::string_view text) override {
+    at(quantity).detail += std::string(text);
+  }
+  /// See Findings.
+  void array(std::string_view name, const Tensor& values) override { arrays[std::string(name)] = values; }
+  /// See Findings.
+  void spread(std::string_view name, const Tensor& values) override { arrays[std::string(name)] = values; }
+  /// See Findings.
+  void labels(std::string_view /*name*/, const std::vector<std::string>& /*texts*/) override {}
+  /// See Findings.
+  void of_runs(std::string_view /*quantity*/, const Tensor& /*values*/) override {}
+  /// See Findings.
+  void note(std::string_view sentence) override { notes.emplace_back(sentence); }
+
+  /// Turns the values of rows into mean and error. Called by measure().
+  void settle() {
+    for (auto& [name, entry] : entries_) {
+      if (entry.rows.empty()) continue;
+      const Tensor all = at::cat(entry.rows);
+      if (all.numel() == 0 || !all.isfinite().all().item<bool>()) {
+        entry.undefined = "not finite";
+        continue;
+      }
+      entry.value = all.mean().item<double>();
+      if (all.numel() > 1)
+        entry.error = all.std().item<double>() / std::sqrt(static_cast<double>(all.numel()));
+      if (!entry.is_geometric) continue;
+      entry.value = std::exp(entry.value);
+      entry.error *= entry.value;
+    }
+  }
+  /// Marks what is still missing as not defined.
+  void undefined_rest(const std::string& reason) {
+    for (auto& [name, entry] : entries_)
+      if (std::isnan(entry.value) && entry.undefined.empty() && entry.rows.empty()) entry.undefined = reason;
+  }
+
+  /// One quantity; Error for a name that was not declared.
+  Entry& at(std::string_view quantity) {
+    const auto found = entries_.find(quantity);
+    if (found == entries_.end())
+      throw Error("the quantity '" + std::string(quantity) +
+                  "' is not one of those that the metric declares in quantities()");
+    return found->second;
+  }
+  /// Its value; NaN where there is none.
+  double value(std::string_view quantity) { return at(quantity).value; }
+  /// All quantities.
+  const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
+
+  std::map<std::string, Tensor> arrays;  ///< by name
+  std::vector<std::string> notes;        ///< sentences
+
+ private:
+  void add(std::string_view quantity, const Tensor& values, bool is_geometric) {
+    if (values.dim() != 1)
+      throw Error("the values of quantity '" + std::string(quantity) + "' have shape " +
+                  to_text(values.sizes()) + "; expected one number per row, [B]");
+    Entry& entry = at(quantity);
+    entry.is_geometric = is_geometric;
+    entry.rows.push_back(values.detach().to(at::kCPU, at::kDouble));
+  }
+
+  std::map<std::string, Entry, std::less<>> entries_;
+};
+
+/// What a metric is given in a test.
+struct MeasuredOptions {
+  int64_t batch = 8;                           ///< rows at a time
+  int64_t draws = 4;                           ///< K
+  std::optional<double> beta = 1.0;            ///< β; empty: none
+  std::vector<int64_t> blocks = {};            ///< sizes of blocks of latents; empty: none
+  Tensor factors = {};                         ///< [N, F]; undefined: none
+  std::vector<std::string> factor_names = {};  ///< their names
+  std::uint64_t seed = 1;                      ///< of all random numbers
+};
+
+/// A model's rows as a metric sees them. The draws of a row do not depend on the size of the batches.
+class MeasuredRows final : public Measured {
+ public:
+  /// `x` [N, data…] in the model's dtype. The model must outlive it.
+  MeasuredRows(Model& model, Tensor x, MeasuredOptions options = {})
+      : model_(model), x_(std::move(x)), options_(std::move(options)) {
+    const at::NoGradGuard no_grad;
+    Generator own = generator(hash(options_.seed, "draws"));
+    std::swap(own, model_.rng);
+    z_ = model_.posterior(x_)->rsample(options_.draws, model_.rng).z;
+    std::swap(own, model_.rng);
+  }
+
+  /// Runs a metric over all rows.
+  Found measure(Metric& metric) {
+    const at::NoGradGuard no_grad;
+    Found found(metric.quantities());
+    try {
+      for (first_ = 0; first_ < x_.size(0); first_ += options_.batch) {
+        const int64_t end = std::min(first_ + options_.batch, x_.size(0));
+        at_hand_ = {};
+        at_hand_.batch = {x_.slice(0, first_, end), {}, at::arange(first_, end), x_.size(0)};
+        in_batch_ = true;
+        metric.measure(*this, found);
+      }
+      in_batch_ = false;
+      first_ = 0;
+      metric.finish(*this, found);
+    } catch (const Unsupported& lacks) {
+      found.undefined_rest(lacks.what());
+    }
+    found.settle();
+    return found;
+  }
+  /// Whether the metric asked for random numbers while it looked at a batch.
+  bool has_drawn_in_batch() const { return has_drawn_in_batch_; }
+
+  /// See Measured.
+  Model& model() override { return model_; }
+  /// See Measured.
+  std::string split() const override { return "test"; }
+  /// See Measured.
+  int64_t size() const override { return x_.size(0); }
+  /// See Measured.
+  int64_t available() const override { return x_.size(0); }
+  /// See Measured.
+  std::optional<double> beta() const override { return options_.beta; }
+  /// See Measured.
+  std::vector<int64_t> blocks() override { return options_.blocks; }
+  /// See Measured.
+  std::uint64_t seed(std::string_view purpose) const override { return hash(options_.seed, purpose); }
+  /// See Measured.
+  Generator& random(std::string_view purpose) override {
+    has_drawn_in_batch_ = has_drawn_in_batch_ || in_batch_;
+    model_.rng.set_current_seed(hash(options_.seed, purpose, static_cast<std::uint64_t>(first_)));
+    return model_.rng;
+  }
+  /// See Measured.
+  void progress(int64_t /*done*/, int64_t /*all*/) override {}
+
+  /// See Measured.
+  const Batch& batch() override {
+    if (!in_batch_) throw Error("there is no batch at hand: the rows are given in measure() only");
+    return at_hand_.batch;
+  }
+  /// See Measured.
+  std::shared_ptr<const Posterior> posterior() override {
+    if (!at_hand_.posterior) at_hand_.posterior = model_.posterior(batch().x);
+    return at_hand_.posterior;
+  }
+  /// See Measured.
+  Tensor codes() override { return posterior()->location(); }
+  /// See Measured.
+  const Draw& draws() override {
+    at_hand_.draw = {z_.narrow(1, first_, batch().x.size(0)), {}};
+    return at_hand_.draw;
+  }
+  /// See Measured.
+  Tensor nll() override { return model_.nll(batch().x, model_.decode(draws().z)).to(at::kDouble); }
+  /// See Measured.
+  Tensor nll_at_codes() override { return model_.nll(batch().x, model_.decode(codes())).to(at::kDouble); }
+  /// See Measured.
+  Tensor kl() override { return model_.kl(*posterior(), draws()).to(at::kDouble); }
+  /// See Measured.
+  Tensor pullback_metric() override {
+    const Tensor jv =
+        model_.pushforward(codes(), model_.unit_tangents(batch().x.size(0))).jv.flatten(2).to(at::kDouble);
+    return at::einsum("ibp,jbp->bij", {jv, jv});
+  }
+  /// See Measured.
+  Tensor hessian() override {
+    return model_.latent_hessian(batch().x, codes(), model_.unit_tangents(batch().x.size(0))).h;
+  }
+  /// See Measured.
+  Covariance covariance() override {
+    if (const auto own = posterior()->covariance()) return own->to(at::kDouble);
+    throw Unsupported("the posterior has no covariance");
+  }
+  /// See Measured.
+  Covariance optimal_covariance() override {
+    if (!options_.beta || *options_.beta <= 0) throw Unsupported("there is no β above 0");
+    const auto prior = model_.prior().gaussian();
+    if (!prior) throw Unsupported("the prior is not Gaussian");
+    return variform::optimal_covariance(covariance().structure(), hessian(),
+                                        at::full({}, *options_.beta, at::kDouble),
+                                        prior->covariance.to(at::kDouble).precision()[0]);
+  }
+  /// See Measured.
+  Tensor curvature_penalty(const Structure& structure) override {
+    const auto prior = model_.prior().gaussian();
+    if (!options_.beta || !prior) throw Unsupported("there is no β, or the prior is not Gaussian");
+    return variform::curvature_penalty(structure, hessian(), at::full({}, *options_.beta, at::kDouble),
+                                       prior->covariance.to(at::kDouble).precision()[0]);
+  }
+  /// See Measured.
+  Tensor factors() override {
+    if (!options_.factors.defined()) throw Unsupported("these data have no known factors");
+    return options_.factors.narrow(0, first_, batch().x.size(0)).to(at::kDouble);
+  }
+  /// See Measured.
+  std::vector<std::string> factor_names() const override { return options_.factor_names; }
+
+ private:
+  struct AtHand {
+    Batch batch;
+    std::shared_ptr<const Posterior> posterior;
+    Draw draw;
+  };
+
+  Model& model_;
+  Tensor x_, z_;
+  MeasuredOptions options_;
+  AtHand at_hand_;
+  int64_t first_ = 0;
+  bool in_batch_ = false, has_drawn_in_batch_ = false;
+};
+
+}  // namespace variform::testing
