@@ -497,6 +497,8 @@ def restore_study(folder, arguments):
     of_all = set.intersection(*(set(cell.values()) for cell in named))
     name = done[0]["run"].removesuffix(f"-{done[0]['hash']}-{done[0]['seed']}")
     comparisons = {entry["name"] for entry in summary.get("comparisons", [])}
+    described = folder / "study.toml"
+    derived = {spec["name"] for spec in tomllib.loads(described.read_text()).get("metrics", [])} if described.is_file() else set()
     runs, unnamed = {}, {}
     for row in Study(arguments.results / summary["name"]).rows:
         if " " in row["hash"] or row["evaluation"] in comparisons:
@@ -507,7 +509,11 @@ def restore_study(folder, arguments):
             unnamed.setdefault(run, set()).add(row["evaluation"])
             continue
         found = runs.setdefault(run, {}).setdefault(file, {"step": int(row["step"]), "commit": row["commit"], "values": {}})
-        found["values"][row["metric"]] = {"mean": float(row["value"])} | ({"se": float(row["se"])} if row["se"] else {})
+        error = {"se": float(row["se"])} if row["se"] else {}
+        if row["metric"] in derived:  # its ingredients may not be among the rows
+            found.setdefault("derived", {})[row["metric"]] = {"value": float(row["value"])} | error
+        else:
+            found["values"][row["metric"]] = {"mean": float(row["value"])} | error
     if unnamed:
         names = sorted(set.union(*unnamed.values()))
         raise Wrong(f"{folder}: no cell that is done has the evaluation {', '.join(names)}, which {len(unnamed)} runs have; "

@@ -24,7 +24,7 @@ HEADERS = ROOT / "sdk/include/variform"
 ORDER = ["plugin.h", "component.h", "schema.h", "encoder.h", "decoder.h", "family.h", "gaussian_posterior.h", "location_scale.h", "covariance.h", "prior.h",
          "likelihood.h", "objective.h", "metric.h", "model.h", "nn/layer.h", "nn/layers.h", "nn/activation.h", "nn/dual.h", "nn/attention.h",
          "nn/network.h",
-         "testing.h", "testing_metric.h", "types.h", "random.h", "shuffle.h", "parallel.h", "descriptor.h", "manifest.h"]
+         "testing.h", "testing_metric.h", "types.h", "random.h", "log.h", "shuffle.h", "parallel.h", "descriptor.h", "manifest.h"]
 TABLE = "variform check --list --markdown"
 
 

@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "config/node.h"
 #include "model/process.h"
+#include "plugins/plugin_log.h"
 #include "plugins/trial.h"
 
 namespace {
@@ -59,6 +60,7 @@ int run(int argc, char** argv, variform::base::Logger& log) {
   if (common.verbose > 1) variform::base::show_frames();
   variform::base::guard_ending(variform::plugins::tell_whereabouts, variform::cli::kFailed);
   const variform::base::LongCalls long_calls(variform::plugins::number_of_call);
+  const variform::plugins::PluginLog plugin_log(log);
   try {
     common.set_log();
     return action ? action() : variform::cli::kUsage;

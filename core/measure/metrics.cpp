@@ -4,6 +4,9 @@
 
 #include <ATen/ATen.h>
 
+#include <variform/calls.h>
+#include <variform/random.h>
+
 #include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -88,9 +91,11 @@ std::vector<std::string> Metrics::names() const {
 }
 
 // A metric that lacks something, or that fails, has come to its end.
-void Metrics::call(Work& work, const std::function<void()>& step) {
+void Metrics::call(Work& work, const char* function, const std::function<void()>& step) {
   if (work.has_ended) return;
   try {
+    const KeptModes kept;
+    const Calling calling("metric", work.label.c_str(), function, session_.assembly->model().step);
     step();
   } catch (const base::Interrupted&) {
     throw;
@@ -106,7 +111,7 @@ void Metrics::call(Work& work, const std::function<void()>& step) {
 
 void Metrics::measure(Pass& pass) {
   for (const auto& work : work_)
-    if (work->takes_all_rows) call(*work, [&] { work->metric->measure(pass, work->findings); });
+    if (work->takes_all_rows) call(*work, "measure", [&] { work->metric->measure(pass, work->findings); });
 }
 
 // Draws the rows that the metric wants, without replacement, and shows it those.
@@ -120,10 +125,10 @@ void Metrics::pass_over_some(Work& work) {
   for (std::int64_t first = 0; first < pass.size() && !work.has_ended; first += batch) {
     base::tell(options_.watch, "codes", first, pass.size());
     pass.begin(first, std::min(batch, pass.size() - first));
-    call(work, [&] { work.metric->measure(pass, work.findings); });
+    call(work, "measure", [&] { work.metric->measure(pass, work.findings); });
   }
   pass.end(work.name);
-  call(work, [&] { work.metric->finish(pass, work.findings); });
+  call(work, "finish", [&] { work.metric->finish(pass, work.findings); });
 }
 
 void Metrics::finish(Pass& pass, json& result) {
@@ -135,7 +140,7 @@ void Metrics::finish(Pass& pass, json& result) {
       if (!work.takes_all_rows) pass_over_some(work);
       else {
         pass.end(work.name);
-        call(work, [&] { work.metric->finish(pass, work.findings); });
+        call(work, "finish", [&] { work.metric->finish(pass, work.findings); });
       }
       work.findings.undefined_rest("the metric reported nothing for it");
       work.findings.add_to(result, work.name);

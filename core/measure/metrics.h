@@ -46,7 +46,7 @@ class Metrics {
   bool has(const std::string& name) const;
   void add(const std::string& name, const std::string& label, std::shared_ptr<Metric> metric);
   void add_usual();
-  void call(Work& work, const std::function<void()>& step);
+  void call(Work& work, const char* function, const std::function<void()>& step);
   void pass_over_some(Work& work);
 
   model::Session& session_;

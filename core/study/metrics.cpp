@@ -152,7 +152,8 @@ std::vector<std::string> add_metrics(StudyResults& results, const std::vector<Me
     metrics.try_emplace(results.rows[i].metric, i);
   }
   std::set<std::string> evaluated;
-  for (const StudyRow& row : results.rows) evaluated.insert(row.metric);
+  for (const StudyRow& row : results.rows)
+    if (!row.was_derived) evaluated.insert(row.metric);
   const std::vector<std::string> stages = stages_of(results);
   for (const MetricSpec& spec : specs) {
     if (evaluated.contains(spec.name)) {
@@ -180,7 +181,9 @@ std::vector<std::string> add_metrics(StudyResults& results, const std::vector<Me
       metrics[spec.name] = results.rows.size();
       results.rows.push_back(std::move(row));
     }
-    if (results.rows.size() == before) problems.push_back(missing(results, spec));
+    const auto was_derived = [&](const StudyRow& row) { return row.was_derived && row.metric == spec.name; };
+    const bool known = std::any_of(results.rows.begin(), results.rows.end(), was_derived);
+    if (results.rows.size() == before && !known) problems.push_back(missing(results, spec));
   }
   return problems;
 }

@@ -28,7 +28,7 @@ std::vector<MetricSpec> read_metrics(const config::Node& metrics, const std::vec
                                      config::Diagnostics& diagnostics);
 
 /// Adds the rows, metric by metric, so that later metrics may use earlier ones. There is no row where an ingredient is
-/// missing. Only a value that is one metric, without `against`, has a standard error. Returns a sentence for each
+/// missing; a row that was derived before (StudyRow::was_derived) stays. Only a value that is one metric, without `against`, has a standard error. Returns a sentence for each
 /// metric that no run has, or whose name an evaluation uses.
 std::vector<std::string> add_metrics(StudyResults& results, const std::vector<MetricSpec>& specs);
 

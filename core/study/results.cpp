@@ -94,6 +94,7 @@ class Flatten {
     StudyRow row = like_;
     row.metric = names_.insert(name).second ? name : section + "." + name;
     row.value = value.get<double>();
+    row.was_derived = section == "derived";
     if (error.is_number()) row.error = error.get<double>();
     results_.rows.push_back(std::move(row));
   }

@@ -28,6 +28,8 @@ struct StudyRow {
   std::string commit;   ///< of the program that evaluated; empty: not known
   std::string plugins;  ///< eight digits that stand for the code of all plugins used; empty: not known
   std::string data;     ///< fingerprint of the data that the run was trained on; empty: not known
+  bool was_derived =
+      false;  ///< a derived metric, computed before (the section "derived" of restored results)
 };
 
 struct StudyResults {

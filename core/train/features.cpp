@@ -25,6 +25,7 @@
 #include "model/checkpoints.h"
 #include "model/run_folder.h"
 #include "model/session.h"
+#include "plugins/plugin_log.h"
 #include "train/run_log.h"
 #include "train/trainer.h"
 
@@ -142,6 +143,7 @@ void train_in(const fs::path& folder, model::Session& network, const FeatureSour
   model::RunFolder run =
       model::RunFolder::create(folder, config::print(experiment.resolved), model::IfPresent::kOverwrite);
   RunLog log(source.log, run);
+  const plugins::PluginLog plugin_log(log);
   train::Trainer trainer(experiment.train, network.horizon, model::attributes_of(network, source.registry),
                          *network.assembly, *network.batches, run, log, source.observer);
   const train::Outcome outcome = trainer.run(

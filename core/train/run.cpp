@@ -24,6 +24,7 @@
 #include "model/process.h"
 #include "model/run_config.h"
 #include "train/introduce.h"
+#include "plugins/plugin_log.h"
 #include "train/run_log.h"
 #include "train/schedules.h"
 
@@ -94,6 +95,7 @@ class Run {
   const std::string resolved_;
   MaybeSnapshot snapshot_;
   RunLog log_;
+  const plugins::PluginLog plugin_log_{log_};
 };
 
 // Whether a training has done all its steps, and was killed before it could write DONE.

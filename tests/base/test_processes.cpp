@@ -48,7 +48,7 @@ TEST_CASE("a process may bound its own time of a processor") {
   const Ended ended = run_in_processes({[]() -> std::string {
                                          const rlimit bound{1, RLIM_INFINITY};
                                          ::setrlimit(RLIMIT_CPU, &bound);
-                                         volatile int count = 0;
+                                         volatile unsigned count = 0;  // which may overflow
                                          while (true) count = count + 1;
                                        }},
                                        1, std::chrono::seconds(60))

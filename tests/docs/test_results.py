@@ -313,6 +313,12 @@ class Import(unittest.TestCase):
             found = json.loads((run / "evaluations/0123abcd-end.json").read_text())
             self.assertEqual((found["values"]["loss"]["mean"], found["commit"]), (float(row["value"]), row["commit"]))
         self.assertIn("0 of", self.run_script("restore", self.study, "--runs", runs))  # nothing is written twice
+        described = self.study / "study.toml"  # a metric that the study derives is no evaluation's
+        described.write_text(described.read_text() + '\nmetrics = [{ name = "loss", value = "nll + kl" }]\n')
+        self.run_script("restore", self.study, "--runs", self.folder / "derived")
+        found = json.loads(next((self.folder / "derived").glob("*/evaluations/*.json")).read_text())
+        self.assertIn("loss", found["derived"])
+        self.assertNotIn("loss", found["values"])
         summary["cells"][0]["evaluations"].append({"name": "codes", "epoch": "end", "file": "evaluations/4567abcd-end.json"})
         (self.study / "study.json").write_text(json.dumps(summary))  # of which the documents keep nothing
         said = self.run_script("restore", self.study, "--runs", self.folder / "others")

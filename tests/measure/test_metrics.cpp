@@ -6,6 +6,7 @@
 
 #include "measure/evaluate.h"
 #include "measure/models.h"
+#include "plugins/plugin_log.h"
 
 namespace variform::measure {
 namespace {
@@ -59,8 +60,11 @@ TEST_CASE("a metric that fails is named, and loses nothing") {
 
 TEST_CASE("a metric that wants few rows gets as many, drawn by the seed, whatever the batches") {
   const auto session = test::open(test::Setup{});
+  test::KeptLog log;
+  const plugins::PluginLog plugin_log(log);
   EvaluateOptions options = brief();
   const json result = evaluate(*session, options), rows = result.at("few_arrays").at("rows");
+  CHECK_THAT(log.said, ContainsSubstring("note: metric few (org.variform.test.odd-metrics 1.0.0): saw few"));
   CHECK(rows.size() == 10);
   CHECK(std::is_sorted(rows.begin(), rows.end()));
   CHECK(std::set<double>(rows.begin(), rows.end()).size() == 10);

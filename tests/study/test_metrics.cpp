@@ -252,6 +252,19 @@ against = { family = "full", seed = [1] }
     CHECK_THAT(said, ContainsSubstring(line));
 }
 
+TEST_CASE("a derived metric that was computed before stays, and the others are computed") {
+  FakeStudy study;
+  study.add({{"seed", "1"}}, {{"derived", {{"twice", {{"value", 40}, {"se", nullptr}}}}}});
+  study.add({{"seed", "2"}}, {{"values", {{"loss", {{"mean", 3}, {"se", nullptr}}}}}});
+  study::StudyResults results = study.read();
+  CHECK(study::add_metrics(results, read_from("[[study.metrics]]\nname = \"twice\"\nvalue = \"2 * loss\"\n",
+                                              "metrics", read_metrics))
+            .empty());
+  const auto twice = of(results, "twice");
+  REQUIRE(twice.size() == 2);
+  CHECK((twice[0].value == 40 && twice[1].value == 6));
+}
+
 TEST_CASE("two numbers of one name are told apart by their sections") {
   FakeStudy study;
   study.add({{"seed", "1"}}, {{"data", 100}, {"geometry", {{"data", {{"value", 64}, {"se", nullptr}}}}}});

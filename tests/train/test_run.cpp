@@ -6,6 +6,7 @@
 
 #include "base/contents.h"
 #include "checkpoint/snapshot.h"
+#include "plugins/plugin_log.h"
 
 namespace variform::train {
 namespace test = measure::test;
@@ -57,6 +58,23 @@ TEST_CASE("a training writes its run, says what it does, and ends with DONE") {
   const model::Loaded loaded = lab.load();
   CHECK(folder_of(loaded.experiment, "runs").filename().string().starts_with("tiny-"));
   CHECK(folder_of(loaded.experiment, "runs").filename().string().ends_with("-3"));
+}
+
+TEST_CASE("what a plugin says has its component's name, and stands in the run's log") {
+  Laboratory lab;
+  const plugins::PluginLog plugin_log(lab.log);  // as the program does
+  const std::string plugin = testing::environment("VARIFORM_TEST_PLUGINS") + "/train/talking.so";
+  const model::Workplace place{{}, {plugin}, lab.log};
+  RunHost host = lab.host();
+  const RunHost talking{.place = place, .origin = host.origin, .observe = host.observe};
+  CHECK(train(place.load_text(test::config_of({.prior = "talking"}), "test.toml", {}), lab.folder / "run",
+              model::IfPresent::kRefuse, {}, talking) == Ending::kFinished);
+  CHECK_THAT(lab.log.said, ContainsSubstring("prior talking (org.variform.test.talking 1.0.0): I am here\n"));
+  CHECK_THAT(lab.log.said, ContainsSubstring("warning: prior talking (org.variform.test.talking 1.0.0): "
+                                             "the first density\n"));
+  CHECK_THAT(lab.log.said, !ContainsSubstring("a detail"));  // nobody asked for it
+  variform::log(LogLevel::kWarning, "from nowhere");
+  CHECK_THAT(lab.log.said, ContainsSubstring("warning: from nowhere\n"));
 }
 
 TEST_CASE("stopping and going on changes no bit") {

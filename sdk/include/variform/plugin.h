@@ -9,5 +9,6 @@
 // A plugin of several files has VARIFORM_PLUGIN in one of them and VARIFORM_COMPONENTS in the others.
 
 #include <variform/descriptor.h>
+#include <variform/log.h>
 #include <variform/metric.h>
 #include <variform/model.h>

@@ -39,6 +39,7 @@ class Few final : public variform::Metric {
   int64_t most_rows() const override { return 10; }
   void measure(Measured& at, Findings&) override { rows_.push_back(at.batch().index.to(at::kDouble)); }
   void finish(Measured& at, Findings& findings) override {
+    variform::log(variform::LogLevel::kNote, "saw few rows");
     findings.array("rows", at::cat(rows_));
     findings.number("few_rows", static_cast<double>(at.size()));
     findings.detail("few_rows", " of " + std::to_string(at.available()));
