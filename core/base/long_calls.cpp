@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <latch>
 #include <string>
 
 #include "base/last_words.h"
@@ -37,7 +38,14 @@ LongCalls::LongCalls(Number number) : number_(number), limit_(limit_asked_for())
   sigset_t all{}, before{};
   ::sigfillset(&all);  // signals go to the working thread
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { watch(); });
+  // A thread that is only just starting allocates, and whoever forks meanwhile may find its allocator locked for ever in
+  // the child (AddressSanitizer's does not mind forks).
+  std::latch has_started(1);
+  thread_ = std::thread([this, &has_started] {
+    has_started.count_down();
+    watch();
+  });
+  has_started.wait();
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

@@ -1,0 +1,55 @@
+# Draws an SVG and a PNG of this name from the CSV beside it. In their folder: gnuplot losses.gp
+set encoding utf8
+set datafile separator comma
+set datafile missing NaN
+set style fill solid 0.85 noborder
+set boxwidth 0.7
+set style line 1 lw 2 lc rgb '#0072B2' pt 7 ps 0.8 dt 1
+set style line 2 lw 2 lc rgb '#D55E00' pt 5 ps 0.8 dt 1
+set style line 3 lw 2 lc rgb '#009E73' pt 9 ps 0.8 dt 1
+set style line 4 lw 2 lc rgb '#CC79A7' pt 13 ps 0.8 dt 1
+do for [format in 'svg png'] {
+  if (format eq 'svg') { set terminal svg size 540,440 noenhanced font 'Arial,13' background 'white' }
+  else { set terminal pngcairo size 1080,880 noenhanced font 'Liberation Sans,13' fontscale 2 linewidth 2 pointscale 2 }
+  set output './losses.'.format
+  set multiplot
+  set origin 0, 0.13636363636363635; set size 1, 0.8636363636363636
+  set title '' font ',13'
+  set xlabel 'β' font ',13' offset 0, 0
+  unset bmargin
+  set ylabel 'nats an image' font ',13'
+  unset key
+  unset arrow
+  unset label
+  set border 3 lc rgb '#444444'
+  set grid ytics lc rgb '#dddddd' lt 1 lw 1
+  set ytics nomirror out autofreq
+  unset logscale x
+  unset logscale y
+  set xtics nomirror out 0.2
+  set autoscale
+  set autoscale xfix
+  set offsets graph 0.03, graph 0.03, 0, 0
+  plot \
+    './losses.csv' skip 1 every ::0::1 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::0::1 using 3:4 with linespoints ls 1 pointnumber 10, \
+    './losses.csv' skip 1 every ::2::7 using 3:4 with points ls 1 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::8::9 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::8::9 using 3:4 with linespoints ls 2 pointnumber 10, \
+    './losses.csv' skip 1 every ::10::15 using 3:4 with points ls 2 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::16::17 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::16::17 using 3:4 with linespoints ls 3 pointnumber 10, \
+    './losses.csv' skip 1 every ::18::23 using 3:4 with points ls 3 ps 0.35 pt 6, \
+    './losses.csv' skip 1 every ::24::25 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::24::25 using 3:4 with linespoints ls 4 pointnumber 10, \
+    './losses.csv' skip 1 every ::26::31 using 3:4 with points ls 4 ps 0.35 pt 6
+  set origin 0, 0; set size 1, 0.13636363636363635
+  unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; unset arrow; unset label
+  unset logscale; set lmargin 0; set rmargin 0; set tmargin 0; set bmargin 0
+  set xrange [0:1]; set yrange [0:1]
+  set key center center horizontal Left reverse maxcols 3 samplen 3 notitle
+  plot \
+    NaN with linespoints ls 1 title 'diagonal', \
+    NaN with linespoints ls 2 title 'full', \
+    NaN with linespoints ls 3 title 'block of 4', \
+    NaN with linespoints ls 4 title 'low-rank'
+  unset lmargin; unset rmargin; unset tmargin; unset bmargin
+  unset multiplot
+  unset output
+}
