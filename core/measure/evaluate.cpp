@@ -1,5 +1,5 @@
 // See evaluate.h. One class goes through the batches; each of its small functions puts one group of values into the
-// tally, or the sentence that says why it cannot. What needs all data at once (the sections) comes at the end.
+// tally, or the sentence that says why it cannot. Metrics look at the same batches.
 
 #include "measure/evaluate.h"
 

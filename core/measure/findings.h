@@ -38,11 +38,6 @@ class KeptFindings final : public Findings {
   bool is_empty() const;
 
  private:
-  struct Entry;
-  Entry& at(std::string_view quantity);
-
-  const std::string metric_;
-  const std::vector<Quantity> quantities_;
   struct Entry {
     enum class What { kNothing, kRows, kGeometric, kMedian, kNumber, kUndefined } what = What::kNothing;
     std::vector<Tensor> values;
@@ -50,8 +45,11 @@ class KeptFindings final : public Findings {
     std::optional<double> error;
     std::string reason, detail;
   };
+  Entry& at(std::string_view quantity);
   void add(Section& section, const Quantity& quantity, const Entry& entry) const;
 
+  const std::string metric_;
+  const std::vector<Quantity> quantities_;
   std::map<std::string, Entry, std::less<>> entries_;
   Section arrays_;
   nlohmann::json labels_ = nlohmann::json::object();

@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "disentanglement/fixed_factor.h"
+#include "disentanglement/numbers_of.h"
 
 namespace variform::metrics {
 namespace {
@@ -100,13 +101,6 @@ Tensor tensor_of(const Pairs& pairs) {
   std::vector<Tensor> rows;
   for (const std::vector<Value>& row : pairs) rows.push_back(tensor_of(row));
   return at::stack(rows);
-}
-
-Numbers numbers_of(const Tensor& tensor) {  // [N, d]
-  const Tensor all = tensor.to(at::kCPU, at::kDouble).contiguous();
-  Numbers numbers(static_cast<std::size_t>(all.size(0)), static_cast<std::size_t>(all.size(1)));
-  std::copy_n(all.const_data_ptr<double>(), all.numel(), numbers.values.begin());
-  return numbers;
 }
 
 std::vector<bool> flags_of(const Tensor& flags) {  // [d]

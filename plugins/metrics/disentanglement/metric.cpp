@@ -19,6 +19,7 @@
 #include "boosting.h"
 #include "fixed_factor.h"
 #include "information.h"
+#include "numbers_of.h"
 #include "prediction.h"
 
 namespace variform::metrics {
@@ -254,13 +255,6 @@ class Scores {
   const std::string note_;
   Findings& findings_;
 };
-
-Numbers numbers_of(const Tensor& tensor) {  // [N, d]
-  const Tensor all = tensor.to(at::kCPU, at::kDouble).contiguous();
-  Numbers numbers(static_cast<std::size_t>(all.size(0)), static_cast<std::size_t>(all.size(1)));
-  std::copy_n(all.const_data_ptr<double>(), all.numel(), numbers.values.begin());
-  return numbers;
-}
 
 // Returns a note when the model is collapsed: most scores ignore how little a latent varies, and are numbers then, too.
 std::string note_on_collapse(const Numbers& codes) {
