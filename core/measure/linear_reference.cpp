@@ -132,6 +132,10 @@ Section linear_reference(model::Session& session, const EvaluateOptions& options
     section.number("above_linear_percent", 100 * excess / std::abs(loss),
                    "the same in per cent of L* without the constant");
   }
+  for (const char* name : {"linear_loss", "linear_loss_no_constant", "above_linear"})
+    if (section.entries().contains(name)) section.unit(name, "nats per example");
+  section.unit("linear_active", "latents");
+  if (section.entries().contains("above_linear_percent")) section.unit("above_linear_percent", "%");
   add_directions(section, model, spectrum, k);
   add_variances(section, spectrum, effective, model.latent);
   return section;

@@ -171,6 +171,7 @@ class Measurement {
           bad == 0 ? value()
                    : json{{"undefined", "not defined: the features of " + std::to_string(bad) + " of " + n +
                                             " images are not finite."}};
+      section_[name(metric)]["unit"] = "";
       section_[name(metric)]["what"] = what;
     };
     add("frechet_" + kind, distance, [&] { return frechet_entry(real, made); });
@@ -190,6 +191,7 @@ class Measurement {
       for (const char* metric : {"frechet_real", "precision_real", "recall_real"})
         section_[name(metric)] = {{"undefined", "not defined: the split '" + other + "' has no other " +
                                                     std::to_string(n_) + " images."},
+                                  {"unit", ""},
                                   {"what", "the same between real images of two splits"}};
       return;
     }
@@ -250,7 +252,7 @@ json quality(model::Session& session, const FeatureNetworkOf& network_of, const 
     if (!reason.ends_with('.')) reason += '.';
     json section;
     for (const char* metric : {"frechet_samples", "frechet_reconstructions", "precision", "recall"})
-      section[metric] = {{"undefined", reason}, {"what", "in the features of a classifier"}};
+      section[metric] = {{"undefined", reason}, {"unit", ""}, {"what", "in the features of a classifier"}};
     return section;
   }
 }

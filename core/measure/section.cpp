@@ -66,8 +66,10 @@ Tensor quartiles(const Tensor& values) {
 void Section::number(const std::string& name, double value, const std::string& what,
                      std::optional<double> error) {
   if (!std::isfinite(value)) return undefined(name, "not finite.", what);
-  entries_[name] = {
-      {"value", value}, {"se", error ? nlohmann::json(*error) : nlohmann::json(nullptr)}, {"what", what}};
+  entries_[name] = {{"value", value},
+                    {"se", error ? nlohmann::json(*error) : nlohmann::json(nullptr)},
+                    {"unit", ""},
+                    {"what", what}};
 }
 
 void Section::unit(const std::string& name, const std::string& unit) { entries_.at(name)["unit"] = unit; }
@@ -80,8 +82,11 @@ void Section::values(const std::string& name, const Tensor& values, const std::s
         name, "not finite for " + std::to_string(bad) + " of " + std::to_string(all.numel()) + " data.",
         what);
   nlohmann::json entry = mean_and_error(all);
-  entries_[name] = {
-      {"value", entry["mean"]}, {"se", entry["se"]}, {"what", what}, {"quartiles", nested(quartiles(all))}};
+  entries_[name] = {{"value", entry["mean"]},
+                    {"se", entry["se"]},
+                    {"unit", ""},
+                    {"what", what},
+                    {"quartiles", nested(quartiles(all))}};
 }
 
 void Section::geometric(const std::string& name, const Tensor& logarithms, const std::string& what) {
@@ -101,7 +106,7 @@ void Section::median(const std::string& name, const Tensor& values, const std::s
 }
 
 void Section::undefined(const std::string& name, const std::string& reason, const std::string& what) {
-  entries_[name] = {{"undefined", reason}, {"what", what}};
+  entries_[name] = {{"undefined", reason}, {"unit", ""}, {"what", what}};
 }
 
 void Section::array(const std::string& name, const Tensor& values) { arrays_[name] = wide(values); }

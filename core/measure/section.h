@@ -9,7 +9,7 @@
 
 namespace variform::measure {
 
-/// Gathers NAME -> { value, se, what } or { undefined, what } (evaluate.h, table_of_section), and arrays beside them.
+/// Gathers NAME -> { value, se, unit, what } or { undefined, unit, what } (evaluate.h, table_of_section), and arrays beside them.
 class Section {
  public:
   /// Adds a number that is not a mean over rows, with its standard error if there is one.
@@ -24,7 +24,7 @@ class Section {
   void median(const std::string& name, const Tensor& values, const std::string& what);
   /// Adds a sentence that says why there is no number ("not defined: …").
   void undefined(const std::string& name, const std::string& reason, const std::string& what);
-  /// Says in which unit a value that was added is measured; empty: it is a plain number.
+  /// Says in which unit a value that was added is measured; without it, it is a plain number.
   void unit(const std::string& name, const std::string& unit);
   /// Adds an array of up to three dimensions.
   void array(const std::string& name, const Tensor& values);

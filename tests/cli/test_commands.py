@@ -207,6 +207,37 @@ class Models(ProgramTest):
         none = self.run_program("evaluate", run, "--split", "validation", code=1)
         self.assertIn("validation", none.stderr)
 
+    def test_metrics(self):
+        """Which metrics an evaluation has, with which parameters; every number says its unit."""
+        run = self.run_folder
+        brief = ("--samples", 2, "--importance-samples", 0, "--json", "--out", "brief.json")
+        whole = self.run_program("evaluate", run, "--linear", "--gradient-draws", 2, *brief).json
+        self.assertEqual(whole["metrics"], ["covariance", "disentanglement", "geometry", "information"])
+        for section in ("values", "linear", "gradient", *whole["metrics"]):
+            for name, entry in whole[section].items():
+                self.assertIsInstance(entry["unit"], str, f"{section} {name}")
+        self.assertEqual(whole["information"]["latent_kl"]["unit"], "nats")
+        self.assertIn("no known factors", whole["disentanglement"]["mig"]["undefined"])
+        pairs = self.run_program("evaluate", run, "--metric", '{ type = "geometry", pairs = 3 }', *brief).json
+        self.assertIn("; 3 pairs, ", pairs["geometry"]["straight_length"]["what"])
+        self.assertIn("; 16 pairs, ", whole["geometry"]["straight_length"]["what"])
+        self.assertEqual(pairs["information"], whole["information"])
+        only = self.run_program("evaluate", run, "--only", "information", "--json").json
+        self.assertEqual(only["metrics"], ["information"])
+        self.assertNotIn("values", only)
+        self.assertEqual(only["information"]["active_units"], whole["information"]["active_units"])
+        self.assertTrue((run / "information-test.json").is_file())
+        wrong = self.run_program("evaluate", run, "--only", "informaton", code=2).stderr
+        self.assertIn('There is no metric "informaton"', wrong)
+        self.assertIn('did you mean "information"?', wrong)
+        wrong = self.run_program("evaluate", run, "--metric", '{ type = "geometry", pears = 3 }', code=2).stderr
+        self.assertRegex(wrong, 'Unknown key "pears" in metric "geometry"(?s:.*) pairs, ')
+        wrong = self.run_program("evaluate", run, "--metric", '{ from = "run" }', code=2).stderr
+        self.assertIn("--metric must give a type and its parameters, not a run.", wrong)
+        listed = self.run_program("list", "metric").stdout
+        for name in ("agreement", "covariance", "disentanglement", "geometry", "information"):
+            self.assertRegex(listed, rf"(?m)^metric:{name} +org\.variform\.metrics ")
+
     def test_compare(self):
         run = self.run_folder
         result = self.run_program("compare", run, run, "--json").json

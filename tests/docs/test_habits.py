@@ -15,7 +15,7 @@ PHRASES = {  # phrase: what to write instead
     r"\bgo(es)? the same way\b": "work in the same way",
     r"\ba row a latent\b": "one row per latent",
 }
-TEXTS = ("core", "plugins", "sdk/src", "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "datasets")
+TEXTS = ("configs", "core", "plugins", "sdk/src", "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "datasets")
 # The headers are rewritten with SDK 2, and docs/sdk.md is made of them; the others are made by studies.
 LEFT = ("docs/sdk.md", "docs/config_reference.md", "docs/results/", "docs/results.md")
 
@@ -23,7 +23,7 @@ LEFT = ("docs/sdk.md", "docs/config_reference.md", "docs/results/", "docs/result
 def files():
     listed = subprocess.run(["git", "ls-files", *TEXTS], cwd=SOURCE, capture_output=True, text=True, check=True).stdout
     for name in listed.splitlines():
-        if name.endswith((".h", ".cpp", ".md", ".py")) and not name.startswith(LEFT) and (SOURCE / name).exists():
+        if name.endswith((".h", ".cpp", ".md", ".py", ".toml")) and not name.startswith(LEFT) and (SOURCE / name).exists():
             yield name, (SOURCE / name).read_text()
 
 

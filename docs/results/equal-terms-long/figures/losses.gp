@@ -17,7 +17,7 @@ do for [format in 'svg png'] {
   set title '' font ',13'
   set xlabel 'β' font ',13' offset 0, 0
   unset bmargin
-  set ylabel 'nats an image' font ',13'
+  set ylabel 'nats per image' font ',13'
   unset key
   unset arrow
   unset label
