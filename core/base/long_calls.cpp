@@ -38,8 +38,8 @@ LongCalls::LongCalls(Number number) : number_(number), limit_(limit_asked_for())
   sigset_t all{}, before{};
   ::sigfillset(&all);  // signals go to the working thread
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  // A thread that is only just starting allocates, and whoever forks meanwhile may find its allocator locked for ever in
-  // the child (AddressSanitizer's does not mind forks).
+  // A thread that is only just starting allocates. Whoever forks meanwhile may find the allocator locked for ever in the
+  // child: AddressSanitizer's takes no care of forks.
   std::latch has_started(1);
   thread_ = std::thread([this, &has_started] {
     has_started.count_down();

@@ -1,5 +1,5 @@
-// Tests of metrics on a model of stand-ins: what they declare is what they report, the same however the rows are cut into
-// batches, and without a trace in the model.
+// Tests of metrics on a model of stand-ins: what they declare is what they report, the same however the rows are cut
+// into batches, and without a trace in the model.
 
 #include <ATen/core/grad_mode.h>
 

@@ -145,18 +145,16 @@ void compare_by_metrics(model::Session& first, const CompareOptions& options, Co
     }
     if (chosen.metric->comparisons().empty()) continue;
     KeptFindings findings(chosen.label, chosen.metric->comparisons());
+    std::vector<std::string> warnings;
     try {
-      chosen.metric->compare(codes, findings);
+      call_metric(chosen.label, "compare", first.assembly->model().step, findings, warnings,
+                  [&] { chosen.metric->compare(codes, findings); });
       findings.undefined_rest("the metric reported nothing for it");
     } catch (const base::Interrupted&) {
       if (result.at("metrics").empty() && findings.is_empty()) throw;
       result["interrupted"] = true;
-    } catch (const Unsupported& lacks) {
-      findings.undefined_rest(lacks.what());
-    } catch (const std::exception& error) {
-      result["warnings"].push_back("metric " + chosen.label + " failed: " + error.what());
-      findings.undefined_rest("the metric failed: " + std::string(error.what()));
     }
+    for (const std::string& warning : warnings) result["warnings"].push_back(warning);
     if (!findings.is_empty()) {
       findings.add_to(result, id);
       result["metrics"].push_back(id);

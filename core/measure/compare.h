@@ -37,8 +37,8 @@ struct ComparedRun {
 ///   model/latent_order.h: the variance of the location where q has no covariance);
 ///   metrics, the names of the metrics that compare, and for each a section (evaluate.h, table_of_section), such as
 ///   agreement, with SECTION_arrays (NAME_of_runs: one value per run, shown by table_of_runs) and SECTION_notes.
-/// When options.watch stops it, `interrupted` is true and the sections have what is complete; Interrupted is thrown when
-/// nothing is. Throws std::invalid_argument for fewer than two runs, and for runs whose rows have different values; the
+/// When options.watch stops it, `interrupted` is true and the sections have what is complete; Interrupted is thrown
+/// when nothing is. Throws std::invalid_argument for fewer than two runs, and for runs whose rows have different values; the
 /// names of their data do not matter.
 nlohmann::json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options = {});
 

@@ -22,8 +22,8 @@ struct LocalDerivatives {
 LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, const Tensor& x,
                                    const Tensor& z, Curvature curvature);
 
-/// Returns the share of the sum of squares of M_ij/√(M_ii M_jj) that is off the diagonal, M [B, d, d] -> [B] (§8); 0 in
-/// the rows and columns of a latent with M_ii = 0.
+/// Returns the share of the sum of squares of M_ij/√(M_ii M_jj) that is off the diagonal, M [B, d, d] -> [B] (§8); 0
+/// in the rows and columns of a latent with M_ii = 0.
 Tensor off_diagonal_share(const Tensor& matrices);
 
 /// Computes all of ∇²F_x(z), F_x(z) = ℓ(x, g(z)), by differentiating twice: [B, d, d] float64 (§3). Gauss–Newton's H is

@@ -65,8 +65,8 @@ class Evaluator {
         options_(options),
         model_(session.assembly->model()),
         pass_(session, options_),
-        metrics_(session, options_) {
-    pass_.tell_with([this](const char*) { return telling(kExpectations); });
+        metrics_(session, options_, pass_.size()) {
+    pass_.tell_with(telling(kExpectations));
   }
 
   json run() {
@@ -510,13 +510,8 @@ nlohmann::json evaluate_metrics(model::Session& session, const EvaluateOptions& 
   const at::NoGradGuard no_grad;
   const model::EvaluationMode mode(*session.assembly);
   Pass pass(session, options);
-  Metrics metrics(session, options, /*only_these=*/true);
-  const int64_t batch = pass.rows_at_a_time(options.batch);
-  for (int64_t first = 0; metrics.take_all_rows() && first < pass.size(); first += batch) {
-    base::tell(options.watch, "codes", first, pass.size());
-    pass.begin(first, std::min(batch, pass.size() - first));
-    metrics.measure(pass);
-  }
+  Metrics metrics(session, options, pass.size(), /*only_these=*/true);
+  metrics.measure_all(pass);
   json result = json::object();
   metrics.finish(pass, result);
   return result;

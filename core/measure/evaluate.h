@@ -48,9 +48,8 @@ struct EvaluateOptions {
 ///   other draws, and another `objective` if that couples a batch's rows; nothing else depends on it), samples,
 ///   importance_samples, beta, beta_eff (number or sentence), posterior, structure, kl ("closed" or "Monte Carlo"),
 ///   curvature, gauss_newton, constant (nats of a Gaussian likelihood, included in all values),
-///   values: NAME -> { mean, se, unit }, mostly in nats per example (mean over rows, se = sd of their values / √N), with
-///   `rows` where only the
-///   first rows have it, or { undefined: "sentence" },
+///   values: NAME -> { mean, se, unit }, mostly in nats per example (mean over rows, se = sd of their values / √N),
+///   with `rows` where only the first rows have it, or { undefined: "sentence" },
 ///   grae_approx_variance: of the regularizer's estimate for one training batch: one_column_a_batch,
 ///   one_column_a_datum, and columns: [{ columns, a_batch, a_datum }] for 1, 2, 4 … columns
 ///   without replacement (§5).
@@ -65,8 +64,8 @@ struct EvaluateOptions {
 /// Gaussian, Σ* is the optimum under the prior of the training.
 /// Each metric (variform/metric.h) adds a section under its name: QUANTITY -> { value, se, unit, what } (see
 /// table_of_section; `quartiles` over rows where there is one value per example), with arrays for figures in
-/// SECTION_arrays and sentences in SECTION_notes; `metrics` has their names. `variform describe metric:NAME` says what a
-/// stock one reports. Further:
+/// SECTION_arrays and sentences in SECTION_notes; `metrics` has their names. `variform describe metric:NAME` says what
+/// a stock one reports. Further:
 ///   one_class, a sentence: options.limit leaves rows of one class of several, since the data set is sorted;
 ///   warnings, sentences: metrics that could not be had, or that failed.
 /// When options.watch stops it, `interrupted` { data, of, missing } says how many rows the values are of (the first
@@ -86,8 +85,8 @@ std::string foot_of(const nlohmann::json& result);
 base::Table table_of(const nlohmann::json& result);
 
 /// The table of a result's section, of the values that are defined. A section is an object NAME -> { value, se, unit,
-/// what } or { undefined, what }: a number, its standard error (or null), its unit, what it is with its protocol; or the
-/// sentence that says why there is no number. A mean over rows may have `quartiles` as well.
+/// what } or { undefined, what }: a number, its standard error (or null), its unit, what it is with its protocol; or
+/// the sentence that says why there is no number. A mean over rows may have `quartiles` as well.
 base::Table table_of_section(const nlohmann::json& section);
 
 /// A section (or `values`) of a result as text: its table, the values that are not defined by their reasons, and its

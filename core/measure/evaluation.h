@@ -19,8 +19,8 @@ struct EvaluationRequest {
   FeatureNetworkOf network = {};    ///< for sample quality
 };
 
-/// Returns the result of evaluate() with the other sections added, or the sections of the metrics alone. When `evaluate.watch`
-/// stops it, the result has what is complete and `interrupted`; base::Interrupted is thrown when nothing is.
+/// Returns the result of evaluate() with the other sections added, or the sections of the metrics alone. When
+/// `evaluate.watch` stops it, the result has what is complete and `interrupted`; base::Interrupted is thrown when nothing is.
 nlohmann::json evaluation(model::Session& session, const EvaluationRequest& request);
 
 /// Returns the result as text, in lines of at most `width` characters (0: any).

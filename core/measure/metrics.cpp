@@ -42,8 +42,26 @@ Chosen usual_metric(model::Session& session, const plugins::Registry& registry, 
   }
 }
 
-Metrics::Metrics(model::Session& session, const EvaluateOptions& options, bool only_these)
-    : session_(session), options_(options), rows_(Pass(session, options).size()) {
+bool call_metric(const std::string& label, const char* function, std::int64_t step, KeptFindings& findings,
+                 std::vector<std::string>& warnings, const std::function<void()>& call) {
+  try {
+    const KeptModes kept;
+    const Calling calling("metric", label.c_str(), function, step);
+    call();
+    return true;
+  } catch (const base::Interrupted&) {
+    throw;
+  } catch (const Unsupported& lacks) {
+    findings.undefined_rest(lacks.what());
+  } catch (const std::exception& error) {
+    warnings.push_back("metric " + label + " failed: " + error.what());
+    findings.undefined_rest("the metric failed: " + std::string(error.what()));
+  }
+  return false;
+}
+
+Metrics::Metrics(model::Session& session, const EvaluateOptions& options, std::int64_t rows, bool only_these)
+    : session_(session), options_(options), rows_(rows) {
   if (!options.registry) return;
   for (const config::ComponentSpec& spec : options.metrics) {
     const std::string label = options.registry->offer(Kind::kMetric, spec.type, spec.plugin).label();
@@ -80,10 +98,6 @@ void Metrics::add(const std::string& name, const std::string& label, std::shared
       Work{name, label, std::move(metric), std::move(findings), most <= 0 || most >= rows_}));
 }
 
-bool Metrics::take_all_rows() const {
-  return std::any_of(work_.begin(), work_.end(), [](const auto& work) { return work->takes_all_rows; });
-}
-
 std::vector<std::string> Metrics::names() const {
   std::vector<std::string> names;
   for (const auto& work : work_) names.push_back(work->name);
@@ -92,21 +106,9 @@ std::vector<std::string> Metrics::names() const {
 
 // A metric that lacks something, or that fails, has come to its end.
 void Metrics::call(Work& work, const char* function, const std::function<void()>& step) {
-  if (work.has_ended) return;
-  try {
-    const KeptModes kept;
-    const Calling calling("metric", work.label.c_str(), function, session_.assembly->model().step);
-    step();
-  } catch (const base::Interrupted&) {
-    throw;
-  } catch (const Unsupported& lacks) {
-    work.has_ended = true;
-    work.findings.undefined_rest(lacks.what());
-  } catch (const std::exception& error) {
-    work.has_ended = true;
-    warnings_.push_back("metric " + work.label + " failed: " + error.what());
-    work.findings.undefined_rest("the metric failed: " + std::string(error.what()));
-  }
+  if (!work.has_ended)
+    work.has_ended =
+        !call_metric(work.label, function, session_.assembly->model().step, work.findings, warnings_, step);
 }
 
 void Metrics::measure(Pass& pass) {
@@ -114,19 +116,38 @@ void Metrics::measure(Pass& pass) {
     if (work->takes_all_rows) call(*work, "measure", [&] { work->metric->measure(pass, work->findings); });
 }
 
+namespace {
+
+// Takes the rows of a pass, batch by batch, as long as `look` wants more.
+void take_batches(Pass& pass, const EvaluateOptions& options, const std::function<bool()>& look) {
+  const std::int64_t batch = pass.rows_at_a_time(options.batch);
+  for (std::int64_t first = 0; first < pass.size(); first += batch) {
+    base::tell(options.watch, "codes", first, pass.size());
+    pass.begin(first, std::min(batch, pass.size() - first));
+    if (!look()) return;
+  }
+}
+
+}  // namespace
+
+void Metrics::measure_all(Pass& pass) {
+  if (std::any_of(work_.begin(), work_.end(), [](const auto& work) { return work->takes_all_rows; }))
+    take_batches(pass, options_, [&] {
+      measure(pass);
+      return true;
+    });
+}
+
 // Draws the rows that the metric wants, without replacement, and shows it those.
-void Metrics::pass_over_some(Work& work) {
-  Pass all(session_, options_);
+void Metrics::pass_over_some(Work& work, const Pass& all) {
   std::vector<std::int64_t> rows = permutation(all.available(), hash(all.seed(work.name), "rows"));
   rows.resize(static_cast<std::size_t>(work.metric->most_rows()));
   std::sort(rows.begin(), rows.end());
   Pass pass(session_, options_, at::tensor(rows, at::kLong));
-  const std::int64_t batch = pass.rows_at_a_time(options_.batch);
-  for (std::int64_t first = 0; first < pass.size() && !work.has_ended; first += batch) {
-    base::tell(options_.watch, "codes", first, pass.size());
-    pass.begin(first, std::min(batch, pass.size() - first));
+  take_batches(pass, options_, [&] {
     call(work, "measure", [&] { work.metric->measure(pass, work.findings); });
-  }
+    return !work.has_ended;
+  });
   pass.end(work.name);
   call(work, "finish", [&] { work.metric->finish(pass, work.findings); });
 }
@@ -137,7 +158,7 @@ void Metrics::finish(Pass& pass, json& result) {
   try {
     for (; done < work_.size(); ++done) {
       Work& work = *work_[done];
-      if (!work.takes_all_rows) pass_over_some(work);
+      if (!work.takes_all_rows) pass_over_some(work, pass);
       else {
         pass.end(work.name);
         call(work, "finish", [&] { work.metric->finish(pass, work.findings); });

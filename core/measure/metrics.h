@@ -22,17 +22,24 @@ struct Chosen {
 };
 Chosen usual_metric(model::Session& session, const plugins::Registry& registry, const std::string& id);
 
+/// Calls a function of a metric, which is in the record of calls meanwhile. What it lacks, or a failure, which is also a
+/// warning, becomes the reason of all that it has not reported, and false is returned. base::Interrupted passes.
+bool call_metric(const std::string& label, const char* function, std::int64_t step, KeptFindings& findings,
+                 std::vector<std::string>& warnings, const std::function<void()>& call);
+
 class Metrics {
  public:
   /// Builds options.metrics, and unless `only_these` all others of options.registry that are not on request. One of
   /// those that cannot be built is left out, with a warning; one that was asked for throws.
-  Metrics(model::Session& session, const EvaluateOptions& options, bool only_these = false);
+  /// `rows`: how many rows there are.
+  Metrics(model::Session& session, const EvaluateOptions& options, std::int64_t rows,
+          bool only_these = false);
   ~Metrics();
 
   /// Shows the batch of a pass over all rows to those that take all of them. Throws base::Interrupted.
   void measure(Pass& pass);
-  /// Whether any of them takes all rows.
-  bool take_all_rows() const;
+  /// The same for every batch of a pass, if any of them takes all rows.
+  void measure_all(Pass& pass);
   /// Finishes all in turn, after the last batch of `pass`; those that want fewer rows have a pass of their own. Adds
   /// their sections to the result. When the watch stops it, the missing ones are in result["interrupted"], and
   /// base::Interrupted is thrown if there is nothing else in the result. A metric that fails is a warning, and its
@@ -47,7 +54,7 @@ class Metrics {
   void add(const std::string& name, const std::string& label, std::shared_ptr<Metric> metric);
   void add_usual();
   void call(Work& work, const char* function, const std::function<void()>& step);
-  void pass_over_some(Work& work);
+  void pass_over_some(Work& work, const Pass& all);
 
   model::Session& session_;
   const EvaluateOptions& options_;

@@ -141,7 +141,7 @@ const Draw& Pass::draws() {
 }
 
 Tensor Pass::nll() {
-  return at_hand().nll([&] { return nll_of_draws(model_, batch().x, draws().z, telling("nll")); });
+  return at_hand().nll([&] { return nll_of_draws(model_, batch().x, draws().z, between_); });
 }
 
 Tensor Pass::nll_at_codes() {

@@ -39,8 +39,8 @@ class Once {
   std::string reason_;
 };
 
-/// See variform/metric.h for what it offers to metrics. All under no_grad, with the model in evaluation mode; the caller
-/// sees to both.
+/// See variform/metric.h for what it offers to metrics. All under no_grad, with the model in evaluation mode; the
+/// caller sees to both.
 class Pass final : public Measured {
  public:
   /// `chosen`: int64 row numbers in ascending order, for metrics that want fewer rows than there are; undefined: the
@@ -55,8 +55,8 @@ class Pass final : public Measured {
   /// How many rows a batch has at most: it bounds the memory of a batch's tangents.
   std::int64_t rows_at_a_time(std::int64_t most) const;
   const model::Rows& rows() const { return rows_; }
-  /// Called between parts of long work on a batch, with the share that is done.
-  void tell_with(std::function<Between(const char* value)> telling) { telling_ = std::move(telling); }
+  /// Called between parts of nll(), the long work on a batch, with the share that is done.
+  void tell_with(Between between) { between_ = std::move(between); }
 
   /// The prior, if it is Gaussian; float64.
   const std::optional<Gaussian>& gaussian_prior() const { return prior_; }
@@ -107,7 +107,6 @@ class Pass final : public Measured {
  private:
   struct AtHand;  // the batch and what was computed of it
   AtHand& at_hand();
-  Between telling(const char* value) const { return telling_ ? telling_(value) : Between(); }
   Structure structure_of_objective();
 
   model::Session& session_;
@@ -123,7 +122,7 @@ class Pass final : public Measured {
   std::string structure_source_, part_;
   std::vector<std::int64_t> blocks_;
   std::optional<ShortJacobian> short_jacobian_;
-  std::function<Between(const char*)> telling_;
+  Between between_;
   std::unique_ptr<AtHand> at_hand_;
 };
 

@@ -9,7 +9,8 @@
 
 namespace variform::measure {
 
-/// Gathers NAME -> { value, se, unit, what } or { undefined, unit, what } (evaluate.h, table_of_section), and arrays beside them.
+/// Gathers NAME -> { value, se, unit, what } or { undefined, unit, what } (evaluate.h, table_of_section), and
+/// arrays beside them.
 class Section {
  public:
   /// Adds a number that is not a mean over rows, with its standard error if there is one.

@@ -5,8 +5,9 @@
 #include <variform/metric.h>
 #include <variform/model.h>
 
-#include <functional>
 #include <vector>
+
+#include "progress.h"
 
 namespace variform::metrics {
 
@@ -52,7 +53,7 @@ struct PathOptions {
   int64_t refinement = 4;  ///< segments for each of those when lengths are measured
   int64_t iterations =
       40;  ///< of the descent; on images four times as many shorten paths by less than half a percent
-  std::function<void(int64_t done, int64_t all)> progress = {};  ///< may throw
+  Progress progress = {};
 };
 /// Computes the lengths from `from` to `to` [n, d] of the line that is straight in z, and of the discretised geodesic,
 /// whose interior points minimise the energy Σ_t ‖g(z_{t+1}) − g(z_t)‖². The descent starts at the straight line, with

@@ -4,16 +4,14 @@
 
 #include <variform/model.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
-namespace variform::metrics {
+#include "progress.h"
 
-/// Called with how much of a long computation is done; may throw.
-using Progress = std::function<void(int64_t done, int64_t all)>;
+namespace variform::metrics {
 
 /// Computes log q(z) where q(z) = (1/N) Σ_n q(z|x_n) is the mixture over all N rows, at draws of some of those rows.
 class AggregatePosterior {

@@ -7,13 +7,11 @@
 #include <functional>
 #include <string>
 
+#include "../progress.h"
 #include "arrays.h"
 #include "factors.h"
 
 namespace variform::metrics {
-
-/// Called with how much of a long computation is done; may throw.
-using Progress = std::function<void(std::int64_t done, std::int64_t all)>;
 
 /// Reports all scores, the matrices behind them ([d, F] each) and notes on factors that are not classes. Factors with a
 /// single value are left out, as the details say. Up to 10,000 points train and 5,000 test, drawn without replacement by
