@@ -77,12 +77,13 @@ nlohmann::json evaluation_of(const Common& common, const ModelOptions& options, 
   Progress progress(common);
   measure::EvaluationRequest request{.evaluate = options.evaluate,
                                      .only_metrics = !options.only.empty(),
-                                     .linear = options.linear,
-                                     .gradient_draws = options.gradient_draws,
                                      .quality_images = options.quality_images};
   request.evaluate.watch = watch_with(progress);
   request.evaluate.registry = opened.run.registry.get();
   request.evaluate.metrics = chosen_metrics(options, *opened.run.registry);
+  if (options.linear) request.evaluate.asked["linear"];
+  if (options.gradient_draws > 0)
+    request.evaluate.asked["gradient-draws"] = std::to_string(options.gradient_draws);
   request.network = [&] {
     const fs::path config = options.features.empty()
                                 ? base::shared_folder("configs") / "features" / "conv.toml"

@@ -8,6 +8,7 @@
 #include <variform/testing_metric.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <set>
 
@@ -58,9 +59,9 @@ void require_measuring(const Case& test) {
 }
 
 bool is_name(const std::string& name) {
-  return !name.empty() &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos &&
-         name.front() >= 'a';
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return c == '_' || (c < 0x80 && std::isalnum(c) != 0);
+  }) && name.front() >= 'a';
 }
 
 void check_quantities(const std::vector<Quantity>& quantities, const char* where) {
@@ -68,7 +69,7 @@ void check_quantities(const std::vector<Quantity>& quantities, const char* where
   for (const Quantity& quantity : quantities) {
     const std::string name = "quantity '" + quantity.name + "' in " + where + "()";
     if (!is_name(quantity.name))
-      fail(name + ": expected lower-case letters, digits and underscores, beginning with a letter");
+      fail(name + ": expected letters, digits and underscores, beginning with a lower-case letter");
     if (!names.insert(quantity.name).second) fail(name + " is declared twice");
     if (quantity.meaning.empty()) fail(name + " has no meaning; say what it is, for tables");
     if (quantity.meaning.ends_with('.'))
@@ -90,6 +91,7 @@ void check_reports(const testing::Found& found) {
   std::string reason;
   bool any = false;
   for (const auto& [name, entry] : found.entries()) {
+    if (entry.is_absent) continue;
     if (std::isnan(entry.value) && entry.undefined.empty())
       fail("its quantity '" + name +
            "' is neither reported nor said to be undefined; Findings::undefined says why there is no number");

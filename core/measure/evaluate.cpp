@@ -80,7 +80,7 @@ class Evaluator {
       result["one_class"] =
           "the first " + std::to_string(count) +
           " rows are all of one class: the file is sorted, and these values are of that class";
-    if (seen < count) result["interrupted"] = {{"data", seen}, {"of", count}, {"missing", metrics_.names()}};
+    if (seen < count) metrics_.stop(pass_, seen, result);
     else {
       if (column_sum_.defined()) result["grae_approx_variance"] = column_variances(seen);
       metrics_.finish(pass_, result);

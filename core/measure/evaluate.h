@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -39,7 +40,9 @@ struct EvaluateOptions {
   std::filesystem::path dump = {};  ///< HDF5 file with x, draws and per-example terms; empty: none
   const plugins::Registry* registry = nullptr;  ///< where metrics come from; null: no metrics
   std::vector<config::ComponentSpec> metrics =
-      {};                  ///< those that are asked for, with their parameters, beside those that need not be
+      {};  ///< those that are asked for, with their parameters, beside those that need not be
+  std::map<std::string, std::string> asked =
+      {};  ///< options that ask for metrics on request ("gradient-draws"), with their values; see Metric::shorthand
   base::Watch watch = {};  ///< parts: "values", counted in rows, and each metric by its name
 };
 

@@ -5,39 +5,13 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "measure/gradient_noise.h"
-#include "measure/linear_reference.h"
-
 namespace variform::measure {
 namespace {
 
 using nlohmann::json;
 
-// Sections that are no metric's, each shown as a separate table, in this order.
-constexpr const char* kSections[] = {"quality", "linear", "gradient"};
-
-// Adds the sections that are not part of evaluate().
-void add_more(json& result, model::Session& session, const EvaluationRequest& request) {
-  const auto add = [&](const char* name, const auto& make) {
-    if (result.contains("interrupted")) return result["interrupted"]["missing"].push_back(name);
-    try {
-      make();
-    } catch (const base::Interrupted&) {
-      const json& data = result.at("data");
-      result["interrupted"] = {{"data", data}, {"of", data}, {"missing", {name}}};
-    }
-  };
-  if (request.linear)
-    add("linear", [&] {
-      const Section section = linear_reference(session, request.evaluate, result);
-      result["linear"] = section.entries();
-      if (!section.arrays().empty()) result["linear_arrays"] = section.arrays();
-    });
-  if (request.gradient_draws > 0)
-    add("gradient", [&] {
-      result["gradient"] = gradient_noise(session, request.gradient_draws, request.evaluate.watch);
-    });
-}
+// A section that is no metric's, shown as a separate table.
+constexpr const char* kQuality = "quality";
 
 }  // namespace
 
@@ -57,7 +31,6 @@ json evaluation(model::Session& session, const EvaluationRequest& request) {
     result["interrupted"]["missing"] = {"values"};
   }
   if (!quality_section.is_null()) result["quality"] = quality_section;
-  add_more(result, session, request);
   return result;
 }
 
@@ -72,8 +45,7 @@ std::string text_of(const json& result, std::size_t width) {
             result.at("ex_post").at("sentence").get<std::string>() + ".\n";
   std::vector<std::string> sections;
   for (const json& metric : result.value("metrics", json::array())) sections.push_back(metric);
-  for (const char* section : kSections)
-    if (result.contains(section)) sections.emplace_back(section);
+  if (result.contains(kQuality)) sections.emplace_back(kQuality);
   for (const std::string& section : sections)
     text += (text.empty() ? "" : "\n") + section + "\n" + text_of_section(result, section, width);
   return text;

@@ -13,8 +13,6 @@ namespace variform::measure {
 struct EvaluationRequest {
   EvaluateOptions evaluate = {};
   bool only_metrics = false;        ///< the sections of evaluate.metrics and nothing else
-  bool linear = false;              ///< also the linear β-VAE on the same data (linear_reference.h)
-  std::int64_t gradient_draws = 0;  ///< also the gradient's noise from as many draws; 0: no
   std::int64_t quality_images = 0;  ///< also sample quality from as many images; 0: no
   FeatureNetworkOf network = {};    ///< for sample quality
 };

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 namespace variform::measure {
 namespace {
@@ -13,6 +14,11 @@ namespace {
 // One tensor as it is: the order of a sum depends on how it lies in memory.
 Tensor joined(const std::vector<Tensor>& values) {
   return values.size() == 1 ? values.front() : at::cat(values);
+}
+
+std::int64_t count(const std::vector<Tensor>& values) {
+  return std::accumulate(values.begin(), values.end(), std::int64_t{0},
+                         [](std::int64_t sum, const Tensor& batch) { return sum + batch.size(0); });
 }
 
 }  // namespace
@@ -30,39 +36,57 @@ KeptFindings::Entry& KeptFindings::at(std::string_view quantity) {
   return found->second;
 }
 
-void KeptFindings::rows(std::string_view quantity, const Tensor& values) {
+// Returns the entry of a quantity, for a report of this kind; null once it is undefined.
+KeptFindings::Entry* KeptFindings::open(std::string_view quantity, Entry::What what) {
   Entry& entry = at(quantity);
+  if (entry.what == Entry::What::kUndefined) return nullptr;
+  entry.what = what;
+  return &entry;
+}
+
+void KeptFindings::add(std::vector<Tensor>& batches, std::string_view quantity, const Tensor& values) const {
   if (!values.defined() || values.dim() != 1)
     throw Error("metric " + metric_ + " reports values of shape " +
                 (values.defined() ? to_text(values.sizes()) : std::string("nothing")) + " for '" +
                 std::string(quantity) + "'; expected one number per row, [B]");
-  entry.what = Entry::What::kRows;
-  entry.values.push_back(values.detach().to(at::kCPU, at::kDouble));
+  batches.push_back(values.detach().to(at::kCPU, at::kDouble));
+}
+
+void KeptFindings::rows(std::string_view quantity, const Tensor& values) {
+  if (Entry* const entry = open(quantity, Entry::What::kRows)) add(entry->values, quantity, values);
 }
 
 void KeptFindings::geometric(std::string_view quantity, const Tensor& logarithms) {
-  rows(quantity, logarithms);
-  at(quantity).what = Entry::What::kGeometric;
+  if (Entry* const entry = open(quantity, Entry::What::kGeometric)) add(entry->values, quantity, logarithms);
+}
+
+void KeptFindings::ratio(std::string_view quantity, const Tensor& above, const Tensor& below) {
+  Entry* const entry = open(quantity, Entry::What::kRatio);
+  if (!entry) return;
+  add(entry->values, quantity, above);
+  add(entry->below, quantity, below);
 }
 
 void KeptFindings::median(std::string_view quantity, const Tensor& values) {
-  Entry& entry = at(quantity);
-  entry.what = Entry::What::kMedian;
-  entry.values = {values.detach()};
+  if (Entry* const entry = open(quantity, Entry::What::kMedian)) entry->values = {values.detach()};
 }
 
 void KeptFindings::number(std::string_view quantity, double value, std::optional<double> error) {
-  Entry& entry = at(quantity);
-  entry.what = Entry::What::kNumber;
-  entry.number = value;
-  entry.error = error;
+  Entry* const entry = open(quantity, Entry::What::kNumber);
+  if (!entry) return;
+  entry->number = value;
+  entry->error = error;
 }
 
 void KeptFindings::undefined(std::string_view quantity, std::string_view reason) {
-  Entry& entry = at(quantity);
-  entry.what = Entry::What::kUndefined;
-  entry.reason = reason;
+  Entry* const entry = open(quantity, Entry::What::kUndefined);
+  if (!entry) return;
+  entry->reason = reason;
+  entry->values.clear();
+  entry->below.clear();
 }
+
+void KeptFindings::absent(std::string_view quantity) { open(quantity, Entry::What::kAbsent); }
 
 void KeptFindings::detail(std::string_view quantity, std::string_view text) { at(quantity).detail += text; }
 void KeptFindings::array(std::string_view name, const Tensor& values) {
@@ -80,6 +104,32 @@ void KeptFindings::of_runs(std::string_view quantity, const Tensor& values) {
 }
 void KeptFindings::note(std::string_view sentence) { notes_.emplace_back(sentence); }
 
+void KeptFindings::object(std::string_view name, std::string_view json) {
+  nlohmann::json value = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  if (!value.is_object())
+    throw Error("metric " + metric_ + " reports '" + std::string(name) + "', which is not a JSON object");
+  objects_[std::string(name)] = std::move(value);
+}
+
+void KeptFindings::keep(std::string_view name, const Tensor& rows) {
+  if (keeps_tensors_) kept_[std::string(name)].push_back(rows.detach().to(at::kCPU));
+}
+
+std::map<std::string, Tensor> KeptFindings::values_of_rows() const {
+  std::map<std::string, Tensor> found;
+  for (const auto& [name, entry] : entries_)
+    if (entry.what == Entry::What::kRows) found[name] = at::cat(entry.values);
+  return found;
+}
+
+void KeptFindings::keep_first(std::int64_t rows) {
+  for (auto& [name, entry] : entries_)
+    if (entry.what == Entry::What::kRows || entry.what == Entry::What::kGeometric ||
+        entry.what == Entry::What::kRatio)
+      for (std::vector<Tensor>* values : {&entry.values, &entry.below})
+        if (!values->empty()) *values = {at::cat(*values).slice(0, 0, rows)};
+}
+
 void KeptFindings::undefined_rest(std::string_view reason) {
   for (auto& [name, entry] : entries_)
     if (entry.what == Entry::What::kNothing) undefined(name, reason);
@@ -93,9 +143,13 @@ bool KeptFindings::is_empty() const {
 void KeptFindings::add(Section& section, const Quantity& quantity, const Entry& entry) const {
   const std::string what = quantity.meaning + entry.detail;
   switch (entry.what) {
-    case Entry::What::kNothing: return;
+    case Entry::What::kNothing:
+    case Entry::What::kAbsent: return;
     case Entry::What::kRows: section.values(quantity.name, joined(entry.values), what); break;
     case Entry::What::kGeometric: section.geometric(quantity.name, joined(entry.values), what); break;
+    case Entry::What::kRatio:
+      section.ratio(quantity.name, at::cat(entry.values), at::cat(entry.below), what);
+      break;
     case Entry::What::kMedian: section.median(quantity.name, entry.values.front(), what); break;
     case Entry::What::kNumber: section.number(quantity.name, entry.number, what, entry.error); break;
     case Entry::What::kUndefined:
@@ -106,14 +160,41 @@ void KeptFindings::add(Section& section, const Quantity& quantity, const Entry& 
   section.unit(quantity.name, quantity.unit);
 }
 
+// Adds what does not stand in the section itself.
+void KeptFindings::add_beside(nlohmann::json& result, const std::string& name) const {
+  nlohmann::json arrays = arrays_.arrays();
+  arrays.update(labels_);
+  if (!arrays.empty()) result[name + "_arrays"].update(arrays);
+  for (const std::string& note : notes_) result[name + "_notes"].push_back(note);
+  for (const auto& [key, object] : objects_) result.emplace(key, object);
+}
+
 void KeptFindings::add_to(nlohmann::json& result, const std::string& name) const {
   Section section;
   for (const Quantity& quantity : quantities_) add(section, quantity, entries_.at(quantity.name));
   result[name] = section.entries();
-  nlohmann::json arrays = arrays_.arrays();
-  arrays.update(labels_);
-  if (!arrays.empty()) result[name + "_arrays"] = arrays;
-  if (!notes_.empty()) result[name + "_notes"] = notes_;
+  add_beside(result, name);
+}
+
+void KeptFindings::add_to_values(nlohmann::json& result, std::int64_t rows) const {
+  for (const Quantity& quantity : quantities_) {
+    const Entry& entry = entries_.at(quantity.name);
+    Section section;
+    if (entry.what == Entry::What::kRows) {
+      section.mean(quantity.name, at::cat(entry.values), quantity.meaning + entry.detail);
+      section.unit(quantity.name, quantity.unit);
+    } else {
+      add(section, quantity, entry);
+    }
+    for (const auto& [name, found] : section.entries().items()) {
+      result["values_order"].push_back(name);
+      nlohmann::json& value = result["values"][name] = found;
+      if (value.contains("value")) value["mean"] = value["value"];
+      value.erase("value");
+      if (entry.what == Entry::What::kRows && count(entry.values) < rows) value["rows"] = count(entry.values);
+    }
+  }
+  add_beside(result, "values");
 }
 
 }  // namespace variform::measure

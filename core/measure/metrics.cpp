@@ -8,8 +8,12 @@
 #include <variform/random.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <tuple>
 
 #include <variform/shuffle.h>
 #include "model/session.h"
@@ -24,6 +28,7 @@ struct Metrics::Work {
   std::shared_ptr<Metric> metric;
   KeptFindings findings;
   bool takes_all_rows = true, has_ended = false;
+  double seconds = 0;  // of measure() until now
 };
 
 Chosen usual_metric(model::Session& session, const plugins::Registry& registry, const std::string& id) {
@@ -71,7 +76,11 @@ Metrics::Metrics(model::Session& session, const EvaluateOptions& options, std::i
         std::static_pointer_cast<Metric>(session.assembly->beside(spec, *options.registry)));
   }
   if (!only_these) add_usual();
-  std::sort(work_.begin(), work_.end(), [](const auto& a, const auto& b) { return a->name < b->name; });
+  // What takes long comes last: a stop then loses the least.
+  const auto place = [](const auto& work) {
+    return std::tuple(!work->metric->in_values(), work->metric->on_request(), work->name);
+  };
+  std::sort(work_.begin(), work_.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
 }
 Metrics::~Metrics() = default;
 
@@ -79,29 +88,51 @@ bool Metrics::has(const std::string& name) const {
   return std::any_of(work_.begin(), work_.end(), [&](const auto& work) { return work->name == name; });
 }
 
-// Adds those that need not be asked for.
+// Builds the metric that an option of `evaluate` asks for, with the option's value.
+std::shared_ptr<Metric> Metrics::asked(const std::string& id, const Shorthand& by) const {
+  config::Diagnostics diagnostics;
+  const std::string& value = options_.asked.at(by.option);
+  const std::string text =
+      by.parameter.empty() ? id : "{ type = \"" + id + "\", " + by.parameter + " = " + value + " }";
+  const config::GivenComponent given =
+      config::parse_component(text, "--" + by.option, Kind::kMetric, *options_.registry, diagnostics);
+  diagnostics.throw_if_any();
+  return std::static_pointer_cast<Metric>(session_.assembly->beside(given.component, *options_.registry));
+}
+
+// Adds those that need not be asked for, and those that options.asked asks for.
 void Metrics::add_usual() {
+  std::map<std::string, std::string> without_metric = options_.asked;
+  for (const auto& work : work_)
+    if (const auto by = work->metric->shorthand()) without_metric.erase(by->option);
   for (const std::string& id : options_.registry->ids(Kind::kMetric)) {
     if (has(id)) continue;
     const Chosen chosen = usual_metric(session_, *options_.registry, id);
-    if (!chosen.metric) warnings_.push_back(chosen.problem);
-    else if (!chosen.metric->on_request() && !chosen.metric->quantities().empty())
+    if (!chosen.metric) {
+      warnings_.push_back(chosen.problem);
+      continue;
+    }
+    const std::optional<Shorthand> by = chosen.metric->shorthand();
+    if (by && options_.asked.contains(by->option)) {
+      without_metric.erase(by->option);
+      add(id, chosen.label, asked(id, *by));
+    } else if (!chosen.metric->on_request() && !chosen.metric->quantities().empty()) {
       add(id, chosen.label, chosen.metric);
+    }
   }
+  if (!without_metric.empty())
+    throw Error(
+        "--" + without_metric.begin()->first +
+        " asks for a metric that none of the plugins has; `variform list metric` names those that there are");
 }
 
 void Metrics::add(const std::string& name, const std::string& label, std::shared_ptr<Metric> metric) {
   metric->train(false);
   const std::int64_t most = metric->most_rows();
   KeptFindings findings(label, metric->quantities());
+  if (!options_.dump.empty()) findings.keep_tensors();
   work_.push_back(std::make_unique<Work>(
       Work{name, label, std::move(metric), std::move(findings), most <= 0 || most >= rows_}));
-}
-
-std::vector<std::string> Metrics::names() const {
-  std::vector<std::string> names;
-  for (const auto& work : work_) names.push_back(work->name);
-  return names;
 }
 
 // A metric that lacks something, or that fails, has come to its end.
@@ -111,9 +142,24 @@ void Metrics::call(Work& work, const char* function, const std::function<void()>
         !call_metric(work.label, function, session_.assembly->model().step, work.findings, warnings_, step);
 }
 
-void Metrics::measure(Pass& pass) {
-  for (const auto& work : work_)
-    if (work->takes_all_rows) call(*work, "measure", [&] { work->metric->measure(pass, work->findings); });
+void Metrics::measure(Pass& pass, const Between& tell) {
+  using Clock = std::chrono::steady_clock;
+  double all = 0, before = 0;
+  for (const auto& work : work_) all += work->seconds;
+  for (const auto& work : work_) {
+    if (!work->takes_all_rows) continue;
+    const double weight = all > 0 ? work->seconds / all : 1 / static_cast<double>(work_.size());
+    const Between share = [&](double done) {
+      if (tell) tell(before + done * weight);
+    };
+    share(0);
+    pass.tell_with(share);
+    const auto start = Clock::now();
+    call(*work, "measure", [&] { work->metric->measure(pass, work->findings); });
+    work->seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    before += weight;
+  }
+  pass.tell_with({});
 }
 
 namespace {
@@ -164,15 +210,46 @@ void Metrics::finish(Pass& pass, json& result) {
         call(work, "finish", [&] { work.metric->finish(pass, work.findings); });
       }
       work.findings.undefined_rest("the metric reported nothing for it");
-      work.findings.add_to(result, work.name);
-      result["metrics"].push_back(work.name);
+      report(work, pass.size(), result);
     }
   } catch (const base::Interrupted&) {
     if (result.size() == 1 && done == 0) throw;  // it has nothing else
-    result["interrupted"] = {{"data", pass.size()}, {"of", pass.size()}, {"missing", json::array()}};
-    for (; done < work_.size(); ++done) result["interrupted"]["missing"].push_back(work_[done]->name);
+    name_missing(result, pass.size(), pass.size(), done);
   }
   for (const std::string& warning : warnings_) result["warnings"].push_back(warning);
+}
+
+void Metrics::stop(const Pass& pass, std::int64_t rows, json& result) {
+  for (const auto& work : work_)
+    if (work->metric->in_values()) {
+      work->findings.keep_first(rows);
+      report(*work, rows, result);
+    }
+  name_missing(result, rows, pass.size(), 0);
+  for (const std::string& warning : warnings_) result["warnings"].push_back(warning);
+}
+
+void Metrics::report(const Work& work, std::int64_t rows, json& result) const {
+  if (work.metric->in_values()) return work.findings.add_to_values(result, rows);
+  work.findings.add_to(result, work.name);
+  result["metrics"].push_back(work.name);
+}
+
+// Names the sections that are missing when all but the first `done` metrics are.
+void Metrics::name_missing(json& result, std::int64_t rows, std::int64_t all, std::size_t done) const {
+  json& missing = result["interrupted"];
+  missing = {{"data", rows}, {"of", all}, {"missing", json::array()}};
+  for (; done < work_.size(); ++done)
+    if (!work_[done]->metric->in_values()) missing["missing"].push_back(work_[done]->name);
+}
+
+void Metrics::add_to(checkpoint::Snapshot& snapshot) const {
+  for (const auto& work : work_) {
+    for (const auto& [name, batches] : work->findings.kept()) snapshot.tensors[name] = at::cat(batches);
+    if (!work->metric->in_values()) continue;
+    for (const auto& [name, values] : work->findings.values_of_rows())
+      snapshot.tensors["terms/" + name] = values;
+  }
 }
 
 }  // namespace variform::measure

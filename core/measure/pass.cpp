@@ -3,6 +3,7 @@
 #include "measure/pass.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/accumulate.h>
 
 #include <variform/random.h>
 
@@ -14,15 +15,6 @@
 #include "model/session.h"
 
 namespace variform::measure {
-namespace {
-
-std::int64_t product(at::IntArrayRef shape) {
-  std::int64_t product = 1;
-  for (std::int64_t side : shape) product *= side;
-  return product;
-}
-
-}  // namespace
 
 struct Pass::AtHand {
   Batch batch;
@@ -31,7 +23,8 @@ struct Pass::AtHand {
   Once<Tensor> codes, nll, nll_at_codes, kl, factors;
   Once<Draw> draws;
   Once<LocalDerivatives> local;
-  Once<Covariance> covariance, optimal;
+  Once<Covariance> covariance;
+  std::map<double, Covariance> optimal;     // by β
   std::map<std::string, Tensor> penalties;  // by the structure's name
 };
 
@@ -58,8 +51,8 @@ Pass::~Pass() = default;
 std::int64_t Pass::rows_at_a_time(std::int64_t most) const {
   // The largest tensors are a batch's tangents: d·P numbers per row in float64, and hidden layers.
   constexpr std::int64_t kNumbers = std::int64_t{1} << 25;
-  const std::int64_t each =
-      model_.latent * std::max<std::int64_t>(1024, product(model_.data) * model_.likelihood().outputs());
+  const std::int64_t each = model_.latent * std::max<std::int64_t>(1024, c10::multiply_integers(model_.data) *
+                                                                             model_.likelihood().outputs());
   return std::clamp<std::int64_t>(kNumbers / each, 1, most);
 }
 
@@ -99,7 +92,21 @@ Generator& Pass::random(std::string_view purpose) {
 }
 
 void Pass::progress(std::int64_t done, std::int64_t all) {
-  base::tell(options_.watch, part_.c_str(), done, all);
+  if (!at_hand_) base::tell(options_.watch, part_.c_str(), done, all);
+  else if (between_) between_(static_cast<double>(done) / static_cast<double>(all));
+}
+
+std::optional<Tensor> Pass::noisy_bytes() const {
+  if (!session_.experiment.data.dequantise || !rows_.dataset()) return {};
+  const Tensor& sd = rows_.dataset()->sd();
+  return sd.defined() ? sd.to(at::kCPU, at::kDouble) : at::ones({}, at::kDouble);
+}
+
+std::int64_t Pass::training_rows() const { return session_.experiment.train.batch; }
+
+Tensor Pass::training_gradient(std::int64_t batch, std::int64_t draw) {
+  if (!training_gradient_) training_gradient_.emplace(session_);
+  return training_gradient_->at(batch, draw);
 }
 
 std::vector<std::int64_t> Pass::blocks() {
@@ -141,8 +148,10 @@ const Draw& Pass::draws() {
 }
 
 Tensor Pass::nll() {
-  return at_hand().nll([&] { return nll_of_draws(model_, batch().x, draws().z, between_); });
+  return at_hand().nll([&] { return nll_of(draws().z); });
 }
+
+Tensor Pass::nll_of(const Tensor& z) { return nll_of_draws(model_, batch().x, z, between_); }
 
 Tensor Pass::nll_at_codes() {
   return at_hand().nll_at_codes(
@@ -214,19 +223,21 @@ const Structure& Pass::structure_of_optimum() {
 
 Covariance Pass::optimal_covariance_at(double beta) {
   if (!optimum_precision_.defined()) throw Unsupported(no_optimum());
+  std::map<double, Covariance>& known = at_hand().optimal;
+  if (const auto found = known.find(beta); found != known.end()) return found->second;
   const Tensor h = hessian();
-  return variform::optimal_covariance(structure_of_optimum(), h, at::full({}, beta, h.options()),
-                                      optimum_precision_);
+  return known
+      .emplace(beta, variform::optimal_covariance(structure_of_optimum(), h, at::full({}, beta, h.options()),
+                                                  optimum_precision_))
+      .first->second;
 }
 
 Covariance Pass::optimal_covariance() {
-  return at_hand().optimal([&] {
-    if (!optimum_precision_.defined()) throw Unsupported(no_optimum());
-    hessian();  // its absence is the first reason
-    if (!beta_) throw Unsupported(no_beta());
-    if (*beta_ == 0) throw Unsupported("β is 0, and the optimal covariance with it");
-    return optimal_covariance_at(*beta_);
-  });
+  if (!optimum_precision_.defined()) throw Unsupported(no_optimum());
+  hessian();  // its absence is the first reason
+  if (!beta_) throw Unsupported(no_beta());
+  if (*beta_ == 0) throw Unsupported("β is 0, and the optimal covariance with it");
+  return optimal_covariance_at(*beta_);
 }
 
 Tensor Pass::curvature_penalty(const Structure& structure) {

@@ -14,6 +14,7 @@
 #include "measure/estimators.h"
 #include "measure/evaluate.h"
 #include "measure/short_jacobian.h"
+#include "measure/training_gradient.h"
 #include "model/rows.h"
 
 namespace variform::measure {
@@ -55,7 +56,7 @@ class Pass final : public Measured {
   /// How many rows a batch has at most: it bounds the memory of a batch's tangents.
   std::int64_t rows_at_a_time(std::int64_t most) const;
   const model::Rows& rows() const { return rows_; }
-  /// Called between parts of nll(), the long work on a batch, with the share that is done.
+  /// `between` is called during long work on a batch, with the share of it that is done.
   void tell_with(Between between) { between_ = std::move(between); }
 
   /// The prior, if it is Gaussian; float64.
@@ -73,8 +74,6 @@ class Pass final : public Measured {
   /// Where that structure comes from when it is not the family's; empty: it is.
   const std::string& source_of_structure() const { return structure_source_; }
   const std::optional<Structure>& optimum_if_used() const { return optimum_; }
-  /// Σ* at any β > 0.
-  Covariance optimal_covariance_at(double beta);
   /// Sentences without a full stop: why there is no β, no optimum.
   std::string no_beta() const;
   std::string no_optimum() const;
@@ -84,22 +83,31 @@ class Pass final : public Measured {
   std::int64_t size() const override { return size_; }
   std::int64_t available() const override { return available_; }
   std::optional<double> beta() const override { return beta_; }
+  Curvature curvature() const override { return options_.curvature; }
+  std::int64_t samples() const override { return options_.samples; }
+  std::int64_t importance_samples() const override { return options_.importance_samples; }
+  std::int64_t hessian_rows() const override { return options_.hessian_rows; }
   std::vector<std::int64_t> blocks() override;
   std::uint64_t seed(std::string_view purpose) const override;
   Generator& random(std::string_view purpose) override;
   void progress(std::int64_t done, std::int64_t all) override;
+  std::optional<Tensor> noisy_bytes() const override;
+  std::int64_t training_rows() const override;
+  Tensor training_gradient(std::int64_t batch, std::int64_t draw) override;
 
   const Batch& batch() override;
   std::shared_ptr<const Posterior> posterior() override;
   Tensor codes() override;
   const Draw& draws() override;
   Tensor nll() override;
+  Tensor nll_of(const Tensor& z) override;
   Tensor nll_at_codes() override;
   Tensor kl() override;
   Tensor pullback_metric() override;
   Tensor hessian() override;
   Covariance covariance() override;
   Covariance optimal_covariance() override;
+  Covariance optimal_covariance_at(double beta) override;
   Tensor curvature_penalty(const Structure& structure) override;
   Tensor factors() override;
   std::vector<std::string> factor_names() const override;
@@ -122,6 +130,7 @@ class Pass final : public Measured {
   std::string structure_source_, part_;
   std::vector<std::int64_t> blocks_;
   std::optional<ShortJacobian> short_jacobian_;
+  std::optional<TrainingGradient> training_gradient_;
   Between between_;
   std::unique_ptr<AtHand> at_hand_;
 };

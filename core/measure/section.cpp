@@ -74,7 +74,7 @@ void Section::number(const std::string& name, double value, const std::string& w
 
 void Section::unit(const std::string& name, const std::string& unit) { entries_.at(name)["unit"] = unit; }
 
-void Section::values(const std::string& name, const Tensor& values, const std::string& what) {
+void Section::mean(const std::string& name, const Tensor& values, const std::string& what) {
   const Tensor all = values.to(at::kCPU, at::kDouble);
   const int64_t bad = all.numel() - all.isfinite().sum().item<int64_t>();
   if (bad > 0 || all.numel() == 0)
@@ -82,11 +82,24 @@ void Section::values(const std::string& name, const Tensor& values, const std::s
         name, "not finite for " + std::to_string(bad) + " of " + std::to_string(all.numel()) + " data.",
         what);
   nlohmann::json entry = mean_and_error(all);
-  entries_[name] = {{"value", entry["mean"]},
-                    {"se", entry["se"]},
-                    {"unit", ""},
-                    {"what", what},
-                    {"quartiles", nested(quartiles(all))}};
+  entries_[name] = {{"value", entry["mean"]}, {"se", entry["se"]}, {"unit", ""}, {"what", what}};
+}
+
+void Section::values(const std::string& name, const Tensor& values, const std::string& what) {
+  mean(name, values, what);
+  nlohmann::json& entry = entries_[name];
+  if (!entry.contains("undefined")) entry["quartiles"] = nested(quartiles(values));
+}
+
+void Section::ratio(const std::string& name, const Tensor& above, const Tensor& below,
+                    const std::string& what) {
+  const auto n = static_cast<double>(above.size(0));
+  const double denominator = below.mean().item<double>(), ratio = above.mean().item<double>() / denominator;
+  if (!std::isfinite(ratio))
+    return undefined(name, "not defined: the mean that it is divided by is 0, or not finite.", what);
+  std::optional<double> error;
+  if (n > 1) error = (above - ratio * below).std().item<double>() / (std::sqrt(n) * std::abs(denominator));
+  number(name, ratio, what, error);
 }
 
 void Section::geometric(const std::string& name, const Tensor& logarithms, const std::string& what) {

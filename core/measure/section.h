@@ -16,11 +16,14 @@ class Section {
   /// Adds a number that is not a mean over rows, with its standard error if there is one.
   void number(const std::string& name, double value, const std::string& what,
               std::optional<double> error = {});
-  /// Adds [N] values, one per row: their mean, its error sd / √N, and { quartiles: [25 %, 50 %, 75 %] }.
-  /// Values that are not finite make it undefined.
+  /// Adds the mean of [N] values, one per row, and its error sd / √N. Values that are not finite make it undefined.
+  void mean(const std::string& name, const Tensor& values, const std::string& what);
+  /// The same with { quartiles: [25 %, 50 %, 75 %] }.
   void values(const std::string& name, const Tensor& values, const std::string& what);
   /// The same for logarithms [N] of values: the values' geometric mean and quartiles.
   void geometric(const std::string& name, const Tensor& logarithms, const std::string& what);
+  /// Adds the ratio of the means of [N] numerators and denominators, with its error by linearisation.
+  void ratio(const std::string& name, const Tensor& above, const Tensor& below, const std::string& what);
   /// Adds the median of all numbers in a tensor, with their quartiles; it has no error.
   void median(const std::string& name, const Tensor& values, const std::string& what);
   /// Adds a sentence that says why there is no number ("not defined: …").

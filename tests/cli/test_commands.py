@@ -212,8 +212,8 @@ class Models(ProgramTest):
         run = self.run_folder
         brief = ("--samples", 2, "--importance-samples", 0, "--json", "--out", "brief.json")
         whole = self.run_program("evaluate", run, "--linear", "--gradient-draws", 2, *brief).json
-        self.assertEqual(whole["metrics"], ["covariance", "disentanglement", "geometry", "information"])
-        for section in ("values", "linear", "gradient", *whole["metrics"]):
+        self.assertEqual(whole["metrics"], ["covariance", "disentanglement", "geometry", "information", "gradient", "linear"])
+        for section in ("values", *whole["metrics"]):
             for name, entry in whole[section].items():
                 self.assertIsInstance(entry["unit"], str, f"{section} {name}")
         self.assertEqual(whole["information"]["latent_kl"]["unit"], "nats")
@@ -235,7 +235,7 @@ class Models(ProgramTest):
         wrong = self.run_program("evaluate", run, "--metric", '{ from = "run" }', code=2).stderr
         self.assertIn("--metric must give a type and its parameters, not a run.", wrong)
         listed = self.run_program("list", "metric").stdout
-        for name in ("agreement", "covariance", "disentanglement", "geometry", "information"):
+        for name in ("agreement", "covariance", "disentanglement", "geometry", "gradient", "information", "linear"):
             self.assertRegex(listed, rf"(?m)^metric:{name} +org\.variform\.metrics ")
 
     def test_compare(self):

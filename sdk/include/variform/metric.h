@@ -5,6 +5,7 @@
 #include <variform/component.h>
 #include <variform/covariance.h>
 #include <variform/family.h>
+#include <variform/likelihood.h>
 #include <variform/objective.h>
 
 #include <cstdint>
@@ -21,8 +22,7 @@ class Model;
 
 /// One number that a metric reports.
 struct Quantity {
-  std::string
-      name;  ///< its key in JSON, tables and studies: lower case, digits, underscores; no other metric's
+  std::string name;  ///< its key in JSON, tables and studies: letters, digits, underscores; no other metric's
   std::string unit;  ///< "nats", "degrees", "rows"; empty: a plain number
   std::string
       meaning;  ///< what it is, without a full stop: "mean of ‖h‖ over the rows (Smith 2024, equation 3)"
@@ -42,8 +42,14 @@ class VARIFORM_API Findings {
   virtual void median(std::string_view quantity, const Tensor& values) = 0;
   /// Sets one number, with its standard error if there is one. A number that is not finite is reported as not defined.
   virtual void number(std::string_view quantity, double value, std::optional<double> error = {}) = 0;
-  /// Says why there is no number: "no latent is active", without a full stop. Reported as "not defined: no latent …".
+  /// Adds numerators and denominators of rows, [B] each: reported is the ratio of their means over all rows, with its
+  /// error by linearisation.
+  virtual void ratio(std::string_view quantity, const Tensor& above, const Tensor& below) = 0;
+  /// Says why there is no number: "no latent is active", without a full stop. Reported as "not defined: no latent …",
+  /// whatever was reported of it before and afterwards. The first reason counts.
   virtual void undefined(std::string_view quantity, std::string_view reason) = 0;
+  /// Says that a quantity does not apply to this model, or was not asked for: it is left out.
+  virtual void absent(std::string_view quantity) = 0;
   /// Adds to the quantity's meaning what is only known now: "; 1000 draws". Once for each quantity.
   virtual void detail(std::string_view quantity, std::string_view text) = 0;
   /// Keeps an array for figures, of up to three dimensions, under any name.
@@ -56,6 +62,10 @@ class VARIFORM_API Findings {
   virtual void of_runs(std::string_view quantity, const Tensor& values) = 0;
   /// Adds a sentence below the table, with a full stop.
   virtual void note(std::string_view sentence) = 0;
+  /// Keeps a JSON object at the top of the result, for what has no other shape. `name` is no other metric's.
+  virtual void object(std::string_view name, std::string_view json) = 0;
+  /// In measure(): keeps rows of the batch, [B, …], for the file of `evaluate --dump`, under a name of its own.
+  virtual void keep(std::string_view name, const Tensor& rows) = 0;
 };
 
 /// A trained model on the rows of one split, batch by batch. Everything is computed when it is first asked for, once for
@@ -76,6 +86,14 @@ class VARIFORM_API Measured {
   virtual int64_t available() const = 0;
   /// β, of the training's end or as asked for; empty when the objective has none.
   virtual std::optional<double> beta() const = 0;
+  /// How H_ℓ is taken: as the user asks.
+  virtual Curvature curvature() const = 0;
+  /// K, the number of draws() of each row.
+  virtual int64_t samples() const = 0;
+  /// The number of draws of each row that the user asks for in importance-weighted values; 0: none of these values.
+  virtual int64_t importance_samples() const = 0;
+  /// The number of first rows for which the decoder may be differentiated twice; 0: none.
+  virtual int64_t hessian_rows() const = 0;
   /// Sizes of the blocks of latents that the family has or that the user asks for; empty: none.
   virtual std::vector<int64_t> blocks() = 0;
   /// A number that is derived from the run's seed, the split and the purpose.
@@ -85,6 +103,17 @@ class VARIFORM_API Measured {
   virtual Generator& random(std::string_view purpose) = 0;
   /// Reports progress of long work: `done` of `all` are complete. Throws when the user stops the evaluation; let it pass.
   virtual void progress(int64_t done, int64_t all) = 0;
+  /// Where the data are bytes with uniform noise: the standard deviations by which their values, from 0 to 1, were
+  /// divided, float64 on the CPU, of the shape [data…] or one that broadcasts to it. Empty for all other data.
+  virtual std::optional<Tensor> noisy_bytes() const = 0;
+
+  // ---- the training
+  /// The number of rows in a batch of the training.
+  virtual int64_t training_rows() const = 0;
+  /// The gradient of the training's loss with respect to all trained parameters, as one row of float64: at the end of
+  /// the schedules, in training mode, for the training's batch with this number. Its random numbers depend on `draw`
+  /// alone; buffers that a training step changes go on from one call to the next. Leaves the model as it was.
+  virtual Tensor training_gradient(int64_t batch, int64_t draw) = 0;
 
   // ---- the batch at hand: in measure() only
   /// x [B, data…], labels and index, on the model's device.
@@ -97,6 +126,8 @@ class VARIFORM_API Measured {
   virtual const Draw& draws() = 0;
   /// ℓ = −log p(x|g(z)) of each draw, [K, B] float64, nats.
   virtual Tensor nll() = 0;
+  /// ℓ of any latents, z [S, B, d] -> [S, B] float64, a few at a time, so that memory stays bounded.
+  virtual Tensor nll_of(const Tensor& z) = 0;
   /// ℓ(h), [B] float64, nats.
   virtual Tensor nll_at_codes() = 0;
   /// KL(q(z|x) ‖ p(z)), [B] float64, nats.
@@ -109,6 +140,8 @@ class VARIFORM_API Measured {
   virtual Covariance covariance() = 0;
   /// Σ*, optimal for this decoder at β within the structure of the family's covariance, float64 (theory §4).
   virtual Covariance optimal_covariance() = 0;
+  /// The same for another β, above 0.
+  virtual Covariance optimal_covariance_at(double beta) = 0;
   /// What is left of ½ tr(HΣ) + β KL at the optimal Σ within a structure (theory §4), [B] float64, nats.
   virtual Tensor curvature_penalty(const Structure& structure) = 0;
   /// Known factors of variation, [B, F] float64 on the CPU. Unsupported when the data have none.
@@ -136,6 +169,12 @@ class VARIFORM_API Compared {
   virtual void progress(int64_t done, int64_t all) = 0;
 };
 
+/// An option of `evaluate` that is the short way to ask for a metric.
+struct Shorthand {
+  std::string option;     ///< "gradient-draws": one of those that `evaluate` has, without dashes
+  std::string parameter;  ///< the metric's parameter that takes the option's value; empty: it has none
+};
+
 /// A metric of one model, of several, or of both. `evaluate` builds it, calls measure() for each batch in order, then
 /// finish(); `compare` calls compare(). It lives for one evaluation or comparison, and may keep what it needs between the
 /// batches: that is no state of a model, and is never saved.
@@ -156,6 +195,11 @@ class VARIFORM_API Metric : public Component {
   virtual int64_t most_rows() const { return 0; }
   /// True when it takes long: it is then computed only when it is asked for (--metric).
   virtual bool on_request() const { return false; }
+  /// The option of `evaluate` that asks for it, too.
+  virtual std::optional<Shorthand> shorthand() const { return {}; }
+  /// True when its quantities are losses, bounds and the like, which stand side by side in the first section of an
+  /// evaluation, `values`; else they have a section of their own, under the metric's name.
+  virtual bool in_values() const { return false; }
 };
 
 }  // namespace v1

@@ -5,6 +5,7 @@
 #include <variform/testing.h>
 
 #include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,9 +21,11 @@ class Found final : public Findings {
     double value = std::nan("");  ///< NaN: none
     double error = std::nan("");  ///< its standard error; NaN: none
     std::string undefined;        ///< why there is no value
+    bool is_absent = false;       ///< it does not apply
     std::string detail;           ///< what was added to its meaning
     std::vector<Tensor> rows;     ///< what rows() and geometric() were given
     bool is_geometric = false;    ///< these are logarithms
+    std::vector<Tensor> below;    ///< the denominators of `rows`, from ratio()
   };
 
   /// Takes the declared quantities.
@@ -47,9 +50,17 @@ class Found final : public Findings {
     else entry.undefined = "not finite";
   }
   /// See Findings.
-  void undefined(std::string_view quantity, std::string_view reason) override {
-    at(quantity).undefined = std::string(reason);
+  void ratio(std::string_view quantity, const Tensor& above, const Tensor& below) override {
+    add(quantity, above, false);
+    at(quantity).below.push_back(below.detach().to(at::kCPU, at::kDouble));
   }
+  /// See Findings.
+  void undefined(std::string_view quantity, std::string_view reason) override {
+    Entry& entry = at(quantity);
+    if (entry.undefined.empty()) entry.undefined = std::string(reason);
+  }
+  /// See Findings.
+  void absent(std::string_view quantity) override { at(quantity).is_absent = true; }
   /// See Findings.
   void detail(std::string_view quantity, std::string_view text) override {
     at(quantity).detail += std::string(text);
@@ -64,19 +75,30 @@ class Found final : public Findings {
   void of_runs(std::string_view /*quantity*/, const Tensor& /*values*/) override {}
   /// See Findings.
   void note(std::string_view sentence) override { notes.emplace_back(sentence); }
+  /// See Findings.
+  void object(std::string_view name, std::string_view json) override { objects[std::string(name)] = json; }
+  /// See Findings.
+  void keep(std::string_view name, const Tensor& rows) override { kept[std::string(name)].push_back(rows); }
 
   /// Turns the values of rows into mean and error. Called by measure().
   void settle() {
     for (auto& [name, entry] : entries_) {
-      if (entry.rows.empty()) continue;
+      if (entry.rows.empty() || !entry.undefined.empty()) continue;
       const Tensor all = at::cat(entry.rows);
       if (all.numel() == 0 || !all.isfinite().all().item<bool>()) {
         entry.undefined = "not finite";
         continue;
       }
+      const auto n = static_cast<double>(all.numel());
       entry.value = all.mean().item<double>();
-      if (all.numel() > 1)
-        entry.error = all.std().item<double>() / std::sqrt(static_cast<double>(all.numel()));
+      if (n > 1) entry.error = all.std().item<double>() / std::sqrt(n);
+      if (!entry.below.empty()) {
+        const Tensor below = at::cat(entry.below);
+        entry.value /= below.mean().item<double>();
+        if (n > 1)
+          entry.error =
+              (all / below.mean() - entry.value * below / below.mean()).std().item<double>() / std::sqrt(n);
+      }
       if (!entry.is_geometric) continue;
       entry.value = std::exp(entry.value);
       entry.error *= entry.value;
@@ -85,7 +107,8 @@ class Found final : public Findings {
   /// Marks what is still missing as not defined.
   void undefined_rest(const std::string& reason) {
     for (auto& [name, entry] : entries_)
-      if (std::isnan(entry.value) && entry.undefined.empty() && entry.rows.empty()) entry.undefined = reason;
+      if (std::isnan(entry.value) && entry.undefined.empty() && entry.rows.empty() && !entry.is_absent)
+        entry.undefined = reason;
   }
 
   /// One quantity; Error for a name that was not declared.
@@ -101,8 +124,10 @@ class Found final : public Findings {
   /// All quantities.
   const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
 
-  std::map<std::string, Tensor> arrays;  ///< by name
-  std::vector<std::string> notes;        ///< sentences
+  std::map<std::string, Tensor> arrays;             ///< by name
+  std::vector<std::string> notes;                   ///< sentences
+  std::map<std::string, std::string> objects;       ///< JSON by name
+  std::map<std::string, std::vector<Tensor>> kept;  ///< batches of rows by name
 
  private:
   void add(std::string_view quantity, const Tensor& values, bool is_geometric) {
@@ -125,6 +150,8 @@ struct MeasuredOptions {
   std::vector<int64_t> blocks = {};            ///< sizes of blocks of latents; empty: none
   Tensor factors = {};                         ///< [N, F]; undefined: none
   std::vector<std::string> factor_names = {};  ///< their names
+  int64_t importance_samples = 3;              ///< draws of importance-weighted values
+  int64_t training_rows = 16;                  ///< rows in a batch of the training
   std::uint64_t seed = 1;                      ///< of all random numbers
 };
 
@@ -176,6 +203,14 @@ class MeasuredRows final : public Measured {
   /// See Measured.
   std::optional<double> beta() const override { return options_.beta; }
   /// See Measured.
+  Curvature curvature() const override { return Curvature::kHessian; }
+  /// See Measured.
+  int64_t samples() const override { return options_.draws; }
+  /// See Measured.
+  int64_t importance_samples() const override { return options_.importance_samples; }
+  /// See Measured.
+  int64_t hessian_rows() const override { return x_.size(0); }
+  /// See Measured.
   std::vector<int64_t> blocks() override { return options_.blocks; }
   /// See Measured.
   std::uint64_t seed(std::string_view purpose) const override { return hash(options_.seed, purpose); }
@@ -187,6 +222,26 @@ class MeasuredRows final : public Measured {
   }
   /// See Measured.
   void progress(int64_t /*done*/, int64_t /*all*/) override {}
+  /// See Measured.
+  std::optional<Tensor> noisy_bytes() const override { return {}; }
+  /// See Measured.
+  int64_t training_rows() const override { return options_.training_rows; }
+  /// Of the rows of one batch after another; all parameters count as trained.
+  Tensor training_gradient(int64_t batch, int64_t draw) override {
+    const at::AutoGradMode on(true);
+    std::vector<Tensor> parameters, flat;
+    for (Kind kind : kAllKinds)
+      for (const Tensor& parameter : model_.component(kind)->parameters())
+        if (parameter.requires_grad()) parameters.push_back(parameter);
+    const int64_t first = batch * options_.training_rows % x_.size(0),
+                  end = std::min(first + options_.training_rows, x_.size(0));
+    model_.rng.set_current_seed(hash(options_.seed, "gradient", static_cast<std::uint64_t>(draw)));
+    const Tensor loss =
+        model_.evaluate({x_.slice(0, first, end), {}, at::arange(first, end), x_.size(0)}).loss.mean();
+    for (const Tensor& part : torch::autograd::grad({loss}, parameters, {}, false, false, true))
+      if (part.defined()) flat.push_back(part.flatten().to(at::kDouble));
+    return at::cat(flat);
+  }
 
   /// See Measured.
   const Batch& batch() override {
@@ -206,7 +261,9 @@ class MeasuredRows final : public Measured {
     return at_hand_.draw;
   }
   /// See Measured.
-  Tensor nll() override { return model_.nll(batch().x, model_.decode(draws().z)).to(at::kDouble); }
+  Tensor nll() override { return nll_of(draws().z); }
+  /// See Measured.
+  Tensor nll_of(const Tensor& z) override { return model_.nll(batch().x, model_.decode(z)).to(at::kDouble); }
   /// See Measured.
   Tensor nll_at_codes() override { return model_.nll(batch().x, model_.decode(codes())).to(at::kDouble); }
   /// See Measured.
@@ -229,10 +286,13 @@ class MeasuredRows final : public Measured {
   /// See Measured.
   Covariance optimal_covariance() override {
     if (!options_.beta || *options_.beta <= 0) throw Unsupported("there is no β above 0");
+    return optimal_covariance_at(*options_.beta);
+  }
+  /// See Measured.
+  Covariance optimal_covariance_at(double beta) override {
     const auto prior = model_.prior().gaussian();
     if (!prior) throw Unsupported("the prior is not Gaussian");
-    return variform::optimal_covariance(covariance().structure(), hessian(),
-                                        at::full({}, *options_.beta, at::kDouble),
+    return variform::optimal_covariance(covariance().structure(), hessian(), at::full({}, beta, at::kDouble),
                                         prior->covariance.to(at::kDouble).precision()[0]);
   }
   /// See Measured.
