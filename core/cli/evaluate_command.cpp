@@ -118,6 +118,7 @@ int evaluate_command(const Common& common, ModelOptions options) {
     const std::string problem = result.value("dump_problem", "");
     result.erase("dump_problem");
     const std::string text = measure::text_of(result, output_width());
+    result.erase("values_order");
     const int code = write_evaluation(common, options, opened, std::move(result), text);
     if (!problem.empty()) throw std::runtime_error(problem);
     return code;

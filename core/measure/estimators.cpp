@@ -3,12 +3,8 @@
 #include "measure/estimators.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
-#include <c10/util/accumulate.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace variform::measure {
 
@@ -43,47 +39,6 @@ LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, 
   return found;
 }
 
-Tensor off_diagonal_share(const Tensor& matrices) {
-  const Tensor scale = matrices.diagonal(0, 1, 2).abs(), inverse = at::where(scale > 0, 1 / scale, 0.0);
-  const Tensor squares = matrices.square() * inverse.unsqueeze(1) * inverse.unsqueeze(2);
-  const Tensor all = squares.sum({1, 2});
-  return at::where(all > 0, (all - squares.diagonal(0, 1, 2).sum(1)) / all, 0.0);
-}
-
-Tensor full_hessian(Model& model, const Tensor& x, const Tensor& z) {
-  if (!model.decoder().samplewise())
-    throw Unsupported("decoder " + model.label(Kind::kDecoder) +
-                      " mixes the rows of a batch, so that there is no Hessian per row");
-  const at::AutoGradMode on(true);
-  const Tensor here = z.detach().requires_grad_(true);
-  const Tensor value = model.nll(x, model.decode(here));
-  try {
-    const Tensor slope = torch::autograd::grad({value.sum()}, {here}, {}, true, true)[0];  // [B, d]
-    std::vector<Tensor> rows;
-    for (int64_t i = 0; i < here.size(1); ++i) {
-      Tensor row;
-      if (slope.requires_grad())
-        row = torch::autograd::grad({slope.select(1, i).sum()}, {here}, {}, true, false,
-                                    /*allow_unused=*/true)[0];
-      rows.push_back(row.defined() ? row : at::zeros_like(z));
-    }
-    return at::stack(rows, 1).to(at::kDouble).detach();
-  } catch (const c10::Error& error) {
-    throw Unsupported("the model cannot be differentiated twice (" +
-                      std::string(error.what_without_backtrace()) + ")");
-  }
-}
-
-bool is_symmetric(const Posterior& posterior, const Tensor& z) {
-  try {
-    const Tensor there = posterior.log_prob({z, {}}),
-                 back = posterior.log_prob({2 * posterior.location() - z, {}});
-    return ((there - back).abs() <= 1e-3 * (1 + there.abs())).all().item<bool>();
-  } catch (const Unsupported&) {
-    return false;
-  }
-}
-
 Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z, const Between& between) {
   // Numbers decoded at a time; hidden layers need about as much memory again. On a CPU fewer are a little faster and
   // take a fifth less memory.
@@ -99,16 +54,6 @@ Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z, const Betwee
     parts.push_back(model.nll(x, model.decode(some)).to(at::kDouble));
   }
   return at::cat(parts);
-}
-
-Importance importance_weighted(Model& model, const Posterior& posterior, const Tensor& x, int64_t K,
-                               const Between& between) {
-  const Draw draw = posterior.rsample(K, model.rng);
-  const Tensor log_q = posterior.log_prob(draw).to(at::kDouble);
-  const Tensor log_w =
-      model.log_prior(draw.z).to(at::kDouble) - nll_of_draws(model, x, draw.z, between) - log_q;  // [K, B]
-  const Tensor total = log_w.logsumexp(0);
-  return {std::log(static_cast<double>(K)) - total, (2 * total - (2 * log_w).logsumexp(0)).exp(), draw.z};
 }
 
 }  // namespace variform::measure

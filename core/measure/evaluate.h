@@ -1,5 +1,5 @@
 #pragma once
-// Evaluates a trained model: all objectives of the theory on the same data, with standard errors.
+// Evaluates a trained model: the numbers of all metrics on the same data, with standard errors.
 
 #include <variform/likelihood.h>
 
@@ -50,27 +50,16 @@ struct EvaluateOptions {
 ///   split, data (the number of rows), batch (rows at a time: draws are seeded by batches, so that another size gives
 ///   other draws, and another `objective` if that couples a batch's rows; nothing else depends on it), samples,
 ///   importance_samples, beta, beta_eff (number or sentence), posterior, structure, kl ("closed" or "Monte Carlo"),
-///   curvature, gauss_newton, constant (nats of a Gaussian likelihood, included in all values),
-///   values: NAME -> { mean, se, unit }, mostly in nats per example (mean over rows, se = sd of their values / √N),
-///   with `rows` where only the first rows have it, or { undefined: "sentence" },
-///   grae_approx_variance: of the regularizer's estimate for one training batch: one_column_a_batch,
-///   one_column_a_datum, and columns: [{ columns, a_batch, a_datum }] for 1, 2, 4 … columns
-///   without replacement (§5).
-/// NAMEs: nll, kl, elbo (negative ELBO), loss_beta, nll_at_mean, taylor, taylor_gap (loss_beta − taylor, with the
-/// quadratic form as control variate and draws in pairs h ± δ where q is symmetric), taylor_full, taylor_full_gap and
-/// gauss_newton_rest (the same with all of ∇²F; their difference), ratio_R, grae, low_rank_bound and block_bound (where
-/// the family has such a structure), diagonal_bound, isotropic_bound, grae_approx, contrast and off_diagonal (§8: how
-/// far H is from diagonal), is_nll, is_effective_samples, objective (the trained loss itself).
-/// With "_optimal" added, the same at the Gaussian posterior N(h, Σ*) whose covariance is §4's optimum within the
-/// family's own structure (of a family without covariance: that of the objective, or full): at β = 1 for elbo and
-/// is_nll, at the training β for loss_beta (§5, the posterior of a GRAE model). With a prior fitted ex post that is not
-/// Gaussian, Σ* is the optimum under the prior of the training.
-/// Each metric (variform/metric.h) adds a section under its name: QUANTITY -> { value, se, unit, what } (see
-/// table_of_section; `quartiles` over rows where there is one value per example), with arrays for figures in
-/// SECTION_arrays and sentences in SECTION_notes; `metrics` has their names. `variform describe metric:NAME` says what
-/// a stock one reports. Further:
-///   one_class, a sentence: options.limit leaves rows of one class of several, since the data set is sorted;
-///   warnings, sentences: metrics that could not be had, or that failed.
+///   curvature, gauss_newton, constant (nats of a Gaussian likelihood, included in all values).
+/// Its numbers come from metrics (variform/metric.h; `variform describe metric:NAME` says what a stock one reports):
+///   values: QUANTITY -> { mean, se, unit, what }, mostly in nats per example (mean over rows, se = sd of their values
+///   / √N), with `rows` where only the first rows have it, or { undefined: "sentence" }: of the metrics whose quantities
+///   stand there (Metric::in_values). values_order has their names in the order of the table.
+///   Each other metric adds a section under its name: QUANTITY -> { value, se, unit, what } (see table_of_section;
+///   `quartiles` over rows where there is one value per example), and `metrics` has their names.
+///   Arrays for figures are in SECTION_arrays, and sentences in SECTION_notes.
+/// Further: one_class, a sentence: options.limit leaves rows of one class of several, since the data set is sorted;
+///   warnings, sentences: metrics that could not be had, or that failed; and what metrics keep beside (Findings::object).
 /// When options.watch stops it, `interrupted` { data, of, missing } says how many rows the values are of (the first
 /// of the split) and which sections are missing; then there is no dump. `dump_problem` says why a dump failed. Throws
 /// Interrupted when nothing is complete, std::runtime_error for a split without data. Deterministic.
@@ -79,10 +68,9 @@ nlohmann::json evaluate(model::Session& session, const EvaluateOptions& options 
 /// The sections of options.metrics, `metrics`, `warnings` and `interrupted`, and nothing else: fast on many rows.
 nlohmann::json evaluate_metrics(model::Session& session, const EvaluateOptions& options);
 
-/// Returns the lines before the table of values: data, β and β_eff (§2), posterior, curvature; and those after it: the
-/// noise of GRAE≈. Every line ends with a newline.
+/// Returns the lines before the table of values: data, β and β_eff (§2), posterior, curvature. Every line ends with a
+/// newline.
 std::string head_of(const nlohmann::json& result);
-std::string foot_of(const nlohmann::json& result);
 
 /// The table of values: one row per value that is defined.
 base::Table table_of(const nlohmann::json& result);

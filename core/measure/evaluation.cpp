@@ -36,9 +36,8 @@ json evaluation(model::Session& session, const EvaluationRequest& request) {
 
 std::string text_of(const json& result, std::size_t width) {
   std::string text;
-  if (result.contains("values"))
-    text = base::folded(head_of(result), width) + text_of_section(result, "values", width) +
-           base::folded(foot_of(result), width);
+  if (result.contains("split")) text = base::folded(head_of(result), width);
+  if (result.contains("values")) text += text_of_section(result, "values", width);
   else if (result.contains("interrupted")) text = "incomplete, since it was interrupted: no values\n";
   if (result.contains("ex_post"))
     text += "\nprior: " + result.at("model").at("prior").get<std::string>() + "; " +

@@ -187,6 +187,11 @@ void KeptFindings::add_to_values(nlohmann::json& result, std::int64_t rows) cons
       add(section, quantity, entry);
     }
     for (const auto& [name, found] : section.entries().items()) {
+      if (result["values"].contains(name)) {
+        result["warnings"].push_back("metric " + metric_ + " reports '" + name +
+                                     "' in `values`, as another metric does; its number is left out");
+        continue;
+      }
       result["values_order"].push_back(name);
       nlohmann::json& value = result["values"][name] = found;
       if (value.contains("value")) value["mean"] = value["value"];

@@ -25,8 +25,9 @@ using nlohmann::json;
 
 struct Metrics::Work {
   std::string name, label;
-  std::shared_ptr<Metric> metric;
+  std::shared_ptr<Metric> metric;  // null once it is finished: it may hold much
   KeptFindings findings;
+  bool in_values;
   bool takes_all_rows = true, has_ended = false;
   double seconds = 0;  // of measure() until now
 };
@@ -78,7 +79,7 @@ Metrics::Metrics(model::Session& session, const EvaluateOptions& options, std::i
   if (!only_these) add_usual();
   // What takes long comes last: a stop then loses the least.
   const auto place = [](const auto& work) {
-    return std::tuple(!work->metric->in_values(), work->metric->on_request(), work->name);
+    return std::tuple(!work->in_values, work->metric->on_request(), work->name);
   };
   std::sort(work_.begin(), work_.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
 }
@@ -131,8 +132,9 @@ void Metrics::add(const std::string& name, const std::string& label, std::shared
   const std::int64_t most = metric->most_rows();
   KeptFindings findings(label, metric->quantities());
   if (!options_.dump.empty()) findings.keep_tensors();
-  work_.push_back(std::make_unique<Work>(
-      Work{name, label, std::move(metric), std::move(findings), most <= 0 || most >= rows_}));
+  const bool in_values = metric->in_values(), all_rows = most <= 0 || most >= rows_;
+  work_.push_back(
+      std::make_unique<Work>(Work{name, label, std::move(metric), std::move(findings), in_values, all_rows}));
 }
 
 // A metric that lacks something, or that fails, has come to its end.
@@ -211,6 +213,7 @@ void Metrics::finish(Pass& pass, json& result) {
       }
       work.findings.undefined_rest("the metric reported nothing for it");
       report(work, pass.size(), result);
+      work.metric.reset();
     }
   } catch (const base::Interrupted&) {
     if (result.size() == 1 && done == 0) throw;  // it has nothing else
@@ -221,7 +224,7 @@ void Metrics::finish(Pass& pass, json& result) {
 
 void Metrics::stop(const Pass& pass, std::int64_t rows, json& result) {
   for (const auto& work : work_)
-    if (work->metric->in_values()) {
+    if (work->in_values) {
       work->findings.keep_first(rows);
       report(*work, rows, result);
     }
@@ -230,7 +233,7 @@ void Metrics::stop(const Pass& pass, std::int64_t rows, json& result) {
 }
 
 void Metrics::report(const Work& work, std::int64_t rows, json& result) const {
-  if (work.metric->in_values()) return work.findings.add_to_values(result, rows);
+  if (work.in_values) return work.findings.add_to_values(result, rows);
   work.findings.add_to(result, work.name);
   result["metrics"].push_back(work.name);
 }
@@ -240,13 +243,13 @@ void Metrics::name_missing(json& result, std::int64_t rows, std::int64_t all, st
   json& missing = result["interrupted"];
   missing = {{"data", rows}, {"of", all}, {"missing", json::array()}};
   for (; done < work_.size(); ++done)
-    if (!work_[done]->metric->in_values()) missing["missing"].push_back(work_[done]->name);
+    if (!work_[done]->in_values) missing["missing"].push_back(work_[done]->name);
 }
 
 void Metrics::add_to(checkpoint::Snapshot& snapshot) const {
   for (const auto& work : work_) {
     for (const auto& [name, batches] : work->findings.kept()) snapshot.tensors[name] = at::cat(batches);
-    if (!work->metric->in_values()) continue;
+    if (!work->in_values) continue;
     for (const auto& [name, values] : work->findings.values_of_rows())
       snapshot.tensors["terms/" + name] = values;
   }

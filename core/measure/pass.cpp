@@ -39,8 +39,7 @@ Pass::Pass(model::Session& session, const EvaluateOptions& options, Tensor chose
   size_ = chosen_.defined() ? chosen_.size(0) : available_;
   if (beta_ && !(*beta_ >= 0)) throw std::invalid_argument("β must not be negative.");
   if (const auto gaussian = model_.prior().gaussian())
-    prior_ = Gaussian{gaussian->mean, gaussian->covariance.to(at::kDouble)};
-  if (prior_) precision_ = optimum_precision_ = prior_->covariance.precision()[0];
+    precision_ = optimum_precision_ = gaussian->covariance.to(at::kDouble).precision()[0];
   else if (session.trained)
     if (const auto former = session.trained->model().prior().gaussian())
       optimum_precision_ = former->covariance.to(at::kDouble).precision()[0];
@@ -241,7 +240,7 @@ Covariance Pass::optimal_covariance() {
 }
 
 Tensor Pass::curvature_penalty(const Structure& structure) {
-  if (!prior_) throw Unsupported(no_optimum());
+  if (!precision_.defined()) throw Unsupported(no_optimum());
   if (!beta_) throw Unsupported(no_beta());
   const Tensor h = hessian();
   const auto [found, is_new] = at_hand().penalties.try_emplace(structure.name());

@@ -59,24 +59,13 @@ class Pass final : public Measured {
   /// `between` is called during long work on a batch, with the share of it that is done.
   void tell_with(Between between) { between_ = std::move(between); }
 
-  /// The prior, if it is Gaussian; float64.
-  const std::optional<Gaussian>& gaussian_prior() const { return prior_; }
-  /// Its precision Q [d, d], float64; undefined where there is none. Beside a prior that was fitted ex post and is not
-  /// Gaussian, q stays as it was trained under the former one, whose precision `optimum_precision` is.
-  const Tensor& precision() const { return precision_; }
-  const Tensor& optimum_precision() const { return optimum_precision_; }
-  /// G and H; H is undefined, and `why` says so, where the likelihood lacks this curvature.
-  const LocalDerivatives& local_derivatives();
-  /// The structure of the family's covariance, once a batch was asked for it.
-  const std::optional<Structure>& family_structure() const { return structure_; }
   /// The structure within which optimal covariances are looked for: the family's, or its substitute.
   const Structure& structure_of_optimum();
   /// Where that structure comes from when it is not the family's; empty: it is.
   const std::string& source_of_structure() const { return structure_source_; }
   const std::optional<Structure>& optimum_if_used() const { return optimum_; }
-  /// Sentences without a full stop: why there is no β, no optimum.
+  /// A sentence without a full stop: why there is no β.
   std::string no_beta() const;
-  std::string no_optimum() const;
 
   Model& model() override { return model_; }
   std::string split() const override { return rows_.split(); }
@@ -115,6 +104,8 @@ class Pass final : public Measured {
  private:
   struct AtHand;  // the batch and what was computed of it
   AtHand& at_hand();
+  const LocalDerivatives& local_derivatives();
+  std::string no_optimum() const;
   Structure structure_of_objective();
 
   model::Session& session_;
@@ -124,7 +115,8 @@ class Pass final : public Measured {
   Tensor chosen_;
   std::int64_t size_ = 0, available_ = 0, first_ = 0;
   std::optional<double> beta_;
-  std::optional<Gaussian> prior_;
+  // The precision Q [d, d] of a Gaussian prior, float64; undefined under another. Beside a prior that was fitted ex post
+  // and is not Gaussian, q stays as it was trained under the former one, whose precision `optimum_precision_` is.
   Tensor precision_, optimum_precision_;
   std::optional<Structure> structure_, optimum_;
   std::string structure_source_, part_;

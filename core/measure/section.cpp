@@ -11,7 +11,6 @@
 #include <vector>
 
 #include <variform/parallel.h>
-#include "measure/tally.h"
 
 namespace variform::measure {
 namespace {
@@ -38,6 +37,14 @@ void quartiles_of(std::span<double> values, double* found) {
     *found++ = low + 0.25 * static_cast<double>(quarter * last % 4) * (high - low);
     done = below;
   }
+}
+
+// Returns { mean, se } of [N] values: se = sd / √N (null for one value).
+nlohmann::json mean_and_error(const Tensor& values) {
+  const auto n = static_cast<double>(values.size(0));
+  nlohmann::json entry = {{"mean", values.mean().item<double>()}, {"se", nullptr}};
+  if (n > 1) entry["se"] = values.std().item<double>() / std::sqrt(n);
+  return entry;
 }
 
 nlohmann::json wide(const Tensor& values) { return nested(values.to(at::kCPU, at::kDouble)); }

@@ -13,41 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-struct Meaning {
-  const char* name;
-  const char* text;
-};
-constexpr Meaning kMeanings[] = {
-    {"elbo", "negative evidence lower bound: nll + kl"},
-    {"nll", "E_q of −log p(x|z)"},
-    {"kl", "KL of q to the prior"},
-    {"nll_at_mean", "−log p(x|z) at q's mean"},
-    {"loss_beta", "nll + β kl"},
-    {"objective", "the trained loss, as its objective computes it on batches of rows"},
-    {"taylor", "second-order expansion of loss_beta about q's mean (§3)"},
-    {"taylor_gap", "loss_beta − taylor, by mirrored draws"},
-    {"taylor_full", "taylor with all of ∇²F instead of H = JᵀH_ℓJ"},
-    {"taylor_full_gap", "loss_beta − taylor_full, by mirrored draws"},
-    {"gauss_newton_rest", "taylor_full − taylor: ½tr((∇²F − H)Σ)"},
-    {"ratio_R", "½tr(HΣ) / (nll − nll_at_mean): 1 where taylor is good"},
-    {"half_trace", "½tr(HΣ)"},
-    {"spread", "nll − nll_at_mean"},
-    {"grae", "deterministic loss, full covariance (§5)"},
-    {"low_rank_bound", "the same, covariance of the family's low rank"},
-    {"block_bound", "the same, covariance in blocks"},
-    {"diagonal_bound", "the same, diagonal covariance: what GRAE≈ estimates"},
-    {"isotropic_bound", "the same, one variance for all latents"},
-    {"grae_approx", "one draw of GRAE≈, one column per example"},
-    {"contrast", "(diagonal_bound − grae) / β: 0 where H is diagonal (§8)"},
-    {"off_diagonal", "share of H's squares off its diagonal, H normalised (§8)"},
-    {"is_nll", "importance-weighted −log p(x)"},
-    {"is_effective_samples", "effective number of its draws"},
-    {"elbo_optimal", "elbo at the optimal covariance for β = 1"},
-    {"loss_beta_optimal", "loss_beta at the optimal covariance for β"},
-    {"is_nll_optimal", "is_nll with draws at the optimal covariance for β = 1"},
-    {"is_effective_samples_optimal", "effective number of its draws"},
-    {"bits_per_dimension", "bits per value, of bytes"}};
-
 // Returns "0.1  0.2  0.4", or nothing.
 std::string quartiles_of(const json& entry) {
   std::string text;
@@ -100,29 +65,20 @@ std::string head_of(const nlohmann::json& result) {
   return head + "\n";
 }
 
-std::string foot_of(const nlohmann::json& result) {
-  if (!result.contains("grae_approx_variance")) return {};
-  const json& variance = result.at("grae_approx_variance");
-  const auto deviation = [&](const char* name) {
-    return base::significant(std::sqrt(variance.at(name).get<double>()), 3);
-  };
-  return "GRAE≈'s regularizer for a training batch of " +
-         std::to_string(variance.at("batch").get<int64_t>()) + " has a standard deviation of " +
-         deviation("one_column_a_batch") + " nats with one column per batch, " +
-         deviation("one_column_a_datum") + " with one per example (§5).\n";
-}
-
 base::Table table_of(const nlohmann::json& result) {
   base::Table table({{"value"}, {"nats per example", base::Align::kRight}, {"what it is"}});
   const json& values = result.at("values");
-  for (const auto& [name, text] : kMeanings) {
-    if (!values.contains(name)) continue;
+  std::vector<std::string> order = result.value("values_order", std::vector<std::string>{});
+  if (order.empty())
+    for (const auto& [name, entry] : values.items()) order.push_back(name);
+  for (const std::string& name : order) {
     const json& entry = values.at(name);
     if (entry.contains("undefined")) continue;
     const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
     const std::string rows =
         entry.contains("rows") ? " (first " + std::to_string(entry.at("rows").get<int64_t>()) + " data)" : "";
-    table.add({name, base::with_error(entry.at("mean").get<double>(), error), text + rows});
+    table.add(
+        {name, base::with_error(entry.at("mean").get<double>(), error), entry.value("what", "") + rows});
   }
   return table;
 }

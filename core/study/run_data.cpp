@@ -29,18 +29,15 @@ std::string joined(const std::set<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
-// Returns the unit of a value. Everything that is logged or evaluated is in nats per example, but for these.
-std::string unit_of(const std::string& name) {
-  for (const char* plain : {"beta", "beta_eff", "lr", "step", "epoch", "ratio_R", "off_diagonal", "accuracy"})
-    if (name == plain) return "";
-  if (name.starts_with("is_effective_samples")) return "draws";
-  if (name == "bits_per_dimension") return "bits per value";
-  return "nats per example";
+std::string y_label(const std::string& value, const std::string& unit, const std::string& split) {
+  return (unit.empty() ? value : unit) + " (" + split + ")";
 }
 
-std::string y_label(const std::string& value, const std::string& split) {
-  const std::string unit = unit_of(value);
-  return (unit.empty() ? value : unit) + " (" + split + ")";
+// Returns the unit of what a training logs. metrics.jsonl names none: losses and their parts are in nats per example.
+std::string unit_of_logged(const std::string& name) {
+  for (const char* plain : {"beta", "beta_eff", "lr", "step", "epoch", "accuracy"})
+    if (name == plain) return "";
+  return "nats per example";
 }
 
 std::set<std::string> values_of(const std::vector<json>& lines, const std::string& split) {
@@ -168,7 +165,7 @@ draw::Figure curves(const std::vector<RunSource>& runs, const std::string& x, st
                       " has the splits: " + joined(splits_of(metrics.front())) + ".");
   draw::Figure figure{draw::FigureKind::kCurves, {}};
   for (const std::string& value : values) {
-    draw::Panel panel{value, x, y_label(value, split), {}};
+    draw::Panel panel{value, x, y_label(value, unit_of_logged(value), split), {}};
     panel.x_quantity = x;
     for (std::size_t i = 0; i < runs.size(); ++i) {
       panel.series.push_back(series_of(runs[i], metrics[i], x, value, split));
@@ -187,7 +184,7 @@ draw::Figure evaluations(const std::vector<RunSource>& runs, const std::vector<s
                          const std::string& split) {
   draw::Figure figure{draw::FigureKind::kBars, {}};
   for (const std::string& value : values) {
-    draw::Panel panel{value, "", y_label(value, split), {}};
+    draw::Panel panel{value, "", y_label(value, "", split), {}};
     for (const RunSource& run : runs) {
       const json all = evaluation_of(run, split);
       std::set<std::string> defined;
@@ -201,12 +198,8 @@ draw::Figure evaluations(const std::vector<RunSource>& runs, const std::vector<s
                           "; it has: " + joined(defined) + ".");
       }
       const json& entry = all[value];
-      if (entry.contains("unit") && entry["unit"].is_string()) {
-        const auto unit = entry["unit"].get<std::string>();
-        panel.y_label = (unit.empty() ? value : unit) + " (" + split + ")";
-      } else if (entry.contains("what")) {  // of an earlier version, or of a section that is no metric's
-        panel.y_label = value + " (" + split + ")";
-      }
+      if (entry.contains("unit") && entry["unit"].is_string())  // those of an earlier version name none
+        panel.y_label = y_label(value, entry["unit"].get<std::string>(), split);
       const double none = std::numeric_limits<double>::quiet_NaN();
       panel.series.push_back(
           {run.label,

@@ -101,6 +101,11 @@ Tensor among_active(const Manifold& manifold) {
 
 Tensor normalized(const Tensor& matrices) { return squared_cosines(matrices).sqrt(); }
 
+Tensor off_diagonal_share(const Tensor& matrices) {
+  const Tensor squares = squared_cosines(matrices), all = squares.sum({1, 2});
+  return at::where(all > 0, (all - squares.diagonal(0, 1, 2).sum(1)) / all, 0.0);
+}
+
 Shares shares(const Tensor& matrices, const Tensor& kept, const std::vector<int64_t>& blocks) {
   return shares_of(squared_cosines(matrices), kept, blocks);
 }

@@ -14,6 +14,9 @@ namespace variform::metrics {
 /// Returns |M_ij| / √(M_ii M_jj) of M [B, d, d]; 0 in the rows and columns of a latent with M_ii = 0.
 Tensor normalized(const Tensor& matrices);
 
+/// Returns the share of the sum of squares of normalized(M) that is off the diagonal, M [B, d, d] -> [B].
+Tensor off_diagonal_share(const Tensor& matrices);
+
 /// Shares of the sum of squares of the normalized matrix; 0 when the sum is.
 struct Shares {
   Tensor off_diagonal;  ///< [B]: within + across

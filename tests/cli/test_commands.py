@@ -226,6 +226,12 @@ class Models(ProgramTest):
         self.assertEqual(only["metrics"], ["information"])
         self.assertNotIn("values", only)
         self.assertEqual(only["information"]["active_units"], whole["information"]["active_units"])
+        losses = self.run_program("evaluate", run, "--only", "elbo", "--samples", 2, "--out", "losses.json")
+        self.assertRegex(losses.stdout, r"(?m)\Avalue .*\n.*\nelbo ")
+        losses = json.loads((self.folder / "losses.json").read_text())
+        self.assertEqual({name for name in losses["values"]}, {"elbo", "kl", "loss_beta", "nll", "nll_at_mean", "objective"})
+        for name, entry in losses["values"].items():
+            self.assertEqual(entry, whole["values"][name], name)
         self.assertTrue((run / "information-test.json").is_file())
         wrong = self.run_program("evaluate", run, "--only", "informaton", code=2).stderr
         self.assertIn('There is no metric "informaton"', wrong)
@@ -235,7 +241,8 @@ class Models(ProgramTest):
         wrong = self.run_program("evaluate", run, "--metric", '{ from = "run" }', code=2).stderr
         self.assertIn("--metric must give a type and its parameters, not a run.", wrong)
         listed = self.run_program("list", "metric").stdout
-        for name in ("agreement", "covariance", "disentanglement", "geometry", "gradient", "information", "linear"):
+        for name in ("agreement", "covariance", "disentanglement", "elbo", "expansion", "geometry", "gradient", "grae",
+                     "importance", "information", "linear", "optimum"):
             self.assertRegex(listed, rf"(?m)^metric:{name} +org\.variform\.metrics ")
 
     def test_compare(self):

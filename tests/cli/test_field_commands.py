@@ -208,7 +208,7 @@ class LongWork(Trained):
         for section in found["interrupted"]["missing"]:
             self.assertNotIn(section, found)
         whole = self.run_program("evaluate", self.run_folder, *slow, "--limit", n, "--json", "--out", "e.json").json
-        for name in ("elbo", "kl", "grae", "is_nll", "taylor", "elbo_optimal"):
+        for name in ("elbo", "kl", "grae", "is_nll", "taylor", "elbo_optimal", "ratio_R"):
             self.assertEqual(found["values"][name], whole["values"][name], name)
 
     def test_interrupted_in_a_section(self):

@@ -81,6 +81,13 @@ TEST_CASE("`values` has means and errors of the rows, and says of how many when 
   CHECK(found.at("one") == json({{"mean", 7}, {"se", 0.5}, {"unit", ""}, {"what", "a number"}}));
   CHECK(result.at("values_order") == json({"all", "few", "one"}));
   CHECK(result.at("values_notes") == json({"Before.", "A note."}));
+  CHECK_FALSE(result.contains("warnings"));
+  KeptFindings same("another", {{"one", "", "another number"}});
+  same.number("one", 8, {});
+  same.add_to_values(result, 40);
+  CHECK(found.at("one").at("mean") == 7);
+  CHECK(result.at("warnings") ==
+        json({"metric another reports 'one' in `values`, as another metric does; its number is left out"}));
 
   findings.keep_first(35);
   CHECK(at::equal(findings.values_of_rows().at("all"), values.narrow(0, 0, 35)));

@@ -58,6 +58,16 @@ TEST_CASE("a metric that fails is named, and loses nothing") {
         "not defined: these data have no known factors.");
 }
 
+TEST_CASE("a metric's losses stand among the others in `values`") {
+  const auto session = test::open(test::Setup{});
+  const json result = evaluate(*session, brief()), own = result.at("values").at("own_loss");
+  CHECK(own.at("mean") ==
+        testing::Approx(2 * result.at("values").at("nll_at_mean").at("mean").get<double>()));
+  CHECK(own.at("what") == "a loss of its own");
+  CHECK_FALSE(result.contains("among"));
+  CHECK_THAT(text_of_section(result, "values", 0), ContainsSubstring("own_loss"));
+}
+
 TEST_CASE("a metric that wants few rows gets as many, drawn by the seed, whatever the batches") {
   const auto session = test::open(test::Setup{});
   test::KeptLog log;

@@ -1,5 +1,5 @@
-// Metrics for tests of the engine: one that fails, one that wants few rows, one that is computed on request only, and one
-// that needs what no model has.
+// Metrics for tests of the engine: one that fails, one that wants few rows, one that is computed on request only, one
+// that needs what no model has, and one whose quantity stands in `values`.
 
 #include <variform/plugin.h>
 
@@ -70,10 +70,23 @@ class Needy final : public variform::Metric {
   }
 };
 
+class Among final : public variform::Metric {
+ public:
+  explicit Among(const variform::Build&) {}
+  bool in_values() const override { return true; }
+  std::vector<Quantity> quantities() const override {
+    return {{"own_loss", "nats per example", "a loss of its own"}};
+  }
+  void measure(Measured& at, Findings& findings) override {
+    findings.rows("own_loss", 2 * at.nll_of(at.codes().unsqueeze(0)).squeeze(0));
+  }
+};
+
 }  // namespace
 
 VARIFORM_PLUGIN("org.variform.test.odd-metrics", "1.0.0",
                 variform::component<Failing>("failing", "Fails in the second batch.", "tests/measure"),
+                variform::component<Among>("among", "Stands in `values`.", "tests/measure"),
                 variform::component<Few>("few", "Wants ten rows.", "tests/measure"),
                 variform::component<Asked>("asked", "On request.", "tests/measure",
                                            {variform::number("factor", 2.0).doc("What it reports.")}),
