@@ -10,7 +10,7 @@
 #include "cli/progress.h"
 #include "cli/revision.h"
 #include "cli/trained.h"
-#include "measure/evaluation.h"
+#include "measure/evaluate.h"
 #include "model/checkpoints.h"
 #include "train/features.h"
 
@@ -75,23 +75,22 @@ nlohmann::json evaluation_of(const Common& common, const ModelOptions& options, 
   Console console(common, common.log);
   const model::Workplace place = common.workplace();
   Progress progress(common);
-  measure::EvaluationRequest request{.evaluate = options.evaluate,
-                                     .only_metrics = !options.only.empty(),
-                                     .quality_images = options.quality_images};
-  request.evaluate.watch = watch_with(progress);
-  request.evaluate.registry = opened.run.registry.get();
-  request.evaluate.metrics = chosen_metrics(options, *opened.run.registry);
-  if (options.linear) request.evaluate.asked["linear"];
-  if (options.gradient_draws > 0)
-    request.evaluate.asked["gradient-draws"] = std::to_string(options.gradient_draws);
-  request.network = [&] {
+  measure::EvaluateOptions evaluate = options.evaluate;
+  evaluate.watch = watch_with(progress);
+  evaluate.registry = opened.run.registry.get();
+  evaluate.metrics = chosen_metrics(options, *opened.run.registry);
+  if (options.linear) evaluate.asked["linear"];
+  if (options.gradient_draws > 0) evaluate.asked["gradient-draws"] = std::to_string(options.gradient_draws);
+  if (options.quality_images > 0) evaluate.asked["quality"] = std::to_string(options.quality_images);
+  evaluate.network = [&] {
     const fs::path config = options.features.empty()
                                 ? base::shared_folder("configs") / "features" / "conv.toml"
                                 : fs::path(options.features);
     return train::feature_network(opened.session(), {config, feature_cache(), *opened.run.registry,
                                                      place.places, common.log, console, interrupted});
   };
-  nlohmann::json result = measure::evaluation(opened.session(), request);
+  nlohmann::json result = options.only.empty() ? measure::evaluate(opened.session(), evaluate)
+                                               : measure::evaluate_metrics(opened.session(), evaluate);
   if (opened.ex_post) {
     result["ex_post"] = opened.ex_post->json();
     result["ex_post"]["sentence"] = opened.ex_post->sentence();

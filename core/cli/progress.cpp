@@ -57,11 +57,7 @@ void Progress::show(const std::string& what, const char* unit, std::int64_t done
 base::Watch watch_with(Progress& progress) {
   return [&progress](const char* part, std::int64_t done, std::int64_t total) {
     const std::string_view name = part;
-    const char* unit = name == "values" || name == "codes" ? "rows"
-                       : name == "gradient"                ? "gradients"
-                       : name == "pairs"                   ? "pairs"
-                       : name == "quality"                 ? "images"
-                                                           : "steps";
+    const char* unit = name == "values" || name == "codes" ? "rows" : name == "pairs" ? "pairs" : "steps";
     progress.show(part, unit, done, total);
     return !interrupted();
   };

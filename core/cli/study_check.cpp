@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "cli/study_options.h"
 #include "config/text.h"
-#include "measure/quality.h"
+#include "plugins/quantities.h"
 #include "study/preflight.h"
 #include "study/rehearse.h"
 
@@ -31,7 +31,8 @@ study::Rehearsal rehearsed(const Common& common, const model::Workplace& place,
     train::compose(std::move(experiment), *study.registry, place.places);
     return resolved;
   };
-  rehearsal.costly = {{"--quality", measure::quality_metrics()}, {"--features", {}}};
+  rehearsal.costly = {{"--quality", plugins::quantities_of_option(*study.registry, "quality")},
+                      {"--features", {}}};
   rehearsal.cheaper = {{"--gradient-draws", "2"}, {"--importance-samples", "4"}, {"--samples", "2"}};
   rehearsal.interrupted = interrupted;
   rehearsal.say = [&common](const std::string& line) { common.log.info("trying without training: " + line); };

@@ -156,9 +156,9 @@ class Evaluator {
     result["beta"] = pass_.beta() ? json(*pass_.beta()) : json(sentence(pass_.no_beta()));
     add_optimum(result);
     add_reference(result);
-    const data::Dataset* const data = pass_.rows().dataset();
+    const data::Dataset* const data = pass_.dataset();
     const std::int64_t all = pass_.size();
-    if (all < pass_.rows().size() && data != nullptr && data::are_of_one_class(*data, 0, all))
+    if (all < pass_.split_size() && data != nullptr && data::are_of_one_class(*data, 0, all))
       result["one_class"] =
           "the first " + std::to_string(all) +
           " rows are all of one class: the file is sorted, and these values are of that class";

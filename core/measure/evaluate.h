@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "base/table.h"
 #include "base/watch.h"
 #include "config/experiment.h"
+#include "model/feature_network.h"
 
 namespace variform::model {
 struct Session;
@@ -23,6 +25,9 @@ class Registry;
 }
 
 namespace variform::measure {
+
+/// Returns the network, trained on first need (train/features.h); throws Unsupported when there can be none.
+using FeatureNetworkOf = std::function<model::FeatureNetwork()>;
 
 struct EvaluateOptions {
   std::string split = "test";             ///< train, validation or test
@@ -43,7 +48,8 @@ struct EvaluateOptions {
       {};  ///< those that are asked for, with their parameters, beside those that need not be
   std::map<std::string, std::string> asked =
       {};  ///< options that ask for metrics on request ("gradient-draws"), with their values; see Metric::shorthand
-  base::Watch watch = {};  ///< parts: "values", counted in rows, and each metric by its name
+  FeatureNetworkOf network = {};  ///< for metrics that compare images in features; empty: there is none
+  base::Watch watch = {};         ///< parts: "values", counted in rows, and each metric by its name
 };
 
 /// Evaluates a model. The result is an object:
@@ -83,5 +89,8 @@ base::Table table_of_section(const nlohmann::json& section);
 /// A section (or `values`) of a result as text: its table, the values that are not defined by their reasons, and its
 /// notes. `width`: of lines; 0: any.
 std::string text_of_section(const nlohmann::json& result, const std::string& name, std::size_t width);
+
+/// The whole result as text, in lines of at most `width` characters (0: any).
+std::string text_of(const nlohmann::json& result, std::size_t width);
 
 }  // namespace variform::measure

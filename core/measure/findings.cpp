@@ -141,23 +141,21 @@ bool KeptFindings::is_empty() const {
 }
 
 void KeptFindings::add(Section& section, const Quantity& quantity, const Entry& entry) const {
-  const std::string what = quantity.meaning + entry.detail;
+  const std::string name = quantity.name + qualifier_, what = quantity.meaning + entry.detail;
   switch (entry.what) {
     case Entry::What::kNothing:
     case Entry::What::kAbsent: return;
-    case Entry::What::kRows: section.values(quantity.name, joined(entry.values), what); break;
-    case Entry::What::kGeometric: section.geometric(quantity.name, joined(entry.values), what); break;
-    case Entry::What::kRatio:
-      section.ratio(quantity.name, at::cat(entry.values), at::cat(entry.below), what);
-      break;
-    case Entry::What::kMedian: section.median(quantity.name, entry.values.front(), what); break;
-    case Entry::What::kNumber: section.number(quantity.name, entry.number, what, entry.error); break;
+    case Entry::What::kRows: section.values(name, joined(entry.values), what); break;
+    case Entry::What::kGeometric: section.geometric(name, joined(entry.values), what); break;
+    case Entry::What::kRatio: section.ratio(name, at::cat(entry.values), at::cat(entry.below), what); break;
+    case Entry::What::kMedian: section.median(name, entry.values.front(), what); break;
+    case Entry::What::kNumber: section.number(name, entry.number, what, entry.error); break;
     case Entry::What::kUndefined:
-      section.undefined(quantity.name,
-                        "not defined: " + entry.reason + (entry.reason.ends_with('.') ? "" : "."), what);
+      section.undefined(name, "not defined: " + entry.reason + (entry.reason.ends_with('.') ? "" : "."),
+                        what);
       break;
   }
-  section.unit(quantity.name, quantity.unit);
+  section.unit(name, quantity.unit);
 }
 
 // Adds what does not stand in the section itself.
@@ -181,8 +179,8 @@ void KeptFindings::add_to_values(nlohmann::json& result, std::int64_t rows) cons
     const Entry& entry = entries_.at(quantity.name);
     Section section;
     if (entry.what == Entry::What::kRows) {
-      section.mean(quantity.name, at::cat(entry.values), quantity.meaning + entry.detail);
-      section.unit(quantity.name, quantity.unit);
+      section.mean(quantity.name + qualifier_, at::cat(entry.values), quantity.meaning + entry.detail);
+      section.unit(quantity.name + qualifier_, quantity.unit);
     } else {
       add(section, quantity, entry);
     }

@@ -27,6 +27,7 @@ class KeptFindings final : public Findings {
   void undefined(std::string_view quantity, std::string_view reason) override;
   void absent(std::string_view quantity) override;
   void detail(std::string_view quantity, std::string_view text) override;
+  void qualify(std::string_view by) override { qualifier_ = "[" + std::string(by) + "]"; }
   void array(std::string_view name, const Tensor& values) override;
   void spread(std::string_view name, const Tensor& values) override;
   void labels(std::string_view name, const std::vector<std::string>& texts) override;
@@ -74,6 +75,7 @@ class KeptFindings final : public Findings {
   Section arrays_;
   nlohmann::json labels_ = nlohmann::json::object();
   std::vector<std::string> notes_;
+  std::string qualifier_;  // in brackets; empty: none
   std::map<std::string, nlohmann::json, std::less<>> objects_;
   std::map<std::string, std::vector<Tensor>, std::less<>> kept_;
   bool keeps_tensors_ = false;

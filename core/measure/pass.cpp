@@ -3,6 +3,7 @@
 #include "measure/pass.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/util/accumulate.h>
 
 #include <variform/random.h>
@@ -69,6 +70,7 @@ void Pass::begin(std::int64_t first, std::int64_t count) {
 
 void Pass::end(const std::string& part) {
   at_hand_.reset();
+  features_.reset();  // a model and its data
   first_ = 0;
   part_ = part;
 }
@@ -88,6 +90,18 @@ Generator& Pass::random(std::string_view purpose) {
   model_.rng.set_current_seed(hash(session_.assembly->spec().seed, "evaluate", rows_.split(), purpose,
                                    static_cast<std::uint64_t>(first_)));
   return model_.rng;
+}
+
+Generator& Pass::random_at(std::string_view purpose, std::uint64_t index) {
+  model_.rng.set_current_seed(hash(session_.assembly->spec().seed, "evaluate", purpose, index));
+  return model_.rng;
+}
+
+Features& Pass::features() {
+  if (features_) return *features_;
+  if (!options_.network) throw Unsupported("this evaluation has no classifier for features");
+  const at::AutoGradMode on(true);  // it may have to be trained first
+  return features_.emplace(session_, options_.network(), split());
 }
 
 void Pass::progress(std::int64_t done, std::int64_t all) {

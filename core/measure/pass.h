@@ -13,6 +13,7 @@
 
 #include "measure/estimators.h"
 #include "measure/evaluate.h"
+#include "measure/image_features.h"
 #include "measure/short_jacobian.h"
 #include "measure/training_gradient.h"
 #include "model/rows.h"
@@ -55,7 +56,7 @@ class Pass final : public Measured {
   void end(const std::string& part);
   /// How many rows a batch has at most: it bounds the memory of a batch's tangents.
   std::int64_t rows_at_a_time(std::int64_t most) const;
-  const model::Rows& rows() const { return rows_; }
+  const data::Dataset* dataset() const { return rows_.dataset(); }
   /// `between` is called during long work on a batch, with the share of it that is done.
   void tell_with(Between between) { between_ = std::move(between); }
 
@@ -79,6 +80,10 @@ class Pass final : public Measured {
   std::vector<std::int64_t> blocks() override;
   std::uint64_t seed(std::string_view purpose) const override;
   Generator& random(std::string_view purpose) override;
+  Generator& random_at(std::string_view purpose, std::uint64_t index) override;
+  std::int64_t split_size() const override { return rows_.size(); }
+  Tensor rows(const Tensor& index) override { return rows_.at(index).x; }
+  Features& features() override;
   void progress(std::int64_t done, std::int64_t all) override;
   std::optional<Tensor> noisy_bytes() const override;
   std::int64_t training_rows() const override;
@@ -123,6 +128,7 @@ class Pass final : public Measured {
   std::vector<std::int64_t> blocks_;
   std::optional<ShortJacobian> short_jacobian_;
   std::optional<TrainingGradient> training_gradient_;
+  std::optional<ImageFeatures> features_;
   Between between_;
   std::unique_ptr<AtHand> at_hand_;
 };

@@ -141,4 +141,19 @@ std::string text_of_section(const nlohmann::json& result, const std::string& nam
   return text;
 }
 
+std::string text_of(const nlohmann::json& result, std::size_t width) {
+  std::string text;
+  if (result.contains("split")) text = base::folded(head_of(result), width);
+  if (result.contains("values")) text += text_of_section(result, "values", width);
+  else if (result.contains("interrupted")) text = "incomplete, since it was interrupted: no values\n";
+  if (result.contains("ex_post"))
+    text += "\nprior: " + result.at("model").at("prior").get<std::string>() + "; " +
+            result.at("ex_post").at("sentence").get<std::string>() + ".\n";
+  for (const json& metric : result.value("metrics", json::array())) {
+    const auto section = metric.get<std::string>();
+    text += (text.empty() ? "" : "\n") + section + "\n" + text_of_section(result, section, width);
+  }
+  return text;
+}
+
 }  // namespace variform::measure

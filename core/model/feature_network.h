@@ -1,5 +1,6 @@
 #pragma once
-// A trained classifier in whose features images are compared. train/features.h trains it, measure/quality.h uses it.
+// A trained classifier in whose features images are compared. train/features.h trains it, metrics see it by
+// measure/image_features.h.
 
 #include <ATen/core/Tensor.h>
 

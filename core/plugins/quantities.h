@@ -17,4 +17,7 @@ struct DeclaredQuantity {
 /// Returns nothing for other components, and for a metric that cannot be built with defaults.
 std::vector<DeclaredQuantity> quantities_of(const Registry& registry, const Offer& offer);
 
+/// Returns the names of what the metrics report that this option of `evaluate` asks for ("quality"; Metric::shorthand).
+std::vector<std::string> quantities_of_option(const Registry& registry, const std::string& option);
+
 }  // namespace variform::plugins

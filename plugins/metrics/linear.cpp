@@ -66,7 +66,10 @@ class Linear final : public Metric {
  private:
   static constexpr int64_t kLargest = 4096;  // values per example: the covariance has the square of that
 
-  static void add(Tensor& total, const Tensor& part) { total = total.defined() ? total + part : part; }
+  static void add(Tensor& total, const Tensor& part) {
+    if (total.defined()) total.add_(part);
+    else total = part;
+  }
 
   void require_closed_form(Measured& at) {
     const Likelihood& likelihood = at.model().likelihood();

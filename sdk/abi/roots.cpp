@@ -13,8 +13,8 @@ VARIFORM_API void descriptors(const PluginInfo&, const ComponentList&, const Com
 VARIFORM_API void enumerations(Kind, ParameterType, Domain, Curvature, PushforwardTier) {}
 VARIFORM_API void values(const Support&, const Draw&, const Pushed&, const Gaussian&, const Local&,
                          const Terms&, const Batch&, const Structure&, const Covariance&, const Build&) {}
-VARIFORM_API void metrics(const Quantity&, const Findings&, const Measured&, const Compared&, const Metric&) {
-}
+VARIFORM_API void metrics(const Quantity&, const Findings&, const Features&, const Measured&, const Compared&,
+                          const Metric&) {}
 VARIFORM_API void engine(const ParameterSource&, const Model&, const Posterior&, const Frozen&) {}
 VARIFORM_API void layers(const nn::Block&, const nn::Convolution&, nn::Upsample::Mode, const nn::LinearMap&) {
 }

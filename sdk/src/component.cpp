@@ -24,6 +24,7 @@ Prior::~Prior() = default;
 Likelihood::~Likelihood() = default;
 Objective::~Objective() = default;
 Findings::~Findings() = default;
+Features::~Features() = default;
 Measured::~Measured() = default;
 Metric::~Metric() = default;
 Compared::~Compared() = default;

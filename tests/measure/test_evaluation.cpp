@@ -1,6 +1,6 @@
 // An evaluation with all its sections as a library function: what is asked for is there, and a stop keeps what is complete.
 
-#include "measure/evaluation.h"
+#include "measure/evaluate.h"
 
 #include "measure/models.h"
 #include "measure/pass.h"
@@ -23,7 +23,7 @@ EvaluateOptions with_all() {
 
 TEST_CASE("an evaluation holds the sections that were asked for, and no others") {
   const auto session = test::open(test::Setup{});
-  const json result = evaluation(*session, {.evaluate = with_all()});
+  const json result = evaluate(*session, with_all());
   for (const char* section : {"values", "information", "geometry", "linear", "gradient"}) {
     INFO(section);
     CHECK(result.contains(section));
@@ -32,23 +32,23 @@ TEST_CASE("an evaluation holds the sections that were asked for, and no others")
   const std::string text = text_of(result, 100);
   for (const char* heading : {"\ninformation\n", "\nlinear\n", "\ngradient\n"})
     CHECK_THAT(text, ContainsSubstring(heading));
-  const json values = evaluation(*session, {.evaluate = with_metrics()});
+  const json values = evaluate(*session, with_metrics());
   CHECK(values.at("values") == result.at("values"));
   CHECK_FALSE(values.contains("linear"));
 }
 
 TEST_CASE("a stop after the values leaves them, and names what is missing") {
   const auto session = test::open(test::Setup{});
-  EvaluationRequest request{.evaluate = with_all()};
-  request.evaluate.watch = [](const char* part, std::int64_t, std::int64_t) {
+  EvaluateOptions options = with_all();
+  options.watch = [](const char* part, std::int64_t, std::int64_t) {
     return std::string(part) != "gradient";
   };
-  const json result = evaluation(*session, request);
+  const json result = evaluate(*session, options);
   CHECK(result.contains("information"));
   CHECK_FALSE(result.contains("gradient"));
   CHECK(result.at("interrupted").at("missing") == json{"gradient", "linear"});
-  request.evaluate.watch = [](const char*, std::int64_t, std::int64_t) { return false; };
-  CHECK_THROWS_AS(evaluation(*session, request), base::Interrupted);
+  options.watch = [](const char*, std::int64_t, std::int64_t) { return false; };
+  CHECK_THROWS_AS(evaluate(*session, options), base::Interrupted);
 }
 
 TEST_CASE("an option asks for a metric, with the value of the option") {
@@ -56,18 +56,18 @@ TEST_CASE("an option asks for a metric, with the value of the option") {
   EvaluateOptions options = with_metrics();
   options.importance_samples = 0;
   options.asked = {{"gradient-draws", "3"}};
-  const json result = evaluation(*session, {.evaluate = options});
+  const json result = evaluate(*session, options);
   CHECK_FALSE(result.contains("linear"));
   config::Diagnostics diagnostics;
   const auto given = config::parse_component("{ type = \"gradient\", draws = 3 }", "test", Kind::kMetric,
                                              test::registry(), diagnostics);
   options.asked.clear();
   options.metrics = {given.component};
-  CHECK(evaluation(*session, {.evaluate = options}) == result);
+  CHECK(evaluate(*session, options) == result);
   options.asked = {{"gradient-draws", "5"}};  // --metric says more
-  CHECK(evaluation(*session, {.evaluate = options}) == result);
+  CHECK(evaluate(*session, options) == result);
   options.asked = {{"no-such-option", "5"}};
-  CHECK_THROWS_WITH(evaluation(*session, {.evaluate = options}),
+  CHECK_THROWS_WITH(evaluate(*session, options),
                     ContainsSubstring("--no-such-option asks for a metric that none of the plugins has"));
 }
 

@@ -1,15 +1,13 @@
-// Sample quality: distances with a closed form, neighbourhoods counted by hand, and the classifier whose features they are
-// taken in: trained once, named by its weights, refused where there can be none. Against scipy and scikit-learn it is held
-// in tests/reference/test_quality.py.
+// The classifier in whose features sample quality is measured: trained once, named by its weights, refused where there can
+// be none. Against scipy and scikit-learn the numbers are held in tests/reference/test_quality.py.
 
 #include "models.h"
 
-#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/snapshot.h"
-#include "measure/quality.h"
+#include "measure/evaluate.h"
 #include "model/rows.h"
 #include "train/features.h"
 #include "train/trainer.h"
@@ -19,75 +17,12 @@ namespace {
 
 using nlohmann::json;
 using test::Folder;
-using testing::Approx;
 using testing::ContainsSubstring;
 namespace fs = std::filesystem;
 
 at::Tensor random(at::IntArrayRef shape, uint64_t seed) {
   at::Generator rng = model::make_generator(at::kCPU, seed);
   return at::randn(shape, rng, at::kDouble);
-}
-
-// RᵀDR for a random orthogonal R.
-at::Tensor rotated(const at::Tensor& variances, uint64_t seed) {
-  const at::Tensor r = std::get<0>(at::linalg_qr(random({variances.size(0), variances.size(0)}, seed)));
-  return r.t().mm(variances.diag()).mm(r);
-}
-
-TEST_CASE("the Fréchet distance of Gaussians has the closed forms of equal, shifted and commuting ones") {
-  const at::Tensor mean = random({6}, 1), shift = random({6}, 2);
-  const at::Tensor a = random({6}, 3).square() + 0.1, b = random({6}, 4).square() + 0.1;
-  const at::Tensor first = rotated(a, 5), second = rotated(b, 5), other = rotated(b, 6);
-  CHECK(measure::frechet_distance(mean, first, mean, first) < 1e-13);
-  CHECK(measure::frechet_distance(mean, first, mean + shift, first) ==
-        Approx(shift.square().sum().item<double>()).epsilon(1e-12));
-  const double commuting = (a.sqrt() - b.sqrt()).square().sum().item<double>();
-  CHECK(measure::frechet_distance(mean, first, mean, second) == Approx(commuting).epsilon(1e-12));
-  CHECK(measure::frechet_distance(mean, first, mean, other) ==
-        Approx(measure::frechet_distance(mean, other, mean, first)).epsilon(1e-12));
-  // Between those of the same eigenvectors, in the same order of eigenvalues and in the opposite one.
-  const at::Tensor rising = std::get<0>(a.sort()).sqrt(), matched = std::get<0>(b.sort()).sqrt();
-  CHECK(measure::frechet_distance(mean, first, mean, other) >
-        (rising - matched).square().sum().item<double>());
-  CHECK(measure::frechet_distance(mean, first, mean, other) <
-        (rising - matched.flip(0)).square().sum().item<double>());
-}
-
-TEST_CASE("the Fréchet distance of degenerate Gaussians is finite") {
-  const at::Tensor zero = at::zeros({5}, at::kDouble), none = at::zeros({5, 5}, at::kDouble);
-  const at::Tensor line = at::outer(zero + 2, zero + 2);  // rank 1, trace 20
-  CHECK(measure::frechet_distance(zero, none, zero, none) == 0);
-  CHECK(measure::frechet_distance(zero, none, zero, line) == Approx(20));
-  CHECK(measure::frechet_distance(zero, line, zero, 4 * line) == Approx(20));  // (2 − 1)² of the trace
-}
-
-TEST_CASE("precision and recall count rows within neighbourhoods") {
-  const auto rows = [](std::vector<double> x) { return at::tensor(x, at::kDouble).unsqueeze(1); };
-  // Radii with k = 1: 1 for 0 and 1, 2 for 3, 7 for 10.
-  const at::Tensor real = rows({0, 1, 3, 10});
-  // Radii with k = 1: 0.5, 0.5, 2.5, 2.5.
-  const measure::PrecisionRecall one = measure::precision_recall(real, rows({-0.75, -1.25, 11, 13.5}), 1);
-  CHECK(one.precision == Approx(3.0 / 4));  // −1.25 is more than 1 from 0
-  CHECK(one.recall == Approx(1.0 / 4));     // only 10 is within 2.5 of 11
-  const measure::PrecisionRecall same = measure::precision_recall(real, real, 1);
-  CHECK(same.precision == 1);
-  CHECK(same.recall == 1);
-  // A collapsed model: within the data, but covering nothing.
-  const measure::PrecisionRecall collapsed =
-      measure::precision_recall(random({50, 2}, 1), at::zeros({50, 2}, at::kDouble), 3);
-  CHECK(collapsed.precision == 1);
-  CHECK(collapsed.recall == 0);
-  CHECK_THROWS_WITH(measure::precision_recall(real, rows({1, 2, 3}), 3),
-                    ContainsSubstring("more than 3 rows"));
-}
-
-TEST_CASE("precision and recall are the same in chunks") {
-  const at::Tensor real = random({3000, 3}, 7), made = 0.8 * random({3000, 3}, 8);  // 1398 rows at once
-  const at::Tensor all = at::cdist(made, real), own = at::cdist(real, real);
-  const at::Tensor radius = std::get<0>(own.sort(1)).select(1, 3);  // the row itself comes first
-  const double expected = (all <= radius).any(1).to(at::kDouble).mean().item<double>();
-  CHECK(expected < 0.999);
-  CHECK(measure::precision_recall(real, made, 3).precision == Approx(expected).epsilon(1e-12));
 }
 
 class Messages final : public train::Observer, public base::Log {
@@ -119,16 +54,17 @@ struct Labelled {
            "\"\nsplits.train = { x = \"data.csv\", labels = \"data.csv:y\", rows = [0, 400] }\n"
            "splits.test = { x = \"data.csv\", labels = \"data.csv:y\", rows = [400, 600] }\n";
   }
-  std::unique_ptr<model::Session> model(const std::string& scale = "unit") const {
+  std::unique_ptr<model::Session> model(const std::string& scale = "unit",
+                                        const std::string& validation = "0") const {
     return test::open(
         "name = \"tiny\"\nseed = 3\nobjective = { type = \"beta-vae\" }\n[data]\nscale = \"" + scale +
-        "\"\n" + data() +
+        "\"\nvalidation = " + validation + "\n" + data() +
         "[model]\nlatent = 2\nencoder = { type = \"linear\" }\ndecoder = { type = \"linear\" }\n"
         "family = { type = \"diagonal\" }\nprior = { type = \"gaussian\" }\n"
         "likelihood = { type = \"gaussian\" }\n[train]\nsteps = 1\ndevice = \"cpu\"\n");
   }
-  json quality(model::Session& session, Messages& messages,
-               const measure::QualityOptions& options = {}) const {
+  json quality(model::Session& session, Messages& messages, const std::string& images = "10000",
+               const std::string& split = "test") const {
     std::ofstream(folder / "net.toml")
         << "name = \"net\"\nseed = " + seed + "\nobjective = { type = \"classifier\", classes = " + classes +
                " }\n[data]\ndataset = \"other\"\n[model]\nlatent = 4\nencoder = { type = \"mlp\", hidden = "
@@ -140,8 +76,13 @@ struct Labelled {
     const model::Places nowhere;
     const train::FeatureSource source{
         folder / "net.toml", folder / "cache", test::registry(), nowhere, messages, messages};
-    return measure::quality(
-        session, [&] { return train::feature_network(session, source); }, options);
+    config::Diagnostics diagnostics;
+    EvaluateOptions options{.split = split, .registry = &test::registry()};
+    options.metrics = {config::parse_component("{ type = \"quality\", images = " + images + " }", "test",
+                                               Kind::kMetric, test::registry(), diagnostics)
+                           .component};
+    options.network = [&] { return train::feature_network(session, source); };
+    return evaluate_metrics(session, options).at("quality");
   }
 };
 
@@ -167,8 +108,8 @@ TEST_CASE("the classifier is trained once, and its name is in the metric's") {
   CHECK(result.size() == 7);
   const std::string what = result[name]["what"];
   CHECK_THAT(what, ContainsSubstring("classifier net of three, test accuracy "));
-  CHECK_THAT(what, ContainsSubstring("Fréchet distance of 200 draws of the prior"));
-  CHECK_THAT(what, ContainsSubstring("as many images of split 'test'"));
+  CHECK_THAT(what, ContainsSubstring("Fréchet distance of draws of the prior"));
+  CHECK_THAT(what, ContainsSubstring("n = 200, images of split 'test'"));
   CHECK(result[name]["se"].get<double>() > 0);
   CHECK(result[find(result, "frechet_real")]["value"].get<double>() <
         0.1 * result[name]["value"].get<double>());
@@ -228,10 +169,9 @@ TEST_CASE("where there can be no feature network, the section says why") {
   const auto drawn = test::open(test::Setup{});
   CHECK_THAT(reason(labelled.quality(*drawn, messages)), ContainsSubstring("the data have no labels"));
   const auto session = labelled.model();
-  CHECK_THAT(reason(labelled.quality(*session, messages, {.split = "validation"})),
+  CHECK_THAT(reason(labelled.quality(*labelled.model("unit", "50"), messages, "10000", "validation")),
              ContainsSubstring("'test' or 'train'"));
-  CHECK_THAT(reason(labelled.quality(*session, messages, {.images = 5})),
-             ContainsSubstring("at least 20 images"));
+  CHECK_THAT(reason(labelled.quality(*session, messages, "5")), ContainsSubstring("at least 20 images"));
   labelled.classes = "2";
   CHECK_THAT(reason(labelled.quality(*session, messages)),
              ContainsSubstring("expected labels from 0 to 1 (parameter 'classes')"));

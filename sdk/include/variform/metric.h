@@ -52,6 +52,9 @@ class VARIFORM_API Findings {
   virtual void absent(std::string_view quantity) = 0;
   /// Adds to the quantity's meaning what is only known now: "; 1000 draws". Once for each quantity.
   virtual void detail(std::string_view quantity, std::string_view text) = 0;
+  /// Says on what all of the metric's numbers depend, beside the model: it stands in brackets behind the names of the
+  /// quantities, "frechet_samples[mnist-conv-1a2b3c4d]", since numbers that differ in it must not be compared.
+  virtual void qualify(std::string_view by) = 0;
   /// Keeps an array for figures, of up to three dimensions, under any name.
   virtual void array(std::string_view name, const Tensor& values) = 0;
   /// Keeps mean and quartiles over the first dimension of [N, …], for figures.
@@ -66,6 +69,22 @@ class VARIFORM_API Findings {
   virtual void object(std::string_view name, std::string_view json) = 0;
   /// In measure(): keeps rows of the batch, [B, …], for the file of `evaluate --dump`, under a name of its own.
   virtual void keep(std::string_view name, const Tensor& rows) = 0;
+};
+
+/// Images in the features of a classifier of the same data, which the engine trains when it is first needed.
+class VARIFORM_API Features {
+ public:
+  virtual ~Features();
+  /// Data set, classifier and a checksum of its weights: "mnist-conv-1a2b3c4d".
+  virtual std::string name() const = 0;
+  /// "classifier conv of mnist, test accuracy 0.99".
+  virtual std::string description() const = 0;
+  /// The number of real images in a split, "train" or "test"; 0 for one that has the images of the measured split.
+  virtual int64_t size(std::string_view split) const = 0;
+  /// Features of real images by row number: int64 [n] on the CPU -> [n, d] float64 on the CPU.
+  virtual Tensor of_rows(std::string_view split, const Tensor& index) = 0;
+  /// Features of a model's images, x on its scale: [n, data…] -> [n, d] float64 on the CPU.
+  virtual Tensor of(const Tensor& x) = 0;
 };
 
 /// A trained model on the rows of one split, batch by batch. Everything is computed when it is first asked for, once for
@@ -101,6 +120,14 @@ class VARIFORM_API Measured {
   /// The model's generator (its device), seeded from the run's seed, the split, the purpose and the batch. The only
   /// source of random numbers.
   virtual Generator& random(std::string_view purpose) = 0;
+  /// The same for work that depends neither on the split nor on batches.
+  virtual Generator& random_at(std::string_view purpose, std::uint64_t index) = 0;
+  /// The number of rows in the split, whether or not they are measured.
+  virtual int64_t split_size() const = 0;
+  /// x of any rows of the split by number: int64 [n] on the CPU -> [n, data…].
+  virtual Tensor rows(const Tensor& index) = 0;
+  /// Features of images. Unsupported where there is no classifier, as for data without labels.
+  virtual Features& features() = 0;
   /// Reports progress of long work: `done` of `all` are complete. Throws when the user stops the evaluation; let it pass.
   virtual void progress(int64_t done, int64_t all) = 0;
   /// Where the data are bytes with uniform noise: the standard deviations by which their values, from 0 to 1, were

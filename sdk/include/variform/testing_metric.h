@@ -66,6 +66,8 @@ class Found final : public Findings {
     at(quantity).detail += std::string(text);
   }
   /// See Findings.
+  void qualify(std::string_view by) override { qualifier = by; }
+  /// See Findings.
   void array(std::string_view name, const Tensor& values) override { arrays[std::string(name)] = values; }
   /// See Findings.
   void spread(std::string_view name, const Tensor& values) override { arrays[std::string(name)] = values; }
@@ -125,6 +127,7 @@ class Found final : public Findings {
   const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
 
   std::map<std::string, Tensor> arrays;             ///< by name
+  std::string qualifier;                            ///< what qualify() was told
   std::vector<std::string> notes;                   ///< sentences
   std::map<std::string, std::string> objects;       ///< JSON by name
   std::map<std::string, std::vector<Tensor>> kept;  ///< batches of rows by name
@@ -153,6 +156,28 @@ struct MeasuredOptions {
   int64_t importance_samples = 3;              ///< draws of importance-weighted values
   int64_t training_rows = 16;                  ///< rows in a batch of the training
   std::uint64_t seed = 1;                      ///< of all random numbers
+};
+
+/// Images as they are, flat, for features; those of the other split are a little smaller.
+class PlainFeatures final : public Features {
+ public:
+  /// The images of the measured split, "test".
+  explicit PlainFeatures(Tensor x) : x_(std::move(x)) {}
+  /// See Features.
+  std::string name() const override { return "plain"; }
+  /// See Features.
+  std::string description() const override { return "no classifier"; }
+  /// See Features.
+  int64_t size(std::string_view /*split*/) const override { return x_.size(0); }
+  /// See Features.
+  Tensor of_rows(std::string_view split, const Tensor& index) override {
+    return of((split == "test" ? x_ : 0.9 * x_).index_select(0, index));
+  }
+  /// See Features.
+  Tensor of(const Tensor& x) override { return x.flatten(1).to(at::kCPU, at::kDouble); }
+
+ private:
+  Tensor x_;
 };
 
 /// A model's rows as a metric sees them. The draws of a row do not depend on the size of the batches.
@@ -220,6 +245,18 @@ class MeasuredRows final : public Measured {
     model_.rng.set_current_seed(hash(options_.seed, purpose, static_cast<std::uint64_t>(first_)));
     return model_.rng;
   }
+  /// See Measured.
+  Generator& random_at(std::string_view purpose, std::uint64_t index) override {
+    has_drawn_in_batch_ = has_drawn_in_batch_ || in_batch_;
+    model_.rng.set_current_seed(hash(options_.seed, purpose, index));
+    return model_.rng;
+  }
+  /// See Measured.
+  int64_t split_size() const override { return x_.size(0); }
+  /// See Measured.
+  Tensor rows(const Tensor& index) override { return x_.index_select(0, index); }
+  /// See Measured.
+  Features& features() override { return features_; }
   /// See Measured.
   void progress(int64_t /*done*/, int64_t /*all*/) override {}
   /// See Measured.
@@ -319,6 +356,7 @@ class MeasuredRows final : public Measured {
 
   Model& model_;
   Tensor x_, z_;
+  PlainFeatures features_{x_};
   MeasuredOptions options_;
   AtHand at_hand_;
   int64_t first_ = 0;
