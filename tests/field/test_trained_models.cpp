@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "catch.h"
 #include "data/support.h"
-#include "measure/tally.h"
+#include "measure/findings.h"
 #include "model/data_facts.h"
 
 namespace variform {
@@ -72,13 +72,13 @@ TEST_CASE("E9: stand-ins lie in the domain of the data") {
 }
 
 TEST_CASE("E7: values of a batch that was not finished are forgotten") {
-  measure::Tally tally;
-  tally.add("early", at::tensor({1.0, 2.0}));
-  tally.add("late", at::tensor({3.0, 4.0}));
-  tally.add("early", at::tensor({5.0, 6.0}));
-  tally.keep_first(2);
-  CHECK(tally.values("early").equal(at::tensor({1.0, 2.0}, at::kDouble)));
-  CHECK(tally.values("late").equal(at::tensor({3.0, 4.0}, at::kDouble)));
+  measure::KeptFindings findings("test", {{"early", "", "before"}, {"late", "", "after"}});
+  findings.rows("early", at::tensor({1.0, 2.0}));
+  findings.rows("late", at::tensor({3.0, 4.0}));
+  findings.rows("early", at::tensor({5.0, 6.0}));
+  findings.keep_first(2);
+  CHECK(findings.values_of_rows().at("early").equal(at::tensor({1.0, 2.0}, at::kDouble)));
+  CHECK(findings.values_of_rows().at("late").equal(at::tensor({3.0, 4.0}, at::kDouble)));
 }
 
 }  // namespace
