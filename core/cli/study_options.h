@@ -13,6 +13,7 @@ struct StudyCommand {
   std::vector<std::string> arguments;
   std::string studies = "studies";
   study::StudyOptions asked;  // without those that all commands share
+  std::string time;           // after which a worker ends
   bool list = false;
 
   study::StudyFile read(const model::Workplace& place) const;
