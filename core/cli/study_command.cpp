@@ -1,12 +1,14 @@
 // study: trains and evaluates a grid of runs, then draws its figures and tables. report: draws them again.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <optional>
 
 #include "base/file.h"
-#include "base/table.h"
+#include "base/lock.h"
 #include "cli/console.h"
 #include "cli/progress.h"
 #include "cli/study_options.h"
@@ -80,19 +82,6 @@ study::RunnerOptions shown_runner_options(const study::StudyFile& study, const s
   return runner;
 }
 
-int list_cells(const study::StudyFile& study, const study::RunnerOptions& options) {
-  base::Table table({{"cell", base::Align::kRight}, {"stage"}, {"what"}, {"state"}, {"run"}});
-  const std::vector<study::State> states = study::CellRuns(study.plan, study.cells, options).states();
-  for (std::size_t i = 0; i < study.cells.size(); ++i) {
-    constexpr const char* kStates[] = {"waits for others", "to do", "begun", "done", "of other plugins"};
-    table.add({std::to_string(i + 1), study.plan.stages[study.cells[i].stage].name,
-               study::text_of(study.cells[i]), kStates[static_cast<int>(states[i].stage)],
-               states[i].run.filename().string()});
-  }
-  write_result(table.text(output_width()));
-  return kDone;
-}
-
 // Throws if the folder cannot be written; called before long work.
 void require_folder(const fs::path& folder, const char* option) {
   base::require_writable(folder / "study.json", {.option = option, .makes_folders = true});
@@ -132,10 +121,8 @@ int tell_end(const Common& common, const study::StudyOptions& options, const End
 }
 
 void tell_left(const Common& common, std::size_t left) {
-  common.log.info(left == 0   ? "nothing is left to do."
-                  : left == 1 ? "nothing is left to do here; another process is at work on the last cell."
-                              : "nothing is left to do here; others are at work on " + std::to_string(left) +
-                                    " cells.");
+  common.log.info(left == 0 ? "nothing is left to do."
+                            : "nothing is left to do here; cells at work elsewhere: " + std::to_string(left));
 }
 
 int study_command(const Common& common, const StudyCommand& command) {
@@ -145,19 +132,21 @@ int study_command(const Common& common, const StudyCommand& command) {
   if (options.only > study.cells.size())
     throw config::Error("--only takes a cell from 1 to " + std::to_string(study.cells.size()) +
                         " (see --list).");
-  if (!options.worker && (options.to_end || options.retry || !command.time.empty()))
-    throw config::Error("--to-end, --retry and --time are for workers (--worker).");
-  if (options.worker && options.only > 0)
-    throw config::Error("--only does one cell, and --worker takes what is left: give one of them.");
+  command.require_fitting();
   const Ending ending(command.time);
   CellProgress progress(common);
   const study::RunnerOptions settings = shown_runner_options(study, options, place, ending, progress);
-  if (command.list) return list_cells(study, settings);
+  if (command.list) return list_cells(common, study, settings);
+  if (command.status) return show_status(common, study, settings);
   require_folder(settings.folder, "--studies");
   require_folder(settings.runs, "--runs");
   if (!options.worker)  // a worker's trainings find out for themselves
     study::preflight(study, place, options.no_check ? train::BeforeSteps() : trial_of_guests(common));
+  if (command.slurm) return write_slurm_script(common, command, study, settings);
   watch_signals();
+  if (options.worker)
+    common.log.info("worker: process " + std::to_string(::getpid()) + " on " + base::host_name() +
+                    (settings.job.empty() ? "" : " (" + settings.job + ")"));
   study::Runner runner(study.plan, study.cells, settings);
   const std::vector<std::string> failures = runner.run();
   progress.clear();
@@ -176,23 +165,6 @@ int report_command(const Common& common, const StudyCommand& command) {
 }
 
 }  // namespace
-
-study::StudyFile StudyCommand::read(const model::Workplace& place) const {
-  const ConfigArguments split = split_arguments(arguments);
-  return study::read_file(split.files, split.overrides, arguments, place);
-}
-
-study::StudyOptions StudyCommand::options(const Common& common) const {
-  study::StudyOptions options = asked;
-  options.runs = common.runs;
-  options.studies = studies;
-  options.threads = common.threads;
-  for (const std::string& folder : common.data)
-    options.arguments.insert(options.arguments.end(), {"--data", folder});
-  for (const std::string& plugin : common.plugins)
-    options.arguments.insert(options.arguments.end(), {"--plugin", plugin});
-  return options;
-}
 
 void add_study_commands(Command app, Common& common, Action& action) {
   auto options = std::make_shared<StudyCommand>();
@@ -218,24 +190,10 @@ void add_study_commands(Command app, Common& common, Action& action) {
   study.add_flag("--no-check", options->asked.no_check,
                  "Do not try plugins that did not come with the program before their first training");
   study.add_flag("--list", options->list, "List the cells and their progress");
-  study.add_flag(
-      "--worker", options->asked.worker,
-      "Take cells that no other process has, until none is left; for any number of processes, on all "
-      "machines that see the folders (docs/studies.md)");
-  study.add_flag("--to-end", options->asked.to_end,
-                 "With --worker: wait for the other workers, then write tables and figures");
-  study.add_flag("--retry", options->asked.retry, "With --worker: try cells again that have failed before");
-  study
-      .add_option(
-          "--time", options->time,
-          "With --worker: after this time give back what was begun, as [DAYS-]HOURS:MINUTES:SECONDS or "
-          "MINUTES")
-      .type_name("TIME");
-  study
-      .add_option("--silence", options->asked.silence,
-                  "Seconds without a sign of life after which other processes take over what this one has")
-      .positive()
-      .shows_default();
+  study.add_flag("--status", options->status,
+                 "Show who is at work on what, what has failed and why, and when it may be over");
+  add_worker_options(study, *options);
+  add_slurm_options(study, *options);
   add("report", "Draw a study's tables and figures again, without training", report_command);
 }
 

@@ -9,13 +9,10 @@
 
 namespace variform::study {
 namespace fs = std::filesystem;
-namespace {
 
-fs::path record_of(const fs::path& folder, std::size_t cell) {
+fs::path record_file(const fs::path& folder, std::size_t cell) {
   return folder / "cells" / (cell_number(cell) + ".json");
 }
-
-}  // namespace
 
 std::string cell_number(std::size_t cell) {
   std::string text = std::to_string(cell + 1);
@@ -23,7 +20,7 @@ std::string cell_number(std::size_t cell) {
 }
 
 std::optional<CellRecord> read_record(const fs::path& folder, std::size_t cell) try {
-  const base::JsonFile file(record_of(folder, cell));
+  const base::JsonFile file(record_file(folder, cell));
   const base::JsonValue root = file.root();
   return CellRecord{.key = root.at("key").text(),
                     .run = root.at("run").text(),
@@ -40,7 +37,7 @@ void write_record(const fs::path& folder, std::size_t cell, const CellRecord& re
   const nlohmann::json text = {
       {"key", record.key},   {"run", record.run}, {"failed", record.why_failed}, {"seconds", record.seconds},
       {"host", record.host}, {"job", record.job}, {"mark", record.mark}};
-  const fs::path file = record_of(folder, cell);
+  const fs::path file = record_file(folder, cell);
   base::make_folder_inside(folder, file.parent_path());
   base::write_text_file(file, text.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }

@@ -24,5 +24,7 @@ std::string cell_number(std::size_t cell);
 std::optional<CellRecord> read_record(const std::filesystem::path& folder, std::size_t cell);
 /// Writes it. Throws std::runtime_error.
 void write_record(const std::filesystem::path& folder, std::size_t cell, const CellRecord& record);
+/// Returns its file.
+std::filesystem::path record_file(const std::filesystem::path& folder, std::size_t cell);
 
 }  // namespace variform::study

@@ -35,6 +35,8 @@ std::string plugins_of(const fs::path& run) {
 
 }  // namespace
 
+fs::path claims_of(const fs::path& runs) { return runs / ".claims"; }
+
 std::string hash_of(const std::vector<std::string>& texts) {
   std::string lines;
   for (const std::string& text : texts) lines += text + '\n';
@@ -165,6 +167,18 @@ std::string CellRuns::key_of(std::size_t cell, const Resolved& resolved) const {
   std::vector<std::string> files;
   for (const Step& step : steps_of(cell)) files.push_back(file_of({}, step).string());
   return resolved.key() + "-" + hash_of(files);
+}
+
+std::optional<CellRecord> CellRuns::record_of(std::size_t cell, const Resolved& resolved) const {
+  auto record = read_record(options_.folder, cell);
+  if (record && record->key != key_of(cell, resolved)) record.reset();
+  return record;
+}
+
+bool CellRuns::is_done_by(const std::optional<CellRecord>& record) const {
+  if (!record || !record->why_failed.empty()) return false;
+  const fs::path run = options_.runs / record->run;
+  return fs::exists(run / "DONE") && changed(run).empty();
 }
 
 std::string CellRuns::changed(const fs::path& run) const {

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "study/cell_record.h"
 #include "study/plan.h"
 
 namespace variform::study {
@@ -84,6 +85,11 @@ class CellRuns {
   std::filesystem::path file_of(const std::filesystem::path& run, const Step& step) const;
   /// Returns a text that stands for all that is to be done for a cell.
   std::string key_of(std::size_t cell, const Resolved& resolved) const;
+  /// Returns the record of a cell, if it is of the same work.
+  std::optional<CellRecord> record_of(std::size_t cell, const Resolved& resolved) const;
+  /// Whether a record says that a cell is done, and its run is there. Costs a hundredth of done(), which looks into all
+  /// files.
+  bool is_done_by(const std::optional<CellRecord>& record) const;
   /// Says why a run's results are of other code than results made now would be; empty if they are not.
   std::string changed(const std::filesystem::path& run) const;
   bool done(std::size_t cell, const std::filesystem::path& run) const;
@@ -108,6 +114,8 @@ class CellRuns {
   mutable std::recursive_mutex mutex_;  ///< guards these, and the calls to resolve, changed and say
 };
 
+/// Returns the folder of the claims of all studies that share a folder of runs.
+std::filesystem::path claims_of(const std::filesystem::path& runs);
 /// Returns eight digits that stand for some texts.
 std::string hash_of(const std::vector<std::string>& texts);
 /// Returns a number as a config would have it.

@@ -49,15 +49,13 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
-fs::path claims_of(const fs::path& runs) { return runs / ".claims"; }
-
 Runner::Runner(const Plan& plan, const std::vector<Cell>& cells, RunnerOptions options)
     : plan_(plan),
       cells_(cells),
       options_(std::move(options)),
       runs_(plan, cells, options_),
       claims_({claims_of(options_.runs), options_.job, options_.silence}),
-      schedule_(cells, options_.only) {}
+      schedule_(cells, options_.only, !options_.waits) {}
 
 Runner::~Runner() = default;
 
@@ -215,21 +213,6 @@ void Runner::record(const Work& work, const Resolved& resolved, const std::strin
                 .mark = base::process_mark()});
 }
 
-// Returns the record of a cell, if it is of the same work.
-std::optional<CellRecord> Runner::record_of(std::size_t cell, const Resolved& resolved) const {
-  auto record = read_record(options_.folder, cell);
-  if (record && record->key != runs_.key_of(cell, resolved)) record.reset();
-  return record;
-}
-
-// Whether a record says that a cell is done, and its run is there. Costs a hundredth of CellRuns::done(), which looks
-// into all files; the process that writes the summary does that.
-bool Runner::is_done_by(const std::optional<CellRecord>& record) const {
-  if (!record || !record->why_failed.empty()) return false;
-  const fs::path run = options_.runs / record->run;
-  return fs::exists(run / "DONE") && runs_.changed(run).empty();
-}
-
 // Returns why a cell has failed, if it is not to be tried again: this process tries again what had failed before it
 // began, unless it is to leave that alone.
 std::string Runner::failed_before(std::size_t cell, const std::optional<CellRecord>& record) const {
@@ -280,11 +263,14 @@ void Runner::try_cell(std::size_t cell) {
   try {
     const auto resolved = runs_.resolved(cell);
     if (!resolved) throw std::runtime_error("a run that it builds on is missing");
-    const auto record = record_of(cell, *resolved);
-    if (!options_.waits && is_done_by(record)) return finish(cell, Mark::kDone, kWasDone);
+    const auto record = runs_.record_of(cell, *resolved);
+    if (!options_.waits && runs_.is_done_by(record)) return finish(cell, Mark::kDone, kWasDone);
     const fs::path run = runs_.run_of(*resolved);
     if (runs_.is_foreign(run)) throw std::runtime_error(runs_.foreign(run, *resolved));
-    if (runs_.done(cell, run)) return finish(cell, Mark::kDone, kWasDone);
+    if (runs_.done(cell, run)) {
+      if (!runs_.is_done_by(record)) this->record({cell, {}}, *resolved, {}, 0);  // done by another study
+      return finish(cell, Mark::kDone, kWasDone);
+    }
     if (const std::string why = failed_before(cell, record); !why.empty())
       return finish(cell, Mark::kFailed, why);
     take_and_work(cell, *resolved);

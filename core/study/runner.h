@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "base/claims.h"
-#include "study/cell_record.h"
 #include "study/cell_runs.h"
 #include "study/plan.h"
 #include "study/schedule.h"
@@ -40,9 +39,6 @@ struct RunnerOptions : CellRunsOptions {
   /// Called after each cell: how many have ended, how many of those this call worked on, how many there are. Optional.
   std::function<void(std::int64_t ended, std::int64_t worked, std::int64_t all)> progressed = {};
 };
-
-/// Returns the folder of the claims of all studies that share a folder of runs.
-std::filesystem::path claims_of(const std::filesystem::path& runs);
 
 class Runner {
  public:
@@ -76,8 +72,6 @@ class Runner {
 
   void try_cell(std::size_t cell);
   void take_and_work(std::size_t cell, const Resolved& resolved);
-  std::optional<CellRecord> record_of(std::size_t cell, const Resolved& resolved) const;
-  bool is_done_by(const std::optional<CellRecord>& record) const;
   std::string failed_before(std::size_t cell, const std::optional<CellRecord>& record) const;
   void record(const Work& work, const Resolved& resolved, const std::string& why_failed,
               double seconds) const;

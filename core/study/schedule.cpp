@@ -6,8 +6,10 @@
 
 namespace variform::study {
 
-Schedule::Schedule(const std::vector<Cell>& cells, std::optional<std::size_t> only)
-    : cells_(cells), only_(only), marks_(cells.size(), Mark::kOpen), random_(std::random_device{}()) {}
+Schedule::Schedule(const std::vector<Cell>& cells, std::optional<std::size_t> only, bool anywhere)
+    : cells_(cells), only_(only), marks_(cells.size(), Mark::kOpen), random_(std::random_device{}()) {
+  if (anywhere && !cells.empty()) begin_ = random_() % cells.size();
+}
 
 std::optional<std::size_t> Schedule::next() {
   const std::lock_guard lock(mutex_);

@@ -26,13 +26,14 @@ enum class Mark {
 /// May be used by several threads.
 class Schedule {
  public:
-  /// `only`: this cell alone, whatever it builds on.
-  Schedule(const std::vector<Cell>& cells, std::optional<std::size_t> only);
+  /// `only`: this cell alone, whatever it builds on. `anywhere`: next() begins to look at a random cell, not at the first,
+  /// and so soon finds one that is open, where most are done or taken.
+  Schedule(const std::vector<Cell>& cells, std::optional<std::size_t> only, bool anywhere = false);
 
-  /// Returns the first open cell whose needs are done, marked kTaken; nothing if there is none now.
+  /// Returns the next open cell whose needs are done, marked kTaken; nothing if there is none now.
   std::optional<std::size_t> next();
-  /// Marks a cell. From the first that is found elsewhere on, next() begins at a random cell: processes that begin at
-  /// once would meet at each cell otherwise.
+  /// Marks a cell. After one that is found elsewhere, next() begins at a random cell: processes that begin at once would
+  /// meet at each cell otherwise.
   void set(std::size_t cell, Mark mark);
   /// Opens cells again that are busy, and those elsewhere whose claim is no longer among the ones that are held. `keys`:
   /// of the cells, empty where it is not known.

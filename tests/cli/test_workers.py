@@ -56,6 +56,9 @@ class Workers(ProgramTest):
     def worker(self, *arguments, **options):
         return self.run_program("study", "grid.toml", "--worker", *arguments, **options)
 
+    def study_says(self, *arguments):
+        return self.run_program("study", "grid.toml", *arguments).stdout
+
     def claims(self):
         return sorted((self.folder / "runs/.claims").glob("*.*"))
 
@@ -175,6 +178,71 @@ class Workers(ProgramTest):
         self.assertEqual(files_of(self.folder / "runs"), runs)
         third = self.worker("--retry", code=1)
         self.assertNotIn("it has not been tried again", third.stderr)
+
+    def test_status_says_who_is_at_work_and_what_has_failed(self):
+        self.write(STAGES.replace("seed = [1, 2]", "seed = [1]").replace('["diagonal", "full"]', '["diagonal"]'))
+        self.assertIn("1 to do, 1 waits for others\nnobody is at work", re.sub(" and ", ", ", self.study_says("--status")))
+        process = self.start_worker("train.steps=1000000")
+        wait_until(self.step, process)
+        said = self.study_says("--status", "train.steps=1000000")
+        self.assertRegex(said, rf"1 +seed=1 +at work +{process.pid} +\S+ +\d+ s")
+        status = json.loads(self.study_says("--status", "--json", "train.steps=1000000"))
+        self.assertEqual(status["counts"], {"at work": 1, "waits for others": 1})
+        self.assertEqual(status["cells"][0]["claim"]["process"], process.pid)
+        self.assertEqual(status["cells"][0]["claim"]["taken"], 1)
+        process.kill()
+        process.communicate()
+        self.assertIn("1 silent", self.study_says("--status", "train.steps=1000000"))
+
+        self.worker("train.optimizer.lr=1e30", code=1)
+        self.assertRegex(self.study_says("--status", "train.optimizer.lr=1e30"), r"1 failed[\s\S]*logs/001.txt")
+        self.worker()
+        status = json.loads(self.study_says("--status", "--json"))
+        self.assertEqual(status["counts"], {"done": 2})
+        self.assertGreater(status["seconds_per_cell"], 0)
+
+    def test_the_list_names_files_for_workflows(self):
+        """Each cell by itself, from what the list says alone; what it names is there afterwards."""
+        self.write(STAGES.replace("seed = [1, 2]", "seed = [1]").replace('["diagonal", "full"]', '["diagonal"]'))
+        cells = json.loads(self.study_says("--list", "--json"))
+        self.assertEqual([cell["needs"] for cell in cells], [[], [1]])
+        self.assertEqual(cells[1]["inputs"], cells[0]["outputs"][:1])
+        self.assertIsNone(cells[1]["run"])
+        for cell in cells:
+            self.assertFalse(pathlib.Path(cell["outputs"][0]).exists())
+            self.study_says("--only", cell["cell"])
+            self.assertTrue(pathlib.Path(cell["outputs"][0]).exists())
+        for cell in json.loads(self.study_says("--list", "--json")):
+            for file in cell["inputs"] + cell["outputs"]:
+                self.assertTrue(pathlib.Path(file).is_file(), file)
+
+    def test_slurm_gets_an_array_and_a_report_after_it(self):
+        """A stand-in for sbatch runs each job at once; tests/cluster has a real one."""
+        self.write(ONE)
+        programs = self.folder / "programs"
+        programs.mkdir()
+        (programs / "sbatch").write_text("""#!/bin/bash
+printf '%s\\n' "$*" >> asked.txt
+while [[ $1 == -* ]]; do shift; done
+SLURM_JOB_ID=7 bash "$@" >> jobs.txt 2>&1
+echo 7
+""")
+        (programs / "sbatch").chmod(0o755)
+        path = f"{programs}:{os.environ['PATH']}"
+        said = self.run_program("study", "grid.toml", "--slurm", "--submit", "--workers", 3, "--time", "2:00:00", "--cpus", 4,
+                                "--gpus", "a100:1", "--sbatch=--partition=long", env=dict(PATH=path))
+        self.assertEqual(said.stdout.strip(), str(self.folder / "studies/grid/slurm/study.sh"))
+        self.assertIn("submitted the workers as job 7, and the report after them as job 7", said.stderr)
+        workers, report = (self.folder / "asked.txt").read_text().splitlines()
+        for option in ("--array=1-3", "--time=2:00:00", "--cpus-per-task=4", "--gres=gpu:a100:1", "--partition=long",
+                       "--signal=B:USR1@120", "--requeue"):
+            self.assertIn(option, workers)
+        self.assertIn("--dependency=afterany:7", report)
+        self.assertIn("(slurm 7)", (self.folder / "jobs.txt").read_text())
+        self.assertEqual(self.results(), self.results_of_one())
+        without = self.run_program("study", "grid.toml", "--slurm", "--submit", env=dict(PATH="/nowhere"), code=1)
+        self.assertIn("sbatch is not on the PATH", without.stderr)
+        self.assertIn("--submit, --workers", self.run_program("study", "grid.toml", "--submit", code=2).stderr)
 
 
 if __name__ == "__main__":

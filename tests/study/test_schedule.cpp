@@ -81,3 +81,11 @@ TEST_CASE("one cell alone is tried whatever it builds on", "[schedule]") {
   CHECK(schedule.is_over(true));
   CHECK(schedule.count(Mark::kDone) == 1);
 }
+
+TEST_CASE("who begins anywhere finds every cell once", "[schedule]") {
+  const std::vector<Cell> cells(7);
+  Schedule schedule(cells, {}, /*anywhere=*/true);
+  std::set<std::size_t> found;
+  while (const auto cell = schedule.next()) found.insert(*cell);
+  CHECK(found.size() == 7);
+}
