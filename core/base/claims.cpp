@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <charconv>
 #include <ctime>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -56,6 +57,15 @@ double now_in(const fs::path& folder) {
   return seconds_of(now);
 }
 
+// Identifies this machine since it was started; empty: not known. Names of machines are not unique, and whether a
+// process of another one lives cannot be asked here.
+std::string boot() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string text;
+  std::getline(file, text);
+  return text;
+}
+
 // Splits "KEY.12"; nothing if the name is not a claim's.
 std::optional<std::pair<std::string, int>> key_and_number(const std::string& name) {
   const std::size_t dot = name.rfind('.');
@@ -86,8 +96,9 @@ void read_text(const ClaimFile& found, Claim& claim, double now) {
         Holder::of(static_cast<pid_t>(root.at("process").integer(1, 1 << 30)), root.at("host").text());
     claim.job = root.at("job").text();
     claim.seconds = std::max(0.0, now - root.at("since").number());
-    claim.is_dead =
-        claim.silent > root.at("silence").number() || owner_of_mark(root.at("mark").text()) == Owner::kDead;
+    const bool is_here = !boot().empty() && root.at("boot").text() == boot();
+    claim.is_dead = claim.silent > root.at("silence").number() ||
+                    (is_here && owner_of_mark(root.at("mark").text()) == Owner::kDead);
   } catch (const JsonError&) {
     claim.is_dead = claim.silent > std::chrono::duration<double>(ClaimOptions{}.silence).count();
   }
@@ -155,6 +166,7 @@ bool Claims::create(Own& own) const {
     own.text = nlohmann::json{{"process", ::getpid()},
                               {"host", host_name()},
                               {"job", options_.job},
+                              {"boot", boot()},
                               {"mark", process_mark()},
                               {"since", seconds_of(status.st_mtim)},
                               {"silence", std::chrono::duration<double>(options_.silence).count()}}

@@ -57,8 +57,6 @@ Runner::Runner(const Plan& plan, const std::vector<Cell>& cells, RunnerOptions o
       claims_({claims_of(options_.runs), options_.job, options_.silence}),
       schedule_(cells, options_.only, !options_.waits) {}
 
-Runner::~Runner() = default;
-
 // ------------------------------------------------------------------------------------------------- one cell
 
 // Runs a command, and then checks its work: `lacks(log)` says what is missing, given its output. The exit code alone

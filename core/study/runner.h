@@ -43,7 +43,6 @@ struct RunnerOptions : CellRunsOptions {
 class Runner {
  public:
   Runner(const Plan& plan, const std::vector<Cell>& cells, RunnerOptions options);
-  ~Runner();
 
   /// Trains and evaluates what is missing, compares runs, and writes study.json. Returns one sentence for each cell
   /// that failed; the others are done, unless interrupted or left to other processes.

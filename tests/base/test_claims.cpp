@@ -69,7 +69,7 @@ void put_foreign(const fs::path& file, double seconds_ago, const std::string& te
 }
 
 constexpr const char* kElsewhere =
-    R"({"process":12,"host":"node7","job":"slurm 3_1","mark":"12-ab-0-1","since":100.0,"silence":20.0})";
+    R"({"process":12,"host":"node7","job":"slurm 3_1","boot":"","mark":"12-ab-0-1","since":100.0,"silence":20.0})";
 
 }  // namespace
 
@@ -160,6 +160,23 @@ TEST_CASE("a claim of another machine is taken over when it is silent for as lon
   CHECK(claims.taken("k") == 4);
   put_foreign(folder.path() / "future.1", -3600, kElsewhere);  // a clock that is ahead
   CHECK_FALSE(takes(claims, "future"));
+}
+
+TEST_CASE("whether a process lives is asked on its own machine alone, whatever that is called", "[claims]") {
+  const ClaimFolder folder;
+  const pid_t dead = in_child([&] {
+    Claims* claims = new Claims(folder.options());
+    return takes(*claims, "k") ? 0 : 1;
+  });
+  REQUIRE(code_of_child(dead) == 0);
+  std::string text;
+  std::getline(std::ifstream(folder.path() / "k.1"), text);
+  const std::size_t boot = text.find("\"boot\":\"") + 8;
+  REQUIRE(boot > 8);
+  text[boot] = text[boot] == '0' ? '1' : '0';  // a machine of the same name, without that process
+  std::ofstream(folder.path() / "k.1") << text;
+  Claims claims(folder.options());
+  CHECK_FALSE(takes(claims, "k"));
 }
 
 TEST_CASE("a claim whose text is missing counts by its age, and other files count for nothing", "[claims]") {
