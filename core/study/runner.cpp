@@ -329,15 +329,13 @@ void Runner::work_on_cells() {
     if (!cell) {
       look_around();
       if (schedule_.is_over(options_.waits)) return;
+      // What this process' own threads do may make a cell ready at any moment.
+      pause(schedule_.count(Mark::kTaken) > 0 ? kShortPause : time);
+      time = std::min(time * 3 / 2, kLongPause);
       cell = schedule_.next();
     }
-    if (cell) {
-      time = kShortPause;
-      try_cell(*cell);
-    } else {
-      pause(time);
-      time = std::min(time * 3 / 2, kLongPause);
-    }
+    if (cell) try_cell(*cell);
+    if (cell && schedule_.is(*cell, Mark::kDone)) time = kShortPause;
     if (options_.interrupted && options_.interrupted()) stopped_ = true;
   }
 }
