@@ -24,11 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
-}
-
 // Whether the file is empty or says only "4711 node7". Any other file is not a lock of ours, though it may have the
 // name of one (a hard link), and is not written to.
 bool is_for_holders(int file) {
@@ -62,13 +57,10 @@ std::string command_of(pid_t process) {
 Holder read_holder(int file) {
   std::array<char, 300> text{};
   if (retried([&] { return ::pread(file, text.data(), text.size() - 1, 0); }) <= 0) return {};
-  Holder holder;
   char* end = nullptr;
-  holder.process = static_cast<pid_t>(std::strtol(text.data(), &end, 10));
-  if (holder.process <= 0) return {};
-  if (*end == ' ') holder.host.assign(end + 1, std::strcspn(end + 1, "\n"));
-  if (holder.host == host_name()) holder.command = command_of(holder.process);
-  return holder;
+  const auto process = static_cast<pid_t>(std::strtol(text.data(), &end, 10));
+  if (process <= 0) return {};
+  return Holder::of(process, *end == ' ' ? std::string(end + 1, std::strcspn(end + 1, "\n")) : std::string());
 }
 
 bool is_same_file(int file, const fs::path& path) {
@@ -79,6 +71,17 @@ bool is_same_file(int file, const fs::path& path) {
 }
 
 }  // namespace
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
+}
+
+Holder Holder::of(pid_t process, std::string host) {
+  Holder holder{process, std::move(host), {}};
+  if (holder.host == host_name()) holder.command = command_of(process);
+  return holder;
+}
 
 std::string Holder::sentence() const {
   if (process <= 0) return "another process";

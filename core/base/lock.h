@@ -15,9 +15,14 @@ struct Holder {
   std::string host;     ///< on which machine
   std::string command;  ///< its command line, where that can be seen
 
+  /// Returns a holder with its command line, if it is a process of this machine.
+  static Holder of(pid_t process, std::string host);
   /// "process 4711 (variform train a.toml)", "process 12 on the machine node7", "another process"
   std::string sentence() const;
 };
+
+/// The name of this machine.
+std::string host_name();
 
 class FileLock {
  public:

@@ -91,20 +91,24 @@ bool is_old(const fs::path& path) {
 
 }  // namespace
 
-std::string temporary_name() {
+std::string process_mark() {
   const pid_t own = ::getpid();  // asked for each time: a child of fork() has its own
-  return std::string(kPrefix) + std::to_string(own) + "-" + hex(look_at(own).start) + "-" + machine() + "-" +
-         hex(random_bits());
+  return std::to_string(own) + "-" + hex(look_at(own).start) + "-" + machine() + "-" + hex(random_bits());
 }
+
+std::string temporary_name() { return std::string(kPrefix) + process_mark(); }
 
 Owner owner_of(std::string_view name) {
   if (!name.starts_with(kPrefix)) return Owner::kNobody;
-  name.remove_prefix(kPrefix.size());
+  return owner_of_mark(name.substr(kPrefix.size()));
+}
+
+Owner owner_of_mark(std::string_view mark) {
   std::vector<std::string_view> parts;
   for (std::size_t end = 0; end != std::string_view::npos;
-       name.remove_prefix(end == name.npos ? 0 : end + 1)) {
-    end = name.find('-');
-    parts.push_back(name.substr(0, end));
+       mark.remove_prefix(end == mark.npos ? 0 : end + 1)) {
+    end = mark.find('-');
+    parts.push_back(mark.substr(0, end));
   }
   std::uint64_t process = 0, start = 0, random = 0;
   if (parts.size() != 4 || !read_number(parts[0], process, 10) || !read_number(parts[1], start, kHex) ||

@@ -15,7 +15,7 @@
 namespace variform::cli {
 
 /// Exit codes; README.md has the table.
-inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130;
+inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kTimeOver = 75, kInterrupted = 130;
 
 /// Options that every command understands.
 struct Common {

@@ -42,10 +42,10 @@ study::Rehearsal rehearsed(const Common& common, const model::Workplace& place,
 // Returns how much there is to do, from disk alone.
 nlohmann::json amounts(const model::Workplace& place, const study::StudyOptions& options,
                        const study::StudyFile& study) {
-  study::Runner runner(study.plan, study.cells, study::runner_options(study, options, place));
+  study::CellRuns runs(study.plan, study.cells, study::runner_options(study, options, place));
   std::size_t results = 0, results_done = 0;
   std::map<study::State::Stage, std::size_t> stages;
-  for (const study::State& state : runner.states()) {
+  for (const study::State& state : runs.states()) {
     results += state.results;
     results_done += state.results_done;
     ++stages[state.stage];

@@ -1,13 +1,18 @@
 // study: trains and evaluates a grid of runs, then draws its figures and tables. report: draws them again.
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
 #include <mutex>
+#include <optional>
 
 #include "base/file.h"
-#include "base/table.h"
+#include "base/lock.h"
 #include "cli/console.h"
 #include "cli/progress.h"
 #include "cli/study_options.h"
+#include "study/batch.h"
 #include "study/preflight.h"
 #include "study/report.h"
 
@@ -41,13 +46,33 @@ class CellProgress {
   std::int64_t ended_ = 0, worked_ = 0, all_ = 0;
 };
 
+// When a process is to end, by a signal or by --time.
+class Ending {
+ public:
+  explicit Ending(const std::string& time) {
+    if (time.empty()) return;
+    const auto after = study::batch_time(time);
+    if (!after)
+      throw config::Error("--time is a time such as 90 (minutes), 1:30:00 or 2-12:00:00, found " +
+                          config::quote(time) + ".");
+    end_ = std::chrono::steady_clock::now() + *after;
+  }
+  bool has_come() const { return interrupted() || (end_ && std::chrono::steady_clock::now() >= *end_); }
+  // Whether it is the time that is over: SIGUSR1 is what batch systems are asked to send before that.
+  bool is_by_time() const { return !interrupted() || interrupting_signal() == std::string("SIGUSR1"); }
+
+ private:
+  std::optional<std::chrono::steady_clock::time_point> end_;
+};
+
 // Returns the runner's options, with messages and progress shown.
 study::RunnerOptions shown_runner_options(const study::StudyFile& study, const study::StudyOptions& options,
-                                          const model::Workplace& place, CellProgress& progress) {
+                                          const model::Workplace& place, const Ending& ending,
+                                          CellProgress& progress) {
   study::RunnerOptions runner = study::runner_options(study, options, place);
-  runner.interrupted = [&progress] {  // asked all the time while a cell's command runs
+  runner.interrupted = [&progress, &ending] {  // asked all the time while a cell's command runs
     progress.tick();
-    return interrupted();
+    return ending.has_come();
   };
   runner.say = [&place](const std::string& line) { place.log.info(line); };
   runner.progressed = [&progress](std::int64_t ended, std::int64_t worked, std::int64_t all) {
@@ -55,19 +80,6 @@ study::RunnerOptions shown_runner_options(const study::StudyFile& study, const s
   };
   progress.ended(0, 0, static_cast<std::int64_t>(runner.only ? 1 : study.cells.size()));
   return runner;
-}
-
-int list_cells(study::Runner& runner, const study::StudyFile& study) {
-  base::Table table({{"cell", base::Align::kRight}, {"stage"}, {"what"}, {"state"}, {"run"}});
-  const std::vector<study::State> states = runner.states();
-  for (std::size_t i = 0; i < study.cells.size(); ++i) {
-    constexpr const char* kStates[] = {"waits for others", "to do", "begun", "done", "of other plugins"};
-    table.add({std::to_string(i + 1), study.plan.stages[study.cells[i].stage].name,
-               study::text_of(study.cells[i]), kStates[static_cast<int>(states[i].stage)],
-               states[i].run.filename().string()});
-  }
-  write_result(table.text(output_width()));
-  return kDone;
 }
 
 // Throws if the folder cannot be written; called before long work.
@@ -98,6 +110,21 @@ int report(const Common& common, const study::StudyFile& study, const study::Stu
   return interrupted() ? kInterrupted : code;
 }
 
+// Says that the work was given back; returns the exit code.
+int tell_end(const Common& common, const study::StudyOptions& options, const Ending& ending) {
+  if (!options.worker || !ending.is_by_time()) {
+    common.log.info("interrupted; the same command goes on where it was.");
+    return kInterrupted;
+  }
+  common.log.info("the time is over; what was begun is given back, and any worker goes on with it.");
+  return kTimeOver;
+}
+
+void tell_left(const Common& common, std::size_t left) {
+  common.log.info(left == 0 ? "nothing is left to do."
+                            : "nothing is left to do here; cells at work elsewhere: " + std::to_string(left));
+}
+
 int study_command(const Common& common, const StudyCommand& command) {
   const model::Workplace place = common.workplace();
   const study::StudyFile study = command.read(place);
@@ -105,22 +132,28 @@ int study_command(const Common& common, const StudyCommand& command) {
   if (options.only > study.cells.size())
     throw config::Error("--only takes a cell from 1 to " + std::to_string(study.cells.size()) +
                         " (see --list).");
+  command.require_fitting();
+  const Ending ending(command.time);
   CellProgress progress(common);
-  const study::RunnerOptions settings = shown_runner_options(study, options, place, progress);
-  study::Runner runner(study.plan, study.cells, settings);
-  if (command.list) return list_cells(runner, study);
+  const study::RunnerOptions settings = shown_runner_options(study, options, place, ending, progress);
+  if (command.list) return list_cells(common, study, settings);
+  if (command.status) return show_status(common, study, settings);
   require_folder(settings.folder, "--studies");
   require_folder(settings.runs, "--runs");
-  study::preflight(study, place, options.no_check ? train::BeforeSteps() : trial_of_guests(common));
+  if (!options.worker)  // a worker's trainings find out for themselves
+    study::preflight(study, place, options.no_check ? train::BeforeSteps() : trial_of_guests(common));
+  if (command.slurm) return write_slurm_script(common, command, study, settings);
   watch_signals();
+  if (options.worker)
+    common.log.info("worker: process " + std::to_string(::getpid()) + " on " + base::host_name() +
+                    (settings.job.empty() ? "" : " (" + settings.job + ")"));
+  study::Runner runner(study.plan, study.cells, settings);
   const std::vector<std::string> failures = runner.run();
   progress.clear();
-  if (interrupted()) {
-    common.log.info("interrupted; the same command goes on where it was.");
-    return kInterrupted;
-  }
+  if (ending.has_come()) return tell_end(common, options, ending);
   const int code = say_what_failed(common, failures);
-  return settings.only ? code : std::max(code, report(common, study, options));
+  if (options.worker) tell_left(common, runner.left_to_others());
+  return settings.only || !settings.waits ? code : std::max(code, report(common, study, options));
 }
 
 int report_command(const Common& common, const StudyCommand& command) {
@@ -132,23 +165,6 @@ int report_command(const Common& common, const StudyCommand& command) {
 }
 
 }  // namespace
-
-study::StudyFile StudyCommand::read(const model::Workplace& place) const {
-  const ConfigArguments split = split_arguments(arguments);
-  return study::read_file(split.files, split.overrides, arguments, place);
-}
-
-study::StudyOptions StudyCommand::options(const Common& common) const {
-  study::StudyOptions options = asked;
-  options.runs = common.runs;
-  options.studies = studies;
-  options.threads = common.threads;
-  for (const std::string& folder : common.data)
-    options.arguments.insert(options.arguments.end(), {"--data", folder});
-  for (const std::string& plugin : common.plugins)
-    options.arguments.insert(options.arguments.end(), {"--plugin", plugin});
-  return options;
-}
 
 void add_study_commands(Command app, Common& common, Action& action) {
   auto options = std::make_shared<StudyCommand>();
@@ -168,13 +184,16 @@ void add_study_commands(Command app, Common& common, Action& action) {
   study.add_option("--jobs", options->asked.jobs, "Runs at once; more than one: one thread each")
       .positive()
       .shows_default();
-  study.add_option("--only", options->asked.only, "This cell alone (its number in --list), for job arrays")
-      .positive();
+  study.add_option("--only", options->asked.only, "This cell alone (its number in --list)").positive();
   study.add_flag("--accept-changed-plugins", options->asked.accept_changed_plugins,
                  "Keep the results of runs whose plugins have changed since, beside new ones");
   study.add_flag("--no-check", options->asked.no_check,
                  "Do not try plugins that did not come with the program before their first training");
   study.add_flag("--list", options->list, "List the cells and their progress");
+  study.add_flag("--status", options->status,
+                 "Show who is at work on what, what has failed and why, and when it may be over");
+  add_worker_options(study, *options);
+  add_slurm_options(study, *options);
   add("report", "Draw a study's tables and figures again, without training", report_command);
 }
 

@@ -9,6 +9,7 @@
 #include "config/load.h"
 #include "model/checkpoints.h"
 #include "model/data_facts.h"
+#include "study/batch.h"
 
 namespace variform::study {
 namespace fs = std::filesystem;
@@ -74,6 +75,11 @@ RunnerOptions runner_options(const StudyFile& study, const StudyOptions& options
   runner.jobs = options.jobs;
   runner.threads = options.threads;
   if (options.only > 0) runner.only = options.only - 1;
+  runner.waits = !options.worker || options.to_end;
+  runner.retries = !options.worker || options.retry;
+  runner.tells_begin = options.worker;
+  runner.job = batch_job();
+  runner.silence = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * options.silence));
   runner.resolve = [&study, &place](const config::Node& node) { return resolve(node, study, place); };
   runner.changed = [&study](const fs::path& run) {
     const std::string data = model::changed_data_files(run);

@@ -49,6 +49,10 @@ struct StudyOptions {
   std::int64_t threads = 0;
   std::size_t only = 0;  ///< this cell alone, counted from 1; 0: all
   bool accept_changed_plugins = false, no_check = false;
+  bool worker = false;  ///< takes what no other process has, and leaves failed cells alone
+  bool to_end = false;  ///< such a worker also waits for the others
+  bool retry = false;   ///< such a worker also tries failed cells again
+  double silence = 60;  ///< seconds without a sign of life after which other processes take over
 };
 
 /// Returns the folder of a study.

@@ -41,11 +41,10 @@ class SignalsHeld {
   sigset_t before_{};
 };
 
-[[noreturn]] void be_child(char* const* arguments, int log, int kept, pid_t parent) {
+[[noreturn]] void be_child(char* const* arguments, int log, pid_t parent) {
   ::setpgid(0, 0);  // Ctrl-C reaches it through the parent, once
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(127);
-  if (kept >= 0) ::fcntl(kept, F_SETFD, 0);
   if (const int nothing = ::open("/dev/null", O_RDONLY); nothing >= 0) ::dup2(nothing, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
@@ -92,7 +91,7 @@ int code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 +
 }  // namespace
 
 Exit execute(const std::vector<std::string>& arguments, const std::filesystem::path& log,
-             const std::function<bool()>& interrupted, int kept) {
+             const std::function<bool()>& interrupted, const std::function<bool()>& unwanted) {
   std::vector<char*> pointers;
   for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
@@ -103,7 +102,7 @@ Exit execute(const std::vector<std::string>& arguments, const std::filesystem::p
   const auto [child, error] = [&] {
     const SignalsHeld held;
     const pid_t forked = ::fork();
-    if (forked == 0) be_child(pointers.data(), file, kept, parent);
+    if (forked == 0) be_child(pointers.data(), file, parent);
     return std::pair(forked, errno);
   }();
   ::close(file);
@@ -123,6 +122,10 @@ Exit execute(const std::vector<std::string>& arguments, const std::filesystem::p
       ::kill(child,
              SIGTERM);  // not SIGINT: a terminal sends that to the child as well, and the third one ends it
       exit.interrupted = true;
+    }
+    if (!exit.killed && unwanted && unwanted()) {
+      ::kill(-child, SIGKILL);
+      exit.killed = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

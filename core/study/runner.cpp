@@ -3,252 +3,81 @@
 #include "study/runner.h"
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <chrono>
 #include <cmath>
-#include <cstdio>
-#include <map>
-#include <mutex>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <utility>
 
-#include "base/contents.h"
 #include "base/file.h"
-#include "base/json_file.h"
 #include "base/quote.h"
-#include "base/retry.h"
-#include "checkpoint/snapshot.h"
-#include "config/difference.h"
-#include "config/experiment.h"
-#include "config/load.h"
-#include "config/run_environment.h"
+#include "base/temporary_name.h"
 #include "config/text.h"
 #include "study/process.h"
 
 namespace variform::study {
 namespace fs = std::filesystem;
-using nlohmann::json;
 namespace {
 
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
 constexpr const char* kWasDone = "was done";
+// So many processes, one after the other, may end without a word while they are at work on a cell.
+constexpr int kMostTaken = 10;
+constexpr int kEndedBySignal = 130;                         // a command's exit code
+constexpr milliseconds kShortPause{100}, kLongPause{2000};  // between looks at what other processes do
 
 class Interrupted : public std::runtime_error {
  public:
   Interrupted() : std::runtime_error("interrupted") {}
 };
 
-std::string hash_of(const std::vector<std::string>& texts) {
-  std::string lines;
-  for (const std::string& text : texts) lines += text + '\n';
-  return config::short_hash(lines);
-}
-
-std::string plain(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.10g", value);
-  return text;
-}
-
-// Returns id and SHA-256 of the plugins that trained a run, on which a comparison of runs depends, too.
-std::string plugins_of(const fs::path& run) {
-  std::string text;
-  if (const auto plugins = config::environment_of(run).plugins)
-    for (const auto& plugin : *plugins) text += json(plugin.id).dump() + json(plugin.sha256).dump();
-  return text;
-}
+class TakenOver : public std::runtime_error {
+ public:
+  TakenOver() : std::runtime_error("taken over") {}
+};
 
 std::string tail(const std::string& text) {
   constexpr std::size_t kShown = 600;
   return text.size() > kShown ? "…" + text.substr(text.size() - kShown) : text;
 }
 
-// Says why a file is not a complete result; empty: it is one.
-std::string why_no_result(const fs::path& file, bool is_picture) {
-  if (!base::is_there(file)) return "there is no " + file.string();
-  try {
-    if (!is_picture) {
-      const base::JsonFile result(file);
-      return result.root().members().empty() ? file.string() + " is empty" : "";
-    }
-    const std::string text = base::contents_of(file, base::kMostOfLog);
-    const bool is_whole =
-        text.starts_with("\x89PNG\r\n\x1a\n") && text.find("IEND", text.size() - 12) != text.npos;
-    return is_whole ? "" : file.string() + " is not a complete picture";
-  } catch (const std::runtime_error& error) {
-    return error.what();
-  }
-}
-
-bool has_result(const fs::path& file, bool is_picture) { return why_no_result(file, is_picture).empty(); }
-
-std::string number_of(std::size_t cell) {
-  std::string text = std::to_string(cell + 1);
-  return std::string(text.size() < 3 ? 3 - text.size() : 0, '0') + text;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 }  // namespace
 
 Runner::Runner(const Plan& plan, const std::vector<Cell>& cells, RunnerOptions options)
-    : plan_(plan), cells_(cells), options_(std::move(options)) {}
-
-// ------------------------------------------------------------------------------------------------- what is on disk
-
-// Resolves a cell's config; nothing while a run that it builds on is missing.
-std::optional<Resolved> Runner::resolved(std::size_t cell) {
-  const std::lock_guard lock(mutex_);
-  if (const auto known = resolved_.find(cell); known != resolved_.end()) return known->second;
-  for (const std::size_t need : cells_[cell].needs) {
-    const auto before = resolved(need);
-    if (!before || !fs::exists(run_of(*before) / "DONE") || is_foreign(run_of(*before))) return {};
-  }
-  const config::Node config = with_runs(plan_, cells_, cell, [&](std::size_t other) {
-    return fs::absolute(run_of(*resolved(other))).lexically_normal().string();
-  });
-  return resolved_.emplace(cell, options_.resolve(config)).first->second;
-}
-
-// Returns the run's folder. A run with this hash and seed counts under any name: another study may have made it.
-fs::path Runner::run_of(const Resolved& resolved) const {
-  const std::string suffix = "-" + resolved.hash + "-" + std::to_string(resolved.seed);
-  std::vector<fs::path> found;
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator(options_.runs, none))
-    if (const std::string name = entry.path().filename().string();
-        name.ends_with(suffix) && !name.starts_with('.') && fs::exists(entry.path() / "config.resolved.toml"))
-      found.push_back(entry.path());
-  std::sort(found.begin(), found.end());
-  for (const fs::path& run : found)
-    if (foreign(run, resolved).empty()) return run;
-  return options_.runs / (resolved.name + suffix);
-}
-
-// Returns a sentence if a run with the cell's hash and seed has another config, else nothing: the hash is short, and an
-// unlucky one would put another model's numbers into the results. An edited file is not that: the checkpoint has the
-// run's own config.
-std::string Runner::foreign(const fs::path& run, const Resolved& resolved) const {
-  const std::lock_guard lock(mutex_);
-  if (const auto known = foreign_.find(run); known != foreign_.end()) return known->second;
-  config::Diagnostics ignored;
-  const config::Node own = config::parse(resolved.config, "the cell", ignored),
-                     stored = config::parse_file((run / config::kResolvedConfig).string(), ignored);
-  const auto identity = [&](const config::Node& config) {
-    return config::parse(config::identity_text(config), "a config", ignored);
-  };
-  const auto difference_to = [&](const config::Node& config) -> std::vector<config::Difference> {
-    if (config.members().empty()) return {};  // results alone, without a config
-    return config::differences({identity(own), identity(config)});
-  };
-  const auto is_own_by_checkpoint = [&] {
-    const fs::path file = run / "checkpoints" / "last.h5";
-    if (!fs::is_regular_file(file)) return false;
-    const checkpoint::Snapshot snapshot = checkpoint::read(file);
-    const auto kept = snapshot.attributes.find("config");
-    return kept != snapshot.attributes.end() &&
-           difference_to(config::parse(kept->second, file.string(), ignored)).empty();
-  };
-  std::string why;
-  if (const auto all = difference_to(stored); !all.empty() && !is_own_by_checkpoint())
-    why = "the run " + run.string() + " has the hash and the seed of this cell (" + resolved.hash + ", " +
-          std::to_string(resolved.seed) + "), but another config: " + all[0].key + " is " +
-          all[0].values[1].value_or("not given") + " there, and " + all[0].values[0].value_or("not given") +
-          " here. Nothing of it was used or changed. Move it away, or give this study another --runs.";
-  return foreign_.emplace(run, why).first->second;
-}
-
-// Whether foreign() has said something about a run.
-bool Runner::is_foreign(const fs::path& run) const {
-  const std::lock_guard lock(mutex_);
-  const auto known = foreign_.find(run);
-  return known != foreign_.end() && !known->second.empty();
-}
-
-std::vector<Runner::Step> Runner::steps_of(const Cell& cell) const {
-  std::vector<Step> steps;
-  for (const Evaluation& evaluation : plan_.evaluations) {
-    if (!is_for(evaluation, cell, plan_)) continue;
-    std::vector<std::string> command{"evaluate"};
-    command.insert(command.end(), evaluation.options.begin(), evaluation.options.end());
-    for (const double epoch : evaluation.epochs) steps.push_back({evaluation.name, false, command, epoch});
-    if (evaluation.at_end) steps.push_back({evaluation.name, false, command, {}});
-  }
-  for (const Drawing& drawing : plan_.drawings) {
-    if (!is_for(drawing, cell, plan_)) continue;
-    std::vector<std::string> command{drawing.command};
-    command.insert(command.end(), drawing.options.begin(), drawing.options.end());
-    steps.push_back({drawing.name, true, std::move(command), {}});
-  }
-  static constexpr double kEnd = HUGE_VAL;
-  std::stable_sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) {
-    return a.epoch.value_or(kEnd) < b.epoch.value_or(kEnd);
-  });
-  return steps;
-}
-
-fs::path Runner::file_of(const fs::path& run, const Step& step) const {
-  return run / "evaluations" /
-         (hash_of(step.command) + "-" + (step.epoch ? "epoch-" + plain(*step.epoch) : std::string("end")) +
-          (step.picture ? ".png" : ".json"));
-}
-
-// Says why a run's results are of other code than results made now would be; empty if they are not.
-std::string Runner::changed(const fs::path& run) const {
-  if (options_.accept_changed_plugins || !options_.changed || !fs::exists(run)) return {};
-  const std::lock_guard lock(mutex_);
-  return options_.changed(run);
-}
-
-bool Runner::done(const Cell& cell, const fs::path& run) const {
-  if (!fs::exists(run / "DONE") || is_foreign(run) || !changed(run).empty()) return false;
-  const auto steps = steps_of(cell);
-  return std::all_of(steps.begin(), steps.end(),
-                     [&](const Step& step) { return has_result(file_of(run, step), step.picture); });
-}
-
-std::vector<State> Runner::states() {
-  std::vector<State> states;
-  for (std::size_t i = 0; i < cells_.size(); ++i) {
-    State state;
-    const std::vector<Step> steps = steps_of(cells_[i]);
-    state.results = steps.size();
-    if (const auto found = resolved(i)) {
-      state.run = run_of(*found);
-      state.stage = !changed(state.run).empty()  ? State::Stage::kOtherPlugins
-                    : done(cells_[i], state.run) ? State::Stage::kDone
-                    : fs::exists(state.run)      ? State::Stage::kPartly
-                                                 : State::Stage::kUntrained;
-      if (state.stage != State::Stage::kOtherPlugins)
-        state.results_done =
-            static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), [&](const Step& step) {
-              return has_result(file_of(state.run, step), step.picture);
-            }));
-    } else {
-      state.stage = State::Stage::kWaiting;
-    }
-    states.push_back(std::move(state));
-  }
-  return states;
-}
+    : plan_(plan),
+      cells_(cells),
+      options_(std::move(options)),
+      runs_(plan, cells, options_),
+      claims_({claims_of(options_.runs), options_.job, options_.silence}),
+      schedule_(cells, options_.only, !options_.waits) {}
 
 // ------------------------------------------------------------------------------------------------- one cell
 
 // Runs a command, and then checks its work: `lacks(log)` says what is missing, given its output. The exit code alone
 // does not tell: a plugin, for instance, may have ended the process with 0.
-void Runner::execute(std::size_t cell, const std::vector<std::string>& arguments, const Lacks& lacks) {
+void Runner::execute(const Work& work, const std::vector<std::string>& arguments, const Lacks& lacks) {
   std::vector<std::string> command{options_.program.string()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   for (const std::string& argument : options_.arguments) command.push_back(argument);
   command.insert(command.end(), {"--runs", options_.runs.string()});
   const std::int64_t threads = options_.jobs > 1 ? 1 : options_.threads;
   if (threads > 0) command.insert(command.end(), {"--threads", std::to_string(threads)});
-  const fs::path log = options_.folder / "logs" / (number_of(cell) + ".txt");
+  const fs::path log = options_.folder / "logs" / (cell_number(work.cell) + ".txt");
   base::make_folder_inside(options_.folder, log.parent_path());
   std::error_code none;
   const std::uintmax_t written = fs::file_size(log, none);
   const std::size_t start = none ? 0 : static_cast<std::size_t>(written);
-  const Exit exit = study::execute(command, log, options_.interrupted, lock_of(cell));
+  const auto is_lost = [&] { return !work.claim.empty() && claims_.taken(work.claim) == 0; };
+  const Exit exit = study::execute(command, log, options_.interrupted, is_lost);
+  if (exit.killed) throw TakenOver();
+  // A batch system may send its signal to all processes of a job, and the command has been faster than this one.
+  if (exit.code == kEndedBySignal) pause(std::chrono::seconds(1));
   if (exit.interrupted || (exit.code != 0 && options_.interrupted && options_.interrupted()))
     throw Interrupted();
   const std::string said = text_since(log, start);
@@ -262,13 +91,13 @@ void Runner::execute(std::size_t cell, const std::vector<std::string>& arguments
          ". Something in it, such as a plugin, has ended the process");
 }
 
-void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std::string>& more, bool to_end) {
-  const fs::path config = options_.folder / "cells" / (number_of(cell) + ".toml");
+void Runner::train(const Work& work, const fs::path& run, const std::vector<std::string>& more, bool to_end) {
+  const fs::path config = options_.folder / "cells" / (cell_number(work.cell) + ".toml");
   std::vector<std::string> arguments{"train", config.string(), "--folder", run.string(), "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   if (options_.accept_changed_plugins) arguments.emplace_back("--accept-changed-plugins");
   if (options_.no_check) arguments.emplace_back("--no-check");
-  execute(cell, arguments, [&](const std::string& said) -> std::string {
+  execute(work, arguments, [&](const std::string& said) -> std::string {
     if (to_end && !fs::exists(run / "DONE")) return "the run " + run.string() + " has no DONE";
     if (!fs::is_regular_file(run / "checkpoints" / "last.h5"))
       return "the run " + run.string() + " has no checkpoint";
@@ -282,18 +111,18 @@ void Runner::train(std::size_t cell, const fs::path& run, const std::vector<std:
 
 // Has a command write `file`, whole or not at all, into an existing folder. `before` is called before the file gets its
 // name, to rename other files first.
-void Runner::produce(std::size_t cell, const fs::path& file, bool is_picture,
+void Runner::produce(const Work& work, const fs::path& file, bool is_picture,
                      std::vector<std::string> arguments, const std::function<void()>& before) {
   base::clean_temporaries(file.parent_path());
   base::Temporary fresh(file.parent_path(), base::Temporary::Kind::kName);
   arguments.insert(arguments.end(), {"--out", fresh.path().string(), "--quiet"});
-  execute(cell, arguments, [&](const std::string&) { return why_no_result(fresh.path(), is_picture); });
+  execute(work, arguments, [&](const std::string&) { return why_no_result(fresh.path(), is_picture); });
   if (before) before();
   if (const int problem = fresh.become(file)) base::fail_on_file("write", file, problem);
 }
 
-void Runner::execute(std::size_t cell, const fs::path& run, const Step& step) {
-  const fs::path file = file_of(run, step);
+void Runner::execute(const Work& work, const fs::path& run, const Step& step) {
+  const fs::path file = runs_.file_of(run, step);
   std::vector<std::string> arguments = step.command;
   base::make_folder_inside(run, file.parent_path());
   // The dump that a study names goes beside the result, and is renamed before it.
@@ -307,295 +136,287 @@ void Runner::execute(std::size_t cell, const fs::path& run, const Step& step) {
     argument = std::string(kDump) + dump->path().string();
   }
   arguments.insert(arguments.begin() + 1, run.string());
-  produce(cell, file, step.picture, std::move(arguments), [&] {
+  produce(work, file, step.picture, std::move(arguments), [&] {
     if (const int problem = dump ? dump->become(dumped) : 0) base::fail_on_file("write", dumped, problem);
   });
 }
 
-// Keeps a run of other plugins under another name, where no study looks for it. Runs that were built on it come first,
-// so that a study that is killed in between does not take them for valid ones.
-void Runner::set_aside(std::size_t cell, const std::string& why) {
-  for (std::size_t other = 0; other < cells_.size(); ++other)
-    if (const auto& needs = cells_[other].needs; std::find(needs.begin(), needs.end(), cell) != needs.end())
-      set_aside(other, "it builds on " + text_of(cells_[cell]));
-  const std::lock_guard lock(mutex_);
-  const auto found = resolved(cell);
-  if (!found || !fs::exists(run_of(*found))) return;
-  const fs::path run = run_of(*found);
-  fs::path kept = run;
-  kept += ".before-" + config::short_hash(plugins_of(run));
-  for (int n = 2; fs::exists(kept); ++n) kept = fs::path(run.string() + ".before-" + std::to_string(n));
-  if (base::retried([&] { return ::rename(run.c_str(), kept.c_str()); }) != 0)
-    base::fail_on_file("rename", run, errno);
-  options_.say("warning: " + text_of(cells_[cell]) + " is made again: " + why +
-               " The former run is kept in " + kept.string() + ".");
-}
-
-// ------------------------------------------------------------------------------------------------- other processes
-
-// Returns the lock's descriptor, which a cell's commands inherit: they hold the lock even when this process is killed,
-// so that the next one waits for them.
-int Runner::lock_of(std::size_t cell) {
-  const std::lock_guard lock(mutex_);
-  const auto found = locks_.find(cell);
-  return found == locks_.end() ? -1 : found->second.descriptor();
-}
-
-// Locks the cell's run against all other studies, by a name that they share; false if another one holds the lock.
-bool Runner::take(std::size_t cell) {
-  const auto found = resolved(cell);
-  if (!found) return true;  // work() says what is missing
-  const fs::path file =
-      options_.runs / (".study-" + found->hash + "-" + std::to_string(found->seed) + ".lock");
-  fs::create_directories(options_.runs);
-  base::Holder holder;
-  std::optional<base::FileLock> lock =
-      base::FileLock::try_to_take(file, base::FileLock::After::kIsRemoved, holder);
-  const std::lock_guard guard(mutex_);
-  if (lock) {
-    if (!lock->is_real() && !std::exchange(said_no_locks_, true))
-      options_.say("warning: " + base::no_locks(file));
-    locks_.emplace(cell, std::move(*lock));
-    return true;
+// Trains up to the next evaluation, evaluates, and so on.
+void Runner::make(const Work& work, const fs::path& run) {
+  const std::vector<Step> steps = runs_.steps_of(work.cell);
+  const auto is_missing = [&](const Step& step) {
+    return !has_result(runs_.file_of(run, step), step.picture);
+  };
+  const auto lacks = [&](const Step& step) { return step.epoch && is_missing(step); };
+  // If a finished run lacks evaluations along the training, it is trained again, which gives the same bit for bit.
+  if (fs::exists(run / "DONE") && std::any_of(steps.begin(), steps.end(), lacks))
+    train(work, run, {"--overwrite", "--stop-at", "0"}, false);
+  for (const Step& step : steps) {
+    if (!is_missing(step)) continue;
+    if (step.epoch) train(work, run, {"--resume", "--stop-at-epoch", plain(*step.epoch)}, false);
+    else if (!fs::exists(run / "DONE")) train(work, run, {"--resume", "--model-only"}, true);
+    execute(work, run, step);
   }
-  if (waited_for_.insert(cell).second)
-    options_.say(text_of(cells_[cell]) + ": " + holder.sentence() +
-                 " is at work on it; this study does the others first, then waits for it");
-  return false;
+  if (!fs::exists(run / "DONE")) train(work, run, {"--resume", "--model-only"}, true);
 }
 
-void Runner::leave(std::size_t cell) {
-  const std::lock_guard lock(mutex_);
-  locks_.erase(cell);
-}
-
-namespace {
-
-// Locks the study: one process at a time writes the results of all cells.
-base::FileLock lock_study(const fs::path& folder, const std::function<bool()>& interrupted,
-                          const std::function<void(const std::string&)>& say) {
-  fs::create_directories(folder);
-  for (bool has_said = false;; has_said = true) {
-    base::Holder holder;
-    if (auto lock = base::FileLock::try_to_take(folder / ".lock", base::FileLock::After::kIsRemoved, holder))
-      return std::move(*lock);
-    if (!has_said) say("waiting for " + holder.sentence() + ", which writes the study's results");
-    if (interrupted && interrupted()) throw Interrupted();
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-}
-
-}  // namespace
-
-// Trains up to the next evaluation, evaluates, and so on; returns what it did.
-std::string Runner::work(std::size_t cell) {
-  const auto found = resolved(cell);
-  if (!found) throw std::runtime_error("a run that it builds on is missing");
-  if (const fs::path own = run_of(*found); is_foreign(own)) throw std::runtime_error(foreign(own, *found));
-  for (const std::size_t need : cells_[cell].needs)
-    if (!changed(run_of(*resolved(need))).empty())
+// Does what is missing of a cell that this process has claimed; returns what it did.
+std::string Runner::work(const Work& work, const Resolved& resolved) {
+  for (const std::size_t need : cells_[work.cell].needs)
+    if (!runs_.changed(runs_.run_of(*runs_.resolved(need))).empty())
       throw std::runtime_error("the run that it builds on, " + text_of(cells_[need]) +
                                ", was trained with other plugins; do cell " + std::to_string(need + 1) +
                                " first");
-  if (const std::string why = changed(run_of(*found)); !why.empty()) set_aside(cell, why);
-  const fs::path run = run_of(*found);
-  if (done(cells_[cell], run)) return kWasDone;
-  const fs::path config = options_.folder / "cells" / (number_of(cell) + ".toml");
+  if (const std::string why = runs_.changed(runs_.run_of(resolved)); !why.empty())
+    runs_.set_aside(work.cell, why);
+  const fs::path run = runs_.run_of(resolved);
+  if (runs_.done(work.cell, run)) return kWasDone;
+  if (claims_.taken(work.claim) > kMostTaken)
+    throw std::runtime_error(std::to_string(kMostTaken) + " processes, one after the other, have ended " +
+                             "without a word while they were at work on it (out of memory?)");
+  const fs::path config = options_.folder / "cells" / (cell_number(work.cell) + ".toml");
   base::make_folder_inside(options_.folder, config.parent_path());
-  base::write_text_file(config, found->config);
-  const auto start = std::chrono::steady_clock::now();
-  const std::vector<Step> steps = steps_of(cells_[cell]);
-  // If a finished run lacks evaluations along the training, it is trained again, which gives the same bit for bit.
-  const auto is_missing = [&](const Step& step) { return !has_result(file_of(run, step), step.picture); };
-  const auto lacks = [&](const Step& step) { return step.epoch && is_missing(step); };
-  if (fs::exists(run / "DONE") && std::any_of(steps.begin(), steps.end(), lacks))
-    train(cell, run, {"--overwrite", "--stop-at", "0"}, false);
-  for (const Step& step : steps) {
-    if (!is_missing(step)) continue;
-    if (step.epoch) train(cell, run, {"--resume", "--stop-at-epoch", plain(*step.epoch)}, false);
-    else if (!fs::exists(run / "DONE")) train(cell, run, {"--resume", "--model-only"}, true);
-    execute(cell, run, step);
+  base::write_text_file(config, resolved.config);
+  if (options_.tells_begin) say(text_of(cells_[work.cell]) + ": begins");
+  const auto start = Clock::now();
+  make(work, run);
+  record(work, resolved, {}, seconds_since(start));
+  return "done in " + plain(std::round(seconds_since(start))) + " s";
+}
+
+// ------------------------------------------------------------------------------------------------- which cell
+
+// Gives a claim back at its end.
+class Runner::Given {
+ public:
+  Given(base::Claims& claims, std::string key) : claims_(claims), key_(std::move(key)) {}
+  ~Given() { claims_.give_back(key_); }
+  Given(const Given&) = delete;
+  Given& operator=(const Given&) = delete;
+
+ private:
+  base::Claims& claims_;
+  const std::string key_;
+};
+
+void Runner::record(const Work& work, const Resolved& resolved, const std::string& why_failed,
+                    double seconds) const {
+  write_record(options_.folder, work.cell,
+               {.key = runs_.key_of(work.cell, resolved),
+                .run = runs_.run_of(resolved).filename().string(),
+                .why_failed = why_failed,
+                .seconds = seconds,
+                .host = base::host_name(),
+                .job = options_.job,
+                .mark = base::process_mark()});
+}
+
+// Returns why a cell has failed, if it is not to be tried again: this process tries again what had failed before it
+// began, unless it is to leave that alone.
+std::string Runner::failed_before(std::size_t cell, const std::optional<CellRecord>& record) const {
+  if (!record || record->why_failed.empty()) return {};
+  const auto before = failures_before_.find(cell);
+  if (before != failures_before_.end() && before->second == record->mark) return {};
+  return record->why_failed + "\n(this was on " + record->host + "; it has not been tried again)";
+}
+
+// Whether a process without a claim uses the run: a command that a dead process has left behind, which is about to end,
+// or somebody's own training.
+bool Runner::is_busy(std::size_t cell, const fs::path& run) {
+  if (!fs::exists(run / ".lock")) return false;
+  base::Holder holder;
+  if (base::FileLock::try_to_take(run / ".lock", base::FileLock::After::kStays, holder)) return false;
+  say_once(cell, holder.sentence() + " uses the run; this study waits for it");
+  return true;
+}
+
+void Runner::take_and_work(std::size_t cell, const Resolved& resolved) {
+  const Work work{cell, resolved.key()};
+  base::Claim other;
+  if (!claims_.try_to_take(work.claim, other)) {
+    if (options_.waits)
+      say_once(cell, other.holder.sentence() +
+                         " is at work on it; this study does the others first, then waits for it");
+    return schedule_.set(cell, Mark::kElsewhere);
   }
-  if (!fs::exists(run / "DONE")) train(cell, run, {"--resume", "--model-only"}, true);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  return "done in " + plain(std::round(took.count())) + " s";
+  const Given given(claims_, work.claim);
+  if (is_busy(cell, runs_.run_of(resolved))) return schedule_.set(cell, Mark::kBusy);
+  const auto start = Clock::now();
+  try {
+    finish(cell, Mark::kDone, this->work(work, resolved));
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const TakenOver&) {
+    say("warning: " + text_of(cells_[cell]) +
+        ": another process has taken it over, since none of this one's signs of life have reached " +
+        options_.runs.string());
+    schedule_.set(cell, Mark::kElsewhere);
+  } catch (const std::exception& error) {
+    record(work, resolved, error.what(), seconds_since(start));
+    throw;
+  }
+}
+
+void Runner::try_cell(std::size_t cell) {
+  try {
+    const auto resolved = runs_.resolved(cell);
+    if (!resolved) throw std::runtime_error("a run that it builds on is missing");
+    const auto record = runs_.record_of(cell, *resolved);
+    if (!options_.waits && runs_.is_done_by(record)) return finish(cell, Mark::kDone, kWasDone);
+    const fs::path run = runs_.run_of(*resolved);
+    if (runs_.is_foreign(run)) throw std::runtime_error(runs_.foreign(run, *resolved));
+    if (runs_.done(cell, run)) {
+      if (!runs_.is_done_by(record)) this->record({cell, {}}, *resolved, {}, 0);  // done by another study
+      return finish(cell, Mark::kDone, kWasDone);
+    }
+    if (const std::string why = failed_before(cell, record); !why.empty())
+      return finish(cell, Mark::kFailed, why);
+    take_and_work(cell, *resolved);
+  } catch (const Interrupted&) {
+    stopped_ = true;
+  } catch (const std::exception& error) {
+    finish(cell, Mark::kFailed, error.what());
+  }
+}
+
+void Runner::finish(std::size_t cell, Mark mark, const std::string& text) {
+  schedule_.set(cell, mark);
+  const std::size_t ended = schedule_.count(Mark::kDone) + schedule_.count(Mark::kFailed),
+                    all = options_.only ? 1 : cells_.size();
+  const std::string line = text_of(cells_[cell]) + ": " + text;
+  const std::lock_guard lock(mutex_);
+  if (mark == Mark::kFailed) failures_.push_back("cell " + std::to_string(cell + 1) + ", " + line);
+  if (options_.waits || text != kWasDone)
+    options_.say("[" + std::to_string(ended) + "/" + std::to_string(all) + "] " + line);
+  worked_ += text != kWasDone;
+  if (options_.progressed)
+    options_.progressed(static_cast<std::int64_t>(ended), worked_, static_cast<std::int64_t>(all));
+}
+
+void Runner::say(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  options_.say(text);
+}
+
+void Runner::say_once(std::size_t cell, const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (waited_for_.insert(cell).second) options_.say(text_of(cells_[cell]) + ": " + text);
+}
+
+// Sleeps; wakes early when the program is to end.
+void Runner::pause(milliseconds time) const {
+  for (const auto end = Clock::now() + time; Clock::now() < end && !stopped_;) {
+    if (options_.interrupted && options_.interrupted()) return;
+    std::this_thread::sleep_for(kShortPause);
+  }
+}
+
+// Opens cells again that other processes have left.
+void Runner::look_around() {
+  std::vector<std::string> keys(cells_.size());
+  for (std::size_t i = 0; i < cells_.size(); ++i)
+    if (const auto resolved = schedule_.is(i, Mark::kElsewhere) ? runs_.resolved(i) : std::nullopt)
+      keys[i] = resolved->key();
+  std::set<std::string> held;
+  for (const base::Claim& claim : base::Claims::in(claims_of(options_.runs)))
+    if (!claim.is_dead) held.insert(claim.key);
+  schedule_.open_again(keys, held);
+}
+
+void Runner::work_on_cells() {
+  for (milliseconds time = kShortPause; !stopped_;) {
+    auto cell = schedule_.next();
+    if (!cell) {
+      look_around();
+      if (schedule_.is_over(options_.waits)) return;
+      // What this process' own threads do may make a cell ready at any moment.
+      pause(schedule_.count(Mark::kTaken) > 0 ? kShortPause : time);
+      time = std::min(time * 3 / 2, kLongPause);
+      cell = schedule_.next();
+    }
+    if (cell) try_cell(*cell);
+    if (cell && schedule_.is(*cell, Mark::kDone)) time = kShortPause;
+    if (options_.interrupted && options_.interrupted()) stopped_ = true;
+  }
 }
 
 // ------------------------------------------------------------------------------------------------- the whole
 
-std::vector<std::string> Runner::run() {
-  enum class Mark { kOpen, kTaken, kElsewhere, kDone, kFailed };
-  std::vector<Mark> marks(cells_.size(), Mark::kOpen);
-  std::vector<std::string> failures;
-  std::int64_t worked = 0;
-  std::mutex mutex;  // guards marks, failures, worked, say and progressed
-  std::atomic<bool> stopped = false;
-
-  const auto next_of = [&](Mark mark) -> std::optional<std::size_t> {
-    for (std::size_t i = 0; i < cells_.size(); ++i) {
-      if (marks[i] != mark || (options_.only && *options_.only != i)) continue;
-      const auto ready = [&](std::size_t need) { return options_.only || marks[need] == Mark::kDone; };
-      if (!std::all_of(cells_[i].needs.begin(), cells_[i].needs.end(), ready)) continue;
-      marks[i] = Mark::kTaken;
-      return i;
-    }
-    return {};
-  };
-  // Returns a cell that nobody works on; else one that another process had, and sets `again`.
-  const auto next = [&](bool& again) {
-    const std::lock_guard lock(mutex);
-    auto cell = next_of(Mark::kOpen);
-    again = !cell;
-    return cell ? cell : next_of(Mark::kElsewhere);
-  };
-  const auto set = [&](std::size_t cell, Mark mark) {
-    const std::lock_guard lock(mutex);
-    marks[cell] = mark;
-  };
-  const auto finish = [&](std::size_t cell, Mark mark, const std::string& text) {
-    const std::lock_guard lock(mutex);
-    marks[cell] = mark;
-    const auto ended = std::count_if(marks.begin(), marks.end(),
-                                     [](Mark m) { return m == Mark::kDone || m == Mark::kFailed; });
-    const std::string line = text_of(cells_[cell]) + ": " + text;
-    if (mark == Mark::kFailed) failures.push_back("cell " + std::to_string(cell + 1) + ", " + line);
-    const std::size_t all = options_.only ? 1 : cells_.size();
-    options_.say("[" + std::to_string(ended) + "/" + std::to_string(all) + "] " + line);
-    worked += text != kWasDone;
-    if (options_.progressed)
-      options_.progressed(static_cast<std::int64_t>(ended), worked, static_cast<std::int64_t>(all));
-  };
-  const auto waiting = [&] {
-    const std::lock_guard lock(mutex);
-    return std::any_of(marks.begin(), marks.end(), [](Mark m) { return m == Mark::kTaken; });
-  };
-  const auto try_cell = [&](std::size_t cell) {
-    try {
-      if (!take(cell)) return set(cell, Mark::kElsewhere);
-      const std::string did = work(cell);
-      leave(cell);
-      finish(cell, Mark::kDone, did);
-    } catch (const Interrupted&) {
-      leave(cell);
-      stopped = true;
-    } catch (const std::exception& error) {
-      leave(cell);
-      finish(cell, Mark::kFailed, error.what());
-    }
-  };
-  const auto worker = [&] {
-    while (!stopped) {
-      bool again = false;
-      const auto cell = next(again);
-      if (!cell && !waiting()) return;  // cells that are still worked on may make others ready
-      if (!cell || again) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      if (cell) try_cell(*cell);
-      if (options_.interrupted && options_.interrupted()) stopped = true;
-    }
-  };
-  {
-    std::vector<std::jthread> workers;
-    for (int j = 1; j < options_.jobs; ++j) workers.emplace_back(worker);
-    worker();
+// Claims `key`. While another process has it: returns false at once, or `waits` until it is free; says so, with what
+// that one `does`.
+bool Runner::claim(const std::string& key, bool waits, const std::string& does) {
+  base::Claim other;
+  for (bool has_said = false; !claims_.try_to_take(key, other); has_said = true) {
+    if (!waits) return false;
+    if (!has_said) say("waiting for " + other.holder.sentence() + ", which " + does);
+    if (options_.interrupted && options_.interrupted()) throw Interrupted();
+    std::this_thread::sleep_for(kShortPause);
   }
-  if (stopped) return failures;
-  for (std::size_t i = 0; i < cells_.size(); ++i)
-    if (marks[i] == Mark::kOpen && (!options_.only || *options_.only == i))
-      failures.push_back("cell " + std::to_string(i + 1) + ", " + text_of(cells_[i]) +
-                         ": not begun, since a run that it builds on failed");
+  return true;
+}
+
+void Runner::compare(const Group& group) {
+  const fs::path file = options_.folder / group.file;
+  const Work work{group.first, "comparison-" + hash_of({plan_.name, group.file.string()})};
+  if (has_result(file, false) || failed_comparisons_.contains(group.file) ||
+      !claim(work.claim, options_.waits, "compares runs"))
+    return;
+  const Given given(claims_, work.claim);
+  if (has_result(file, false)) return;
+  std::vector<std::string> arguments{"compare"};
+  arguments.insert(arguments.end(), group.runs.begin(), group.runs.end());
+  arguments.insert(arguments.end(), group.comparison->options.begin(), group.comparison->options.end());
   try {
-    const base::FileLock lock = lock_study(options_.folder, options_.interrupted, options_.say);
-    if (!options_.only)
-      for (std::string& failure : compare()) failures.push_back(std::move(failure));
-    write_summary();
+    base::make_folder_inside(options_.folder, file.parent_path());
+    produce(work, file, false, std::move(arguments));
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception& error) {
+    failed_comparisons_.insert(group.file);
+    failures_.push_back("comparison " + group.comparison->name + " of " + text_of(cells_[group.first]) +
+                        " and its like: " + error.what());
+  }
+}
+
+// Cells that are left to others may still make a comparison complete, and are then compared by them.
+void Runner::compare() {
+  for (const Group& group : runs_.groups())
+    if (group.is_complete || left_to_others() == 0) compare(group);
+}
+
+void Runner::write_summary() {
+  const std::string key = "results-" + hash_of({plan_.name});
+  claim(key, true, "writes the study's results");
+  const Given given(claims_, key);
+  runs_.write_summary();
+}
+
+void Runner::work_until_over() {
+  do {
+    std::vector<std::jthread> others;
+    for (int j = 1; j < options_.jobs; ++j) others.emplace_back([this] { work_on_cells(); });
+    work_on_cells();
+    others.clear();
+    if (stopped_) throw Interrupted();
+    if (!options_.only) compare();
+    look_around();
+  } while (!schedule_.is_over(options_.waits));
+}
+
+std::vector<std::string> Runner::run() {
+  if (options_.retries)
+    for (std::size_t i = 0; i < cells_.size(); ++i)
+      if (const auto record = read_record(options_.folder, i)) failures_before_[i] = record->mark;
+  try {
+    work_until_over();
+    for (const std::size_t cell : schedule_.stuck())
+      failures_.push_back("cell " + std::to_string(cell + 1) + ", " + text_of(cells_[cell]) +
+                          ": not begun, since a run that it builds on failed");
+    if (left_to_others() == 0) write_summary();
   } catch (const Interrupted&) {  // the caller checks, too
   }
-  return failures;
-}
-
-// Returns groups of cells of one stage that differ along one axis only, without cells that are not done.
-std::vector<Runner::Group> Runner::groups() {
-  std::vector<Group> groups;
-  for (const Comparison& comparison : plan_.comparisons) {
-    std::map<std::string, Group> by_labels;
-    for (std::size_t i = 0; i < cells_.size(); ++i) {
-      const Cell& cell = cells_[i];
-      if (!is_for(comparison, cell, plan_) || !label_of(cell, comparison.over)) continue;
-      const auto found = resolved(i);
-      if (!found || !done(cell, run_of(*found))) continue;
-      Group group{&comparison, cell.stage, {}, {}, {}, i};
-      std::string key = std::to_string(cell.stage);
-      for (const auto& label : cell.labels) {
-        if (label.first == comparison.over) continue;
-        group.labels.push_back(label);
-        key += "\n" + label.first + "=" + label.second;
-      }
-      by_labels.try_emplace(key, std::move(group)).first->second.runs.push_back(run_of(*found).string());
-    }
-    for (auto& [key, group] : by_labels) {
-      if (group.runs.size() < 2) continue;
-      std::vector<std::string> identity = group.runs;
-      for (const std::string& run : group.runs) identity.push_back(plugins_of(run));
-      identity.insert(identity.end(), comparison.options.begin(), comparison.options.end());
-      group.file = fs::path("comparisons") / (comparison.name + "-" + hash_of(identity) + ".json");
-      groups.push_back(std::move(group));
-    }
-  }
-  return groups;
-}
-
-std::vector<std::string> Runner::compare() {
-  std::vector<std::string> failures;
-  for (const Group& group : groups()) {
-    const fs::path file = options_.folder / group.file;
-    if (has_result(file, false)) continue;
-    std::vector<std::string> arguments{"compare"};
-    arguments.insert(arguments.end(), group.runs.begin(), group.runs.end());
-    arguments.insert(arguments.end(), group.comparison->options.begin(), group.comparison->options.end());
-    try {
-      base::make_folder_inside(options_.folder, file.parent_path());
-      produce(group.first, file, false, std::move(arguments));
-    } catch (const std::exception& error) {
-      failures.push_back("comparison " + group.comparison->name + " of " + text_of(cells_[group.first]) +
-                         " and its like: " + error.what());
-    }
-  }
-  return failures;
-}
-
-// Writes study.json. Run folders are relative to the folder of runs, so that both may be moved together.
-void Runner::write_summary() {
-  json summary = {{"name", plan_.name}, {"title", plan_.title}, {"cells", json::array()}};
-  for (std::size_t i = 0; i < cells_.size(); ++i) {
-    const auto found = resolved(i);
-    json cell = {{"cell", i + 1}, {"stage", plan_.stages[cells_[i].stage].name}, {"labels", json::array()}};
-    for (const auto& [axis, label] : cells_[i].labels) cell["labels"].push_back({axis, label});
-    if (found && done(cells_[i], run_of(*found))) {
-      const fs::path run = run_of(*found);
-      cell["run"] = run.filename().string();
-      cell["hash"] = found->hash;
-      cell["seed"] = found->seed;
-      cell["evaluations"] = cell["pictures"] = json::array();
-      for (const Step& step : steps_of(cells_[i])) {
-        json entry = {{"name", step.name}, {"file", file_of(run, step).lexically_relative(run).string()}};
-        if (!step.picture) entry["epoch"] = step.epoch ? json(*step.epoch) : json("end");
-        cell[step.picture ? "pictures" : "evaluations"].push_back(std::move(entry));
-      }
-    }
-    summary["cells"].push_back(std::move(cell));
-  }
-  summary["comparisons"] = json::array();
-  for (const Group& group : groups()) {
-    json entry = {{"name", group.comparison->name},
-                  {"over", group.comparison->over},
-                  {"stage", plan_.stages[group.stage].name},
-                  {"labels", json::array()},
-                  {"file", group.file.string()}};
-    for (const auto& [axis, label] : group.labels) entry["labels"].push_back({axis, label});
-    if (fs::exists(options_.folder / group.file)) summary["comparisons"].push_back(std::move(entry));
-  }
-  base::make_folder_inside(options_.folder, options_.folder);
-  base::write_text_file(options_.folder / "study.json", summary.dump(1) + "\n");
+  base::Claims::remove_dead(claims_of(options_.runs));  // of those that were killed at their end
+  return failures_;
 }
 
 }  // namespace variform::study

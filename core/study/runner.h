@@ -1,8 +1,11 @@
 #pragma once
 // Trains and evaluates the cells of a study, by the program itself in separate processes. All results are on disk (run
 // folders, evaluations in them), so that a study that was killed continues where it was: nothing is trained or
-// evaluated twice, and runs that several studies share are trained once.
+// evaluated twice, and runs that several studies share are trained once. Any number of processes may do so at once, on
+// all machines that see the folders: each takes what no other has (base/claims.h).
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -13,111 +16,92 @@
 #include <string>
 #include <vector>
 
-#include "base/lock.h"
-
+#include "base/claims.h"
+#include "study/cell_runs.h"
 #include "study/plan.h"
+#include "study/schedule.h"
 
 namespace variform::study {
 
-/// A cell's resolved config: its text with all defaults, and the run that it describes.
-struct Resolved {
-  std::string config;  ///< TOML, re-runnable by itself
-  std::string name;    ///< of the experiment
-  std::string hash;    ///< identity but for the seed
-  std::uint64_t seed = 0;
-};
-
-struct RunnerOptions {
+struct RunnerOptions : CellRunsOptions {
   std::filesystem::path program;       ///< the executable that trains and evaluates
-  std::filesystem::path runs;          ///< where run folders are
-  std::filesystem::path folder;        ///< of this study: cells, logs, study.json
   std::vector<std::string> arguments;  ///< for every command: --data, --plugin
   int jobs = 1;                        ///< cells at once; if more than one, with one thread each
   std::int64_t threads = 0;            ///< of a cell's processes with one job; 0: as its config says
   std::optional<std::size_t> only;     ///< this cell alone (with what it needs, which must be done)
-  std::function<Resolved(const config::Node&)> resolve;  ///< throws config::Error
-  /// Returns a sentence when a run was trained with other plugins than the present ones, else nothing. Its results are
-  /// then not mixed with new ones: the run is kept under another name and trained again, unless such runs are accepted.
-  std::function<std::string(const std::filesystem::path& run)> changed;
-  bool accept_changed_plugins = false;
-  bool no_check = false;  ///< trainings do not test plugins that did not come with the program
+  bool no_check = false;               ///< trainings do not test plugins that did not come with the program
+  bool waits = true;         ///< for cells that other processes are at work on; else they are left to them
+  bool retries = true;       ///< cells that had failed before; else they are left alone
+  bool tells_begin = false;  ///< says when it begins with a cell
+  std::string job = {};      ///< of a batch system, for those who ask who is at work
+  std::chrono::milliseconds silence = base::ClaimOptions{}.silence;
   std::function<bool()> interrupted;
-  std::function<void(const std::string&)> say;  ///< one line of progress
   /// Called after each cell: how many have ended, how many of those this call worked on, how many there are. Optional.
   std::function<void(std::int64_t ended, std::int64_t worked, std::int64_t all)> progressed = {};
-};
-
-/// The progress of a cell.
-struct State {
-  enum class Stage { kWaiting, kUntrained, kPartly, kDone, kOtherPlugins } stage = Stage::kUntrained;
-  std::filesystem::path run;                  ///< empty while it waits for the runs that it needs
-  std::size_t results = 0, results_done = 0;  ///< evaluations and pictures
 };
 
 class Runner {
  public:
   Runner(const Plan& plan, const std::vector<Cell>& cells, RunnerOptions options);
 
-  /// Returns the progress of every cell, from disk alone.
-  std::vector<State> states();
   /// Trains and evaluates what is missing, compares runs, and writes study.json. Returns one sentence for each cell
-  /// that failed; the others are done, unless interrupted.
+  /// that failed; the others are done, unless interrupted or left to other processes.
   std::vector<std::string> run();
+  /// How many cells run() has left to other processes that are at work on them.
+  std::size_t left_to_others() const { return schedule_.count(Mark::kElsewhere); }
 
  private:
-  /// A command on a run, and the file that it writes.
-  struct Step {
-    std::string name;
-    bool picture = false;
-    std::vector<std::string> command;  ///< without the run: "evaluate", its options
-    std::optional<double> epoch;       ///< nothing: at the end
+  /// A cell that this process is at work on, and its claim.
+  struct Work {
+    std::size_t cell;
+    std::string claim;  ///< empty: there is none
   };
+  class Given;
 
-  /// Runs that are compared with each other.
-  struct Group {
-    const Comparison* comparison;
-    std::size_t stage;
-    std::vector<std::pair<std::string, std::string>> labels;  ///< common to all of them
-    std::vector<std::string> runs;
-    std::filesystem::path file;  ///< of the result, below the study's folder
-    std::size_t first;           ///< a cell of the group
-  };
-
-  std::optional<Resolved> resolved(std::size_t cell);
-  std::filesystem::path run_of(const Resolved& resolved) const;
-  std::string foreign(const std::filesystem::path& run, const Resolved& resolved) const;
-  bool is_foreign(const std::filesystem::path& run) const;
-  std::vector<Step> steps_of(const Cell& cell) const;
-  std::filesystem::path file_of(const std::filesystem::path& run, const Step& step) const;
-  bool done(const Cell& cell, const std::filesystem::path& run) const;
-  std::string changed(const std::filesystem::path& run) const;
-  void set_aside(std::size_t cell, const std::string& why);
-
-  std::string work(std::size_t cell);
-  void train(std::size_t cell, const std::filesystem::path& run, const std::vector<std::string>& more,
+  std::string work(const Work& work, const Resolved& resolved);
+  void make(const Work& work, const std::filesystem::path& run);
+  void train(const Work& work, const std::filesystem::path& run, const std::vector<std::string>& more,
              bool to_end);
-  void execute(std::size_t cell, const std::filesystem::path& run, const Step& step);
-  void produce(std::size_t cell, const std::filesystem::path& file, bool is_picture,
+  void execute(const Work& work, const std::filesystem::path& run, const Step& step);
+  void produce(const Work& work, const std::filesystem::path& file, bool is_picture,
                std::vector<std::string> arguments, const std::function<void()>& before = {});
   /// Says what a command that succeeded has not done, given its output; empty: nothing is missing.
   using Lacks = std::function<std::string(const std::string& said)>;
-  void execute(std::size_t cell, const std::vector<std::string>& arguments, const Lacks& lacks);
-  bool take(std::size_t cell);
-  void leave(std::size_t cell);
-  int lock_of(std::size_t cell);
-  std::vector<Group> groups();
-  std::vector<std::string> compare();
+  void execute(const Work& work, const std::vector<std::string>& arguments, const Lacks& lacks);
+
+  void try_cell(std::size_t cell);
+  void take_and_work(std::size_t cell, const Resolved& resolved);
+  std::string failed_before(std::size_t cell, const std::optional<CellRecord>& record) const;
+  void record(const Work& work, const Resolved& resolved, const std::string& why_failed,
+              double seconds) const;
+  bool is_busy(std::size_t cell, const std::filesystem::path& run);
+  void finish(std::size_t cell, Mark mark, const std::string& text);
+  void say(const std::string& text);
+  void say_once(std::size_t cell, const std::string& text);
+  void pause(std::chrono::milliseconds time) const;
+  void look_around();
+  void work_on_cells();
+  void work_until_over();
+
+  bool claim(const std::string& key, bool waits, const std::string& does);
+  void compare();
+  void compare(const Group& group);
   void write_summary();
 
   const Plan& plan_;
   const std::vector<Cell>& cells_;
-  RunnerOptions options_;
-  std::map<std::size_t, Resolved> resolved_;     ///< cells that have been asked for
-  std::map<std::size_t, base::FileLock> locks_;  ///< of cells that are worked on
-  std::set<std::size_t> waited_for_;             ///< cells on which another process was found at work
-  bool said_no_locks_ = false;
-  mutable std::map<std::filesystem::path, std::string> foreign_;  ///< what foreign() has found out
-  mutable std::recursive_mutex mutex_;  ///< guards these, and the calls to resolve, changed and say
+  const RunnerOptions options_;
+  CellRuns runs_;
+  base::Claims claims_;
+  Schedule schedule_;
+  std::map<std::size_t, std::string>
+      failures_before_;  ///< marks of the records of cells that may be tried again
+  std::vector<std::string> failures_;
+  std::set<std::filesystem::path> failed_comparisons_;
+  std::int64_t worked_ = 0;
+  std::set<std::size_t> waited_for_;  ///< cells on which another process was found at work
+  std::atomic<bool> stopped_ = false;
+  std::mutex mutex_;  ///< guards failures_, worked_, waited_for_, and the calls to say and progressed
 };
 
 }  // namespace variform::study

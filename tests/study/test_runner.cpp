@@ -3,11 +3,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "base/lock.h"
 #include "catch.h"
 #include "config/load.h"
 #include "study/plan.h"
@@ -53,11 +56,13 @@ class ScriptedStudy {
     options.folder = folder / "studies" / "s";
     options.resolve = [this](const config::Node&) { return study::Resolved{config, "s", "00000000", 1}; };
     options.say = [](const std::string&) {};
+    options.interrupted = [this] { return asked++ < 0; };
     return study::Runner(plan, cells, options).run();
   }
 
   fs::path folder;
   std::string config;  // of the cell, resolved
+  int asked = 0;       // how often the runner has looked whether it is interrupted
 };
 
 constexpr const char* kTrains =
@@ -154,4 +159,22 @@ TEST_CASE("a run with the cell's hash and seed but another config is not taken f
     study.run();
     CHECK_FALSE(fs::exists(study.folder / "runs" / "s-00000000-1"));
   }
+}
+
+TEST_CASE("a run that somebody else uses is waited for, without haste") {
+  ScriptedStudy study(std::string(kTrains) +
+                      "if [ $1 = evaluate ]; then echo '{\"step\": 1}' > $OUT; fi\nexit 0\n");
+  const fs::path run = study.folder / "runs" / "s-00000000-1";
+  fs::create_directories(run);
+  base::Holder holder;
+  auto lock = base::FileLock::try_to_take(run / ".lock", base::FileLock::After::kStays, holder);
+  REQUIRE(lock.has_value());
+  std::thread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    lock.reset();
+  });
+  CHECK(study.run().empty());
+  other.join();
+  CHECK(fs::exists(run / "DONE"));
+  CHECK(study.asked < 100);  // ten times per second, and while commands run
 }
