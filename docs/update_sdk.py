@@ -21,10 +21,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/sdk.md"
 HEADERS = ROOT / "sdk/include/variform"
 # In the order in which an author meets them.
-ORDER = ["plugin.h", "component.h", "schema.h", "encoder.h", "decoder.h", "family.h", "gaussian_posterior.h", "location_scale.h", "covariance.h", "prior.h",
-         "likelihood.h", "objective.h", "metric.h", "model.h", "nn/layer.h", "nn/layers.h", "nn/activation.h", "nn/dual.h", "nn/attention.h",
-         "nn/network.h",
-         "testing.h", "testing_metric.h", "types.h", "random.h", "log.h", "shuffle.h", "parallel.h", "descriptor.h", "manifest.h"]
+ORDER = ["plugin.h", "component.h", "context.h", "ability.h", "schema.h", "encoder.h", "decoder.h", "ext/decoder.h", "family.h",
+         "ext/posterior.h", "ext/family.h", "gaussian_posterior.h", "location_scale.h", "covariance.h", "prior.h", "ext/prior.h",
+         "likelihood.h", "ext/likelihood.h", "objective.h", "ext/objective.h", "metric.h", "ext/metric.h", "model.h", "nn/layer.h", "nn/layers.h", "nn/activation.h", "nn/dual.h", "nn/attention.h",
+         "nn/network.h", "ext/network.h",
+         "testing.h", "testing_metric.h", "types.h", "random.h", "log.h", "shuffle.h", "parallel.h", "descriptor.h", "manifest.h", "host.h"]
 TABLE = "variform check --list --markdown"
 
 
@@ -157,8 +158,8 @@ class Reference:
         return "\n".join(out).rstrip() + "\n"
 
     def compound(self, compound):
-        name = re.sub(r"variform::(v1::)?", "", plain(compound.find("compoundname")))
-        bases = [re.sub(r"variform::(v1::)?", "", plain(b)) for b in compound.findall("basecompoundref")]
+        name = re.sub(r"variform::(v2::)?", "", plain(compound.find("compoundname")))
+        bases = [re.sub(r"variform::(v2::)?", "", plain(b)) for b in compound.findall("basecompoundref")]
         title = f"#### {compound.get('kind')} {name}" + (f" : {', '.join(bases)}" if bases else "")
         out = [title, "", described(compound), ""]
         members = [m for m in compound.iter("memberdef") if m.get("prot") == "public" and described(m)]

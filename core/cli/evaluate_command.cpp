@@ -103,7 +103,7 @@ int evaluate_command(const Common& common, ModelOptions options) {
   if (!options.dump.empty()) options.dump = chosen(options.dump).string();
   options.evaluate.dump = options.dump;
   if (options.beta >= 0) options.evaluate.beta = options.beta;
-  options.evaluate.curvature = options.curvature == "fisher" ? Curvature::kFisher : Curvature::kHessian;
+  options.evaluate.curvature = curvature_named(options.curvature);
   constexpr std::uint64_t kBytes = 1 << 14;  // at least
   base::require_writable(destination(common, options, evaluation_name(options) + ".json"), {.bytes = kBytes});
   if (!options.dump.empty()) base::require_writable(options.dump, {.option = "--dump"});

@@ -91,7 +91,7 @@ ParameterValue read_parameter(Reader& reader, const Parameter& p, const Catalog&
     }
     case ParameterType::kComponent: break;
   }
-  auto inner = read_component(reader, p.name, p.component_kind, Place::kParameter, catalog, true);
+  auto inner = read_component(reader, p.name, kind_named(p.component_kind), Place::kParameter, catalog, true);
   if (!inner) inner.emplace();
   return std::make_shared<ComponentSpec>(std::move(*inner));
 }

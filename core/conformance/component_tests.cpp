@@ -147,10 +147,10 @@ std::vector<Observation> seen_of_batch(Rig& rig, int64_t B, std::uint64_t seed) 
   } catch (const Verdict&) {
     throw;
   } catch (const Error&) {
-    const bool mixes = decoder && !decoder->samplewise();
+    const bool mixes = decoder && !decoder->rows_independent();
     if (B > 1 || !(mixes || dynamic_cast<Objective*>(&rig.component()))) throw;
   } catch (...) {
-    if (B > 1 || !decoder || decoder->samplewise()) throw;
+    if (B > 1 || !decoder || decoder->rows_independent()) throw;
   }
   return {};
 }
@@ -240,8 +240,8 @@ void rows_of_draws(const Case& test);
 // Compares everything but draws, which come in the batch's order and so differ for a part of a batch.
 void rows(const Case& test) {
   Rig rig(test);
-  if (const auto* decoder = dynamic_cast<Decoder*>(&rig.component()); decoder && !decoder->samplewise())
-    skip("it says that rows interact (samplewise())");
+  if (const auto* decoder = dynamic_cast<Decoder*>(&rig.component()); decoder && !decoder->rows_independent())
+    skip("it says that rows interact (rows_independent())");
   const int64_t B = 4;
   const std::vector<Input> whole = make_inputs(rig, B, test.seed);
   const auto all = exercise(rig, whole, test.seed), other_draws = exercise(rig, whole, test.seed + 1);
@@ -438,7 +438,7 @@ double another_value(const Parameter& p, double before) {
 std::vector<Tensor> watched(Rig& rig, const Case& test) {
   std::vector<Tensor> values;
   for (const Observation& o : exercise(rig, 3, test.seed)) values.push_back(o.value);
-  if (test.info->kind == Kind::kObjective)
+  if (test.info->kind() == Kind::kObjective)
     if (const auto beta = rig.as<Objective>().beta()) values.push_back(beta->clone());
   return values;
 }

@@ -46,7 +46,7 @@ struct Posed {
     params = 0.7 * rig.normal({kBatch, count}, hash(test.seed, "params"));
     x = rig.data(kBatch, hash(test.seed, "x"));
     const KeptModes kept;
-    q = family().posterior(params, x);
+    q = family().posterior(params, x, {});
   }
   VariationalFamily& family() { return rig.as<VariationalFamily>(); }
 };
@@ -54,7 +54,7 @@ struct Posed {
 // Calls check(distribution) for a family or a prior of `latent` latents, if it takes so many. Returns how many it has.
 template <class Check>
 int64_t each_distribution_of(const Case& test, int64_t latent, const Check& check) {
-  if (test.info->kind == Kind::kFamily) {
+  if (test.info->kind() == Kind::kFamily) {
     Posed posed(test, latent);
     for (int64_t b = 0; b < kBatch; ++b) check(distribution_of(*posed.q, b, posed.family().support()));
     return posed.rig.model().latent;
@@ -104,7 +104,7 @@ void distribution_sample_density(const Case& test) {
       check_own_density(*posed.q, within, test.generator("sample"));
     }
   };
-  if (test.info->kind == Kind::kPrior)
+  if (test.info->kind() == Kind::kPrior)
     each_distribution(test, 3, [&](const Distribution& d) { check_sample(d, test.generator("sample")); });
   else
     if_supported([&] {
@@ -149,7 +149,7 @@ void kl_with(const Case& test, const ComponentInfo& prior, int64_t latent) {
   }
   Rig rig(test, {.latent = latent});
   rig.model().set(Kind::kPrior, owner->model().component(Kind::kPrior), prior.id);
-  const auto q = rig.model().posterior(rig.data(kBatch, test.seed));
+  const auto q = rig.model().posterior(rig.data(kBatch, test.seed), {});
   try {
     check_kl(rig.model(), *q, test.generator("kl"));
   } catch (const Unsupported&) {
@@ -164,8 +164,8 @@ void kl(const Case& test) {
     Rig rig = rig_of(test, several(test));
     for (const ComponentList* list = test.plugin->lists_begin; list != test.plugin->lists_end; ++list)
       for (std::size_t i = 0; i < list->count; ++i)
-        if (list->first[i].kind == Kind::kPrior) kl_with(test, list->first[i], rig.model().latent);
-    const auto q = rig.model().posterior(rig.data(kBatch, test.seed));
+        if (list->first[i].kind() == Kind::kPrior) kl_with(test, list->first[i], rig.model().latent);
+    const auto q = rig.model().posterior(rig.data(kBatch, test.seed), {});
     check_kl(rig.model(), *q, test.generator("kl"));
   });
 }
@@ -196,11 +196,11 @@ void diagonal_start(const Case& test) {
     if (family.parameter_count(d) <= 2 * d && family.parameters().empty())
       skip("it has no numbers beyond those of the diagonal family");
     const Tensor params = kOutputs * rig.normal({16, family.parameter_count(d)}, hash(test.seed, "outputs"));
-    const auto q = family.posterior(params, rig.data(16, hash(test.seed, "x")));
+    const auto q = family.posterior(params, rig.data(16, hash(test.seed, "x")), {});
     Generator rng = test.generator("start");
     bool independent = true;
     try {
-      q->marginals(q->rsample(1, rng));
+      q->log_marginals(q->rsample(1, rng));
     } catch (const Unsupported&) {
       independent = false;
     }
@@ -221,7 +221,7 @@ void diagonal_start(const Case& test) {
 void cross_entropy(const Case& test) {
   if_supported([&] {
     Rig rig = rig_of(test, several(test));
-    const auto q = rig.model().posterior(rig.data(kBatch, test.seed));
+    const auto q = rig.model().posterior(rig.data(kBatch, test.seed), {});
     check_cross_entropy(rig.as<Prior>(), *q, test.generator("cross-entropy"));
   });
 }

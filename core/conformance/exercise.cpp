@@ -33,13 +33,13 @@ Tensor strided_copy(const Tensor& tensor) {
 Tensor family_latents(Rig& rig, const Tensor& params, const Tensor& x, int64_t n, std::uint64_t seed) {
   const at::NoGradGuard no_grad;
   Generator rng = testing::generator(hash(seed, "latents"));
-  return rig.as<VariationalFamily>().posterior(params, x)->rsample(n, rng).z.detach().clone();
+  return rig.as<VariationalFamily>().posterior(params, x, {})->rsample(n, rng).z.detach().clone();
 }
 
 Tensor prior_latents(Rig& rig, int64_t n, std::uint64_t seed) {
   const at::NoGradGuard no_grad;
   Generator rng = testing::generator(hash(seed, "latents"));
-  return rig.as<Prior>().sample(n, rng).detach().clone();
+  return rig.as<Prior>().sample(n, rng, {}).detach().clone();
 }
 
 class Observer {
@@ -99,7 +99,7 @@ void see_encoder(Observer& o) {
   const Tensor& x = o.in("x");
   const int64_t B = x.size(0), count = o.rig_.model().family().parameter_count(o.rig_.model().latent);
   o.see(
-      "encode", {B, count}, [&] { return o.rig_.as<Encoder>().encode(x); }, 0);
+      "encode", {B, count}, [&] { return o.rig_.as<Encoder>().encode(x, {}); }, 0);
 }
 
 void see_decoder(Observer& o) {
@@ -109,11 +109,11 @@ void see_decoder(Observer& o) {
   Shape shape = joined({N}, o.rig_.model().data);
   shape[1] *= o.rig_.model().likelihood().outputs();
   o.see(
-      "decode", shape, [&] { return decoder.decode(z); }, decoder.samplewise() ? 0 : -1);
-  if (!decoder.samplewise()) return;
+      "decode", shape, [&] { return decoder.decode(z, {}); }, decoder.rows_independent() ? 0 : -1);
+  if (!decoder.rows_independent()) return;
   Pushed pushed;
   o.see(
-      "pushforward (g)", shape, [&] { return (pushed = decoder.pushforward(z, v)).g; }, 0);
+      "pushforward (g)", shape, [&] { return (pushed = decoder.pushforward(z, v, {})).g; }, 0);
   if (pushed.g.defined())
     o.see(
         "pushforward (jv)", joined({v.size(0)}, shape), [&] { return pushed.jv; }, 1);
@@ -124,7 +124,7 @@ void see_family(Observer& o) {
   const Tensor &params = o.in("params"), &z = o.in("z");
   const int64_t B = params.size(0), d = model.latent;
   const std::unique_ptr<Posterior> q =
-      o.watched("posterior", [&] { return o.rig_.as<VariationalFamily>().posterior(params, o.in("x")); });
+      o.watched("posterior", [&] { return o.rig_.as<VariationalFamily>().posterior(params, o.in("x"), {}); });
   if (!q) fail("posterior returned nothing; it must return a Posterior");
   o.see(
       "location", {B, d}, [&] { return q->location(); }, 0);
@@ -135,7 +135,7 @@ void see_family(Observer& o) {
     o.see(
         "log_prob of a draw", {kDraws, B}, [&] { return q->log_prob(draw); }, 1);
     o.see(
-        "marginals of a draw", {kDraws, B, d}, [&] { return q->marginals(draw); }, 1);
+        "log_marginals of a draw", {kDraws, B, d}, [&] { return q->log_marginals(draw); }, 1);
   }
   o.see(
       "log_prob", {z.size(0), B},
@@ -143,16 +143,17 @@ void see_family(Observer& o) {
         return q->log_prob({z, {}});
       },
       1);
-  o.see("log_prob of one z for all data", {z.size(0), B}, [&] {
-    return q->log_prob({z.narrow(1, 0, 1), {}});
-  });
+  if (B > 0)
+    o.see("log_prob of one z for all data", {z.size(0), B}, [&] {
+      return q->log_prob({z.narrow(1, 0, 1), {}});
+    });
   // Where supports differ between rows, it has no density for some: −∞, and no gradient.
   if (o.seen.back().value.defined() && at::isneginf(o.seen.back().value).any().item<bool>())
     o.seen.back().differentiable = false;
   o.see(
-      "marginals", {z.size(0), B, d},
+      "log_marginals", {z.size(0), B, d},
       [&] {
-        return q->marginals({z, {}});
+        return q->log_marginals({z, {}});
       },
       1);
   std::optional<Tensor> entropy;
@@ -181,15 +182,15 @@ void see_prior(Observer& o) {
   Model& model = o.rig_.model();
   const int64_t d = model.latent;
   o.see(
-      "log_prob", {z.size(0), z.size(1)}, [&] { return prior.log_prob(z); }, 1);
-  o.see("log_prob of one", {}, [&] { return prior.log_prob(z[0][0]); });
+      "log_prob", {z.size(0), z.size(1)}, [&] { return prior.log_prob(z, {}); }, 1);
+  if (z.size(1) > 0) o.see("log_prob of one", {}, [&] { return prior.log_prob(z[0][0], {}); });
   o.see(
-      "sample", {z.size(1), d}, [&] { return prior.sample(z.size(1), model.rng); }, -1, false);
-  const std::unique_ptr<Posterior> q = model.posterior(o.in("x"));
-  if (const auto cross = o.watched("cross_entropy", [&] { return prior.cross_entropy(*q); }))
+      "sample", {z.size(1), d}, [&] { return prior.sample(z.size(1), model.rng, {}); }, -1, false);
+  const std::unique_ptr<Posterior> q = model.posterior(o.in("x"), {});
+  if (const auto cross = o.watched("cross_entropy", [&] { return prior.cross_entropy(*q, {}); }))
     o.see(
         "cross_entropy", {o.in("x").size(0)}, [&] { return *cross; }, 0);
-  if (const auto gaussian = o.watched("gaussian", [&] { return prior.gaussian(); }))
+  if (const auto gaussian = o.watched("gaussian", [&] { return prior.gaussian({}); }))
     o.see(
         "gaussian().mean", gaussian->mean.dim() == 2 ? Shape{gaussian->mean.size(0), d} : Shape{1, d},
         [&] { return gaussian->mean; }, -1, true, false);
@@ -201,15 +202,15 @@ void see_likelihood(Observer& o) {
   const Tensor &x = o.in("x"), &g = o.in("g"), &t = o.in("t");
   const int64_t B = x.size(0), T = t.size(0);
   o.see(
-      "nll", {g.size(0), B}, [&] { return likelihood.nll(x, g); }, 1);
+      "nll", {g.size(0), B}, [&] { return likelihood.nll(x, g, {}); }, 1);
   o.see(
-      "nll of one g each", {B}, [&] { return likelihood.nll(x, g[0]); }, 0);
+      "nll of one g each", {B}, [&] { return likelihood.nll(x, g[0], {}); }, 0);
   o.see(
-      "gram (Hessian)", {B, T, T}, [&] { return likelihood.gram(x, g[0], t, Curvature::kHessian); }, 0, true,
-      false);
+      "curvature_form (Hessian)", {B, T, T},
+      [&] { return likelihood.curvature_form(x, g[0], t, Curvature::kHessian, {}); }, 0, true, false);
   o.see(
-      "gram (Fisher)", {B, T, T}, [&] { return likelihood.gram(x, g[0], t, Curvature::kFisher); }, 0, true,
-      false);
+      "curvature_form (Fisher)", {B, T, T},
+      [&] { return likelihood.curvature_form(x, g[0], t, Curvature::kFisher, {}); }, 0, true, false);
   o.see(
       "mean", joined({g.size(0), B}, model.data), [&] { return likelihood.mean(g); }, 1);
   o.see(
@@ -220,7 +221,8 @@ void see_likelihood(Observer& o) {
 void see_objective(Observer& o) {
   Model& model = o.rig_.model();
   const Tensor& x = o.in("x");
-  Batch batch{x, at::zeros({x.size(0)}, at::kLong), at::arange(x.size(0), at::kLong), 100};
+  Batch batch{
+      x, {.labels = at::zeros({x.size(0)}, at::kLong), .index = at::arange(x.size(0), at::kLong)}, 100};
   Terms terms;
   const auto shape_of = [&](const Tensor& term) {
     return term.defined() && term.dim() > 0 ? Shape{x.size(0)} : Shape{};

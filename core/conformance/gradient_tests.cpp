@@ -44,13 +44,13 @@ struct Slope {
 
 Slope slope_of(Rig& rig, std::vector<Input>& inputs, const Case& test) {
   Slope slope;
-  slope.tensors = rig.parameters(/*all=*/test.info->kind == Kind::kObjective);
+  slope.tensors = rig.parameters(/*all=*/test.info->kind() == Kind::kObjective);
   for (Input& input : inputs)
     if (input.differentiable) {
       input.value = input.value.detach().clone().requires_grad_(true);
       slope.tensors.emplace_back("input '" + input.name + "'", input.value);
     }
-  slope.loss = [&rig, &inputs, seed = test.seed, objective = test.info->kind == Kind::kObjective] {
+  slope.loss = [&rig, &inputs, seed = test.seed, objective = test.info->kind() == Kind::kObjective] {
     const auto seen = differentiated(rig, inputs, seed);
     return objective ? seen.front().value.to(at::kDouble).mean() : weighted_sum(seen, seed);
   };
@@ -203,7 +203,7 @@ std::vector<Tensor> gradients_of(const Tensor& loss, const Slope& slope) {
 void gradients_in_mode(const Case& test, bool training) {
   Rig rig(test);
   rig.component().train(training);
-  const bool objective = test.info->kind == Kind::kObjective;
+  const bool objective = test.info->kind() == Kind::kObjective;
   // The gradient of an objective with its own parameters need not be that of one loss, but there must be one.
   const bool several_losses = objective && !rig.parameters().empty();
   std::vector<Input> inputs = make_inputs(rig, 3, test.seed);
@@ -263,8 +263,8 @@ void trained(const Case& test) {
   const auto own = rig.parameters();
   if (own.empty()) skip("it has no trained parameters");
   const auto seen = exercise(rig, 3, test.seed);
-  const Tensor loss = test.info->kind == Kind::kObjective ? seen.front().value.to(at::kDouble).mean()
-                                                          : weighted_sum(seen, test.seed);
+  const Tensor loss = test.info->kind() == Kind::kObjective ? seen.front().value.to(at::kDouble).mean()
+                                                            : weighted_sum(seen, test.seed);
   if (!loss.requires_grad()) fail("it has trained parameters, and nothing that it returns has a gradient");
   std::vector<Tensor> tensors;
   for (const auto& [name, tensor] : own) tensors.push_back(tensor);

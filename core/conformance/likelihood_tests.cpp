@@ -25,7 +25,7 @@ Tensor draws_of(Likelihood& likelihood, const Tensor& g, int64_t n, Generator& r
 
 // Returns −log p of many rows [n, P] for one g.
 Tensor nll_of(Likelihood& likelihood, const Tensor& x, const Tensor& g) {
-  return likelihood.nll(x, g.expand({x.size(0), g.size(0), g.size(1)}));
+  return likelihood.nll(x, g.expand({x.size(0), g.size(0), g.size(1)}), {});
 }
 
 // All values that an example can take, with the dx of each; u = 0 where they are discrete.
@@ -194,26 +194,27 @@ void check_fisher(Likelihood& likelihood, const Tensor& g, Generator rng) {
   const Tensor t = at::eye(n * P, g.options()).reshape({n * P, 1, n, P});
   const Tensor found = [&] {
     const at::NoGradGuard no_grad;
-    return likelihood.gram(at::zeros({1, P}, g.options()), g.unsqueeze(0), t, Curvature::kFisher)[0];
+    return likelihood.curvature_form(at::zeros({1, P}, g.options()), g.unsqueeze(0), t, Curvature::kFisher,
+                                     {})[0];
   }();
   const Data data = all_data(likelihood, g, rng);
   const Tensor kept = data.mass > 1e-14, x = data.x.index({kept}), mass = data.mass.index({kept});
   const Tensor wide = g.expand({x.size(0), n, P}).clone().requires_grad_(true);
   const Tensor gradient =
-      torch::autograd::grad({likelihood.nll(x, wide).sum()}, {wide})[0].flatten(1);  // [points, n·P]
+      torch::autograd::grad({likelihood.nll(x, wide, {}).sum()}, {wide})[0].flatten(1);  // [points, n·P]
   const Tensor expected = gradient.t().mm(gradient * (mass / mass.sum()).unsqueeze(1));
   const Tensor error = (found - expected).abs();
   if (!(item(error.max()) <= (P == 1 ? 3e-3 : 2e-2) * std::max(item(expected.abs().max()), 1e-6)))
-    fail("gram(fisher) has the entry " + text_of(item(found.flatten()[error.argmax()])) +
+    fail("curvature_form(fisher) has the entry " + text_of(item(found.flatten()[error.argmax()])) +
          "; the mean under the model of the gradient's outer product has " +
          text_of(item(expected.flatten()[error.argmax()])));
 }
 
 void check_hessian(Likelihood& likelihood, const Tensor& x, const Tensor& g, const Tensor& t) {
-  const Tensor found = likelihood.gram(x, g, t, Curvature::kHessian).detach();  // [B, T, T]
+  const Tensor found = likelihood.curvature_form(x, g, t, Curvature::kHessian, {}).detach();  // [B, T, T]
   const auto gradient = [&](const Tensor& where) {
     const Tensor leaf = where.detach().clone().requires_grad_(true);
-    return torch::autograd::grad({likelihood.nll(x, leaf).sum()}, {leaf})[0];
+    return torch::autograd::grad({likelihood.nll(x, leaf, {}).sum()}, {leaf})[0];
   };
   const int64_t T = t.size(0);
   for (int64_t i = 0; i < T; ++i) {
@@ -230,7 +231,7 @@ void check_hessian(Likelihood& likelihood, const Tensor& x, const Tensor& g, con
       if (best <= 1e-6) break;
     }
     if (!(best <= 1e-6))
-      fail("gram(hessian) is " + text_of(said) +
+      fail("curvature_form(hessian) is " + text_of(said) +
            " for two random tangents; differences of nll's gradient give " + text_of(seen));
   }
 }
@@ -239,11 +240,11 @@ void check_gram_symmetric(Likelihood& likelihood, const Tensor& x, const Tensor&
   const at::NoGradGuard no_grad;
   int forms = 0;
   for (Curvature curvature : {Curvature::kHessian, Curvature::kFisher}) try {
-      const Tensor gram = likelihood.gram(x, g, t, curvature);
+      const Tensor gram = likelihood.curvature_form(x, g, t, curvature, {});
       const Tensor error = (gram - gram.transpose(-1, -2)).abs();
       ++forms;
       if (!(item(error.max()) <= 1e-10 * std::max(1.0, item(gram.abs().max()))))
-        fail(std::string("gram(") + to_string(curvature) + ") differs from its transpose by " +
+        fail(std::string("curvature_form(") + to_string(curvature) + ") differs from its transpose by " +
              text_of(item(error.max())));
     } catch (const Unsupported&) {
       continue;
@@ -306,8 +307,8 @@ void reduction(const Case& test) {
   const at::NoGradGuard no_grad;
   Tensor of_images, of_values;
   if_supported([&] {
-    of_images = images->as<Likelihood>().nll(x, g);
-    of_values = flat->as<Likelihood>().nll(x.flatten(1), g.flatten(2));
+    of_images = images->as<Likelihood>().nll(x, g, {});
+    of_values = flat->as<Likelihood>().nll(x.flatten(1), g.flatten(2), {});
   });
   const Tensor error = (of_images - of_values).abs() / (1 + of_values.abs());
   if (item(error.max()) <= 1e-9) return;
@@ -388,7 +389,7 @@ std::vector<Test> likelihood_tests() {
        kind,
        {"sample-density", "mean"},
        likelihood_independent},
-      {"gram-symmetric",
+      {"curvature-symmetric",
        group,
        "Its second derivatives between tangents are symmetric.",
        kind,
@@ -398,13 +399,13 @@ std::vector<Test> likelihood_tests() {
        group,
        "Its exact second derivative is that of nll, by differences of the gradient.",
        kind,
-       {"gradients", "gram-symmetric", "reduction"},
+       {"gradients", "curvature-symmetric", "reduction"},
        hessian},
       {"fisher",
        group,
        "Its Fisher information is the mean under the model of the gradient's outer product.",
        kind,
-       {"gradients", "gram-symmetric", "normalised"},
+       {"gradients", "curvature-symmetric", "normalised"},
        fisher},
   };
 }

@@ -33,8 +33,8 @@ class Tangents {
     z = normal({N, d}, hash(test.seed, "z", point));
     v = normal({T, N, d}, hash(test.seed, "v", point));
     // Moving buffers have no gradient, but differences of parameters see them.
-    if (!decoder().samplewise() || draws() || rig_.have_buffers_moved()) rig_.component().train(false);
-    if (!decoder().samplewise() || draws())
+    if (!decoder().rows_independent() || draws() || rig_.have_buffers_moved()) rig_.component().train(false);
+    if (!decoder().rows_independent() || draws())
       skip(
           "the decoder mixes the rows of a batch, or draws random numbers, so that no sample has its own "
           "Jacobian");
@@ -48,24 +48,21 @@ class Tangents {
   }
   Tensor decode(const Tensor& at) {
     start(seed_);
-    return decoder().decode(at);
+    return decoder().decode(at, {});
   }
   Pushed push(const Tensor& at, const Tensor& along) {
     start(seed_);
-    return decoder().pushforward(at, along);
+    return decoder().pushforward(at, along, {});
   }
-  Pushed push_by(Pushed (*compute)(Decoder&, const Tensor&, const Tensor&)) {
+  Pushed push_by(Pushed (*compute)(Decoder&, const Tensor&, const Tensor&, const Context&)) {
     start(seed_);
-    return compute(decoder(), z, v);
+    return compute(decoder(), z, v, {});
   }
   Tensor normal(at::IntArrayRef shape, std::uint64_t seed) const { return rig_.normal(shape, seed); }
   std::vector<std::pair<std::string, Tensor>> parameters() const { return rig_.parameters(); }
 
   // Returns the tier after a call, for messages.
-  std::string tier() {
-    const PushforwardTier tier = decoder().pushforward_tier();
-    return tier == PushforwardTier::kUndecided ? "its own" : to_string(tier);
-  }
+  std::string tier() { return to_string(decoder().pushforward_tier()); }
 
   Tensor z, v;
 
@@ -74,7 +71,7 @@ class Tangents {
     const at::NoGradGuard no_grad;
     const Tensor first = decode(z);
     start(seed_ + 1);
-    return !at::equal(decoder().decode(z), first);
+    return !at::equal(decoder().decode(z, {}), first);
   }
 
   Rig rig_;
@@ -225,27 +222,27 @@ void piecewise_linear(const Case& test) {
   }
 }
 
-void samplewise(const Case& test) {
+void rows_independent(const Case& test) {
   Rig rig(test);
   Decoder& decoder = rig.as<Decoder>();
-  if (decoder.samplewise()) return;  // test "rows" looks
+  if (decoder.rows_independent()) return;  // test "rows" looks
   const at::NoGradGuard no_grad;
   const Tensor z = rig.normal({4, rig.model().latent}, test.seed);
   const Tensor other = at::cat({z.narrow(0, 0, 1), rig.normal({3, rig.model().latent}, test.seed + 1)});
   const auto first_row = [&](const Tensor& latents) {
     rig.restore_buffers();
     rig.model().rng.set_current_seed(test.seed);
-    return decoder.decode(latents)[0];
+    return decoder.decode(latents, {})[0];
   };
   if (difference(first_row(z), first_row(other)) <= 1e-12)
     warn(
-        "samplewise() says false, but rows do not interact: objectives that need a Jacobian refuse this "
+        "rows_independent() says false, but rows do not interact: objectives that need a Jacobian refuse this "
         "decoder without need");
 }
 
 void outputs(const Case& test) {
   std::vector<RigOptions> others{{.latent = 5}, {.latent = 1}};
-  if (test.info->kind == Kind::kDecoder) others.push_back({.outputs = 2});
+  if (test.info->kind() == Kind::kDecoder) others.push_back({.outputs = 2});
   for (const RigOptions& options : others) {
     std::unique_ptr<Rig> rig;
     try {
@@ -256,7 +253,7 @@ void outputs(const Case& test) {
     for (const Observation& o : exercise(*rig, 2, test.seed))
       if (o.value.sizes() != at::IntArrayRef(o.expected))
         fail(o.name + " is " + to_text(o.value.sizes()) + " for d = " + std::to_string(rig->model().latent) +
-             (test.info->kind == Kind::kDecoder
+             (test.info->kind() == Kind::kDecoder
                   ? " and a likelihood of " + std::to_string(rig->model().likelihood().outputs()) +
                         " outputs for each data value"
                   : " and a family of " +
@@ -300,14 +297,15 @@ void precision(const Case& test) {
 Tensor in_mixed_precision(const Case& test, bool mixed) {
   Rig rig(test, {.dtype = at::kFloat});
   set_mode(rig, false);
-  Model& model = rig.model();
-  model.mixed_precision = mixed;
+  HostModel& model = rig.model();
+  model.set_mixed_precision(mixed);
   const Tensor x = rig.data(4, test.seed), z = rig.normal({4, model.latent}, test.seed);
   Tensor result;
-  if (test.info->kind == Kind::kEncoder) result = model.posterior(x)->location();
-  else result = model.decode(z);
-  if (test.info->kind == Kind::kDecoder && rig.as<Decoder>().samplewise())
-    result = at::cat({result.flatten(), model.latent_hessian(x, z, model.unit_tangents(4)).g.flatten()});
+  if (test.info->kind() == Kind::kEncoder) result = model.posterior(x, {})->location();
+  else result = model.decode(z, {});
+  if (test.info->kind() == Kind::kDecoder && rig.as<Decoder>().rows_independent())
+    result =
+        at::cat({result.flatten(), model.latent_hessian(x, z, model.unit_tangents(4), {}).output.flatten()});
   if (result.requires_grad()) result.sum().backward();
   return result.detach();
 }
@@ -367,7 +365,12 @@ std::vector<Test> network_tests() {
        evaluation},
       {"precision", group, "float32 agrees with float64.", both, {"state", "evaluation"}, precision},
       {"autocast", group, "It works in mixed precision (bfloat16).", both, {"precision"}, autocast},
-      {"samplewise", group, "It says that rows interact only if they do.", decoder, {"rows"}, samplewise},
+      {"rows_independent",
+       group,
+       "It says that rows interact only if they do.",
+       decoder,
+       {"rows"},
+       rows_independent},
       {"pushforward-linear",
        group,
        "Its pushforward is linear in the tangents.",

@@ -16,7 +16,7 @@ namespace variform::conformance {
 namespace {
 
 Batch batch_of(const Tensor& x) {
-  return {x, at::zeros({x.size(0)}, at::kLong), at::arange(x.size(0), at::kLong), 100};
+  return {x, {.labels = at::zeros({x.size(0)}, at::kLong), .index = at::arange(x.size(0), at::kLong)}, 100};
 }
 
 Terms evaluate(Rig& rig, const Batch& batch, std::uint64_t seed) {
@@ -72,9 +72,9 @@ void part_values(const Case& test) {
     for (const auto& [name, part] : evaluate(rig, batch, hash(test.seed, call)).parts)
       if (name == "kl") values.push_back(part.mean().to(at::kDouble).reshape({1}));
   if (values.empty()) skip("no part of its loss is called kl");
-  const auto posterior = model.posterior(batch.x);
+  const auto posterior = model.posterior(batch.x, {});
   const Tensor expected =
-      model.kl(*posterior, posterior->rsample(1, model.rng)).mean().to(at::kDouble).reshape({1});
+      model.kl(*posterior, posterior->rsample(1, model.rng), {}).mean().to(at::kDouble).reshape({1});
   const Tensor all = at::stack(values), found = all.mean(0), error = all.std(0) / std::sqrt(double{kCalls});
   const double tolerance = 1e-6 * (1 + std::abs(item(expected))) + 5.5 * item(error);
   if (std::abs(item(found - expected)) <= tolerance) return;
@@ -126,14 +126,14 @@ void beta(const Case& test) {
 }
 
 // A decoder that passes everything on and counts what an objective asks for.
-class CountingDecoder final : public Decoder {
+class CountingDecoder final : public With<Decoder, Pushforward> {
  public:
   explicit CountingDecoder(std::shared_ptr<Decoder> inner)
       : inner_(register_module("inner", std::move(inner))) {}
-  Tensor decode(const Tensor& z) override { return inner_->decode(z); }
-  Pushed pushforward(const Tensor& z, const Tensor& v) override {
+  Tensor decode(const Tensor& z, const variform::Context&) override { return inner_->decode(z, {}); }
+  Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context&) override {
     ++pushed;
-    return inner_->pushforward(z, v);
+    return inner_->pushforward(z, v, {});
   }
   int pushed = 0;
 
@@ -160,7 +160,7 @@ void plain_batch(const Case& test) {
   Rig rig(test);
   const Tensor x = rig.data(3, test.seed);
   Batch plain = batch_of(x);
-  plain.labels = plain.index = Tensor();
+  plain.context = {};
   Terms terms;
   try {
     terms = evaluate(rig, plain, test.seed);

@@ -30,7 +30,7 @@ void load_component(Case& test, const std::string& component) {
   test.plugin = opened.info;
   for (const ComponentList* list = opened.info->lists_begin; list != opened.info->lists_end; ++list)
     for (std::size_t i = 0; i < list->count; ++i)
-      if (std::string(to_string(list->first[i].kind)) + ":" + list->first[i].id == component)
+      if (std::string(list->first[i].kind_name) + ":" + list->first[i].id == component)
         test.info = &list->first[i];
   if (!test.info) fail("the plugin's descriptor has no " + component);
 }

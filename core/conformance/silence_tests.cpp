@@ -68,7 +68,7 @@ void repeats(const Case& test) {
            " differs when the same component is called again with the same inputs and the same state "
            "of its generator: does it draw from a generator of its own (std::mt19937, rand(), a clock), or "
            "keep something between calls? Draw from the generator that is given; state is buffers");
-  if (test.info->kind == Kind::kObjective) check_generators(rig);
+  if (test.info->kind() == Kind::kObjective) check_generators(rig);
   bool has_density = false;
   for (const Observation& o : first) has_density = has_density || o.name.starts_with("log_prob");
   for (std::size_t i = 0; i < first.size() && i < other.size(); ++i)

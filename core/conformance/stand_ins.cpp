@@ -22,7 +22,7 @@ class StandInEncoder final : public Encoder {
   explicit StandInEncoder(const Build& build)
       : a_(register_parameter("a", matrix(build, build.data_size(), 5, 1))),
         b_(register_parameter("b", matrix(build, 5, build.outputs, 0.5))) {}
-  Tensor encode(const Tensor& x) override { return x.flatten(1).mm(a_).tanh().mm(b_); }
+  Tensor encode(const Tensor& x, const Context&) override { return x.flatten(1).mm(a_).tanh().mm(b_); }
 
  private:
   Tensor a_, b_;
@@ -39,14 +39,16 @@ class StandInDecoder final : public Decoder {
     shape_[0] *= build.outputs;
     shape_.insert(shape_.begin(), -1);
   }
-  Tensor decode(const Tensor& z) override { return ((z.mm(a_) + a0_).tanh().mm(b_) + b0_).reshape(shape_); }
+  Tensor decode(const Tensor& z, const Context&) override {
+    return ((z.mm(a_) + a0_).tanh().mm(b_) + b0_).reshape(shape_);
+  }
 
  private:
   Shape shape_;
   Tensor a_, a0_, b_, b0_;
 };
 
-class StandInPosterior final : public Posterior {
+class StandInPosterior final : public With<IndependentPosterior, ClosedEntropy, Moments> {
  public:
   StandInPosterior(const Tensor& params, std::shared_ptr<std::vector<Generator>> generators)
       : generators_(std::move(generators)) {
@@ -60,10 +62,10 @@ class StandInPosterior final : public Posterior {
     const Tensor e = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options());
     return {mean_ + deviation_ * e, e};
   }
-  Tensor marginals(const Draw& draw) const override {
+  Tensor log_marginals(const Draw& draw) const override {
     return -0.5 * (((draw.z - mean_) / deviation_).square() + kLogTwoPi) - deviation_.log();
   }
-  std::optional<Tensor> entropy() const override { return (deviation_.log() + 0.5 * (1 + kLogTwoPi)).sum(1); }
+  Tensor entropy() const override { return (deviation_.log() + 0.5 * (1 + kLogTwoPi)).sum(1); }
   std::optional<Covariance> covariance() const override { return Covariance::diagonal(deviation_); }
 
  private:
@@ -71,17 +73,21 @@ class StandInPosterior final : public Posterior {
   std::shared_ptr<std::vector<Generator>> generators_;
 };
 
-class StandInPrior final : public Prior {
+class StandInPrior final : public With<Prior, ClosedCrossEntropy, GaussianForm, MomentsNeeded> {
  public:
   explicit StandInPrior(const Build& build) : latent_(build.latent), options_(build.options) {}
-  Tensor log_prob(const Tensor& z) override { return -0.5 * (z.square() + kLogTwoPi).sum(-1); }
-  Tensor sample(int64_t n, Generator& rng) override { return at::randn({n, latent_}, rng, options_); }
-  std::optional<Tensor> cross_entropy(const Posterior& posterior) override {
+  Tensor log_prob(const Tensor& z, const Context&) override {
+    return -0.5 * (z.square() + kLogTwoPi).sum(-1);
+  }
+  Tensor sample(int64_t n, Generator& rng, const Context&) override {
+    return at::randn({n, latent_}, rng, options_);
+  }
+  std::optional<Tensor> cross_entropy(const Posterior& posterior, const Context&) override {
     const auto covariance = posterior.covariance();
     if (!covariance) return {};
     return 0.5 * (posterior.location().square() + covariance->variances() + kLogTwoPi).sum(1);
   }
-  std::optional<Gaussian> gaussian() override {
+  std::optional<Gaussian> gaussian(const Context&) override {
     return Gaussian{at::zeros({1, latent_}, options_),
                     Covariance::diagonal(at::ones({1, latent_}, options_))};
   }
@@ -92,18 +98,19 @@ class StandInPrior final : public Prior {
   at::TensorOptions options_;
 };
 
-class StandInLikelihood final : public Likelihood {
+class StandInLikelihood final : public With<Likelihood, CurvatureForm, NoiseVariance> {
  public:
   StandInLikelihood(const Build& build, int64_t outputs)
       : outputs_(outputs), sides_(static_cast<int64_t>(build.data.size())) {}
   int64_t outputs() const override { return outputs_; }
-  std::optional<Tensor> reference_variance() const override { return at::ones({}, at::kDouble); }
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  Domain domain() const override { return Domain::kReal; }
+  std::optional<Tensor> noise_variance() const override { return at::ones({}, at::kDouble); }
+  Tensor nll(const Tensor& x, const Tensor& g, const Context&) override {
     const Tensor square = (x.unsqueeze(1) - g).square() + kLogTwoPi;
     return 0.5 * square.flatten(g.dim() - x.dim()).sum(-1);
   }
-  Tensor gram(const Tensor&, const Tensor& g, const Tensor& t, Curvature) override {
-    return diagonal_gram(t, at::ones_like(g).to(t.scalar_type()));
+  Tensor curvature_form(const Tensor&, const Tensor& g, const Tensor& t, Curvature, const Context&) override {
+    return diagonal_curvature_form(t, at::ones_like(g).to(t.scalar_type()));
   }
   Tensor mean(const Tensor& g) override { return output(g); }
   Tensor sample(const Tensor& g, Generator& rng) override {
@@ -117,21 +124,22 @@ class StandInLikelihood final : public Likelihood {
   int64_t outputs_, sides_;
 };
 
-class StandInObjective final : public Objective {
+class StandInObjective final : public With<Objective, Weighted> {
  public:
   Terms evaluate(Model& model, const Batch& batch) override {
-    const auto posterior = model.posterior(batch.x);
+    const auto posterior = model.posterior(batch.x, batch.context);
     const Draw draw = posterior->rsample(2, model.rng);
-    const Tensor nll = model.nll(batch.x, model.decode(draw.z)).mean(0), kl = model.kl(*posterior, draw);
+    const Tensor nll = model.nll(batch.x, model.decode(draw.z, batch.context), batch.context).mean(0),
+                 kl = model.kl(*posterior, draw, batch.context);
     return {nll + 0.7 * kl, {{"nll", nll}, {"kl", kl}}};
   }
-  std::optional<Tensor> beta() const override { return at::full({}, 0.7, at::kDouble); }
-  std::optional<double> final_beta() const override { return 0.7; }
+  Tensor beta() const override { return at::full({}, 0.7, at::kDouble); }
+  double final_beta() const override { return 0.7; }
 };
 
 }  // namespace
 
-std::unique_ptr<Posterior> StandInFamily::posterior(const Tensor& params, const Tensor&) {
+std::unique_ptr<Posterior> StandInFamily::posterior(const Tensor& params, const Tensor&, const Context&) {
   return std::make_unique<StandInPosterior>(params, generators_);
 }
 
@@ -143,7 +151,8 @@ std::shared_ptr<Component> stand_in(Kind kind, const Build& build, int64_t outpu
     case Kind::kPrior: return std::make_shared<StandInPrior>(build);
     case Kind::kLikelihood: return std::make_shared<StandInLikelihood>(build, outputs);
     case Kind::kObjective: return std::make_shared<StandInObjective>();
-    case Kind::kMetric: break;  // no model has one
+    case Kind::kMetric:
+    case Kind::kUnknown: break;  // no model has one
   }
   throw Error("a component of an unknown kind was requested");
 }

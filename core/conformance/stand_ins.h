@@ -22,7 +22,7 @@ std::shared_ptr<Component> stand_in(Kind kind, const Build& build, int64_t outpu
 class StandInFamily final : public VariationalFamily {
  public:
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<Posterior> posterior(const Tensor& params, const Tensor& x) override;
+  std::unique_ptr<Posterior> posterior(const Tensor& params, const Tensor& x, const Context&) override;
   const std::vector<Generator>& generators() const { return *generators_; }
 
  private:

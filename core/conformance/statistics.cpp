@@ -260,11 +260,11 @@ Distribution distribution_of(Prior& prior) {
   return {"p(z)", prior.support(),
           [&prior](int64_t n, Generator& rng) {
             const at::NoGradGuard no_grad;
-            return prior.sample(n, rng);
+            return prior.sample(n, rng, {});
           },
           [&prior](const Tensor& z) {
             const at::NoGradGuard no_grad;
-            return prior.log_prob(z);
+            return prior.log_prob(z, {});
           }};
 }
 
@@ -312,7 +312,7 @@ void check_sample(const Distribution& distribution, Generator rng) {
 
 void check_draw_density(const Posterior& q, Generator rng) {
   const Draw draw = drawn(q, 50, rng);
-  if (!draw.noise.defined()) skip("its draws have no noise");
+  if (!draw.state.defined()) skip("its draws have no noise");
   const at::NoGradGuard no_grad;
   const Tensor foreign = q.log_prob({draw.z, {}}), own = q.log_prob(draw);
   const Tensor error = (own - foreign).abs() / (1 + foreign.abs());
@@ -362,14 +362,14 @@ void check_independent(const Posterior& q, Generator rng) {
 void check_marginals(const Posterior& q, Generator rng) {
   const Draw draw = drawn(q, 50, rng);
   const at::NoGradGuard no_grad;
-  const Tensor parts = q.marginals({draw.z, {}}), whole = q.log_prob({draw.z, {}});
+  const Tensor parts = q.log_marginals({draw.z, {}}), whole = q.log_prob({draw.z, {}});
   const Tensor error = (parts.sum(-1) - whole).abs() / (1 + whole.abs());
   if (!(item(error.max()) <= 1e-8))
     fail("marginals add up to " + number(parts.sum(-1).flatten()[error.argmax()]) + "; log_prob is " +
          number(whole.flatten()[error.argmax()]));
   Tensor other = draw.z.clone();
   other.select(-1, 0).copy_(draw.z.select(-1, 0).roll({1}, {0}));
-  const Tensor changed = (q.marginals({other, {}}) - parts).abs().slice(-1, 1);
+  const Tensor changed = (q.log_marginals({other, {}}) - parts).abs().slice(-1, 1);
   if (changed.numel() > 0 && !(item(changed.max()) <= 1e-9))
     fail("a marginal changes by " + number(changed.max()) +
          " with another coordinate of z; each must depend on its own alone");
@@ -401,14 +401,14 @@ void check_entropy(const Posterior& q, Generator rng) {
 }
 
 void check_kl(Model& model, const Posterior& q, Generator rng) {
-  if (!model.has_closed_kl(q)) skip("KL has no closed form with a Gaussian prior");
+  if (!model.has_closed_kl(q, {})) skip("KL has no closed form with a Gaussian prior");
   const int needed = model.prior().moments_needed(), finite = model.family().finite_moments();
   if (finite < needed) skip("KL with a Gaussian prior is infinite");
   if (finite < 2 * needed) skip("a Monte Carlo estimate of KL has no finite variance");
   const Draw draw = drawn(q, kDraws, rng);
   const at::NoGradGuard no_grad;
-  const Tensor ratio = q.log_prob(draw) - model.log_prior(draw.z);
-  expect_close(model.kl(q, draw), ratio.mean(0), error_of_mean(ratio), "KL(q‖N(0, I)) in closed form",
+  const Tensor ratio = q.log_prob(draw) - model.log_prior(draw.z, {});
+  expect_close(model.kl(q, draw, {}), ratio.mean(0), error_of_mean(ratio), "KL(q‖N(0, I)) in closed form",
                "the mean of log q − log p over draws", draw.z.size(-1));
 }
 
@@ -417,7 +417,7 @@ void check_pathwise(VariationalFamily& family, const Tensor& params, const Tenso
   Shape rows = x.sizes().vec();
   rows[0] = kGroups;
   const Tensor inputs = params.detach().expand({kGroups, params.size(1)}).clone().requires_grad_(true);
-  const auto q = family.posterior(inputs, x.expand(rows).clone());
+  const auto q = family.posterior(inputs, x.expand(rows).clone(), {});
   const Tensor z = q->rsample(kEach, rng).z, log_q = q->log_prob({z.detach(), {}});
   const Tensor flat = to_line(z.detach(), family.support()).flatten(0, 1);
   const Scaling scaling = scaling_of(flat, "q(z|x)");
@@ -446,18 +446,18 @@ void check_pathwise(VariationalFamily& family, const Tensor& params, const Tenso
 
 void check_cross_entropy(Prior& prior, const Posterior& q, Generator rng) {
   const at::NoGradGuard no_grad;
-  const std::optional<Tensor> cross = prior.cross_entropy(q);
+  const std::optional<Tensor> cross = prior.cross_entropy(q, {});
   if (!cross) skip("it has no cross-entropy in closed form with a Gaussian posterior");
-  const Tensor information = -prior.log_prob(drawn(q, kDraws, rng).z);
+  const Tensor information = -prior.log_prob(drawn(q, kDraws, rng).z, {});
   expect_close(*cross, information.mean(0), error_of_mean(information), "cross_entropy(q)",
                "the mean of −log_prob over draws of q", q.location().size(-1));
 }
 
 void check_gaussian(Prior& prior, Generator rng) {
   const at::NoGradGuard no_grad;
-  const std::optional<Gaussian> gaussian = prior.gaussian();
+  const std::optional<Gaussian> gaussian = prior.gaussian({});
   if (!gaussian) skip("it is not a Gaussian distribution");
-  const Tensor z = prior.sample(50, rng), log_prob = prior.log_prob(z);
+  const Tensor z = prior.sample(50, rng, {}), log_prob = prior.log_prob(z, {});
   const Covariance covariance = gaussian->covariance.to(at::kDouble);
   const Tensor white = covariance.whiten((z - gaussian->mean).unsqueeze(1)).squeeze(1);
   const Tensor expected = -0.5 * ((white.square() + kLogTwoPi).sum(-1) + covariance.log_det());

@@ -72,11 +72,11 @@ void check_sample(Likelihood& likelihood, const Tensor& g, Generator rng);
 void check_independent(Likelihood& likelihood, const Tensor& g, Generator rng);
 /// Checks that mean() is that of the density. P = 1.
 void check_mean(Likelihood& likelihood, const Tensor& g, Generator rng);
-/// Checks that gram() with kFisher is the expectation under the model of the gradient's outer product.
+/// Checks that curvature_form() with kFisher is the expectation under the model of the gradient's outer product.
 void check_fisher(Likelihood& likelihood, const Tensor& g, Generator rng);
-/// Checks that gram() with kHessian is the second derivative of nll: x [B, data…], g [B, n, data…], t [T, B, n, data…].
+/// Checks that curvature_form() with kHessian is the second derivative of nll: x [B, data…], g [B, n, data…], t [T, B, n, data…].
 void check_hessian(Likelihood& likelihood, const Tensor& x, const Tensor& g, const Tensor& t);
-/// Checks that gram() is symmetric, in every form that exists.
+/// Checks that curvature_form() is symmetric, in every form that exists.
 void check_gram_symmetric(Likelihood& likelihood, const Tensor& x, const Tensor& g, const Tensor& t);
 
 // Parts of the checks.

@@ -2,7 +2,7 @@
 
 #include "conformance/test.h"
 
-#include <variform/model.h>
+#include <variform/host.h>
 #include <variform/random.h>
 
 #include <ATen/core/grad_mode.h>
@@ -49,7 +49,7 @@ std::shared_ptr<testing::FakeParameters> parameters_for(const ComponentInfo& inf
   parameters->example_rows = examples;
   for (const Parameter& p : info.parameters())
     if (p.type == ParameterType::kComponent)
-      parameters->components[p.name] = [kind = p.component_kind](const Build& build) {
+      parameters->components[p.name] = [kind = kind_named(p.component_kind)](const Build& build) {
         return stand_in(kind, build);
       };
   return parameters;
@@ -151,22 +151,22 @@ const Extent& Case::extent() const {
 const std::vector<Test>& all_tests() {
   static const std::vector<Test> tests = [] {
     std::vector<Test> all;
-    for (std::vector<Test> group :
-         {library_tests(), component_tests(), silence_tests(), state_tests(), gradient_tests(),
-          distribution_tests(), likelihood_tests(), network_tests(), objective_tests(), metric_tests()})
+    for (std::vector<Test> group : {library_tests(), component_tests(), contract_tests(), silence_tests(),
+                                    state_tests(), gradient_tests(), distribution_tests(), likelihood_tests(),
+                                    network_tests(), objective_tests(), metric_tests()})
       std::move(group.begin(), group.end(), std::back_inserter(all));
     return all;
   }();
   return tests;
 }
 
-Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind) {
+Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind()) {
   const Extent& extent = test.extent();
   const int64_t latent = options.latent > 0 ? options.latent : extent.latent;
   const Shape& data = options.data.empty() ? extent.data : options.data;
   const std::uint64_t seed = options.seed != 0 ? options.seed : test.seed;
   const at::TensorOptions tensors = at::TensorOptions().dtype(options.dtype).device(at::kCPU);
-  model_ = std::make_unique<Model>(data, latent, tensors, testing::generator(hash(seed, "model")));
+  model_ = std::make_unique<HostModel>(data, latent, tensors, testing::generator(hash(seed, "model")));
   const testing::Values values = test.parameters(options.settings);
   std::vector<Kind> kinds(kAllKinds.begin(), kAllKinds.end());
   if (kind_ == Kind::kMetric) kinds.push_back(kind_);
@@ -178,7 +178,7 @@ Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind) {
     const auto parameters =
         parameters_for(info, own ? values : testing::Values{}, data_for(domain, data, 32, seed, tensors));
     if (own) parameters_ = parameters;
-    Build build(parameters);
+    Build build = BuildMaker::make(parameters);
     build.data = data;
     build.latent = latent;
     build.options = tensors;

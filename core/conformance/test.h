@@ -1,7 +1,7 @@
 #pragma once
 // Defines a conformance test, its input, and how it reports what it found.
 
-#include <variform/model.h>
+#include <variform/host.h>
 #include <variform/testing.h>
 
 #include <ATen/ATen.h>
@@ -127,6 +127,7 @@ const std::vector<Test>& all_tests();
 // The groups, one per file.
 std::vector<Test> library_tests();
 std::vector<Test> component_tests();
+std::vector<Test> contract_tests();      // empty batches, threads
 std::vector<Test> silence_tests();       // silently different numbers
 std::vector<Test> state_tests();         // of components of every kind, once those pass
 std::vector<Test> gradient_tests();      // of components of every kind
@@ -142,7 +143,7 @@ class Rig {
   /// the component's constructor leave unchanged.
   explicit Rig(const Case& test, const RigOptions& options = {});
 
-  Model& model() { return *model_; }
+  HostModel& model() { return *model_; }
   Component& component() { return *own_; }
   /// Returns the component as its interface.
   template <class T>
@@ -169,7 +170,7 @@ class Rig {
 
   std::shared_ptr<testing::FakeParameters> parameters_;
   Kind kind_;
-  std::unique_ptr<Model> model_;
+  std::unique_ptr<HostModel> model_;
   std::shared_ptr<Component> own_;
   std::map<std::string, Tensor> buffers_;  // copies, by name
 };

@@ -25,10 +25,10 @@ void keep_part(CodeParts& parts, const char* name, const Tensor& tensor) {
 
 // Computes J at z, [B, P, d].
 Tensor jacobian(Model& model, const Tensor& z) {
-  if (!model.decoder().samplewise())
+  if (!model.decoder().rows_independent())
     throw std::runtime_error("decoder " + model.label(Kind::kDecoder) +
                              " mixes the rows of a batch, so that there is no Jacobian per row.");
-  const Pushed pushed = model.decoder().pushforward(z, model.unit_tangents(z.size(0)));
+  const Pushed pushed = model.decoder().pushforward(z, model.unit_tangents(z.size(0)), {});
   return pushed.jv.flatten(2).permute({1, 2, 0}).contiguous();
 }
 
@@ -72,13 +72,13 @@ std::vector<std::string> encode(model::Session& session, const std::filesystem::
   for (std::int64_t first = 0; first < count; first += options.batch) {
     base::tell(options.watch, "codes", first, count);
     const Batch batch = rows.range(first, std::min(options.batch, count - first));
-    const auto posterior = model.posterior(batch.x);
+    const auto posterior = model.posterior(batch.x, batch.context);
     const Tensor h = posterior->location();
     keep_part(parts, "h", h);
-    keep_part(parts, "index", batch.index);
-    keep_part(parts, "labels", batch.labels);
+    keep_part(parts, "index", batch.context.index);
+    keep_part(parts, "labels", batch.context.labels);
     if (const data::Dataset* dataset = rows.dataset())
-      keep_part(parts, "factors", dataset->gather_column(dataset->factors(), batch.index));
+      keep_part(parts, "factors", dataset->gather_column(dataset->factors(), batch.context.index));
     keep_part(parts, "latents", rows.true_latents(first, h.size(0)));
     const std::optional<Covariance> covariance = posterior->covariance();
     has_covariance = covariance.has_value();

@@ -33,7 +33,7 @@ class Drawing {
   // Maps x [N, channels, height, width] as the model sees it to what was stored, in [0, 1].
   Tensor shown(const Tensor& x) const { return model::unscaled(session_, x).clamp(0, 1); }
   // Maps z [N, d] to pictures of E[x|g(z)].
-  Tensor decoded(const Tensor& z) { return shown(model.data_mean(model.decode(z))); }
+  Tensor decoded(const Tensor& z) { return shown(model.data_mean(model.decode(z, {}))); }
 
   // Arranges pictures [N, channels, height, width] in reading order.
   static draw::Image grid(const Tensor& pictures, int columns) {
@@ -63,9 +63,9 @@ class Drawing {
 // Returns the prior's mean, [1, d]. That of a prior that is not Gaussian is the mean of many draws.
 Tensor mean_of_prior(Model& model) {
   constexpr int64_t kDraws = 4096;
-  if (const std::optional<Gaussian> prior = model.prior().gaussian())
+  if (const std::optional<Gaussian> prior = model.prior().gaussian({}))
     return prior->mean.to(model.options).reshape({1, model.latent});
-  return model.sample_prior(kDraws).mean(0, /*keepdim=*/true);
+  return model.sample_prior(kDraws, {}).mean(0, /*keepdim=*/true);
 }
 
 // Returns one line per latent: codes [columns, d] in which it alone moves.
@@ -93,7 +93,7 @@ std::vector<std::int64_t> order_by_movement(Drawing& drawing, const std::vector<
   return order;
 }
 
-Tensor locations(Model& model, const Batch& batch) { return model.posterior(batch.x)->location(); }
+Tensor locations(Model& model, const Batch& batch) { return model.posterior(batch.x, {})->location(); }
 
 void require(bool condition, const std::string& text) {
   if (!condition) throw std::invalid_argument(text);
@@ -130,9 +130,9 @@ draw::Image reconstructions(model::Session& session, const std::string& split, s
 draw::Image samples(model::Session& session, std::int64_t n, bool noise) {
   require(n > 0, "a figure needs at least one sample.");
   Drawing drawing(session, "samples");
-  const Tensor z = drawing.model.sample_prior(n);
+  const Tensor z = drawing.model.sample_prior(n, {});
   if (!noise) return Drawing::grid(drawing.decoded(z), kPerRow);
-  return Drawing::grid(drawing.shown(drawing.model.sample_data(drawing.model.decode(z))), kPerRow);
+  return Drawing::grid(drawing.shown(drawing.model.sample_data(drawing.model.decode(z, {}))), kPerRow);
 }
 
 draw::Image traversals(model::Session& session, const std::string& split, std::int64_t row,
@@ -171,7 +171,7 @@ draw::Image interpolations(model::Session& session, const std::string& split, st
     n = std::min(n, rows.size() / 2);
     ends = locations(drawing.model, rows.at(model::spread_rows(2 * n, rows.size())));
   } else {
-    ends = drawing.model.sample_prior(2 * n);
+    ends = drawing.model.sample_prior(2 * n, {});
   }
   const Tensor from = ends.slice(0, 0, 2 * n, 2).unsqueeze(1), to = ends.slice(0, 1, 2 * n, 2).unsqueeze(1);
   const Tensor t = at::linspace(0, 1, columns, drawing.model.options).view({1, columns, 1});

@@ -30,7 +30,7 @@ std::string python_name(const std::string& path) {
 
 // Returns the name under which a component has registered its network, if that holds all of the component's state.
 std::optional<std::string> attribute_of(const Component& component) {
-  const nn::Layer* network = component.network();
+  const nn::Layer* network = network_of(component);
   if (!network) return {};
   std::optional<std::string> attribute;
   for (const auto& child : component.named_children())
@@ -135,7 +135,7 @@ Exported export_weights(model::Session& session, const std::filesystem::path& fi
           " is not made of variform/nn layers alone: its weights were exported without Python source.");
       continue;
     }
-    append_module(parts, nn::python_module(*component->network(), name, *attribute));
+    append_module(parts, nn::python_module(*network_of(*component), name, *attribute));
     classes.emplace_back(to_string(kind), name);
   }
   if (classes.empty()) return exported;

@@ -39,7 +39,7 @@ Tensor codes_of(model::Session& session, model::Rows& rows, std::int64_t count, 
   for (std::int64_t first = 0; first < count; first += kComparisonBatch) {
     base::tell(watch, "codes", before + first, all);
     const Tensor x = rows.range(first, std::min(kComparisonBatch, count - first)).x;
-    parts.push_back(model.posterior(x.to(model.options))->location().to(at::kCPU, at::kDouble));
+    parts.push_back(model.posterior(x.to(model.options), {})->location().to(at::kCPU, at::kDouble));
   }
   return at::cat(parts);
 }
@@ -147,7 +147,7 @@ void compare_by_metrics(model::Session& first, const CompareOptions& options, Co
     KeptFindings findings(chosen.label, chosen.metric->comparisons());
     std::vector<std::string> warnings;
     try {
-      call_metric(chosen.label, "compare", first.assembly->model().step, findings, warnings,
+      call_metric(chosen.label, "compare", first.assembly->model().step(), findings, warnings,
                   [&] { chosen.metric->compare(codes, findings); });
       findings.undefined_rest("the metric reported nothing for it");
     } catch (const base::Interrupted&) {

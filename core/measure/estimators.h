@@ -18,12 +18,12 @@ struct LocalDerivatives {
   Tensor metric, hessian;
   std::string why;
 };
-LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, const Tensor& x,
+LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, const Batch& batch,
                                    const Tensor& z, Curvature curvature);
 
 /// Computes −log p(x|g(z)) for z [K, B, d] -> [K, B] float64, a few draws at a time so that memory stays bounded.
 /// `between`, if given, is called between them with the share that is done; it may throw.
 using Between = std::function<void(double share)>;
-Tensor nll_of_draws(Model& model, const Tensor& x, const Tensor& z, const Between& between = {});
+Tensor nll_of_draws(Model& model, const Batch& batch, const Tensor& z, const Between& between = {});
 
 }  // namespace variform::measure

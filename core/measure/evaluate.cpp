@@ -46,8 +46,8 @@ class Dump {
   void add(Pass& pass) {
     if (path_.empty()) return;
     keep("x", [&] { return pass.batch().x; });
-    keep("index", [&] { return pass.batch().index; });
-    keep("labels", [&] { return pass.batch().labels; });
+    keep("index", [&] { return pass.batch().context.index; });
+    keep("labels", [&] { return pass.batch().context.labels; });
     keep("h", [&] { return pass.codes(); });
     keep("z", [&] { return pass.draws().z.transpose(0, 1); });
     keep("nll_of_draws", [&] { return pass.nll().transpose(0, 1); });
@@ -130,7 +130,7 @@ class Evaluator {
   std::optional<bool> closed_kl() {
     try {
       pass_.draws();
-      return model_.has_closed_kl(*pass_.posterior());
+      return model_.has_closed_kl(*pass_.posterior(), pass_.batch().context);
     } catch (const Unsupported&) {
       return {};
     }
@@ -144,7 +144,7 @@ class Evaluator {
         {"batch", pass_.rows_at_a_time(options_.batch)},
         {"samples", options_.samples},
         {"importance_samples", options_.importance_samples},
-        {"step", model_.step},
+        {"step", model_.step()},
         {"curvature", to_string(options_.curvature)},
         {"gauss_newton", model_.decoder().piecewise_linear()
                              ? "all of the Hessian almost everywhere (the decoder is piecewise linear)"
@@ -179,7 +179,7 @@ class Evaluator {
 
   // Adds β_eff, and the constant of a Gaussian likelihood (§2, §10).
   void add_reference(json& result) const {
-    const std::optional<Tensor> variance = model_.likelihood().reference_variance();
+    const std::optional<Tensor> variance = model_.likelihood().noise_variance();
     if (!variance) {
       result["beta_eff"] =
           sentence("likelihood " + model_.label(Kind::kLikelihood) + " has no reference variance");

@@ -141,7 +141,7 @@ void Metrics::add(const std::string& name, const std::string& label, std::shared
 void Metrics::call(Work& work, const char* function, const std::function<void()>& step) {
   if (!work.has_ended)
     work.has_ended =
-        !call_metric(work.label, function, session_.assembly->model().step, work.findings, warnings_, step);
+        !call_metric(work.label, function, session_.assembly->model().step(), work.findings, warnings_, step);
 }
 
 void Metrics::measure(Pass& pass, const Between& tell) {

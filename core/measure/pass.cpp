@@ -39,10 +39,10 @@ Pass::Pass(model::Session& session, const EvaluateOptions& options, Tensor chose
       beta_(options.beta ? options.beta : model_.objective().final_beta()) {
   size_ = chosen_.defined() ? chosen_.size(0) : available_;
   if (beta_ && !(*beta_ >= 0)) throw std::invalid_argument("β must not be negative.");
-  if (const auto gaussian = model_.prior().gaussian())
+  if (const auto gaussian = model_.prior().gaussian({}))
     precision_ = optimum_precision_ = gaussian->covariance.to(at::kDouble).precision()[0];
   else if (session.trained)
-    if (const auto former = session.trained->model().prior().gaussian())
+    if (const auto former = session.trained->model().prior().gaussian({}))
       optimum_precision_ = former->covariance.to(at::kDouble).precision()[0];
   if (options.block > 0) blocks_ = Structure::named("block", model_.latent, options.block).blocks;
 }
@@ -148,7 +148,7 @@ const Batch& Pass::batch() { return at_hand().batch; }
 
 std::shared_ptr<const Posterior> Pass::posterior() {
   AtHand& here = at_hand();
-  if (!here.posterior) here.posterior = model_.posterior(here.batch.x);
+  if (!here.posterior) here.posterior = model_.posterior(here.batch.x, here.batch.context);
   return here.posterior;
 }
 
@@ -164,21 +164,22 @@ Tensor Pass::nll() {
   return at_hand().nll([&] { return nll_of(draws().z); });
 }
 
-Tensor Pass::nll_of(const Tensor& z) { return nll_of_draws(model_, batch().x, z, between_); }
+Tensor Pass::nll_of(const Tensor& z) { return nll_of_draws(model_, batch(), z, between_); }
 
 Tensor Pass::nll_at_codes() {
-  return at_hand().nll_at_codes(
-      [&] { return model_.nll(batch().x, model_.decode(codes())).to(at::kDouble); });
+  return at_hand().nll_at_codes([&] {
+    return model_.nll(batch().x, model_.decode(codes(), batch().context), batch().context).to(at::kDouble);
+  });
 }
 
 Tensor Pass::kl() {
-  return at_hand().kl([&] { return model_.kl(*posterior(), draws()).to(at::kDouble); });
+  return at_hand().kl([&] { return model_.kl(*posterior(), draws(), batch().context).to(at::kDouble); });
 }
 
 const LocalDerivatives& Pass::local_derivatives() {
   return at_hand().local([&] {
     if (!short_jacobian_) short_jacobian_.emplace(model_, size_);
-    return measure::local_derivatives(model_, *short_jacobian_, batch().x, codes(), options_.curvature);
+    return measure::local_derivatives(model_, *short_jacobian_, batch(), codes(), options_.curvature);
   });
 }
 
@@ -204,21 +205,10 @@ Covariance Pass::covariance() {
 // Returns the structure of a deterministic model's covariance, which its family does not have: that of the objective's
 // parameter `structure`, else full.
 Structure Pass::structure_of_objective() {
-  const auto& parameters = session_.experiment.slots.at(Kind::kObjective).parameters;
-  const auto value = [&]<class T>(const char* name, T otherwise) {
-    const auto found = parameters.find(name);
-    const T* given = found == parameters.end() ? nullptr : std::get_if<T>(&found->second);
-    return given ? *given : otherwise;
-  };
-  structure_source_ = "the objective's, since the family has no covariance";
-  const auto name = value("structure", std::string());
-  const std::int64_t d = model_.latent, block = value("block", std::int64_t{0}),
-                     rank = value("rank", std::int64_t{0});
-  if (name == "low-rank") return Structure::low_rank(d, rank);
-  if (name == "full" || name == "diagonal" || name == "isotropic" || (name == "block" && block > 0))
-    return Structure::named(name, d, block);
-  structure_source_ = "full, since neither family nor objective has one";
-  return Structure::full(d);
+  const std::optional<Structure> own = model_.objective().structure();
+  structure_source_ = own ? "the objective's, since the family has no covariance"
+                          : "full, since neither family nor objective has one";
+  return own ? *own : Structure::full(model_.latent);
 }
 
 const Structure& Pass::structure_of_optimum() {

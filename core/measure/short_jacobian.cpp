@@ -6,7 +6,7 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/accumulate.h>
 
-#include <variform/decoder.h>
+#include <variform/host.h>
 #include <variform/nn/layers.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ std::pair<std::vector<nn::LayerPtr>, const nn::Linear*> split(const nn::Layer* n
 
 // y = Wx.
 nn::LayerPtr linear(const Tensor& weight) {
-  Build build(nullptr);
+  Build build = BuildMaker::make(nullptr);
   build.options = weight.options();
   build.rng = model::make_generator(at::kCPU, 0);
   const auto layer = std::make_shared<nn::Linear>(build, weight.size(1), weight.size(0), /*bias=*/false);
@@ -58,8 +58,8 @@ int64_t outputs(Model& model) { return c10::multiply_integers(model.data) * mode
 }  // namespace
 
 ShortJacobian::ShortJacobian(Model& model, int64_t data) : size_(outputs(model)) {
-  if (model.reference || model.mixed_precision || !model.decoder().samplewise()) return;
-  auto [layers, last] = split(model.decoder().network());
+  if (model.reference() || model.mixed_precision() || !model.decoder().rows_independent()) return;
+  auto [layers, last] = split(network_of(model.decoder()));
   if (!last || last->weight().dim() != 2) return;
   const int64_t out = last->weight().size(0), in = last->weight().size(1);
   if (out != size_ || data * model.latent * (out - in) < out * in)
@@ -89,7 +89,8 @@ std::optional<Tensor> ShortJacobian::operator()(Model& model, const Tensor& z) {
   if (!std::exchange(is_checked_, true)) {
     constexpr double kRounding = 1e-3;
     const Tensor one = z.narrow(0, 0, 1);
-    const Tensor plain = inner_products(model.pushforward(one, model.unit_tangents(1)).jv.to(at::kDouble));
+    const Tensor plain =
+        inner_products(model.pushforward(one, model.unit_tangents(1), {}).jv.to(at::kDouble));
     const Tensor off = (metric(model, one) - plain).abs().max(), most = plain.abs().max();
     if (!(off <= kRounding * most).item<bool>()) {
       network_.reset();

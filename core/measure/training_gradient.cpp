@@ -22,7 +22,7 @@ class AtTheEnd {
   AtTheEnd(model::Session& session, const std::vector<Tensor>& buffers, std::vector<Tensor>& training)
       : assembly_(*session.assembly),
         mode_(assembly_.model().decoder().is_training()),
-        step_(assembly_.model().step),
+        step_(assembly_.model().step()),
         buffers_(buffers),
         training_(training),
         before_(copies(buffers)) {
@@ -34,7 +34,7 @@ class AtTheEnd {
     training_ = copies(buffers_);
     restore(before_);
     assembly_.set_step(std::max<std::int64_t>(step_, 0));
-    assembly_.model().step = step_;
+    assembly_.model().set_step(step_);
     assembly_.set_training(mode_);
   }
   AtTheEnd(const AtTheEnd&) = delete;

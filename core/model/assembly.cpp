@@ -130,8 +130,9 @@ struct Assembly::Source final : ParameterSource {
     if (!nested || (*nested)->kind != kind) wrong(key, to_string(kind));
     auto source = std::make_shared<Source>(*this);
     source->spec = **nested;
-    std::shared_ptr<Component> made = registry->create(
-        registry->offer(source->spec.kind, source->spec.type, source->spec.plugin), build.with(source));
+    std::shared_ptr<Component> made =
+        registry->create(registry->offer(source->spec.kind, source->spec.type, source->spec.plugin),
+                         BuildMaker::with(build, source));
     if (source->spec.from) load_nested(*made, source->spec);
     return made;
   }
@@ -143,9 +144,9 @@ struct Assembly::Source final : ParameterSource {
 };
 
 Assembly::Assembly(const ModelSpec& spec, const plugins::Registry& registry) : spec_(spec) {
-  model_ = std::make_unique<Model>(spec.data, spec.latent, spec.options,
-                                   make_generator(spec.options.device(), hash(spec.seed, "init")));
-  model_->mixed_precision = spec.mixed_precision;
+  model_ = std::make_unique<HostModel>(spec.data, spec.latent, spec.options,
+                                       make_generator(spec.options.device(), hash(spec.seed, "init")));
+  model_->set_mixed_precision(spec.mixed_precision);
   for (Kind kind : kAllKinds)
     if (spec_.slots.contains(kind)) build_slot(kind, registry);
 }
@@ -160,7 +161,7 @@ Build Assembly::build_of(const config::ComponentSpec& spec, const plugins::Regis
   source->examples_of = spec_.examples;
   source->options = spec_.options;
 
-  Build build(source);
+  Build build = BuildMaker::make(source);
   build.data = spec_.data;
   build.latent = spec_.latent;
   build.options = spec_.options;
@@ -195,7 +196,7 @@ void Assembly::build_slot(Kind kind, const plugins::Registry& registry) {
 
 void Assembly::set_step(int64_t step) {
   at::NoGradGuard no_grad;
-  model_->step = step;
+  model_->set_step(step);
   seed("step", step);
   for (Scheduled& scheduled : *schedules_)
     if (!scheduled.schedule.is_constant()) scheduled.value.fill_(scheduled.schedule.at(step, spec_.horizon));

@@ -2,7 +2,7 @@
 // Builds a model from component specifications: sizes flow from likelihood and family to the networks, every slot
 // gets its own stream of random numbers, and schedules become tensors that are refilled before each step.
 
-#include <variform/model.h>
+#include <variform/host.h>
 
 #include <functional>
 #include <map>
@@ -39,7 +39,7 @@ class Assembly {
   Assembly(const Assembly&) = delete;
   Assembly& operator=(const Assembly&) = delete;
 
-  Model& model() { return *model_; }
+  HostModel& model() { return *model_; }
   const Model& model() const { return *model_; }
   const ModelSpec& spec() const { return spec_; }
 
@@ -79,7 +79,7 @@ class Assembly {
 
   ModelSpec spec_;
   std::shared_ptr<std::vector<Scheduled>> schedules_ = std::make_shared<std::vector<Scheduled>>();
-  std::unique_ptr<Model> model_;
+  std::unique_ptr<HostModel> model_;
 };
 
 /// Makes a separate generator on a device; the global ones are never touched.

@@ -50,8 +50,8 @@ class StoredBatches final : public Batches {
     Batch batch;
     if (from.needs_generator()) generator_.set_current_seed(seed);
     batch.x = from.gather(index, from.needs_generator() ? &generator_ : nullptr);
-    batch.labels = from.gather_column(from.labels(), index);
-    batch.index = index.to(generator_.device());
+    batch.context.labels = from.gather_column(from.labels(), index);
+    batch.context.index = index.to(generator_.device());
     batch.dataset_size = size();
     return batch;
   }
@@ -98,8 +98,8 @@ class Drawer {
   std::pair<Tensor, Tensor> draw(int64_t n, const char* purpose, int64_t index) {
     at::NoGradGuard no_grad;
     assembly_->seed(purpose, index);
-    const Tensor z = assembly_->model().sample_prior(n);
-    return {assembly_->model().sample_data(assembly_->model().decode(z)), z};
+    const Tensor z = assembly_->model().sample_prior(n, {});
+    return {assembly_->model().sample_data(assembly_->model().decode(z, {})), z};
   }
 
   data::Dataset dataset(int64_t n, const char* purpose) {
@@ -145,7 +145,7 @@ class FreshBatches final : public Batches {
     Batch batch;
     const Tensor index = at::arange(first, first + count);
     batch.x = test_.gather(index);
-    batch.index = index.to(batch.x.device());
+    batch.context.index = index.to(batch.x.device());
     batch.dataset_size = size();
     return batch;
   }

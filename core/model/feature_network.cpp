@@ -39,7 +39,7 @@ FeatureNetwork::~FeatureNetwork() = default;
 
 Tensor FeatureNetwork::features(const Tensor& x) const {
   Model& model = session_->assembly->model();
-  return model.posterior(x.to(model.options))->location().to(at::kCPU, at::kDouble);
+  return model.posterior(x.to(model.options), {})->location().to(at::kCPU, at::kDouble);
 }
 
 }  // namespace variform::model

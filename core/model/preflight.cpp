@@ -35,7 +35,7 @@ std::string interval(const Support& support) {
 // Computes the loss and its parts, with the same random draws every time.
 Terms terms_of(Assembly& assembly, const Batch& rows) {
   assembly.set_step(0);
-  assembly.model().step = -1;  // messages: this is before the training
+  assembly.model().set_step(-1);  // messages: this is before the training
   return assembly.model().evaluate(rows);
 }
 Tensor mean_loss(Assembly& assembly, const Batch& rows) { return terms_of(assembly, rows).loss.mean(); }
@@ -191,7 +191,7 @@ Preflight run_preflight(Assembly& assembly, const Batch& rows,
       Tensor(parameter.tensor).mutable_grad() = Tensor();
   {
     at::NoGradGuard no_grad;
-    result.closed_kl = model.has_closed_kl(*model.posterior(rows.x));
+    result.closed_kl = model.has_closed_kl(*model.posterior(rows.x, rows.context), rows.context);
   }
   result.piecewise_linear = model.decoder().piecewise_linear();
   if (!model.objective().uses_tangents()) return result;

@@ -68,8 +68,9 @@ Batch Rows::at(const Tensor& index) {
   if (!dataset_) {
     Batch batch = session_.batches->evaluation(0, size_);
     batch.x = batch.x.index_select(0, index.to(batch.x.device()));
-    if (batch.labels.defined()) batch.labels = batch.labels.index_select(0, index.to(batch.labels.device()));
-    batch.index = index.to(batch.x.device());
+    if (batch.context.labels.defined())
+      batch.context.labels = batch.context.labels.index_select(0, index.to(batch.context.labels.device()));
+    batch.context.index = index.to(batch.x.device());
     return batch;
   }
   Batch batch;
@@ -77,8 +78,8 @@ Batch Rows::at(const Tensor& index) {
     generator_.set_current_seed(hash(session_.experiment.seed, "evaluate data", split_,
                                      static_cast<std::uint64_t>(index[0].item<std::int64_t>())));
   batch.x = dataset_->gather(index, dataset_->needs_generator() ? &generator_ : nullptr);
-  batch.labels = dataset_->gather_column(dataset_->labels(), index);
-  batch.index = index.to(batch.x.device());
+  batch.context.labels = dataset_->gather_column(dataset_->labels(), index);
+  batch.context.index = index.to(batch.x.device());
   batch.dataset_size = session_.batches->size();
   return batch;
 }

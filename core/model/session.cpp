@@ -191,8 +191,8 @@ void forget_sources(config::Experiment& experiment) {
 Batch Session::rows(int64_t n) {
   Batch batch;
   batch.x = batches->examples(n);
-  batch.index = at::arange(batch.x.size(0), options.dtype(at::kLong));
-  batch.labels = splits.train.gather_column(splits.train.labels(), batch.index);
+  batch.context.index = at::arange(batch.x.size(0), options.dtype(at::kLong));
+  batch.context.labels = splits.train.gather_column(splits.train.labels(), batch.context.index);
   batch.dataset_size = batches->size();
   return batch;
 }

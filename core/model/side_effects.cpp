@@ -143,7 +143,7 @@ class Watch {
                   const std::function<Tensor()>& call) {
     restore();
     assembly_.set_step(0);
-    assembly_.model().step = -1;
+    assembly_.model().set_step(-1);
     const Calling calling(to_string(kind), assembly_.model().label(kind).c_str(), function, -1);
     const Shared shared(*this, kind, who);
     const Ambient ambient(assembly_.spec().options.device());
@@ -180,10 +180,11 @@ class Watch {
 
 // The components themselves are called, not the model, which puts modes back.
 void look_at_all(Watch& watch, Model& model, const Batch& rows) {
-  const Tensor params = watch.look(Kind::kEncoder, "encode", [&] { return model.encoder().encode(rows.x); });
+  const Tensor params =
+      watch.look(Kind::kEncoder, "encode", [&] { return model.encoder().encode(rows.x, {}); });
   std::unique_ptr<Posterior> posterior;
   watch.look(Kind::kFamily, "posterior", [&] {
-    posterior = model.family().posterior(params, rows.x);
+    posterior = model.family().posterior(params, rows.x, rows.context);
     return posterior->location();
   });
   Draw draw;
@@ -205,13 +206,13 @@ void look_at_all(Watch& watch, Model& model, const Batch& rows) {
   });
   Tensor g;
   watch.look(Kind::kDecoder, "decode", [&] {
-    model.decoder().decode(z.flatten(0, 1));
-    return g = model.decode(z);
+    model.decoder().decode(z.flatten(0, 1), rows.context.repeated(z.size(0)));
+    return g = model.decode(z, rows.context);
   });
-  watch.look(Kind::kLikelihood, "nll", [&] { return model.likelihood().nll(rows.x, g); });
+  watch.look(Kind::kLikelihood, "nll", [&] { return model.likelihood().nll(rows.x, g, rows.context); });
   watch.look(Kind::kPrior, "log_prob", [&] {
     try {
-      return model.prior().log_prob(z);
+      return model.prior().log_prob(z, rows.context);
     } catch (const Unsupported&) {
       return Tensor();
     }

@@ -110,7 +110,7 @@ std::vector<std::string> choices_of(const Parameter& parameter) {
 std::string facts(const Parameter& parameter) {
   std::string text = to_string(parameter.type);
   if (parameter.type == ParameterType::kComponent)
-    text = std::string("a ") + to_string(parameter.component_kind) + " of its own";
+    text = std::string("a ") + parameter.component_kind + " of its own";
   text += parameter.is_required ? ", required" : ", default " + default_text(parameter);
   if (const std::string range = range_text(parameter); !range.empty()) text += ", " + range;
   if (*parameter.unit) text += std::string(", in ") + parameter.unit;
@@ -157,7 +157,7 @@ json parameter_json(const Parameter& parameter) {
               {"meaning", parameter.description}};
   if (std::isfinite(parameter.low)) result["low"] = parameter.low;
   if (std::isfinite(parameter.high)) result["high"] = parameter.high;
-  if (parameter.type == ParameterType::kComponent) result["kind"] = to_string(parameter.component_kind);
+  if (parameter.type == ParameterType::kComponent) result["kind"] = parameter.component_kind;
   return result;
 }
 
@@ -196,9 +196,9 @@ std::string example(const Registry& registry, const Offer& offer, const Paramete
     case ParameterType::kText:
       return config::quote(parameter.choice_count ? parameter.choices[0] : parameter.name);
     case ParameterType::kComponent: {
-      const std::vector<std::string> ids = registry.ids(parameter.component_kind);
+      const std::vector<std::string> ids = registry.ids(kind_named(parameter.component_kind));
       const auto other = std::find_if(ids.begin(), ids.end(), [&](const std::string& id) {
-        return parameter.component_kind != offer.kind || id != offer.id;
+        return kind_named(parameter.component_kind) != offer.kind || id != offer.id;
       });
       return "{ type = " + config::quote(other == ids.end() ? "ID" : *other) + " }";
     }

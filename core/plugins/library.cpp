@@ -59,11 +59,10 @@ void each_component(const PluginInfo& info, const Visit& visit) {
 }
 
 std::string component_problem(const ComponentInfo& component) {
-  if (static_cast<std::size_t>(component.kind) >= kComponentKinds.size())
-    return "a component of no known kind";
+  if (!component.kind_name || !*component.kind_name) return "a component without a kind";
   if (!component.id || !*component.id || !component.summary || !component.source)
     return "a component without a name";
-  const std::string name = std::string(to_string(component.kind)) + ":" + component.id;
+  const std::string name = std::string(component.kind_name) + ":" + component.id;
   if (!component.create) return name + " without a function that creates it";
   if (component.parameter_count > ComponentInfo::kMaxParameters) return name + " with too many parameters";
   for (const Parameter& parameter : component.parameters())
@@ -80,7 +79,7 @@ std::string disagreement(const PluginInfo& info, const Manifest& manifest) {
            info.version;
   std::set<std::string> described;
   each_component(info, [&](const ComponentInfo& component) {
-    described.insert(std::string(to_string(component.kind)) + ":" + component.id);
+    described.insert(std::string(component.kind_name) + ":" + component.id);
   });
   for (const std::string& name : manifest.components)
     if (!described.erase(name)) return "its manifest names " + name + ", its descriptor does not";
@@ -104,14 +103,13 @@ std::string descriptor_problem(const PluginInfo* info) {
   if (!info->lists_begin || info->lists_begin > info->lists_end)
     return "its descriptor's list of components is damaged";
   std::string problem;
-  std::set<std::pair<Kind, std::string_view>> seen;
+  std::set<std::pair<std::string_view, std::string_view>> seen;
   each_component(*info, [&](const ComponentInfo& component) {
     if (!problem.empty()) return;
     if (const std::string found = component_problem(component); !found.empty())
       problem = "its descriptor has " + found;
-    else if (!seen.emplace(component.kind, component.id).second)
-      problem =
-          std::string("its descriptor has ") + to_string(component.kind) + ":" + component.id + " twice";
+    else if (!seen.emplace(component.kind_name, component.id).second)
+      problem = std::string("its descriptor has ") + component.kind_name + ":" + component.id + " twice";
   });
   return problem;
 }

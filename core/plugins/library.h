@@ -8,7 +8,7 @@
 #include "plugins/manifest_reader.h"
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 struct PluginInfo;
 }
 }  // namespace variform

@@ -62,7 +62,7 @@ Manifest manifest_of(const PluginInfo& info) {
   manifest.version = info.version;
   for (const ComponentList* list = info.lists_begin; list != info.lists_end; ++list)
     for (std::size_t i = 0; i < list->count; ++i)
-      manifest.components.push_back(component_name(list->first[i].kind, list->first[i].id));
+      manifest.components.push_back(std::string(list->first[i].kind_name) + ":" + list->first[i].id);
   return manifest;
 }
 
@@ -276,7 +276,7 @@ std::vector<Offer> Registry::State::offers(Kind kind, std::string_view id) {
     if (!candidate.names(name) || !load(candidate)) continue;
     for (const ComponentList* list = candidate.info->lists_begin; list != candidate.info->lists_end; ++list)
       for (std::size_t i = 0; i < list->count; ++i)
-        if (const ComponentInfo& info = list->first[i]; info.kind == kind && info.id == id)
+        if (const ComponentInfo& info = list->first[i]; info.kind() == kind && info.id == id)
           result.push_back(
               {kind, info.id, info.summary, info.source, info.parameters(), &info, &candidate.record});
   }
@@ -292,6 +292,7 @@ bool is_of_kind(const Component& component, Kind kind) {
     case Kind::kLikelihood: return dynamic_cast<const Likelihood*>(&component);
     case Kind::kObjective: return dynamic_cast<const Objective*>(&component);
     case Kind::kMetric: return dynamic_cast<const Metric*>(&component);
+    case Kind::kUnknown: break;
   }
   return false;
 }
@@ -407,12 +408,12 @@ std::shared_ptr<Component> Registry::create(const ComponentInfo& info, const Bui
     const State::Candidate* candidate = state_->candidate_of(info);
     const std::string plugin = candidate ? candidate->record.name() + ", " + where(candidate->record)
                                          : "a plugin that is not registered";
-    return std::string(to_string(info.kind)) + " \"" + info.id + "\" (" + plugin +
+    return std::string(to_string(info.kind())) + " \"" + info.id + "\" (" + plugin +
            ") could not be built: " + message;
   };
   const State::Candidate* candidate = state_->candidate_of(info);
   const std::string& label = state_->label_of(info);
-  const Calling calling(to_string(info.kind), label.c_str(), "its constructor", -1);
+  const Calling calling(to_string(info.kind()), label.c_str(), "its constructor", -1);
   std::optional<AmbientState> before;
   if (candidate && !candidate->record.is_stock && !candidate->record.path.empty())
     before = AmbientState::now();
@@ -421,7 +422,7 @@ std::shared_ptr<Component> Registry::create(const ComponentInfo& info, const Bui
     component = info.create(build);
     if (before)
       if (const std::string changes = changed_text(
-              std::string(to_string(info.kind)) + " " + label + ", in its constructor", before->restore());
+              std::string(to_string(info.kind())) + " " + label + ", in its constructor", before->restore());
           state_->tell && !changes.empty())
         state_->tell(changes);
   } catch (const Unsupported& error) {
@@ -434,8 +435,9 @@ std::shared_ptr<Component> Registry::create(const ComponentInfo& info, const Bui
     throw Error(context("its constructor threw an exception that does not derive from std::exception"));
   }
   if (!component) throw Error(context("it returned nothing; create must return a component"));
-  if (!is_of_kind(*component, info.kind))
-    throw Error(context(std::string("it returned a component of another kind than ") + to_string(info.kind)));
+  if (!is_of_kind(*component, info.kind()))
+    throw Error(
+        context(std::string("it returned a component of another kind than ") + to_string(info.kind())));
   return component;
 }
 

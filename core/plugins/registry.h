@@ -17,12 +17,12 @@
 #include "plugins/search.h"
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 class Build;
 class Component;
 struct ComponentInfo;
 struct PluginInfo;
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform
 
 namespace variform::plugins {

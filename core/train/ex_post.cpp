@@ -62,7 +62,7 @@ Tensor latents_of(model::Session& session, const std::string& split, int64_t mos
     const Batch batch = rows.at(some);
     model.rng.set_current_seed(hash(session.assembly->spec().seed, "ex post", rows.split(),
                                     static_cast<uint64_t>(some[0].item<int64_t>())));
-    parts.push_back(model.posterior(batch.x)->rsample(draws, model.rng).z);
+    parts.push_back(model.posterior(batch.x, {})->rsample(draws, model.rng).z);
   }
   return at::cat(parts, 1);
 }
@@ -78,7 +78,7 @@ Tensor fresh_latents(model::Session& session, int64_t most, int64_t draws) {
     const Batch batch = session.batches->training(step);
     model.rng.set_current_seed(
         hash(session.assembly->spec().seed, "ex post", "fresh", static_cast<uint64_t>(step)));
-    parts.push_back(model.posterior(batch.x)->rsample(draws, model.rng).z);
+    parts.push_back(model.posterior(batch.x, {})->rsample(draws, model.rng).z);
     count += batch.x.size(0);
   }
   return at::cat(parts, 1);
@@ -108,7 +108,8 @@ std::string held_out_split(const model::Session& session) {
 double mean_nll(Prior& prior, const Tensor& z) {
   const at::NoGradGuard no_grad;
   double sum = 0;
-  for (const Tensor& some : z.split(4096)) sum -= prior.log_prob(some).to(at::kDouble).sum().item<double>();
+  for (const Tensor& some : z.split(4096))
+    sum -= prior.log_prob(some, {}).to(at::kDouble).sum().item<double>();
   return sum / static_cast<double>(z.size(0));
 }
 
@@ -162,7 +163,7 @@ void fit(FittedPrior& prior, const Tensor& z, uint64_t seed, const base::Watch& 
       at = 0;
     }
     const Tensor some = z[(pass - 1) % z.size(0)].index_select(0, order.narrow(0, at, batch));
-    last = -prior.log_prob(some).mean();
+    last = -prior.log_prob(some, {}).mean();
     last.backward();
     optimizer.set_rates(step, kSteps);
     optimizer.update();
@@ -263,11 +264,11 @@ std::unique_ptr<model::Assembly> with_prior(model::Assembly& trained, const conf
   model::ModelSpec spec = trained.spec();
   spec.slots[Kind::kPrior] = prior;
   auto made = std::make_unique<model::Assembly>(spec, registry);
-  Model& model = made->model();
+  HostModel& model = made->model();
   for (Kind kind : trained.kinds())
     if (kind != Kind::kPrior) model.set(kind, trained.model().component(kind), trained.model().label(kind));
   made->set_training(false);
-  model.step = trained.model().step;
+  model.set_step(trained.model().step());
   const Support support = model.prior().support();
   if (std::isfinite(support.low) || std::isfinite(support.high))
     throw Error(
@@ -332,7 +333,7 @@ ExPostFit use_ex_post_prior(model::Session& session, model::Session& own, const 
   found.table = config::print_value(prior.resolved);
   try {
     std::unique_ptr<model::Assembly> made = with_prior(*session.assembly, prior.component, registry);
-    Model& model = made->model();
+    HostModel& model = made->model();
     const std::string label = model.label(Kind::kPrior);
     const config::Node* data = own.experiment.resolved.find("data");
     const std::string key = base::sha256("protocol " + std::to_string(kFitProtocol) + "\n" + label + "\n" +

@@ -16,8 +16,9 @@ bool alike(const Tensor& a, const Tensor& b) {
 }
 
 bool alike(const Batch& a, const Batch& b) {
-  return alike(a.x, b.x) && alike(a.labels, b.labels) && alike(a.index, b.index) &&
-         a.dataset_size == b.dataset_size;
+  return alike(a.x, b.x) && alike(a.context.labels, b.context.labels) &&
+         alike(a.context.condition, b.context.condition) && alike(a.context.mask, b.context.mask) &&
+         alike(a.context.index, b.context.index) && a.dataset_size == b.dataset_size;
 }
 
 Tensor own(const Tensor& tensor) { return tensor.defined() ? tensor.clone() : tensor; }
@@ -37,7 +38,11 @@ Terms RepeatedStep::run(const Batch& batch, const Work& work) {
     recorder_.reset();
     plain_ = 0;
   }
-  if (plain_ == 0) input_ = {own(batch.x), own(batch.labels), own(batch.index), batch.dataset_size};
+  if (plain_ == 0)
+    input_ = {own(batch.x),
+              {own(batch.context.labels), own(batch.context.condition), own(batch.context.mask),
+               own(batch.context.index)},
+              batch.dataset_size};
   if (plain_ == kPlainSteps) return replayed(batch, work);
   ++plain_;
   return work(batch);
@@ -60,8 +65,10 @@ Terms RepeatedStep::replayed(const Batch& batch, const Work& work) {
     recorder_ = std::move(recorder);
   }
   fill(input_.x, batch.x);
-  fill(input_.labels, batch.labels);
-  fill(input_.index, batch.index);
+  fill(input_.context.labels, batch.context.labels);
+  fill(input_.context.condition, batch.context.condition);
+  fill(input_.context.mask, batch.context.mask);
+  fill(input_.context.index, batch.context.index);
   recorder_->replay();
   return terms_;
 }

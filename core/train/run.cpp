@@ -188,7 +188,7 @@ std::int64_t Run::stop_at() const {
 }
 
 Ending Run::to_end() {
-  session().assembly->model().reference = options_.reference;
+  session().assembly->model().set_reference(options_.reference);
   if (options_.reference)
     at::globalContext().setUserEnabledMkldnn(false);  // LibTorch's own products instead of oneDNN's
   if (snapshot_) accept();

@@ -59,7 +59,7 @@ bool finite(const Tensor& tensor) { return tensor.isfinite().all().item<bool>();
 template <class Call>
 auto naming(const Model& model, const std::string& what, const Call& call) {
   const auto context = [&] {
-    return what + (model.step >= 0 ? ", at step " + std::to_string(model.step) : "") + ": ";
+    return what + (model.step() >= 0 ? ", at step " + std::to_string(model.step()) : "") + ": ";
   };
   try {
     return call();
@@ -75,7 +75,7 @@ auto naming(const Model& model, const std::string& what, const Call& call) {
 // Calls one component's function directly, without Model.
 template <class Call>
 auto calling(const Model& model, Kind kind, const char* method, const Call& call) {
-  const Calling kept(to_string(kind), model.label(kind).c_str(), method, model.step);
+  const Calling kept(to_string(kind), model.label(kind).c_str(), method, model.step());
   return naming(model, std::string(to_string(kind)) + " " + model.label(kind) + ", in " + method, call);
 }
 
@@ -98,8 +98,8 @@ nlohmann::json line(int64_t step, double epoch, const std::string& split, const 
 
 std::optional<double> effective_beta(Model& model) {
   const std::optional<double> beta = beta_of(model),
-                              variance = calling(model, Kind::kLikelihood, "reference_variance", [&] {
-                                return number_of(model.likelihood().reference_variance());
+                              variance = calling(model, Kind::kLikelihood, "noise_variance", [&] {
+                                return number_of(model.likelihood().noise_variance());
                               });
   if (!beta || !variance) return {};
   return *beta * *variance;
@@ -145,9 +145,10 @@ std::pair<int64_t, std::string> guilty_row(Model& model, const Terms& terms, con
         return {row, "part '" + name + "'"};
   if (terms.loss.dim() == 1)
     if (const int64_t row = first_not_finite(terms.loss.unsqueeze(1)); row >= 0) return {row, "the loss"};
-  const Tensor h = model.posterior(batch.x)->location();
+  const Tensor h = model.posterior(batch.x, batch.context)->location();
   if (const int64_t row = first_not_finite(h); row >= 0) return {row, "the encoding"};
-  return {first_not_finite(model.nll(batch.x, model.decode(h)).unsqueeze(1)), "−log p(x|z)"};
+  return {first_not_finite(model.nll(batch.x, model.decode(h, batch.context), batch.context).unsqueeze(1)),
+          "−log p(x|z)"};
 }
 
 }  // namespace
@@ -202,7 +203,7 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
       log_(log),
       optimizer_(assembly.parameter_groups(spec.optimizer)) {
   judging_.part = spec.early_stopping ? spec.early_stopping->part : spec.best;
-  if (!assembly.model().reference)
+  if (!assembly.model().reference())
     record_with(graph_recorder(assembly.spec().options.device(), assembly.model().rng));
 }
 
@@ -468,17 +469,17 @@ void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
   std::string culprit = std::string("objective ") + model.label(Kind::kObjective);
   try {
     const auto blame = [&](Kind kind) { culprit = std::string(to_string(kind)) + " " + model.label(kind); };
-    const Tensor parameters = model.encoder().encode(batch.x);
+    const Tensor parameters = model.encoder().encode(batch.x, {});
     if (!finite(batch.x)) culprit = "the data";
     else if (!finite(parameters)) blame(Kind::kEncoder);
     else {
-      const auto posterior = model.posterior(batch.x);
+      const auto posterior = model.posterior(batch.x, batch.context);
       const Draw draw = posterior->rsample(1, model.rng);
-      const Tensor g = model.decode(draw.z);
+      const Tensor g = model.decode(draw.z, batch.context);
       if (!finite(posterior->location()) || !finite(draw.z)) blame(Kind::kFamily);
       else if (!finite(g)) blame(Kind::kDecoder);
-      else if (!finite(model.nll(batch.x, g))) blame(Kind::kLikelihood);
-      else if (!finite(model.log_prior(draw.z))) blame(Kind::kPrior);
+      else if (!finite(model.nll(batch.x, g, batch.context))) blame(Kind::kLikelihood);
+      else if (!finite(model.log_prior(draw.z, batch.context))) blame(Kind::kPrior);
     }
   } catch (const std::exception&) {  // the search for the culprit must not hide the finding
   }

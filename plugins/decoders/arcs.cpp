@@ -27,7 +27,7 @@ class Arcs final : public variform::Decoder {
     a_ = register_buffer("a", std::get<0>(at::linalg_qr(random)).to(build.options));
     radii_ = at::tensor(radii, at::kDouble).to(build.options);
   }
-  Tensor decode(const Tensor& z) override {
+  Tensor decode(const Tensor& z, const variform::Context&) override {
     const Tensor angle = omega_ * z;  // [N, 2]
     const Tensor c =
         at::stack({angle.sin(), 1 - angle.cos()}, -1) * (radii_ / omega_).unsqueeze(-1);  // [N, 2, 2]

@@ -13,7 +13,8 @@ using variform::Tensor;
 
 /// g(z) = of(R z), R a rotation by `angle` of latents 1 and 2, 3 and 4, …: the model with the same marginal p(x) under
 /// an isotropic Gaussian prior, whose optimal posterior is the other's turned back.
-class Rotated final : public variform::Decoder {
+class Rotated final : public variform::With<variform::Decoder, variform::Pushforward,
+                                            variform::PiecewiseLinear, variform::RowsIndependent> {
  public:
   explicit Rotated(const variform::Build& build)
       : of_(register_module("of", build.component<variform::Decoder>("of"))) {
@@ -26,12 +27,14 @@ class Rotated final : public variform::Decoder {
     }
     transposed_ = r.t().contiguous().to(build.options);
   }
-  Tensor decode(const Tensor& z) override { return of_->decode(z.matmul(transposed_)); }
-  variform::Pushed pushforward(const Tensor& z, const Tensor& v) override {
-    return of_->pushforward(z.matmul(transposed_), v.matmul(transposed_));
+  Tensor decode(const Tensor& z, const variform::Context& context) override {
+    return of_->decode(z.matmul(transposed_), context);
+  }
+  variform::Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context& context) override {
+    return of_->pushforward(z.matmul(transposed_), v.matmul(transposed_), context);
   }
   variform::PushforwardTier pushforward_tier() const override { return of_->pushforward_tier(); }
-  bool samplewise() const override { return of_->samplewise(); }
+  bool rows_independent() const override { return of_->rows_independent(); }
   bool piecewise_linear() const override { return of_->piecewise_linear(); }
 
  private:

@@ -13,7 +13,9 @@ class Identity final : public variform::Encoder {
                             " values, but the family needs " + std::to_string(build.outputs) +
                             " numbers per example; choose d or the family so that they agree");
   }
-  variform::Tensor encode(const variform::Tensor& x) override { return x.flatten(1); }
+  variform::Tensor encode(const variform::Tensor& x, const variform::Context&) override {
+    return x.flatten(1);
+  }
 };
 
 }  // namespace

@@ -54,7 +54,8 @@ class Blocks : public variform::VariationalFamily {
     }
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d + triangles(sizes_); }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const int64_t batch = params.size(0), d = std::accumulate(sizes_.begin(), sizes_.end(), int64_t{0});
     std::vector<Tensor> factors;
     const Tensor deviations = deviation_ * (0.5 * params.narrow(1, d, d)).exp();

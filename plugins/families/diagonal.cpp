@@ -19,7 +19,8 @@ class Diagonal final : public variform::VariationalFamily {
   explicit Diagonal(const variform::Build& build)
       : log_deviation_(at::full({}, std::log(build.number("deviation")), build.options)) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const std::vector<Tensor> parts = params.chunk(2, -1);
     return std::make_unique<variform::GaussianPosterior>(
         parts[0], variform::Covariance::diagonal(at::add(log_deviation_, parts[1], 0.5).exp()));

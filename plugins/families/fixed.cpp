@@ -16,7 +16,8 @@ class Fixed final : public variform::VariationalFamily {
   explicit Fixed(const variform::Build& build)
       : deviation_(at::full({1}, build.number("deviation"), build.options)) {}
   int64_t parameter_count(int64_t d) const override { return d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     return std::make_unique<variform::GaussianPosterior>(
         params, variform::Covariance::isotropic(deviation_.expand({params.size(0)}), params.size(1)));
   }

@@ -30,12 +30,12 @@ class FlowPosterior : public Posterior {
     return {end.z, log_base - end.log_det};
   }
   Tensor log_prob(const Draw& draw) const final {
-    if (!draw.noise.defined())
+    if (!draw.state.defined())
       throw Unsupported(
           name_ +
           " knows its density at its own draws only; choose a prior and an objective that need no other, "
           "or another family");
-    return draw.noise;
+    return draw.state;
   }
 
  protected:

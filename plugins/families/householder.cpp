@@ -24,7 +24,8 @@ class Householder final : public variform::VariationalFamily {
         coupling_(variform::register_coupling(*this, build, reflections_ * build.latent)),
         directions_(variform::flows::paired_directions(reflections_, build.latent, build.options)) {}
   int64_t parameter_count(int64_t d) const override { return (2 + reflections_) * d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const int64_t batch = params.size(0), d = params.size(1) / (2 + reflections_);
     const Tensor u = variform::flows::reflections(
         directions_.to(params.options()) + coupling_ * params.slice(1, 2 * d), d);

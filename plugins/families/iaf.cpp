@@ -67,7 +67,8 @@ class Iaf final : public variform::VariationalFamily {
       steps_.push_back(make_step(build, std::to_string(t)));
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d + context_; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const int64_t d = (params.size(1) - context_) / 2;
     const std::vector<Tensor> parts = params.split_with_sizes({d, d, context_}, 1);
     return std::make_unique<IafPosterior>(parts[0], parts[1], parts[2], steps_);

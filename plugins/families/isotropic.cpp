@@ -15,7 +15,8 @@ class Isotropic final : public variform::VariationalFamily {
  public:
   explicit Isotropic(const variform::Build& build) : deviation_(build.number("deviation")) {}
   int64_t parameter_count(int64_t d) const override { return d + 1; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const int64_t d = params.size(1) - 1;
     const Tensor deviation = deviation_ * (0.5 * params.select(1, d)).exp();  // [B]
     return std::make_unique<variform::GaussianPosterior>(params.narrow(1, 0, d),

@@ -37,7 +37,8 @@ class Logistic final : public variform::VariationalFamily {
  public:
   explicit Logistic(const variform::Build& build) : scale_(build.number("scale")) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const std::vector<Tensor> parts = params.chunk(2, -1);
     return std::make_unique<LogisticPosterior>(parts[0], scale_ * (0.5 * parts[1]).exp());
   }

@@ -27,7 +27,8 @@ class LowRank final : public variform::VariationalFamily {
                             "; found " + std::to_string(rank_) + "; use family 'full' for all of it");
   }
   int64_t parameter_count(int64_t d) const override { return d + scales(d) + d * rank_; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const int64_t batch = params.size(0),
                   d = (params.size(1) - (diagonal_ ? 0 : 1)) / (rank_ + (diagonal_ ? 2 : 1));
     const std::vector<Tensor> parts = params.split_with_sizes({d, scales(d), d * rank_}, 1);

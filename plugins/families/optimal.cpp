@@ -28,32 +28,33 @@ double beta_of(const Settings& settings) {
 }
 
 // A posterior whose covariance costs a Jacobian: it is computed when first needed, and then kept.
-class OptimalPosterior final : public variform::Posterior {
+class OptimalPosterior final
+    : public variform::With<variform::Posterior, variform::ClosedEntropy, variform::Moments> {
  public:
-  OptimalPosterior(Tensor mean, Tensor x, const Settings& settings)
-      : mean_(std::move(mean)), x_(std::move(x)), settings_(settings) {}
+  OptimalPosterior(Tensor mean, Tensor x, variform::Context context, const Settings& settings)
+      : mean_(std::move(mean)), x_(std::move(x)), context_(std::move(context)), settings_(settings) {}
 
   Tensor location() const override { return mean_; }
   variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
     return optimum().rsample(K, rng);
   }
   Tensor log_prob(const variform::Draw& draw) const override { return optimum().log_prob(draw); }
-  std::optional<Tensor> entropy() const override { return optimum().entropy(); }
+  Tensor entropy() const override { return optimum().entropy(); }
   std::optional<variform::Covariance> covariance() const override { return optimum().covariance(); }
 
  private:
   const variform::GaussianPosterior& optimum() const {
     if (optimum_) return *optimum_;
-    const std::optional<variform::Gaussian> prior = settings_.model->prior().gaussian();
+    const std::optional<variform::Gaussian> prior = settings_.model->prior().gaussian(context_);
     if (!prior)
       throw variform::Unsupported(
           "the optimal covariance of the theory's §4 exists for a Gaussian prior only, but prior " +
           settings_.model->label(variform::Kind::kPrior) +
           " is not Gaussian; use prior 'gaussian' or another family");
-    const Tensor h =
-        settings_.model
-            ->latent_hessian(x_, mean_, settings_.model->unit_tangents(mean_.size(0)), settings_.curvature)
-            .h;
+    const Tensor h = settings_.model
+                         ->latent_hessian(x_, mean_, settings_.model->unit_tangents(mean_.size(0)), context_,
+                                          settings_.curvature)
+                         .hessian;
     const Tensor beta = at::full({}, beta_of(settings_), h.options());
     const Tensor precision = prior->covariance.to(at::kDouble).precision()[0];
     optimum_.emplace(mean_, variform::optimal_covariance(settings_.structure, h, beta, precision));
@@ -61,6 +62,7 @@ class OptimalPosterior final : public variform::Posterior {
   }
 
   Tensor mean_, x_;  // [B, d], [B, data…]
+  variform::Context context_;
   Settings settings_;
   mutable std::optional<variform::GaussianPosterior> optimum_;
 };
@@ -71,19 +73,16 @@ class OptimalPosterior final : public variform::Posterior {
 class Optimal final : public variform::VariationalFamily {
  public:
   explicit Optimal(const variform::Build& build)
-      : settings_{
-            build.model,
-            build.text("structure") == "low-rank"
-                ? variform::Structure::low_rank(build.latent, build.integer("rank"))
-                : variform::Structure::named(build.text("structure"), build.latent, build.integer("block")),
-            build.text("curvature") == "fisher" ? variform::Curvature::kFisher
-                                                : variform::Curvature::kHessian,
-            build.number("beta")} {
+      : settings_{build.model,
+                  variform::Structure::named(build.text("structure"), build.latent, build.integer("block"),
+                                             build.integer("rank")),
+                  variform::curvature_named(build.text("curvature")), build.number("beta")} {
     settings_.structure.validate(build.latent);
   }
   int64_t parameter_count(int64_t d) const override { return d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor& x) override {
-    return std::make_unique<OptimalPosterior>(params, x, settings_);
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor& x,
+                                                 const variform::Context& context) override {
+    return std::make_unique<OptimalPosterior>(params, x, context, settings_);
   }
 
  private:

@@ -62,7 +62,8 @@ class PlanarFlow final : public variform::VariationalFamily {
       : maps_(build.integer("maps")),
         coupling_(variform::register_coupling(*this, build, maps_ * build.latent)) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d + maps_ * (2 * d + 1); }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const int64_t d = (params.size(1) - maps_) / (2 * maps_ + 2);
     std::vector<Planar> maps;
     for (int64_t t = 0; t < maps_; ++t) {

@@ -32,7 +32,8 @@ class Point final : public variform::VariationalFamily {
  public:
   explicit Point(const variform::Build&) {}
   int64_t parameter_count(int64_t d) const override { return d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     return std::make_unique<PointPosterior>(params);
   }
 };

@@ -29,7 +29,8 @@ class Rotated final : public variform::VariationalFamily {
     generator_ = build.flag("learned") ? register_parameter("rotation", start) : start;
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const int64_t batch = params.size(0), d = params.size(1) / 2;
     const Tensor upper =
         at::zeros({d * d}, params.options()).index_put({places_}, generator_).reshape({d, d});

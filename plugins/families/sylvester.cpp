@@ -62,7 +62,8 @@ class Sylvester final : public variform::VariationalFamily {
   int64_t parameter_count(int64_t d) const override {
     return 2 * d + maps_ * (reflections_ * d + triangle(d) * 2 + d);
   }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const int64_t d = dimension();
     std::vector<Map> maps;
     int64_t at = 2 * d;

@@ -33,7 +33,7 @@ class UniformPosterior final : public variform::LocationScalePosterior {
 
 /// q(z|x) = ∏_i uniform on (c_i − w_i, c_i + w_i) inside (low, high). The encoder outputs a [d], then b [d]:
 /// w = (high − low)/2 · S(b), S the sigmoid, and c = low + w + (high − low − 2w) S(a). Zeros give the middle half.
-class Uniform final : public variform::VariationalFamily {
+class Uniform final : public variform::With<variform::VariationalFamily, variform::BoundedSupport> {
  public:
   explicit Uniform(const variform::Build& build) : low_(build.number("low")), high_(build.number("high")) {
     if (!(low_ < high_))
@@ -41,7 +41,8 @@ class Uniform final : public variform::VariationalFamily {
                             std::to_string(high_));
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     const std::vector<Tensor> parts = params.chunk(2, -1);
     const Tensor half = 0.5 * (high_ - low_) * parts[1].sigmoid();
     const Tensor centre = low_ + half + (high_ - low_ - 2 * half) * parts[0].sigmoid();

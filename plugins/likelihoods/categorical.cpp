@@ -10,14 +10,14 @@ using variform::Tensor;
 
 /// ℓ(x, g) = −Σ log softmax(g)_x over n classes per data value; ∂²ℓ/∂g² = diag p − ppᵀ ⪰ 0, singular along equal
 /// changes of all logits, which is its Fisher information too (§3).
-class Categorical final : public variform::Likelihood {
+class Categorical final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
  public:
   explicit Categorical(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())), classes_(build.integer("classes")) {}
 
   int64_t outputs() const override { return classes_; }
   variform::Domain domain() const override { return variform::Domain::kCategorical; }
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
     const int64_t axis = -dimensions_ - 1;
     const Tensor log_p = g.log_softmax(g.dim() + axis);
     variform::Shape shape = g.sizes().vec();
@@ -25,11 +25,12 @@ class Categorical final : public variform::Likelihood {
     const Tensor index = x.unsqueeze(1).to(at::kLong).expand(shape);
     return -log_p.gather(g.dim() + axis, index).flatten(axis).sum(-1);
   }
-  Tensor gram(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature) override {
+  Tensor curvature_form(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature,
+                        const variform::Context&) override {
     // tᵀ(diag p − ppᵀ)t = Σ p (t − pᵀt)²: the covariance of t under p, which cannot turn negative by rounding.
     const Tensor p = g.to(t.scalar_type()).softmax(1);  // [B, n, data…]
     const Tensor centred = t - (p * t).sum(2, true);    // [T, B, n, data…]
-    return variform::diagonal_gram(centred, p);
+    return variform::diagonal_curvature_form(centred, p);
   }
   /// Returns the expected class number, which means little for classes without an order; see sample.
   Tensor mean(const Tensor& g) override {

@@ -17,7 +17,7 @@ using variform::likelihoods::Grid;
 /// ℓ(x, g) = −Σ log[S(a) − S(−b)], a = (x + δ/2 − g)/s, b = −(x − δ/2 − g)/s, computed as
 /// log S(a) + log S(b) + log(1 − e^{−δ/s}); in the end bins log S(a) or log S(b) alone. ∂²ℓ/∂g² = [S(a)S(−a) +
 /// S(b)S(−b)]/s² > 0, in the end bins one of the two (§3). There is no closed Fisher information.
-class DiscretisedLogistic final : public variform::Likelihood {
+class DiscretisedLogistic final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
  public:
   explicit DiscretisedLogistic(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -25,13 +25,15 @@ class DiscretisedLogistic final : public variform::Likelihood {
         grid_(build.integer("levels")),
         inside_(at::full({}, std::log(-std::expm1(-grid_.width() / scale_)), build.options)) {}
 
+  int64_t outputs() const override { return 1; }
   variform::Domain domain() const override { return variform::Domain::kUnitInterval; }
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
     return -Grid::log_probability(grid_.bin(x.unsqueeze(1), g, scale_), inside_)
                 .flatten(-dimensions_ - 1)
                 .sum(-1);
   }
-  Tensor gram(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature) override {
+  Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature,
+                        const variform::Context&) override {
     if (curvature == variform::Curvature::kFisher)
       throw variform::Unsupported(
           "the discretised logistic likelihood has no closed Fisher information; use curvature = "
@@ -39,7 +41,7 @@ class DiscretisedLogistic final : public variform::Likelihood {
     const Grid::Bin bin = grid_.bin(x.unsqueeze(1).to(t.scalar_type()), g.to(t.scalar_type()), scale_);
     const auto slope = [](const Tensor& y) { return y.sigmoid() * (-y).sigmoid(); };
     const Tensor none = at::zeros_like(bin.a);
-    return variform::diagonal_gram(
+    return variform::diagonal_curvature_form(
         t, (at::where(bin.last, none, slope(bin.a)) + at::where(bin.first, none, slope(bin.b))) /
                (scale_ * scale_));
   }

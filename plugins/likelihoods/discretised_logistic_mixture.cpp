@@ -21,7 +21,8 @@ using variform::likelihoods::Grid;
 /// **indefinite** (as for every mixture, and every learned scale): the loss may be unbounded below (§4).
 /// Fisher information: Σ_x p(x) ∇ℓ∇ℓᵀ over all levels, exact and never negative. It takes `levels` times the memory of
 /// the exact form, too much for larger images.
-class DiscretisedLogisticMixture final : public variform::Likelihood {
+class DiscretisedLogisticMixture final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm> {
  public:
   explicit DiscretisedLogisticMixture(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -31,13 +32,14 @@ class DiscretisedLogisticMixture final : public variform::Likelihood {
 
   int64_t outputs() const override { return 3 * components_; }
   variform::Domain domain() const override { return variform::Domain::kUnitInterval; }
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
     const Parts parts = parts_of(g);
     const Tensor f =
         parts.log_weight + log_probability(grid_.bin(x.unsqueeze(1), parts.mean, parts.scale), parts);
     return -f.logsumexp(-dimensions_ - 1).flatten(-dimensions_).sum(-1);
   }
-  Tensor gram(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature) override {
+  Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature,
+                        const variform::Context&) override {
     const Parts parts = parts_of(g.to(t.scalar_type()));  // [B, K, data…] each
     return curvature == variform::Curvature::kFisher ? fisher(parts, t)
                                                      : hessian(x.unsqueeze(1).to(t.scalar_type()), parts, t);
@@ -100,10 +102,11 @@ class DiscretisedLogisticMixture final : public variform::Likelihood {
     const Tensor along = in_weight + slopes.mean * in_mean + slopes.log_scale * in_scale;  // Df
     const Tensor centred = along - (r * along).sum(2, true);
     const Tensor mixed = r * slopes.mean_log_scale;
-    return variform::diagonal_gram(in_weight, weight) - variform::diagonal_gram(centred, r) -
-           variform::diagonal_gram(in_mean, r * slopes.mean_mean - mixed) -
-           variform::diagonal_gram(in_scale, r * slopes.log_scale_log_scale - mixed) -
-           variform::diagonal_gram(in_mean + in_scale, mixed);
+    return variform::diagonal_curvature_form(in_weight, weight) -
+           variform::diagonal_curvature_form(centred, r) -
+           variform::diagonal_curvature_form(in_mean, r * slopes.mean_mean - mixed) -
+           variform::diagonal_curvature_form(in_scale, r * slopes.log_scale_log_scale - mixed) -
+           variform::diagonal_curvature_form(in_mean + in_scale, mixed);
   }
 
   Tensor fisher(const Parts& parts, const Tensor& t) const {

@@ -23,7 +23,8 @@ constexpr double kFloor = 1e-4;
 /// buffer with `optimal`, else none. `optimal` is the σ-VAE of Rybkin et al. 2021: in training σ² is the mean square
 /// error of the batch, which minimises ℓ. The buffer follows it (a running mean over about a hundred steps), and is
 /// used as σ² everywhere else.
-class Gaussian final : public variform::Likelihood {
+class Gaussian final : public variform::With<variform::Likelihood, variform::CurvatureForm,
+                                             variform::IsotropicCurvature, variform::NoiseVariance> {
  public:
   explicit Gaussian(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -42,11 +43,13 @@ class Gaussian final : public variform::Likelihood {
     if (!optimal_ && !build.flag("learned")) constant_ = scale_of(start);
   }
 
-  std::optional<Tensor> reference_variance() const override {
+  int64_t outputs() const override { return 1; }
+  variform::Domain domain() const override { return variform::Domain::kReal; }
+  std::optional<Tensor> noise_variance() const override {
     if (per_value_) return {};
     return log_variance().detach().exp();
   }
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
     const Tensor squares =
         at::mse_loss(g, x.unsqueeze(1), at::Reduction::None);  // one operation, one for its gradient
     const Scale scale =
@@ -55,8 +58,9 @@ class Gaussian final : public variform::Likelihood {
     return (per_value_ ? sum(squares * scale.half_precision) : sum(squares) * scale.half_precision) +
            scale.constant;
   }
-  Tensor gram(const Tensor&, const Tensor&, const Tensor& t, variform::Curvature) override {
-    return variform::diagonal_gram(t, (-log_variance().to(t.scalar_type())).exp());
+  Tensor curvature_form(const Tensor&, const Tensor&, const Tensor& t, variform::Curvature,
+                        const variform::Context&) override {
+    return variform::diagonal_curvature_form(t, (-log_variance().to(t.scalar_type())).exp());
   }
   std::optional<Tensor> isotropic_curvature() const override {
     if (per_value_) return {};

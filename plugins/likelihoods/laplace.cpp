@@ -12,23 +12,26 @@ using variform::Tensor;
 
 /// ℓ(x, g) = Σ |x − g|/b + P log(2b), g the median. ∂²ℓ/∂g² is 0 almost everywhere, which says nothing about a
 /// neighbourhood, so that the Hessian is refused. The Fisher information is 1/b² (§3).
-class Laplace final : public variform::Likelihood {
+class Laplace final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
  public:
   explicit Laplace(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
         size_(static_cast<double>(build.data_size())),
         scale_(build.number("scale")) {}
 
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  int64_t outputs() const override { return 1; }
+  variform::Domain domain() const override { return variform::Domain::kReal; }
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
     return (g - x.unsqueeze(1)).abs().flatten(-dimensions_ - 1).sum(-1) / scale_ +
            size_ * std::log(2 * scale_);
   }
-  Tensor gram(const Tensor&, const Tensor&, const Tensor& t, variform::Curvature curvature) override {
+  Tensor curvature_form(const Tensor&, const Tensor&, const Tensor& t, variform::Curvature curvature,
+                        const variform::Context&) override {
     if (curvature == variform::Curvature::kHessian)
       throw variform::Unsupported(
           "the second derivative of the Laplace likelihood is 0 almost everywhere and says nothing about its "
           "shape; use curvature = \"fisher\"");
-    return variform::diagonal_gram(t, at::full({}, 1 / (scale_ * scale_), t.options()));
+    return variform::diagonal_curvature_form(t, at::full({}, 1 / (scale_ * scale_), t.options()));
   }
   Tensor mean(const Tensor& g) override { return g.squeeze(-dimensions_ - 1); }
   Tensor sample(const Tensor& g,

@@ -13,24 +13,27 @@ using variform::Tensor;
 
 /// ℓ(x, g) = −Σ [log S(u) + log S(−u)] + P log s, u = (x − g)/s, S the sigmoid. ∂²ℓ/∂g² = 2 S(u)S(−u)/s² > 0; Fisher
 /// information 1/(3s²) (§3).
-class Logistic final : public variform::Likelihood {
+class Logistic final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
  public:
   explicit Logistic(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
         size_(static_cast<double>(build.data_size())),
         scale_(build.number("scale")) {}
 
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  int64_t outputs() const override { return 1; }
+  variform::Domain domain() const override { return variform::Domain::kReal; }
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
     const Tensor u = (x.unsqueeze(1) - g) / scale_;
     return size_ * std::log(scale_) -
            (at::log_sigmoid(u) + at::log_sigmoid(-u)).flatten(-dimensions_ - 1).sum(-1);
   }
-  Tensor gram(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature) override {
+  Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature,
+                        const variform::Context&) override {
     const double square = scale_ * scale_;
     if (curvature == variform::Curvature::kFisher)
-      return variform::diagonal_gram(t, at::full({}, 1 / (3 * square), t.options()));
+      return variform::diagonal_curvature_form(t, at::full({}, 1 / (3 * square), t.options()));
     const Tensor u = (x.unsqueeze(1) - g).to(t.scalar_type()) / scale_;
-    return variform::diagonal_gram(t, u.sigmoid() * (-u).sigmoid() * (2 / square));
+    return variform::diagonal_curvature_form(t, u.sigmoid() * (-u).sigmoid() * (2 / square));
   }
   Tensor mean(const Tensor& g) override { return g.squeeze(-dimensions_ - 1); }
   Tensor sample(const Tensor& g,

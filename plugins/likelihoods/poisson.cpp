@@ -9,17 +9,19 @@ namespace {
 using variform::Tensor;
 
 /// ℓ(x, g) = Σ [e^g − x g + log x!], g the log-rate; ∂²ℓ/∂g² = e^g > 0, which is its Fisher information too (§3).
-class Poisson final : public variform::Likelihood {
+class Poisson final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
  public:
   explicit Poisson(const variform::Build& build) : dimensions_(static_cast<int64_t>(build.data.size())) {}
 
+  int64_t outputs() const override { return 1; }
   variform::Domain domain() const override { return variform::Domain::kCount; }
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
     const Tensor counts = x.unsqueeze(1);
     return (g.exp() - counts * g + (counts + 1).lgamma()).flatten(-dimensions_ - 1).sum(-1);
   }
-  Tensor gram(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature) override {
-    return variform::diagonal_gram(t, g.to(t.scalar_type()).exp());
+  Tensor curvature_form(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature,
+                        const variform::Context&) override {
+    return variform::diagonal_curvature_form(t, g.to(t.scalar_type()).exp());
   }
   Tensor mean(const Tensor& g) override { return g.squeeze(-dimensions_ - 1).exp(); }
   Tensor sample(const Tensor& g, variform::Generator& rng) override { return at::poisson(mean(g), rng); }

@@ -14,7 +14,7 @@ using variform::Tensor;
 /// ℓ(x, g) = Σ ((ν+1)/2) log(1 + r²/(νs²)) + constants, r = x − g. ∂²ℓ/∂g² = (ν+1)(νs² − r²)/(νs² + r²)², negative
 /// where r² > νs²: curvature objectives may then be unbounded below (§4) and should use the Fisher information,
 /// (ν+1)/((ν+3)s²) (§3).
-class StudentT final : public variform::Likelihood {
+class StudentT final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
  public:
   explicit StudentT(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -22,18 +22,23 @@ class StudentT final : public variform::Likelihood {
         df_(build.number("df")),
         scale_(build.number("scale")) {}
 
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  int64_t outputs() const override { return 1; }
+  variform::Domain domain() const override { return variform::Domain::kReal; }
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
     const double constant = std::lgamma(df_ / 2) - std::lgamma((df_ + 1) / 2) +
                             0.5 * std::log(df_ * std::numbers::pi) + std::log(scale_);
     const Tensor square = (x.unsqueeze(1) - g).square() / (df_ * scale_ * scale_);
     return 0.5 * (df_ + 1) * square.log1p().flatten(-dimensions_ - 1).sum(-1) + size_ * constant;
   }
-  Tensor gram(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature) override {
+  Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature,
+                        const variform::Context&) override {
     const double square = scale_ * scale_;
     if (curvature == variform::Curvature::kFisher)
-      return variform::diagonal_gram(t, at::full({}, (df_ + 1) / ((df_ + 3) * square), t.options()));
+      return variform::diagonal_curvature_form(t,
+                                               at::full({}, (df_ + 1) / ((df_ + 3) * square), t.options()));
     const Tensor r2 = (x.unsqueeze(1) - g).to(t.scalar_type()).square();
-    return variform::diagonal_gram(t, (df_ + 1) * (df_ * square - r2) / (df_ * square + r2).square());
+    return variform::diagonal_curvature_form(t,
+                                             (df_ + 1) * (df_ * square - r2) / (df_ * square + r2).square());
   }
   /// The centre, which is the mean for ν > 1.
   Tensor mean(const Tensor& g) override { return g.squeeze(-dimensions_ - 1); }

@@ -260,9 +260,12 @@ class Comparison {
   std::vector<std::size_t> all_;
 };
 
-class Agreement final : public Metric {
+class Agreement final : public With<Metric, Compares> {
  public:
   explicit Agreement(const Build& /*build*/) {}
+
+  std::vector<Quantity> quantities() const override { return {}; }
+  void measure(Measured& /*at*/, Findings& /*findings*/) override {}
 
   std::vector<Quantity> comparisons() const override {
     const std::string matched = " correlation| of matched latents, mean over pairs of runs",

@@ -11,7 +11,7 @@
 namespace variform::metrics {
 namespace {
 
-class CovarianceGap final : public Metric {
+class CovarianceGap final : public With<Metric, Finishes> {
  public:
   explicit CovarianceGap(const Build& /*build*/) {}
 

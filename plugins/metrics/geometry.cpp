@@ -153,7 +153,7 @@ struct Path {
 
 // Measures paths z [T + 1, n, d].
 Path measured(Model& model, const Tensor& z) {
-  const Tensor g = model.decode(z).flatten(2).to(at::kDouble);  // [T + 1, n, P]
+  const Tensor g = model.decode(z, {}).flatten(2).to(at::kDouble);  // [T + 1, n, P]
   const Tensor squares = (g.slice(0, 1) - g.slice(0, 0, g.size(0) - 1)).square().sum(2);
   return {squares.sum(0), squares.detach().sqrt().sum(0), {}};
 }
@@ -238,7 +238,7 @@ void add_quantities(std::vector<Quantity>& all, const std::string& name, const s
   }
 }
 
-class Geometry final : public Metric {
+class Geometry final : public With<Metric, Finishes> {
  public:
   explicit Geometry(const Build& build) : pairs_(build.integer("pairs")) {}
 
@@ -293,7 +293,7 @@ class Geometry final : public Metric {
   // Keeps what independent coordinates cost beyond correlated ones (§8).
   void add_contrast(Measured& at) {
     const std::optional<double> beta = at.beta();
-    if (!beta || *beta <= 0 || !at.model().prior().gaussian()) return;
+    if (!beta || *beta <= 0 || !at.model().prior().gaussian({})) return;
     const int64_t d = at.model().latent;
     contrasts_.push_back(
         (at.curvature_penalty(Structure::diagonal(d)) - at.curvature_penalty(Structure::full(d))) / *beta);

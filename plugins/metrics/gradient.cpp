@@ -16,7 +16,7 @@ namespace {
 // The squares of all estimates are unbiased; one below zero counts as 0.
 double root(double square) { return std::sqrt(std::max(0.0, square)); }
 
-class GradientNoise final : public Metric {
+class GradientNoise final : public With<Metric, Finishes, OnRequest> {
  public:
   explicit GradientNoise(const Build& build) : draws_(build.integer("draws")) {}
 
@@ -33,6 +33,7 @@ class GradientNoise final : public Metric {
             {"gradient_noise_ratio", "", "gradient_noise / gradient_norm"}};
   }
 
+  void measure(Measured& /*at*/, Findings& /*findings*/) override {}
   void finish(Measured& at, Findings& findings) override {
     const auto R = static_cast<double>(draws_), B = static_cast<double>(kBatches);
     for (int64_t batch = 0; batch < kBatches; ++batch) add_batch(at, batch);

@@ -40,7 +40,7 @@ AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_
 
   Densities found{at::cat(log_q_of).index_select(0, index),
                   at::full({count}, -std::numeric_limits<double>::infinity(), at::kDouble),
-                  wide(model.log_prior(z.squeeze(1)))};
+                  wide(model.log_prior(z.squeeze(1), {}))};
   int64_t done = 0;
   for (const Part& part : parts_) {
     if (progress) progress(done, size_);
@@ -75,14 +75,14 @@ LatentKl latent_kl(const Posterior& posterior, const Draw& draw, const Gaussian&
     const bool closed = (gaussian - *entropy).abs().max().item<double>() < 1e-5 * d;
     if (closed) return {cross - 0.5 * (kTwoPi * std::numbers::e * variances).log(), true};
   }
-  return {cross + posterior.marginals(draw).to(at::kDouble).mean(0), false};
+  return {cross + posterior.log_marginals(draw).to(at::kDouble).mean(0), false};
 }
 
 // ------------------------------------------------------------------------------------------------ the metric
 
 namespace {
 
-class Information final : public Metric {
+class Information final : public With<Metric, Finishes> {
  public:
   explicit Information(const Build& /*build*/) {}
 
@@ -140,7 +140,7 @@ class Information final : public Metric {
     if (!no_latent_kl_.empty()) return;
     Model& model = at.model();
     try {
-      const std::optional<Gaussian> prior = model.prior().gaussian();
+      const std::optional<Gaussian> prior = model.prior().gaussian({});
       if (!prior) throw Unsupported("the marginals of prior " + model.label(Kind::kPrior) + " are not known");
       const LatentKl found = metrics::latent_kl(*at.posterior(), draw, *prior);
       latent_kl_.push_back(found.kl.to(at::kCPU));

@@ -16,7 +16,7 @@ namespace {
 
 // With λ the eigenvalues of the data's covariance and β_eff = βσ²:
 // σ² L* = ½ Σ_{i>k} λ_i + (β_eff/2) Σ_{i≤k} [1 + log(λ_i/β_eff)], k = min(d, #{λ_i > β_eff}).
-class Linear final : public Metric {
+class Linear final : public With<Metric, Finishes, OnRequest> {
  public:
   explicit Linear(const Build& build) : size_(build.data_size()) {}
 
@@ -73,7 +73,7 @@ class Linear final : public Metric {
 
   void require_closed_form(Measured& at) {
     const Likelihood& likelihood = at.model().likelihood();
-    const std::optional<Tensor> variance = likelihood.reference_variance();
+    const std::optional<Tensor> variance = likelihood.noise_variance();
     const std::optional<double> beta = at.beta();
     if (!variance || !beta || *beta <= 0)
       throw Unsupported("there is no β above 0 against a Gaussian likelihood");
@@ -123,14 +123,14 @@ class Linear final : public Metric {
   // Compares the decoder's Jacobian J at the mean code with the k principal directions.
   void add_directions(Measured& at, Findings& findings, int64_t k) const {
     Model& model = at.model();
-    if (!model.decoder().samplewise() || k == 0) {
+    if (!model.decoder().rows_independent() || k == 0) {
       for (const char* each : {"principal_columns", "principal_subspace"})
         findings.undefined(each, "no active latents, or rows are mixed");
       return;
     }
     const Tensor z = (codes_ / static_cast<double>(at.size())).to(model.options).unsqueeze(0);
     const Tensor j =
-        model.pushforward(z, model.unit_tangents(1)).jv.flatten(1).to(at::kDouble).t();  // [P, d]
+        model.pushforward(z, model.unit_tangents(1), {}).jv.flatten(1).to(at::kDouble).t();  // [P, d]
     const Tensor principal = directions_.narrow(1, 0, k);
     const Tensor lengths = j.norm(2, 0);
     const Tensor cosines = std::get<0>(principal.t().mm(j / lengths.clamp_min(1e-300)).abs().max(0));

@@ -121,7 +121,7 @@ Tensor spread_rows(std::int64_t n, std::int64_t size) {
   return at::arange(n).mul(size).div(n, "floor").to(at::kLong);
 }
 
-class Quality final : public Metric {
+class Quality final : public With<Metric, Finishes, OnRequest> {
  public:
   explicit Quality(const Build& build)
       : images_(build.integer("images")), neighbours_(build.integer("neighbours")) {}
@@ -144,6 +144,7 @@ class Quality final : public Metric {
             {"recall_real", "", "share of real images" + within + "images of the other split"}};
   }
 
+  void measure(Measured& /*at*/, Findings& /*findings*/) override {}
   void finish(Measured& at, Findings& findings) override {
     if (at.split() == "validation")
       throw Unsupported(
@@ -167,7 +168,7 @@ class Quality final : public Metric {
   void compare(Measured& at, Findings& findings, Features& features, std::int64_t n,
                const Tensor& index) const {
     Model& model = at.model();
-    const auto shown = [&](const Tensor& z) { return features.of(model.data_mean(model.decode(z))); };
+    const auto shown = [&](const Tensor& z) { return features.of(model.data_mean(model.decode(z, {}))); };
     std::int64_t done = 0;
     const auto in_parts = [&](const std::function<Tensor(std::int64_t, std::int64_t)>& images) {
       constexpr std::int64_t kSets = 4;
@@ -184,11 +185,11 @@ class Quality final : public Metric {
     });
     const Tensor samples = in_parts([&](std::int64_t first, std::int64_t count) {
       at.random_at("quality", static_cast<std::uint64_t>(first));
-      return shown(model.sample_prior(count));
+      return shown(model.sample_prior(count, {}));
     });
     add(findings, real, samples, {"frechet_samples", "precision", "recall"});
     const Tensor reconstructions = in_parts([&](std::int64_t first, std::int64_t count) {
-      return shown(model.posterior(at.rows(index.narrow(0, first, count)))->location());
+      return shown(model.posterior(at.rows(index.narrow(0, first, count)), {})->location());
     });
     add(findings, real, reconstructions, {"frechet_reconstructions", nullptr, nullptr});
     const std::string other = at.split() == "test" ? "train" : "test";

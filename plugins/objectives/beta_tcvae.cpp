@@ -19,21 +19,22 @@ class BetaTcVae final : public variform::Objective {
   explicit BetaTcVae(const variform::Build& build) : beta_(build.schedule("beta")) {}
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    const auto posterior = model.posterior(batch.x);
+    const auto posterior = model.posterior(batch.x, batch.context);
     const variform::Draw draw = posterior->rsample(1, model.rng);
     const Tensor z = draw.z[0];  // [M, d]
-    const Tensor nll = model.nll(batch.x, model.decode(draw.z))[0];
+    const Tensor nll = model.nll(batch.x, model.decode(draw.z, batch.context), batch.context)[0];
     const Tensor log_q_given_x = posterior->log_prob(draw)[0];
 
     const double log_size =
         std::log(static_cast<double>(batch.x.size(0))) + std::log(static_cast<double>(batch.dataset_size));
-    const Tensor pairs = posterior->marginals({z.unsqueeze(1), Tensor()});  // draw n against row m: [M, M, d]
-    const Tensor log_q = pairs.sum(-1).logsumexp(1) - log_size;             // [M]
-    const Tensor log_product = (pairs.logsumexp(1) - log_size).sum(-1);     // [M]
+    const Tensor pairs =
+        posterior->log_marginals({z.unsqueeze(1), Tensor()});            // draw n against row m: [M, M, d]
+    const Tensor log_q = pairs.sum(-1).logsumexp(1) - log_size;          // [M]
+    const Tensor log_product = (pairs.logsumexp(1) - log_size).sum(-1);  // [M]
 
     const Tensor information = log_q_given_x - log_q;
     const Tensor total_correlation = log_q - log_product;
-    const Tensor by_dimension = log_product - model.log_prior(draw.z)[0];
+    const Tensor by_dimension = log_product - model.log_prior(draw.z, batch.context)[0];
     return {
         (nll + information + beta_ * total_correlation + by_dimension).mean(),
         {{"nll", nll}, {"mi", information}, {"tc", total_correlation}, {"kl_by_dimension", by_dimension}}};

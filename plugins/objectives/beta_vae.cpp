@@ -16,7 +16,7 @@ using variform::Tensor;
 /// The second term has two variants: with a `capacity` C > 0 it is β |KL − C| (Burgess et al. 2018); with `free` λ > 0
 /// it is β max(KL, λ) (free bits of Kingma et al. 2016, with one group of latents). Both apply per example, so that the
 /// loss splits over rows; the papers average KL over the batch first.
-class BetaVae final : public variform::Objective {
+class BetaVae final : public variform::With<variform::Objective, variform::Weighted> {
  public:
   explicit BetaVae(const variform::Build& build)
       : beta_(build.schedule("beta")),
@@ -26,15 +26,16 @@ class BetaVae final : public variform::Objective {
         samples_(build.integer("samples")) {}
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    const std::unique_ptr<variform::Posterior> posterior = model.posterior(batch.x);
-    const variform::Draw draw = posterior->rsample(samples_, model.rng);   // [K, B, d]
-    const Tensor nll_of_draws = model.nll(batch.x, model.decode(draw.z));  // [K, B]
+    const std::unique_ptr<variform::Posterior> posterior = model.posterior(batch.x, batch.context);
+    const variform::Draw draw = posterior->rsample(samples_, model.rng);  // [K, B, d]
+    const Tensor nll_of_draws =
+        model.nll(batch.x, model.decode(draw.z, batch.context), batch.context);  // [K, B]
     const Tensor nll = samples_ == 1 ? nll_of_draws.squeeze(0) : nll_of_draws.mean(0);
-    const Tensor kl = model.kl(*posterior, draw);  // [B]
+    const Tensor kl = model.kl(*posterior, draw, batch.context);  // [B]
     return {nll + beta_ * aimed(kl), {{"nll", nll}, {"kl", kl}}};
   }
-  std::optional<Tensor> beta() const override { return beta_; }
-  std::optional<double> final_beta() const override { return final_beta_; }
+  Tensor beta() const override { return beta_; }
+  double final_beta() const override { return final_beta_; }
 
  private:
   // Returns ±(KL − C), no less than a floor; without a capacity +(KL − 0), without free bits −∞. Computed by tensors,

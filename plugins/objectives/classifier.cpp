@@ -22,15 +22,16 @@ class Classifier final : public variform::Objective {
             register_module("head", std::make_shared<variform::nn::Linear>(build, build.latent, classes_))) {}
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    if (!batch.labels.defined())
+    if (!batch.context.labels.defined())
       throw variform::Unsupported(
           "this objective needs labels, but the data have none; use data with labels, or another objective");
-    const Tensor known = (batch.labels >= 0).logical_and(batch.labels < classes_).all();
+    const Tensor known = (batch.context.labels >= 0).logical_and(batch.context.labels < classes_).all();
     at::_assert_async(known, "expected labels from 0 to " + std::to_string(classes_ - 1) +
                                  " (parameter 'classes'), found others");
-    const Tensor logits = head_->forward(model.posterior(batch.x)->location());  // [B, classes]
-    const Tensor nll = -logits.log_softmax(1).gather(1, batch.labels.unsqueeze(1)).squeeze(1);
-    const Tensor right = logits.argmax(1).eq(batch.labels).to(logits.scalar_type());
+    const Tensor logits =
+        head_->forward(model.posterior(batch.x, batch.context)->location());  // [B, classes]
+    const Tensor nll = -logits.log_softmax(1).gather(1, batch.context.labels.unsqueeze(1)).squeeze(1);
+    const Tensor right = logits.argmax(1).eq(batch.context.labels).to(logits.scalar_type());
     return {nll, {{"nll", nll}, {"accuracy", right}}};
   }
 

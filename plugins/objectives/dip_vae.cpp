@@ -19,9 +19,10 @@ class DipVae : public variform::Objective {
         eye_(at::eye(build.latent, build.options)) {}
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    const auto posterior = model.posterior(batch.x);
+    const auto posterior = model.posterior(batch.x, batch.context);
     const variform::Draw draw = posterior->rsample(1, model.rng);
-    const Tensor nll = model.nll(batch.x, model.decode(draw.z))[0], kl = model.kl(*posterior, draw);
+    const Tensor nll = model.nll(batch.x, model.decode(draw.z, batch.context), batch.context)[0],
+                 kl = model.kl(*posterior, draw, batch.context);
     const Tensor mean = posterior->location(), centred = mean - mean.mean(0, true);  // [B, d]
     Tensor c = centred.t().mm(centred) / static_cast<double>(mean.size(0));
     if (with_posterior_) c = c + mean_covariance(model, *posterior).to(c.scalar_type());

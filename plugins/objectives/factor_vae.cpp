@@ -31,10 +31,10 @@ class FactorVae final : public variform::Objective {
       : gamma_(build.schedule("gamma")), critic_(register_module("critic", critic_of(build))) {}
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    const auto posterior = model.posterior(batch.x);
+    const auto posterior = model.posterior(batch.x, batch.context);
     const variform::Draw draw = posterior->rsample(1, model.rng);  // [1, B, d]
-    const Tensor nll = model.nll(batch.x, model.decode(draw.z))[0];
-    const Tensor elbo = nll + model.kl(*posterior, draw);
+    const Tensor nll = model.nll(batch.x, model.decode(draw.z, batch.context), batch.context)[0];
+    const Tensor elbo = nll + model.kl(*posterior, draw, batch.context);
     const Tensor total_correlation = frozen_log_odds(draw.z[0]);
 
     const Tensor joint = draw.z[0].detach();  // [B, d]

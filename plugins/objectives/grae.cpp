@@ -26,7 +26,8 @@ using variform::Tensor;
 /// (a_i, q_i), whose mean is log det A. Rademacher probes cannot estimate the diagonal row without bias.
 /// A prior that is not Gaussian is refused, or with `prior_curvature = "laplace"` replaced by −log p(h) − (d/2) log 2π
 /// with the curvature V = −∇² log p(h) instead of I: an approximation, unbounded below where V + H/β is not positive.
-class OptimalCovarianceLoss final : public variform::Objective {
+class OptimalCovarianceLoss final : public variform::With<variform::Objective, variform::Weighted,
+                                                          variform::UsesTangents, variform::StandsFor> {
  public:
   explicit OptimalCovarianceLoss(const variform::Build& build)
       : beta_(build.schedule("beta")),
@@ -34,8 +35,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
         columns_(build.integer("columns")),
         per_sample_(build.flag("per_sample")),
         rademacher_(build.text("probes") == "rademacher"),
-        curvature_(build.text("curvature") == "fisher" ? variform::Curvature::kFisher
-                                                       : variform::Curvature::kHessian),
+        curvature_(variform::curvature_named(build.text("curvature"))),
         laplace_(build.text("prior_curvature") == "laplace"),
         structure_(structure_of(build)),
         eye_(at::eye(build.latent, build.options)) {
@@ -56,20 +56,20 @@ class OptimalCovarianceLoss final : public variform::Objective {
   }
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    const std::unique_ptr<variform::Posterior> posterior = model.posterior(batch.x);
+    const std::unique_ptr<variform::Posterior> posterior = model.posterior(batch.x, batch.context);
     const Tensor h = posterior->location();  // [B, d]
-    const PriorPart prior = part_of_prior(model, h);
+    const PriorPart prior = part_of_prior(model, batch, h);
     const auto [g, penalty] =
-        rademacher_ ? probed(model, batch.x, h, prior)
+        rademacher_ ? probed(model, batch, h, prior)
         : columns_ > 0
-            ? sampled(model, batch.x, h, prior)
-            : exact(model, batch.x, h, prior, structure_ ? *structure_ : structure_of(model, *posterior));
-    const Tensor nll = model.nll(batch.x, g), norm = beta_ * prior.norm;
+            ? sampled(model, batch, h, prior)
+            : exact(model, batch, h, prior, structure_ ? *structure_ : structure_of(model, *posterior));
+    const Tensor nll = model.nll(batch.x, g, batch.context), norm = beta_ * prior.norm;
     return {nll + norm + penalty, {{"nll", nll}, {"norm", norm}, {"penalty", penalty}}};
   }
-  std::optional<Tensor> beta() const override { return beta_; }
-  std::optional<double> final_beta() const override { return final_beta_; }
-  bool uses_tangents() const override { return true; }
+  Tensor beta() const override { return beta_; }
+  double final_beta() const override { return final_beta_; }
+  std::optional<variform::Structure> structure() const override { return structure_; }
 
  private:
   struct Regularized {
@@ -79,8 +79,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
   static std::optional<variform::Structure> structure_of(const variform::Build& build) {
     const std::string name = build.text("structure");
     if (name == "family") return {};  // taken from every posterior
-    if (name == "low-rank") return variform::Structure::low_rank(build.latent, build.integer("rank"));
-    return variform::Structure::named(name, build.latent, build.integer("block"));
+    return variform::Structure::named(name, build.latent, build.integer("block"), build.integer("rank"));
   }
 
   // Returns the structure of the model's own family, which does not depend on data.
@@ -100,8 +99,8 @@ class OptimalCovarianceLoss final : public variform::Objective {
     Tensor norm, precision, excess;
   };
 
-  PriorPart part_of_prior(variform::Model& model, const Tensor& h) const {
-    if (const std::optional<variform::Gaussian> prior = model.prior().gaussian()) {
+  PriorPart part_of_prior(variform::Model& model, const variform::Batch& data, const Tensor& h) const {
+    if (const std::optional<variform::Gaussian> prior = model.prior().gaussian(data.context)) {
       const variform::Covariance covariance = prior->covariance.to(at::kDouble);
       const Tensor away = covariance.whiten((h - prior->mean).to(at::kDouble));
       return {0.5 * away.square().sum(-1), precision_of(covariance), {}};
@@ -112,7 +111,7 @@ class OptimalCovarianceLoss final : public variform::Objective {
           model.label(variform::Kind::kPrior) +
           " is not Gaussian; use prior 'gaussian', objective 'beta-vae', or prior_curvature = \"laplace\" "
           "for §4's approximation");
-    return laplace_part(model, h);
+    return laplace_part(model, data, h);
   }
 
   // Q [d, d], or its diagonal [d] if it is diagonal.
@@ -121,18 +120,19 @@ class OptimalCovarianceLoss final : public variform::Objective {
   }
 
   // Computes §4's last row: −log p(h) − (d/2) log 2π, and V = −∇² log p(h), differentiable where the loss is.
-  static PriorPart laplace_part(variform::Model& model, const Tensor& h) {
+  static PriorPart laplace_part(variform::Model& model, const variform::Batch& data, const Tensor& h) {
     const int64_t d = h.size(1);
-    const auto [minus_log_p, v] =
-        variform::objectives::value_and_hessian(h, [&](const Tensor& z) { return -model.log_prior(z); });
+    const auto [minus_log_p, v] = variform::objectives::value_and_hessian(
+        h, [&](const Tensor& z) { return -model.log_prior(z, data.context); });
     const double constant = 0.5 * static_cast<double>(d) * std::log(2 * std::numbers::pi);
     return {minus_log_p.to(at::kDouble) - constant, {}, v - at::eye(d, v.options())};
   }
 
-  Regularized exact(variform::Model& model, const Tensor& x, const Tensor& h, const PriorPart& prior,
-                    const variform::Structure& structure) const {
-    const variform::Local local = model.latent_hessian(x, h, model.unit_tangents(h.size(0)), curvature_);
-    return {local.g, penalty(structure, local.h, prior)};
+  Regularized exact(variform::Model& model, const variform::Batch& data, const Tensor& h,
+                    const PriorPart& prior, const variform::Structure& structure) const {
+    const variform::Linearization local =
+        model.latent_hessian(data.x, h, model.unit_tangents(h.size(0)), data.context, curvature_);
+    return {local.output, penalty(structure, local.hessian, prior)};
   }
 
   Tensor penalty(const variform::Structure& structure, const Tensor& hessian, const PriorPart& prior) const {
@@ -142,17 +142,19 @@ class OptimalCovarianceLoss final : public variform::Objective {
   }
 
   // The isotropic row depends on H by its trace alone, so (t/d) I replaces H.
-  Regularized probed(variform::Model& model, const Tensor& x, const Tensor& h, const PriorPart& prior) const {
+  Regularized probed(variform::Model& model, const variform::Batch& data, const Tensor& h,
+                     const PriorPart& prior) const {
     const int64_t batch = h.size(0), d = h.size(1);
     const Tensor signs =
         2 * at::randint(2, {columns_, per_sample_ ? batch : 1, d}, model.rng, eye_.options()) - 1;
-    const variform::Local local = model.latent_hessian(x, h, signs.expand({columns_, batch, d}), curvature_);
-    const Tensor trace = local.h.diagonal(0, 1, 2).mean(1);  // [B], of vᵀHv
+    const variform::Linearization local =
+        model.latent_hessian(data.x, h, signs.expand({columns_, batch, d}), data.context, curvature_);
+    const Tensor trace = local.hessian.diagonal(0, 1, 2).mean(1);  // [B], of vᵀHv
     const Tensor hessian = (trace / static_cast<double>(d)).unsqueeze(1).expand({batch, d}).diag_embed();
-    return {local.g, penalty(*structure_, hessian, prior)};
+    return {local.output, penalty(*structure_, hessian, prior)};
   }
 
-  Regularized sampled(variform::Model& model, const Tensor& x, const Tensor& h,
+  Regularized sampled(variform::Model& model, const variform::Batch& data, const Tensor& h,
                       const PriorPart& prior) const {
     const int64_t batch = h.size(0), d = h.size(1);
     const Tensor chosen = choose(per_sample_ ? batch : 1, d, model.rng);  // [B or 1, k]
@@ -160,25 +162,25 @@ class OptimalCovarianceLoss final : public variform::Objective {
                                 .reshape({-1, columns_, d})
                                 .transpose(0, 1)
                                 .expand({columns_, batch, d});
-    const variform::Local local = model.latent_hessian(x, h, tangents, curvature_);
-    const Tensor curvature = local.h.diagonal(0, 1, 2);  // H_ii of the chosen columns
+    const variform::Linearization local = model.latent_hessian(data.x, h, tangents, data.context, curvature_);
+    const Tensor curvature = local.hessian.diagonal(0, 1, 2);  // H_ii of the chosen columns
     const double scale = static_cast<double>(d) / static_cast<double>(columns_);
     const variform::Structure diagonal = variform::Structure::diagonal(columns_);
     if (prior.excess.defined()) {
       const Tensor excess = prior.excess.diagonal(0, 1, 2).gather(1, chosen.expand({batch, columns_}));
       const Tensor total = (curvature + beta_ * excess).diag_embed();
-      return {local.g, scale * variform::curvature_penalty(diagonal, total, beta_)};
+      return {local.output, scale * variform::curvature_penalty(diagonal, total, beta_)};
     }
     const bool narrow = prior.precision.dim() == 1;
     const Tensor all = narrow ? prior.precision : prior.precision.diagonal();
     const Tensor own = all.index_select(0, chosen.flatten()).reshape_as(chosen);  // Q_ii
     const Tensor estimate =
         scale * variform::curvature_penalty(diagonal, (curvature / own).diag_embed(), beta_);
-    if (narrow) return {local.g, estimate};
+    if (narrow) return {local.output, estimate};
     // The diagonal row's other term, for a Q that is not diagonal: exact, since it needs no Jacobian.
     const Tensor constant = variform::curvature_penalty(
         *structure_, at::zeros({1, d, d}, prior.precision.options()), beta_, prior.precision);
-    return {local.g, estimate + constant};
+    return {local.output, estimate + constant};
   }
 
   // Chooses k of d columns without replacement, on the device: the first k of a random order.

@@ -17,10 +17,10 @@ class Iwae final : public variform::Objective {
   explicit Iwae(const variform::Build& build) : samples_(build.integer("samples")) {}
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    const auto posterior = model.posterior(batch.x);
-    const variform::Draw draw = posterior->rsample(samples_, model.rng);  // [K, B, d]
-    const Tensor nll = model.nll(batch.x, model.decode(draw.z));          // [K, B]
-    const Tensor log_weight = model.log_prior(draw.z) - nll - posterior->log_prob(draw);
+    const auto posterior = model.posterior(batch.x, batch.context);
+    const variform::Draw draw = posterior->rsample(samples_, model.rng);                        // [K, B, d]
+    const Tensor nll = model.nll(batch.x, model.decode(draw.z, batch.context), batch.context);  // [K, B]
+    const Tensor log_weight = model.log_prior(draw.z, batch.context) - nll - posterior->log_prob(draw);
     const Tensor loss = std::log(static_cast<double>(samples_)) - log_weight.logsumexp(0);
     const Tensor effective = log_weight.detach().softmax(0).square().sum(0).reciprocal();
     return {loss, {{"nll", nll.mean(0)}, {"elbo", -log_weight.mean(0)}, {"effective_samples", effective}}};

@@ -12,7 +12,7 @@ using variform::Tensor;
 /// the sum over all its elements, not of gradients of summed outputs. Exact by d columns, or with `probes` = k > 0 the
 /// mean over k directions of random signs, E‖Jv‖² = ‖J‖²_F. A penalty that is always 0 costs nothing: this gives RAE-L2
 /// if the decoder has a weight decay, or with norm = 0 a plain autoencoder.
-class RaeGp final : public variform::Objective {
+class RaeGp final : public variform::With<variform::Objective, variform::UsesTangents> {
  public:
   explicit RaeGp(const variform::Build& build)
       : norm_(build.schedule("norm")),
@@ -21,16 +21,16 @@ class RaeGp final : public variform::Objective {
         with_jacobian_(build.final_value("penalty") > 0 || penalty_.item<double>() > 0) {}
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    const Tensor h = model.posterior(batch.x)->location();
+    const Tensor h = model.posterior(batch.x, batch.context)->location();
     const Tensor norm = 0.5 * norm_ * h.square().sum(-1);
     if (!with_jacobian_) {
-      const Tensor nll = model.nll(batch.x, model.decode(h));
+      const Tensor nll = model.nll(batch.x, model.decode(h, batch.context), batch.context);
       return {nll + norm, {{"nll", nll}, {"norm", norm}}};
     }
-    const variform::Pushed pushed = model.pushforward(h, directions(model, h.size(0)));
+    const variform::Pushed pushed = model.pushforward(h, directions(model, h.size(0)), batch.context);
     const Tensor squares = pushed.jv.to(at::kDouble).square().flatten(2).sum(-1);  // [T, B]
     const Tensor jacobian = probes_ > 0 ? squares.mean(0) : squares.sum(0);
-    const Tensor nll = model.nll(batch.x, pushed.g);
+    const Tensor nll = model.nll(batch.x, pushed.g, batch.context);
     const Tensor penalty = penalty_ * jacobian;
     return {nll + norm + penalty, {{"nll", nll}, {"norm", norm}, {"penalty", penalty}}};
   }

@@ -42,12 +42,12 @@ class KernelVae : public variform::Objective {
   }
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
-    const auto posterior = model.posterior(batch.x);
+    const auto posterior = model.posterior(batch.x, batch.context);
     const variform::Draw draw = posterior->rsample(1, model.rng);
-    const Tensor nll = model.nll(batch.x, model.decode(draw.z))[0];
-    const Tensor mmd = discrepancy(model.sample_prior(batch.x.size(0)), draw.z[0], variance_);
+    const Tensor nll = model.nll(batch.x, model.decode(draw.z, batch.context), batch.context)[0];
+    const Tensor mmd = discrepancy(model.sample_prior(batch.x.size(0), batch.context), draw.z[0], variance_);
     if (!with_kl_) return {nll.mean() + weight_ * mmd, {{"nll", nll}, {"mmd", mmd}}};
-    const Tensor kl = model.kl(*posterior, draw);
+    const Tensor kl = model.kl(*posterior, draw, batch.context);
     return {(nll + (1 - alpha_) * kl).mean() + (alpha_ + weight_ - 1) * mmd,
             {{"nll", nll}, {"kl", kl}, {"mmd", mmd}}};
   }

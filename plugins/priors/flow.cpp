@@ -17,7 +17,7 @@ namespace nn = variform::nn;
 /// log p(z) = log N(u; 0, I) + Σ_l Σ_i s_i, u = f_L ∘ … ∘ f_1(z), f_l(x) = x exp(s) + t on one half of the coordinates,
 /// with (s, t) a perceptron of the other half and |s| < 1 (Dinh et al. 2017); the halves are swapped from one layer to
 /// the next. The perceptrons' last layers start small, so that training starts near the standard normal distribution.
-class Flow final : public variform::Prior {
+class Flow final : public variform::With<variform::Prior, variform::MomentsNeeded> {
  public:
   explicit Flow(const variform::Build& build) : latent_(build.latent), options_(build.options) {
     if (latent_ < 2) throw variform::Error("prior 'flow' couples two halves of the latents; found d = 1");
@@ -37,8 +37,8 @@ class Flow final : public variform::Prior {
     }
   }
 
-  Tensor log_prob(const Tensor& z) override {
-    Tensor x = z.reshape({-1, latent_}), log_det = at::zeros({x.size(0)}, options_);
+  Tensor log_prob(const Tensor& z, const variform::Context&) override {
+    Tensor x = z.reshape({z.numel() / latent_, latent_}), log_det = at::zeros({x.size(0)}, options_);
     for (size_t l = 0; l < couplings_.size(); ++l) {
       const auto [s, t] = coupling(l, x);
       x = x * s.exp() + t;
@@ -47,7 +47,7 @@ class Flow final : public variform::Prior {
     const double constant = static_cast<double>(latent_) * std::log(2 * std::numbers::pi);
     return (log_det - 0.5 * (x.square().sum(-1) + constant)).reshape(z.sizes().slice(0, z.dim() - 1));
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override {
+  Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
     Tensor x = at::randn({n, latent_}, rng, options_);
     for (size_t l = couplings_.size(); l-- > 0;) {
       const auto [s, t] = coupling(l, x);  // of the half that this layer leaves alone

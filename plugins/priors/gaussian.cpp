@@ -41,7 +41,8 @@ Tensor factor_of(const variform::Build& build) {
 /// covariance, so that KL is closed for every family that has an entropy and a covariance. State when learned: `mean`
 /// [d], `log_deviation` [d] (the logarithms of s, or of the diagonal of L), and `below` [d, d], of which the part below
 /// the diagonal is that of L.
-class Gaussian final : public variform::Prior {
+class Gaussian final : public variform::With<variform::Prior, variform::ClosedCrossEntropy,
+                                             variform::GaussianForm, variform::MomentsNeeded> {
  public:
   explicit Gaussian(const variform::Build& build)
       : correlated_(!build.numbers("covariance").empty()), learned_(build.flag("learned")) {
@@ -53,30 +54,31 @@ class Gaussian final : public variform::Prior {
     if (correlated_) below_ = own("below", factor.tril(-1));
     if (!learned_) constant_ = current();
   }
-  Tensor log_prob(const Tensor& z) override {
+  Tensor log_prob(const Tensor& z, const variform::Context&) override {
     const Now now = current();
     // Adds a dimension for the one covariance: z may be a single point.
     const Tensor e = now.covariance.whiten((z - mean_).unsqueeze(-2)).squeeze(-2);
     return -0.5 * e.square().sum(-1) - now.half_log_det;
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override {
+  Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
     const Tensor noise = at::randn({n, 1, mean_.size(0)}, rng, mean_.options().requires_grad(false));
     return mean_ + current().covariance.scale(noise).squeeze(1);
   }
-  std::optional<Tensor> cross_entropy(const variform::Posterior& posterior) override {
+  std::optional<Tensor> cross_entropy(const variform::Posterior& posterior,
+                                      const variform::Context&) override {
     const std::optional<variform::Covariance> q = posterior.covariance();
     if (!q) return {};
     const Now now = current();
     const Tensor away = posterior.location() - mean_;
     if (!correlated_) {  // ½ Σ_i ((m_i − μ_i)² + Σ_ii)/s_i², by one product
       const Tensor squares = at::addcmul(q->variances().to(away.scalar_type()), away, away);
-      return at::addmv(now.half_log_det, squares, now.half_precision);
+      return at::addmv(now.half_log_det.expand({squares.size(0)}), squares, now.half_precision);
     }
     const Tensor square = now.covariance.whiten(away).square().sum(-1);  // [B]
     const Tensor spread = q->trace(now.covariance.precision().to(q->dtype())).to(square.scalar_type());
     return 0.5 * (square + spread) + now.half_log_det;
   }
-  std::optional<variform::Gaussian> gaussian() override {
+  std::optional<variform::Gaussian> gaussian(const variform::Context&) override {
     return variform::Gaussian{mean_.unsqueeze(0), current().covariance};
   }
   int moments_needed() const override { return 2; }

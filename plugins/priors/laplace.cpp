@@ -14,14 +14,15 @@ using variform::Tensor;
 /// standard normal prior. KL is a Monte Carlo estimate: −E_q log p needs E|z_i|, which the first two moments of q do
 /// not determine. Its density has no curvature off the axes (V = 0 almost everywhere in §4), so that it has no Gaussian
 /// form, and curvature objectives refuse it.
-class Laplace final : public variform::Prior {
+class Laplace final : public variform::With<variform::Prior, variform::MomentsNeeded> {
  public:
   explicit Laplace(const variform::Build& build)
       : scale_(build.number("scale")), latent_(build.latent), options_(build.options) {}
-  Tensor log_prob(const Tensor& z) override {
+  Tensor log_prob(const Tensor& z, const variform::Context&) override {
     return z.abs().sum(-1) / -scale_ - static_cast<double>(latent_) * std::log(2 * scale_);
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override {  // difference of two exponential variables
+  Tensor sample(int64_t n, variform::Generator& rng,
+                const variform::Context&) override {  // difference of two exponential variables
     const Tensor pair = at::empty({2, n, latent_}, options_).exponential_(1, rng);
     return scale_ * (pair[0] - pair[1]);
   }

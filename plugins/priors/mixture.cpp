@@ -25,7 +25,7 @@ Tensor listed(const variform::Build& build, const char* key, int64_t count) {
 /// (I + B_k)⁻¹ diag s_k² (I + B_k)⁻ᵀ with B_k lower triangular: s_ki then is the deviation of z_i given z_1 … z_{i−1}.
 /// State (parameters when learned, buffers when not): `logits` [K, 1] ([K, d] when factorized), `means` [K, d],
 /// `log_deviations` [K, d], and `below` [K, d, d], of which the part below the diagonal is B_k, when full.
-class Mixture final : public variform::Prior {
+class Mixture final : public variform::With<variform::Prior, variform::MomentsNeeded> {
  public:
   explicit Mixture(const variform::Build& build)
       : factorized_(build.flag("factorized")), full_(build.text("covariance") == "full") {
@@ -60,7 +60,7 @@ class Mixture final : public variform::Prior {
     if (full_) below_ = keep("below", at::zeros({K, d, d}, build.options));
   }
 
-  Tensor log_prob(const Tensor& z) override {
+  Tensor log_prob(const Tensor& z, const variform::Context&) override {
     Tensor off = z.unsqueeze(-2) - means_;  // [..., K, d]
     if (full_) off = off + at::einsum("kij,...kj->...ki", {below_.tril(-1), off});
     const Tensor e = off * (-log_deviations_).exp();
@@ -69,7 +69,7 @@ class Mixture final : public variform::Prior {
     if (factorized_) return (parts + log_weights).logsumexp(-2).sum(-1);
     return (parts.sum(-1) + log_weights.squeeze(-1)).logsumexp(-1);
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override {
+  Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
     // The largest of the logits with Gumbel noise: a draw of the component.
     const int64_t K = means_.size(0), d = means_.size(1);
     const Tensor noise =

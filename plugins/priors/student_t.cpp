@@ -20,13 +20,14 @@ class StudentT final : public variform::Prior {
         scale_(build.number("scale")),
         latent_(build.latent),
         options_(build.options) {}
-  Tensor log_prob(const Tensor& z) override {
+  Tensor log_prob(const Tensor& z, const variform::Context&) override {
     const double constant = std::lgamma((df_ + 1) / 2) - std::lgamma(df_ / 2) -
                             0.5 * std::log(df_ * std::numbers::pi) - std::log(scale_);
     return -0.5 * (df_ + 1) * (z.square() / (df_ * scale_ * scale_)).log1p().sum(-1) +
            static_cast<double>(latent_) * constant;
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override {  // a normal over the root of a χ²/ν
+  Tensor sample(int64_t n, variform::Generator& rng,
+                const variform::Context&) override {  // a normal over the root of a χ²/ν
     const at::TensorOptions wide = options_.dtype(at::kDouble);
     const Tensor gamma = at::_standard_gamma(at::full({n, latent_}, df_ / 2, wide), rng) * (2 / df_);
     const Tensor normal = at::randn({n, latent_}, rng, wide);

@@ -12,7 +12,7 @@ namespace {
 using variform::Tensor;
 
 /// p(z) = 1/(high − low)^d inside the cube, 0 outside. A family with draws outside is refused: KL would be infinite.
-class Uniform final : public variform::Prior {
+class Uniform final : public variform::With<variform::Prior, variform::BoundedSupport> {
  public:
   explicit Uniform(const variform::Build& build)
       : low_(build.number("low")),
@@ -23,12 +23,12 @@ class Uniform final : public variform::Prior {
       throw variform::Error("'low' must be below 'high'; found " + std::to_string(low_) + " and " +
                             std::to_string(high_));
   }
-  Tensor log_prob(const Tensor& z) override {
+  Tensor log_prob(const Tensor& z, const variform::Context&) override {
     const Tensor inside = at::logical_and(z >= low_, z <= high_).all(-1);
     const Tensor value = at::full({}, -static_cast<double>(latent_) * std::log(high_ - low_), options_);
     return at::where(inside, value, at::full({}, -std::numeric_limits<double>::infinity(), options_));
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override {
+  Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
     return at::empty({n, latent_}, options_).uniform_(low_, high_, rng);
   }
   variform::Support support() const override { return {low_, high_}; }

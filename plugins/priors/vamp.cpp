@@ -14,21 +14,21 @@ using variform::Tensor;
 /// start at data (Tomczak and Welling 2018). Its gradient reaches encoder and family as well as the u_k.
 /// The posterior must know its density at foreign points. For a family that does not (a flow without inverse), the step
 /// before the training refuses the composition.
-class VampPrior final : public variform::Prior {
+class VampPrior final : public variform::With<variform::Prior, variform::BoundedSupport> {
  public:
   explicit VampPrior(const variform::Build& build)
       : model_(*build.model),
         inputs_(register_parameter("pseudo_inputs",
                                    build.examples(build.integer("pseudo_inputs")).detach().clone())) {}
 
-  Tensor log_prob(const Tensor& z) override {
-    const auto mixture = model_.posterior(inputs_);                       // K rows
+  Tensor log_prob(const Tensor& z, const variform::Context&) override {
+    const auto mixture = model_.posterior(inputs_, {});                   // K rows
     const Tensor parts = mixture->log_prob({z.unsqueeze(-2), Tensor()});  // [..., 1, d] against K: [..., K]
     return parts.logsumexp(-1) - std::log(static_cast<double>(inputs_.size(0)));
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override {
+  Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
     const Tensor chosen = at::randint(inputs_.size(0), {n}, rng, inputs_.options().dtype(at::kLong));
-    return model_.posterior(inputs_.index_select(0, chosen))->rsample(1, rng).z[0];
+    return model_.posterior(inputs_.index_select(0, chosen), {})->rsample(1, rng).z[0];
   }
   variform::Support support() const override {
     const variform::Support support = model_.family().support();

@@ -225,9 +225,9 @@ def check(build, tree):
     return ""
 
 
-def record(build, tree, release):
-    """Writes the record, and the public headers of the same moment to tests/package/headers-<release>. Headers of earlier
-    releases stay while the integer does: plugins that were built with them must work."""
+def record(build, tree, release, released):
+    """Writes the record, and, once `released`, the public headers of the same moment to tests/package/headers-<release>.
+    Headers of earlier releases stay while the integer does: plugins that were built with them must work."""
     with tempfile.TemporaryDirectory() as folder:
         found, libtorch = interface(build, tree / "sdk", pathlib.Path(folder))
         shutil.copyfile(found, tree / "sdk/abi/record.abi")
@@ -236,6 +236,8 @@ def record(build, tree, release):
     for old in (tree / "tests/package").glob("headers-*"):
         if old.name == f"headers-{release}" or abi_integer(old, "variform") != about["abi"]:
             shutil.rmtree(old)
+    if not released:
+        return
     copy = tree / f"tests/package/headers-{release}"
     shutil.copytree(tree / "sdk/include/variform", copy / "variform")
     (copy / ".clang-format").write_text("DisableFormat: true\n")
@@ -251,12 +253,14 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=TREE / "build/release", help="a configured build folder")
     parser.add_argument("--tree", type=pathlib.Path, default=TREE, help="the sources, if not those beside this script")
     parser.add_argument("--release", help="record: the SDK's MAJOR.MINOR that the record begins with")
+    parser.add_argument("--unreleased", action="store_true",
+                        help="record: the interface alone, while a major release is in the making and may still change")
     given = parser.parse_args()
     if given.command == "record" and not re.fullmatch(r"\d+\.\d+", given.release or ""):
         parser.error("record needs --release MAJOR.MINOR")
     try:
         if given.command == "record":
-            record(given.build.resolve(), given.tree.resolve(), given.release)
+            record(given.build.resolve(), given.tree.resolve(), given.release, not given.unreleased)
         else:
             said = check(given.build.resolve(), given.tree.resolve())
             if said:

@@ -15,7 +15,7 @@
 #endif
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace {
 
 // The record is global, since signal handlers and the thread that looks for long calls read it.
@@ -119,5 +119,5 @@ std::vector<std::string> take_changed_modes() {
   return std::exchange(all.fresh, {});
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -1,15 +1,21 @@
 // Holds the interfaces' vtables and type information (one each, in this library), and small default implementations.
 
+#include <variform/ext/family.h>
+#include <variform/ext/likelihood.h>
+#include <variform/ext/metric.h>
+#include <variform/ext/network.h>
+#include <variform/ext/objective.h>
+#include <variform/ext/posterior.h>
+#include <variform/ext/prior.h>
+#include <variform/host.h>
 #include <variform/manifest.h>
-#include <variform/metric.h>
-#include <variform/model.h>
 
 #include <ATen/ATen.h>
 
 const char VARIFORM_FINGERPRINT[] = VARIFORM_TEXT(VARIFORM_FINGERPRINT);
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 Error::~Error() = default;
 Unsupported::~Unsupported() = default;
@@ -28,9 +34,6 @@ Features::~Features() = default;
 Measured::~Measured() = default;
 Metric::~Metric() = default;
 Compared::~Compared() = default;
-void Metric::measure(Measured& /*at*/, Findings& /*findings*/) {}
-void Metric::compare(Compared& /*runs*/, Findings& /*findings*/) {}
-void Metric::finish(Measured& /*at*/, Findings& /*findings*/) {}
 
 std::string to_text(at::IntArrayRef shape) {
   std::string text = "[";
@@ -53,10 +56,27 @@ const char* to_string(Curvature curvature) {
   return curvature == Curvature::kHessian ? "Hessian" : "Fisher information";
 }
 
+double Build::number(std::string_view key) const { return parameters_->number(key); }
+int64_t Build::integer(std::string_view key) const { return static_cast<int64_t>(parameters_->number(key)); }
+bool Build::flag(std::string_view key) const { return parameters_->number(key) != 0; }
+std::string Build::text(std::string_view key) const { return parameters_->text(key); }
+std::vector<double> Build::numbers(std::string_view key) const { return parameters_->numbers(key); }
+Curvature curvature_named(std::string_view name) {
+  if (name == "hessian") return Curvature::kHessian;
+  if (name == "fisher") return Curvature::kFisher;
+  throw Error("a curvature is \"hessian\" or \"fisher\"; found '" + std::string(name) + "'");
+}
+
 std::vector<int64_t> Build::integers(std::string_view key) const {
   std::vector<int64_t> result;
   for (double value : parameters_->numbers(key)) result.push_back(static_cast<int64_t>(value));
   return result;
+}
+Tensor Build::schedule(std::string_view key) const { return parameters_->schedule(key); }
+double Build::final_value(std::string_view key) const { return parameters_->final_value(key); }
+Tensor Build::examples(int64_t n) const { return parameters_->examples(n); }
+std::shared_ptr<Component> Build::component_of(std::string_view key, Kind kind) const {
+  return parameters_->component(key, kind, *this);
 }
 
 int64_t Build::data_size() const {
@@ -65,10 +85,30 @@ int64_t Build::data_size() const {
   return size;
 }
 
-Build Build::with(std::shared_ptr<const ParameterSource> parameters) const {
-  Build copy = *this;
+Build BuildMaker::make(std::shared_ptr<const ParameterSource> parameters) {
+  return Build(std::move(parameters));
+}
+
+Build BuildMaker::with(const Build& build, std::shared_ptr<const ParameterSource> parameters) {
+  Build copy = build;
   copy.parameters_ = std::move(parameters);
   return copy;
+}
+
+Context Context::repeated(int64_t K) const {
+  if (K == 1) return *this;
+  const auto times = [&](const Tensor& rows) {
+    if (!rows.defined()) return rows;
+    std::vector<int64_t> sizes(static_cast<size_t>(rows.dim()), 1);
+    sizes.front() = K;
+    return rows.repeat(sizes);
+  };
+  return {times(labels), times(condition), times(mask), times(index)};
+}
+
+Context Context::rows(int64_t first, int64_t count) const {
+  const auto some = [&](const Tensor& all) { return all.defined() ? all.narrow(0, first, count) : all; };
+  return {some(labels), some(condition), some(mask), some(index)};
 }
 
 Frozen::Frozen(torch::nn::Module& module) {
@@ -83,22 +123,127 @@ Frozen::~Frozen() {
   for (Tensor& parameter : tensors_) parameter.requires_grad_(true);
 }
 
-Tensor Posterior::log_prob(const Draw& draw) const { return marginals(draw).sum(-1); }
+const void* Component::ability(std::string_view) const { return nullptr; }
+const void* Posterior::ability(std::string_view) const { return nullptr; }
 
-Tensor Posterior::marginals(const Draw&) const {
+const nn::Layer* network_of(const Component& component) {
+  const auto* made = ability<MadeOfLayers>(component);
+  return made ? made->network() : nullptr;
+}
+
+Tensor Posterior::log_marginals(const Draw& draw) const {
+  if (const auto* known = variform::ability<LogMarginals>(*this)) return known->log_marginals(draw);
   throw Unsupported(
       "this variational family has no marginal densities log q(z_i|x); its coordinates are not independent");
 }
+std::optional<Tensor> Posterior::entropy() const {
+  if (const auto* known = variform::ability<ClosedEntropy>(*this)) return known->entropy();
+  return {};
+}
+std::optional<Covariance> Posterior::covariance() const {
+  if (const auto* known = variform::ability<Moments>(*this)) return known->covariance();
+  return {};
+}
 
-std::optional<Tensor> Prior::cross_entropy(const Posterior&) { return {}; }
+Support VariationalFamily::support() const {
+  const auto* known = variform::ability<BoundedSupport>(*this);
+  return known ? known->support() : Support{};
+}
+int VariationalFamily::finite_moments() const {
+  const auto* known = variform::ability<FiniteMoments>(*this);
+  return known ? known->finite_moments() : std::numeric_limits<int>::max();
+}
 
-Tensor diagonal_gram(const Tensor& t, const Tensor& weight) {
-  const int64_t columns = t.size(0), batch = t.size(1);
-  const Tensor left =
-      (t * weight.to(t.scalar_type())).reshape({columns, batch, -1}).transpose(0, 1);  // [B, T, P]
-  const Tensor right = t.reshape({columns, batch, -1}).permute({1, 2, 0});             // [B, P, T]
+std::optional<Tensor> Prior::cross_entropy(const Posterior& posterior, const Context& context) {
+  if (auto* known = variform::ability<ClosedCrossEntropy>(*this))
+    return known->cross_entropy(posterior, context);
+  return {};
+}
+std::optional<Gaussian> Prior::gaussian(const Context& context) {
+  if (auto* known = variform::ability<GaussianForm>(*this)) return known->gaussian(context);
+  return {};
+}
+Support Prior::support() const {
+  const auto* known = variform::ability<BoundedSupport>(*this);
+  return known ? known->support() : Support{};
+}
+int Prior::moments_needed() const {
+  const auto* known = variform::ability<MomentsNeeded>(*this);
+  return known ? known->moments_needed() : 0;
+}
+
+Tensor Likelihood::curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, Curvature curvature,
+                                  const Context& context) {
+  if (auto* known = variform::ability<CurvatureForm>(*this))
+    return known->curvature_form(x, g, t, curvature, context);
+  throw Unsupported("this likelihood knows no second derivative in the decoder's output");
+}
+std::optional<Tensor> Likelihood::isotropic_curvature() const {
+  if (const auto* known = variform::ability<IsotropicCurvature>(*this)) return known->isotropic_curvature();
+  return {};
+}
+std::optional<Tensor> Likelihood::noise_variance() const {
+  if (const auto* known = variform::ability<NoiseVariance>(*this)) return known->noise_variance();
+  return {};
+}
+
+std::optional<Tensor> Objective::beta() const {
+  if (const auto* known = variform::ability<Weighted>(*this)) return known->beta();
+  return {};
+}
+std::optional<double> Objective::final_beta() const {
+  if (const auto* known = variform::ability<Weighted>(*this)) return known->final_beta();
+  return {};
+}
+bool Objective::uses_tangents() const {
+  const auto* known = variform::ability<UsesTangents>(*this);
+  return known && known->uses_tangents();
+}
+std::optional<Structure> Objective::structure() const {
+  if (const auto* known = variform::ability<StandsFor>(*this)) return known->structure();
+  return {};
+}
+
+void Metric::finish(Measured& at, Findings& findings) {
+  if (auto* known = variform::ability<Finishes>(*this)) known->finish(at, findings);
+}
+std::vector<Quantity> Metric::comparisons() const {
+  const auto* known = variform::ability<Compares>(*this);
+  return known ? known->comparisons() : std::vector<Quantity>();
+}
+void Metric::compare(Compared& runs, Findings& findings) {
+  if (auto* known = variform::ability<Compares>(*this)) known->compare(runs, findings);
+}
+int64_t Metric::most_rows() const {
+  const auto* known = variform::ability<MostRows>(*this);
+  return known ? known->most_rows() : 0;
+}
+bool Metric::on_request() const {
+  const auto* known = variform::ability<OnRequest>(*this);
+  return known && known->on_request();
+}
+std::optional<Shorthand> Metric::shorthand() const {
+  if (const auto* known = variform::ability<OnRequest>(*this)) return known->shorthand();
+  return {};
+}
+bool Metric::in_values() const {
+  const auto* known = variform::ability<InValues>(*this);
+  return known && known->in_values();
+}
+
+Tensor sum_data(const Tensor& values, int64_t dimensions, const Context& context) {
+  const Tensor observed =
+      context.mask.defined()
+          ? at::where(context.mask.unsqueeze(1), values, at::zeros({}, values.options().requires_grad(false)))
+          : values;
+  return observed.flatten(-dimensions - 1).sum(-1);
+}
+
+Tensor diagonal_curvature_form(const Tensor& t, const Tensor& weight) {
+  const Tensor left = (t * weight.to(t.scalar_type())).flatten(2).transpose(0, 1);  // [B, T, P]
+  const Tensor right = t.flatten(2).permute({1, 2, 0});                             // [B, P, T]
   return left.bmm(right);
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -11,12 +11,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <optional>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 Structure Structure::diagonal(int64_t d) { return {std::vector<int64_t>(static_cast<size_t>(d), 1)}; }
 Structure Structure::full(int64_t d) { return {{d}}; }
@@ -31,7 +32,7 @@ Structure Structure::equal_blocks(int64_t d, int64_t size) {
   return structure;
 }
 
-Structure Structure::named(const std::string& name, int64_t d, int64_t block) {
+Structure Structure::named(const std::string& name, int64_t d, int64_t block, int64_t rank) {
   if (name == "full") return full(d);
   if (name == "diagonal") return diagonal(d);
   if (name == "isotropic") return isotropic(d);
@@ -41,7 +42,8 @@ Structure Structure::named(const std::string& name, int64_t d, int64_t block) {
                   "; found " + std::to_string(block) + "; set 'block'");
     return equal_blocks(d, block);
   }
-  throw Error("expected a structure full, diagonal, block or isotropic; found '" + name + "'");
+  if (name == "low-rank") return low_rank(d, rank);
+  throw Error("expected a structure full, diagonal, block, low-rank or isotropic; found '" + name + "'");
 }
 
 int64_t Structure::dimension() const { return std::accumulate(blocks.begin(), blocks.end(), int64_t{0}); }
@@ -98,11 +100,13 @@ class Columns {
     shape_ = y.sizes().vec();
     const int64_t d = shape_.back();
     if (matrices == 1) {
-      folded_ = y.reshape({1, -1, d}).transpose(1, 2);
+      folded_ = y.reshape({1, y.numel() / d, d}).transpose(1, 2);
     } else {
       if (shape_.size() == 1) shape_.insert(shape_.begin(), 1);
       shape_[shape_.size() - 2] = matrices;
-      folded_ = y.expand(shape_).reshape({-1, matrices, d}).permute({1, 2, 0});
+      const int64_t leading =
+          std::accumulate(shape_.begin(), shape_.end() - 2, int64_t{1}, std::multiplies<>());
+      folded_ = y.expand(shape_).reshape({leading, matrices, d}).permute({1, 2, 0});
     }
   }
   const Tensor& folded() const { return folded_; }
@@ -522,5 +526,5 @@ Tensor curvature_penalty(const Structure& structure, const Tensor& h, const Tens
   return at::where(zero, 0.0, 0.5 * safe * left);
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -6,7 +6,7 @@
 #include <atomic>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace {
 
 std::atomic<LogSink*> current = nullptr;
@@ -29,5 +29,5 @@ bool wants_log(LogLevel level) {
   return sink && sink->wants(level);
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -13,7 +13,7 @@
 #include <algorithm>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 namespace {
 
@@ -134,5 +134,5 @@ void pass_over(const MatrixPass& pass) {
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 /// A matrix [rows, columns], row by row, and its results. Numbers become 0 where `gate`, of the same size, is not above
@@ -20,5 +20,5 @@ struct MatrixPass {
 void pass_over(const MatrixPass& pass);
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

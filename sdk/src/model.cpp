@@ -1,17 +1,19 @@
 // Model: shape folding, precision, checks and error context around every call into a component.
 
-#include <variform/model.h>
+#include <variform/ext/posterior.h>
+#include <variform/host.h>
 
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 
 #include <variform/calls.h>
 
+#include <array>
 #include <deque>
 #include <mutex>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace {
 
 // Enables bfloat16 autocast while it lives.
@@ -67,14 +69,29 @@ Shape joined(Shape left, at::IntArrayRef right) {
 
 }  // namespace
 
+// Everything of a model that components do not see as a member.
+struct Model::Impl {
+  std::array<std::shared_ptr<Component>, kKinds> slots;
+  std::array<std::string, kKinds> labels;
+  int64_t step = -1;
+  bool mixed_precision = false, reference = false;
+
+  std::optional<Linearization> short_latent_hessian(Model& model, const Tensor& z, const Tensor& v,
+                                                    const Context& context) const;
+  void require_independent_rows(const Model& model) const;
+};
+
+namespace {
+
+// Calls into a component of the model, and puts kind, component, function and step into the words of what it throws.
 template <class Call>
-auto Model::in(Kind kind, const char* method, const Call& call) const {
+auto in(const Model& model, Kind kind, const char* method, const Call& call) {
   const auto context = [&](const char* message) {
-    std::string text = std::string(to_string(kind)) + " " + label(kind) + ", in " + method;
-    if (step >= 0) text += ", at step " + std::to_string(step);
+    std::string text = std::string(to_string(kind)) + " " + model.label(kind) + ", in " + method;
+    if (model.step() >= 0) text += ", at step " + std::to_string(model.step());
     return text + ": " + message;
   };
-  const Calling calling(to_string(kind), label(kind).c_str(), method, step);
+  const Calling calling(to_string(kind), model.label(kind).c_str(), method, model.step());
   const KeptModes kept;
   try {
     return call();
@@ -91,15 +108,23 @@ auto Model::in(Kind kind, const char* method, const Call& call) const {
   }
 }
 
-// Forwards to a family's posterior, checks its results, and names the family in errors.
-class CheckedPosterior final : public Posterior {
+}  // namespace
+
+// Forwards to a family's posterior, checks its results, and names the family in errors. It has the abilities of the posterior
+// that it forwards to, checked; what it does not know it hands out unchecked.
+class CheckedPosterior final : public Posterior,
+                               private LogMarginals,
+                               private ClosedEntropy,
+                               private Moments {
  public:
   CheckedPosterior(const Model& model, std::unique_ptr<Posterior> inner, int64_t batch)
       : model_(model),
         inner_(std::move(inner)),
         batch_(batch),
         label_(model.label(Kind::kFamily).empty() ? "" : model.label(Kind::kFamily).c_str()),
-        step_(model.step) {}
+        step_(model.step()),
+        entropy_(variform::ability<ClosedEntropy>(*inner_)),
+        moments_(variform::ability<Moments>(*inner_)) {}
   ~CheckedPosterior() override {  // may run after the model's
     const Calling calling(to_string(Kind::kFamily), label_, "the posterior's destructor", step_);
     inner_.reset();
@@ -107,58 +132,66 @@ class CheckedPosterior final : public Posterior {
 
   const Posterior& inner() const { return *inner_; }
 
+  const void* ability(std::string_view id) const override {
+    if (id == LogMarginals::kId)
+      return static_cast<const LogMarginals*>(this);  // names the family when it has none
+    if (id == ClosedEntropy::kId) return entropy_ ? static_cast<const ClosedEntropy*>(this) : nullptr;
+    if (id == Moments::kId) return moments_ ? static_cast<const Moments*>(this) : nullptr;
+    return inner_->ability(id);
+  }
+
   Tensor location() const override {
-    return model_.in(Kind::kFamily, "location", [&] {
+    return in(model_, Kind::kFamily, "location", [&] {
       return expect(inner_->location(), {batch_, model_.latent}, model_.options, "location");
     });
   }
   Draw rsample(int64_t K, Generator& rng) const override {
-    return model_.in(Kind::kFamily, "rsample", [&] {
+    return in(model_, Kind::kFamily, "rsample", [&] {
       Draw draw = inner_->rsample(K, rng);
       expect(draw.z, {K, batch_, model_.latent}, model_.options, "rsample");
       return draw;
     });
   }
   Tensor log_prob(const Draw& draw) const override {
-    return model_.in(Kind::kFamily, "log_prob", [&] {
+    return in(model_, Kind::kFamily, "log_prob", [&] {
       return expect(inner_->log_prob(draw), density_shape(draw), model_.options, "log_prob");
     });
   }
-  Tensor marginals(const Draw& draw) const override {
-    return model_.in(Kind::kFamily, "marginals", [&] {
+
+ private:
+  Tensor log_marginals(const Draw& draw) const override {
+    return in(model_, Kind::kFamily, "log_marginals", [&] {
       Shape shape = density_shape(draw);
       shape.push_back(model_.latent);
-      return expect(inner_->marginals(draw), shape, model_.options, "marginals");
+      return expect(inner_->log_marginals(draw), shape, model_.options, "log_marginals");
     });
   }
-  std::optional<Tensor> entropy() const override {
-    return model_.in(Kind::kFamily, "entropy", [&] {
-      std::optional<Tensor> result = inner_->entropy();
-      if (result) expect(*result, {batch_}, model_.options, "entropy");
-      return result;
-    });
+  Tensor entropy() const override {
+    return in(model_, Kind::kFamily, "entropy",
+              [&] { return expect(entropy_->entropy(), {batch_}, model_.options, "entropy"); });
   }
   std::optional<Covariance> covariance() const override {
-    return model_.in(Kind::kFamily, "covariance", [&] {
-      std::optional<Covariance> result = inner_->covariance();
+    return in(model_, Kind::kFamily, "covariance", [&] {
+      std::optional<Covariance> result = moments_->covariance();
       if (result && result->dimension() != model_.latent)
         throw Error("covariance has dimension " + std::to_string(result->dimension()) + "; expected " +
                     std::to_string(model_.latent));
       return result;
     });
   }
-
- private:
   Shape density_shape(const Draw& draw) const {
     Shape shape = without_last(draw.z.sizes());
     if (!shape.empty()) shape.back() = batch_;  // one z for all rows is broadcast
     return shape;
   }
+
   const Model& model_;
   std::unique_ptr<Posterior> inner_;
   int64_t batch_;
   const char* label_;  // never freed (keep_label)
   int64_t step_;
+  const ClosedEntropy* entropy_;
+  const Moments* moments_;
 };
 
 const Posterior& innermost(const Posterior& posterior) {
@@ -172,7 +205,21 @@ Model::Model(Shape data_shape, int64_t latent_dimension, at::TensorOptions tenso
     : data(std::move(data_shape)),
       latent(latent_dimension),
       options(tensor_options),
-      rng(std::move(generator)) {}
+      rng(std::move(generator)),
+      impl_(std::make_unique<Impl>()) {}
+
+int64_t Model::step() const { return impl_->step; }
+bool Model::mixed_precision() const { return impl_->mixed_precision; }
+bool Model::reference() const { return impl_->reference; }
+
+HostModel::HostModel(Shape data_shape, int64_t latent_dimension, at::TensorOptions tensor_options,
+                     Generator generator)
+    : Model(std::move(data_shape), latent_dimension, tensor_options, std::move(generator)) {}
+HostModel::~HostModel() = default;
+void HostModel::set_step(int64_t step) { impl_->step = step; }
+void HostModel::set_mixed_precision(bool mixed) { impl_->mixed_precision = mixed; }
+void HostModel::set_reference(bool reference) { impl_->reference = reference; }
+
 namespace {
 // Labels are kept for ever, since other threads may read the record of calls. They are on the heap: a short string
 // would lie in the object that is moved.
@@ -187,22 +234,25 @@ void keep_label(std::string&& label) {
 
 Model::~Model() {
   for (size_t slot = kKinds; slot-- > 0;) {
-    const Calling calling(to_string(static_cast<Kind>(slot)), labels_[slot].c_str(), "its destructor", step);
-    slots_[slot].reset();
+    const Calling calling(to_string(static_cast<Kind>(slot)), impl_->labels[slot].c_str(), "its destructor",
+                          impl_->step);
+    impl_->slots[slot].reset();
   }
-  for (std::string& label : labels_)
+  for (std::string& label : impl_->labels)
     if (!label.empty()) keep_label(std::move(label));
 }
 
-void Model::set(Kind kind, std::shared_ptr<Component> component, std::string label) {
+void HostModel::set(Kind kind, std::shared_ptr<Component> component, std::string label) {
   const auto slot = static_cast<size_t>(kind);
   label.reserve(kOnTheHeap);
-  std::swap(labels_[slot], label);
+  std::swap(impl_->labels[slot], label);
   if (!label.empty()) keep_label(std::move(label));
-  slots_[slot] = std::move(component);
+  impl_->slots[slot] = std::move(component);
 }
-std::shared_ptr<Component> Model::component(Kind kind) const { return slots_[static_cast<size_t>(kind)]; }
-const std::string& Model::label(Kind kind) const { return labels_[static_cast<size_t>(kind)]; }
+std::shared_ptr<Component> Model::component(Kind kind) const {
+  return impl_->slots[static_cast<size_t>(kind)];
+}
+const std::string& Model::label(Kind kind) const { return impl_->labels[static_cast<size_t>(kind)]; }
 
 namespace {
 template <class Interface>
@@ -222,20 +272,20 @@ Prior& Model::prior() const { return slot<Prior>(*this, Kind::kPrior); }
 Likelihood& Model::likelihood() const { return slot<Likelihood>(*this, Kind::kLikelihood); }
 Objective& Model::objective() const { return slot<Objective>(*this, Kind::kObjective); }
 
-std::unique_ptr<Posterior> Model::posterior(const Tensor& x) {
+std::unique_ptr<Posterior> Model::posterior(const Tensor& x, const Context& context) {
   if (x.dim() != static_cast<int64_t>(data.size()) + 1 || x.sizes().slice(1) != at::IntArrayRef(data))
     throw Error("the model was built for data of shape [B, " + to_text(data).substr(1) + "; found " +
                 to_text(x.sizes()));
   const int64_t batch = x.size(0);
   const int64_t outputs =
-      in(Kind::kFamily, "parameter_count", [&] { return family().parameter_count(latent); });
-  const Tensor params = in(Kind::kEncoder, "encode", [&] {
-    const Autocast autocast(mixed_precision, options.device().type());
-    const Tensor found = encoder().encode(x);
+      in(*this, Kind::kFamily, "parameter_count", [&] { return family().parameter_count(latent); });
+  const Tensor params = in(*this, Kind::kEncoder, "encode", [&] {
+    const Autocast autocast(mixed_precision(), options.device().type());
+    const Tensor found = encoder().encode(x, context);
     return expect(found, {batch, outputs}, options, "encode").to(options.dtype().toScalarType());
   });
-  return in(Kind::kFamily, "posterior", [&]() -> std::unique_ptr<Posterior> {
-    std::unique_ptr<Posterior> inner = family().posterior(params, x);
+  return in(*this, Kind::kFamily, "posterior", [&]() -> std::unique_ptr<Posterior> {
+    std::unique_ptr<Posterior> inner = family().posterior(params, x, context);
     if (!inner) throw Error("posterior returned nothing");
     return std::make_unique<CheckedPosterior>(*this, std::move(inner), batch);
   });
@@ -255,33 +305,45 @@ Shape natural_shape(const Model& model, Shape leading) {
 }
 }  // namespace
 
-Tensor Model::decode(const Tensor& z) {
+namespace {
+// Repeats the rows of a batch for the leading dimensions of z [..., B, d].
+Context repeated_for(const Context& context, const Tensor& z) {
+  if (z.dim() < 3) return context;
+  int64_t copies = 1;
+  for (int64_t i = 0; i + 2 < z.dim(); ++i) copies *= z.size(i);
+  return context.repeated(copies);
+}
+}  // namespace
+
+Tensor Model::decode(const Tensor& z, const Context& context) {
   if (z.dim() < 1 || z.size(-1) != latent)
     throw Error("decode expects latents of shape [..., " + std::to_string(latent) + "]; found " +
                 to_text(z.sizes()));
-  const Tensor flat = z.reshape({-1, latent});
-  const Tensor g = in(Kind::kDecoder, "decode", [&] {
-    const Autocast autocast(mixed_precision, options.device().type());
-    return expect(decoder().decode(flat), decoded_shape(*this, flat.size(0)), options, "decode");
+  const Tensor flat = z.reshape({z.numel() / latent, latent});
+  const Tensor g = in(*this, Kind::kDecoder, "decode", [&] {
+    const Autocast autocast(mixed_precision(), options.device().type());
+    return expect(decoder().decode(flat, repeated_for(context, z)), decoded_shape(*this, flat.size(0)),
+                  options, "decode");
   });
   return g.to(options.dtype().toScalarType()).reshape(natural_shape(*this, without_last(z.sizes())));
 }
 
-Tensor Model::nll(const Tensor& x, const Tensor& g) {
-  return in(Kind::kLikelihood, "nll", [&] {
+Tensor Model::nll(const Tensor& x, const Tensor& g, const Context& context) {
+  return in(*this, Kind::kLikelihood, "nll", [&] {
     const Shape shape = without_last(g.sizes().slice(0, g.dim() - static_cast<int64_t>(data.size())));
-    return expect(likelihood().nll(x, g), shape, options, "nll");
+    return expect(likelihood().nll(x, g, context), shape, options, "nll");
   });
 }
 
-Tensor Model::log_prior(const Tensor& z) {
-  return in(Kind::kPrior, "log_prob",
-            [&] { return expect(prior().log_prob(z), without_last(z.sizes()), options, "log_prob"); });
+Tensor Model::log_prior(const Tensor& z, const Context& context) {
+  return in(*this, Kind::kPrior, "log_prob", [&] {
+    return expect(prior().log_prob(z, context), without_last(z.sizes()), options, "log_prob");
+  });
 }
 
-Tensor Model::sample_prior(int64_t n) {
-  return in(Kind::kPrior, "sample", [&] {
-    return expect(prior().sample(n, rng), {n, latent}, options, "sample");
+Tensor Model::sample_prior(int64_t n, const Context& context) {
+  return in(*this, Kind::kPrior, "sample", [&] {
+    return expect(prior().sample(n, rng, context), {n, latent}, options, "sample");
   });
 }
 
@@ -293,45 +355,46 @@ Shape data_shape(const Model& model, const Tensor& g) {
 }  // namespace
 
 Tensor Model::data_mean(const Tensor& g) {
-  return in(Kind::kLikelihood, "mean",
+  return in(*this, Kind::kLikelihood, "mean",
             [&] { return expect(likelihood().mean(g), data_shape(*this, g), options, "mean"); });
 }
 
 Tensor Model::sample_data(const Tensor& g) {
-  return in(Kind::kLikelihood, "sample",
+  return in(*this, Kind::kLikelihood, "sample",
             [&] { return expect(likelihood().sample(g, rng), data_shape(*this, g), options, "sample"); });
 }
 
-Tensor Model::kl(const Posterior& posterior, const Draw& draw) {
+Tensor Model::kl(const Posterior& posterior, const Draw& draw, const Context& context) {
   const std::optional<Tensor> entropy = posterior.entropy();
-  const std::optional<Tensor> cross = !entropy ? std::nullopt : in(Kind::kPrior, "cross_entropy", [&] {
-    std::optional<Tensor> found = prior().cross_entropy(posterior);
+  const std::optional<Tensor> cross = !entropy ? std::nullopt : in(*this, Kind::kPrior, "cross_entropy", [&] {
+    std::optional<Tensor> found = prior().cross_entropy(posterior, context);
     if (found) expect(*found, entropy->sizes(), options, "cross_entropy");
     return found;
   });
   if (entropy && cross) return *cross - *entropy;
-  return (posterior.log_prob(draw) - log_prior(draw.z)).mean(0);
+  return (posterior.log_prob(draw) - log_prior(draw.z, context)).mean(0);
 }
 
-bool Model::has_closed_kl(const Posterior& posterior) {
-  return posterior.entropy().has_value() &&
-         in(Kind::kPrior, "cross_entropy", [&] { return prior().cross_entropy(posterior).has_value(); });
+bool Model::has_closed_kl(const Posterior& posterior, const Context& context) {
+  return posterior.entropy().has_value() && in(*this, Kind::kPrior, "cross_entropy", [&] {
+           return prior().cross_entropy(posterior, context).has_value();
+         });
 }
 
-void Model::require_samplewise() const {
-  if (!decoder().samplewise())
+void Model::Impl::require_independent_rows(const Model& model) const {
+  if (!model.decoder().rows_independent())
     throw Unsupported(
-        "decoder " + label(Kind::kDecoder) +
+        "decoder " + model.label(Kind::kDecoder) +
         " mixes the rows of a batch, so that there is no Jacobian per row; use another normalisation");
 }
 
-Pushed Model::pushforward(const Tensor& z, const Tensor& v) {
-  require_samplewise();
+Pushed Model::pushforward(const Tensor& z, const Tensor& v, const Context& context) {
+  impl_->require_independent_rows(*this);
   const int64_t batch = z.size(0), tangents = v.size(0);
   const at::ScalarType dtype = options.dtype().toScalarType();
-  const Pushed pushed = in(Kind::kDecoder, "pushforward", [&] {
-    const Autocast autocast(mixed_precision, options.device().type());
-    Pushed found = decoder().pushforward(z, v);
+  const Pushed pushed = in(*this, Kind::kDecoder, "pushforward", [&] {
+    const Autocast autocast(mixed_precision(), options.device().type());
+    Pushed found = decoder().pushforward(z, v, context);
     const Shape shape = decoded_shape(*this, batch);
     expect(found.g, shape, options, "pushforward (g)");
     expect(found.jv, joined({tangents}, shape), options, "pushforward (jv)");
@@ -343,33 +406,36 @@ Pushed Model::pushforward(const Tensor& z, const Tensor& v) {
 
 // Used where gradients are recorded: JᵀJ is formed in the network's precision, like the rest of the step. Evaluations
 // form it in float64, since they look at its small eigenvalues. bfloat16 would not be precise enough.
-std::optional<Local> Model::short_latent_hessian(const Tensor& z, const Tensor& v) {
+std::optional<Linearization> Model::Impl::short_latent_hessian(Model& model, const Tensor& z, const Tensor& v,
+                                                               const Context& context) const {
   if (reference || mixed_precision || !at::GradMode::is_enabled()) return {};
-  const std::optional<Tensor> curvature =
-      in(Kind::kLikelihood, "isotropic_curvature", [&] { return likelihood().isotropic_curvature(); });
+  const std::optional<Tensor> curvature = in(model, Kind::kLikelihood, "isotropic_curvature",
+                                             [&] { return model.likelihood().isotropic_curvature(); });
   if (!curvature) return {};
   const int64_t batch = z.size(0), tangents = v.size(0);
-  const PushedGram pushed = in(Kind::kDecoder, "pushforward_gram", [&] {
-    PushedGram found = decoder().pushforward_gram(z, v);
-    expect(found.g, decoded_shape(*this, batch), options, "pushforward_gram (g)");
-    expect(found.gram, {batch, tangents, tangents}, options, "pushforward_gram (gram)");
+  const Pullback pulled = in(model, Kind::kDecoder, "pullback_metric", [&] {
+    Pullback found = model.decoder().pullback_metric(z, v, context);
+    expect(found.g, decoded_shape(model, batch), model.options, "pullback_metric (g)");
+    expect(found.metric, {batch, tangents, tangents}, model.options, "pullback_metric (metric)");
     return found;
   });
-  return Local{pushed.g.to(options.dtype().toScalarType()).reshape(natural_shape(*this, {batch})),
-               *curvature * pushed.gram.to(at::kDouble)};
+  const at::ScalarType dtype = model.options.dtype().toScalarType();
+  return Linearization{pulled.g.to(dtype).reshape(natural_shape(model, {batch})),
+                       *curvature * pulled.metric.to(at::kDouble)};
 }
 
-Local Model::latent_hessian(const Tensor& x, const Tensor& z, const Tensor& v, Curvature curvature) {
-  require_samplewise();
-  if (std::optional<Local> local = short_latent_hessian(z, v)) return *local;
-  const Pushed pushed = pushforward(z, v);
+Linearization Model::latent_hessian(const Tensor& x, const Tensor& z, const Tensor& v, const Context& context,
+                                    Curvature curvature) {
+  impl_->require_independent_rows(*this);
+  if (std::optional<Linearization> found = impl_->short_latent_hessian(*this, z, v, context)) return *found;
+  const Pushed pushed = pushforward(z, v, context);
   const int64_t batch = z.size(0), tangents = v.size(0);
   const Tensor jv = pushed.jv.to(at::kDouble);
-  const Tensor h = in(Kind::kLikelihood, "gram", [&] {
-    return expect(likelihood().gram(x, pushed.g, jv, curvature), {batch, tangents, tangents}, options,
-                  "gram");
+  const Tensor hessian = in(*this, Kind::kLikelihood, "curvature_form", [&] {
+    return expect(likelihood().curvature_form(x, pushed.g, jv, curvature, context),
+                  {batch, tangents, tangents}, options, "curvature_form");
   });
-  return {pushed.g, h};
+  return {pushed.g, hessian};
 }
 
 Tensor Model::unit_tangents(int64_t batch) const {
@@ -377,7 +443,7 @@ Tensor Model::unit_tangents(int64_t batch) const {
 }
 
 Terms Model::evaluate(const Batch& batch) {
-  return in(Kind::kObjective, "evaluate", [&] {
+  return in(*this, Kind::kObjective, "evaluate", [&] {
     Terms terms = objective().evaluate(*this, batch);
     const auto fits = [&](const Tensor& t) {
       return t.defined() && t.is_floating_point() &&
@@ -394,5 +460,5 @@ Terms Model::evaluate(const Batch& batch) {
   });
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -12,14 +12,14 @@
 #include <numbers>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 namespace {
 
 constexpr double kLeak = 0.01;
 constexpr double kSoftplusThreshold = 20;  // beyond it PyTorch's softplus is the identity
 
-struct Elementwise {
+struct ActivationFunction {
   const char* name;
   const char* python;
   bool piecewise_linear;
@@ -33,7 +33,7 @@ Tensor gelu_slope(const Tensor& x) {
   return cumulative + x * density;
 }
 
-const Elementwise kActivations[] = {
+const ActivationFunction kActivations[] = {
     // is_rectifier() depends on relu's place
     {"relu", "torch.nn.ReLU()", true, [](const Tensor& x) { return at::relu(x); },
      [](const Tensor&, const Tensor& y) { return (y > 0).to(y.scalar_type()); }},
@@ -57,9 +57,9 @@ const Elementwise kActivations[] = {
      [](const Tensor&, const Tensor& y) { return y * (1 - y); }},
 };
 
-class Activation final : public Layer {
+class Activation final : public With<Layer, Push, Elementwise, PiecewiseLinear> {
  public:
-  explicit Activation(const Elementwise& function) : function_(function) {}
+  explicit Activation(const ActivationFunction& function) : function_(function) {}
   Tensor forward(const Tensor& x) const override { return function_.value(x); }
   Pushed push(const Tensor& x, const Tensor& v) const override {
     const Tensor y = function_.value(x);
@@ -71,17 +71,16 @@ class Activation final : public Layer {
   Shape output_shape(const Shape& in) const override { return in; }
   bool piecewise_linear() const override { return function_.piecewise_linear; }
   std::string python() const override { return function_.python; }
-  const Elementwise& function() const { return function_; }
+  const ActivationFunction& function() const { return function_; }
 
  private:
-  const Elementwise& function_;  // an entry of the table
+  const ActivationFunction& function_;  // an entry of the table
 };
 
-class Identity final : public LinearMap {
+class Identity final : public With<LinearMap, Isometric> {
  public:
   Tensor forward(const Tensor& x) const override { return x; }
   Pushed push(const Tensor& x, const Tensor& v) const override { return {x, v}; }
-  bool isometric() const override { return true; }
   Shape output_shape(const Shape& in) const override { return in; }
   std::string python() const override { return "torch.nn.Identity()"; }
 };
@@ -96,13 +95,13 @@ bool is_rectifier(const Layer& layer) {
 LayerPtr activation(std::string_view name) {
   if (name == "identity") return std::make_shared<Identity>();
   const auto found = std::find_if(std::begin(kActivations), std::end(kActivations),
-                                  [&](const Elementwise& function) { return function.name == name; });
+                                  [&](const ActivationFunction& function) { return function.name == name; });
   if (found != std::end(kActivations)) return std::make_shared<Activation>(*found);
   std::string known;
-  for (const Elementwise& function : kActivations) known += std::string(function.name) + ", ";
+  for (const ActivationFunction& function : kActivations) known += std::string(function.name) + ", ";
   throw Error("there is no activation '" + std::string(name) + "'; choose one of " + known + "identity");
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -11,7 +11,7 @@
 #include <numeric>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 namespace {
 
@@ -341,9 +341,9 @@ bool Concatenate::piecewise_linear() const {
   return std::all_of(branches_.begin(), branches_.end(),
                      [](const LayerPtr& branch) { return branch->piecewise_linear(); });
 }
-bool Concatenate::samplewise() const {
+bool Concatenate::rows_independent() const {
   return std::all_of(branches_.begin(), branches_.end(),
-                     [](const LayerPtr& branch) { return branch->samplewise(); });
+                     [](const LayerPtr& branch) { return branch->rows_independent(); });
 }
 std::string Concatenate::python() const {
   std::string text = "Concatenate(\n    " + std::to_string(dim_) + ",\n";
@@ -378,5 +378,5 @@ std::string Function::python() const {
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -11,7 +11,7 @@
 #include <vector>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 namespace {
 
@@ -182,5 +182,5 @@ Tensor ordered_like(const Tensor& x, const Tensor& y) {
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -6,7 +6,7 @@
 #include <array>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 /// Returns a kernel in the memory order that is fastest for its device and type: a position's channels next to each
@@ -33,5 +33,5 @@ Tensor in_rows(const Tensor& x);
 Tensor ordered_like(const Tensor& x, const Tensor& y);
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

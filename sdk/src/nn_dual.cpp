@@ -7,7 +7,7 @@
 #include <cmath>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 namespace {
 
@@ -111,5 +111,5 @@ Pushed l2_normalise(const Pushed& x, int64_t dim, double epsilon) {
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

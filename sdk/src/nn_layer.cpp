@@ -19,7 +19,7 @@
 #include <typeinfo>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 Layer::~Layer() = default;
@@ -34,9 +34,31 @@ Tensor unfold(const Tensor& folded, int64_t tangents) {
   return folded.reshape(shape);
 }
 
-std::optional<Tensor> Layer::slope(const Tensor&, const Tensor&) const { return {}; }
+const void* Layer::ability(std::string_view) const { return nullptr; }
+
+std::optional<Tensor> Layer::slope(const Tensor& x, const Tensor& y) const {
+  if (const auto* known = variform::ability<Elementwise>(*this)) return known->slope(x, y);
+  return {};
+}
+bool Layer::isometric() const {
+  const auto* known = variform::ability<Isometric>(*this);
+  return known && known->isometric();
+}
+bool Layer::piecewise_linear() const {
+  const auto* known = variform::ability<PiecewiseLinear>(*this);
+  return known && known->piecewise_linear();
+}
+bool Layer::rows_independent() const {
+  const auto* known = variform::ability<RowsIndependent>(*this);
+  return !known || known->rows_independent();
+}
+std::string Layer::python_helper() const {
+  const auto* known = variform::ability<PythonHelper>(*this);
+  return known ? known->python_helper() : std::string();
+}
 
 Pushed Layer::push(const Tensor& x, const Tensor& v) const {
+  if (const auto* own = variform::ability<Push>(*this)) return own->push(x, v);
   at::RecordFunction scope(at::RecordScope::USER_SCOPE);
   if (scope.isActive()) scope.before(kPushFallback + c10::demangle(typeid(*this).name()));
   if (c10::InferenceMode::is_enabled())
@@ -61,7 +83,8 @@ Pushed Layer::push(const Tensor& x, const Tensor& v) const {
   return {record ? first : first.detach(), unfold(record ? jv : jv.detach(), v.size(0))};
 }
 
-PushedGram Layer::push_gram(const Tensor& x, const Tensor& v) const {
+Pullback Layer::push_metric(const Tensor& x, const Tensor& v) const {
+  if (const auto* own = variform::ability<PushMetric>(*this)) return own->push_metric(x, v);
   const Pushed pushed = push(x, v);
   return {pushed.g, inner_products(pushed.jv)};
 }
@@ -139,13 +162,13 @@ Pushed push_through(Iterator layer, Iterator end, const Tensor& x, const Tensor&
 }  // namespace
 
 // Layers after the last one that changes inner products are applied to g alone.
-PushedGram Sequential::push_gram(const Tensor& x, const Tensor& v) const {
+Pullback Sequential::push_metric(const Tensor& x, const Tensor& v) const {
   const auto end = std::find_if(layers_.rbegin(), layers_.rend(), [](const LayerPtr& layer) {
                      return !layer->isometric();
                    }).base();
   if (end == layers_.begin()) return {forward(x), inner_products(v)};
   const Pushed pushed = push_through(layers_.begin(), end - 1, x, v);
-  PushedGram result = (*(end - 1))->push_gram(pushed.g, pushed.jv);
+  Pullback result = (*(end - 1))->push_metric(pushed.g, pushed.jv);
   for (auto layer = end; layer != layers_.end(); ++layer) result.g = (*layer)->forward(result.g);
   result.g = ordered_like(x, result.g);
   return result;
@@ -162,9 +185,9 @@ bool Sequential::piecewise_linear() const {
                      [](const LayerPtr& layer) { return layer->piecewise_linear(); });
 }
 
-bool Sequential::samplewise() const {
+bool Sequential::rows_independent() const {
   return std::all_of(layers_.begin(), layers_.end(),
-                     [](const LayerPtr& layer) { return layer->samplewise(); });
+                     [](const LayerPtr& layer) { return layer->rows_independent(); });
 }
 
 std::string Sequential::python() const {
@@ -201,7 +224,9 @@ bool Residual::piecewise_linear() const {
   return inner_->piecewise_linear() && (!shortcut_ || shortcut_->piecewise_linear());
 }
 
-bool Residual::samplewise() const { return inner_->samplewise() && (!shortcut_ || shortcut_->samplewise()); }
+bool Residual::rows_independent() const {
+  return inner_->rows_independent() && (!shortcut_ || shortcut_->rows_independent());
+}
 
 std::string Residual::python() const {
   std::string text = "Residual(\n    " + indented(inner_->python()) + ",\n";
@@ -222,5 +247,5 @@ std::string Residual::python_helper() const {
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

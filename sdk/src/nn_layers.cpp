@@ -17,7 +17,7 @@
 #include <numeric>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 namespace {
 
@@ -94,8 +94,11 @@ Pushed Linear::push(const Tensor& x, const Tensor& v) const {
   return {forward(x), push_linear(v, [this](const Tensor& rows) { return apply(rows, weight_, {}); })};
 }
 
-PushedGram Linear::push_gram(const Tensor& x, const Tensor& v) const {
-  if (v.dim() != 3) return Layer::push_gram(x, v);  // rows of rows
+Pullback Linear::push_metric(const Tensor& x, const Tensor& v) const {
+  if (v.dim() != 3) {  // rows of rows
+    const Pushed pushed = push(x, v);
+    return {pushed.g, inner_products(pushed.jv)};
+  }
   return {forward(x), linear_gram(v, weight_)};
 }
 
@@ -290,8 +293,8 @@ Tensor SpectralNorm::normalised() const {
 }
 
 void SpectralNorm::move() const {
-  if (!is_training() || !model_ || model_->step < 0 || model_->step == moved_in_) return;
-  moved_in_ = model_->step;
+  if (!is_training() || !model_ || model_->step() < 0 || model_->step() == moved_in_) return;
+  moved_in_ = model_->step();
   const at::NoGradGuard no_grad;
   const WithoutAutocast guard(c10::autocast_dispatch_keyset);
   Tensor u = u_, v = v_;
@@ -421,5 +424,5 @@ std::string Upsample::python() const {
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

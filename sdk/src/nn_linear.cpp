@@ -12,7 +12,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 namespace {
 
@@ -140,7 +140,7 @@ Tensor by_product(const Tensor& x, const Tensor& weight, const Tensor& bias, boo
   if (x.dim() == 2) return product(x);
   Shape shape(x.sizes().begin(), x.sizes().end() - 1);
   shape.push_back(weight.size(0));
-  return product(x.reshape({-1, x.size(-1)})).view(shape);
+  return product(x.reshape({x.numel() / x.size(-1), x.size(-1)})).view(shape);
 }
 
 // Casts to bfloat16 as autocast does, which keeps cast matrices for the pass.
@@ -176,5 +176,5 @@ Tensor rectified_linear(const Tensor& x, const Tensor& weight, const Tensor& bia
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -4,7 +4,7 @@
 #include <variform/types.h>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 /// Whether oneDNN computes with the tensor: dense, float32, on a CPU, unless `--reference` has switched oneDNN off.
@@ -24,5 +24,5 @@ Tensor dense_linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 Tensor rectified_linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

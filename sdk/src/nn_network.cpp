@@ -15,7 +15,7 @@
 #include <cstdio>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 namespace {
 
@@ -31,7 +31,7 @@ LayerPtr checked(LayerPtr network, const char* kind, const Shape& in, const Shap
 constexpr const char* kSpectral = "spectral";
 
 /// Computes sign(x) log(1 + |x|) elementwise.
-class SignedLog final : public Layer {
+class SignedLog final : public With<Layer, nn::Push, nn::Elementwise, nn::PythonHelper> {
  public:
   Tensor forward(const Tensor& x) const override { return x.sign() * x.abs().log1p(); }
   Pushed push(const Tensor& x, const Tensor& v) const override { return {forward(x), v * *slope(x, {})}; }
@@ -64,34 +64,18 @@ NetworkDecoder::NetworkDecoder(const Build& build, LayerPtr network)
           "network", checked(std::move(network), "decoder", {build.latent}, decoded_shape(build)))) {}
 NetworkDecoder::~NetworkDecoder() = default;
 
-Pushed NetworkDecoder::pushforward(const Tensor& z, const Tensor& v) {
-  if (sample_) return *sample_;
+Tensor NetworkEncoder::encode(const Tensor& x, const Context&) { return network_->forward(x); }
+
+Tensor NetworkDecoder::decode(const Tensor& z, const Context&) { return network_->forward(z); }
+
+Pushed NetworkDecoder::pushforward(const Tensor& z, const Tensor& v, const Context&) {
   check_tangents(z, v);
   return network_->push(z, v);
 }
 
-PushedGram NetworkDecoder::pushforward_gram(const Tensor& z, const Tensor& v) {
+Pullback NetworkDecoder::pullback_metric(const Tensor& z, const Tensor& v, const Context&) {
   check_tangents(z, v);
-  return pushes_layers(z, v) ? network_->push_gram(z, v) : Decoder::pushforward_gram(z, v);
-}
-
-// Whether pushforward() is the one above, so that the layers' inner products are right, and not a derived class's. Sets
-// `sample_`, calls pushforward(), and compares: only the one above returns the very tensors of `sample_`.
-bool NetworkDecoder::pushes_layers(const Tensor& z, const Tensor& v) {
-  if (pushes_layers_) return *pushes_layers_;
-  Shape shape = network_->output_shape({z.size(1)});
-  shape.insert(shape.begin(), 1);
-  const Tensor g = at::zeros(shape, z.options().requires_grad(false)), jv = g.unsqueeze(0);
-  sample_ = {g, jv};
-  try {
-    const Pushed found = pushforward(z.narrow(0, 0, 1), v.narrow(0, 0, 1).narrow(1, 0, 1));
-    pushes_layers_ = found.g.is_same(g) && found.jv.is_same(jv);
-  } catch (...) {
-    sample_.reset();
-    throw;
-  }
-  sample_.reset();
-  return *pushes_layers_;
+  return network_->push_metric(z, v);
 }
 
 LayerPtr make_linear(const Build& build, const Block& block, int64_t in, int64_t out, bool bias) {
@@ -198,7 +182,7 @@ class SlopeOfConstant {
                          .unsqueeze(0);
     Shape all = shape;
     all.insert(all.begin(), x_.size(0));
-    const Tensor nll = build_.model->likelihood().nll(x_, g.expand(all)).mean();
+    const Tensor nll = build_.model->likelihood().nll(x_, g.expand(all), {}).mean();
     return torch::autograd::grad({nll}, {b})[0];
   }
 
@@ -303,5 +287,5 @@ std::string python_module(const Layer& network, const std::string& class_name, c
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -16,7 +16,7 @@
 #include <utility>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 namespace {
 
@@ -139,7 +139,7 @@ Tensor linear_gram(const Tensor& v, const Tensor& weight) {
   if (v.size(1) > 1 && v.stride(1) == 0)  // one direction for all rows
     return linear_gram(v.narrow(1, 0, 1), weight).expand({v.size(1), v.size(0), v.size(0)});
   if (!shared_is_shorter(v, weight))
-    return inner_products(dense_linear(fold(v), weight, {}).view({v.size(0), v.size(1), -1}));
+    return inner_products(dense_linear(fold(v), weight, {}).view({v.size(0), v.size(1), weight.size(0)}));
   return SharedGram::apply(v, weight);
 }
 
@@ -148,5 +148,5 @@ Tensor scaled_product(const Tensor& scales, const Tensor& rows, const Tensor& we
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

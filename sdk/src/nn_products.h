@@ -4,7 +4,7 @@
 #include <variform/types.h>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 /// Computes the inner products of v [T, N, in] after the linear map W [out, in]: vWᵀWvᵀ per row, [N, T, T]. Takes the
@@ -16,5 +16,5 @@ Tensor linear_gram(const Tensor& v, const Tensor& weight);
 Tensor scaled_product(const Tensor& scales, const Tensor& rows, const Tensor& weight);
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

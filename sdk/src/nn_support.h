@@ -6,7 +6,7 @@
 #include <ATen/ATen.h>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 /// Applies the linear map `apply` of rows to all tangents v [T, N, …] in one call. A direction that all rows share
@@ -41,5 +41,5 @@ inline std::string python_tuple(at::IntArrayRef sizes) {
 }
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

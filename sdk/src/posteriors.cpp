@@ -9,7 +9,7 @@
 #include <numbers>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace {
 
 const double kLogTwoPi = std::log(2 * std::numbers::pi);
@@ -24,6 +24,11 @@ GaussianPosterior::GaussianPosterior(Tensor mean, Covariance covariance)
 }
 GaussianPosterior::~GaussianPosterior() = default;
 
+IndependentPosterior::~IndependentPosterior() = default;
+Tensor IndependentPosterior::log_prob(const Draw& draw) const {
+  return static_cast<const LogMarginals&>(*this).log_marginals(draw).sum(-1);
+}
+
 Draw GaussianPosterior::rsample(int64_t K, Generator& rng) const {
   Tensor noise = at::randn({K, mean_.size(0), mean_.size(1)}, rng, mean_.options());
   const Tensor scaled = covariance_.scale(noise.to(covariance_.dtype()));
@@ -31,7 +36,7 @@ Draw GaussianPosterior::rsample(int64_t K, Generator& rng) const {
 }
 
 Tensor GaussianPosterior::noise_of(const Draw& draw) const {
-  if (draw.noise.defined()) return draw.noise.to(covariance_.dtype());
+  if (draw.state.defined()) return draw.state.to(covariance_.dtype());
   return covariance_.whiten((draw.z - mean_).to(covariance_.dtype()));
 }
 
@@ -41,7 +46,7 @@ Tensor GaussianPosterior::log_prob(const Draw& draw) const {
   return (-0.5 * (square + constant)).to(mean_.scalar_type());
 }
 
-Tensor GaussianPosterior::marginals(const Draw& draw) const {
+Tensor GaussianPosterior::log_marginals(const Draw& draw) const {
   if (!covariance_.is_diagonal())
     throw Unsupported(
         "the latents of this posterior are correlated, so that its density is not a product of marginals; "
@@ -50,7 +55,7 @@ Tensor GaussianPosterior::marginals(const Draw& draw) const {
   return (-0.5 * (noise_of(draw).square() + log_variance + kLogTwoPi)).to(mean_.scalar_type());
 }
 
-std::optional<Tensor> GaussianPosterior::entropy() const {
+Tensor GaussianPosterior::entropy() const {
   const Tensor log_det = covariance_.log_det();
   const Tensor constant =
       at::full({}, 0.5 * static_cast<double>(mean_.size(1)) * (kLogTwoPi + 1), log_det.options());
@@ -66,12 +71,12 @@ Draw LocationScalePosterior::rsample(int64_t K, Generator& rng) const {
   return {location_ + scale_ * e, e};
 }
 
-Tensor LocationScalePosterior::marginals(const Draw& draw) const {
-  const Tensor e = draw.noise.defined() ? draw.noise : (draw.z - location_) / scale_;
+Tensor LocationScalePosterior::log_marginals(const Draw& draw) const {
+  const Tensor e = draw.state.defined() ? draw.state : (draw.z - location_) / scale_;
   return standard_log_density(e) - scale_.log();
 }
 
-std::optional<Tensor> LocationScalePosterior::entropy() const {
+Tensor LocationScalePosterior::entropy() const {
   return scale_.log().sum(1) + static_cast<double>(location_.size(1)) * standard_entropy();
 }
 
@@ -81,5 +86,5 @@ std::optional<Covariance> LocationScalePosterior::covariance() const {
   return Covariance::diagonal(scale_ * std::sqrt(*variance));
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

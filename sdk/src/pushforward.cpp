@@ -1,7 +1,7 @@
 // The two pushforward tiers that need only decode() from a decoder: forward-mode automatic differentiation and
 // double backward.
 
-#include <variform/decoder.h>
+#include <variform/ext/decoder.h>
 #include <variform/nn/layer.h>
 
 #include <ATen/ATen.h>
@@ -15,7 +15,7 @@
 #include <string_view>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace {
 
 // Holds a forward-mode level. Levels are process-global and do not nest, so there is one at a time, always released.
@@ -50,8 +50,7 @@ class DualLevel {
 // Returns z repeated for every tangent, [T·N, d], and the tangents folded in the same way, both contiguous: for N = 1
 // the reshapes would be views of one row, which in-place operations of the decoder or of forward mode cannot write.
 std::pair<Tensor, Tensor> fold(const Tensor& z, const Tensor& v) {
-  return {z.unsqueeze(0).expand(v.sizes()).reshape({-1, z.size(1)}).contiguous(),
-          v.reshape({-1, z.size(1)}).contiguous()};
+  return {z.unsqueeze(0).expand(v.sizes()).flatten(0, 1).contiguous(), v.flatten(0, 1).contiguous()};
 }
 
 void refuse_inference_mode() {
@@ -82,29 +81,31 @@ const char* to_string(PushforwardTier tier) {
     case PushforwardTier::kLayers: return "layers";
     case PushforwardTier::kForwardMode: return "forward-mode automatic differentiation";
     case PushforwardTier::kDoubleBackward: return "double backward";
+    case PushforwardTier::kOwn: return "its own";
   }
   return "";
 }
 
-Pushed pushforward_forward_mode(Decoder& decoder, const Tensor& z, const Tensor& v) {
+Pushed pushforward_forward_mode(Decoder& decoder, const Tensor& z, const Tensor& v, const Context& context) {
   check_tangents(z, v);
   refuse_inference_mode();
   const auto [points, tangents] = fold(z, v);
   const DualLevel level;
   const Tensor dual = at::_make_dual(points, tangents, level.level());
-  const auto [g, jv] = at::_unpack_dual(decoder.decode(dual), level.level());
+  const auto [g, jv] = at::_unpack_dual(decoder.decode(dual, context.repeated(v.size(0))), level.level());
   // A decoder that ignores z gives no tangent at all.
   return {nn::unfold(g, v.size(0))[0], nn::unfold(jv.defined() ? jv : at::zeros_like(g), v.size(0))};
 }
 
-Pushed pushforward_double_backward(Decoder& decoder, const Tensor& z, const Tensor& v) {
+Pushed pushforward_double_backward(Decoder& decoder, const Tensor& z, const Tensor& v,
+                                   const Context& context) {
   check_tangents(z, v);
   refuse_inference_mode();
   const bool record = at::GradMode::is_enabled();
   at::AutoGradMode grad(true);
   auto [points, tangents] = fold(z, v);
   if (!points.requires_grad()) points = points.detach().requires_grad_(true);
-  const Tensor g = decoder.decode(points);
+  const Tensor g = decoder.decode(points, context.repeated(v.size(0)));
   Tensor jv = at::zeros_like(g);  // stays when g does not depend on z
   if (g.requires_grad()) {
     const Tensor u = at::zeros_like(g).requires_grad_(true);
@@ -121,24 +122,41 @@ Pushed pushforward_double_backward(Decoder& decoder, const Tensor& z, const Tens
   return {record ? first : first.detach(), nn::unfold(record ? jv : jv.detach(), v.size(0))};
 }
 
-Pushed Decoder::pushforward(const Tensor& z, const Tensor& v) {
+Pushed Decoder::pushforward(const Tensor& z, const Tensor& v, const Context& context) {
+  if (auto* own = variform::ability<Pushforward>(*this)) return own->pushforward(z, v, context);
   if (tier_ != PushforwardTier::kDoubleBackward) {
     try {
-      Pushed pushed = pushforward_forward_mode(*this, z, v);
+      Pushed pushed = pushforward_forward_mode(*this, z, v, context);
       tier_ = PushforwardTier::kForwardMode;
       return pushed;
     } catch (const c10::Error& error) {
       if (!lacks_forward_derivative(error)) throw;
     }
   }
-  Pushed pushed = pushforward_double_backward(*this, z, v);
+  Pushed pushed = pushforward_double_backward(*this, z, v, context);
   tier_ = PushforwardTier::kDoubleBackward;
   return pushed;
 }
 
-PushedGram Decoder::pushforward_gram(const Tensor& z, const Tensor& v) {
-  const Pushed pushed = pushforward(z, v);
+Pullback Decoder::pullback_metric(const Tensor& z, const Tensor& v, const Context& context) {
+  if (auto* own = variform::ability<PullbackMetric>(*this)) return own->pullback_metric(z, v, context);
+  const Pushed pushed = pushforward(z, v, context);
   return {pushed.g, inner_products(pushed.jv)};
+}
+
+PushforwardTier Decoder::pushforward_tier() const {
+  const auto* own = variform::ability<Pushforward>(*this);
+  return own ? own->pushforward_tier() : tier_.load();
+}
+
+bool Decoder::rows_independent() const {
+  const auto* known = variform::ability<RowsIndependent>(*this);
+  return !known || known->rows_independent();
+}
+
+bool Decoder::piecewise_linear() const {
+  const auto* known = variform::ability<PiecewiseLinear>(*this);
+  return known && known->piecewise_linear();
 }
 
 Tensor inner_products(const Tensor& jv) {
@@ -146,5 +164,5 @@ Tensor inner_products(const Tensor& jv) {
   return rows.transpose(0, 1).bmm(rows.permute({1, 2, 0}));
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -39,9 +39,9 @@ device = "cpu"
 
 # Everything that a component computes in a step. What the engine asks of a component for its log counts, too.
 METHODS = ["encoder.encode", "decoder.decode", "decoder.pushforward", "family.posterior", "family.location",
-           "family.rsample", "family.log_prob", "family.marginals", "family.entropy", "family.covariance",
-           "prior.log_prob", "prior.sample", "prior.cross_entropy", "likelihood.nll", "likelihood.gram",
-           "likelihood.mean", "likelihood.sample", "likelihood.reference_variance", "objective.evaluate",
+           "family.rsample", "family.log_prob", "family.log_marginals", "family.entropy", "family.covariance",
+           "prior.log_prob", "prior.sample", "prior.cross_entropy", "likelihood.nll", "likelihood.curvature_form",
+           "likelihood.mean", "likelihood.sample", "likelihood.noise_variance", "objective.evaluate",
            "objective.beta"]
 
 
@@ -76,7 +76,7 @@ class Errors(ProgramTest):
         self.late("train", "late.toml", "--runs", "runs", fail="objective.evaluate denormal")
 
     def test_other_exceptions(self):
-        for slot in ("encoder.encode", "family.rsample", "likelihood.reference_variance", "objective.evaluate"):
+        for slot in ("encoder.encode", "family.rsample", "likelihood.noise_variance", "objective.evaluate"):
             with self.subTest(slot):
                 self.fails(slot, "int", "does not derive from std::exception", runs=f"int-{slot}")
                 self.fails(slot, "torch", "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)", runs=f"torch-{slot}")
@@ -86,7 +86,7 @@ class Errors(ProgramTest):
                     "decoder.pushforward": ("[1, 3, 20, 1, 8, 8]", "[3, 20, 1, 8, 8]"),
                     "family.rsample": ("[1, 1, 20, 3]", "[1, 20, 3]"), "family.entropy": ("[1, 20]", "[20]"),
                     "prior.log_prob": ("[1, 20]", "[20]"), "likelihood.nll": ("[1, 1, 20]", "[1, 20]"),
-                    "likelihood.gram": ("[1, 20, 3, 3]", "[20, 3, 3]"), "objective.evaluate": ("[1, 20]", "[B]")}
+                    "likelihood.curvature_form": ("[1, 20, 3, 3]", "[20, 3, 3]"), "objective.evaluate": ("[1, 20]", "[B]")}
         for method, (found, right) in expected.items():
             with self.subTest(method):
                 self.fails(method, "shape", found, right, "expected" if "objective" not in method else "must be",

@@ -98,6 +98,8 @@ TEST_CASE("A family that is no function of its inputs", "[conformance]") {
                                  {"rows", "rows", "log_prob of an example changes"},
                                  {"state", "state", "differs"},
                                  {"gradient is NaN", "gradients-finite", "not finite"},
+                                 {"empty batch", "empty-batch", "there is no first row"},
+                                 {"keeps its batch", "threads", "two threads at once"},
                              });
 }
 
@@ -221,8 +223,8 @@ TEST_CASE("Broken likelihoods", "[conformance]") {
                                      {"draws", "sample-density", "do not follow"},
                                      {"shared noise", "independence", "values of an example"},
                                      {"mean", "mean", "mean(g)"},
-                                     {"asymmetric", "gram-symmetric", "transpose"},
-                                     {"hessian", "hessian", "gram(hessian)"},
+                                     {"asymmetric", "curvature-symmetric", "transpose"},
+                                     {"hessian", "hessian", "curvature_form(hessian)"},
                                      {"fisher", "fisher", "outer product"},
                                  });
 }

@@ -21,7 +21,7 @@ TEST_CASE("Errors of a metric") {
   const std::vector<Fault> faults{
       {"throws in create", "create", "no room left on the moon"},
       {"declares nothing", "quantities", "it declares nothing, neither in quantities() nor in comparisons()"},
-      {"bad name", "quantities", "'Square norm' in quantities(): expected lower-case letters"},
+      {"bad name", "quantities", "'Square norm' in quantities(): expected letters"},
       {"no meaning", "quantities", "has no meaning"},
       {"full stop", "quantities", "ends with a full stop"},
       {"declared twice", "quantities", "is declared twice"},

@@ -65,23 +65,24 @@ TEST_CASE("Errors of an encoder") {
 }
 
 TEST_CASE("Errors of a decoder") {
-  check_faults("decoder:faulty",
-               {{"throws int", "runs", "does not derive from std::exception"},
-                {"wrong shape", "shapes", "expected [1, 1, 8, 8]"},
-                {"rows interact", "rows", "rows must not interact"},
-                {"fixed outputs", "outputs", "expected [2, 2, 8, 8]"},
-                {"needlessly not samplewise", "samplewise", "rows do not interact", Outcome::kWarning},
-                {"non-linear pushforward", "pushforward-linear", "a pushforward is linear"},
-                {"tangents interact", "pushforward-linear", "tangents must not interact"},
-                {"wrong derivative", "pushforward-value", "Jv differs from central differences"},
-                {"wrong g", "pushforward-value", "differs from decode(z)"},
-                {"rounded constant", "pushforward-adjoint", "LibTorch's gradient of decode"},
-                {"once differentiable", "pushforward-tiers", "double backward of decode", Outcome::kWarning},
-                {"detached tangent", "pushforward-gradient", "is Jv detached?"},
-                {"half detached", "pushforward-gradient", "central differences say"},
-                {"fused layer norm", "pushforward-gradient", "forward-mode automatic differentiation"},
-                {"claims to be piecewise linear", "piecewise-linear", "says true"},
-                {"is linear", "piecewise-linear", "says false", Outcome::kWarning}});
+  check_faults(
+      "decoder:faulty",
+      {{"throws int", "runs", "does not derive from std::exception"},
+       {"wrong shape", "shapes", "expected [1, 1, 8, 8]"},
+       {"rows interact", "rows", "rows must not interact"},
+       {"fixed outputs", "outputs", "expected [2, 2, 8, 8]"},
+       {"needlessly not rows_independent", "rows_independent", "rows do not interact", Outcome::kWarning},
+       {"non-linear pushforward", "pushforward-linear", "a pushforward is linear"},
+       {"tangents interact", "pushforward-linear", "tangents must not interact"},
+       {"wrong derivative", "pushforward-value", "Jv differs from central differences"},
+       {"wrong g", "pushforward-value", "differs from decode(z)"},
+       {"rounded constant", "pushforward-adjoint", "LibTorch's gradient of decode"},
+       {"once differentiable", "pushforward-tiers", "double backward of decode", Outcome::kWarning},
+       {"detached tangent", "pushforward-gradient", "is Jv detached?"},
+       {"half detached", "pushforward-gradient", "central differences say"},
+       {"fused layer norm", "pushforward-gradient", "forward-mode automatic differentiation"},
+       {"claims to be piecewise linear", "piecewise-linear", "says true"},
+       {"is linear", "piecewise-linear", "says false", Outcome::kWarning}});
 }
 
 TEST_CASE("Errors of an objective") {

@@ -36,7 +36,7 @@ TEST_CASE("a figure of reconstructions has the data's own pixels above those of 
   const at::NoGradGuard no_grad;
   const Batch batch = rows.at(at::arange(0, 100, 5));
   Model& model = session->assembly->model();
-  const at::Tensor made = model.data_mean(model.decode(model.posterior(batch.x)->location()));
+  const at::Tensor made = model.data_mean(model.decode(model.posterior(batch.x, {})->location(), {}));
   for (int i : {0, 3, 9, 10, 19})
     for (int y = 0; y < 8; ++y)
       for (int x = 0; x < 8; ++x) {
@@ -118,7 +118,7 @@ TEST_CASE("codes, covariances and Jacobians are what the model says") {
   const auto tensors = checkpoint::read(folder / "codes.h5").tensors;
   const at::NoGradGuard no_grad;
   const Batch batch = model::Rows(*session, "train").range(0, 50);
-  const auto posterior = session->assembly->model().posterior(batch.x);
+  const auto posterior = session->assembly->model().posterior(batch.x, {});
   CHECK(at::equal(tensors.at("h"), posterior->location()));
   CHECK(at::allclose(tensors.at("covariance"), posterior->covariance()->dense(), 1e-12, 1e-14));
   CHECK(at::allclose(tensors.at("variances"), posterior->covariance()->variances(), 1e-12, 1e-14));
@@ -167,12 +167,12 @@ TEST_CASE("an export runs in PyTorch with the same outputs") {
       REQUIRE(exported.files ==
               std::vector<std::filesystem::path>{folder / (name + ".pt"), folder / (name + ".py")});
       Model& model = session->assembly->model();
-      const at::Tensor x = model::Rows(*session, "test").range(0, 5).x, z = model.sample_prior(5);
+      const at::Tensor x = model::Rows(*session, "test").range(0, 5).x, z = model.sample_prior(5, {});
       checkpoint::write({{},
                          {{"x", x},
-                          {"encoded", model.encoder().encode(x)},
+                          {"encoded", model.encoder().encode(x, {})},
                           {"z", z},
-                          {"decoded", model.decoder().decode(z)}}},
+                          {"decoded", model.decoder().decode(z, {})}}},
                         folder / (name + ".h5"));
       arguments.push_back((folder / name).string());
     }

@@ -72,14 +72,15 @@ TEST_CASE("E9: stand-ins lie in the domain of the data") {
 }
 
 TEST_CASE("E7: values of a batch that was not finished are forgotten") {
-  measure::KeptFindings findings("test", {{"early", "", "before"}, {"late", "", "after"}});
+  measure::KeptFindings findings("losses",
+                                 {{"early", "nats", "known at once"}, {"late", "nats", "known later"}});
   findings.rows("early", at::tensor({1.0, 2.0}));
   findings.rows("late", at::tensor({3.0, 4.0}));
   findings.rows("early", at::tensor({5.0, 6.0}));
   findings.keep_first(2);
-  CHECK(findings.values_of_rows().at("early").equal(at::tensor({1.0, 2.0}, at::kDouble)));
-  CHECK(findings.values_of_rows().at("late").equal(at::tensor({3.0, 4.0}, at::kDouble)));
+  const auto values = findings.values_of_rows();
+  CHECK(values.at("early").equal(at::tensor({1.0, 2.0}, at::kDouble)));
+  CHECK(values.at("late").equal(at::tensor({3.0, 4.0}, at::kDouble)));
 }
-
 }  // namespace
 }  // namespace variform

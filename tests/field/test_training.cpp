@@ -53,7 +53,7 @@ TEST_CASE("a schedule is settled where its values say so") {
 
 TEST_CASE("the input map log1p and its tangents") {
   const auto session = measure::test::open(Setup{.encoder = "linear\", input = \"log1p"});
-  const nn::Layer& network = *session->assembly->model().encoder().network();
+  const nn::Layer& network = *network_of(session->assembly->model().encoder());
   const at::Tensor x = at::tensor({-40.0, -0.5, 0.0, 0.3, 9.0, 1e5, 2.0}, at::kDouble).unsqueeze(0);
   const at::Tensor w = measure::test::state(*session, "model/encoder/parameters/network.1.weight");
   const at::Tensor b = measure::test::state(*session, "model/encoder/parameters/network.1.bias");
@@ -126,10 +126,10 @@ TEST_CASE("a learned variance stops at its floor") {
           0.5 * (residuals[i] * residuals[i] / variances[i] + std::log(2 * std::numbers::pi * variances[i]));
     return sum;
   };
-  CHECK(model.nll(x, g).item<double>() == Approx(closed({kStart, kStart, kStart})).epsilon(1e-12));
+  CHECK(model.nll(x, g, {}).item<double>() == Approx(closed({kStart, kStart, kStart})).epsilon(1e-12));
 
   at::Tensor(log_variance.detach()).copy_(at::tensor({std::log(0.7), -500.0, -12.0}, at::kDouble));
-  const at::Tensor nll = model.nll(x, g);
+  const at::Tensor nll = model.nll(x, g, {});
   CHECK(nll.item<double>() == Approx(closed({0.7, kFloor, kFloor})).epsilon(1e-12));
   nll.sum().backward();
   CHECK(log_variance.grad()[0].item<double>() == Approx(0.5 * (1 - 0.01 / 0.7)).epsilon(1e-12));

@@ -6,7 +6,7 @@
 #include <variform/calls.h>
 #include <variform/encoder.h>
 #include <variform/family.h>
-#include <variform/model.h>
+#include <variform/host.h>
 
 #include <ATen/ATen.h>
 
@@ -36,24 +36,25 @@ class FixedPosterior final : public variform::Posterior {
 class FixedFamily final : public variform::VariationalFamily {
  public:
   int64_t parameter_count(int64_t d) const override { return d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor&, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor&, const Tensor&,
+                                                 const variform::Context&) override {
     return std::make_unique<FixedPosterior>();
   }
 };
 
 class FixedEncoder final : public variform::Encoder {
  public:
-  Tensor encode(const Tensor& x) override { return x.flatten(1).narrow(1, 0, 3); }
+  Tensor encode(const Tensor& x, const variform::Context&) override { return x.flatten(1).narrow(1, 0, 3); }
 };
 
 TEST_CASE("a posterior may outlive its model, and ends under its family's name") {
-  auto model = std::make_unique<variform::Model>(variform::Shape{6}, 3, at::TensorOptions(at::kFloat),
-                                                 variform::test::generator(1));
+  auto model = std::make_unique<variform::HostModel>(variform::Shape{6}, 3, at::TensorOptions(at::kFloat),
+                                                     variform::test::generator(1));
   model->set(Kind::kEncoder, std::make_shared<FixedEncoder>(), "fixed");
   model->set(Kind::kFamily, std::make_shared<FixedFamily>(), "fixed (org.example.fixed 1.0.0)");
-  model->step = 18;
-  auto posterior = model->posterior(at::zeros({2, 6}));
-  model->step = 19;
+  model->set_step(18);
+  auto posterior = model->posterior(at::zeros({2, 6}), {});
+  model->set_step(19);
   const std::string name =
       "family fixed (org.example.fixed 1.0.0), in the posterior's destructor, at step 18";
   SECTION("with it") {}

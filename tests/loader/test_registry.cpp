@@ -128,7 +128,7 @@ TEST_CASE("every broken plugin is refused with its own sentence, and the others 
   put("renamed.so", patched(patched(good, kGoodId, "org.variform.test.alid"), "component: encoder:steady",
                             "component: encoder:steedy"));
   put("needs-more.so", patched(patched(good, kGoodId, "org.variform.test.alie"),
-                               "_ZN8variform2v17EncoderD2Ev", "_ZN8variform2v17QncoderD2Ev"));
+                               "_ZN8variform2v27EncoderD2Ev", "_ZN8variform2v27QncoderD2Ev"));
 
   ::setenv("VARIFORM_TEST_MARK", mark.c_str(), 1);
   Search search = only({folder.path(), folder / "absent.so"});
@@ -166,7 +166,7 @@ TEST_CASE("every broken plugin is refused with its own sentence, and the others 
           host.fingerprint + ", which is this program's build; " + rebuild);
   CHECK_THAT(reason("needs-more.so"),
              StartsWith("the plugin needs a function that neither this program's SDK nor its LibTorch has "
-                        "(_ZN8variform2v17QncoderD2Ev); rebuild it"));
+                        "(_ZN8variform2v27QncoderD2Ev); rebuild it"));
   CHECK_THAT(reason("no-entry.so"),
              StartsWith("it has no entry variform_plugin, although it has a manifest; use VARIFORM_PLUGIN"));
   CHECK_THAT(reason("null-entry.so"),
@@ -383,7 +383,7 @@ TEST_CASE("whose file it is decides whether it is trusted") {
 TEST_CASE("a descriptor can be built into the program") {
   static constexpr ComponentInfo kInfos[] = {[] {
     ComponentInfo info;
-    info.kind = Kind::kEncoder;
+    info.kind_name = "encoder";
     info.id = "steady";
     info.create = [](const Build&) -> std::shared_ptr<Component> { return nullptr; };
     return info;
@@ -401,7 +401,7 @@ TEST_CASE("a descriptor can be built into the program") {
   static constexpr ComponentList kDamagedList{kDamaged, 1};
   static constexpr PluginInfo kDamagedInfo{"org.x", "1", &kDamagedList, &kDamagedList + 1};
   CHECK_THAT(error_of([&] { registry.add_static(kDamagedInfo); }),
-             ContainsSubstring("a component without a name"));
+             ContainsSubstring("a component without a kind"));
 }
 
 }  // namespace

@@ -253,7 +253,7 @@ TEST_CASE("all of the Hessian is what differences of the loss say, on as many ro
   Model& model = session->assembly->model();
   const at::Tensor x = tensors.at("x").slice(0, 0, 20), h = tensors.at("h").slice(0, 0, 20);
   const at::Tensor root = at::linalg_cholesky(tensors.at("covariance").slice(0, 0, 20));
-  const auto f = [&](const at::Tensor& z) { return model.nll(x, model.decode(z)); };
+  const auto f = [&](const at::Tensor& z) { return model.nll(x, model.decode(z, {}), {}); };
   at::Tensor trace = at::zeros({20}, at::kDouble);
   const double step = 1e-3;
   for (int64_t i = 0; i < 3; ++i) {

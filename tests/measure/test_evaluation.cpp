@@ -88,7 +88,7 @@ TEST_CASE("gradients of the training leave the model as it was") {
   CHECK(at::equal(pass.training_gradient(0, 0), gradient));
   CHECK(at::equal(variance, before));
   CHECK_FALSE(session->assembly->model().decoder().is_training());
-  CHECK(session->assembly->model().step == -1);
+  CHECK(session->assembly->model().step() == -1);
   session->assembly->set_training(true);
   session->assembly->model().evaluate(session->batches->training(0));
   CHECK_FALSE(at::equal(variance, before));  // a training step by itself changes it

@@ -121,7 +121,7 @@ TEST_CASE("eigenvalues of more matrices than are taken at once are in the data's
 // g(z) = (z₁ cos z₂, z₁ sin z₂, z₃, 0, 0, 0, 0): flat, but in coordinates whose straight lines are spirals.
 class Polar final : public Decoder {
  public:
-  Tensor decode(const Tensor& z) override {
+  Tensor decode(const Tensor& z, const variform::Context&) override {
     const Tensor r = z.select(1, 0), angle = z.select(1, 1);
     return at::constant_pad_nd(at::stack({r * angle.cos(), r * angle.sin(), z.select(1, 2)}, 1), {0, 4});
   }
@@ -129,7 +129,7 @@ class Polar final : public Decoder {
 
 TEST_CASE("geodesics of a plane in polar coordinates are its chords") {
   auto session = test::open(Setup{});
-  Model& model = session->assembly->model();
+  HostModel& model = session->assembly->model();
   model.set(Kind::kDecoder, std::make_shared<Polar>(), "polar");
   const double quarter = std::numbers::pi / 2;
   const at::Tensor from = at::tensor({1.0, 0.0, 0.0, 2.0, 0.5, -1.0}, at::kDouble).reshape({2, 3});
@@ -137,7 +137,7 @@ TEST_CASE("geodesics of a plane in polar coordinates are its chords") {
   const at::NoGradGuard no_grad;
   const PathLengths found = path_lengths(model, from, to, at::eye(3, at::kDouble));
   CHECK(found.straight[0].item<double>() == testing::Approx(quarter).epsilon(1e-4));
-  const at::Tensor chord = (model.decode(to) - model.decode(from)).flatten(1).norm(2, 1);
+  const at::Tensor chord = (model.decode(to, {}) - model.decode(from, {})).flatten(1).norm(2, 1);
   CHECK(test::largest(found.geodesic / chord - 1) < 2e-3);
   CHECK((found.geodesic >= chord - 1e-12).all().item<bool>());
   // The second path's first step is too long: it is halved, and goes from the same place along the same slope.

@@ -32,16 +32,26 @@ Tensor loss_on(const Tensor& jv) {
 
 LayerDecoder::LayerDecoder(nn::LayerPtr layer, Shape in)
     : layer_(register_module("layer", std::move(layer))), in_(std::move(in)) {}
-Tensor LayerDecoder::decode(const Tensor& z) { return layer_->forward(z.reshape(joined({z.size(0)}, in_))); }
-Pushed LayerDecoder::pushforward(const Tensor& z, const Tensor& v) {
+Tensor LayerDecoder::decode(const Tensor& z, const Context&) {
+  return layer_->forward(z.reshape(joined({z.size(0)}, in_)));
+}
+Pushed LayerDecoder::pushforward(const Tensor& z, const Tensor& v, const Context&) {
   return layer_->push(z.reshape(joined({z.size(0)}, in_)), v.reshape(joined({v.size(0), v.size(1)}, in_)));
 }
 
 Push own() {
-  return [](Decoder& decoder, const Tensor& z, const Tensor& v) { return decoder.pushforward(z, v); };
+  return [](Decoder& decoder, const Tensor& z, const Tensor& v) { return decoder.pushforward(z, v, {}); };
 }
-Push forward_mode() { return pushforward_forward_mode; }
-Push double_backward() { return pushforward_double_backward; }
+Push forward_mode() {
+  return [](Decoder& decoder, const Tensor& z, const Tensor& v) {
+    return pushforward_forward_mode(decoder, z, v, {});
+  };
+}
+Push double_backward() {
+  return [](Decoder& decoder, const Tensor& z, const Tensor& v) {
+    return pushforward_double_backward(decoder, z, v, {});
+  };
+}
 
 double difference(const Tensor& a, const Tensor& b) {
   const double scale = b.detach().abs().max().item<double>();
@@ -52,7 +62,7 @@ Tensor pushed_by_differences(Decoder& decoder, const Tensor& z, const Tensor& v,
   const at::NoGradGuard no_grad;
   std::vector<Tensor> columns;
   for (const Tensor& direction : v.unbind(0))
-    columns.push_back((decoder.decode(z + step * direction) - decoder.decode(z - step * direction)) /
+    columns.push_back((decoder.decode(z + step * direction, {}) - decoder.decode(z - step * direction, {})) /
                       (2 * step));
   return at::stack(columns);
 }
@@ -78,7 +88,7 @@ std::vector<GradientError> tangent_gradient_errors(Decoder& decoder, const Push&
   }
 
   const at::NoGradGuard no_grad;
-  const double value = std::abs(loss_on(decoder.pushforward(point, v).jv).item<double>());
+  const double value = std::abs(loss_on(decoder.pushforward(point, v, {}).jv).item<double>());
   std::vector<GradientError> errors;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor direction = at::randn(tensors[i].sizes(), rng, tensors[i].options());
@@ -86,7 +96,7 @@ std::vector<GradientError> tangent_gradient_errors(Decoder& decoder, const Push&
     double reference = 0;
     for (double sign : {1.0, -1.0}) {
       tensors[i].add_(direction, sign * step);
-      reference += sign * loss_on(decoder.pushforward(point, v).jv).item<double>() / (2 * step);
+      reference += sign * loss_on(decoder.pushforward(point, v, {}).jv).item<double>() / (2 * step);
       tensors[i].sub_(direction, sign * step);
     }
     const double found = gradients[i].defined() ? (gradients[i] * direction).sum().item<double>() : 0;
@@ -98,29 +108,29 @@ std::vector<GradientError> tangent_gradient_errors(Decoder& decoder, const Push&
 void check_pushforward(Decoder& decoder, const Tensor& z, int64_t tangents) {
   Generator rng = generator(9);
   const Tensor v = at::randn({tangents, z.size(0), z.size(1)}, rng, z.options());
-  const Pushed pushed = decoder.pushforward(z, v);
-  const Tensor g = decoder.decode(z);
+  const Pushed pushed = decoder.pushforward(z, v, {});
+  const Tensor g = decoder.decode(z, {});
 
   CHECK(pushed.g.sizes() == g.sizes());
   CHECK(difference(pushed.g, g) < 1e-12);
   CHECK(pushed.jv.sizes() == joined({tangents}, g.sizes().vec()));
-  CHECK(difference(pushed.jv, pushforward_forward_mode(decoder, z, v).jv) < 1e-10);
-  CHECK(difference(pushed.jv, pushforward_double_backward(decoder, z, v).jv) < 1e-10);
+  CHECK(difference(pushed.jv, pushforward_forward_mode(decoder, z, v, {}).jv) < 1e-10);
+  CHECK(difference(pushed.jv, pushforward_double_backward(decoder, z, v, {}).jv) < 1e-10);
   CHECK(difference(pushed.jv, pushed_by_differences(decoder, z, v)) < 1e-6);
 
   const Tensor w = at::randn(v.sizes(), rng, z.options());  // linear in v
-  CHECK(difference(decoder.pushforward(z, 2 * v - 3 * w).jv,
-                   2 * pushed.jv - 3 * decoder.pushforward(z, w).jv) < 1e-12);
+  CHECK(difference(decoder.pushforward(z, 2 * v - 3 * w, {}).jv,
+                   2 * pushed.jv - 3 * decoder.pushforward(z, w, {}).jv) < 1e-12);
 
   // A direction common to all rows, given with stride 0, and the same one written out.
   const Tensor common = v.select(1, 0).unsqueeze(1).expand(v.sizes());
-  CHECK(difference(decoder.pushforward(z, common).jv, decoder.pushforward(z, common.contiguous()).jv) <
-        1e-12);
+  CHECK(difference(decoder.pushforward(z, common, {}).jv,
+                   decoder.pushforward(z, common.contiguous(), {}).jv) < 1e-12);
 
   // ⟨u, Jv⟩ = ⟨Jᵀu, v⟩
   const Tensor point = z.detach().clone().requires_grad_(true);
   const Tensor u = at::randn(g.sizes(), rng, z.options());
-  const Tensor pulled = torch::autograd::grad({decoder.decode(point)}, {point}, {u})[0];
+  const Tensor pulled = torch::autograd::grad({decoder.decode(point, {})}, {point}, {u})[0];
   const double left = (u * pushed.jv[0]).sum().item<double>(), right = (pulled * v[0]).sum().item<double>();
   CHECK(std::abs(left - right) < 1e-10 * (u * pushed.jv[0]).abs().sum().item<double>());
 

@@ -12,12 +12,11 @@
 namespace variform::test {
 
 /// A layer as a decoder of flat latents: z [N, d] is given the shape `in` first.
-class LayerDecoder final : public Decoder {
+class LayerDecoder final : public With<Decoder, Pushforward> {
  public:
   LayerDecoder(nn::LayerPtr layer, Shape in);
-  Tensor decode(const Tensor& z) override;
-  Pushed pushforward(const Tensor& z, const Tensor& v) override;
-  PushforwardTier pushforward_tier() const override { return PushforwardTier::kLayers; }
+  Tensor decode(const Tensor& z, const variform::Context&) override;
+  Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context&) override;
 
  private:
   nn::LayerPtr layer_;
@@ -28,7 +27,7 @@ class LayerDecoder final : public Decoder {
 class FunctionDecoder final : public Decoder {
  public:
   explicit FunctionDecoder(std::function<Tensor(const Tensor&)> function) : function_(std::move(function)) {}
-  Tensor decode(const Tensor& z) override { return function_(z); }
+  Tensor decode(const Tensor& z, const variform::Context&) override { return function_(z); }
 
  private:
   std::function<Tensor(const Tensor&)> function_;

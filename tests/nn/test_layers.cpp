@@ -227,14 +227,14 @@ TEST_CASE("inner products of tangents without the tangents: values, gradients, a
       Tensor z = normal({120, 4}).requires_grad_(true);
       std::vector<Tensor> inputs = network->parameters();
       inputs.push_back(z);
-      const variform::PushedGram found = network->push_gram(z, directions);
+      const variform::Pullback found = network->push_metric(z, directions);
       const variform::Pushed plain = network->push(z, directions);
       CHECK(at::equal(found.g, plain.g));
       const Tensor expected = variform::inner_products(plain.jv);
-      CHECK(found.gram.sizes() == at::IntArrayRef{120, 5, 5});
-      CHECK(difference(found.gram, expected) < 1e-12);
+      CHECK(found.metric.sizes() == at::IntArrayRef{120, 5, 5});
+      CHECK(difference(found.metric, expected) < 1e-12);
       if (!expected.requires_grad()) continue;
-      const std::vector<Tensor> own = gradients_of(found.gram, inputs),
+      const std::vector<Tensor> own = gradients_of(found.metric, inputs),
                                 plainly = gradients_of(expected, inputs);
       for (std::size_t i = 0; i < own.size(); ++i) {
         REQUIRE(own[i].defined() == plainly[i].defined());
@@ -243,14 +243,18 @@ TEST_CASE("inner products of tangents without the tangents: values, gradients, a
     }
 }
 
-TEST_CASE("inner products follow a pushforward that a derived class has overridden") {
-  class Doubled final : public nn::NetworkDecoder {
+TEST_CASE("a decoder without the ability of inner products forms them from its own pushforward") {
+  class Doubled final : public variform::With<variform::Decoder, variform::Pushforward> {
    public:
-    using NetworkDecoder::NetworkDecoder;
-    variform::Pushed pushforward(const Tensor& z, const Tensor& v) override {
-      const variform::Pushed pushed = NetworkDecoder::pushforward(z, v);
+    explicit Doubled(LayerPtr network) : network_(register_module("network", std::move(network))) {}
+    Tensor decode(const Tensor& z, const variform::Context&) override { return 2 * network_->forward(z); }
+    variform::Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context&) override {
+      const variform::Pushed pushed = network_->push(z, v);
       return {2 * pushed.g, 2 * pushed.jv};
     }
+
+   private:
+    LayerPtr network_;
   };
   const Build build = fake_build();
   const auto network = [&] {
@@ -259,16 +263,18 @@ TEST_CASE("inner products follow a pushforward that a derived class has overridd
         std::make_shared<nn::Unflatten>(nn::decoded_shape(build))});
   };
   const Tensor z = normal({3, build.latent}), v = normal({2, 3, build.latent}, 8);
-  Doubled doubled(build, network());
+  Doubled doubled(network());
   nn::NetworkDecoder plain(build, network());
+  CHECK(static_cast<variform::Decoder&>(doubled).pushforward_tier() == variform::PushforwardTier::kOwn);
+  CHECK_FALSE(variform::ability<variform::PullbackMetric>(doubled));
+  CHECK(variform::ability<variform::PullbackMetric>(plain));
   for (variform::Decoder* decoder :
-       {static_cast<variform::Decoder*>(&doubled), static_cast<variform::Decoder*>(&plain)})
-    for (int call = 0; call < 2; ++call) {  // the second knows already
-      const variform::PushedGram found = decoder->pushforward_gram(z, v);
-      const variform::Pushed pushed = decoder->pushforward(z, v);
-      CHECK(at::equal(found.g, pushed.g));
-      CHECK(difference(found.gram, variform::inner_products(pushed.jv)) < 1e-12);
-    }
+       {static_cast<variform::Decoder*>(&doubled), static_cast<variform::Decoder*>(&plain)}) {
+    const variform::Pullback found = decoder->pullback_metric(z, v, {});
+    const variform::Pushed pushed = decoder->pushforward(z, v, {});
+    CHECK(at::equal(found.g, pushed.g));
+    CHECK(difference(found.metric, variform::inner_products(pushed.jv)) < 1e-12);
+  }
 }
 
 TEST_CASE("the check of tangent gradients can fail") {
@@ -291,7 +297,7 @@ TEST_CASE("layers state their output shape and linearity, and their PyTorch coun
     CHECK(one.layer->forward(normal(batch)).sizes().slice(1) ==
           at::IntArrayRef(one.layer->output_shape(one.in)));
     CHECK(one.layer->piecewise_linear() == one.piecewise_linear);
-    CHECK(one.layer->samplewise());
+    CHECK(one.layer->rows_independent());
     CHECK(one.layer->python() == one.python);
   }
 }
@@ -327,7 +333,7 @@ TEST_CASE("values are those of LibTorch's own layers") {
     // Slopes at extreme values and at the kink, where PyTorch takes the negative side.
     FunctionDecoder decoder([&](const Tensor& z) { return layer->forward(z); });
     const Tensor z = x.reshape({-1, 1}), one = at::ones({1, x.size(0), 1}, at::kDouble);
-    check(layer->push(z, one).jv, pushforward_forward_mode(decoder, z, one).jv);
+    check(layer->push(z, one).jv, pushforward_forward_mode(decoder, z, one, {}).jv);
   }
 }
 
@@ -580,7 +586,7 @@ TEST_CASE("why norms are composed: gradients through LibTorch's fused tangents a
   const auto error = [](const std::function<Tensor(const Tensor&)>& function, const Push& push) {
     FunctionDecoder decoder(function);
     const Tensor z = normal({7, 6}), v = normal({2, 7, 6});
-    CHECK(difference(pushforward_forward_mode(decoder, z, v).jv, pushed_by_differences(decoder, z, v)) <
+    CHECK(difference(pushforward_forward_mode(decoder, z, v, {}).jv, pushed_by_differences(decoder, z, v)) <
           1e-6);
     return tangent_gradient_errors(decoder, push, z, v).front().error;
   };
@@ -616,11 +622,11 @@ TEST_CASE("the default pushforward takes forward mode, and double backward where
   const Tensor z = normal({3, 4}), v = normal({2, 3, 4});
   FunctionDecoder smooth([](const Tensor& x) { return x.sin(); });
   CHECK(smooth.pushforward_tier() == variform::PushforwardTier::kUndecided);
-  CHECK(difference(smooth.pushforward(z, v).jv, z.cos() * v) < 1e-14);
+  CHECK(difference(smooth.pushforward(z, v, {}).jv, z.cos() * v) < 1e-14);
   CHECK(smooth.pushforward_tier() == variform::PushforwardTier::kForwardMode);
 
   FunctionDecoder custom([](const Tensor& x) { return Cube::apply(x); });
-  CHECK(difference(custom.pushforward(z, v).jv, 3 * z.square() * v) < 1e-14);
+  CHECK(difference(custom.pushforward(z, v, {}).jv, 3 * z.square() * v) < 1e-14);
   CHECK(custom.pushforward_tier() == variform::PushforwardTier::kDoubleBackward);
   const auto errors = tangent_gradient_errors(custom, own(), z, v);
   CHECK(errors.front().error < 1e-6);
@@ -643,12 +649,12 @@ TEST_CASE(
     const c10::InferenceMode inference;
     CHECK_THROWS_WITH(push(affine, z, v), ContainsSubstring("inference mode"));
   }
-  FunctionDecoder nested([&](const Tensor& x) { return affine.pushforward(x, x.unsqueeze(0)).jv[0]; });
-  CHECK_THROWS_WITH(pushforward_forward_mode(nested, z, v), ContainsSubstring("do not nest"));
+  FunctionDecoder nested([&](const Tensor& x) { return affine.pushforward(x, x.unsqueeze(0), {}).jv[0]; });
+  CHECK_THROWS_WITH(pushforward_forward_mode(nested, z, v, {}), ContainsSubstring("do not nest"));
   FunctionDecoder throwing([](const Tensor&) -> Tensor { throw variform::Error("broken"); });
-  CHECK_THROWS_WITH(throwing.pushforward(z, v), "broken");
-  CHECK_NOTHROW(affine.pushforward(z, v));  // the level was released
-  CHECK_THROWS_WITH(affine.pushforward(z, v[0]), ContainsSubstring("v [T, N, d]"));
+  CHECK_THROWS_WITH(throwing.pushforward(z, v, {}), "broken");
+  CHECK_NOTHROW(affine.pushforward(z, v, {}));  // the level was released
+  CHECK_THROWS_WITH(affine.pushforward(z, v[0], {}), ContainsSubstring("v [T, N, d]"));
 }
 
 TEST_CASE("layers refuse what does not fit with a sentence") {

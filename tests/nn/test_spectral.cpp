@@ -45,7 +45,7 @@ Tensor normal(const Shape& shape, std::uint64_t seed = 3) { return at::randn(sha
 
 // A model that a layer can ask for the step.
 struct Training {
-  Model model{{6}, 3, kWide, generator(1)};
+  variform::HostModel model{{6}, 3, kWide, generator(1)};
   Build build = fake_build({.model = &model});
 };
 
@@ -113,8 +113,10 @@ TEST_CASE("the estimate starts near the largest singular value and reaches it in
     const double largest = largest_singular_value(*layer, one);
     CHECK(layer->norm().item<double>() <= largest * (1 + 1e-12));
     CHECK(layer->norm().item<double>() > 0.9 * largest);
-    for (training.model.step = 0; training.model.step < 300; ++training.model.step)
+    for (int64_t step = 0; step < 300; ++step) {
+      training.model.set_step(step);
       layer->forward(batch(one));
+    }
     CHECK(std::abs(layer->norm().item<double>() / largest - 1) < 1e-9);
     CHECK(std::abs(buffer_of(*layer, "_u").norm().item<double>() - 1) < 1e-12);
     CHECK(std::abs(buffer_of(*layer, "_v").norm().item<double>() - 1) < 1e-12);
@@ -145,7 +147,7 @@ TEST_CASE("the estimate is linear in the weight, and its vectors collect no grad
     INFO(one.name);
     Training training;
     const auto layer = one.make(training.build);
-    training.model.step = 0;
+    training.model.set_step(0);
     layer->forward(batch(one));
     const Tensor slope = torch::autograd::grad({layer->norm()}, {weight_of(*layer)})[0];
     const Tensor expected = at::outer(buffer_of(*layer, "_u"), buffer_of(*layer, "_v"));
@@ -165,7 +167,7 @@ TEST_CASE("the vectors move once in a training step, by one power iteration, and
     layer->forward(x);  // before the training
     CHECK_FALSE(moved(*layer, start));
 
-    training.model.step = 4;
+    training.model.set_step(4);
     layer->train(false);
     layer->forward(x);
     CHECK_FALSE(moved(*layer, start));
@@ -186,7 +188,7 @@ TEST_CASE("the vectors move once in a training step, by one power iteration, and
     tangent.insert(tangent.begin(), 2);
     layer->push(x, normal(tangent));
     CHECK_FALSE(moved(*layer, first));
-    training.model.step = 5;
+    training.model.set_step(5);
     layer->push(x, normal(tangent));
     CHECK(moved(*layer, first));
 
@@ -203,7 +205,7 @@ TEST_CASE("a step's gradients are those of the network with the moved vectors") 
   Training training;
   const Case one = cases()[0];
   const auto layer = one.make(training.build);
-  training.model.step = 0;
+  training.model.set_step(0);
   const Tensor x = batch(one), first = layer->forward(x), second = layer->forward(x);
   CHECK(at::equal(first, second));
   (first.square().sum() + second.sin().sum()).backward();
@@ -221,10 +223,10 @@ TEST_CASE(
   }
   CHECK(at::equal(before, variform::test::global_generator_state()));
 
-  Model model({6}, 3, kWide.dtype(at::kFloat), generator(1));
+  variform::HostModel model({6}, 3, kWide.dtype(at::kFloat), generator(1));
   const Case one = cases()[1];
   const auto layer = one.make(fake_build({.dtype = at::kFloat, .model = &model}));
-  model.step = 0;
+  model.set_step(0);
   const Tensor x = batch(one).to(at::kFloat);
   at::autocast::set_autocast_enabled(at::kCPU, true);
   at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
@@ -267,7 +269,7 @@ TEST_CASE("no linear map of a stock network escapes the normalisation") {
     const auto encoder = variform::test::make<variform::Encoder>(
         variform::test::find_component(encoders, Kind::kEncoder, network.id), values, image);
     check(*encoder, network.maps);
-    CHECK(encoder->network()->piecewise_linear());
+    CHECK(variform::network_of(*encoder)->piecewise_linear());
     const auto& decoders = variform::test::load_plugin("variform-decoders.so");
     const auto decoder = variform::test::make<variform::Decoder>(
         variform::test::find_component(decoders, Kind::kDecoder, network.id), values, image);
@@ -288,7 +290,10 @@ TEST_CASE("a normalised perceptron stretches no distance") {
     for (Tensor& parameter : network.parameters()) parameter.mul_(10);
   }
   const Tensor a = normal({500, 4}, 1), b = normal({500, 4}, 2);
-  for (training.model.step = 0; training.model.step < 200; ++training.model.step) network.forward(a);
+  for (int64_t step = 0; step < 200; ++step) {
+    training.model.set_step(step);
+    network.forward(a);
+  }
   const Tensor stretch = (network.forward(a) - network.forward(b)).norm(2, 1) / (a - b).norm(2, 1);
   CHECK(stretch.max().item<double>() <= 1 + 1e-6);
   CHECK(stretch.max().item<double>() > 0.05);
@@ -298,7 +303,7 @@ TEST_CASE("a squashed decoder is refused by likelihoods that take its output for
   const auto& likelihoods = variform::test::load_plugin("variform-likelihoods.so");
   const auto& decoders = variform::test::load_plugin("variform-decoders.so");
   const auto squashed = [&](const std::string& decoder, const std::string& likelihood) {
-    Model model({1, 8, 8}, 3, kWide, generator(1));
+    variform::HostModel model({1, 8, 8}, 3, kWide, generator(1));
     const Sizes sizes{.data = {1, 8, 8}, .latent = 3, .model = &model};
     const auto component = variform::test::make<variform::Likelihood>(
         variform::test::find_component(likelihoods, Kind::kLikelihood, likelihood), {}, sizes);

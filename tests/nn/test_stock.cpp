@@ -74,15 +74,15 @@ TEST_CASE("encoders and decoders have the promised shapes for every image") {
       if (id == "mlp") values = {{"hidden", list({7, 5})}};
       if (id == "conv") values = kSmallConv;
       const Sizes to_code{.data = data, .latent = 3, .outputs = 6};
-      CHECK(encoder(id, values, to_code)->encode(normal(batch_of(2, data))).sizes() ==
+      CHECK(encoder(id, values, to_code)->encode(normal(batch_of(2, data)), {}).sizes() ==
             at::IntArrayRef({2, 6}));
       for (int64_t outputs : {1, 2}) {
         const Sizes to_data{.data = data, .latent = 3, .outputs = outputs};
         Shape expected = batch_of(2, data);
         expected[1] *= outputs;
         const auto component = decoder(id, values, to_data);
-        CHECK(component->decode(normal({2, 3})).sizes() == at::IntArrayRef(expected));
-        CHECK(component->pushforward(normal({2, 3}), normal({1, 2, 3})).jv[0].sizes() ==
+        CHECK(component->decode(normal({2, 3}), {}).sizes() == at::IntArrayRef(expected));
+        CHECK(component->pushforward(normal({2, 3}), normal({1, 2, 3}), {}).jv[0].sizes() ==
               at::IntArrayRef(expected));
       }
     }
@@ -90,9 +90,9 @@ TEST_CASE("encoders and decoders have the promised shapes for every image") {
 
 TEST_CASE("mlp and linear take data of one dimension") {
   for (const std::string id : {"mlp", "linear"}) {
-    CHECK(encoder(id, {}, {.data = {9}, .outputs = 4})->encode(normal({2, 9})).sizes() ==
+    CHECK(encoder(id, {}, {.data = {9}, .outputs = 4})->encode(normal({2, 9}), {}).sizes() ==
           at::IntArrayRef({2, 4}));
-    CHECK(decoder(id, {}, {.data = {9}, .outputs = 2})->decode(normal({2, 3})).sizes() ==
+    CHECK(decoder(id, {}, {.data = {9}, .outputs = 2})->decode(normal({2, 3}), {}).sizes() ==
           at::IntArrayRef({2, 18}));
   }
 }
@@ -145,9 +145,9 @@ TEST_CASE("stock decoders push tangents as automatic differentiation and finite 
   };
   for (const Case& one : cases) {
     const auto component = decoder(one.id, one.values, one.sizes);
-    INFO(component->network()->python());
+    INFO(network_of(*component)->python());
     CHECK(component->pushforward_tier() == variform::PushforwardTier::kLayers);
-    CHECK(component->samplewise());
+    CHECK(component->rows_independent());
     CHECK(component->piecewise_linear() == one.piecewise_linear);
     variform::test::check_pushforward(*component, normal({2, one.sizes.latent}), 2);
   }
@@ -155,17 +155,17 @@ TEST_CASE("stock decoders push tangents as automatic differentiation and finite 
 
 TEST_CASE("an unchanged default: ReLU, two hidden layers of 512, halvings to 32 and 64 channels") {
   CHECK(
-      encoder("mlp", {}, {.data = {1, 28, 28}, .outputs = 32})->network()->python() ==
+      network_of(*encoder("mlp", {}, {.data = {1, 28, 28}, .outputs = 32}))->python() ==
       "torch.nn.Sequential(\n    torch.nn.Flatten(),\n    torch.nn.Linear(784, 512),\n    torch.nn.ReLU(),\n"
       "    torch.nn.Linear(512, 512),\n    torch.nn.ReLU(),\n    torch.nn.Linear(512, 32),\n)");
   const Sizes frey{.data = {1, 28, 20}, .latent = 16};
-  CHECK(decoder("conv", {}, frey)->network()->python() ==
+  CHECK(network_of(*decoder("conv", {}, frey))->python() ==
         "torch.nn.Sequential(\n    torch.nn.Linear(16, 256),\n    torch.nn.ReLU(),\n    torch.nn.Linear(256, "
         "2240),\n"
         "    torch.nn.Unflatten(1, (64, 7, 5)),\n    torch.nn.ReLU(),\n"
         "    torch.nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1),\n    torch.nn.ReLU(),\n"
         "    torch.nn.ConvTranspose2d(32, 1, 4, stride=2, padding=1),\n)");
-  CHECK_THAT(encoder("conv", {}, frey)->network()->python(),
+  CHECK_THAT(network_of(*encoder("conv", {}, frey))->python(),
              ContainsSubstring("torch.nn.Conv2d(1, 32, 4, stride=2, padding=1)"));
   // The names that checkpoints and PyTorch share.
   CHECK(decoder("mlp", {}, frey)->named_parameters().contains("network.0.weight"));
@@ -214,8 +214,8 @@ TEST_CASE("building, encoding, decoding and pushing leave the global generator a
   const Tensor before = variform::test::global_generator_state();
   const Sizes sizes{.data = {1, 8, 8}};
   for (const std::string id : {"mlp", "linear", "conv"}) {
-    encoder(id, {}, sizes)->encode(normal({2, 1, 8, 8}));
-    decoder(id, {}, sizes)->pushforward(normal({2, 3}), normal({2, 2, 3}));
+    encoder(id, {}, sizes)->encode(normal({2, 1, 8, 8}), {});
+    decoder(id, {}, sizes)->pushforward(normal({2, 3}), normal({2, 2, 3}), {});
   }
   CHECK(at::equal(before, variform::test::global_generator_state()));
 }
@@ -298,7 +298,8 @@ TEST_CASE("generated PyTorch modules load the same state and give the same numbe
   const at::NoGradGuard no_grad;
   for (const Case& one : cases) {
     names << one.name << '\n';
-    std::ofstream(folder / (one.name + ".py")) << nn::python_module(*one.component->network(), "Network");
+    std::ofstream(folder / (one.name + ".py"))
+        << nn::python_module(*variform::network_of(*one.component), "Network");
     std::ofstream state(folder / (one.name + ".txt"));
     for (const auto& parameter : one.component->named_parameters()) {
       parameter.value().mul_(1.5).add_(0.01);
@@ -307,7 +308,7 @@ TEST_CASE("generated PyTorch modules load the same state and give the same numbe
     for (const auto& buffer : one.component->named_buffers()) write(state, buffer.key(), buffer.value());
     const Tensor x = normal(batch_of(3, one.in));
     write(state, "x", x);
-    write(state, "y", one.component->network()->forward(x));
+    write(state, "y", variform::network_of(*one.component)->forward(x));
   }
   names.close();
   const std::string command =

@@ -198,7 +198,7 @@ class Package(unittest.TestCase):
         return run("cmake", "-S", folder, "-B", folder / "build", *arguments, **variables)
 
     def test_what_it_says(self):
-        text = "find_package(VariformSdk 1.0 REQUIRED)\n"
+        text = "find_package(VariformSdk 2.0 REQUIRED)\n"
         for key in ("VERSION", "ABI", "FINGERPRINT", "PROGRAM", "TEMPLATE"):
             text += f'message(STATUS "{key}=[${{VariformSdk_{key}}}]")\n'
         text += 'message(STATUS "flags=[${CMAKE_BUILD_TYPE} ${CMAKE_CXX_FLAGS_RELEASE}]")\n'

@@ -18,7 +18,8 @@ namespace {
 using variform::Draw;
 using variform::Tensor;
 
-class LogisticPosterior final : public variform::Posterior {
+class LogisticPosterior final
+    : public variform::With<variform::IndependentPosterior, variform::ClosedEntropy, variform::Moments> {
  public:
   explicit LogisticPosterior(const Tensor& params) {
     const auto halves = params.chunk(2, 1);
@@ -30,11 +31,11 @@ class LogisticPosterior final : public variform::Posterior {
     const Tensor u = at::empty({K, location_.size(0), location_.size(1)}, location_.options()).uniform_(1e-7, 1 - 1e-7, rng);
     return {location_ + log_scale_.exp() * (u.log() - (-u).log1p()), {}};
   }
-  Tensor marginals(const Draw& draw) const override {
+  Tensor log_marginals(const Draw& draw) const override {
     const Tensor y = (draw.z - location_) / log_scale_.exp();
     return -y - log_scale_ - 2 * at::softplus(-y);
   }
-  std::optional<Tensor> entropy() const override { return (log_scale_ + 2).sum(1); }
+  Tensor entropy() const override { return (log_scale_ + 2).sum(1); }
   std::optional<variform::Covariance> covariance() const override {
     return variform::Covariance::diagonal(log_scale_.exp() * 1.8137993642342178);  // pi / sqrt(3)
   }
@@ -47,7 +48,7 @@ class Logistic final : public variform::VariationalFamily {
  public:
   explicit Logistic(const variform::Build&) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&, const variform::Context&) override {
     return std::make_unique<LogisticPosterior>(params);
   }
 };

@@ -1,4 +1,4 @@
-"""Plugins written against earlier SDKs 1.x keep compiling and working: with today's headers, which is the source promise,
+"""Plugins written against earlier SDKs 2.x keep compiling and working: with today's headers, which is the source promise,
 and, built with the headers that were recorded with the binary interface, with today's library, which is the binary one."""
 
 import os
@@ -42,7 +42,7 @@ threads = 1
 device = "cpu"
 """
 # What is swapped into that config: every component, in combinations that strain what passes between them.
-TRAININGS = {"source-1.0": {
+TRAININGS = {"source-2.0": {
     "encoder perceptron": ['model.encoder={type="source-perceptron", normalisation="layer"}'],
     "encoder affine": ['model.encoder={type="source-affine"}'],
     "decoder of layers, by its curvature": ['model.decoder={type="source-grown", output="sigmoid"}', 'objective={type="source-curved"}'],
@@ -61,11 +61,9 @@ TRAININGS = {"source-1.0": {
     "likelihood of two outputs, by its curvature": ['model.likelihood={type="source-spread"}', 'objective={type="source-curved"}'],
     "objective with a schedule": ['objective={type="source-sampled", closed=false, beta={schedule="linear", from=0.1, to=1.0, steps=2}}'],
     "objective with an adversary": ['objective={type="source-deceived"}'],
-}, "source-1.1": {
     "normalised convolutions": ['model.encoder={type="source-halving", normalisation="spectral"}',
                                 'model.decoder={type="source-doubling", normalisation="spectral"}', 'objective={type="grae"}'],
     "normalised affine map": ['model.decoder={type="source-short"}'],
-}, "source-1.2": {
     "decoder with inner products by hand": ['model.decoder={type="source-flat"}', 'objective={type="grae"}'],
     "layers with slopes": ['model.decoder={type="source-bent"}', 'objective={type="grae"}', 'model.likelihood={type="source-one-variance"}'],
     "network with a pushforward of its own": ['model.decoder={type="source-doubled"}', 'objective={type="grae-approx"}'],
@@ -73,12 +71,12 @@ TRAININGS = {"source-1.0": {
 
 
 def release(folder):
-    """(1, 1) of source-1.1 and headers-1.1."""
+    """(2, 1) of source-2.1 and headers-2.1."""
     return tuple(int(part) for part in folder.name.partition("-")[2].split("."))
 
 
 class Plugins:
-    """What is asked of each source-1.x; the two classes below say with which headers."""
+    """What is asked of each source-2.x; the two classes below say with which headers."""
 
     def options(self, source):
         """What CMake is told besides."""
@@ -130,6 +128,7 @@ class TodaysHeaders(Plugins, unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
+@unittest.skipUnless(RECORDED, "no release with this binary interface yet")
 class RecordedHeaders(Plugins, unittest.TestCase):
     """The oldest recorded ones that have all that the source uses. -I comes before the -isystem of the installed package."""
 

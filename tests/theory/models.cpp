@@ -36,22 +36,22 @@ SmallDecoder::SmallDecoder(Shape shape, int64_t latent, int64_t hidden, int64_t 
   b_ = register_parameter("b", 0.3 * normal({outputs}, hash(seed, "b")));
 }
 
-Tensor SmallDecoder::decode(const Tensor& z) {
+Tensor SmallDecoder::decode(const Tensor& z, const Context&) {
   const Tensor inner = at::linear(z, w_, c_);
   const Tensor hidden = shape_ == Shape::kTanh ? inner.tanh() : shape_ == Shape::kRelu ? inner.relu() : inner;
   return at::linear(hidden, v_, b_);
 }
 
-Pushed SmallDecoder::pushforward(const Tensor& z, const Tensor& v) {
+Pushed SmallDecoder::pushforward(const Tensor& z, const Tensor& v, const Context&) {
   ++pushes;
   tangents += v.size(0);
-  if (tier_ == PushforwardTier::kForwardMode) return pushforward_forward_mode(*this, z, v);
-  if (tier_ == PushforwardTier::kDoubleBackward) return pushforward_double_backward(*this, z, v);
+  if (tier_ == PushforwardTier::kForwardMode) return pushforward_forward_mode(*this, z, v, {});
+  if (tier_ == PushforwardTier::kDoubleBackward) return pushforward_double_backward(*this, z, v, {});
   const Tensor inner = at::linear(z, w_, c_);
   Tensor slope = at::ones_like(inner);
   if (shape_ == Shape::kTanh) slope = 1 - inner.tanh().square();
   if (shape_ == Shape::kRelu) slope = (inner > 0).to(at::kDouble);
-  return {decode(z), at::linear(slope * at::linear(v, w_), v_)};
+  return {decode(z, {}), at::linear(slope * at::linear(v, w_), v_)};
 }
 
 void SmallDecoder::set_linear(const Tensor& w) {
@@ -69,7 +69,7 @@ SmallEncoder::SmallEncoder(bool linear, int64_t data, int64_t hidden, int64_t ou
   e_ = register_parameter("e", 0.3 * normal({outputs}, hash(seed, "e")));
 }
 
-Tensor SmallEncoder::encode(const Tensor& x) {
+Tensor SmallEncoder::encode(const Tensor& x, const Context&) {
   return at::linear(linear_ ? x : at::linear(x, a_).tanh(), c_, e_);
 }
 
@@ -80,7 +80,7 @@ const ComponentInfo& stock(Kind kind, const std::string& id) {
 }
 
 Assembly::Assembly(int64_t data, int64_t latent, std::uint64_t seed)
-    : model_(std::make_unique<Model>(Shape{data}, latent, kDoubles, generator(seed))) {}
+    : model_(std::make_unique<HostModel>(Shape{data}, latent, kDoubles, generator(seed))) {}
 
 Assembly& Assembly::with(Kind kind, const std::string& id, const Values& values) {
   Sizes sizes{model_->data, model_->latent, 1, at::kDouble, 1, model_.get()};
@@ -109,7 +109,7 @@ Assembly& Assembly::standard(const Values& prior) {
 
 Terms Assembly::evaluate(const Tensor& x, std::uint64_t seed) {
   model_->rng.set_current_seed(seed);
-  return model_->evaluate({x, at::arange(x.size(0)) % 3, {}, x.size(0)});
+  return model_->evaluate({x, {.labels = at::arange(x.size(0)) % 3}, x.size(0)});
 }
 
 Tensor Assembly::part(const Tensor& x, const std::string& name, std::uint64_t seed) {
@@ -120,7 +120,7 @@ Tensor Assembly::part(const Tensor& x, const std::string& name, std::uint64_t se
 
 Tensor jacobian(Model& model, const Tensor& z) {
   const Tensor leaf = z.detach().clone().requires_grad_(true);
-  const Tensor g = model.decode(leaf).flatten(1);  // [B, P]
+  const Tensor g = model.decode(leaf, {}).flatten(1);  // [B, P]
   std::vector<Tensor> rows;
   for (int64_t p = 0; p < g.size(1); ++p)
     rows.push_back(torch::autograd::grad({g.select(1, p).sum()}, {leaf}, {}, /*retain_graph=*/true)[0]);

@@ -5,7 +5,7 @@
 #include "support/fake_build.h"
 #include "support/load_plugin.h"
 
-#include <variform/model.h>
+#include <variform/host.h>
 
 #include <ATen/ATen.h>
 
@@ -27,14 +27,14 @@ double error(const Tensor& a, const Tensor& b, const Tensor& scale);
 double error(const Tensor& a, const Tensor& b);
 
 /// g(z) = V φ(W z + c) + b with φ = tanh, ReLU or the identity, and a pushforward by a chosen tier.
-class SmallDecoder final : public Decoder {
+class SmallDecoder final : public With<Decoder, Pushforward, PiecewiseLinear> {
  public:
   enum class Shape { kLinear, kTanh, kRelu };
   SmallDecoder(Shape shape, int64_t latent, int64_t hidden, int64_t outputs, PushforwardTier tier,
                std::uint64_t seed);
 
-  Tensor decode(const Tensor& z) override;
-  Pushed pushforward(const Tensor& z, const Tensor& v) override;
+  Tensor decode(const Tensor& z, const variform::Context&) override;
+  Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context&) override;
   PushforwardTier pushforward_tier() const override { return tier_; }
   bool piecewise_linear() const override { return shape_ != Shape::kTanh; }
 
@@ -56,7 +56,7 @@ class SmallDecoder final : public Decoder {
 class SmallEncoder final : public Encoder {
  public:
   SmallEncoder(bool linear, int64_t data, int64_t hidden, int64_t outputs, std::uint64_t seed);
-  Tensor encode(const Tensor& x) override;
+  Tensor encode(const Tensor& x, const variform::Context&) override;
   Tensor a_, c_, e_;
 
  private:
@@ -76,8 +76,8 @@ class Assembly {
   /// The defaults that most tests want: gaussian prior, point family, tanh encoder.
   Assembly& standard(const Values& prior = {});
 
-  Model& operator*() { return *model_; }
-  Model* operator->() { return model_.get(); }
+  HostModel& operator*() { return *model_; }
+  HostModel* operator->() { return model_.get(); }
   SmallDecoder& decoder() { return static_cast<SmallDecoder&>(model_->decoder()); }
   SmallEncoder& encoder() { return static_cast<SmallEncoder&>(model_->encoder()); }
   /// The objective on x, the random stream starting afresh; the labels are 0, 1, 2, 0, ….
@@ -86,7 +86,7 @@ class Assembly {
   Tensor part(const Tensor& x, const std::string& name, std::uint64_t seed = 1);
 
  private:
-  std::unique_ptr<Model> model_;
+  std::unique_ptr<HostModel> model_;
 };
 
 /// The Jacobian ∂g/∂z [B, P, d] of the model's decoder at z [B, d] (one output a data value), row by row by autograd.

@@ -84,7 +84,7 @@ TEST_CASE("families: draws have the stated mean and covariance") {
   for (const Case& c : gaussians()) {
     CAPTURE(c.id, c.values.size());
     Assembly model = assemble(3, c.id, c.values);
-    const auto q = model->posterior(data());
+    const auto q = model->posterior(data(), {});
     const Tensor centred = q->rsample(K, model->rng).z - q->location();
     CHECK(deviations(centred, at::zeros({kB, 3}, at::kDouble)) < 4);
     CHECK(deviations(centred.unsqueeze(-1) * centred.unsqueeze(-2), q->covariance()->dense()) < 4.5);
@@ -98,7 +98,7 @@ TEST_CASE(
   for (const Case& c : gaussians()) {
     CAPTURE(c.id, c.values.size());
     Assembly model = assemble(d, c.id, c.values);
-    const auto q = model->posterior(data());
+    const auto q = model->posterior(data(), {});
     const Draw draw = q->rsample(K, model->rng);
     const Tensor own = q->log_prob(draw), foreign = q->log_prob({draw.z, {}});
     CHECK(error(foreign, own, at::ones({}, at::kDouble)) < 1e-10);
@@ -122,7 +122,7 @@ TEST_CASE("families: normalised in one dimension") {
     CAPTURE(c.id, c.values.size());
     Assembly model = assemble(1, c.id, c.values);
     const Tensor grid = at::linspace(-25, 25, n, at::kDouble).reshape({n, 1, 1});
-    const auto q = model->posterior(data());
+    const auto q = model->posterior(data(), {});
     const Tensor mass =
         q->log_prob({grid.expand({n, kB, 1}), {}}).exp().sum(0) * (grid[1] - grid[0]).item<double>();
     CHECK(error(mass, at::ones({kB}, at::kDouble)) < 1e-8);
@@ -136,12 +136,12 @@ TEST_CASE("families: closed KL against the Monte Carlo mean, and against its for
     for (const Values& prior : {Values{}, Values{{"mean", list({0.5, -1, 0})}, {"deviation", list({2})}}}) {
       CAPTURE(c.id, c.values.size(), prior.size());
       Assembly model = assemble(d, c.id, c.values, "gaussian", prior);
-      const auto q = model->posterior(data());
-      CHECK(model->has_closed_kl(*q));
+      const auto q = model->posterior(data(), {});
+      CHECK(model->has_closed_kl(*q, {}));
       const Draw draw = q->rsample(K, model->rng);
-      const Tensor closed = model->kl(*q, draw);
-      CHECK(deviations(q->log_prob(draw) - model->log_prior(draw.z), closed) < 4);
-      const variform::Gaussian p = *model->prior().gaussian();
+      const Tensor closed = model->kl(*q, draw, {});
+      CHECK(deviations(q->log_prob(draw) - model->log_prior(draw.z, {}), closed) < 4);
+      const variform::Gaussian p = *model->prior().gaussian({});
       const Tensor sigma = q->covariance()->dense(), away = q->location() - p.mean;
       const Tensor expected =
           0.5 * ((p.covariance.precision() * (sigma + away.unsqueeze(2) * away.unsqueeze(1))).sum({1, 2}) -
@@ -158,8 +158,8 @@ TEST_CASE("families: zeros from the encoder give the prior itself") {
       const at::NoGradGuard guard;
       model.encoder().c_.zero_();
       model.encoder().e_.zero_();
-      const auto q = model->posterior(data());
-      CHECK(model->kl(*q, {}).abs().max().item<double>() < 1e-14);
+      const auto q = model->posterior(data(), {});
+      CHECK(model->kl(*q, {}, {}).abs().max().item<double>() < 1e-14);
     }
 }
 
@@ -173,10 +173,10 @@ TEST_CASE("families: gradients of draws, density, entropy and KL") {
     const Tensor weight = normal({2, kB, 3}, 16), foreign = normal({2, kB, 3}, 17);
     const auto value = [&] {
       model->rng.set_current_seed(4);
-      const auto q = model->posterior(data());
+      const auto q = model->posterior(data(), {});
       const Draw draw = q->rsample(2, model->rng);
       return (weight * draw.z).sum() + q->log_prob({foreign, {}}).sum() + q->entropy()->sum() +
-             model->kl(*q, draw).sum();
+             model->kl(*q, draw, {}).sum();
     };
     CHECK(variform::test::gradient_error(value, tensors) < 1e-8);
   }
@@ -192,7 +192,7 @@ TEST_CASE(
     model->encoder().c_.zero_();
     model->encoder().e_.zero_();
   }
-  const auto laplace = of_laplace->posterior(data()), diagonal = of_diagonal->posterior(data());
+  const auto laplace = of_laplace->posterior(data(), {}), diagonal = of_diagonal->posterior(data(), {});
   CHECK(error(laplace->covariance()->variances(), diagonal->covariance()->variances()) < 1e-14);
   CHECK(error(*diagonal->entropy() - *laplace->entropy(),
               at::full({kB}, 1.5 * (std::log(M_PI) - 1), at::kDouble)) < 1e-13);
@@ -214,7 +214,7 @@ TEST_CASE("family full: the factor is lower triangular, row by row, as documente
     const double c = 0.1 / std::sqrt(3.0), l2 = std::exp(0.2), l3 = std::exp(0.3);
     const std::vector<double> rows{std::exp(0.1), 0, 0, 10 * c * l2, l2, 0, 20 * c * l3, 30 * c * l3, l3};
     const Tensor l = deviation * at::tensor(rows, at::kDouble).reshape({3, 3});
-    const auto q = model->posterior(data());
+    const auto q = model->posterior(data(), {});
     CHECK(error(q->covariance()->dense()[0], l.mm(l.t())) < 1e-14);
     CHECK(error(q->location()[0], at::tensor({1.0, 2.0, 3.0}, at::kDouble)) == 0);
   }
@@ -250,11 +250,11 @@ const std::vector<Case>& beyond_diagonal() {
 TEST_CASE("families that contain the diagonal one start beside it, with the same encoder of one seed") {
   const at::NoGradGuard guard;
   Assembly plain = start("diagonal", {});
-  const auto p = plain->posterior(data());
+  const auto p = plain->posterior(data(), {});
   for (const Case& c : beyond_diagonal()) {
     CAPTURE(c.id);
     Assembly model = start(c.id, c.values);
-    const auto q = model->posterior(data());
+    const auto q = model->posterior(data(), {});
     const int64_t K = 20000;
     const Draw draw = q->rsample(K, model->rng);
     // KL(q ‖ the diagonal family's posterior), nats a latent.
@@ -269,7 +269,8 @@ TEST_CASE("encoders: the outputs that families share start at the same numbers")
     for (const Case& c : beyond_diagonal()) {
       CAPTURE(encoder, c.id);
       Assembly plain = start("diagonal", {}, encoder), model = start(c.id, c.values, encoder);
-      const Tensor expected = plain->encoder().encode(data()), found = model->encoder().encode(data());
+      const Tensor expected = plain->encoder().encode(data(), {}),
+                   found = model->encoder().encode(data(), {});
       CHECK(error(found.narrow(1, 0, 32), expected) < 1e-14);
     }
 }
@@ -279,7 +280,7 @@ TEST_CASE("family block: mean, all logarithms, then the blocks below the diagona
   const at::NoGradGuard guard;
   const Tensor params =
       at::tensor({1.0, 2.0, 3.0, 4.0, 0.2, 0.4, 0.6, 0.8, 10.0, 20.0, 30.0}, at::kDouble).unsqueeze(0);
-  const auto q = model->family().posterior(params, data());
+  const auto q = model->family().posterior(params, data(), {});
   const double c = 2 / std::sqrt(3.0), l3 = std::exp(0.3), l4 = std::exp(0.4);
   const std::vector<double> rows{std::exp(0.1), 0,  0, 0, 0,           std::exp(0.2), 0, 0, 0,
                                  10 * c * l3,   l3, 0, 0, 20 * c * l4, 30 * c * l4,   l4};
@@ -295,7 +296,7 @@ TEST_CASE(
     CAPTURE(d);
     Assembly model = assemble(d, "full");
     const Tensor params = 0.5 * normal({256, model->family().parameter_count(d)}, 18);
-    const auto q = model->family().posterior(params, data());
+    const auto q = model->family().posterior(params, data(), {});
     const Tensor sigma = q->covariance()->dense();
     const Tensor away = 0.5 * (sigma.diagonal(0, 1, 2).log().sum(1) - at::logdet(sigma));
     const double expected = 0.5 * 0.1 * 0.1 * 0.5 * 0.5;  // ½ κ² ν of docs/theory.md §11
@@ -306,51 +307,51 @@ TEST_CASE(
 TEST_CASE("family diagonal: marginals add up to the density; the correlated families have none") {
   const at::NoGradGuard guard;
   Assembly model = assemble(3, "diagonal");
-  const auto q = model->posterior(data());
+  const auto q = model->posterior(data(), {});
   const Draw draw = q->rsample(4, model->rng);
-  CHECK(error(q->marginals(draw).sum(-1), q->log_prob(draw)) < 1e-14);
+  CHECK(error(q->log_marginals(draw).sum(-1), q->log_prob(draw)) < 1e-14);
   for (const char* id : {"full", "optimal", "point"}) {
     Assembly other = assemble(3, id);
-    CHECK_THROWS_AS(other->posterior(data())->marginals(draw), variform::Unsupported);
+    CHECK_THROWS_AS(other->posterior(data(), {})->log_marginals(draw), variform::Unsupported);
   }
 }
 
 TEST_CASE("family optimal: β, structure, laziness and refusals") {
   const at::NoGradGuard guard;
   Assembly model = assemble(3, "optimal");
-  const auto q = model->posterior(data());
+  const auto q = model->posterior(data(), {});
   CHECK(model.decoder().pushes == 0);  // nothing asked, nothing computed
   const Tensor first = q->covariance()->dense();
   q->rsample(2, model->rng);
   q->entropy();
   CHECK(model.decoder().pushes == 1);  // kept
-  const Tensor h = model->latent_hessian(data(), q->location(), model->unit_tangents(kB)).h;
+  const Tensor h = model->latent_hessian(data(), q->location(), model->unit_tangents(kB), {}).hessian;
   const auto inverse = [&](double beta) { return (at::eye(3, at::kDouble) + h / beta).inverse(); };
   CHECK(error(first, inverse(0.3)) < 1e-12);  // the objective's final β
-  CHECK(error(assemble(3, "optimal", {{"beta", num(1)}})->posterior(data())->covariance()->dense(),
+  CHECK(error(assemble(3, "optimal", {{"beta", num(1)}})->posterior(data(), {})->covariance()->dense(),
               inverse(1)) < 1e-12);
   Assembly wide = assemble(3, "optimal", {}, "gaussian", {{"deviation", list({2, 1, 0.5})}});
   const Tensor q_matrix = at::tensor({0.25, 1.0, 4.0}, at::kDouble).diag();
-  CHECK(error(wide->posterior(data())->covariance()->dense(), (q_matrix + h / 0.3).inverse()) < 1e-12);
+  CHECK(error(wide->posterior(data(), {})->covariance()->dense(), (q_matrix + h / 0.3).inverse()) < 1e-12);
   Assembly laplace = assemble(3, "optimal", {}, "laplace");
-  CHECK_THROWS_AS(laplace->posterior(data())->entropy(), variform::Unsupported);
-  CHECK_THROWS_WITH(laplace->posterior(data())->entropy(),
+  CHECK_THROWS_AS(laplace->posterior(data(), {})->entropy(), variform::Unsupported);
+  CHECK_THROWS_WITH(laplace->posterior(data(), {})->entropy(),
                     ContainsSubstring("Gaussian prior only") && ContainsSubstring("laplace"));
   Assembly none = assemble(3, "optimal");
   none.with(Kind::kObjective, "beta-vae", {{"beta", num(0)}});
-  CHECK_THROWS_WITH(none->posterior(data())->covariance(),
+  CHECK_THROWS_WITH(none->posterior(data(), {})->covariance(),
                     ContainsSubstring("set the family's parameter 'beta'"));
   CHECK_THROWS_WITH(assemble(3, "optimal", {{"structure", txt("block")}}), ContainsSubstring("set 'block'"));
 }
 
 TEST_CASE("family point: every draw is the encoding, and a divergence is refused") {
   Assembly model = assemble(3, "point");
-  const auto q = model->posterior(data());
+  const auto q = model->posterior(data(), {});
   const Draw draw = q->rsample(4, model->rng);
   CHECK(at::equal(draw.z[3], q->location()));
   CHECK_FALSE(q->entropy().has_value());
   CHECK_FALSE(q->covariance().has_value());
-  CHECK_FALSE(model->has_closed_kl(*q));
+  CHECK_FALSE(model->has_closed_kl(*q, {}));
   CHECK_THROWS_AS(model.evaluate(data()), variform::Unsupported);
   CHECK_THROWS_WITH(model.evaluate(data()), ContainsSubstring("point family has no density"));
 }
@@ -367,20 +368,20 @@ TEST_CASE("priors: normalised, samples of the stated moments, KL by Monte Carlo 
   for (const auto& [id, values] : cases) {
     CAPTURE(id, values.size());
     Assembly one = assemble(1, "diagonal", {}, id, values);
-    const Tensor density = one->log_prior(grid).exp();
+    const Tensor density = one->log_prior(grid, {}).exp();
     const double step = 80.0 / 80000, mean = (density * grid.squeeze(1)).sum().item<double>() * step;
     CHECK(std::abs(density.sum().item<double>() * step - 1) < 1e-6);
     const double variance = (density * (grid.squeeze(1) - mean).square()).sum().item<double>() * step;
     if (id == "laplace" && values.empty()) CHECK(std::abs(variance - 1) < 1e-6);  // as documented
     Assembly model = assemble(3, "diagonal", {}, id, values);
-    const Tensor z = model->sample_prior(n);
+    const Tensor z = model->sample_prior(n, {});
     CHECK(deviations(z, at::full({3}, mean, at::kDouble)) < 4);
     CHECK(deviations((z - mean).square(), at::full({3}, variance, at::kDouble)) < 4);
-    CHECK(error(model->log_prior(z.narrow(0, 0, 5)),
-                one->log_prior(z.narrow(0, 0, 5).unsqueeze(-1)).sum(-1)) < 1e-13);  // independent latents
-    const auto q = model->posterior(data());
-    CHECK(model->has_closed_kl(*q) == (id == "gaussian"));
-    CHECK(model->prior().gaussian().has_value() == (id == "gaussian"));
+    CHECK(error(model->log_prior(z.narrow(0, 0, 5), {}),
+                one->log_prior(z.narrow(0, 0, 5).unsqueeze(-1), {}).sum(-1)) < 1e-13);  // independent latents
+    const auto q = model->posterior(data(), {});
+    CHECK(model->has_closed_kl(*q, {}) == (id == "gaussian"));
+    CHECK(model->prior().gaussian({}).has_value() == (id == "gaussian"));
     CHECK(model->prior().moments_needed() == (id == "gaussian" ? 2 : 1));
   }
   CHECK_THROWS_WITH(assemble(3, "diagonal", {}, "gaussian", {{"mean", list({1, 2})}}),
@@ -401,7 +402,7 @@ TEST_CASE("learned priors start beside N(0, I)") {
   for (const Case& c : learned) {
     CAPTURE(c.id, c.values.size());
     Assembly model = assemble(d, "diagonal", {}, c.id, c.values);
-    const double away = (standard - model->log_prior(z)).mean().item<double>() / static_cast<double>(d);
+    const double away = (standard - model->log_prior(z, {})).mean().item<double>() / static_cast<double>(d);
     CHECK(std::abs(away) < 0.005);  // nats per latent
   }
 }
@@ -411,10 +412,10 @@ TEST_CASE("β-VAE: the loss is nll + β KL over the asked draws, and follows its
   model.with(Kind::kObjective, "beta-vae", {{"beta", num(0.3)}, {"samples", num(50)}});
   const variform::Terms terms = model.evaluate(data(), 6);
   model->rng.set_current_seed(6);
-  const auto q = model->posterior(data());
+  const auto q = model->posterior(data(), {});
   const Draw draw = q->rsample(50, model->rng);
-  CHECK(error(terms.loss, model->nll(data(), model->decode(draw.z)).mean(0) + 0.3 * model->kl(*q, draw)) <
-        1e-14);
+  CHECK(error(terms.loss, model->nll(data(), model->decode(draw.z, {}), {}).mean(0) +
+                              0.3 * model->kl(*q, draw, {})) < 1e-14);
   model->objective().beta()->fill_(2.0);
   CHECK(error(model.evaluate(data(), 6).loss, terms.parts[0].second + 2.0 * terms.parts[1].second) < 1e-14);
   std::vector<Tensor> tensors = model.encoder().parameters();

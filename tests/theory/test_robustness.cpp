@@ -150,7 +150,7 @@ TEST_CASE("robustness: finite losses and gradients of every curvature objective,
           const variform::Terms terms = optimal.evaluate(x, 3);
           CHECK(at::isfinite(terms.loss).all().item<bool>());
           CHECK(error(terms.loss, grae.evaluate(x, 3).loss, terms.loss.abs().max()) < 1e-5);
-          CHECK(at::isfinite(optimal->posterior(x)->rsample(2, optimal->rng).z).all().item<bool>());
+          CHECK(at::isfinite(optimal->posterior(x, {})->rsample(2, optimal->rng).z).all().item<bool>());
         }
         Assembly sampled = assemble(size, norm, "grae-approx", {{"beta", num(beta)}, {"per_sample", num(1)}});
         check_finite(sampled, x);

@@ -42,18 +42,18 @@ TEST_CASE(
         Assembly model = assemble(P, d, likelihood);
         const Tensor x = uniform({B, P}, 1).round(), z = normal({B, d}, 2), j = jacobian(*model, z);
         // H_ℓ is diagonal here: differentiate ℓ twice in g.
-        const Tensor g = model->decode(z).detach().requires_grad_(true);
-        const Tensor slope = torch::autograd::grad({model->nll(x, g).sum()}, {g}, {}, true, true)[0];
+        const Tensor g = model->decode(z, {}).detach().requires_grad_(true);
+        const Tensor slope = torch::autograd::grad({model->nll(x, g, {}).sum()}, {g}, {}, true, true)[0];
         const Tensor weight =
             torch::autograd::grad({slope.sum()}, {g}, {}, {}, false, /*allow_unused=*/true)[0].flatten(1);
         const Tensor expected = j.transpose(1, 2).bmm(weight.unsqueeze(2) * j);
-        const variform::Local local = model->latent_hessian(x, z, model->unit_tangents(B));
-        CHECK(error(local.h, expected) < 1e-10);
-        CHECK(error(local.g, g) < 1e-13);
-        CHECK(error(local.h, local.h.transpose(1, 2)) < 1e-14);
+        const variform::Linearization local = model->latent_hessian(x, z, model->unit_tangents(B), {});
+        CHECK(error(local.hessian, expected) < 1e-10);
+        CHECK(error(local.output, g) < 1e-13);
+        CHECK(error(local.hessian, local.hessian.transpose(1, 2)) < 1e-14);
         // Some tangents instead of all latents: vᵀHv.
         const Tensor v = normal({2, B, d}, 3), rows = v.transpose(0, 1);
-        CHECK(error(model->latent_hessian(x, z, v).h, rows.bmm(expected).bmm(rows.transpose(1, 2)),
+        CHECK(error(model->latent_hessian(x, z, v, {}).hessian, rows.bmm(expected).bmm(rows.transpose(1, 2)),
                     expected.abs().max()) < 1e-10);
       }
 }
@@ -62,7 +62,7 @@ TEST_CASE("§1: G = JᵀJ is H for a Gaussian of unit variance, and σ²H for an
   for (double variance : {0.01, 1.0, 40.0}) {
     Assembly model = assemble(5, 3, "gaussian", {{"variance", num(variance)}});
     const Tensor z = normal({4, 3}, 2), j = jacobian(*model, z);
-    const Tensor h = model->latent_hessian(normal({4, 5}, 1), z, model->unit_tangents(4)).h;
+    const Tensor h = model->latent_hessian(normal({4, 5}, 1), z, model->unit_tangents(4), {}).hessian;
     CHECK(error(variance * h, j.transpose(1, 2).bmm(j)) < 1e-12);
   }
 }
@@ -74,9 +74,10 @@ TEST_CASE("§1: ℓ is a sum over the data's dimensions, and each datum's own") 
     const Tensor x = uniform({3, 6}, 1).round(), g = normal({3, 1, 6}, 2);
     Tensor sum = at::zeros({3}, at::kDouble);
     for (int64_t first : {0, 2, 4})
-      sum = sum + part->nll(x.narrow(1, first, 2).contiguous(), g.narrow(2, first, 2).contiguous());
-    CHECK(error(all->nll(x, g), sum) < 1e-13);
-    CHECK(error(all->nll(x.narrow(0, 1, 1), g.narrow(0, 1, 1)), all->nll(x, g).narrow(0, 1, 1)) < 1e-14);
+      sum = sum + part->nll(x.narrow(1, first, 2).contiguous(), g.narrow(2, first, 2).contiguous(), {});
+    CHECK(error(all->nll(x, g, {}), sum) < 1e-13);
+    CHECK(error(all->nll(x.narrow(0, 1, 1), g.narrow(0, 1, 1), {}), all->nll(x, g, {}).narrow(0, 1, 1)) <
+          1e-14);
   }
 }
 

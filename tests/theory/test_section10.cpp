@@ -54,16 +54,16 @@ Tensor evidence(Assembly& model, const Tensor& x) {
 TEST_CASE("§10: Gaussian ℓ = ‖x−g‖²/(2σ²) + (P/2) log 2πσ²: 720.4 nats at P = 784, σ = 1 and no error") {
   Assembly model = with_likelihood(784, "gaussian");
   const Tensor zero = at::zeros({1, 784}, at::kDouble);
-  CHECK(model->nll(zero, zero.unsqueeze(1)).item<double>() ==
+  CHECK(model->nll(zero, zero.unsqueeze(1), {}).item<double>() ==
         Approx(392 * std::log(2 * M_PI)).epsilon(1e-13));
-  CHECK(std::abs(model->nll(zero, zero.unsqueeze(1)).item<double>() - 720.4) < 0.05);
+  CHECK(std::abs(model->nll(zero, zero.unsqueeze(1), {}).item<double>() - 720.4) < 0.05);
   for (double variance : {1e-3, 0.5, 1e3})
     for (int64_t P : {1, 17}) {
       Assembly other = with_likelihood(P, "gaussian", {{"variance", num(variance)}});
       const Tensor x = normal({4, P}, 1), g = normal({4, 1, P}, 2);
       const Tensor expected = (x - g.squeeze(1)).square().sum(-1) / (2 * variance) +
                               0.5 * static_cast<double>(P) * std::log(2 * M_PI * variance);
-      CHECK(error(other->nll(x, g), expected, expected.abs() + 1) < 1e-12);
+      CHECK(error(other->nll(x, g, {}), expected, expected.abs() + 1) < 1e-12);
     }
 }
 
@@ -72,9 +72,9 @@ TEST_CASE("§10: sums over dimensions: bits per dimension are nats/(P log 2)") {
     const double bit = static_cast<double>(P) * std::log(2.0);
     Assembly coin = with_likelihood(P, "bernoulli");  // a fair coin: 1 bit per dimension
     const Tensor zero = at::zeros({1, P}, at::kDouble);
-    CHECK(coin->nll(zero, zero.unsqueeze(1)).item<double>() / bit == Approx(1).epsilon(1e-13));
+    CHECK(coin->nll(zero, zero.unsqueeze(1), {}).item<double>() / bit == Approx(1).epsilon(1e-13));
     Assembly dice = with_likelihood(P, "categorical", {{"classes", num(256)}});  // 256 equal classes: 8 bits
-    CHECK(dice->nll(zero, at::zeros({1, 256, P}, at::kDouble)).item<double>() / bit ==
+    CHECK(dice->nll(zero, at::zeros({1, 256, P}, at::kDouble), {}).item<double>() / bit ==
           Approx(8).epsilon(1e-13));
   }
 }
@@ -93,9 +93,10 @@ TEST_CASE("§10: importance-weighted NLL: log-mean-exp of K weights; its mean es
   const Tensor x = normal({3, 5}, 2);
   const Tensor loss = model.evaluate(x, 7).loss;
   model->rng.set_current_seed(7);
-  const auto q = model->posterior(x);
+  const auto q = model->posterior(x, {});
   const Draw draw = q->rsample(K, model->rng);
-  const Tensor log_w = model->log_prior(draw.z) - model->nll(x, model->decode(draw.z)) - q->log_prob(draw);
+  const Tensor log_w =
+      model->log_prior(draw.z, {}) - model->nll(x, model->decode(draw.z, {}), {}) - q->log_prob(draw);
   CHECK(error(loss, -log_w.exp().mean(0).log()) < 1e-12);  // not the mean of logarithms
   CHECK((-log_w.mean(0) - loss).min().item<double>() > 0);
   // p̂(x) averages to p(x), whatever K and q; −log p̂ is above it on average.

@@ -53,17 +53,18 @@ TEST_CASE("§2: L_β = E_q ℓ + β KL; β = 1 gives −ELBO, never below −log
       const at::NoGradGuard guard;
       const Tensor x = uniform({B, P}, 5), grid = at::linspace(-30, 30, 40001, at::kDouble);
       const Tensor z = grid.reshape({-1, 1, 1}).expand({-1, B, 1});
-      const auto q = model->posterior(x);
-      const Tensor log_q = q->log_prob({z, {}}), log_p = model->log_prior(z),
-                   nll = model->nll(x, model->decode(z));  // [n, B]
-      const auto mean = [&](const Tensor& values) {        // E_q
+      const auto q = model->posterior(x, {});
+      const Tensor log_q = q->log_prob({z, {}}), log_p = model->log_prior(z, {}),
+                   nll = model->nll(x, model->decode(z, {}), {});  // [n, B]
+      const auto mean = [&](const Tensor& values) {                // E_q
         return at::trapezoid((log_q.exp() * values).t(), grid);
       };
       const Tensor expected = mean(nll) + beta * mean(log_q - log_p);
       const Tensor loss = model.evaluate(x, 2).loss;
       const Draw draw = q->rsample(K, model->rng);
-      Tensor each = model->nll(x, model->decode(draw.z));
-      if (!model->has_closed_kl(*q)) each = each + beta * (q->log_prob(draw) - model->log_prior(draw.z));
+      Tensor each = model->nll(x, model->decode(draw.z, {}), {});
+      if (!model->has_closed_kl(*q, {}))
+        each = each + beta * (q->log_prob(draw) - model->log_prior(draw.z, {}));
       const Tensor standard_error = each.std(0) / std::sqrt(static_cast<double>(K));
       CHECK(((loss - expected).abs() / standard_error).max().item<double>() < 4);
       if (beta == 1.0) {
@@ -86,15 +87,15 @@ TEST_CASE("§2: where KL is not closed, the Monte Carlo mean of both parts takes
     model.with(Kind::kPrior, both, values);
     const at::NoGradGuard guard;
     const Tensor x = normal({5, 4}, 6);
-    auto q = model->posterior(x);
-    CHECK_FALSE(model->has_closed_kl(*q));
+    auto q = model->posterior(x, {});
+    CHECK_FALSE(model->has_closed_kl(*q, {}));
     const Draw draw = q->rsample(50, model->rng);
-    const Tensor each = q->log_prob(draw) - model->log_prior(draw.z);
-    CHECK(error(model->kl(*q, draw), each.mean(0), each.abs().max()) < 1e-13);
+    const Tensor each = q->log_prob(draw) - model->log_prior(draw.z, {});
+    CHECK(error(model->kl(*q, draw, {}), each.mean(0), each.abs().max()) < 1e-13);
     model.encoder().c_.zero_();  // zeros give the family's standard member: the prior
     model.encoder().e_.zero_();
-    q = model->posterior(x);
-    CHECK(model->kl(*q, q->rsample(2, model->rng)).abs().max().item<double>() < 1e-14);
+    q = model->posterior(x, {});
+    CHECK(model->kl(*q, q->rsample(2, model->rng), {}).abs().max().item<double>() < 1e-14);
   }
 }
 
@@ -134,25 +135,23 @@ TEST_CASE("§2: code that minimises c‖x − g‖² + b KL has β_eff = b/(2c);
       const at::NoGradGuard guard;
       const Tensor ours = model.evaluate(x, 3).loss - 0.5 * static_cast<double>(P) * std::log(2 * M_PI);
       model->rng.set_current_seed(3);
-      const auto q = model->posterior(x);
+      const auto q = model->posterior(x, {});
       const Draw draw = q->rsample(1, model->rng);
-      const Tensor squares = (x - model->data_mean(model->decode(draw.z))[0]).square();
+      const Tensor squares = (x - model->data_mean(model->decode(draw.z, {}))[0]).square();
       const Tensor fit = mean ? squares.mean(-1) : c * squares.sum(-1);
-      const Tensor theirs = fit + b * model->kl(*q, draw);
+      const Tensor theirs = fit + b * model->kl(*q, draw, {});
       CHECK(error(theirs, 2 * c * ours) < 1e-12);
     }
   // Bernoulli: β_eff = β. A variance for each data value, or none at all: not defined.
-  CHECK(assemble(P, d, "diagonal", "gaussian", "bernoulli")
-            ->likelihood()
-            .reference_variance()
-            ->item<double>() == 1);
+  CHECK(assemble(P, d, "diagonal", "gaussian", "bernoulli")->likelihood().noise_variance()->item<double>() ==
+        1);
   CHECK(assemble(P, d, "diagonal", "gaussian", "gaussian", {{"variance", num(0.3)}})
             ->likelihood()
-            .reference_variance()
+            .noise_variance()
             ->item<double>() == Approx(0.3));
   CHECK_FALSE(assemble(P, d, "diagonal", "gaussian", "gaussian", {{"per_value", num(1)}})
                   ->likelihood()
-                  .reference_variance());
+                  .noise_variance());
 }
 
 TEST_CASE("§2: a learned σ² of probabilistic PCA is Σ_{j>d} λ_j/(P − βd), by minimising from random starts") {
@@ -182,7 +181,7 @@ TEST_CASE("§2: a learned σ² of probabilistic PCA is Σ_{j>d} λ_j/(P − βd)
       std::vector<Tensor> tensors{model.encoder().c_, model.encoder().e_, model.decoder().w_,
                                   model.decoder().b_, model->likelihood().parameters()[0]};
       minimise([&] { return model.evaluate(x).loss.mean(); }, tensors);
-      const double found = model->likelihood().reference_variance()->item<double>();
+      const double found = model->likelihood().noise_variance()->item<double>();
       CHECK(found == Approx(expected).epsilon(1e-6));
       // W Wᵀ has the eigenvalues λ_j − βσ̂².
       const Tensor w = model.decoder().w_.detach(), eig = at::linalg_eigvalsh(w.t().mm(w)).flip(0);
@@ -195,9 +194,9 @@ TEST_CASE("§2: infinite KL: what a composition is refused for") {
   {
     Assembly model = assemble(4, 2, "diagonal", "uniform");
     const at::NoGradGuard guard;
-    const auto q = model->posterior(normal({3, 4}, 1));
+    const auto q = model->posterior(normal({3, 4}, 1), {});
     const Draw draw = q->rsample(1000, model->rng);
-    CHECK((q->log_prob(draw) - model->log_prior(draw.z)).isposinf().any().item<bool>());
+    CHECK((q->log_prob(draw) - model->log_prior(draw.z, {})).isposinf().any().item<bool>());
     CHECK(model->family().support().low < model->prior().support().low);
     Assembly bounded = assemble(4, 2, "uniform", "uniform");
     CHECK(bounded->family().support().low >= bounded->prior().support().low);
@@ -208,7 +207,7 @@ TEST_CASE("§2: infinite KL: what a composition is refused for") {
     CAPTURE(df);
     Assembly model = assemble(4, 1, "student-t", "gaussian", "gaussian", {}, {{"df", num(df)}});
     const at::NoGradGuard guard;
-    const auto q = model->posterior(normal({1, 4}, 1));
+    const auto q = model->posterior(normal({1, 4}, 1), {});
     const Tensor u = at::linspace(0, 30, 60001, at::kDouble), z = u.sinh();  // |z| up to 5e12
     const Tensor q_of_z = q->log_prob({z.reshape({-1, 1, 1}), {}}).flatten().exp();
     const Tensor moment = at::cumulative_trapezoid(q_of_z * z.square() * u.cosh(), u);

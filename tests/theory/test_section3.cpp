@@ -52,7 +52,7 @@ const std::vector<Case>& cases() {
 // tᵀ (∂²ℓ/∂g²) t by differentiating nll twice.
 Tensor gram_by_derivatives(Likelihood& l, const Tensor& x, const Tensor& g, const Tensor& t) {
   const Tensor leaf = g.detach().clone().requires_grad_(true);
-  const Tensor first = torch::autograd::grad({l.nll(x, leaf).sum()}, {leaf}, {}, true, true)[0];
+  const Tensor first = torch::autograd::grad({l.nll(x, leaf, {}).sum()}, {leaf}, {}, true, true)[0];
   std::vector<Tensor> rows;
   for (int64_t i = 0; i < t.size(0); ++i) {
     const Tensor second = torch::autograd::grad({(first * t[i]).sum()}, {leaf}, {}, true)[0];  // H_ℓ t_i
@@ -75,14 +75,15 @@ TEST_CASE("§3: gram is tᵀ(∂²ℓ/∂g²)t, by differentiating nll twice") {
       const Tensor x = c.unit_interval ? uniform(batch, 1) : normal(batch, 1), g = 2 * normal(natural, 2);
       const Tensor t = normal(tangents, 3);
       const Tensor expected = gram_by_derivatives(*l, x, g, t);
-      CHECK(error(l->gram(x, g, t, Curvature::kHessian), expected) < 1e-13);
-      CHECK(error(l->gram(x, g, t, Curvature::kFisher), expected) < 1e-13);  // the same for these likelihoods
-      CHECK(l->gram(x, g.to(at::kFloat), t, Curvature::kHessian).scalar_type() == at::kDouble);
-      CHECK(error(l->gram(x, g.to(at::kFloat), t, Curvature::kHessian), expected) < 1e-6);
+      CHECK(error(l->curvature_form(x, g, t, Curvature::kHessian, {}), expected) < 1e-13);
+      CHECK(error(l->curvature_form(x, g, t, Curvature::kFisher, {}), expected) <
+            1e-13);  // the same for these likelihoods
+      CHECK(l->curvature_form(x, g.to(at::kFloat), t, Curvature::kHessian, {}).scalar_type() == at::kDouble);
+      CHECK(error(l->curvature_form(x, g.to(at::kFloat), t, Curvature::kHessian, {}), expected) < 1e-6);
       CHECK(l->mean(g).sizes() == x.sizes());
       // Leading sizes of g are draws.
       const Tensor several = at::stack({g, g + 1, g - 1});
-      CHECK(error(l->nll(x, several).select(0, 1), l->nll(x, g + 1)) < 1e-14);
+      CHECK(error(l->nll(x, several, {}).select(0, 1), l->nll(x, g + 1, {})) < 1e-14);
       CHECK(l->mean(several).sizes()[0] == 3);
     }
 }
@@ -97,8 +98,9 @@ TEST_CASE("§3: gradients of gram reach g, t and a learned variance") {
     std::vector<Tensor> tensors{g, t};
     for (const Tensor& parameter : l->parameters()) tensors.push_back(parameter);
     CHECK(variform::test::gradient_error(
-              [&] { return (weight * l->gram(x, g, t, Curvature::kHessian)).sum(); }, tensors) < 1e-7);
-    CHECK(variform::test::gradient_error([&] { return l->nll(x, g).sum(); }, tensors) < 1e-7);
+              [&] { return (weight * l->curvature_form(x, g, t, Curvature::kHessian, {})).sum(); }, tensors) <
+          1e-7);
+    CHECK(variform::test::gradient_error([&] { return l->nll(x, g, {}).sum(); }, tensors) < 1e-7);
   }
 }
 
@@ -110,7 +112,7 @@ TEST_CASE(
                             {{"components", num(3)}, {"levels", num(levels)}, {"scale", num(0.15)}}, {P});
   const Tensor g = 0.7 * normal({B, n, P}, 2), t = normal({T, B, n, P}, 3);
   const Tensor x = uniform({B, P}, 1).mul(levels - 1).round() / (levels - 1);
-  CHECK(error(l->gram(x, g, t, Curvature::kHessian), gram_by_derivatives(*l, x, g, t)) < 1e-12);
+  CHECK(error(l->curvature_form(x, g, t, Curvature::kHessian, {}), gram_by_derivatives(*l, x, g, t)) < 1e-12);
   Tensor total = at::zeros({}, at::kDouble), mean = at::zeros({B, P}, at::kDouble);
   Tensor expected = at::zeros({B, T, T}, at::kDouble);
   for (int64_t value = 0; value < P; ++value) {  // one value at a time, over all its levels
@@ -120,19 +122,21 @@ TEST_CASE(
     Tensor sum = at::zeros({B}, at::kDouble);
     for (int64_t level = 0; level < levels; ++level) {
       const double at = static_cast<double>(level) / (levels - 1);
-      const Tensor there = at::full({B, 1}, at, at::kDouble), p = (-single->nll(there, one(g))).exp();
+      const Tensor there = at::full({B, 1}, at, at::kDouble), p = (-single->nll(there, one(g), {})).exp();
       sum += p;
       mean.select(1, value) += at * p;
-      expected += p.reshape({B, 1, 1}) * single->gram(there, one(g), one(t), Curvature::kHessian);
+      expected +=
+          p.reshape({B, 1, 1}) * single->curvature_form(there, one(g), one(t), Curvature::kHessian, {});
     }
     CHECK(error(sum, at::ones({B}, at::kDouble)) < 1e-13);
   }
   CHECK(error(l->mean(g), mean) < 1e-13);
-  const Tensor fisher = l->gram(x, g, t, Curvature::kFisher);
+  const Tensor fisher = l->curvature_form(x, g, t, Curvature::kFisher, {});
   CHECK(error(fisher, expected) < 1e-12);
   CHECK(at::linalg_eigvalsh(fisher).min().item<double>() > 0);
   const Tensor all = at::eye(n, at::kDouble).reshape({n, 1, n, 1}).expand({n, B, n, P});
-  CHECK(at::linalg_eigvalsh(l->gram(x, g, all, Curvature::kHessian)).min().item<double>() < -1e-3);
+  CHECK(at::linalg_eigvalsh(l->curvature_form(x, g, all, Curvature::kHessian, {})).min().item<double>() <
+        -1e-3);
   // One component whose scale is not moved is the discretised logistic, tiny scales and far data included.
   const auto one =
       likelihood("discretised-logistic-mixture", {{"components", num(1)}, {"scale", num(1e-4)}}, {P});
@@ -140,10 +144,11 @@ TEST_CASE(
   const Tensor location = at::linspace(-2, 3, B * P, at::kDouble).reshape({B, 1, P}),
                none = at::zeros_like(location);
   const Tensor both = at::cat({none, location, none}, 1).requires_grad_(true);
-  CHECK(error(one->nll(x, both), plain->nll(x, location)) < 1e-14);
-  const Tensor slope = torch::autograd::grad(
-      {one->gram(x, both, t.narrow(2, 0, 3), Curvature::kHessian).sum() + one->nll(x, both).sum()},
-      {both})[0];
+  CHECK(error(one->nll(x, both, {}), plain->nll(x, location, {})) < 1e-14);
+  const Tensor slope =
+      torch::autograd::grad({one->curvature_form(x, both, t.narrow(2, 0, 3), Curvature::kHessian, {}).sum() +
+                             one->nll(x, both, {}).sum()},
+                            {both})[0];
   CHECK(slope.isfinite().all().item<bool>());
 }
 
@@ -153,26 +158,27 @@ TEST_CASE("§10: nll is normalised and in nats, constants kept") {
     const int64_t n = 4001;
     const Tensor x = at::linspace(-40, 40, n, at::kDouble).unsqueeze(1), step = x[1] - x[0];
     for (double location : {-2.0, 0.5}) {
-      const Tensor g = at::full({n, 1, 1}, location, at::kDouble), density = (-l->nll(x, g)).exp();
+      const Tensor g = at::full({n, 1, 1}, location, at::kDouble), density = (-l->nll(x, g, {})).exp();
       CHECK(std::abs((density.sum() * step).item<double>() - 1) < 1e-10);
       CHECK(std::abs((density * x.squeeze(1)).sum().item<double>() * step.item<double>() - location) < 1e-9);
       CHECK(error(l->mean(g), at::full({n, 1}, location, at::kDouble)) < 1e-15);
     }
-    CHECK(l->reference_variance()->item<double>() == variform::testing::Approx(variance));
+    CHECK(l->noise_variance()->item<double>() == variform::testing::Approx(variance));
   }
   const auto standard = likelihood("gaussian", {}, {784});
   const Tensor zero = at::zeros({1, 784}, at::kDouble);
-  CHECK(std::abs(standard->nll(zero, zero.unsqueeze(1)).item<double>() - 720.4) < 0.05);  // §10
+  CHECK(std::abs(standard->nll(zero, zero.unsqueeze(1), {}).item<double>() - 720.4) < 0.05);  // §10
   const auto bernoulli = likelihood("bernoulli");
   const Tensor g = at::linspace(-900, 900, 37, at::kDouble).reshape({-1, 1, 1});
   const Tensor zeros = at::zeros({37, 1}, at::kDouble), ones = at::ones({37, 1}, at::kDouble);
-  CHECK(error((-bernoulli->nll(zeros, g)).exp() + (-bernoulli->nll(ones, g)).exp(), ones.squeeze(1)) < 1e-15);
-  CHECK(error((-bernoulli->nll(ones, g)).exp(), bernoulli->mean(g).squeeze(1)) < 1e-14);
-  CHECK(error(bernoulli->nll(0.3 * ones, g), 0.3 * bernoulli->nll(ones, g) + 0.7 * bernoulli->nll(zeros, g)) <
-        1e-14);
-  CHECK(bernoulli->nll(zeros, g)[-1].item<double>() == 900);  // no overflow and no rounding to infinity
-  CHECK(bernoulli->nll(ones, g)[-1].item<double>() >= 0);
-  CHECK(bernoulli->reference_variance()->item<double>() == 1);
+  CHECK(error((-bernoulli->nll(zeros, g, {})).exp() + (-bernoulli->nll(ones, g, {})).exp(), ones.squeeze(1)) <
+        1e-15);
+  CHECK(error((-bernoulli->nll(ones, g, {})).exp(), bernoulli->mean(g).squeeze(1)) < 1e-14);
+  CHECK(error(bernoulli->nll(0.3 * ones, g, {}),
+              0.3 * bernoulli->nll(ones, g, {}) + 0.7 * bernoulli->nll(zeros, g, {})) < 1e-14);
+  CHECK(bernoulli->nll(zeros, g, {})[-1].item<double>() == 900);  // no overflow and no rounding to infinity
+  CHECK(bernoulli->nll(ones, g, {})[-1].item<double>() >= 0);
+  CHECK(bernoulli->noise_variance()->item<double>() == 1);
 }
 
 TEST_CASE("§3: samples have the stated mean and spread") {
@@ -199,9 +205,9 @@ TEST_CASE("§3: the expansion is exact when ℓ(x, g(z)) is quadratic, for any q
   // Two points ±√d L e_i for each i, equally likely: mean h, covariance LLᵀ, and nothing like a Gaussian.
   const Tensor columns = std::sqrt(d) * l.permute({2, 0, 1});
   const Tensor points = at::cat({h + columns, h - columns});
-  const Tensor expected = model->nll(x, model->decode(points)).mean(0);
-  const auto [g, hessian] = model->latent_hessian(x, h, model->unit_tangents(B));
-  const Tensor taylor = model->nll(x, g) + 0.5 * (hessian * l.bmm(l.transpose(1, 2))).sum({1, 2});
+  const Tensor expected = model->nll(x, model->decode(points, {}), {}).mean(0);
+  const auto [g, hessian] = model->latent_hessian(x, h, model->unit_tangents(B), {});
+  const Tensor taylor = model->nll(x, g, {}) + 0.5 * (hessian * l.bmm(l.transpose(1, 2))).sum({1, 2});
   CHECK(error(taylor, expected) < 1e-13);
 }
 
@@ -226,11 +232,12 @@ TEST_CASE(
         }
         return at::stack(rows);
       };
-      const Tensor hessian = second(model->nll(x, model->decode(z)).sum());
-      const Tensor gauss_newton = model->latent_hessian(x, z, model->unit_tangents(1)).h[0].detach();
-      Tensor g = model->decode(z.detach()).detach().requires_grad_(true);
-      const Tensor slope = torch::autograd::grad({model->nll(x, g).sum()}, {g})[0];
-      const Tensor rest = second((slope * model->decode(z)).sum());
+      const Tensor hessian = second(model->nll(x, model->decode(z, {}), {}).sum());
+      const Tensor gauss_newton =
+          model->latent_hessian(x, z, model->unit_tangents(1), {}).hessian[0].detach();
+      Tensor g = model->decode(z.detach(), {}).detach().requires_grad_(true);
+      const Tensor slope = torch::autograd::grad({model->nll(x, g, {}).sum()}, {g})[0];
+      const Tensor rest = second((slope * model->decode(z, {})).sum());
       CHECK(error(gauss_newton + rest, hessian, hessian.abs().max()) < 1e-13);
       if (relu) CHECK(rest.abs().max().item<double>() == 0);
       else CHECK((rest.abs().max() / hessian.abs().max()).item<double>() > 0.01);
@@ -333,10 +340,12 @@ std::vector<TableRow> table() {
 
 // [n] -> [n] of a likelihood of one data value at paired x and g.
 Tensor nll_at(Likelihood& l, const Tensor& x, const Tensor& g) {
-  return l.nll(x.unsqueeze(1), g.reshape({-1, 1, 1}));
+  return l.nll(x.unsqueeze(1), g.reshape({-1, 1, 1}), {});
 }
 Tensor gram_at(Likelihood& l, const Tensor& x, const Tensor& g, Curvature curvature) {
-  return l.gram(x.unsqueeze(1), g.reshape({-1, 1, 1}), at::ones({1, g.size(0), 1, 1}, at::kDouble), curvature)
+  return l
+      .curvature_form(x.unsqueeze(1), g.reshape({-1, 1, 1}), at::ones({1, g.size(0), 1, 1}, at::kDouble),
+                      curvature, {})
       .flatten();
 }
 
@@ -393,8 +402,8 @@ TEST_CASE(
                g = 2 * normal({B, n, 1}, 2);
   const Tensor t = at::eye(n, at::kDouble).reshape({n, 1, n, 1}).expand({n, B, n, 1});
   const Tensor p = g.squeeze(2).softmax(1), expected = p.diag_embed() - p.unsqueeze(2) * p.unsqueeze(1);
-  CHECK(error(l->gram(x, g, t, Curvature::kHessian), expected) < 1e-12);
-  CHECK(error(l->gram(x, g, t, Curvature::kFisher), expected) < 1e-12);
+  CHECK(error(l->curvature_form(x, g, t, Curvature::kHessian, {}), expected) < 1e-12);
+  CHECK(error(l->curvature_form(x, g, t, Curvature::kFisher, {}), expected) < 1e-12);
   CHECK(error(gram_by_derivatives(*l, x, g, t), expected) < 1e-10);
   CHECK(at::linalg_eigvalsh(expected).min().item<double>() > -1e-14);
   CHECK(expected.sum(-1).abs().max().item<double>() < 1e-15);  // shifting all logits changes nothing
@@ -457,11 +466,11 @@ TEST_CASE(
   const auto density = [&](const Tensor& at_z, double variance) {
     return (-0.5 * at_z.square() / variance).exp() / std::sqrt(2 * M_PI * variance);
   };
-  const Tensor value = model->nll(wide, model->decode(z.unsqueeze(1)));
+  const Tensor value = model->nll(wide, model->decode(z.unsqueeze(1), {}), {});
   const Tensor slopes =
-      model->pushforward(z.unsqueeze(1), at::ones({1, z.size(0), 1}, at::kDouble)).jv.flatten(2)[0];
+      model->pushforward(z.unsqueeze(1), at::ones({1, z.size(0), 1}, at::kDouble), {}).jv.flatten(2)[0];
   const double curvature = integral(density(z, 1) * slopes.square().sum(1), z);  // E[JᵀJ]
-  const Tensor residual = x - model->decode(kinks.unsqueeze(1)).flatten(1);      // at the kinks, [hidden, P]
+  const Tensor residual = x - model->decode(kinks.unsqueeze(1), {}).flatten(1);  // at the kinks, [hidden, P]
   const double predicted =
       -0.5 * (density(kinks, 1) * w.abs() * (v.t() * residual).sum(1)).sum().item<double>();
   REQUIRE(std::abs(predicted) > 0.01);
@@ -481,12 +490,12 @@ TEST_CASE(
   one.with(std::make_shared<SmallDecoder>(SmallDecoder::Shape::kRelu, 1, 1, P,
                                           variform::PushforwardTier::kLayers, 5));
   const Tensor kink = (-one.decoder().c_ / one.decoder().w_.squeeze(1)).reshape({1, 1}),
-               centre = one->decode(kink).flatten(1);
+               centre = one->decode(kink, {}).flatten(1);
   const Tensor jv =
-      one->pushforward(z.unsqueeze(1), at::ones({1, z.size(0), 1}, at::kDouble)).jv.flatten(2)[0];
+      one->pushforward(z.unsqueeze(1), at::ones({1, z.size(0), 1}, at::kDouble), {}).jv.flatten(2)[0];
   const double own = integral(density(z, 1) * jv.square().sum(1), z);
   const auto excess = [&](const Tensor& u, double s) {
-    const Tensor f = one->nll((centre + u).expand({z.size(0), P}), one->decode(z.unsqueeze(1)));
+    const Tensor f = one->nll((centre + u).expand({z.size(0), P}), one->decode(z.unsqueeze(1), {}), {});
     return (integral((density(z, 1 + s * s) - density(z, 1)) * f, z) - 0.5 * s * s * own) / (s * s);
   };
   const Tensor u = normal({1, P}, 9);
@@ -505,14 +514,14 @@ TEST_CASE("§3: L_β − L_Taylor from antithetic pairs: unbiased, and of severa
     const Tensor x = uniform({1, P}, 5);
     const double s = 0.1;
     Tensor h = at::full({1, 1}, 0.3, at::kDouble).requires_grad_(true);
-    const Tensor f = model->nll(x, model->decode(h)).sum();
+    const Tensor f = model->nll(x, model->decode(h, {}), {}).sum();
     const Tensor slope = torch::autograd::grad({f}, {h}, {}, true, true)[0],
                  second = torch::autograd::grad({slope.sum()}, {h})[0];
     const double f0 = f.item<double>(), f1 = slope.item<double>(), f2 = second.item<double>();
     const at::NoGradGuard guard;
     const auto rest = [&](const Tensor& delta) {  // F(h+δ) − [F(h) + F'δ + ½F''δ²]
       const Tensor z = (0.3 + delta).unsqueeze(1);
-      return model->nll(x.expand({z.size(0), P}), model->decode(z)) -
+      return model->nll(x.expand({z.size(0), P}), model->decode(z, {}), {}) -
              (f0 + f1 * delta + 0.5 * f2 * delta.square());
     };
     const Tensor grid = at::linspace(-12 * s, 12 * s, 20001, at::kDouble),
@@ -527,7 +536,8 @@ TEST_CASE("§3: L_β − L_Taylor from antithetic pairs: unbiased, and of severa
     // of the rest; how much that is depends on F.)
     const Tensor other = s * normal({K, 2}, 8);
     const Tensor z = (0.3 + other).reshape({-1, 1});
-    const Tensor plain = (model->nll(x.expand({2 * K, P}), model->decode(z)) - f0).reshape({K, 2}).mean(1);
+    const Tensor plain =
+        (model->nll(x.expand({2 * K, P}), model->decode(z, {}), {}) - f0).reshape({K, 2}).mean(1);
     CHECK(plain.var().item<double>() > 5 * pairs.var().item<double>());
   }
 }
@@ -540,9 +550,9 @@ TEST_CASE(
     model.with(Kind::kLikelihood, "gaussian").standard();
     model.with(std::make_shared<SmallDecoder>(shape, d, 6, P, variform::PushforwardTier::kLayers, 4));
     const at::NoGradGuard guard;
-    const Tensor h = normal({1, d}, 6), g = model->decode(h);
+    const Tensor h = normal({1, d}, 6), g = model->decode(h, {});
     const Tensor x = g.flatten(1);  // no residual: Gauss–Newton is all of ∇²F at h
-    const Tensor hessian = model->latent_hessian(x, h, model->unit_tangents(1)).h[0];
+    const Tensor hessian = model->latent_hessian(x, h, model->unit_tangents(1), {}).hessian[0];
     for (double s : {1.0, 0.1, 0.01}) {
       // Gauss–Hermite points of N(0, s²I), 3 a dimension: exact up to fifth order.
       const Tensor nodes = s * at::tensor({-std::sqrt(3.0), 0.0, std::sqrt(3.0)}, at::kDouble),
@@ -551,7 +561,9 @@ TEST_CASE(
                    weight = at::cartesian_prod({weights, weights}).prod(1);
       const Tensor z = h + delta;
       const double expected =
-          (weight * (model->nll(x.expand({9, P}), model->decode(z)) - model->nll(x, g))).sum().item<double>();
+          (weight * (model->nll(x.expand({9, P}), model->decode(z, {}), {}) - model->nll(x, g, {})))
+              .sum()
+              .item<double>();
       const double ratio = 0.5 * s * s * hessian.trace().item<double>() / expected;
       CAPTURE(s, ratio);
       CHECK(std::abs(ratio - 1) < (shape == SmallDecoder::Shape::kLinear ? 1e-11 / s : 10 * s * s + 1e-6));

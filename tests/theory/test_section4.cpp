@@ -190,16 +190,17 @@ TEST_CASE("§4: the fixed row is a Jacobian penalty: ½ tr(HΣ₀) + (β/2)(tr �
                                                   variform::PushforwardTier::kLayers, 12));
         model.with(Kind::kObjective, "taylor", {{"beta", num(b)}});
         const at::NoGradGuard guard;
-        const Tensor x = uniform({B, P}, 13), m = model->posterior(x)->location();
-        const variform::Local local = model->latent_hessian(x, m, model->unit_tangents(B));
+        const Tensor x = uniform({B, P}, 13), m = model->posterior(x, {})->location();
+        const variform::Linearization local = model->latent_hessian(x, m, model->unit_tangents(B), {});
         const double dd = static_cast<double>(d), constant = dd * (s * s - 1 - 2 * std::log(s));
-        const Tensor fixed = 0.5 * s * s * local.h.diagonal(0, 1, 2).sum(-1) + 0.5 * b * constant;
-        const Tensor loss = model.evaluate(x).loss, nll = model->nll(x, local.g);
+        const Tensor fixed = 0.5 * s * s * local.hessian.diagonal(0, 1, 2).sum(-1) + 0.5 * b * constant;
+        const Tensor loss = model.evaluate(x).loss, nll = model->nll(x, local.output, {});
         CHECK(error(loss, nll + 0.5 * b * m.square().sum(-1) + fixed, loss.abs()) < 1e-10);
         // Never below an optimised row that contains it, and equal to ½ tr H for Σ₀ = I.
         const Tensor beta = at::full({}, b, at::kDouble);
-        CHECK(at_most(curvature_penalty(Structure::isotropic(d), local.h, beta), fixed, fixed.abs()) < 1e-12);
-        if (s == 1.0) CHECK(error(fixed, 0.5 * local.h.diagonal(0, 1, 2).sum(-1)) < 1e-12);
+        CHECK(at_most(curvature_penalty(Structure::isotropic(d), local.hessian, beta), fixed, fixed.abs()) <
+              1e-12);
+        if (s == 1.0) CHECK(error(fixed, 0.5 * local.hessian.diagonal(0, 1, 2).sum(-1)) < 1e-12);
       }
 }
 
@@ -460,11 +461,12 @@ TEST_CASE("§4: a prior of any kind: ℓ + β[−log p(h) − (d/2) log 2π + ½
   const auto check = [&](const std::string& prior, const Values& values, const auto& v_of) {
     Assembly model = assemble(prior, values, true);
     const at::NoGradGuard guard;
-    const Tensor h = model->posterior(x)->location(), v = v_of(h);
-    const variform::Local local = model->latent_hessian(x, h, model->unit_tangents(B));
-    const Tensor expected = model->nll(x, local.g) +
-                            b * (-model->log_prior(h) - 0.5 * static_cast<double>(d) * std::log(2 * M_PI) +
-                                 0.5 * at::logdet(v.diag_embed() + local.h / b));
+    const Tensor h = model->posterior(x, {})->location(), v = v_of(h);
+    const variform::Linearization local = model->latent_hessian(x, h, model->unit_tangents(B), {});
+    const Tensor expected =
+        model->nll(x, local.output, {}) +
+        b * (-model->log_prior(h, {}) - 0.5 * static_cast<double>(d) * std::log(2 * M_PI) +
+             0.5 * at::logdet(v.diag_embed() + local.hessian / b));
     CAPTURE(prior);
     CHECK(error(model.evaluate(x).loss, expected, expected.abs()) < 1e-10);
     return v;

@@ -52,9 +52,9 @@ struct Pieces {
   Tensor h, hessian, nll;
 };
 Pieces pieces(Assembly& model) {
-  const Tensor h = model->posterior(data())->location();
-  const auto [g, hessian] = model->latent_hessian(data(), h, model->unit_tangents(kB));
-  return {h, hessian, model->nll(data(), g)};
+  const Tensor h = model->posterior(data(), {})->location();
+  const auto [g, hessian] = model->latent_hessian(data(), h, model->unit_tangents(kB), {});
+  return {h, hessian, model->nll(data(), g, {})};
 }
 
 std::vector<Tensor> trained(Assembly& model) {
@@ -83,7 +83,7 @@ TEST_CASE("§5: GRAE of a linear decoder is its closed form") {
   for (const std::string likelihood : {"gaussian", "bernoulli"}) {
     Assembly model = assemble(likelihood, SmallDecoder::Shape::kLinear, "grae", {{"beta", num(beta)}});
     const at::NoGradGuard guard;
-    const Tensor h = model.encoder().encode(data()), g = model.decoder().decode(h),
+    const Tensor h = model.encoder().encode(data(), {}), g = model.decoder().decode(h, {}),
                  w = model.decoder().product();
     const Tensor slope =
         likelihood == "gaussian" ? at::full({kB, kP}, 1 / 0.6, at::kDouble) : g.sigmoid() * (1 - g.sigmoid());
@@ -512,8 +512,8 @@ TEST_CASE("§5: L_GRAE = ℓ + (β/2)‖h‖² + (β/2) log det(I + JᵀH_ℓJ/�
           model.with(std::make_shared<SmallDecoder>(SmallDecoder::Shape::kTanh, d, 8, P,
                                                     PushforwardTier::kForwardMode, 21));
           model.with(Kind::kObjective, "grae", {{"beta", num(beta)}});
-          const Tensor x = uniform({kB, P}, 22).round(), h = model->posterior(x)->location().detach();
-          const Tensor j = variform::test::jacobian(*model, h), g = model->decode(h).detach(),
+          const Tensor x = uniform({kB, P}, 22).round(), h = model->posterior(x, {})->location().detach();
+          const Tensor j = variform::test::jacobian(*model, h), g = model->decode(h, {}).detach(),
                        natural = g.flatten(1);
           const Tensor weight = likelihood == "gaussian"    ? at::ones_like(natural)
                                 : likelihood == "bernoulli" ? natural.sigmoid() * (1 - natural.sigmoid())
@@ -522,7 +522,7 @@ TEST_CASE("§5: L_GRAE = ℓ + (β/2)‖h‖² + (β/2) log det(I + JᵀH_ℓJ/�
           const Tensor b = weight.sqrt().unsqueeze(2) * j;
           const Tensor small = at::logdet(at::eye(P, at::kDouble) + b.bmm(b.transpose(1, 2)) / beta),
                        large = at::logdet(at::eye(d, at::kDouble) + b.transpose(1, 2).bmm(b) / beta);
-          const Tensor nll = model->nll(x, g), norm = 0.5 * beta * h.square().sum(-1);
+          const Tensor nll = model->nll(x, g, {}), norm = 0.5 * beta * h.square().sum(-1);
           const Tensor loss = model.evaluate(x).loss,
                        scale = at::maximum(nll.abs(), at::maximum(norm, at::full({}, beta)));
           CHECK(error(loss, nll + norm + 0.5 * beta * large, scale) < 1e-10);
@@ -544,15 +544,15 @@ TEST_CASE("§5: categorical logits: H = Jᵀdiag(p)J − (Jᵀp)(Jᵀp)ᵀ") {
   model.with(Kind::kObjective, "grae", {{"beta", num(0.4)}});
   const Tensor x = at::randint(n, {B, P}, variform::test::generator(4), at::kDouble), z = normal({B, d}, 5);
   const Tensor j = variform::test::jacobian(*model, z).reshape({B, n, P, d}),
-               p = model->decode(z).softmax(1).detach();
+               p = model->decode(z, {}).softmax(1).detach();
   Tensor expected = at::zeros({B, d, d}, at::kDouble);
   for (int64_t i = 0; i < P; ++i) {  // one for each data value
     const Tensor ji = j.select(2, i), pi = p.select(2, i).unsqueeze(2), mean = (pi * ji).sum(1, true);
     expected = expected + ji.transpose(1, 2).bmm(pi * ji) - mean.transpose(1, 2).bmm(mean);
   }
-  CHECK(error(model->latent_hessian(x, z, model->unit_tangents(B)).h, expected) < 1e-10);
-  const Tensor h = model->posterior(x)->location(),
-               hessian = model->latent_hessian(x, h, model->unit_tangents(B)).h;
+  CHECK(error(model->latent_hessian(x, z, model->unit_tangents(B), {}).hessian, expected) < 1e-10);
+  const Tensor h = model->posterior(x, {})->location(),
+               hessian = model->latent_hessian(x, h, model->unit_tangents(B), {}).hessian;
   CHECK(error(model.part(x, "penalty"), 0.2 * at::logdet(at::eye(d, at::kDouble) + hessian / 0.4)) < 1e-10);
 }
 
@@ -624,13 +624,13 @@ TEST_CASE("§5: between L_β and L_Taylor there is no fixed sign") {
     const double h = -3 + 0.3 * i;
     const Tensor x = at::full({1, 1}, 0.4, at::kDouble);
     Tensor z = at::full({1, 1}, h, at::kDouble).requires_grad_(true);
-    const Tensor f = model->nll(x, model->decode(z)).sum(),
+    const Tensor f = model->nll(x, model->decode(z, {}), {}).sum(),
                  first = torch::autograd::grad({f}, {z}, {}, true, true)[0];
     const double second = torch::autograd::grad({first.sum()}, {z})[0].item<double>();
     const at::NoGradGuard guard;
     const Tensor grid = at::linspace(-8, 8, 4001, at::kDouble),
                  q = (-0.5 * grid.square()).exp() / std::sqrt(2 * M_PI);
-    const Tensor values = model->nll(x.expand({4001, 1}), model->decode((h + s * grid).unsqueeze(1)));
+    const Tensor values = model->nll(x.expand({4001, 1}), model->decode((h + s * grid).unsqueeze(1), {}), {});
     const double difference =
         variform::test::integral(q * values, grid) - f.item<double>() - 0.5 * s * s * second;
     above += difference > 1e-4;
@@ -666,12 +666,12 @@ TEST_CASE("§5: the log-determinant needs float64: float32 loses it at large β"
 }
 
 TEST_CASE("§5: a decoder that mixes the data of a batch is refused by whatever needs its Jacobian") {
-  class Mixing final : public variform::Decoder {
+  class Mixing final : public variform::With<variform::Decoder, variform::RowsIndependent> {
    public:
-    Tensor decode(const Tensor& z) override {
+    Tensor decode(const Tensor& z, const variform::Context&) override {
       return (z - z.mean(0, true)).repeat({1, 2}).narrow(1, 0, kP).unsqueeze(1);
     }
-    bool samplewise() const override { return false; }
+    bool rows_independent() const override { return false; }
   };
   for (const char* objective : {"grae", "grae-approx", "rae-gp", "taylor"}) {
     CAPTURE(objective);

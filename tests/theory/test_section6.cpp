@@ -59,8 +59,8 @@ double gap(const Tensor& a, const Tensor& b) { return (a - b).abs().item<double>
 
 TEST_CASE("§6: the plain autoencoder: family point; β has nothing to weigh") {
   Assembly model = assemble("rae-gp", {{"norm", num(0)}, {"penalty", num(0)}}, "point");
-  const Tensor h = model->posterior(data())->location();
-  const Tensor expected = model->nll(data(), model->decode(h));
+  const Tensor h = model->posterior(data(), {})->location();
+  const Tensor expected = model->nll(data(), model->decode(h, {}), {});
   CHECK(error(model.evaluate(data()).loss, expected) < 1e-14);
   // GRAE at β = 0 is the same, and WAE-MMD without its discrepancy.
   CHECK(error(assemble("grae", {{"beta", num(0)}}, "point").evaluate(data()).loss, expected) < 1e-14);
@@ -69,9 +69,9 @@ TEST_CASE("§6: the plain autoencoder: family point; β has nothing to weigh") {
 
 TEST_CASE("§6: RAE-L2 and RAE-GP: ‖J‖²_F of the decoder, which is not that of the row-summed gradient") {
   Assembly model = assemble("rae-gp", {{"norm", num(0.3)}, {"penalty", num(0.7)}}, "point");
-  const Tensor h = model->posterior(data())->location(), j = variform::test::jacobian(*model, h);
+  const Tensor h = model->posterior(data(), {})->location(), j = variform::test::jacobian(*model, h);
   const Tensor expected =
-      model->nll(data(), model->decode(h)) + 0.15 * h.square().sum(-1) + 0.7 * j.square().sum({1, 2});
+      model->nll(data(), model->decode(h, {}), {}) + 0.15 * h.square().sum(-1) + 0.7 * j.square().sum({1, 2});
   CHECK(error(model.evaluate(data()).loss, expected) < 1e-12);
   CHECK((0.7 * j.sum(1).square().sum(-1) - model.part(data(), "penalty")).abs().min().item<double>() > 1e-3);
   // Random signs: unbiased.
@@ -111,9 +111,10 @@ TEST_CASE("§6: IWAE: K = 1 is −ELBO; the bound never rises with K, never fall
   Assembly one = assemble("iwae", {{"samples", num(1)}});
   const Terms terms = one.evaluate(data(), 5);
   one->rng.set_current_seed(5);
-  const auto q = one->posterior(data());
+  const auto q = one->posterior(data(), {});
   const Draw draw = q->rsample(1, one->rng);
-  const Tensor elbo = one->log_prior(draw.z) - one->nll(data(), one->decode(draw.z)) - q->log_prob(draw);
+  const Tensor elbo =
+      one->log_prior(draw.z, {}) - one->nll(data(), one->decode(draw.z, {}), {}) - q->log_prob(draw);
   CHECK(error(terms.loss, -elbo[0]) < 1e-13);
   // Expectations by many repetitions; standard errors from them.
   const at::NoGradGuard guard;
@@ -131,8 +132,8 @@ TEST_CASE("§6: IWAE: K = 1 is −ELBO; the bound never rises with K, never fall
     before_error = se;
   }
   // −log p(x) by the prior's draws.
-  const Tensor z = one->sample_prior(40000).unsqueeze(1).expand({40000, kB, kD});
-  const Tensor evidence = (-one->nll(data(), one->decode(z))).logsumexp(0) - std::log(40000.0);
+  const Tensor z = one->sample_prior(40000, {}).unsqueeze(1).expand({40000, kB, kD});
+  const Tensor evidence = (-one->nll(data(), one->decode(z, {}), {})).logsumexp(0) - std::log(40000.0);
   CHECK((before + evidence).min().item<double>() > -0.05);
 }
 
@@ -140,13 +141,13 @@ TEST_CASE("§6: β-TCVAE: its three parts add up to log q(z|x) − log p(z), so 
   Assembly model = assemble("beta-tcvae", {{"beta", num(1)}});
   const Terms terms = model.evaluate(data(), 5);
   model->rng.set_current_seed(5);
-  const auto q = model->posterior(data());
+  const auto q = model->posterior(data(), {});
   const Draw draw = q->rsample(1, model->rng);
-  const Tensor whole = (q->log_prob(draw) - model->log_prior(draw.z))[0];
+  const Tensor whole = (q->log_prob(draw) - model->log_prior(draw.z, {}))[0];
   const Tensor parts =
       model.part(data(), "mi", 5) + model.part(data(), "tc", 5) + model.part(data(), "kl_by_dimension", 5);
   CHECK(error(parts, whole, whole.abs().max()) < 1e-12);
-  CHECK(gap(terms.loss, (model->nll(data(), model->decode(draw.z))[0] + whole).mean()) < 1e-12);
+  CHECK(gap(terms.loss, (model->nll(data(), model->decode(draw.z, {}), {})[0] + whole).mean()) < 1e-12);
   // Another β weighs the total correlation, and nothing else.
   const Tensor six = mean_loss("beta-tcvae", {{"beta", num(6)}});
   CHECK(gap(six, terms.loss.detach() + 5 * model.part(data(), "tc", 5).mean()) < 1e-12);
@@ -184,7 +185,7 @@ TEST_CASE("§6: InfoVAE at α = 1 is WAE-MMD; at α = 1 − β, λ = β it is th
 TEST_CASE("§6: DIP-VAE: Cov(z) = Cov(mean) + E[Σ_x], from draws") {
   Assembly model = assemble("dip-vae-ii", {{"off_diagonal", num(3)}, {"diagonal", num(2)}}, "full");
   const at::NoGradGuard guard;
-  const auto q = model->posterior(data());
+  const auto q = model->posterior(data(), {});
   const Tensor z = q->rsample(100000, model->rng).z.reshape({-1, kD});
   const Tensor c = at::cov(z.t()), eye = at::eye(kD, at::kDouble);
   const auto penalty = [&](const Tensor& m) {
@@ -200,8 +201,8 @@ TEST_CASE(
     "§6: WAE-MMD: the discrepancy's kernels C/(C + ‖a − b‖²), unbiased; 0 on average when q(z) = p(z)") {
   Assembly model = assemble("wae-mmd", {}, "point");
   model->rng.set_current_seed(5);
-  const Tensor q = model->posterior(data())->location();
-  const Tensor p = model->sample_prior(kB);
+  const Tensor q = model->posterior(data(), {})->location();
+  const Tensor p = model->sample_prior(kB, {});
   const auto kernel = [](const Tensor& a, const Tensor& b) {
     double sum = 0;
     for (double factor : {0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0}) {
@@ -250,8 +251,10 @@ TEST_CASE("§6: RAE-SN: spectral normalisation bounds the decoder's Jacobian") {
     const at::NoGradGuard guard;
     for (const Tensor& parameter : model->decoder().parameters())
       if (parameter.dim() == 2) Tensor(parameter).mul_(20);
-    for (model->step = 0; model->step < 200; ++model->step)  // one power iteration a step
-      model->decode(normal({1, kD}, 1));
+    for (int64_t step = 0; step < 200; ++step) {
+      model->set_step(step);  // one power iteration per step
+      model->decode(normal({1, kD}, 1), {});
+    }
     const at::AutoGradMode on(true);
     return at::linalg_svdvals(variform::test::jacobian(*model, normal({20, kD}, 2))).max().item<double>();
   };

@@ -119,14 +119,14 @@ TEST_CASE("§7: family 'optimal' is the exact posterior, and its evidence bound 
   const Pca pca{normal({kP, 3}, 4), 1.0};
   Assembly model = assemble(pca, "beta-vae", {{"samples", num(20000)}}, "optimal");
   const at::NoGradGuard guard;
-  const auto posterior = model->posterior(data());
+  const auto posterior = model->posterior(data(), {});
   CHECK(error(posterior->covariance()->dense(), pca.a().inverse().expand({kB, 3, 3})) < 1e-12);
   // log p(x) = log p(x|z) + log p(z) − log q(z|x) for every z.
   const Tensor c = kVariance * at::eye(kP, at::kDouble) + pca.w.mm(pca.w.t()),
                evidence = -negative_log_normal(data(), c);
   const variform::Draw draw = posterior->rsample(5, model->rng);
-  const Tensor bound =
-      -model->nll(data(), model->decode(draw.z)) + model->log_prior(draw.z) - posterior->log_prob(draw);
+  const Tensor bound = -model->nll(data(), model->decode(draw.z, {}), {}) + model->log_prior(draw.z, {}) -
+                       posterior->log_prob(draw);
   CHECK(error(bound, evidence.expand({5, kB})) < 1e-11);
   // The β-VAE objective estimates it: within 4 standard errors.
   const variform::Terms terms = model.evaluate(data(), 8);
@@ -144,11 +144,11 @@ TEST_CASE("§7: the best L_β of every structured family: family 'optimal' insid
     const Values family{{"structure", txt(structure)}, {"block", num(2)}, {"beta", num(pca.beta)}};
     Assembly model = assemble(pca, "beta-vae", {{"beta", num(pca.beta)}}, "optimal", family);
     const at::NoGradGuard guard;
-    const auto posterior = model->posterior(data());
-    const auto [g, h] = model->latent_hessian(data(), posterior->location(), model->unit_tangents(kB));
+    const auto posterior = model->posterior(data(), {});
+    const auto [g, h] = model->latent_hessian(data(), posterior->location(), model->unit_tangents(kB), {});
     const variform::Draw draw = posterior->rsample(1, model->rng);
-    const Tensor level = model->nll(data(), g) + 0.5 * posterior->covariance()->trace(h) +
-                         pca.beta * model->kl(*posterior, draw);
+    const Tensor level = model->nll(data(), g, {}) + 0.5 * posterior->covariance()->trace(h) +
+                         pca.beta * model->kl(*posterior, draw, {});
     CAPTURE(structure);
     CHECK(error(level, grae(pca, structure, 2)) < 1e-12);
   }
@@ -231,7 +231,7 @@ TEST_CASE("§4: trained probabilistic PCA: the optimum L*, its eigenvalues and a
     tensors.push_back(model.decoder().w_);
     for (const Tensor& gradient : torch::autograd::grad({loss}, tensors))  // stationary
       CHECK(gradient.abs().max().item<double>() < 1e-12);
-    const Tensor variances = model->posterior(x)->location().square().mean(0);
+    const Tensor variances = model->posterior(x, {})->location().square().mean(0);
     CHECK((variances > 0.01).sum().item<int64_t>() == active);
     const Tensor moved =
         w + 0.1 * normal({kP, d}, 12);  // any other decoder is worse, with its own best encoder
@@ -292,12 +292,12 @@ TEST_CASE("§7: equivalent solutions: maps that leave the prior unchanged leave 
       at::tensor({std::cos(0.6), -std::sin(0.6), std::sin(0.6), std::cos(0.6)}, at::kDouble).reshape({2, 2});
   const auto [image, log_det] =
       transformed([&](const Tensor& p) { return logistic_of(gaussian_of(p).mm(turn.t())); }, z);
-  CHECK(error(model->log_prior(image) + log_det, model->log_prior(z), model->log_prior(z).abs().max()) <
-        1e-8);
+  CHECK(error(model->log_prior(image, {}) + log_det, model->log_prior(z, {}),
+              model->log_prior(z, {}).abs().max()) < 1e-8);
   // The linear rotation itself does change that prior; a signed permutation does not.
-  CHECK((model->log_prior(z.mm(turn.t())) - model->log_prior(z)).abs().max().item<double>() > 0.1);
+  CHECK((model->log_prior(z.mm(turn.t()), {}) - model->log_prior(z, {})).abs().max().item<double>() > 0.1);
   const Tensor swap = at::tensor({0.0, -1.0, 1.0, 0.0}, at::kDouble).reshape({2, 2});
-  CHECK(error(model->log_prior(z.mm(swap)), model->log_prior(z)) < 1e-14);
+  CHECK(error(model->log_prior(z.mm(swap), {}), model->log_prior(z, {})) < 1e-14);
 }
 
 TEST_CASE(
@@ -345,7 +345,7 @@ TEST_CASE(
   Assembly model(kP, 2);
   model.with(Kind::kPrior, "logistic");  // variance 1, excess kurtosis 6/5
   const int64_t n = 400000;
-  const Tensor z = model->sample_prior(n), y1 = c * z.select(1, 0) - s * z.select(1, 1),
+  const Tensor z = model->sample_prior(n, {}), y1 = c * z.select(1, 0) - s * z.select(1, 1),
                y2 = s * z.select(1, 0) + c * z.select(1, 1);
   const Tensor product = y1.square() * y2.square();
   const double cumulant =
@@ -474,7 +474,8 @@ TEST_CASE(
         // Posterior variances βσ²/λ_i, and as many active latents as λ_i > βσ².
         const Tensor own = (1 + g.diagonal() / effective).reciprocal();
         CHECK(error(std::get<0>(own.sort()), (effective / lambda.narrow(0, 0, d)).clamp_max(1)) < 1e-4);
-        CHECK((model->posterior(x)->location().square().mean(0) > 1e-4).sum().item<int64_t>() == on.size(0));
+        CHECK((model->posterior(x, {})->location().square().mean(0) > 1e-4).sum().item<int64_t>() ==
+              on.size(0));
       } else {
         CHECK(off.abs().max().item<double>() > 0.05);  // arbitrary
       }

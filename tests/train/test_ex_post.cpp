@@ -42,12 +42,12 @@ train::ExPostFit fit(model::Session& session, const std::string& prior, const Fo
 Tensor codes(model::Session& session, const std::string& split) {
   const at::NoGradGuard no_grad;
   model::Rows rows(session, split);
-  return session.assembly->model().posterior(rows.range(0, rows.size()).x)->location().detach();
+  return session.assembly->model().posterior(rows.range(0, rows.size()).x, {})->location().detach();
 }
 
 double nll(model::Session& session, const Tensor& z) {
   const at::NoGradGuard no_grad;
-  return -session.assembly->model().log_prior(z).mean().item<double>();
+  return -session.assembly->model().log_prior(z, {}).mean().item<double>();
 }
 
 // A deterministic autoencoder whose codes are correlated, off-centre, and of very unequal scale.
@@ -84,7 +84,7 @@ TEST_CASE("a Gaussian with full covariance reaches the closed form of maximum li
   CHECK(found.data == 120);
   CHECK(found.held_out == "test");
 
-  const auto gaussian = session->assembly->model().prior().gaussian();
+  const auto gaussian = session->assembly->model().prior().gaussian({});
   REQUIRE(gaussian);
   const Tensor deviation = covariance.diagonal().sqrt();
   CHECK(test::largest((gaussian->mean[0] - mean) / deviation) < 1e-2);
@@ -115,15 +115,15 @@ TEST_CASE("what a fitted prior says of itself agrees: density, draws, moments, c
   fit(*session, "{ type = \"gaussian\", covariance = [1.0], learned = true }", folder);
   Model& model = session->assembly->model();
   const at::NoGradGuard no_grad;
-  const Gaussian gaussian = *model.prior().gaussian();
+  const Gaussian gaussian = *model.prior().gaussian({});
   const Tensor z = at::linspace(-2, 2, 12, at::kDouble).reshape({4, 3});
   const Tensor e = gaussian.covariance.whiten((z - gaussian.mean).unsqueeze(1)).squeeze(1);
-  CHECK(test::largest(model.log_prior(z) +
+  CHECK(test::largest(model.log_prior(z, {}) +
                       0.5 * (e.square().sum(1) + gaussian.covariance.log_det() + 3 * kLogTwoPi)) < 1e-10);
 
   constexpr int64_t kDraws = 200'000;
   model.rng.set_current_seed(7);
-  const Tensor draws = model.sample_prior(kDraws), off = draws - gaussian.mean;
+  const Tensor draws = model.sample_prior(kDraws, {}), off = draws - gaussian.mean;
   const Tensor dense = gaussian.covariance.dense()[0], deviation = dense.diagonal().sqrt();
   CHECK(test::largest(off.mean(0) / deviation) < 5 / std::sqrt(kDraws));
   CHECK(test::largest((off.t().mm(off) / kDraws - dense) / deviation / deviation.unsqueeze(1)) <
@@ -131,11 +131,11 @@ TEST_CASE("what a fitted prior says of itself agrees: density, draws, moments, c
 
   // −E_q log p against the mean over draws.
   model::Rows rows(*session, "test");
-  const auto q = model.posterior(rows.range(0, 5).x);
-  CHECK(model.has_closed_kl(*q));
-  const auto cross = model.prior().cross_entropy(*q);
+  const auto q = model.posterior(rows.range(0, 5).x, {});
+  CHECK(model.has_closed_kl(*q, {}));
+  const auto cross = model.prior().cross_entropy(*q, {});
   REQUIRE(cross);
-  const Tensor sampled = -model.log_prior(q->rsample(20'000, model.rng).z);
+  const Tensor sampled = -model.log_prior(q->rsample(20'000, model.rng).z, {});
   CHECK(test::largest((sampled.mean(0) - *cross) / (sampled.std(0) / std::sqrt(20'000.0))) < 5);
 }
 
@@ -162,16 +162,16 @@ TEST_CASE("a mixture with full covariances has the density of its parts, and two
   }
   const at::NoGradGuard no_grad;
   Model& model = session->assembly->model();
-  CHECK(test::largest(model.log_prior(train) - total) < 1e-9);
+  CHECK(test::largest(model.log_prior(train, {}) - total) < 1e-9);
 
   // Draws follow the density: a second mixture's moments, by importance weights of the first one's draws, are trivial
   // only if they do. Here: E exp(log p̃ − log p) = 1 for another density p̃.
   model.rng.set_current_seed(3);
-  const Tensor draws = model.sample_prior(100'000);
+  const Tensor draws = model.sample_prior(100'000, {});
   const Tensor away = (draws - draws.mean(0)) / draws.std(0);
   const Tensor other =
       -0.5 * (away.square().sum(1) / 0.49 + 3 * kLogTwoPi) - draws.std(0).log().sum() - 3 * std::log(0.7);
-  const Tensor ratio = (other - model.log_prior(draws)).exp();
+  const Tensor ratio = (other - model.log_prior(draws, {})).exp();
   CHECK(ratio.mean().item<double>() ==
         testing::Approx(1).margin(5 * ratio.std().item<double>() / std::sqrt(1e5)));
 }

@@ -311,7 +311,7 @@ void report_disentanglement(const Numbers& codes, const KnownFactors& factors, s
 
 namespace {
 
-class Disentanglement final : public Metric {
+class Disentanglement final : public With<Metric, Finishes, MostRows> {
  public:
   explicit Disentanglement(const Build& /*build*/) {}
 

@@ -9,7 +9,7 @@
 namespace variform::metrics {
 namespace {
 
-class Losses final : public Metric {
+class Losses final : public With<Metric, InValues> {
  public:
   explicit Losses(const Build& /*build*/) {}
 

@@ -15,13 +15,13 @@
 
 namespace variform::metrics {
 
-Tensor full_hessian(Model& model, const Tensor& x, const Tensor& z) {
-  if (!model.decoder().samplewise())
+Tensor full_hessian(Model& model, const Tensor& x, const Tensor& z, const Context& context) {
+  if (!model.decoder().rows_independent())
     throw Unsupported("decoder " + model.label(Kind::kDecoder) +
                       " mixes the rows of a batch, so that there is no Hessian per row");
   const at::AutoGradMode on(true);
   const Tensor here = z.detach().requires_grad_(true);
-  const Tensor value = model.nll(x, model.decode(here));
+  const Tensor value = model.nll(x, model.decode(here, context), context);
   try {
     const Tensor slope = torch::autograd::grad({value.sum()}, {here}, {}, true, true)[0];  // [B, d]
     std::vector<Tensor> rows;
@@ -51,7 +51,7 @@ bool is_symmetric(const Posterior& posterior, const Tensor& z) {
 
 namespace {
 
-class Expansion final : public Metric {
+class Expansion final : public With<Metric, InValues> {
  public:
   explicit Expansion(const Build& /*build*/) {}
 
@@ -109,7 +109,9 @@ class Expansion final : public Metric {
     if (rows <= 0) return;
     attempt(findings, {"taylor_full", "taylor_full_gap", "gauss_newton_rest"}, [&] {
       const auto some = [&](const Tensor& of_rows) { return of_rows.narrow(0, 0, rows); };
-      const Tensor full = known ? hessian : full_hessian(at.model(), some(at.batch().x), some(at.codes()));
+      const Tensor full = known ? hessian
+                                : full_hessian(at.model(), some(at.batch().x), some(at.codes()),
+                                               at.batch().context.rows(0, rows));
       const Tensor dense = some(covariance.dense());
       const auto half_trace = [&](const Tensor& h) { return 0.5 * (h * dense).sum({1, 2}); };
       if (hessian.defined()) findings.rows("gauss_newton_rest", half_trace(full - some(hessian)));

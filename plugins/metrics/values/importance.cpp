@@ -17,7 +17,7 @@
 namespace variform::metrics {
 namespace {
 
-class ImportanceWeighted final : public Metric {
+class ImportanceWeighted final : public With<Metric, InValues> {
  public:
   explicit ImportanceWeighted(const Build& /*build*/) {}
 
@@ -66,7 +66,8 @@ class ImportanceWeighted final : public Metric {
     const int64_t K = at.importance_samples();
     const Draw draw = posterior.rsample(K, at.random(purpose));
     const Tensor log_q = posterior.log_prob(draw).to(at::kDouble);
-    const Tensor log_w = at.model().log_prior(draw.z).to(at::kDouble) - at.nll_of(draw.z) - log_q;  // [K, B]
+    const Tensor log_w = at.model().log_prior(draw.z, at.batch().context).to(at::kDouble) -
+                         at.nll_of(draw.z) - log_q;  // [K, B]
     const Tensor total = log_w.logsumexp(0);
     return {std::log(static_cast<double>(K)) - total, (2 * total - (2 * log_w).logsumexp(0)).exp(), draw.z};
   }

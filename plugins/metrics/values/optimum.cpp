@@ -11,7 +11,7 @@
 namespace variform::metrics {
 namespace {
 
-class Optimum final : public Metric {
+class Optimum final : public With<Metric, InValues> {
  public:
   explicit Optimum(const Build& /*build*/) {}
 
@@ -38,7 +38,8 @@ class Optimum final : public Metric {
  private:
   static Tensor loss(Measured& at, const Posterior& posterior, double beta, Generator& rng) {
     const Draw draw = posterior.rsample(at.samples(), rng);
-    return at.nll_of(draw.z).mean(0) + beta * at.model().kl(posterior, draw).to(at::kDouble);
+    return at.nll_of(draw.z).mean(0) +
+           beta * at.model().kl(posterior, draw, at.batch().context).to(at::kDouble);
   }
 };
 

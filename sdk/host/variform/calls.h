@@ -9,7 +9,7 @@
 #include <vector>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// A call that has not returned yet. The texts live as long as the process.
 struct CallInProgress {
@@ -53,5 +53,5 @@ class VARIFORM_API KeptModes {
 /// The sentences since the last call, one for each function and thing.
 VARIFORM_API std::vector<std::string> take_changed_modes();
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

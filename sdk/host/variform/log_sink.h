@@ -7,7 +7,7 @@
 #include <string>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// Takes what plugins say; may be called by several threads.
 class VARIFORM_API LogSink {
@@ -22,5 +22,5 @@ class VARIFORM_API LogSink {
 /// another thread.
 VARIFORM_API LogSink* exchange_log_sink(LogSink* sink) noexcept;
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -9,7 +9,7 @@
 #include <vector>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// The shape of a covariance matrix: block-diagonal with blocks of the given sizes (d blocks of one: diagonal;
 /// one block of d: full), one variance for all coordinates (tied), or low rank plus s²I.
@@ -28,9 +28,9 @@ struct VARIFORM_API Structure {
   static Structure low_rank(int64_t d, int64_t rank);
   /// Blocks of `size`, the last one smaller when size does not divide d.
   static Structure equal_blocks(int64_t d, int64_t size);
-  /// What a component's `structure` parameter says: "full", "diagonal", "isotropic", or "block" with equal blocks of
-  /// `block`. Error otherwise.
-  static Structure named(const std::string& name, int64_t d, int64_t block);
+  /// What a component's `structure` parameter says: "full", "diagonal", "isotropic", "block" with equal blocks of `block`, or
+  /// "low-rank" with `rank`. Error otherwise.
+  static Structure named(const std::string& name, int64_t d, int64_t block, int64_t rank = 0);
   /// d, the sum of the blocks.
   int64_t dimension() const;
   /// "diagonal", "full", "isotropic", "blocks [4, 4]", "rank 3 plus s²I".
@@ -99,5 +99,5 @@ VARIFORM_API Covariance optimal_covariance(const Structure& structure, const Ten
 VARIFORM_API Tensor curvature_penalty(const Structure& structure, const Tensor& h, const Tensor& beta,
                                       const Tensor& precision = {});
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

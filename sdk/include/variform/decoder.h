@@ -6,7 +6,7 @@
 #include <atomic>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// g(z) and the Jacobian applied to tangents.
 struct Pushed {
@@ -15,59 +15,59 @@ struct Pushed {
 };
 
 /// g(z) and the inner products of the pushed tangents.
-struct PushedGram {
-  Tensor g;     ///< [N, …]
-  Tensor gram;  ///< [N, T, T]: vᵀJᵀJv, the pullback metric for v = I
+struct Pullback {
+  Tensor g;       ///< [N, …]
+  Tensor metric;  ///< [N, T, T]: vᵀJᵀJv, the pullback metric G for v = I
 };
 
-/// How a decoder computes its pushforward; the three agree to rounding.
-enum class PushforwardTier { kUndecided, kLayers, kForwardMode, kDoubleBackward };
+/// How a decoder computes its pushforward; all agree to rounding.
+enum class PushforwardTier { kUndecided, kLayers, kForwardMode, kDoubleBackward, kOwn };
 /// The tier's name in words, for messages.
 VARIFORM_API const char* to_string(PushforwardTier tier);
 
-/// Maps latents to the likelihood's natural parameters.
+/// Maps latents to the likelihood's natural parameters. Abilities: ext/decoder.h.
 class VARIFORM_API Decoder : public Component {
  public:
+  static constexpr Kind kKind = Kind::kDecoder;  ///< what kind of component it is
   ~Decoder() override;
 
-  /// z [N, d] -> [N, outputs·data[0], data[1]…]; `outputs` (numbers per data value) is the slow index.
-  virtual Tensor decode(const Tensor& z) = 0;
+  /// z [N, d] -> [N, outputs·data[0], data[1]…], N ≥ 0; `outputs` (numbers per data value) is the slow index. The rows of
+  /// `context` are those of z. Differentiable in z and in the parameters, twice where tangents are trained on; under no_grad
+  /// when evaluating. Called several times per step. Build::options' dtype, or bfloat16 under mixed precision, where the
+  /// engine widens it. One thread at a time; must suit a recorded step (docs/sdk.md).
+  virtual Tensor decode(const Tensor& z, const Context& context) = 0;
 
-  /// T tangents pushed through the decoder beside one primal pass: z [N, d], v [T, N, d] -> g [N, …], jv [T, N, …]
-  /// (§1's J times v). The result is differentiable in z and in the parameters. Default: forward-mode automatic
-  /// differentiation, or double backward when an operation has no forward derivative.
-  /// A decoder made of variform/nn layers overrides it with nn::Layer::push: the same numbers, less work.
-  virtual Pushed pushforward(const Tensor& z, const Tensor& v);
-
-  /// Which tier pushforward() uses; kUndecided before the default's first call.
-  virtual PushforwardTier pushforward_tier() const { return tier_; }
-
-  /// False when rows of a batch interact (batch normalisation in training mode): there is no Jacobian per sample
-  /// then, and objectives that need one refuse.
-  virtual bool samplewise() const { return true; }
-
-  /// True when g is piecewise linear in z (ReLU, leaky ReLU, linear): then Gauss–Newton is all of the Hessian
-  /// almost everywhere (§3).
-  virtual bool piecewise_linear() const { return false; }
-
-  /// pushforward() and the inner products of its tangents: z [N, d], v [T, N, d] -> g [N, …], gram [N, T, T], in g's
-  /// dtype and differentiable as pushforward() is. Default: from jv. A decoder made of variform/nn layers overrides it
-  /// with nn::Layer::push_gram, which need not form jv.
-  virtual PushedGram pushforward_gram(const Tensor& z, const Tensor& v);
+  /// The Jacobian–vector product (`jvp` in PyTorch and JAX) for T tangents beside one primal pass (§1's J times v, for a
+  /// fixed context): z [N, d], v [T, N, d] -> g [N, …], jv [T, N, …], differentiable in z and in the parameters. By the ability
+  /// Pushforward; without it by forward-mode automatic differentiation, or by double backward when an operation has no
+  /// forward derivative.
+  Pushed pushforward(const Tensor& z, const Tensor& v, const Context& context);
+  /// pushforward() and the inner products of its tangents: z [N, d], v [T, N, d] -> g [N, …], metric [N, T, T], in g's dtype
+  /// and differentiable as pushforward() is. By the ability PullbackMetric; without it from jv.
+  Pullback pullback_metric(const Tensor& z, const Tensor& v, const Context& context);
+  /// How pushforward() works; kUndecided before its first call without the ability Pushforward.
+  PushforwardTier pushforward_tier() const;
+  /// False when rows of a batch interact (ability RowsIndependent): there is no Jacobian per row then, and objectives that
+  /// need one refuse.
+  bool rows_independent() const;
+  /// True when g is piecewise linear in z (ability PiecewiseLinear).
+  bool piecewise_linear() const;
 
  private:
   std::atomic<PushforwardTier> tier_{PushforwardTier::kUndecided};
 };
 
-/// jv [T, N, …] -> [N, T, T]: inner products of each datum's tangents, in jv's dtype.
+/// jv [T, N, …] -> [N, T, T]: inner products of each row's tangents, in jv's dtype.
 VARIFORM_API Tensor inner_products(const Tensor& jv);
 
 /// Pushforward by forward-mode automatic differentiation of decode(). Its level is process-global and does not nest:
 /// calls are serialised. Throws Unsupported under inference mode, where LibTorch would return zeros silently.
-VARIFORM_API Pushed pushforward_forward_mode(Decoder& decoder, const Tensor& z, const Tensor& v);
+VARIFORM_API Pushed pushforward_forward_mode(Decoder& decoder, const Tensor& z, const Tensor& v,
+                                             const Context& context);
 
 /// Pushforward by two backward passes through decode(): J·v is the derivative in u of uᵀJ, applied to v.
-VARIFORM_API Pushed pushforward_double_backward(Decoder& decoder, const Tensor& z, const Tensor& v);
+VARIFORM_API Pushed pushforward_double_backward(Decoder& decoder, const Tensor& z, const Tensor& v,
+                                                const Context& context);
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

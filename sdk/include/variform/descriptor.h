@@ -12,13 +12,13 @@
 #include <span>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// One component: constant data and the function that builds it.
 struct ComponentInfo {
   static constexpr std::size_t kMaxParameters = 24;  ///< as many as a component may have
 
-  Kind kind = Kind::kEncoder;  ///< the slot that it fills, or kMetric
+  const char* kind_name = "";  ///< the name of its kind
   const char* id = "";         ///< "student-t": lower case, digits, hyphens; unique within its kind
   const char* summary = "";    ///< one sentence
   const char* source = "";     ///< paper, equation or § of the theory
@@ -27,6 +27,8 @@ struct ComponentInfo {
   /// Builds one. What its constructor throws reaches the user with the component's name.
   std::shared_ptr<Component> (*create)(const Build&) = nullptr;
 
+  /// The kind, or kUnknown when this SDK has none of that name.
+  constexpr Kind kind() const { return kind_named(kind_name); }
   /// Its parameters, in the order of the schema.
   constexpr std::span<const Parameter> parameters() const { return {parameter_list.data(), parameter_count}; }
 };
@@ -54,7 +56,7 @@ template <class C>
 constexpr ComponentInfo component(const char* id, const char* summary, const char* source,
                                   std::initializer_list<Parameter> parameters = {}) {
   ComponentInfo info;
-  info.kind = kind_of<C>();
+  info.kind_name = to_string(kind_of<C>());
   info.id = id;
   info.summary = summary;
   info.source = source;
@@ -63,7 +65,7 @@ constexpr ComponentInfo component(const char* id, const char* summary, const cha
   return info;
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform
 
 /// @cond

@@ -9,7 +9,7 @@
 #include <optional>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// The interval in which every coordinate of a distribution lies; by default all of R.
 struct Support {
@@ -17,29 +17,37 @@ struct Support {
   double high = std::numeric_limits<double>::infinity();  ///< its upper end
 };
 
-/// K draws for each of B data.
+/// K draws for each of B rows.
 struct Draw {
-  Tensor z;      ///< [K, B, d]
-  Tensor noise;  ///< the posterior's own business (base noise, log-determinants); undefined for a foreign z
+  Tensor z;  ///< [K, B, d]
+  Tensor
+      state;  ///< the posterior's own (base noise, log-determinants); undefined for a z that it did not draw itself
 };
 
-/// q(z|x) for a batch of B data. Lives shorter than the tensors it was made from. Whether an optional result is there
-/// may depend on the config, never on data. Everything is in nats and differentiable.
+/// q(z|x) for a batch of B rows, B ≥ 0. Everything is in nats, summed over latents, and differentiable in what it was made
+/// from. It may keep that; a family must not keep a posterior. Results have
+/// Build::options' dtype, under mixed precision, too. Functions may be called in any order and any number of times, by one
+/// thread at a time, under no_grad when evaluating. Abilities: ext/posterior.h; which of them it has may depend on parameters, never on data.
 class VARIFORM_API Posterior {
  public:
   virtual ~Posterior();
   /// The mean where there is one, else a centre: [B, d].
   virtual Tensor location() const = 0;
-  /// K reparameterised draws for each datum, from `rng` only.
+  /// K reparameterised draws for each row, from `rng` only: differentiable at fixed noise, so no draws that depend on
+  /// comparisons with random numbers.
   virtual Draw rsample(int64_t K, Generator& rng) const = 0;
-  /// log q(z|x) for z [..., B or 1, d] -> [..., B]. Default: the sum of marginals().
-  virtual Tensor log_prob(const Draw& draw) const;
-  /// log q(z_i|x) -> [..., B, d], for families whose coordinates are independent. Default: throws Unsupported.
-  virtual Tensor marginals(const Draw& draw) const;
-  /// Closed-form entropy [B], when there is one.
-  virtual std::optional<Tensor> entropy() const { return {}; }
-  /// Second central moment; when it is there, location() is the mean.
-  virtual std::optional<Covariance> covariance() const { return {}; }
+  /// log q(z|x) for z [..., B or 1, d] -> [..., B], in the dtype of location(). Where `draw.state` is undefined, z is not a
+  /// draw of this posterior; a family without a density there throws Unsupported.
+  virtual Tensor log_prob(const Draw& draw) const = 0;
+  /// The ability of that name, or nullptr; as in Component.
+  virtual const void* ability(std::string_view id) const;
+
+  /// log q(z_i|x) -> [..., B, d], by the ability LogMarginals; throws Unsupported without it.
+  Tensor log_marginals(const Draw& draw) const;
+  /// The entropy [B], by the ability ClosedEntropy; empty without it.
+  std::optional<Tensor> entropy() const;
+  /// The second central moment, by the ability Moments; empty without it. Where it is there, location() is the mean.
+  std::optional<Covariance> covariance() const;
 };
 
 /// The posterior that a family made, behind what Model::posterior puts around it to check shapes and to name the family in
@@ -54,21 +62,26 @@ const P* unwrap(const Posterior& posterior) {
   return dynamic_cast<const P*>(&innermost(posterior));
 }
 
-/// Makes posteriors from the encoder's output.
+/// Makes posteriors from the encoder's output. Abilities: ext/family.h.
 class VARIFORM_API VariationalFamily : public Component {
  public:
+  static constexpr Kind kKind = Kind::kFamily;  ///< what kind of component it is
   ~VariationalFamily() override;
-  /// Numbers per datum that the encoder must output for latent dimension d.
+  /// Numbers per row that the encoder must output for latent dimension d. Called before the encoder is built and by any
+  /// thread; the same each time.
   virtual int64_t parameter_count(int64_t d) const = 0;
-  /// params [B, parameter_count(d)] -> q(z|x). x [B, data…] is the batch itself, for families whose covariance
-  /// depends on the datum through decoder and likelihood; others ignore it.
-  virtual std::unique_ptr<Posterior> posterior(const Tensor& params, const Tensor& x) = 0;
-  /// Where its draws lie.
-  virtual Support support() const { return {}; }
-  /// The highest moment of its draws that is finite (Student-t: below the degrees of freedom). With the prior's
-  /// moments_needed() it tells at config time whether KL is infinite.
-  virtual int finite_moments() const { return std::numeric_limits<int>::max(); }
+  /// params [B, parameter_count(d)] -> q(z|x), B ≥ 0. x [B, data…] is the batch itself, for families whose covariance depends on
+  /// the row through decoder and likelihood, and `context` is what is known of its rows; others ignore both. params have
+  /// Build::options' dtype, under mixed precision too. Differentiable in params and in the parameters; once per step and
+  /// batch. Two threads may call it at once in an evaluation; it must suit a recorded step (docs/sdk.md).
+  virtual std::unique_ptr<Posterior> posterior(const Tensor& params, const Tensor& x,
+                                               const Context& context) = 0;
+
+  /// Where its draws lie, by the ability BoundedSupport; all of R without it.
+  Support support() const;
+  /// The highest finite moment of its draws, by the ability FiniteMoments; all without it.
+  int finite_moments() const;
 };
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

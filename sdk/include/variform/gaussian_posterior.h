@@ -2,13 +2,13 @@
 // A Gaussian posterior of any covariance: what is left for a family to do is to make mean and covariance from the
 // encoder's output.
 
-#include <variform/family.h>
+#include <variform/ext/posterior.h>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
-/// N(mean, Σ) for a batch (§1's Gaussian q): draws, density, entropy and moments in closed form. Draw::noise is L⁻¹(z − m).
-class VARIFORM_API GaussianPosterior : public Posterior {
+/// N(mean, Σ) for a batch (§1's Gaussian q): draws, density, entropy and moments in closed form. Draw::state is L⁻¹(z − m).
+class VARIFORM_API GaussianPosterior : public With<Posterior, LogMarginals, ClosedEntropy, Moments> {
  public:
   /// mean [B, d]; covariance of B or of 1, in the mean's dtype (or in float64, as §4's optimum is: draws and densities
   /// then have the mean's dtype). Error when their dimensions differ.
@@ -19,8 +19,8 @@ class VARIFORM_API GaussianPosterior : public Posterior {
   Draw rsample(int64_t K, Generator& rng) const override;
   Tensor log_prob(const Draw& draw) const override;
   /// Throws Unsupported unless the coordinates are independent (Covariance::is_diagonal).
-  Tensor marginals(const Draw& draw) const override;
-  std::optional<Tensor> entropy() const override;
+  Tensor log_marginals(const Draw& draw) const override;
+  Tensor entropy() const override;
   std::optional<Covariance> covariance() const override { return covariance_; }
 
  private:
@@ -30,5 +30,5 @@ class VARIFORM_API GaussianPosterior : public Posterior {
   Covariance covariance_;
 };
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -6,10 +6,10 @@
 #include <optional>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
-/// What values of a datum a likelihood is defined for; held against the data set's when a config is composed.
-/// Each admits what its predecessors in {binary ⊂ unit interval ⊂ real}, {binary ⊂ count ⊂ real} hold.
+/// What values a likelihood is defined for; held against the data set's when a config is composed. Each admits what its
+/// predecessors in {binary ⊂ unit interval ⊂ real}, {binary ⊂ count ⊂ real} hold.
 enum class Domain { kReal, kUnitInterval, kBinary, kCount, kCategorical };
 /// The domain's name in words, for messages.
 VARIFORM_API const char* to_string(Domain domain);
@@ -18,35 +18,45 @@ VARIFORM_API const char* to_string(Domain domain);
 enum class Curvature { kHessian, kFisher };
 /// The form's name in words, for messages.
 VARIFORM_API const char* to_string(Curvature curvature);
+/// The form that a component's `curvature` parameter names: "hessian" or "fisher". Error otherwise.
+VARIFORM_API Curvature curvature_named(std::string_view name);
 
-/// An observation model on the decoder's natural output g (logits, log-rate, mean …; never squashed).
-/// Shapes: x [B, data…]; g [..., B, n, data…] with n = outputs(). Everything in nats, summed over data values.
+/// An observation model on the decoder's natural output g (logits, log-rate, mean …; never squashed). Shapes: x [B, data…];
+/// g [..., B, n, data…] with n = outputs(); B ≥ 0. Everything in nats, summed over data values, in g's dtype. One thread at a time. Abilities: ext/likelihood.h.
 class VARIFORM_API Likelihood : public Component {
  public:
+  static constexpr Kind kKind = Kind::kLikelihood;  ///< what kind of component it is
   ~Likelihood() override;
-  /// Numbers decoded per data value.
-  virtual int64_t outputs() const { return 1; }
-  /// The values of x that it is defined for.
-  virtual Domain domain() const { return Domain::kReal; }
-  /// σ² such that β_eff = βσ² (§2): the variance of a Gaussian, 1 for Bernoulli; empty: β_eff is not defined.
-  virtual std::optional<Tensor> reference_variance() const { return {}; }
-  /// −log p(x|g), constants kept: x [B, data…], g [..., B, n, data…] -> [..., B].
-  virtual Tensor nll(const Tensor& x, const Tensor& g) = 0;
-  /// tᵀ H_ℓ t: t [T, B, n, data…] (float64) -> [B, T, T], symmetric, differentiable in g and t. The result has t's
-  /// dtype. Throws Unsupported when the asked form does not exist.
-  virtual Tensor gram(const Tensor& x, const Tensor& g, const Tensor& t, Curvature curvature) = 0;
-  /// E[x|g] [..., B, data…].
+  /// Numbers decoded per data value. The same each time; asked before the decoder is built.
+  virtual int64_t outputs() const = 0;
+  /// The values of x that it is defined for. The same each time.
+  virtual Domain domain() const = 0;
+  /// −log p(x|g), constants kept: x [B, data…], g [..., B, n, data…] -> [..., B], in g's dtype, which is Build::options' under
+  /// mixed precision, too. Differentiable in g and in the parameters; under no_grad when evaluating. May be called several
+  /// times per step, in training mode in training only; must suit a recorded step (docs/sdk.md).
+  virtual Tensor nll(const Tensor& x, const Tensor& g, const Context& context) = 0;
+  /// E[x|g] [..., B, data…]; differentiable. Called any number of times.
   virtual Tensor mean(const Tensor& g) = 0;
-  /// One draw of x for each g, [..., B, data…], from `rng` only.
+  /// One draw of x for each g, [..., B, data…], from `rng` only, without autograd. Called any number of times.
   virtual Tensor sample(const Tensor& g, Generator& rng) = 0;
-  /// c when ∂²ℓ/∂g² is c times the identity, whatever x and g are (a Gaussian of one variance: 1/σ²): a number without
-  /// dimensions, differentiable; empty otherwise. gram() is then c times the tangents' inner products.
-  virtual std::optional<Tensor> isotropic_curvature() const { return {}; }
+
+  /// tᵀ H_ℓ t by the ability CurvatureForm: t [T, B, n, data…] -> [B, T, T]. Throws Unsupported without it, or when the asked
+  /// form does not exist.
+  Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, Curvature curvature,
+                        const Context& context);
+  /// c when ∂²ℓ/∂g² is c times the identity, by the ability IsotropicCurvature; empty without it.
+  std::optional<Tensor> isotropic_curvature() const;
+  /// σ² such that β_eff = βσ² (§2), by the ability NoiseVariance; empty where β_eff is not defined.
+  std::optional<Tensor> noise_variance() const;
 };
 
 /// Sum of products over the data of weighted tangents: [T, B, n, data…] with weight broadcastable to [B, n, data…]
-/// -> [B, T, T]: the gram matrix of every likelihood whose H_ℓ is diagonal.
-VARIFORM_API Tensor diagonal_gram(const Tensor& t, const Tensor& weight);
+/// -> [B, T, T]: the curvature form of every likelihood whose H_ℓ is diagonal.
+VARIFORM_API Tensor diagonal_curvature_form(const Tensor& t, const Tensor& weight);
 
-}  // namespace v1
+/// The sum over an example's observed values: [..., B, n, data…] -> [..., B], where data… are `dimensions` sizes. What the
+/// context's mask excludes counts as 0, also where it is NaN.
+VARIFORM_API Tensor sum_data(const Tensor& values, int64_t dimensions, const Context& context);
+
+}  // namespace v2
 }  // namespace variform

@@ -1,14 +1,14 @@
 #pragma once
 // Mean-field posteriors of one shape: z_i = m_i + s_i e_i with independent e_i of a fixed standard distribution.
 
-#include <variform/family.h>
+#include <variform/ext/posterior.h>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// ∏_i f((z_i − m_i)/s_i)/s_i for a density f that is symmetric about 0. A subclass says what f is; draws, density,
-/// entropy and moments follow. Draw::noise is e.
-class VARIFORM_API LocationScalePosterior : public Posterior {
+/// entropy and moments follow. Draw::state is e.
+class VARIFORM_API LocationScalePosterior : public With<IndependentPosterior, ClosedEntropy, Moments> {
  public:
   /// location and scale [B, d], scale > 0.
   LocationScalePosterior(Tensor location, Tensor scale);
@@ -16,8 +16,8 @@ class VARIFORM_API LocationScalePosterior : public Posterior {
 
   Tensor location() const override { return location_; }
   Draw rsample(int64_t K, Generator& rng) const override;
-  Tensor marginals(const Draw& draw) const override;
-  std::optional<Tensor> entropy() const override;
+  Tensor log_marginals(const Draw& draw) const override;
+  Tensor entropy() const override;
   /// Empty when the standard distribution has no variance.
   std::optional<Covariance> covariance() const override;
 
@@ -35,5 +35,5 @@ class VARIFORM_API LocationScalePosterior : public Posterior {
   Tensor location_, scale_;  // [B, d]
 };
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -5,7 +5,7 @@
 #include <string_view>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// How much a message matters to the one who reads it.
 enum class LogLevel {
@@ -22,5 +22,5 @@ __attribute__((visibility("default"))) void log(LogLevel level, std::string_view
 /// Whether anybody reads messages of this level: for those that cost something to compose.
 __attribute__((visibility("default"))) bool wants_log(LogLevel level);
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

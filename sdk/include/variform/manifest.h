@@ -11,9 +11,9 @@
 #include <string_view>
 
 /// The SDK's own version: what it promises to whoever compiles against it (docs/sdk.md).
-#define VARIFORM_SDK_VERSION "1.2.0"
+#define VARIFORM_SDK_VERSION "2.0.0"
 /// The number of the binary interface. It moves when a plugin built before can no longer be loaded (docs/sdk.md).
-#define VARIFORM_SDK_ABI 2
+#define VARIFORM_SDK_ABI 3
 
 /// @cond
 // Parts of VARIFORM_FINGERPRINT.
@@ -48,7 +48,7 @@ extern "C" __attribute__((visibility("default"))) const char VARIFORM_FINGERPRIN
 /// @endcond
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// This build's fingerprint in words, for messages and manifests.
 inline constexpr std::string_view kFingerprint = VARIFORM_TEXT(VARIFORM_FINGERPRINT);
@@ -85,10 +85,9 @@ constexpr std::array<char, 512> manifest_of_plugin(std::string_view id, std::str
 template <class Infos>
 constexpr std::array<char, 1024> manifest_of_components(const Infos& infos) {
   ManifestText<1024> text;
-  for (const auto& info : infos)
-    text.add("component: ").add(to_string(info.kind)).add(":").add(info.id).add("\n");
+  for (const auto& info : infos) text.add("component: ").add(info.kind_name).add(":").add(info.id).add("\n");
   return text.bytes;
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -16,7 +16,7 @@
 #include <vector>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 class Model;
 
@@ -202,32 +202,33 @@ struct Shorthand {
   std::string parameter;  ///< the metric's parameter that takes the option's value; empty: it has none
 };
 
-/// A metric of one model, of several, or of both. `evaluate` builds it, calls measure() for each batch in order, then
+/// A metric of one model, of several, or of both. Abilities: ext/metric.h. `evaluate` builds it, calls measure() for each batch in order, then
 /// finish(); `compare` calls compare(). It lives for one evaluation or comparison, and may keep what it needs between the
 /// batches: that is no state of a model, and is never saved.
 class VARIFORM_API Metric : public Component {
  public:
+  static constexpr Kind kKind = Kind::kMetric;  ///< what kind of component it is
   ~Metric() override;
   /// What it reports of one model, in the order of tables; nothing: it only compares. Depends on its parameters only.
-  virtual std::vector<Quantity> quantities() const { return {}; }
-  /// Looks at one batch.
-  virtual void measure(Measured& at, Findings& findings);
-  /// What needs all rows at once. The batch at hand is gone.
-  virtual void finish(Measured& at, Findings& findings);
-  /// What it reports of several models; nothing: it does not compare.
-  virtual std::vector<Quantity> comparisons() const { return {}; }
-  /// Compares several models. Errors of numbers come from a jackknife over the runs, or are left out.
-  virtual void compare(Compared& runs, Findings& findings);
-  /// It needs no more rows than this: they are drawn without replacement, in the order of the data. 0: all.
-  virtual int64_t most_rows() const { return 0; }
-  /// True when it takes long: it is then computed only when it is asked for (--metric).
-  virtual bool on_request() const { return false; }
-  /// The option of `evaluate` that asks for it, too.
-  virtual std::optional<Shorthand> shorthand() const { return {}; }
-  /// True when its quantities are losses, bounds and the like, which stand side by side in the first section of an
-  /// evaluation, `values`; else they have a section of their own, under the metric's name.
-  virtual bool in_values() const { return false; }
+  virtual std::vector<Quantity> quantities() const = 0;
+  /// Looks at one batch, B ≥ 1; in order, by one thread, without autograd.
+  virtual void measure(Measured& at, Findings& findings) = 0;
+
+  /// What needs all rows at once, by the ability Finishes; nothing without it. The batch at hand is gone.
+  void finish(Measured& at, Findings& findings);
+  /// What it reports of several models, by the ability Compares; nothing without it.
+  std::vector<Quantity> comparisons() const;
+  /// Compares several models, by the ability Compares.
+  void compare(Compared& runs, Findings& findings);
+  /// The most rows that it needs, by the ability MostRows; 0: all.
+  int64_t most_rows() const;
+  /// True when it takes long (ability OnRequest).
+  bool on_request() const;
+  /// The option of `evaluate` that asks for it, too (ability OnRequest).
+  std::optional<Shorthand> shorthand() const;
+  /// True when its quantities stand among the values (ability InValues).
+  bool in_values() const;
 };
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -9,17 +9,16 @@
 #include <variform/objective.h>
 #include <variform/prior.h>
 
-#include <array>
 #include <memory>
 #include <string>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
-/// Result of Model::latent_hessian.
-struct Local {
-  Tensor g;  ///< [B, n, data…], as from decode()
-  Tensor h;  ///< vᵀ Jᵀ H_ℓ J v, [B, T, T], float64
+/// The decoder at a point, to second order of the loss: the result of Model::latent_hessian.
+struct Linearization {
+  Tensor output;   ///< g [B, n, data…], as from decode()
+  Tensor hessian;  ///< vᵀ Jᵀ H_ℓ J v, [B, T, T], float64; H for v = I
 };
 
 /// An error that left a component, with slot, component, plugin and step in its text.
@@ -29,25 +28,25 @@ class VARIFORM_API ComponentError : public Error {
   ~ComponentError() override;
 };
 
-/// A composed model. Not thread-safe; not to be overridden. Components keep a pointer to it: it never moves.
+/// A composed model, as components see it. One thread at a time; it never moves, and outlives its components. Every function
+/// checks shapes, and names slot, component, plugin and step in errors. Contexts are of the rows of their call: [B].
 class VARIFORM_API Model {
  public:
-  /// A model with empty slots, for the engine and for tests.
-  Model(Shape data, int64_t latent, at::TensorOptions options, Generator rng);
-  ~Model();
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
-  const Shape data;                 ///< one datum
+  const Shape data;                 ///< one example
   const int64_t latent;             ///< d
   const at::TensorOptions options;  ///< dtype and device outside the networks (float32 or float64)
   Generator rng;                    ///< the only source of randomness inside a step
-  bool mixed_precision = false;     ///< bfloat16 autocast around encode, decode and pushforward
-  bool reference = false;           ///< every sum the plain way, without the short ones of the same value
-  int64_t step = -1;                ///< of the training, for messages and nn::SpectralNorm; −1: outside one
 
-  /// Fills a slot. `label` is what messages call it: "mlp (org.variform.decoders 1.0.0)".
-  void set(Kind kind, std::shared_ptr<Component> component, std::string label);
+  /// The step of the training; −1: outside one.
+  int64_t step() const;
+  /// Whether encode, decode and pushforward run under bfloat16 autocast.
+  bool mixed_precision() const;
+  /// Whether every sum is computed by its definition instead of by a shorter way to the same value.
+  bool reference() const;
+
   /// The component in a slot, or nullptr.
   std::shared_ptr<Component> component(Kind kind) const;
   /// What messages call the component in a slot; empty when the slot is.
@@ -62,31 +61,31 @@ class VARIFORM_API Model {
   Objective& objective() const;    ///< The objective itself; prefer evaluate(), which checks.
 
   /// q(z|x), x [B, data…]. Its methods check shapes and name the family in their errors.
-  std::unique_ptr<Posterior> posterior(const Tensor& x);
-  /// z [..., d] -> g [..., n, data…].
-  Tensor decode(const Tensor& z);
+  std::unique_ptr<Posterior> posterior(const Tensor& x, const Context& context);
+  /// z [..., B, d] or [d] -> g [..., B, n, data…]. The context's rows are repeated for the leading dimensions.
+  Tensor decode(const Tensor& z, const Context& context);
   /// −log p(x|g), [..., B].
-  Tensor nll(const Tensor& x, const Tensor& g);
+  Tensor nll(const Tensor& x, const Tensor& g, const Context& context);
   /// log p(z), z [..., d] -> [...].
-  Tensor log_prior(const Tensor& z);
-  /// n latents from the prior, [n, d].
-  Tensor sample_prior(int64_t n);
+  Tensor log_prior(const Tensor& z, const Context& context);
+  /// n latents from the prior, [n, d]; `context` is of the n draws.
+  Tensor sample_prior(int64_t n, const Context& context);
   /// E[x|g], [..., B, data…].
   Tensor data_mean(const Tensor& g);
   /// One draw of x for each g, [..., B, data…].
   Tensor sample_data(const Tensor& g);
   /// KL(q(z|x) ‖ p(z)), [B]: cross-entropy − entropy when both are closed, else the Monte Carlo mean of
   /// log q − log p over the draw's K samples (half of each would be noisier).
-  Tensor kl(const Posterior& posterior, const Draw& draw);
+  Tensor kl(const Posterior& posterior, const Draw& draw, const Context& context);
   /// Whether kl() is closed for this pair.
-  bool has_closed_kl(const Posterior& posterior);
+  bool has_closed_kl(const Posterior& posterior, const Context& context);
   /// g and Jv for T tangents: z [B, d], v [T, B, d] -> g [B, n, data…], jv [T, B, n, data…], in options' dtype.
   /// Throws Unsupported when the decoder mixes rows.
-  Pushed pushforward(const Tensor& z, const Tensor& v);
+  Pushed pushforward(const Tensor& z, const Tensor& v, const Context& context);
   /// One pushforward of T tangents: x [B, data…], z [B, d], v [T, B, d] -> g and vᵀJᵀH_ℓJv (§1's H for v = I).
   /// Throws Unsupported when the decoder mixes rows.
-  Local latent_hessian(const Tensor& x, const Tensor& z, const Tensor& v,
-                       Curvature curvature = Curvature::kHessian);
+  Linearization latent_hessian(const Tensor& x, const Tensor& z, const Tensor& v, const Context& context,
+                               Curvature curvature = Curvature::kHessian);
   /// The unit tangents of every latent, [d, B, d].
   Tensor unit_tangents(int64_t batch) const;
   /// The objective on a batch, with its terms' shapes checked.
@@ -94,14 +93,12 @@ class VARIFORM_API Model {
 
  private:
   friend class CheckedPosterior;
-  void require_samplewise() const;
-  std::optional<Local> short_latent_hessian(const Tensor& z, const Tensor& v);
-  template <class Call>
-  auto in(Kind kind, const char* method, const Call& call) const;
-
-  std::array<std::shared_ptr<Component>, kKinds> slots_;
-  std::array<std::string, kKinds> labels_;
+  friend class HostModel;
+  struct Impl;
+  Model(Shape data, int64_t latent, at::TensorOptions options, Generator rng);
+  ~Model();
+  std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -2,6 +2,7 @@
 // Objective: the scalar that is trained.
 
 #include <variform/component.h>
+#include <variform/covariance.h>
 
 #include <optional>
 #include <string>
@@ -9,41 +10,45 @@
 #include <vector>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 class Model;
 
-/// One batch of data.
+/// One batch of data, on the model's device.
 struct Batch {
-  Tensor x;                  ///< [B, data…]
-  Tensor labels;             ///< [B], integers; undefined when the data have none
-  Tensor index;              ///< [B], row numbers in the data set; may be undefined
+  Tensor x;                  ///< [B, data…] in the model's dtype
+  Context context;           ///< what is known of its rows beside x
   int64_t dataset_size = 0;  ///< rows of the training set (β-TCVAE needs it)
 };
 
 /// An objective's value and the parts that are logged.
 struct Terms {
-  Tensor loss;  ///< [B] nats, or 0-dim if it does not split over data
+  Tensor loss;  ///< [B] nats, or 0-dim if it does not split over rows
   std::vector<std::pair<std::string, Tensor>>
       parts;  ///< [B] or 0-dim each; by convention "nll", "kl", "penalty" …
 };
 
 /// Combines the model's parts into the loss. May have trained parameters of its own (an adversary): one loss, one
-/// backward; see Frozen.
-/// A step may become a CUDA graph: no .item(), no boolean-mask indexing, no host decisions on data.
+/// backward; see Frozen. Abilities: ext/objective.h.
 class VARIFORM_API Objective : public Component {
  public:
+  static constexpr Kind kKind = Kind::kObjective;  ///< what kind of component it is
   ~Objective() override;
-  /// The loss on a batch; under no_grad when evaluating. Draws from model.rng only.
+  /// The loss on a batch [B, …], B ≥ 1, in any floating-point dtype, once per step, by one thread; differentiable in all
+  /// trained parameters, under no_grad when evaluating. Draws from model.rng only, and hands
+  /// `batch.context` on. Must suit a recorded step (docs/sdk.md): no .item(), no boolean-mask indexing, no decisions on data
+  /// by the host.
   virtual Terms evaluate(Model& model, const Batch& batch) = 0;
-  /// β as it is now (0-dim), for β_eff and for evaluation at the training β; empty when it has none.
-  virtual std::optional<Tensor> beta() const { return {}; }
+
+  /// β as it is now (0-dim), by the ability Weighted; empty without it.
+  std::optional<Tensor> beta() const;
   /// β at the end of training; there when beta() is.
-  virtual std::optional<double> final_beta() const { return {}; }
-  /// True when it differentiates the decoder's pushforward: the engine then verifies that gradient by differences
-  /// before the training (design: LibTorch is silently wrong for some fused layers).
-  virtual bool uses_tangents() const { return false; }
+  std::optional<double> final_beta() const;
+  /// True when it differentiates the decoder's pushforward (ability UsesTangents).
+  bool uses_tangents() const;
+  /// The covariance structure that it stands for (ability StandsFor); empty without it.
+  std::optional<Structure> structure() const;
 };
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -11,7 +11,7 @@
 #include <vector>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// Calls body(0) to body(count − 1), each once, in any order, several at a time. LibTorch's operations in them take one
 /// thread each, and do not see the caller's grad mode. Rethrows the first exception. (at::parallel_for would have to be
@@ -30,5 +30,5 @@ void in_parallel(std::int64_t count, const Body& body) {
   for (std::future<void>& other : others) other.get();
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

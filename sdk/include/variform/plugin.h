@@ -9,6 +9,13 @@
 // A plugin of several files has VARIFORM_PLUGIN in one of them and VARIFORM_COMPONENTS in the others.
 
 #include <variform/descriptor.h>
+#include <variform/ext/decoder.h>
+#include <variform/ext/family.h>
+#include <variform/ext/likelihood.h>
+#include <variform/ext/metric.h>
+#include <variform/ext/network.h>
+#include <variform/ext/objective.h>
+#include <variform/ext/posterior.h>
+#include <variform/ext/prior.h>
 #include <variform/log.h>
-#include <variform/metric.h>
 #include <variform/model.h>

@@ -1,5 +1,5 @@
 #pragma once
-// Prior: p(z).
+// Prior: p(z), or p(z|u) when it is conditioned.
 
 #include <variform/component.h>
 #include <variform/family.h>
@@ -7,25 +7,30 @@
 #include <optional>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
-/// A distribution over latents, with or without trained parameters.
+/// A distribution over latents, with or without trained parameters. Abilities: ext/prior.h and BoundedSupport.
 class VARIFORM_API Prior : public Component {
  public:
+  static constexpr Kind kKind = Kind::kPrior;  ///< what kind of component it is
   ~Prior() override;
-  /// log p(z) in nats, z [..., d] -> [...].
-  virtual Tensor log_prob(const Tensor& z) = 0;
-  /// n draws [n, d] from `rng` only.
-  virtual Tensor sample(int64_t n, Generator& rng) = 0;
-  /// −E_q log p [B] in closed form, when there is one for this q (a Gaussian prior needs q's two moments only).
-  virtual std::optional<Tensor> cross_entropy(const Posterior& posterior);
-  /// The prior as a Gaussian, for §4's optimum; empty when it is none.
-  virtual std::optional<Gaussian> gaussian() { return {}; }
-  /// Where its density is positive; must contain the family's support.
-  virtual Support support() const { return {}; }
-  /// The highest moment of q that must be finite for −E_q log p to be finite (Gaussian: 2, Laplace: 1, Student-t: 0).
-  virtual int moments_needed() const { return 0; }
+  /// log p(z) in nats, z [..., B, d] or [d] -> [..., B] or [], in z's dtype; B ≥ 0. `context` is of the B rows. Differentiable
+  /// in z and in the parameters; under no_grad when evaluating. Called several times per step, by one thread at a time; must
+  /// suit a recorded step (docs/sdk.md).
+  virtual Tensor log_prob(const Tensor& z, const Context& context) = 0;
+  /// n draws [n, d] in Build::options' dtype, n ≥ 0, from `rng` only, without autograd; the rows of `context` are the n
+  /// draws'. Called any number of times, by one thread at a time.
+  virtual Tensor sample(int64_t n, Generator& rng, const Context& context) = 0;
+
+  /// −E_q log p [B] in closed form, by the ability ClosedCrossEntropy; empty without it, or for this q.
+  std::optional<Tensor> cross_entropy(const Posterior& posterior, const Context& context);
+  /// The prior as a Gaussian, by the ability GaussianForm; empty when it is not Gaussian.
+  std::optional<Gaussian> gaussian(const Context& context);
+  /// Where its density is positive, by the ability BoundedSupport; all of R without it.
+  Support support() const;
+  /// The highest moment of q that must be finite, by the ability MomentsNeeded; 0 without it.
+  int moments_needed() const;
 };
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

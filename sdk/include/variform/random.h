@@ -6,7 +6,7 @@
 #include <string_view>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// One round of splitmix64: a bijection of 64-bit integers whose output bits all depend on all input bits.
 constexpr std::uint64_t mix(std::uint64_t x) {
@@ -39,5 +39,5 @@ constexpr std::uint64_t hash(std::uint64_t seed, const Parts&... parts) {
   return h;
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -11,11 +11,22 @@
 #include <string_view>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
-/// The kinds of component: the six slots of a model, and metrics, which measure a model.
-enum class Kind { kEncoder, kDecoder, kFamily, kPrior, kLikelihood, kObjective, kMetric };
-/// How many slots a model has.
+/// The kinds of component that this SDK knows: the six slots of a model, and metrics, which measure a model. Plugins carry a
+/// kind's name, not its number, so that kinds may be added.
+enum class Kind {
+  kEncoder,
+  kDecoder,
+  kFamily,
+  kPrior,
+  kLikelihood,
+  kObjective,
+  kMetric,
+  kUnknown = 255  ///< of a later SDK
+};
+
+/// How many slots a model has: the first kinds.
 inline constexpr std::size_t kKinds = 6;
 
 /// The slots, in the order in which the engine builds them: sizes flow from family and likelihood to the networks.
@@ -27,11 +38,18 @@ inline constexpr std::array<Kind, kKinds + 1> kComponentKinds{
     Kind::kEncoder,    Kind::kDecoder,   Kind::kFamily, Kind::kPrior,
     Kind::kLikelihood, Kind::kObjective, Kind::kMetric};
 
-/// The kind's name as it stands in configs, checkpoints and messages: "encoder", "decoder", "family", …
+/// The kind's name as it stands in plugins, configs, checkpoints and messages: "encoder", "decoder", "family", …
 constexpr const char* to_string(Kind kind) {
   constexpr const char* kNames[] = {"encoder",    "decoder",   "family", "prior",
                                     "likelihood", "objective", "metric"};
-  return kNames[static_cast<std::size_t>(kind)];
+  return kind == Kind::kUnknown ? "unknown kind" : kNames[static_cast<std::size_t>(kind)];
+}
+
+/// The kind of that name; kUnknown if this SDK has none.
+constexpr Kind kind_named(std::string_view name) {
+  for (const Kind kind : kComponentKinds)
+    if (name == to_string(kind)) return kind;
+  return Kind::kUnknown;
 }
 
 /// What a parameter holds.
@@ -67,7 +85,7 @@ struct Parameter {
   std::size_t list_size = 0;                              ///< at most kMaxListDefault
   std::array<const char*, kMaxChoices> choices{};         ///< allowed texts; none: any text
   std::size_t choice_count = 0;                           ///< at most kMaxChoices
-  Kind component_kind = Kind::kDecoder;                   ///< for ParameterType::kComponent
+  const char* component_kind = "";                        ///< for ParameterType::kComponent: the kind's name
 
   /// With this description, which every parameter must have.
   constexpr Parameter doc(const char* text) const {
@@ -174,10 +192,10 @@ constexpr Parameter component_parameter(const char* name, Kind kind) {
   Parameter p;
   p.name = name;
   p.type = ParameterType::kComponent;
-  p.component_kind = kind;
+  p.component_kind = to_string(kind);
   p.is_required = true;
   return p;
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -9,7 +9,7 @@
 #include <variform/random.h>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 
 /// splitmix64: 64 random bits per step; the state is one number.
 class SplitMix {
@@ -47,5 +47,5 @@ inline std::vector<std::int64_t> permutation(std::int64_t size, std::uint64_t se
   return order;
 }
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

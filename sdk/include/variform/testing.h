@@ -4,6 +4,7 @@
 // small reporter for test programs that want no framework. Header only. Not part of the binary interface, hence
 // outside the versioned namespace; plugins themselves do not include it.
 
+#include <variform/host.h>
 #include <variform/plugin.h>
 #include <variform/random.h>
 
@@ -116,7 +117,7 @@ class FakeParameters final : public ParameterSource {
 
 /// Sizes of a fake Build; float64 unless told otherwise.
 struct Sizes {
-  Shape data{6};                       ///< one datum
+  Shape data{6};                       ///< one example
   int64_t latent = 3;                  ///< d
   int64_t outputs = 1;                 ///< what Build::outputs says
   at::ScalarType dtype = at::kDouble;  ///< of parameters and buffers
@@ -126,7 +127,7 @@ struct Sizes {
 
 /// A Build over given parameters, which the test may keep in order to change them.
 inline Build fake_build(std::shared_ptr<const FakeParameters> parameters, const Sizes& sizes = {}) {
-  Build build(std::move(parameters));
+  Build build = BuildMaker::make(std::move(parameters));
   build.data = sizes.data;
   build.latent = sizes.latent;
   build.outputs = sizes.outputs;
@@ -153,7 +154,7 @@ std::shared_ptr<T> make(const ComponentInfo& info, const Values& overrides = {},
 inline const ComponentInfo& find_component(const PluginInfo& plugin, Kind kind, const std::string& id) {
   for (const ComponentList* list = plugin.lists_begin; list != plugin.lists_end; ++list)
     for (std::size_t i = 0; i < list->count; ++i)
-      if (list->first[i].kind == kind && id == list->first[i].id) return list->first[i];
+      if (list->first[i].kind() == kind && id == list->first[i].id) return list->first[i];
   throw Error("plugin " + std::string(plugin.id) + " has no " + to_string(kind) + " '" + id + "'");
 }
 

@@ -189,7 +189,7 @@ class MeasuredRows final : public Measured {
     const at::NoGradGuard no_grad;
     Generator own = generator(hash(options_.seed, "draws"));
     std::swap(own, model_.rng);
-    z_ = model_.posterior(x_)->rsample(options_.draws, model_.rng).z;
+    z_ = model_.posterior(x_, {})->rsample(options_.draws, model_.rng).z;
     std::swap(own, model_.rng);
   }
 
@@ -201,7 +201,7 @@ class MeasuredRows final : public Measured {
       for (first_ = 0; first_ < x_.size(0); first_ += options_.batch) {
         const int64_t end = std::min(first_ + options_.batch, x_.size(0));
         at_hand_ = {};
-        at_hand_.batch = {x_.slice(0, first_, end), {}, at::arange(first_, end), x_.size(0)};
+        at_hand_.batch = {x_.slice(0, first_, end), {.index = at::arange(first_, end)}, x_.size(0)};
         in_batch_ = true;
         metric.measure(*this, found);
       }
@@ -274,7 +274,7 @@ class MeasuredRows final : public Measured {
                   end = std::min(first + options_.training_rows, x_.size(0));
     model_.rng.set_current_seed(hash(options_.seed, "gradient", static_cast<std::uint64_t>(draw)));
     const Tensor loss =
-        model_.evaluate({x_.slice(0, first, end), {}, at::arange(first, end), x_.size(0)}).loss.mean();
+        model_.evaluate({x_.slice(0, first, end), {.index = at::arange(first, end)}, x_.size(0)}).loss.mean();
     for (const Tensor& part : torch::autograd::grad({loss}, parameters, {}, false, false, true))
       if (part.defined()) flat.push_back(part.flatten().to(at::kDouble));
     return at::cat(flat);
@@ -287,7 +287,7 @@ class MeasuredRows final : public Measured {
   }
   /// See Measured.
   std::shared_ptr<const Posterior> posterior() override {
-    if (!at_hand_.posterior) at_hand_.posterior = model_.posterior(batch().x);
+    if (!at_hand_.posterior) at_hand_.posterior = model_.posterior(batch().x, batch().context);
     return at_hand_.posterior;
   }
   /// See Measured.
@@ -300,20 +300,26 @@ class MeasuredRows final : public Measured {
   /// See Measured.
   Tensor nll() override { return nll_of(draws().z); }
   /// See Measured.
-  Tensor nll_of(const Tensor& z) override { return model_.nll(batch().x, model_.decode(z)).to(at::kDouble); }
+  Tensor nll_of(const Tensor& z) override {
+    return model_.nll(batch().x, model_.decode(z, batch().context), batch().context).to(at::kDouble);
+  }
   /// See Measured.
-  Tensor nll_at_codes() override { return model_.nll(batch().x, model_.decode(codes())).to(at::kDouble); }
+  Tensor nll_at_codes() override {
+    return model_.nll(batch().x, model_.decode(codes(), batch().context), batch().context).to(at::kDouble);
+  }
   /// See Measured.
-  Tensor kl() override { return model_.kl(*posterior(), draws()).to(at::kDouble); }
+  Tensor kl() override { return model_.kl(*posterior(), draws(), batch().context).to(at::kDouble); }
   /// See Measured.
   Tensor pullback_metric() override {
-    const Tensor jv =
-        model_.pushforward(codes(), model_.unit_tangents(batch().x.size(0))).jv.flatten(2).to(at::kDouble);
+    const Tensor jv = model_.pushforward(codes(), model_.unit_tangents(batch().x.size(0)), batch().context)
+                          .jv.flatten(2)
+                          .to(at::kDouble);
     return at::einsum("ibp,jbp->bij", {jv, jv});
   }
   /// See Measured.
   Tensor hessian() override {
-    return model_.latent_hessian(batch().x, codes(), model_.unit_tangents(batch().x.size(0))).h;
+    return model_.latent_hessian(batch().x, codes(), model_.unit_tangents(batch().x.size(0)), batch().context)
+        .hessian;
   }
   /// See Measured.
   Covariance covariance() override {
@@ -327,14 +333,14 @@ class MeasuredRows final : public Measured {
   }
   /// See Measured.
   Covariance optimal_covariance_at(double beta) override {
-    const auto prior = model_.prior().gaussian();
+    const auto prior = model_.prior().gaussian(batch().context);
     if (!prior) throw Unsupported("the prior is not Gaussian");
     return variform::optimal_covariance(covariance().structure(), hessian(), at::full({}, beta, at::kDouble),
                                         prior->covariance.to(at::kDouble).precision()[0]);
   }
   /// See Measured.
   Tensor curvature_penalty(const Structure& structure) override {
-    const auto prior = model_.prior().gaussian();
+    const auto prior = model_.prior().gaussian(batch().context);
     if (!options_.beta || !prior) throw Unsupported("there is no β, or the prior is not Gaussian");
     return variform::curvature_penalty(structure, hessian(), at::full({}, *options_.beta, at::kDouble),
                                        prior->covariance.to(at::kDouble).precision()[0]);

@@ -15,13 +15,13 @@
 /// Variform's SDK: all that a plugin sees. Everything public lies here and in the headers under variform/.
 namespace variform {
 /// The first line of the SDK's releases, part of every symbol's name. Write `variform::Encoder`, without it.
-inline namespace v1 {
+inline namespace v2 {
 
 /// LibTorch's random number generator. Components draw from those that they are given, never from the global one.
 using at::Generator;
 /// LibTorch's tensor.
 using at::Tensor;
-/// Sizes of a tensor's dimensions, mostly of one datum, without the batch.
+/// Sizes of a tensor's dimensions, mostly of one example, without the batch.
 using Shape = std::vector<int64_t>;
 
 /// Whatever goes wrong inside the SDK or a component. The text is one sentence: what was expected, what was found,
@@ -42,5 +42,5 @@ class VARIFORM_API Unsupported : public Error {
 /// A shape for messages: "[128, 1, 28, 28]".
 VARIFORM_API std::string to_text(at::IntArrayRef shape);
 
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -134,22 +134,23 @@ class Guest : public torch::autograd::Function<Guest> {
   }
 };
 
-class HostilePosterior final : public variform::Posterior {
+class HostilePosterior final
+    : public variform::With<variform::Posterior, variform::ClosedEntropy, variform::Moments> {
  public:
   HostilePosterior(const variform::Model& model, const Tensor& params)
       : model_(model),
         gaussian_(params.chunk(2, 1)[0],
                   variform::Covariance::diagonal((0.5 * params.chunk(2, 1)[1]).exp())) {}
-  ~HostilePosterior() override { at_place("posterior-destructor", model_.step); }
+  ~HostilePosterior() override { at_place("posterior-destructor", model_.step()); }
   Tensor location() const override { return gaussian_.location(); }
   variform::Draw rsample(int64_t K, variform::Generator& rng) const override {
-    at_place("rsample", model_.step);
+    at_place("rsample", model_.step());
     variform::Draw draw = gaussian_.rsample(K, rng);
-    draw.z = Guest::apply(draw.z, model_.step);
+    draw.z = Guest::apply(draw.z, model_.step());
     return draw;
   }
   Tensor log_prob(const variform::Draw& draw) const override { return gaussian_.log_prob(draw); }
-  std::optional<Tensor> entropy() const override { return gaussian_.entropy(); }
+  Tensor entropy() const override { return gaussian_.entropy(); }
   std::optional<variform::Covariance> covariance() const override { return gaussian_.covariance(); }
 
  private:
@@ -162,8 +163,9 @@ class HostileFamily final : public variform::VariationalFamily {
   explicit HostileFamily(const variform::Build& build) : model_(*build.model) { at_place("constructor", 0); }
   ~HostileFamily() override { at_place("destructor", 0); }
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
-    at_place("posterior", model_.step);
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
+    at_place("posterior", model_.step());
     return std::make_unique<HostilePosterior>(model_, params);
   }
 
@@ -180,8 +182,8 @@ class HostileDecoder final : public variform::Decoder {
     shape_[0] *= build.outputs;
     shape_.insert(shape_.begin(), -1);
   }
-  Tensor decode(const Tensor& z) override {
-    at_place("decode", model_.step);
+  Tensor decode(const Tensor& z, const variform::Context&) override {
+    at_place("decode", model_.step());
     return z.mm(a_).reshape(shape_);
   }
 
@@ -191,16 +193,19 @@ class HostileDecoder final : public variform::Decoder {
   Tensor a_;
 };
 
-class HostileLikelihood final : public variform::Likelihood {
+class HostileLikelihood final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
  public:
   explicit HostileLikelihood(const variform::Build& build)
       : model_(*build.model), sides_(static_cast<int64_t>(build.data.size())) {}
-  Tensor nll(const Tensor& x, const Tensor& g) override {
-    at_place("nll", model_.step);
+  int64_t outputs() const override { return 1; }
+  variform::Domain domain() const override { return variform::Domain::kReal; }
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
+    at_place("nll", model_.step());
     return 0.5 * (x.unsqueeze(1) - g).square().flatten(g.dim() - x.dim()).sum(-1);
   }
-  Tensor gram(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature) override {
-    return variform::diagonal_gram(t, at::ones_like(g).to(t.scalar_type()));
+  Tensor curvature_form(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature,
+                        const variform::Context&) override {
+    return variform::diagonal_curvature_form(t, at::ones_like(g).to(t.scalar_type()));
   }
   Tensor mean(const Tensor& g) override { return g.select(g.dim() - 1 - sides_, 0); }
   Tensor sample(const Tensor& g, variform::Generator&) override { return mean(g); }

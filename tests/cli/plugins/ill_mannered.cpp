@@ -49,14 +49,17 @@ class RudeDecoder final : public variform::Decoder {
     shape_[0] *= build.outputs;
     shape_.insert(shape_.begin(), -1);
   }
-  Tensor decode(const Tensor& z) override { return with_manners("decoder", z.mm(a_).reshape(shape_)); }
+  Tensor decode(const Tensor& z, const variform::Context&) override {
+    return with_manners("decoder", z.mm(a_).reshape(shape_));
+  }
 
  private:
   variform::Shape shape_;
   Tensor a_;
 };
 
-class RudePosterior final : public variform::Posterior {
+class RudePosterior final
+    : public variform::With<variform::Posterior, variform::ClosedEntropy, variform::Moments> {
  public:
   explicit RudePosterior(const Tensor& params)
       : gaussian_(params.chunk(2, 1)[0],
@@ -68,7 +71,7 @@ class RudePosterior final : public variform::Posterior {
     return draw;
   }
   Tensor log_prob(const variform::Draw& draw) const override { return gaussian_.log_prob(draw); }
-  std::optional<Tensor> entropy() const override { return gaussian_.entropy(); }
+  Tensor entropy() const override { return gaussian_.entropy(); }
   std::optional<variform::Covariance> covariance() const override { return gaussian_.covariance(); }
 
  private:
@@ -82,7 +85,8 @@ class RudeFamily final : public variform::VariationalFamily {
     if (file && asked("family remove")) std::remove(file);
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     return std::make_unique<RudePosterior>(params);
   }
 };

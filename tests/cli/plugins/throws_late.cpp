@@ -24,7 +24,7 @@ const double kLogTwoPi = std::log(2 * M_PI);
 std::string way_to_fail(const char* method, const Model& model) {
   const char* text = std::getenv("VARIFORM_TEST_FAIL");
   const std::string wanted = text ? text : "", prefix = std::string(method) + " ";
-  return model.step == kStep && wanted.starts_with(prefix) ? wanted.substr(prefix.size()) : "";
+  return model.step() == kStep && wanted.starts_with(prefix) ? wanted.substr(prefix.size()) : "";
 }
 
 // What the method returns, or what it returns or throws when it fails.
@@ -63,7 +63,7 @@ class LateEncoder final : public variform::Encoder {
  public:
   explicit LateEncoder(const variform::Build& build)
       : model_(*build.model), a_(register_parameter("a", weight(build, build.data_size(), build.outputs))) {}
-  Tensor encode(const Tensor& x) override {
+  Tensor encode(const Tensor& x, const variform::Context&) override {
     Tensor code = x.flatten(1).mm(a_);
     if (const std::string way = way_to_fail("encoder.backward", model_); !way.empty())
       code = Identity::apply(code, true);
@@ -75,7 +75,8 @@ class LateEncoder final : public variform::Encoder {
   Tensor a_;
 };
 
-class LateDecoder final : public variform::Decoder {
+class LateDecoder final
+    : public variform::With<variform::Decoder, variform::Pushforward, variform::PiecewiseLinear> {
  public:
   explicit LateDecoder(const variform::Build& build)
       : model_(*build.model),
@@ -84,8 +85,10 @@ class LateDecoder final : public variform::Decoder {
     shape_[0] *= build.outputs;
     shape_.insert(shape_.begin(), -1);
   }
-  Tensor decode(const Tensor& z) override { return result("decoder.decode", model_, right(z)); }
-  variform::Pushed pushforward(const Tensor& z, const Tensor& v) override {
+  Tensor decode(const Tensor& z, const variform::Context&) override {
+    return result("decoder.decode", model_, right(z));
+  }
+  variform::Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context&) override {
     variform::Shape shape = shape_;
     shape[0] = z.size(0);
     shape.insert(shape.begin(), v.size(0));
@@ -100,7 +103,8 @@ class LateDecoder final : public variform::Decoder {
   Tensor a_;
 };
 
-class LatePosterior final : public variform::Posterior {
+class LatePosterior final : public variform::With<variform::Posterior, variform::LogMarginals,
+                                                  variform::ClosedEntropy, variform::Moments> {
  public:
   LatePosterior(Model& model, const Tensor& params) : model_(model) {
     const auto halves = params.chunk(2, 1);
@@ -115,10 +119,10 @@ class LatePosterior final : public variform::Posterior {
   Tensor log_prob(const variform::Draw& draw) const override {
     return result("family.log_prob", model_, densities(draw).sum(-1));
   }
-  Tensor marginals(const variform::Draw& draw) const override {
-    return result("family.marginals", model_, densities(draw));
+  Tensor log_marginals(const variform::Draw& draw) const override {
+    return result("family.log_marginals", model_, densities(draw));
   }
-  std::optional<Tensor> entropy() const override {
+  Tensor entropy() const override {
     return result("family.entropy", model_, (deviation_.log() + 0.5 * (1 + kLogTwoPi)).sum(1));
   }
   std::optional<variform::Covariance> covariance() const override {
@@ -138,7 +142,8 @@ class LateFamily final : public variform::VariationalFamily {
  public:
   explicit LateFamily(const variform::Build& build) : model_(*build.model) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     result("family.posterior", model_, params);
     return std::make_unique<LatePosterior>(model_, params);
   }
@@ -147,16 +152,18 @@ class LateFamily final : public variform::VariationalFamily {
   Model& model_;
 };
 
-class LatePrior final : public variform::Prior {
+class LatePrior final
+    : public variform::With<variform::Prior, variform::ClosedCrossEntropy, variform::MomentsNeeded> {
  public:
   explicit LatePrior(const variform::Build& build) : model_(*build.model) {}
-  Tensor log_prob(const Tensor& z) override {
+  Tensor log_prob(const Tensor& z, const variform::Context&) override {
     return result("prior.log_prob", model_, -0.5 * (z.square() + kLogTwoPi).sum(-1));
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override {
+  Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
     return result("prior.sample", model_, at::randn({n, model_.latent}, rng, model_.options));
   }
-  std::optional<Tensor> cross_entropy(const variform::Posterior& posterior) override {
+  std::optional<Tensor> cross_entropy(const variform::Posterior& posterior,
+                                      const variform::Context&) override {
     const auto covariance = posterior.covariance();
     if (!covariance) return {};
     return result("prior.cross_entropy", model_,
@@ -169,20 +176,24 @@ class LatePrior final : public variform::Prior {
 };
 
 /// Gaussian of unit variance.
-class LateLikelihood final : public variform::Likelihood {
+class LateLikelihood final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::NoiseVariance> {
  public:
   explicit LateLikelihood(const variform::Build& build)
       : model_(*build.model), sides_(static_cast<int64_t>(build.data.size())) {}
-  std::optional<Tensor> reference_variance() const override {
-    return result("likelihood.reference_variance", model_, at::ones({}, at::kDouble));
+  std::optional<Tensor> noise_variance() const override {
+    return result("likelihood.noise_variance", model_, at::ones({}, at::kDouble));
   }
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  int64_t outputs() const override { return 1; }
+  variform::Domain domain() const override { return variform::Domain::kReal; }
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
     const Tensor square = (x.unsqueeze(1) - g).square() + kLogTwoPi;
     return result("likelihood.nll", model_, 0.5 * square.flatten(g.dim() - x.dim()).sum(-1));
   }
-  Tensor gram(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature) override {
-    return result("likelihood.gram", model_,
-                  variform::diagonal_gram(t, at::ones_like(g).to(t.scalar_type())));
+  Tensor curvature_form(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature,
+                        const variform::Context&) override {
+    return result("likelihood.curvature_form", model_,
+                  variform::diagonal_curvature_form(t, at::ones_like(g).to(t.scalar_type())));
   }
   Tensor mean(const Tensor& g) override {
     return result("likelihood.mean", model_, g.select(g.dim() - 1 - sides_, 0));
@@ -198,30 +209,32 @@ class LateLikelihood final : public variform::Likelihood {
 };
 
 /// nll + β KL + ½ tr H; its parts call everything else that a model can do.
-class LateObjective final : public variform::Objective {
+class LateObjective final
+    : public variform::With<variform::Objective, variform::Weighted, variform::UsesTangents> {
  public:
   explicit LateObjective(const variform::Build& build)
       : model_(*build.model), beta_(build.schedule("beta")), final_beta_(build.final_value("beta")) {}
 
   variform::Terms evaluate(Model& model, const variform::Batch& batch) override {
-    const auto posterior = model.posterior(batch.x);
+    const auto posterior = model.posterior(batch.x, {});
     const variform::Draw draw = posterior->rsample(1, model.rng);
-    const Tensor g = model.decode(draw.z), nll = model.nll(batch.x, g)[0], kl = model.kl(*posterior, draw);
+    const Tensor g = model.decode(draw.z, {}), nll = model.nll(batch.x, g, {})[0],
+                 kl = model.kl(*posterior, draw, {});
     const int64_t B = batch.x.size(0);
-    const Tensor h = model.latent_hessian(batch.x, posterior->location(), model.unit_tangents(B)).h;
+    const Tensor h = model.latent_hessian(batch.x, posterior->location(), model.unit_tangents(B), {}).hessian;
     const Tensor trace = 0.5 * h.diagonal(0, 1, 2).sum(-1);
-    const Tensor gap = (posterior->log_prob(draw) - posterior->marginals(draw).sum(-1))[0];
+    const Tensor gap = (posterior->log_prob(draw) - posterior->log_marginals(draw).sum(-1))[0];
     const Tensor loss = result("objective.evaluate", model, nll + beta_ * kl + trace);
     return {loss,
             {{"nll", nll},
              {"kl", kl},
              {"trace", trace},
              {"gap", gap.detach()},
-             {"log_prior", model.log_prior(model.sample_prior(B)).detach()},
+             {"log_prior", model.log_prior(model.sample_prior(B, {}), {}).detach()},
              {"error", (model.data_mean(g) - model.sample_data(g)).detach().square().mean()}}};
   }
-  std::optional<Tensor> beta() const override { return result("objective.beta", model_, beta_); }
-  std::optional<double> final_beta() const override { return final_beta_; }
+  Tensor beta() const override { return result("objective.beta", model_, beta_); }
+  double final_beta() const override { return final_beta_; }
   bool uses_tangents() const override { return true; }
 
  private:

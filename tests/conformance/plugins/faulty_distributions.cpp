@@ -7,6 +7,8 @@
 #include <ATen/core/grad_mode.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
@@ -38,7 +40,8 @@ Tensor normal(at::IntArrayRef shape, const Tensor& like, variform::Generator& rn
 }
 
 // q(z|x) = ∏ N(m_i, s_i²).
-class Faulty final : public variform::Posterior {
+class Faulty final : public variform::With<variform::Posterior, variform::LogMarginals,
+                                           variform::ClosedEntropy, variform::Moments> {
  public:
   Faulty(const Fault& fault, Tensor mean, const Tensor& log_variance, std::mt19937* own)
       : fault_(fault), mean_(std::move(mean)), deviation_((0.5 * log_variance).exp()), own_(own) {}
@@ -85,21 +88,21 @@ class Faulty final : public variform::Posterior {
     if (fault_.is("rows")) mean = mean + 0.1 * mean.mean(0);
     Tensor sum = density(draw.z, mean).sum(-1);
     if (fault_.is("density at its own draws alone")) {
-      if (!draw.noise.defined()) throw variform::Unsupported("it knows its density at its own draws only");
+      if (!draw.state.defined()) throw variform::Unsupported("it knows its density at its own draws only");
       return sum - 0.1;
     }
-    if (fault_.is("density of draws") && draw.noise.defined())
-      sum = -0.5 * (draw.noise.square() + kLogTwoPi).sum(-1);
+    if (fault_.is("density of draws") && draw.state.defined())
+      sum = -0.5 * (draw.state.square() + kLogTwoPi).sum(-1);
     return fault_.is("shape") ? sum.unsqueeze(-1) : sum;
   }
 
-  Tensor marginals(const variform::Draw& draw) const override {
+  Tensor log_marginals(const variform::Draw& draw) const override {
     const Tensor parts = density(draw.z, mean_);
     if (fault_.is("marginals")) return parts.roll({1}, {-1});
     return fault_.is("sum of marginals") ? parts + 0.01 : parts;
   }
 
-  std::optional<Tensor> entropy() const override {
+  Tensor entropy() const override {
     const Tensor value = (deviation_.log() + 0.5 * (1 + kLogTwoPi)).sum(-1);
     if (fault_.is("entropy")) return value + 0.1;
     if (fault_.is("sign of the entropy")) return -value;
@@ -145,7 +148,8 @@ class Faulty final : public variform::Posterior {
   std::mt19937* own_;
 };
 
-class FaultyFamily final : public variform::VariationalFamily {
+class FaultyFamily final
+    : public variform::With<variform::VariationalFamily, variform::BoundedSupport, variform::FiniteMoments> {
  public:
   explicit FaultyFamily(const variform::Build& build) : fault_(build) {
     TORCH_CHECK(!fault_.is("even latents") || build.latent % 2 == 0, "latents come in pairs");
@@ -155,12 +159,19 @@ class FaultyFamily final : public variform::VariationalFamily {
     if (fault_.is("parameter without a name")) offset_.requires_grad_(true);
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
-  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&) override {
+  std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
+                                                 const variform::Context&) override {
     if (fault_.is("changes its input")) params.detach().mul_(1.01);
     if (fault_.is("switches gradients off")) at::GradMode::set_enabled(false);
+    TORCH_CHECK(!fault_.is("empty batch") || params.size(0) > 0, "there is no first row");
     const int64_t count = params.size(1);
-    const auto halves =
-        (fault_.is("strides") ? params.as_strided(params.sizes(), {count, 1}) : params).chunk(2, 1);
+    Tensor own = fault_.is("strides") ? params.as_strided(params.sizes(), {count, 1}) : params;
+    if (fault_.is("keeps its batch")) {
+      kept_.store(&params);
+      ::usleep(500);
+      own = kept_.load()->clone();
+    }
+    const auto halves = own.chunk(2, 1);
     return std::make_unique<Faulty>(fault_, halves[0] + offset_, halves[1], &own_);
   }
   variform::Support support() const override {
@@ -172,24 +183,27 @@ class FaultyFamily final : public variform::VariationalFamily {
   Fault fault_;
   Tensor offset_;
   std::mt19937 own_{7};
+  std::atomic<const Tensor*> kept_ = nullptr;
 };
 
 /// N(m, 0.8² I) with a trained mean.
-class FaultyPrior final : public variform::Prior {
+class FaultyPrior final
+    : public variform::With<variform::Prior, variform::ClosedCrossEntropy, variform::GaussianForm,
+                            variform::BoundedSupport, variform::MomentsNeeded> {
  public:
   explicit FaultyPrior(const variform::Build& build)
       : fault_(build), mean_(register_parameter("mean", at::full({build.latent}, 0.3, build.options))) {
     if (fault_.is("unused parameter")) register_parameter("unused", mean_.detach().clone());
   }
 
-  Tensor log_prob(const Tensor& z) override {
+  Tensor log_prob(const Tensor& z, const variform::Context&) override {
     const Tensor mean = fault_.is("detached") ? mean_.detach() : mean_;
     const double constant = fault_.is("normalisation") ? 0 : kLogTwoPi;
     const Tensor sum =
         -0.5 * (((z - mean) / kDeviation).square() + constant + 2 * std::log(kDeviation)).sum(-1);
     return fault_.is("shape") ? sum.unsqueeze(0) : sum;
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override {
+  Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
     const int64_t d = mean_.size(0);
     Tensor noise =
         fault_.is("global generator") ? at::randn({n, d}, mean_.options()) : normal({n, d}, mean_, rng);
@@ -198,7 +212,7 @@ class FaultyPrior final : public variform::Prior {
     const Tensor z = mean_ + kDeviation * noise;
     return fault_.is("dtype") ? z.to(at::kFloat) : z;
   }
-  std::optional<Tensor> cross_entropy(const variform::Posterior& q) override {
+  std::optional<Tensor> cross_entropy(const variform::Posterior& q, const variform::Context&) override {
     const auto covariance = q.covariance();
     if (!covariance) return {};
     const Tensor from = fault_.is("cross-entropy") ? q.location() : q.location() - mean_;
@@ -210,7 +224,7 @@ class FaultyPrior final : public variform::Prior {
     if (own && own->is_wrong_with_own_prior()) return right + 0.3;
     return fault_.is("sign of the cross-entropy") ? -right : right;
   }
-  std::optional<variform::Gaussian> gaussian() override {
+  std::optional<variform::Gaussian> gaussian(const variform::Context&) override {
     const double deviation = fault_.is("gaussian") ? 1 : kDeviation;
     return variform::Gaussian{mean_.unsqueeze(0),
                               variform::Covariance::diagonal(at::full_like(mean_, deviation).unsqueeze(0))};
@@ -227,13 +241,13 @@ class FaultyPrior final : public variform::Prior {
 };
 
 /// A Gaussian with mean and logarithm of the variance for every data value (§3's table, second row).
-class FaultyLikelihood final : public variform::Likelihood {
+class FaultyLikelihood final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
  public:
   explicit FaultyLikelihood(const variform::Build& build)
       : fault_(build), sides_(static_cast<int64_t>(build.data.size())) {}
   int64_t outputs() const override { return 2; }
-
-  Tensor nll(const Tensor& x, const Tensor& g) override {
+  variform::Domain domain() const override { return variform::Domain::kReal; }
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
     if (fault_.is("changes its input")) x.detach().mul_(0.5);
     Tensor mean = part(g, 0);
     if (fault_.is("rows")) mean = mean + 0.1 * x.mean(0);
@@ -244,7 +258,8 @@ class FaultyLikelihood final : public variform::Likelihood {
     const Tensor flat = each.flatten(-sides_);
     return fault_.is("mean over data") ? flat.mean(-1) : flat.sum(-1);
   }
-  Tensor gram(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature) override {
+  Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature,
+                        const variform::Context&) override {
     const Tensor wide = g.to(t.scalar_type()), precision = (-part(wide, 1)).exp();
     const Tensor r = (x.to(t.scalar_type()) - part(wide, 0)) * precision;
     const bool fisher = curvature == variform::Curvature::kFisher || fault_.is("hessian");

@@ -17,7 +17,7 @@ using variform::Quantity;
 using variform::Tensor;
 
 /// The mean of ‖h‖² and of ‖z − h‖² for one draw of the metric's own, and the largest code.
-class FaultyMetric final : public variform::Metric {
+class FaultyMetric final : public variform::With<variform::Metric, variform::Finishes> {
  public:
   explicit FaultyMetric(const variform::Build& build) : fault_(build.text("fault")) {
     if (is("throws in create")) throw std::runtime_error("there is no room left on the moon");
@@ -65,10 +65,12 @@ class FaultyMetric final : public variform::Metric {
 };
 
 /// The mean square of the codes of all runs.
-class FaultyComparison final : public variform::Metric {
+class FaultyComparison final : public variform::With<variform::Metric, variform::Compares> {
  public:
   explicit FaultyComparison(const variform::Build& build) : fault_(build.text("fault")) {}
 
+  std::vector<Quantity> quantities() const override { return {}; }
+  void measure(variform::Measured&, Findings&) override {}
   std::vector<Quantity> comparisons() const override {
     return {{"mean_square", "", "mean square of all codes"}};
   }

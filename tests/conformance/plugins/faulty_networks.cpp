@@ -78,7 +78,7 @@ class FaultyEncoder final : public variform::Encoder {
   }
   ~FaultyEncoder() override { *alive_ = false; }
 
-  Tensor encode(const Tensor& x) override {
+  Tensor encode(const Tensor& x, const variform::Context&) override {
     fault_.in_call();
     if (has_moving_state(fault_)) return moved(steps_, is_training(), right(x));
     if (fault_.is("power iteration")) return right(x) / norm_of_weights();
@@ -171,7 +171,8 @@ class OnceDifferentiable : public torch::autograd::Function<OnceDifferentiable> 
 };
 
 /// h = tanh(zA + a), g = hB + b, with a pushforward of its own: (1 − h²)(vA) B.
-class FaultyDecoder final : public variform::Decoder {
+class FaultyDecoder final : public variform::With<variform::Decoder, variform::Pushforward,
+                                                  variform::PiecewiseLinear, variform::RowsIndependent> {
  public:
   explicit FaultyDecoder(const variform::Build& build)
       : fault_(build),
@@ -185,7 +186,7 @@ class FaultyDecoder final : public variform::Decoder {
     if (has_moving_state(fault_)) steps_ = register_buffer("steps", at::zeros({}, build.options));
   }
 
-  Tensor decode(const Tensor& z) override {
+  Tensor decode(const Tensor& z, const variform::Context&) override {
     fault_.in_call();
     if (has_moving_state(fault_))
       return moved(steps_, is_training(), (hidden(z).mm(b_) + b0_).reshape(shape_));
@@ -193,8 +194,11 @@ class FaultyDecoder final : public variform::Decoder {
     return (hidden(z).mm(b_) + b0_).reshape(shape_);
   }
 
-  variform::Pushed pushforward(const Tensor& z, const Tensor& v) override {
-    if (fault_.is("fused layer norm")) return Decoder::pushforward(z, v);
+  const void* ability(std::string_view id) const override {
+    if (fault_.is("fused layer norm") && id == variform::Pushforward::kId) return nullptr;
+    return With::ability(id);
+  }
+  variform::Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context&) override {
     const Tensor h = hidden(z);
     Tensor jv = (slope(h) * v.matmul(a_)).matmul(b_);
     if (fault_.is("non-linear pushforward")) jv = jv + 0.01 * jv.square();
@@ -211,8 +215,8 @@ class FaultyDecoder final : public variform::Decoder {
     return {factor * g, factor * jv.reshape(shape)};
   }
 
-  bool samplewise() const override {
-    return !fault_.is("needlessly not samplewise") && !has_batch_statistics();
+  bool rows_independent() const override {
+    return !fault_.is("needlessly not rows_independent") && !has_batch_statistics();
   }
   bool piecewise_linear() const override { return fault_.is("claims to be piecewise linear"); }
 
@@ -247,7 +251,8 @@ class FaultyDecoder final : public variform::Decoder {
 };
 
 /// nll + β KL, one draw.
-class FaultyObjective final : public variform::Objective {
+class FaultyObjective final
+    : public variform::With<variform::Objective, variform::Weighted, variform::UsesTangents> {
  public:
   explicit FaultyObjective(const variform::Build& build)
       : fault_(build),
@@ -260,7 +265,7 @@ class FaultyObjective final : public variform::Objective {
 
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
     fault_.in_call();
-    const auto posterior = model.posterior(batch.x);
+    const auto posterior = model.posterior(batch.x, {});
     if (fault_.is("refuses one datum") && batch.x.size(0) == 1)
       throw variform::Error("it compares the data of a batch, and there is one");
     variform::Generator rng = model.rng;
@@ -269,7 +274,8 @@ class FaultyObjective final : public variform::Objective {
       rng.set_current_seed(7);
     }
     const variform::Draw draw = posterior->rsample(1, rng);
-    const Tensor nll = model.nll(batch.x, model.decode(draw.z)).mean(0), kl = model.kl(*posterior, draw);
+    const Tensor nll = model.nll(batch.x, model.decode(draw.z, {}), {}).mean(0),
+                 kl = model.kl(*posterior, draw, {});
     variform::Terms terms{nll + beta_ * kl, {{"nll", nll}, {"kl", kl}}};
     if (fault_.is("takes the KL away")) terms.loss = nll - beta_ * kl;
     if (fault_.is("surrogate")) terms.loss = terms.loss + kl - kl.detach();
@@ -279,8 +285,8 @@ class FaultyObjective final : public variform::Objective {
     disturb(model, batch, draw.z, terms);
     return terms;
   }
-  std::optional<Tensor> beta() const override { return fault_.is("negative beta") ? -beta_ : beta_; }
-  std::optional<double> final_beta() const override {
+  Tensor beta() const override { return fault_.is("negative beta") ? -beta_ : beta_; }
+  double final_beta() const override {
     return fault_.is("another final beta") ? final_beta_ + 1 : final_beta_;
   }
   bool uses_tangents() const override { return fault_.is("needless tangents"); }
@@ -299,15 +305,16 @@ class FaultyObjective final : public variform::Objective {
       terms.parts[1].second = terms.parts[1].second / static_cast<double>(model.latent);
     if (fault_.is("reads its loss") && loss.sum().item<double>() > 1e9) loss = 2 * loss;
     if (fault_.is("part named step")) terms.parts[1].first = "step";
-    if (fault_.is("needs labels")) loss = loss + batch.labels.to(loss.scalar_type());
+    if (fault_.is("needs labels")) loss = loss + batch.context.labels.to(loss.scalar_type());
     if (fault_.is("global generator")) loss = loss + at::randn({}, loss.options());
     if (fault_.is("freezes the decoder"))
       for (Tensor& parameter : model.component(variform::Kind::kDecoder)->parameters())
         parameter.requires_grad_(false);
     if (fault_.is("needs recording")) torch::autograd::grad({loss.sum()}, {z}, {}, /*retain_graph=*/true);
     if (fault_.is("undeclared tangents"))
-      loss = loss +
-             model.latent_hessian(batch.x, z[0], model.unit_tangents(z.size(1))).h.diagonal(0, 1, 2).sum(-1);
+      loss = loss + model.latent_hessian(batch.x, z[0], model.unit_tangents(z.size(1)), {})
+                        .hessian.diagonal(0, 1, 2)
+                        .sum(-1);
   }
 
   Fault fault_;

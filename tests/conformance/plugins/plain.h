@@ -14,7 +14,9 @@ class Linear final : public variform::Encoder {
     variform::Generator rng = build.rng;
     a_ = register_parameter("a", at::randn({build.data_size(), build.outputs}, rng, build.options));
   }
-  variform::Tensor encode(const variform::Tensor& x) override { return x.flatten(1).mm(a_); }
+  variform::Tensor encode(const variform::Tensor& x, const variform::Context&) override {
+    return x.flatten(1).mm(a_);
+  }
 
  private:
   variform::Tensor a_;

@@ -9,13 +9,13 @@
 #include <fstream>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 struct PluginInfo;
 }
 }  // namespace variform
 
 struct NamedComponent {
-  variform::Kind kind;
+  const char* kind_name;
   const char* id;
 };
 
@@ -27,11 +27,11 @@ struct Mark {
   }
 };
 
-#define BROKEN_MANIFEST(id, component)                                                                   \
-  namespace {                                                                                            \
-  [[gnu::used, gnu::retain, gnu::section(".variform_manifest")]] constexpr auto kManifest =              \
-      variform::manifest_of_plugin(id, "1.0.0");                                                         \
-  [[gnu::used, gnu::retain, gnu::section(".variform_manifest")]] constexpr auto kComponents =            \
-      variform::manifest_of_components(std::array{NamedComponent{variform::Kind::kEncoder, component}}); \
-  const Mark kMark(id);                                                                                  \
+#define BROKEN_MANIFEST(id, component)                                                        \
+  namespace {                                                                                 \
+  [[gnu::used, gnu::retain, gnu::section(".variform_manifest")]] constexpr auto kManifest =   \
+      variform::manifest_of_plugin(id, "1.0.0");                                              \
+  [[gnu::used, gnu::retain, gnu::section(".variform_manifest")]] constexpr auto kComponents = \
+      variform::manifest_of_components(std::array{NamedComponent{"encoder", component}});     \
+  const Mark kMark(id);                                                                       \
   }

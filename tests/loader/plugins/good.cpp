@@ -12,7 +12,7 @@ namespace {
 class Steady final : public variform::Encoder {
  public:
   explicit Steady(const variform::Build& build) : outputs_(build.outputs) {}
-  variform::Tensor encode(const variform::Tensor& x) override {
+  variform::Tensor encode(const variform::Tensor& x, const variform::Context&) override {
     return at::zeros({x.size(0), outputs_}, x.options());
   }
 
@@ -23,25 +23,25 @@ class Steady final : public variform::Encoder {
 class Throwing final : public variform::Encoder {
  public:
   explicit Throwing(const variform::Build&) { throw std::runtime_error("the moon is in the wrong phase"); }
-  variform::Tensor encode(const variform::Tensor& x) override { return x; }
+  variform::Tensor encode(const variform::Tensor& x, const variform::Context&) override { return x; }
 };
 
 class ThrowingInt final : public variform::Encoder {
  public:
   explicit ThrowingInt(const variform::Build&) { throw 42; }
-  variform::Tensor encode(const variform::Tensor& x) override { return x; }
+  variform::Tensor encode(const variform::Tensor& x, const variform::Context&) override { return x; }
 };
 
 class Unable final : public variform::Encoder {
  public:
   explicit Unable(const variform::Build&) { throw variform::Unsupported("there are no images here"); }
-  variform::Tensor encode(const variform::Tensor& x) override { return x; }
+  variform::Tensor encode(const variform::Tensor& x, const variform::Context&) override { return x; }
 };
 
 class Flat final : public variform::Decoder {
  public:
   explicit Flat(const variform::Build&) {}
-  variform::Tensor decode(const variform::Tensor& z) override { return z; }
+  variform::Tensor decode(const variform::Tensor& z, const variform::Context&) override { return z; }
 };
 
 constexpr variform::ComponentInfo creating(

@@ -32,12 +32,14 @@ class Failing final : public variform::Metric {
 };
 
 /// The numbers of the rows that it is given.
-class Few final : public variform::Metric {
+class Few final : public variform::With<variform::Metric, variform::Finishes, variform::MostRows> {
  public:
   explicit Few(const variform::Build&) {}
   std::vector<Quantity> quantities() const override { return {{"few_rows", "rows", "rows that it saw"}}; }
   int64_t most_rows() const override { return 10; }
-  void measure(Measured& at, Findings&) override { rows_.push_back(at.batch().index.to(at::kDouble)); }
+  void measure(Measured& at, Findings&) override {
+    rows_.push_back(at.batch().context.index.to(at::kDouble));
+  }
   void finish(Measured& at, Findings& findings) override {
     variform::log(variform::LogLevel::kNote, "saw few rows");
     findings.array("rows", at::cat(rows_));
@@ -49,7 +51,7 @@ class Few final : public variform::Metric {
   std::vector<Tensor> rows_;
 };
 
-class Asked final : public variform::Metric {
+class Asked final : public variform::With<variform::Metric, variform::Finishes, variform::OnRequest> {
  public:
   explicit Asked(const variform::Build& build) : factor_(build.number("factor")) {}
   std::vector<Quantity> quantities() const override { return {{"asked_value", "", "its factor"}}; }
@@ -70,7 +72,7 @@ class Needy final : public variform::Metric {
   }
 };
 
-class Among final : public variform::Metric {
+class Among final : public variform::With<variform::Metric, variform::InValues> {
  public:
   explicit Among(const variform::Build&) {}
   bool in_values() const override { return true; }

@@ -6,11 +6,11 @@
 
 namespace {
 
-class Cube final : public variform::Prior {
+class Cube final : public variform::With<variform::Prior, variform::BoundedSupport> {
  public:
   explicit Cube(const variform::Build& build) : latent_(build.latent), options_(build.options) {}
-  variform::Tensor log_prob(const variform::Tensor& z) override { return at::zeros_like(z).sum(-1); }
-  variform::Tensor sample(int64_t n, variform::Generator& rng) override {
+  variform::Tensor log_prob(const variform::Tensor& z, const variform::Context&) override { return at::zeros_like(z).sum(-1); }
+  variform::Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
     return at::empty({n, latent_}, options_).uniform_(0, 1, rng);
   }
   variform::Support support() const override { return {0, 1}; }

@@ -15,14 +15,16 @@ using variform::Tensor;
 class Talking final : public variform::Prior {
  public:
   explicit Talking(const variform::Build&) { variform::log(LogLevel::kInfo, "I am here"); }
-  Tensor log_prob(const Tensor& z) override {
+  Tensor log_prob(const Tensor& z, const variform::Context&) override {
     if (!std::exchange(has_spoken_, true)) {
       variform::log(LogLevel::kWarning, "the first density");
       if (variform::wants_log(LogLevel::kDebug)) variform::log(LogLevel::kDebug, "a detail");
     }
     return (-0.5 * (z.square() + std::log(2 * std::numbers::pi))).sum(-1);
   }
-  Tensor sample(int64_t n, variform::Generator& rng) override { return at::randn({n, 3}, rng, at::kDouble); }
+  Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
+    return at::randn({n, 3}, rng, at::kDouble);
+  }
 
  private:
   bool has_spoken_ = false;

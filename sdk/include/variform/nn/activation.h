@@ -6,7 +6,7 @@
 #include <string_view>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 /// The elementwise layer of that name: relu, leaky-relu, elu, silu, gelu, softplus, tanh, sigmoid or
@@ -15,5 +15,5 @@ namespace nn {
 VARIFORM_API LayerPtr activation(std::string_view name);
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -9,11 +9,11 @@
 #include <functional>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 /// torch.nn.Softmax, or LogSoftmax, along a dimension that is counted from the end (−1: the last; −3: an image's channels).
-class VARIFORM_API Softmax final : public Layer {
+class VARIFORM_API Softmax final : public With<Layer, Push> {
  public:
   /// `logarithm`: of it.
   explicit Softmax(int64_t dim = -1, bool logarithm = false);
@@ -30,7 +30,7 @@ class VARIFORM_API Softmax final : public Layer {
 /// Multi-head self-attention of tokens, [N, L, width] -> the same shape (Vaswani et al. 2017, §3.2): queries, keys and values
 /// are linear maps of the tokens, softmax(q kᵀ/√(width/heads)) v in each head, then a linear map of all heads. No order is
 /// known to it: see AddParameter. State: qkv.weight [3 width, width], qkv.bias, out.weight, out.bias.
-class VARIFORM_API Attention final : public Layer {
+class VARIFORM_API Attention final : public With<Layer, Push, PythonHelper> {
  public:
   /// `heads` must divide `width`.
   Attention(const Build& build, int64_t width, int64_t heads = 1);
@@ -47,7 +47,7 @@ class VARIFORM_API Attention final : public Layer {
 
 /// A trained tensor that is added to every datum, such as the positions of tokens. State: value, of that shape, normal with
 /// deviation 0.02 at the start.
-class VARIFORM_API AddParameter final : public Layer {
+class VARIFORM_API AddParameter final : public With<Layer, Push, PiecewiseLinear, PythonHelper> {
  public:
   /// Of the shape of the last dimensions of a datum; not empty.
   AddParameter(const Build& build, Shape shape);
@@ -64,7 +64,7 @@ class VARIFORM_API AddParameter final : public Layer {
 };
 
 /// torch.nn.RMSNorm over the last dimension. State: weight [width].
-class VARIFORM_API RmsNorm final : public Layer {
+class VARIFORM_API RmsNorm final : public With<Layer, Push> {
  public:
   /// For data whose last dimension is `width`.
   RmsNorm(const Build& build, int64_t width);
@@ -78,7 +78,7 @@ class VARIFORM_API RmsNorm final : public Layer {
 };
 
 /// x/|x| along a dimension counted from the end, as torch.nn.functional.normalize.
-class VARIFORM_API L2Normalise final : public Layer {
+class VARIFORM_API L2Normalise final : public With<Layer, Push, PythonHelper> {
  public:
   /// `dim`: -1 is the last.
   explicit L2Normalise(int64_t dim = -1);
@@ -106,7 +106,7 @@ class VARIFORM_API AveragePool2d final : public LinearMap {
 };
 
 /// torch.nn.MaxPool2d; its tangent is that of the largest value, the first one where several are.
-class VARIFORM_API MaxPool2d final : public Layer {
+class VARIFORM_API MaxPool2d final : public With<Layer, Push, PiecewiseLinear> {
  public:
   /// `stride` 0: the kernel's side.
   explicit MaxPool2d(int64_t kernel, int64_t stride = 0);
@@ -121,7 +121,7 @@ class VARIFORM_API MaxPool2d final : public Layer {
 };
 
 /// torch.nn.PixelShuffle: [C·f², h, w] -> [C, f h, f w].
-class VARIFORM_API PixelShuffle final : public LinearMap {
+class VARIFORM_API PixelShuffle final : public With<LinearMap, Isometric> {
  public:
   /// `factor`: f, at least 1.
   explicit PixelShuffle(int64_t factor);
@@ -135,7 +135,7 @@ class VARIFORM_API PixelShuffle final : public LinearMap {
 };
 
 /// Changes the order of a datum's dimensions: Permute({1, 2, 0}) takes [channels, height, width] to [height, width, channels].
-class VARIFORM_API Permute final : public LinearMap {
+class VARIFORM_API Permute final : public With<LinearMap, Isometric, PythonHelper> {
  public:
   /// Each dimension of a datum once, from 0.
   explicit Permute(std::vector<int64_t> dims);
@@ -150,7 +150,7 @@ class VARIFORM_API Permute final : public LinearMap {
 };
 
 /// `length` entries of a datum's dimension from `start` on: one part of a split; the dimension is counted from the end.
-class VARIFORM_API Narrow final : public LinearMap {
+class VARIFORM_API Narrow final : public With<LinearMap, PythonHelper> {
  public:
   /// `dim`: -1 is the last; `start` from 0.
   Narrow(int64_t dim, int64_t start, int64_t length);
@@ -166,7 +166,8 @@ class VARIFORM_API Narrow final : public LinearMap {
 /// What several layers make of the same data, side by side along a dimension that is counted from the end (−3: an image's
 /// channels). A branch that is activation("identity") keeps the data themselves, as skip connections of U-nets do. Children
 /// "0", "1", ….
-class VARIFORM_API Concatenate final : public Layer {
+class VARIFORM_API Concatenate final
+    : public With<Layer, Push, PiecewiseLinear, RowsIndependent, PythonHelper> {
  public:
   /// At least one branch, none of them null.
   explicit Concatenate(std::vector<LayerPtr> branches, int64_t dim = -1);
@@ -174,7 +175,7 @@ class VARIFORM_API Concatenate final : public Layer {
   Pushed push(const Tensor& x, const Tensor& v) const override;
   Shape output_shape(const Shape& in) const override;
   bool piecewise_linear() const override;
-  bool samplewise() const override;
+  bool rows_independent() const override;
   std::string python() const override;
   std::string python_helper() const override;
 
@@ -204,5 +205,5 @@ class VARIFORM_API Function final : public Layer {
 };
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

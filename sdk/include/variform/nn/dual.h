@@ -9,7 +9,7 @@
 #include <vector>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 /// A tensor that does not depend on the latents, [N or 1, …], with T tangents of 0.
@@ -43,5 +43,5 @@ VARIFORM_API Pushed rms_norm(const Pushed& x, const Tensor& weight = {}, double 
 VARIFORM_API Pushed l2_normalise(const Pushed& x, int64_t dim = -1, double epsilon = 1e-12);
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

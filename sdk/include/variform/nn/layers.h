@@ -9,18 +9,18 @@
 #include <functional>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 /// y = x Wᵀ + b on the last dimension. State: weight [out, in], bias [out].
-class VARIFORM_API Linear final : public Layer {
+class VARIFORM_API Linear final : public With<Layer, Push, PushMetric, PiecewiseLinear> {
  public:
   /// From `in` to `out` numbers, both at least 1; without b when `bias` is false.
   Linear(const Build& build, int64_t in, int64_t out, bool bias = true);
 
   Tensor forward(const Tensor& x) const override;
   Pushed push(const Tensor& x, const Tensor& v) const override;
-  PushedGram push_gram(const Tensor& x, const Tensor& v) const override;
+  Pullback push_metric(const Tensor& x, const Tensor& v) const override;
   Shape output_shape(const Shape& in) const override;
   bool piecewise_linear() const override { return true; }
   std::string python() const override;
@@ -43,7 +43,7 @@ struct Convolution {
 };
 
 /// Cross-correlation, as torch.nn.Conv2d: a side of s becomes ⌊(s + 2·padding − kernel)/stride⌋ + 1.
-class VARIFORM_API Conv2d final : public Layer {
+class VARIFORM_API Conv2d final : public With<Layer, Push, PiecewiseLinear> {
  public:
   /// From `in` to `out` channels. State: weight [out, in, kernel, kernel], bias [out].
   Conv2d(const Build& build, int64_t in, int64_t out, const Convolution& options);
@@ -65,7 +65,7 @@ class VARIFORM_API Conv2d final : public Layer {
 /// The transpose of a Conv2d, as torch.nn.ConvTranspose2d: a side of s becomes
 /// (s − 1)·stride − 2·padding + kernel + output_padding. Output padding [height, width] undoes the rounding
 /// of Conv2d.
-class VARIFORM_API ConvTranspose2d final : public Layer {
+class VARIFORM_API ConvTranspose2d final : public With<Layer, Push, PiecewiseLinear> {
  public:
   /// From `in` to `out` channels; an output padding below the stride. State: weight [in, out, kernel, kernel],
   /// bias [out].
@@ -98,7 +98,7 @@ class VARIFORM_API ConvTranspose2d final : public Layer {
 /// Build::model they stay, so that all that a step computes is of one network. They start near W's own, from a
 /// draw of Build::rng. State: bias, parametrizations.weight.original (W), parametrizations.weight.0._u and
 /// ._v.
-class VARIFORM_API SpectralNorm final : public Layer {
+class VARIFORM_API SpectralNorm final : public With<Layer, Push, PiecewiseLinear> {
  public:
   /// Normalises that layer and takes its parameters over: it is not to be used by itself any more.
   SpectralNorm(const Build& build, std::shared_ptr<Linear> layer);
@@ -134,7 +134,7 @@ class VARIFORM_API SpectralNorm final : public Layer {
 /// torch.nn.LayerNorm over the last dimensions of a datum, which have the given shape (all of them, or a token's width),
 /// composed of elementary operations: LibTorch's fused kernel gives silently wrong gradients of losses on its tangents.
 /// State: weight, bias of that shape.
-class VARIFORM_API LayerNorm final : public Layer {
+class VARIFORM_API LayerNorm final : public With<Layer, Push> {
  public:
   /// For data whose shape ends in that one; not empty.
   LayerNorm(const Build& build, Shape shape);
@@ -151,7 +151,7 @@ class VARIFORM_API LayerNorm final : public Layer {
 
 /// torch.nn.GroupNorm: [N, channels, …] normalised within each of `groups` groups of channels. State: weight,
 /// bias [channels]. One group is the layer normalisation of images, as many as channels the instance normalisation.
-class VARIFORM_API GroupNorm final : public Layer {
+class VARIFORM_API GroupNorm final : public With<Layer, Push> {
  public:
   /// `groups` must divide `channels`.
   GroupNorm(const Build& build, int64_t groups, int64_t channels);
@@ -167,7 +167,7 @@ class VARIFORM_API GroupNorm final : public Layer {
 };
 
 /// [N, …] -> [N, P].
-class VARIFORM_API Flatten final : public LinearMap {
+class VARIFORM_API Flatten final : public With<LinearMap, Isometric> {
  public:
   Tensor forward(const Tensor& x) const override;
   Shape output_shape(const Shape& in) const override;
@@ -176,7 +176,7 @@ class VARIFORM_API Flatten final : public LinearMap {
 };
 
 /// [N, P] -> [N, shape…].
-class VARIFORM_API Unflatten final : public LinearMap {
+class VARIFORM_API Unflatten final : public With<LinearMap, Isometric> {
  public:
   /// To data of that shape.
   explicit Unflatten(Shape shape);
@@ -207,5 +207,5 @@ class VARIFORM_API Upsample final : public LinearMap {
 };
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

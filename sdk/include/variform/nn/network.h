@@ -11,44 +11,40 @@
 #include <vector>
 
 namespace variform {
-inline namespace v1 {
+inline namespace v2 {
 namespace nn {
 
 /// An encoder that is `network`, registered as "network". The network takes [B, data…] to [B, outputs].
-class VARIFORM_API NetworkEncoder : public Encoder {
+class VARIFORM_API NetworkEncoder : public With<Encoder, MadeOfLayers> {
  public:
   /// Throws Error when the network's output shape for Build::data is not [outputs].
   NetworkEncoder(const Build& build, LayerPtr network);
   ~NetworkEncoder() override;
-  Tensor encode(const Tensor& x) override { return network_->forward(x); }
+  Tensor encode(const Tensor& x, const Context& context) override;
   const Layer* network() const override { return network_.get(); }
 
  private:
   LayerPtr network_;
 };
 
-/// A decoder that is `network`, registered as "network": its pushforward is the layers' own, and so is
-/// pushforward_gram, unless a derived class has another pushforward. The network takes [N, d] to
-/// [N, outputs·data[0], data[1]…].
-class VARIFORM_API NetworkDecoder : public Decoder {
+/// A decoder that is `network`, registered as "network": its pushforward and its pullback metric are the layers' own. The
+/// network takes [N, d] to [N, outputs·data[0], data[1]…]. A decoder with another pushforward derives from Decoder.
+class VARIFORM_API NetworkDecoder
+    : public With<Decoder, Pushforward, PullbackMetric, PiecewiseLinear, RowsIndependent, MadeOfLayers> {
  public:
   /// Throws Error when the network's output shape for Build::latent is not that.
   NetworkDecoder(const Build& build, LayerPtr network);
   ~NetworkDecoder() override;
-  Tensor decode(const Tensor& z) override { return network_->forward(z); }
-  Pushed pushforward(const Tensor& z, const Tensor& v) override;
-  PushedGram pushforward_gram(const Tensor& z, const Tensor& v) override;
-  PushforwardTier pushforward_tier() const override { return PushforwardTier::kLayers; }
-  bool samplewise() const override { return network_->samplewise(); }
+  Tensor decode(const Tensor& z, const Context& context) override;
+  Pushed pushforward(const Tensor& z, const Tensor& v, const Context& context) final;
+  Pullback pullback_metric(const Tensor& z, const Tensor& v, const Context& context) final;
+  PushforwardTier pushforward_tier() const final { return PushforwardTier::kLayers; }
+  bool rows_independent() const override { return network_->rows_independent(); }
   bool piecewise_linear() const override { return network_->piecewise_linear(); }
   const Layer* network() const override { return network_.get(); }
 
  private:
-  bool pushes_layers(const Tensor& z, const Tensor& v);
-
   LayerPtr network_;
-  std::optional<Pushed> sample_;       // while pushes_layers() asks: what pushforward() here answers
-  std::optional<bool> pushes_layers_;  // known after the first question
 };
 
 /// What the stock networks put between their linear maps: `activation` a name of activation(),
@@ -151,5 +147,5 @@ VARIFORM_API std::string python_module(const Layer& network, const std::string& 
                                        const std::string& attribute = "network");
 
 }  // namespace nn
-}  // namespace v1
+}  // namespace v2
 }  // namespace variform

@@ -1,0 +1,104 @@
+// Tests of what the headers say beside the mathematics: empty batches, and two threads in one family.
+
+#include <ATen/core/grad_mode.h>
+
+#include <thread>
+
+#include "conformance/exercise.h"
+
+namespace variform::conformance {
+namespace {
+
+void empty_batch(const Case& test) {
+  Rig rig(test);
+  const at::NoGradGuard no_grad;
+  try {
+    for (const Observation& o : exercise(rig, 0, test.seed))
+      if (o.value.defined() && o.value.sizes() != at::IntArrayRef(o.expected))
+        fail(o.name + " of a batch without rows has shape " + to_text(o.value.sizes()) + "; expected " +
+             to_text(o.expected));
+  } catch (const Verdict&) {
+    throw;
+  } catch (...) {
+    fail("a batch without rows makes it fail: " + message_of_exception() +
+         "; a loop over rows, a maximum or a mean needs a case for none");
+  }
+}
+
+// What one thread sees of posteriors of its own batch.
+struct Seen {
+  Tensor location, z, log_prob;
+};
+
+Seen look(VariationalFamily& family, const Tensor& params, const Tensor& x, std::uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  const std::unique_ptr<Posterior> q = family.posterior(params, x, {});
+  Generator rng = testing::generator(seed);
+  const Draw draw = q->rsample(3, rng);
+  Seen seen{q->location(), draw.z, {}};
+  try {
+    seen.log_prob = q->log_prob(draw);
+  } catch (const Unsupported&) {  // a family without a density
+    seen.log_prob = at::zeros({});
+  }
+  return seen;
+}
+
+bool same(const Seen& a, const Seen& b) {
+  return at::equal(a.location, b.location) && at::equal(a.z, b.z) && at::equal(a.log_prob, b.log_prob);
+}
+
+void threads(const Case& test) {
+  constexpr int kTimes = 20;
+  Rig rig(test);
+  rig.component().eval();
+  VariationalFamily& family = rig.as<VariationalFamily>();
+  Tensor params[2], x[2];
+  Seen alone[2];
+  for (std::uint64_t i : {0, 1}) {
+    const std::vector<Input> inputs = make_inputs(rig, 4, hash(test.seed, "thread", i));
+    for (const Input& input : inputs) {
+      if (input.name == "params") params[i] = input.value;
+      if (input.name == "x") x[i] = input.value;
+    }
+    alone[i] = look(family, params[i], x[i], test.seed);
+  }
+  std::string wrong[2];
+  const auto work = [&](int i) {
+    for (int time = 0; time < kTimes && wrong[i].empty(); ++time) try {
+        if (!same(look(family, params[i], x[i], test.seed), alone[i])) wrong[i] = "other numbers";
+      } catch (const std::exception& error) {
+        wrong[i] = error.what();
+      }
+  };
+  std::thread other(work, 1);
+  work(0);
+  other.join();
+  for (const std::string& what : wrong)
+    if (!what.empty())
+      fail("posterior() of two threads at once gives " + what +
+           "; keep nothing of a call in the family: what a posterior needs belongs to the posterior");
+}
+
+}  // namespace
+
+std::vector<Test> contract_tests() {
+  const std::vector<Kind> families{Kind::kFamily},
+      rows{Kind::kEncoder, Kind::kDecoder, Kind::kFamily, Kind::kPrior, Kind::kLikelihood};
+  return {
+      {"empty-batch",
+       "component",
+       "A batch without rows gives results without rows.",
+       rows,
+       {"shapes"},
+       empty_batch},
+      {"threads",
+       "component",
+       "Two threads may make posteriors at once.",
+       families,
+       {"determinism"},
+       threads},
+  };
+}
+
+}  // namespace variform::conformance

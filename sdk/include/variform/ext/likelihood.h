@@ -1,0 +1,46 @@
+#pragma once
+// Abilities of likelihoods.
+
+#include <variform/likelihood.h>
+
+namespace variform {
+inline namespace v2 {
+
+/// A likelihood with a second derivative in g. Needed by: H, and so GRAE, L_Taylor, the geometry and covariance metrics.
+class CurvatureForm {
+ public:
+  static constexpr std::string_view kId = "variform.curvature-form/1";  ///< its name
+  /// tᵀ H_ℓ t (§3): t [T, B, n, data…] (float64) -> [B, T, T], symmetric, in t's dtype, differentiable in g and t. Throws
+  /// Unsupported when the asked form does not exist.
+  virtual Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, Curvature curvature,
+                                const Context& context) = 0;
+
+ protected:
+  ~CurvatureForm() = default;
+};
+
+/// A likelihood whose ∂²ℓ/∂g² is a multiple of the identity, whatever x and g are: training then needs JᵀJ only.
+class IsotropicCurvature {
+ public:
+  static constexpr std::string_view kId = "variform.isotropic-curvature/1";  ///< its name
+  /// The factor c (a Gaussian of one variance: 1/σ²), a number without dimensions, differentiable: curvature_form() is c times
+  /// the tangents' inner products. Empty where a parameter makes it depend on the value.
+  virtual std::optional<Tensor> isotropic_curvature() const = 0;
+
+ protected:
+  ~IsotropicCurvature() = default;
+};
+
+/// A likelihood for which β_eff = βσ² is defined (§2).
+class NoiseVariance {
+ public:
+  static constexpr std::string_view kId = "variform.noise-variance/1";  ///< its name
+  /// σ², a number without dimensions: the variance of a Gaussian, 1 for Bernoulli; empty where a parameter leaves it undefined.
+  virtual std::optional<Tensor> noise_variance() const = 0;
+
+ protected:
+  ~NoiseVariance() = default;
+};
+
+}  // namespace v2
+}  // namespace variform
