@@ -42,7 +42,9 @@ def undocumented():
     """One line for every public entity without a comment."""
     with tempfile.TemporaryDirectory() as folder:
         said = doxygen(f"OUTPUT_DIRECTORY = {folder}", "GENERATE_XML = YES")
-    lines = {line.replace(f"{ROOT}/", "") for line in said.splitlines() if line.strip()}
+    # An override is documented where it was declared; Doxygen does not look there through the template With.
+    overrides = re.compile(r"\) (const )?(override|final) \(function\) .* is not documented")
+    lines = {line.replace(f"{ROOT}/", "") for line in said.splitlines() if line.strip() and not overrides.search(line)}
     return sorted(lines)
 
 
