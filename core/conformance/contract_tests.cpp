@@ -90,13 +90,13 @@ std::vector<Test> contract_tests() {
        "component",
        "A batch without rows gives results without rows.",
        rows,
-       {"shapes"},
+       {"shapes", "no-grad"},
        empty_batch},
       {"threads",
        "component",
        "Two threads may make posteriors at once.",
        families,
-       {"determinism"},
+       {"determinism", "global-rng", "repeats"},
        threads},
   };
 }

@@ -151,9 +151,9 @@ const Extent& Case::extent() const {
 const std::vector<Test>& all_tests() {
   static const std::vector<Test> tests = [] {
     std::vector<Test> all;
-    for (std::vector<Test> group : {library_tests(), component_tests(), contract_tests(), silence_tests(),
-                                    state_tests(), gradient_tests(), distribution_tests(), likelihood_tests(),
-                                    network_tests(), objective_tests(), metric_tests()})
+    for (std::vector<Test> group : {library_tests(), component_tests(), silence_tests(), state_tests(),
+                                    contract_tests(), gradient_tests(), distribution_tests(),
+                                    likelihood_tests(), network_tests(), objective_tests(), metric_tests()})
       std::move(group.begin(), group.end(), std::back_inserter(all));
     return all;
   }();

@@ -236,7 +236,7 @@ class Twice(ProgramTest):
         self.assertEqual(sorted(process.returncode for process in several), [0, 1, 1, 1], said)
         for process, (_, stderr) in zip(several, said):
             if process.returncode:
-                self.assertRegex(stderr, "in use by process|another process has just made|already exists")
+                self.assertRegex(stderr, "in use by |another process has just made|already exists")
         self.assertEqual(left_over(self.folder), [])
 
 

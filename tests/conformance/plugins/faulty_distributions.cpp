@@ -62,14 +62,15 @@ class Faulty final : public variform::With<variform::Posterior, variform::LogMar
         fault_.is("global generator") ? at::randn({K, B, d}, mean_.options()) : normal({K, B, d}, mean_, rng);
     if (fault_.is("biased draws")) noise = noise + 0.2;
     if (fault_.is("scale of draws")) noise = 1.2 * noise;
-    if (fault_.is("shared noise")) noise = noise.narrow(1, 0, 1).expand({K, B, d});
+    if (fault_.is("shared noise") && B > 0) noise = noise.narrow(1, 0, 1).expand({K, B, d});
     if (fault_.is("generator of its own")) noise = noise_of(*own_, noise);
     if (fault_.is("seed of its own")) {
       std::mt19937 generator(42);
       noise = noise_of(generator, noise);
     }
     if (fault_.is("rand()")) noise = noise + 1e-3 * std::rand() / RAND_MAX;
-    if (fault_.is("decides on the host") && mean_.abs().max().item<double>() > 1e6) noise = 0 * noise;
+    if (fault_.is("decides on the host") && B > 0 && mean_.abs().max().item<double>() > 1e6)
+      noise = 0 * noise;
     if (fault_.is("draws are floats"))
       return {(mean_ + deviation_ * noise).to(at::kFloat).to(mean_.scalar_type()), {}};
     if (fault_.is("draws about the batch's mean")) return {mean_.mean(0) + deviation_ * noise, {}};
