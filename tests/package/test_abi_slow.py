@@ -21,7 +21,7 @@ BREAKING = [
     ("family.h", "  virtual int64_t parameter_count(int64_t d) const = 0;",
      "  virtual int more() const { return 1; }\n  virtual int64_t parameter_count(int64_t d) const = 0;",
      "the vtable offset of method virtual int64_t variform::v2::VariationalFamily::parameter_count(int64_t) const changed"),
-    ("ext/posterior.h", "  virtual Tensor entropy() const = 0;", "  virtual Tensor more() const = 0;\n  virtual Tensor entropy() const = 0;",
+    ("ext/posterior.h", "  virtual Tensor entropy() const = 0;", "  virtual int more() const { return 1; }\n  virtual Tensor entropy() const = 0;",
      "ClosedEntropy"),
     ("family.h", "struct Draw {\n", "struct Draw {\n  Tensor first;\n", "'at::Tensor first', at offset 0"),
     ("likelihood.h", "enum class Domain { kReal,", "enum class Domain { kReal, kPositive,", "'variform::v2::Domain::kBinary' from value"),

@@ -117,6 +117,7 @@ class Plugins:
         """Holds the build against what it should be."""
 
 
+@unittest.skipUnless(SOURCES, "SDK 2.0 is not released yet: next-2.0 becomes source-2.0 then")
 class TodaysHeaders(Plugins, unittest.TestCase):
     @classmethod
     def setUpClass(cls):

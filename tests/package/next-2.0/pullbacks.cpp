@@ -29,12 +29,12 @@ class Flat final : public variform::With<variform::Decoder, variform::Pushforwar
     weight_.data().copy_(0.1 * at::randn(weight_.sizes(), rng, build.options));
   }
   Tensor decode(const Tensor& z, const variform::Context&) override { return shaped(z.matmul(weight_.t()) + bias_); }
-  Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context&) override {
-    return {decode(z), shaped(v.matmul(weight_.t()))};
+  Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context& context) override {
+    return {decode(z, context), shaped(v.matmul(weight_.t()))};
   }
-  Pullback pullback_metric(const Tensor& z, const Tensor& v, const variform::Context&) override {
+  Pullback pullback_metric(const Tensor& z, const Tensor& v, const variform::Context& context) override {
     const Tensor rows = v.transpose(0, 1);
-    return {decode(z), rows.matmul(weight_.t().matmul(weight_)).matmul(rows.transpose(1, 2))};
+    return {decode(z, context), rows.matmul(weight_.t().matmul(weight_)).matmul(rows.transpose(1, 2))};
   }
   bool piecewise_linear() const override { return true; }
 
