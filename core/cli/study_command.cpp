@@ -12,6 +12,7 @@
 #include "cli/console.h"
 #include "cli/progress.h"
 #include "cli/study_options.h"
+#include "config/text.h"
 #include "study/batch.h"
 #include "study/preflight.h"
 #include "study/report.h"

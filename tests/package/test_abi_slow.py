@@ -28,7 +28,8 @@ BREAKING = [
     ("likelihood.h", "diagonal_curvature_form(const Tensor& t, const Tensor& weight);",
      "diagonal_curvature_form(const Tensor& t, const Tensor& weight, bool twice);", "Removed function"),
     ("schema.h", "kMaxChoices = 16;", "kMaxChoices = 20;", "variform::v2::Parameter"),
-    ("ext/prior.h", "virtual int moments_needed()", "virtual int64_t moments_needed()", "MomentsNeeded::moments_needed() const' has some sub-type changes"),
+    ("ext/prior.h", "virtual int moments_needed()", "virtual int64_t moments_needed()",
+     "'method virtual int variform::v2::MomentsNeeded::moments_needed() const' has some sub-type changes"),
     ("component.h", "  int64_t latent = 0; ", "  int64_t more = 0;\n  int64_t latent = 0; ", "'int64_t more'"),
     ("../../src/component.cpp", "diagonal_curvature_form(const Tensor& t, const Tensor& weight) {",
      "diagonal_curvature_form(const Tensor& t, const Tensor& weight, bool) {", ""),
@@ -92,6 +93,14 @@ class Abi(unittest.TestCase):
         changes = abi.differences(recorded, self.base)
         if changes:
             self.fail(abi.sentence(changes, record["abi"]))
+
+    def test_every_ability_is_recorded_whole(self):
+        """An abstract class that nothing derives from has its functions in the record, not its name alone."""
+        text = abi.read_record(SOURCE)[1].read_text()
+        for header in sorted((SOURCE / "sdk/include").rglob("*.h")):
+            for name in re.findall(r"(?m)^class (?:VARIFORM_API )?(\w+)[^;{]*\{[^}]*?std::string_view kId =", header.read_text()):
+                with self.subTest(ability=name):
+                    self.assertRegex(text, rf"<class-decl name=[\"']{name}[\"'] (?![^>]*is-declaration-only=.yes)[^>]*>")
 
     def test_what_breaks_plugins_is_seen(self):
         found, _ = self.interface("breaking", BREAKING)
