@@ -484,6 +484,9 @@ def import_study(folder, arguments):
     print(f"{into}: {len(kept)} of {len(rows)} rows, {len(tables)} tables, {len(figures)} figures, {size / 1000:.0f} kB")
 
 
+RESTORED = "# Results alone, restored by docs/results.py\n"  # instead of a run's config
+
+
 def restore_study(folder, arguments):
     """Run folders with nothing but results, made of the rows in docs/results. The names of files are those of cells that
     are done: `variform study STUDY.toml --only NUMBER` does one. Evaluations that only some cells have need one of these."""
@@ -495,7 +498,7 @@ def restore_study(folder, arguments):
     named = [{(entry["name"], epoch_of(entry)): entry["file"] for entry in cell["evaluations"]} for cell in done]
     files = {key: file for cell in named for key, file in cell.items()}
     of_all = set.intersection(*(set(cell.values()) for cell in named))
-    name = done[0]["run"].removesuffix(f"-{done[0]['hash']}-{done[0]['seed']}")
+    name = done[0]["run"].rsplit("-", 2)[0]
     comparisons = {entry["name"] for entry in summary.get("comparisons", [])}
     described = folder / "study.toml"
     derived = {spec["name"] for spec in tomllib.loads(described.read_text()).get("metrics", [])} if described.is_file() else set()
@@ -508,7 +511,9 @@ def restore_study(folder, arguments):
         if not file:
             unnamed.setdefault(run, set()).add(row["evaluation"])
             continue
-        found = runs.setdefault(run, {}).setdefault(file, {"step": int(row["step"]), "commit": row["commit"], "values": {}})
+        found = runs.setdefault(run, {}).setdefault(file, {"commit": row["commit"], "values": {}})
+        if row["step"]:  # the first rows had none
+            found["step"] = int(row["step"])
         error = {"se": float(row["se"])} if row["se"] else {}
         if row["metric"] in derived:  # its ingredients may not be among the rows
             found.setdefault("derived", {})[row["metric"]] = {"value": float(row["value"])} | error
@@ -522,13 +527,18 @@ def restore_study(folder, arguments):
     whole = {run: results for run, results in runs.items() if results.keys() >= of_all}
     made = 0
     for run, results in whole.items():
-        if not (arguments.runs / run).exists():
-            (arguments.runs / run / "evaluations").mkdir(parents=True)
-            (arguments.runs / run / "config.resolved.toml").write_text("# Results alone, restored by docs/results.py\n")
-            for file, found in results.items():
-                (arguments.runs / run / file).write_text(json.dumps(found) + "\n")
-            (arguments.runs / run / "DONE").write_text("{}\n")
-            made += 1
+        # As the study looks for it: the first run with this hash and seed, whatever its name.
+        found = sorted(arguments.runs.glob("*-" + "-".join(run.rsplit("-", 2)[1:])))
+        config = (found[0] if found else arguments.runs / run) / "config.resolved.toml"
+        if config.parent.exists() and not (config.is_file() and config.read_text() == RESTORED):
+            continue  # a trained one
+        (config.parent / "evaluations").mkdir(parents=True, exist_ok=True)
+        config.write_text(RESTORED)
+        missing = [file for file in results if not (config.parent / file).exists()]  # another study has restored the rest
+        for file in missing:
+            (config.parent / file).write_text(json.dumps(results[file]) + "\n")
+        (config.parent / "DONE").write_text("{}\n")
+        made += bool(missing)
     print(f"{arguments.runs}: {made} of {len(runs)} runs restored, "
           f"{len(runs) - len(whole)} left out since results are missing; the same study goes on from them")
 

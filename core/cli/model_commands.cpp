@@ -7,6 +7,7 @@
 #include "cli/trained.h"
 #include "export/pictures.h"
 #include "export/pytorch.h"
+#include "model/condition.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -32,17 +33,25 @@ int write_picture(const Common& common, const Opened& opened, const ModelOptions
   return kDone;
 }
 
+// The conditions that --condition names; undefined without it.
+at::Tensor conditions_of(const Opened& opened, const ModelOptions& options) {
+  return options.condition.empty() ? at::Tensor()
+                                   : model::condition_from(opened.session(), options.condition);
+}
+
 int sample_command(const Common& common, ModelOptions options) {
   require_picture(common, options, "samples");
   Opened opened = open(common, options, model::DataUse::kNone);
+  const at::Tensor conditions = conditions_of(opened, options);
   if (!options.prior.empty()) watch_signals();
   try {
     use_prior(common, opened, options);
   } catch (const base::Interrupted&) {
     return interrupted_with_nothing(common);
   }
-  return write_picture(common, opened, options, "samples",
-                       exports::samples(opened.session(), options.n > 0 ? options.n : 100, options.noise));
+  return write_picture(
+      common, opened, options, "samples",
+      exports::samples(opened.session(), options.n > 0 ? options.n : 100, options.noise, conditions));
 }
 
 int reconstruct_command(const Common& common, ModelOptions options) {
@@ -50,7 +59,8 @@ int reconstruct_command(const Common& common, ModelOptions options) {
   const Opened opened = open(common, options);
   return write_picture(
       common, opened, options, "reconstructions",
-      exports::reconstructions(opened.session(), split_of(options), options.n > 0 ? options.n : 30));
+      exports::reconstructions(opened.session(), split_of(options), options.n > 0 ? options.n : 30,
+                               conditions_of(opened, options)));
 }
 
 int traverse_command(const Common& common, ModelOptions options) {
@@ -62,16 +72,17 @@ int traverse_command(const Common& common, ModelOptions options) {
   return write_picture(
       common, opened, options, "traversals",
       exports::traversals(opened.session(), split_of(options), std::max<int64_t>(options.row, 0),
-                          options.latents, options.columns));
+                          options.latents, options.columns, conditions_of(opened, options)));
 }
 
 int interpolate_command(const Common& common, ModelOptions options) {
   require_picture(common, options, "interpolations");
   const Opened opened = open(common, options, model::DataUse::kIfThere);
   note_missing_data(common, opened, "lines go from draws of the prior to others");
-  return write_picture(common, opened, options, "interpolations",
-                       exports::interpolations(opened.session(), split_of(options),
-                                               options.n > 0 ? options.n : 8, options.columns));
+  return write_picture(
+      common, opened, options, "interpolations",
+      exports::interpolations(opened.session(), split_of(options), options.n > 0 ? options.n : 8,
+                              options.columns, conditions_of(opened, options)));
 }
 
 int encode_command(const Common& common, ModelOptions options) {
@@ -106,6 +117,10 @@ int export_command(const Common& common, ModelOptions options) {
   return kDone;
 }
 
+void add_condition_option(ModelCommand& model, const char* description) {
+  model.command.add_option("--condition", model.options->condition, description);
+}
+
 }  // namespace
 
 void add_model_commands(Command app, Common& common, Action& action) {
@@ -117,10 +132,13 @@ void add_model_commands(Command app, Common& common, Action& action) {
   sample.command.add_flag("--noise", sample.options->noise,
                           "Draw x from the likelihood instead of showing its mean");
   add_prior_option(sample);
+  add_condition_option(
+      sample, "Classes (numbers or names, separated by commas), or the condition's numbers; one line each");
 
   ModelCommand reconstruct =
       add("reconstruct", "A grid of data and their reconstructions", reconstruct_command);
   reconstruct.command.add_option("--n", reconstruct.options->n, "How many (30)").positive();
+  add_condition_option(reconstruct, "The decoder's condition instead of each row's own: a class, or numbers");
   add_data_options(reconstruct);
 
   ModelCommand traverse = add("traverse", "One latent per line, ordered by KL", traverse_command);
@@ -129,6 +147,7 @@ void add_model_commands(Command app, Common& common, Action& action) {
   traverse.command.add_option("--latents", traverse.options->latents, "Rows of the grid at most")
       .positive()
       .shows_default();
+  add_condition_option(traverse, "The condition instead of the row's own: a class, or numbers");
   traverse.command.add_option("--columns", traverse.options->columns, "Columns of the grid")
       .positive()
       .shows_default();
@@ -136,6 +155,7 @@ void add_model_commands(Command app, Common& common, Action& action) {
 
   ModelCommand interpolate = add("interpolate", "Straight lines between codes", interpolate_command);
   interpolate.command.add_option("--n", interpolate.options->n, "Pairs (8)").positive();
+  add_condition_option(interpolate, "The condition instead of each first row's own: a class, or numbers");
   add_data_options(interpolate);
 
   ModelCommand encode = add("encode", "Codes, covariances and labels to HDF5", encode_command);

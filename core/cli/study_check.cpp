@@ -27,7 +27,7 @@ study::Rehearsal rehearsed(const Common& common, const model::Workplace& place,
     rehearsal.arguments.insert(rehearsal.arguments.end(), {"--threads", std::to_string(common.threads)});
   rehearsal.build = [&](const config::Node& node) {
     config::Experiment experiment = study::experiment_of(node, study, place);
-    study::Resolved resolved{config::print(experiment.resolved), experiment.name, "", experiment.seed};
+    study::Resolved resolved{config::print(experiment.resolved), experiment.name, "", experiment.seed, {}};
     train::compose(std::move(experiment), *study.registry, place.places);
     return resolved;
   };

@@ -143,6 +143,7 @@ int study_command(const Common& common, const StudyCommand& command) {
   require_folder(settings.runs, "--runs");
   if (!options.worker)  // a worker's trainings find out for themselves
     study::preflight(study, place, options.no_check ? train::BeforeSteps() : trial_of_guests(common));
+  study::write_description(study, settings.folder);
   if (command.slurm) return write_slurm_script(common, command, study, settings);
   watch_signals();
   if (options.worker)

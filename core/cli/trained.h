@@ -20,6 +20,7 @@ namespace variform::cli {
 struct ModelOptions {
   std::string run, which = "last", on, out, only, curvature = "hessian", prior;
   std::vector<std::string> metrics;
+  std::string condition;  // as a user writes it
   std::vector<std::string> overrides;
   measure::EvaluateOptions evaluate;
   exports::EncodeOptions encode;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
+#include <variant>
 
 #include "config/load.h"
 #include "config/sections.h"
@@ -154,11 +156,26 @@ Node tidy(Reader& reader) {
   return out;
 }
 
-/// Whether a parameter is an empty text that is empty by default. Such an option is left out, so that a later release
-/// may add one without renaming the runs of all experiments that do not use it.
+bool is_default(const Parameter& p, const ParameterValue& value) {
+  if (p.is_required) return false;
+  const auto is = [&](const auto& held) {
+    using Held = std::decay_t<decltype(held)>;
+    if constexpr (std::is_same_v<Held, bool>) return held == (p.number_default != 0);
+    else if constexpr (std::is_arithmetic_v<Held>) return static_cast<double>(held) == p.number_default;
+    else if constexpr (std::is_same_v<Held, std::string>) return held == p.text_default;
+    else if constexpr (std::is_same_v<Held, Schedule>)
+      return held.is_constant() && held.from == p.number_default;
+    else if constexpr (std::is_same_v<Held, std::shared_ptr<ComponentSpec>>) return false;
+    else return held == list_default<typename Held::value_type>(p);
+  };
+  return std::visit(is, value);
+}
+
+/// Whether a parameter that is allowed to say nothing has its default. It is left out, so that a later release may add one
+/// without renaming the runs of all experiments that do not use it.
 bool says_nothing(const Parameter& p, const ParameterValue& value) {
-  const std::string* text = std::get_if<std::string>(&value);
-  return p.type == ParameterType::kText && !p.is_required && *p.text_default == '\0' && text && text->empty();
+  const bool is_quiet = p.is_added_later || (p.type == ParameterType::kText && *p.text_default == '\0');
+  return is_quiet && is_default(p, value);
 }
 
 void read_from_run(Reader& reader, const ComponentSpec& spec) {

@@ -104,6 +104,11 @@ DataSpec read_data(Reader& root, const Catalog& catalog, const CheckDataset& che
   spec.scale = reader.text("scale", {.fallback = "unit", .choices = {"unit", "none", "standardise"}});
   spec.dequantise = reader.flag("dequantise", {.fallback = false});
   spec.binarise = reader.text("binarise", {.fallback = "none", .choices = {"none", "static", "dynamic"}});
+  if (reader.has("condition")) {
+    spec.condition =
+        reader.text("condition", {.fallback = "labels", .choices = {"labels", "factors", "array"}});
+    if (spec.model) reader.error("condition", "@ is for data in files; data drawn from a model have none.");
+  }
   check_combinations(reader, spec);
   reader.finish();
   root.put("data", reader.resolved());

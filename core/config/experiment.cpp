@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/name.h"
+#include "base/sha256.h"
 #include "config/load.h"
 #include "config/sections.h"
 #include "config/text.h"
@@ -155,6 +156,10 @@ std::string identity_text(const Node& resolved) {
 }
 
 std::string experiment_hash(const Experiment& experiment) {
+  return base::sha256(identity_text(experiment.resolved)).substr(0, 16);
+}
+
+std::string former_experiment_hash(const Experiment& experiment) {
   return short_hash(identity_text(experiment.resolved));
 }
 

@@ -111,6 +111,7 @@ struct DataSpec {
   std::string scale = "unit";          ///< "unit", "none", "standardise"
   bool dequantise = false;
   std::string binarise = "none";  ///< "none", "static", "dynamic"
+  std::string condition;          ///< "labels", "factors", "array"; empty: none
 };
 
 struct Experiment {
@@ -171,8 +172,10 @@ DataSpec parse_data(const Node& root, Diagnostics& diagnostics);
 /// device, threads, and the folders of data and other runs.
 std::string identity_text(const Node& resolved);
 
-/// Returns eight hexadecimal digits of a hash of it. Different configs may have the same: whoever takes a run for
-/// another's compares identity_text().
+/// Returns 64 bits of its SHA-256 as 16 hexadecimal digits. Whoever takes a run for another's compares identity_text() all
+/// the same.
 std::string experiment_hash(const Experiment& experiment);
+/// Returns the eight digits that programs before the second edition had in the names of runs.
+std::string former_experiment_hash(const Experiment& experiment);
 
 }  // namespace variform::config

@@ -71,6 +71,10 @@ constexpr Key kKeys[] = {
     {"data", "binarise", "\"none\", \"static\" or \"dynamic\"", "\"none\"", "",
      "Values from 0 to 1 are taken as probabilities of a 1: drawn once (static) or afresh for each batch "
      "(dynamic)."},
+    {"data", "condition", "\"labels\", \"factors\" or \"array\"", "(none)", "",
+     "What components with condition = true are given beside their input: each row's class as one-hot numbers; its "
+     "factors, with mean 0 and standard deviation 1 over the training data; or the numbers of the split's "
+     "`condition`, as they are."},
 
     {"data.dataset", "name", "text", "\"dataset\"", "", "Its name in messages."},
     {"data.dataset", "title", "text", "\"\"", "", "A longer name."},
@@ -115,12 +119,14 @@ constexpr Key kKeys[] = {
     {"data.dataset.splits.<NAME>", "x", "source", "required", "",
      "A file, a list of files whose rows follow each other, \"file.npz:member\", \"file.h5:/path\", "
      "\"file.csv:column\", a folder of images, or { files, member, columns, format }. `columns`: several of "
-     "a table's, in this order; without them x is all that labels, factors and latents do not name."},
+     "a table's, in this order; without them x is all that labels, factors, latents and condition do not name."},
     {"data.dataset.splits.<NAME>", "labels", "source", "(none)", "",
      "Classes, integers from 0, or a table's column of text."},
     {"data.dataset.splits.<NAME>", "factors", "source", "(none)", "",
      "Known generative factors, one column each."},
     {"data.dataset.splits.<NAME>", "latents", "source", "(none)", "", "True latents."},
+    {"data.dataset.splits.<NAME>", "condition", "source", "(none)", "",
+     "Numbers, one or more per row, for data.condition = \"array\"."},
     {"data.dataset.splits.<NAME>", "rows", "list of two integers", "(all rows)", "",
      "[first, end): these rows only."},
     {"data.dataset.splits.<NAME>", "shuffle", "integer, at least 0", "(not shuffled)", "",

@@ -2,7 +2,11 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <variform/random.h>
+
+#include <functional>
 #include <thread>
+#include <utility>
 
 #include "conformance/exercise.h"
 
@@ -32,7 +36,8 @@ struct Seen {
 
 Seen look(VariationalFamily& family, const Tensor& params, const Tensor& x, std::uint64_t seed) {
   const at::NoGradGuard no_grad;
-  const std::unique_ptr<Posterior> q = family.posterior(params, x, {});
+  const std::unique_ptr<Posterior> q =
+      family.posterior(params, x, context_for(family, x.size(0), x.options()));
   Generator rng = testing::generator(seed);
   const Draw draw = q->rsample(3, rng);
   Seen seen{q->location(), draw.z, {}};
@@ -80,6 +85,49 @@ void threads(const Case& test) {
            "; keep nothing of a call in the family: what a posterior needs belongs to the posterior");
 }
 
+// A function of rows that a conditioned component is given beside them.
+using OfRows = std::function<Tensor(const Tensor& rows, const Context& context)>;
+
+// Returns the input and the function of an encoder, a decoder or a prior.
+std::pair<Tensor, OfRows> function_of_rows(Rig& rig, Kind kind, int64_t rows, std::uint64_t seed) {
+  if (kind == Kind::kEncoder)
+    return {rig.data(rows, seed),
+            [&rig](const Tensor& x, const Context& context) { return rig.as<Encoder>().encode(x, context); }};
+  const Tensor z = rig.normal({rows, rig.model().latent}, seed);
+  if (kind == Kind::kDecoder)
+    return {z, [&rig](const Tensor& some, const Context& context) {
+              return rig.as<Decoder>().decode(some, context);
+            }};
+  return {z, [&rig](const Tensor& some, const Context& context) {
+            return rig.as<Prior>().log_prob(some, context);
+          }};
+}
+
+// Whoever calls a conditioned component without a condition must hear of it, and rows must not share one.
+void condition(const Case& test) {
+  constexpr int64_t kRows = 4;
+  Rig rig(test);
+  rig.component().eval();
+  if (!is_conditioned(rig.component())) skip("it is not conditioned");
+  const at::NoGradGuard no_grad;
+  const auto [input, call] = function_of_rows(rig, test.info->kind(), kRows, test.seed);
+  try {
+    call(input, {});
+    fail(
+        "it says that it is conditioned, and computes without a condition; throw variform::Error where "
+        "context.condition is undefined (condition_in() does)");
+  } catch (const Error&) {
+  }
+  const Context context{.condition = rig.normal({kRows, kConditionSize}, hash(test.seed, "condition"))};
+  const Tensor all = call(input, context);
+  for (int64_t row = 0; row < kRows; ++row) {
+    const Tensor alone = call(input.narrow(0, row, 1), context.rows(row, 1));
+    if (!at::allclose(alone, all.narrow(0, row, 1), 1e-9, 1e-12))
+      fail("row " + std::to_string(row) +
+           " of a batch has other values than by itself with its own condition; each row has its own");
+  }
+}
+
 }  // namespace
 
 std::vector<Test> contract_tests() {
@@ -98,6 +146,12 @@ std::vector<Test> contract_tests() {
        families,
        {"determinism", "global-rng", "repeats"},
        threads},
+      {"condition",
+       "component",
+       "It asks for the condition that it uses, and uses each row's own.",
+       {Kind::kEncoder, Kind::kDecoder, Kind::kPrior},
+       {"shapes"},
+       condition},
   };
 }
 

@@ -46,7 +46,7 @@ struct Posed {
     params = 0.7 * rig.normal({kBatch, count}, hash(test.seed, "params"));
     x = rig.data(kBatch, hash(test.seed, "x"));
     const KeptModes kept;
-    q = family().posterior(params, x, {});
+    q = family().posterior(params, x, rig.context(kBatch));
   }
   VariationalFamily& family() { return rig.as<VariationalFamily>(); }
 };
@@ -149,7 +149,7 @@ void kl_with(const Case& test, const ComponentInfo& prior, int64_t latent) {
   }
   Rig rig(test, {.latent = latent});
   rig.model().set(Kind::kPrior, owner->model().component(Kind::kPrior), prior.id);
-  const auto q = rig.model().posterior(rig.data(kBatch, test.seed), {});
+  const auto q = rig.model().posterior(rig.data(kBatch, test.seed), rig.context(kBatch));
   try {
     check_kl(rig.model(), *q, test.generator("kl"));
   } catch (const Unsupported&) {
@@ -165,7 +165,7 @@ void kl(const Case& test) {
     for (const ComponentList* list = test.plugin->lists_begin; list != test.plugin->lists_end; ++list)
       for (std::size_t i = 0; i < list->count; ++i)
         if (list->first[i].kind() == Kind::kPrior) kl_with(test, list->first[i], rig.model().latent);
-    const auto q = rig.model().posterior(rig.data(kBatch, test.seed), {});
+    const auto q = rig.model().posterior(rig.data(kBatch, test.seed), rig.context(kBatch));
     check_kl(rig.model(), *q, test.generator("kl"));
   });
 }
@@ -196,7 +196,7 @@ void diagonal_start(const Case& test) {
     if (family.parameter_count(d) <= 2 * d && family.parameters().empty())
       skip("it has no numbers beyond those of the diagonal family");
     const Tensor params = kOutputs * rig.normal({16, family.parameter_count(d)}, hash(test.seed, "outputs"));
-    const auto q = family.posterior(params, rig.data(16, hash(test.seed, "x")), {});
+    const auto q = family.posterior(params, rig.data(16, hash(test.seed, "x")), rig.context(16));
     Generator rng = test.generator("start");
     bool independent = true;
     try {
@@ -221,7 +221,7 @@ void diagonal_start(const Case& test) {
 void cross_entropy(const Case& test) {
   if_supported([&] {
     Rig rig = rig_of(test, several(test));
-    const auto q = rig.model().posterior(rig.data(kBatch, test.seed), {});
+    const auto q = rig.model().posterior(rig.data(kBatch, test.seed), rig.context(kBatch));
     check_cross_entropy(rig.as<Prior>(), *q, test.generator("cross-entropy"));
   });
 }

@@ -33,13 +33,17 @@ Tensor strided_copy(const Tensor& tensor) {
 Tensor family_latents(Rig& rig, const Tensor& params, const Tensor& x, int64_t n, std::uint64_t seed) {
   const at::NoGradGuard no_grad;
   Generator rng = testing::generator(hash(seed, "latents"));
-  return rig.as<VariationalFamily>().posterior(params, x, {})->rsample(n, rng).z.detach().clone();
+  return rig.as<VariationalFamily>()
+      .posterior(params, x, rig.context(x.size(0)))
+      ->rsample(n, rng)
+      .z.detach()
+      .clone();
 }
 
 Tensor prior_latents(Rig& rig, int64_t n, std::uint64_t seed) {
   const at::NoGradGuard no_grad;
   Generator rng = testing::generator(hash(seed, "latents"));
-  return rig.as<Prior>().sample(n, rng, {}).detach().clone();
+  return rig.as<Prior>().sample(n, rng, rig.context(n)).detach().clone();
 }
 
 class Observer {
@@ -99,7 +103,7 @@ void see_encoder(Observer& o) {
   const Tensor& x = o.in("x");
   const int64_t B = x.size(0), count = o.rig_.model().family().parameter_count(o.rig_.model().latent);
   o.see(
-      "encode", {B, count}, [&] { return o.rig_.as<Encoder>().encode(x, {}); }, 0);
+      "encode", {B, count}, [&] { return o.rig_.as<Encoder>().encode(x, o.rig_.context(B)); }, 0);
 }
 
 void see_decoder(Observer& o) {
@@ -109,11 +113,12 @@ void see_decoder(Observer& o) {
   Shape shape = joined({N}, o.rig_.model().data);
   shape[1] *= o.rig_.model().likelihood().outputs();
   o.see(
-      "decode", shape, [&] { return decoder.decode(z, {}); }, decoder.rows_independent() ? 0 : -1);
+      "decode", shape, [&] { return decoder.decode(z, o.rig_.context(N)); },
+      decoder.rows_independent() ? 0 : -1);
   if (!decoder.rows_independent()) return;
   Pushed pushed;
   o.see(
-      "pushforward (g)", shape, [&] { return (pushed = decoder.pushforward(z, v, {})).g; }, 0);
+      "pushforward (g)", shape, [&] { return (pushed = decoder.pushforward(z, v, o.rig_.context(N))).g; }, 0);
   if (pushed.g.defined())
     o.see(
         "pushforward (jv)", joined({v.size(0)}, shape), [&] { return pushed.jv; }, 1);
@@ -123,8 +128,9 @@ void see_family(Observer& o) {
   Model& model = o.rig_.model();
   const Tensor &params = o.in("params"), &z = o.in("z");
   const int64_t B = params.size(0), d = model.latent;
-  const std::unique_ptr<Posterior> q =
-      o.watched("posterior", [&] { return o.rig_.as<VariationalFamily>().posterior(params, o.in("x"), {}); });
+  const std::unique_ptr<Posterior> q = o.watched("posterior", [&] {
+    return o.rig_.as<VariationalFamily>().posterior(params, o.in("x"), o.rig_.context(B));
+  });
   if (!q) fail("posterior returned nothing; it must return a Posterior");
   o.see(
       "location", {B, d}, [&] { return q->location(); }, 0);
@@ -181,16 +187,19 @@ void see_prior(Observer& o) {
   const Tensor& z = o.in("z");
   Model& model = o.rig_.model();
   const int64_t d = model.latent;
+  const Context context = o.rig_.context(z.size(1));
   o.see(
-      "log_prob", {z.size(0), z.size(1)}, [&] { return prior.log_prob(z, {}); }, 1);
-  if (z.size(1) > 0) o.see("log_prob of one", {}, [&] { return prior.log_prob(z[0][0], {}); });
+      "log_prob", {z.size(0), z.size(1)}, [&] { return prior.log_prob(z, context); }, 1);
+  if (z.size(1) > 0 && !is_conditioned(prior))
+    o.see("log_prob of one", {}, [&] { return prior.log_prob(z[0][0], {}); });
   o.see(
-      "sample", {z.size(1), d}, [&] { return prior.sample(z.size(1), model.rng, {}); }, -1, false);
+      "sample", {z.size(1), d}, [&] { return prior.sample(z.size(1), model.rng, context); }, -1, false);
   const std::unique_ptr<Posterior> q = model.posterior(o.in("x"), {});
-  if (const auto cross = o.watched("cross_entropy", [&] { return prior.cross_entropy(*q, {}); }))
+  if (const auto cross = o.watched(
+          "cross_entropy", [&] { return prior.cross_entropy(*q, o.rig_.context(o.in("x").size(0))); }))
     o.see(
         "cross_entropy", {o.in("x").size(0)}, [&] { return *cross; }, 0);
-  if (const auto gaussian = o.watched("gaussian", [&] { return prior.gaussian({}); }))
+  if (const auto gaussian = o.watched("gaussian", [&] { return prior.gaussian(context); }))
     o.see(
         "gaussian().mean", gaussian->mean.dim() == 2 ? Shape{gaussian->mean.size(0), d} : Shape{1, d},
         [&] { return gaussian->mean; }, -1, true, false);
@@ -202,15 +211,17 @@ void see_likelihood(Observer& o) {
   const Tensor &x = o.in("x"), &g = o.in("g"), &t = o.in("t");
   const int64_t B = x.size(0), T = t.size(0);
   o.see(
-      "nll", {g.size(0), B}, [&] { return likelihood.nll(x, g, {}); }, 1);
+      "nll", {g.size(0), B}, [&] { return likelihood.nll(x, g, o.rig_.context(B)); }, 1);
   o.see(
-      "nll of one g each", {B}, [&] { return likelihood.nll(x, g[0], {}); }, 0);
+      "nll of one g each", {B}, [&] { return likelihood.nll(x, g[0], o.rig_.context(B)); }, 0);
   o.see(
       "curvature_form (Hessian)", {B, T, T},
-      [&] { return likelihood.curvature_form(x, g[0], t, Curvature::kHessian, {}); }, 0, true, false);
+      [&] { return likelihood.curvature_form(x, g[0], t, Curvature::kHessian, o.rig_.context(B)); }, 0, true,
+      false);
   o.see(
       "curvature_form (Fisher)", {B, T, T},
-      [&] { return likelihood.curvature_form(x, g[0], t, Curvature::kFisher, {}); }, 0, true, false);
+      [&] { return likelihood.curvature_form(x, g[0], t, Curvature::kFisher, o.rig_.context(B)); }, 0, true,
+      false);
   o.see(
       "mean", joined({g.size(0), B}, model.data), [&] { return likelihood.mean(g); }, 1);
   o.see(

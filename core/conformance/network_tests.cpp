@@ -48,15 +48,15 @@ class Tangents {
   }
   Tensor decode(const Tensor& at) {
     start(seed_);
-    return decoder().decode(at, {});
+    return decoder().decode(at, rig_.context(at.size(0)));
   }
   Pushed push(const Tensor& at, const Tensor& along) {
     start(seed_);
-    return decoder().pushforward(at, along, {});
+    return decoder().pushforward(at, along, rig_.context(at.size(0)));
   }
   Pushed push_by(Pushed (*compute)(Decoder&, const Tensor&, const Tensor&, const Context&)) {
     start(seed_);
-    return compute(decoder(), z, v, {});
+    return compute(decoder(), z, v, rig_.context(z.size(0)));
   }
   Tensor normal(at::IntArrayRef shape, std::uint64_t seed) const { return rig_.normal(shape, seed); }
   std::vector<std::pair<std::string, Tensor>> parameters() const { return rig_.parameters(); }
@@ -71,7 +71,7 @@ class Tangents {
     const at::NoGradGuard no_grad;
     const Tensor first = decode(z);
     start(seed_ + 1);
-    return !at::equal(decoder().decode(z, {}), first);
+    return !at::equal(decoder().decode(z, rig_.context(z.size(0))), first);
   }
 
   Rig rig_;
@@ -232,7 +232,7 @@ void rows_independent(const Case& test) {
   const auto first_row = [&](const Tensor& latents) {
     rig.restore_buffers();
     rig.model().rng.set_current_seed(test.seed);
-    return decoder.decode(latents, {})[0];
+    return decoder.decode(latents, rig.context(latents.size(0)))[0];
   };
   if (difference(first_row(z), first_row(other)) <= 1e-12)
     warn(
@@ -301,11 +301,11 @@ Tensor in_mixed_precision(const Case& test, bool mixed) {
   model.set_mixed_precision(mixed);
   const Tensor x = rig.data(4, test.seed), z = rig.normal({4, model.latent}, test.seed);
   Tensor result;
-  if (test.info->kind() == Kind::kEncoder) result = model.posterior(x, {})->location();
-  else result = model.decode(z, {});
+  if (test.info->kind() == Kind::kEncoder) result = model.posterior(x, rig.context(4))->location();
+  else result = model.decode(z, rig.context(4));
   if (test.info->kind() == Kind::kDecoder && rig.as<Decoder>().rows_independent())
-    result =
-        at::cat({result.flatten(), model.latent_hessian(x, z, model.unit_tangents(4), {}).output.flatten()});
+    result = at::cat({result.flatten(),
+                      model.latent_hessian(x, z, model.unit_tangents(4), rig.context(4)).output.flatten()});
   if (result.requires_grad()) result.sum().backward();
   return result.detach();
 }

@@ -130,10 +130,12 @@ class CountingDecoder final : public With<Decoder, Pushforward> {
  public:
   explicit CountingDecoder(std::shared_ptr<Decoder> inner)
       : inner_(register_module("inner", std::move(inner))) {}
-  Tensor decode(const Tensor& z, const variform::Context&) override { return inner_->decode(z, {}); }
-  Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context&) override {
+  Tensor decode(const Tensor& z, const variform::Context& context) override {
+    return inner_->decode(z, context);
+  }
+  Pushed pushforward(const Tensor& z, const Tensor& v, const variform::Context& context) override {
     ++pushed;
-    return inner_->pushforward(z, v, {});
+    return inner_->pushforward(z, v, context);
   }
   int pushed = 0;
 

@@ -257,14 +257,15 @@ Distribution distribution_of(const Posterior& q, int64_t row, const Support& sup
 }
 
 Distribution distribution_of(Prior& prior) {
+  const at::TensorOptions options = at::kDouble;
   return {"p(z)", prior.support(),
-          [&prior](int64_t n, Generator& rng) {
+          [&prior, options](int64_t n, Generator& rng) {
             const at::NoGradGuard no_grad;
-            return prior.sample(n, rng, {});
+            return prior.sample(n, rng, context_for(prior, n, options));
           },
-          [&prior](const Tensor& z) {
+          [&prior, options](const Tensor& z) {
             const at::NoGradGuard no_grad;
-            return prior.log_prob(z, {});
+            return prior.log_prob(z, context_for(prior, z.size(-2), options));
           }};
 }
 
@@ -401,15 +402,16 @@ void check_entropy(const Posterior& q, Generator rng) {
 }
 
 void check_kl(Model& model, const Posterior& q, Generator rng) {
-  if (!model.has_closed_kl(q, {})) skip("KL has no closed form with a Gaussian prior");
+  const Context context = context_for(model.prior(), q.location().size(0), model.options);
+  if (!model.has_closed_kl(q, context)) skip("KL has no closed form with a Gaussian prior");
   const int needed = model.prior().moments_needed(), finite = model.family().finite_moments();
   if (finite < needed) skip("KL with a Gaussian prior is infinite");
   if (finite < 2 * needed) skip("a Monte Carlo estimate of KL has no finite variance");
   const Draw draw = drawn(q, kDraws, rng);
   const at::NoGradGuard no_grad;
-  const Tensor ratio = q.log_prob(draw) - model.log_prior(draw.z, {});
-  expect_close(model.kl(q, draw, {}), ratio.mean(0), error_of_mean(ratio), "KL(q‖N(0, I)) in closed form",
-               "the mean of log q − log p over draws", draw.z.size(-1));
+  const Tensor ratio = q.log_prob(draw) - model.log_prior(draw.z, context);
+  expect_close(model.kl(q, draw, context), ratio.mean(0), error_of_mean(ratio),
+               "KL(q‖N(0, I)) in closed form", "the mean of log q − log p over draws", draw.z.size(-1));
 }
 
 void check_pathwise(VariationalFamily& family, const Tensor& params, const Tensor& x, Generator rng) {
@@ -417,7 +419,7 @@ void check_pathwise(VariationalFamily& family, const Tensor& params, const Tenso
   Shape rows = x.sizes().vec();
   rows[0] = kGroups;
   const Tensor inputs = params.detach().expand({kGroups, params.size(1)}).clone().requires_grad_(true);
-  const auto q = family.posterior(inputs, x.expand(rows).clone(), {});
+  const auto q = family.posterior(inputs, x.expand(rows).clone(), context_for(family, kGroups, x.options()));
   const Tensor z = q->rsample(kEach, rng).z, log_q = q->log_prob({z.detach(), {}});
   const Tensor flat = to_line(z.detach(), family.support()).flatten(0, 1);
   const Scaling scaling = scaling_of(flat, "q(z|x)");
@@ -446,18 +448,20 @@ void check_pathwise(VariationalFamily& family, const Tensor& params, const Tenso
 
 void check_cross_entropy(Prior& prior, const Posterior& q, Generator rng) {
   const at::NoGradGuard no_grad;
-  const std::optional<Tensor> cross = prior.cross_entropy(q, {});
+  const Context context = context_for(prior, q.location().size(0), q.location().options());
+  const std::optional<Tensor> cross = prior.cross_entropy(q, context);
   if (!cross) skip("it has no cross-entropy in closed form with a Gaussian posterior");
-  const Tensor information = -prior.log_prob(drawn(q, kDraws, rng).z, {});
+  const Tensor information = -prior.log_prob(drawn(q, kDraws, rng).z, context);
   expect_close(*cross, information.mean(0), error_of_mean(information), "cross_entropy(q)",
                "the mean of −log_prob over draws of q", q.location().size(-1));
 }
 
 void check_gaussian(Prior& prior, Generator rng) {
   const at::NoGradGuard no_grad;
-  const std::optional<Gaussian> gaussian = prior.gaussian({});
+  const Context context = context_for(prior, 50, at::kDouble);
+  const std::optional<Gaussian> gaussian = prior.gaussian(context_for(prior, 1, at::kDouble));
   if (!gaussian) skip("it is not a Gaussian distribution");
-  const Tensor z = prior.sample(50, rng, {}), log_prob = prior.log_prob(z, {});
+  const Tensor z = prior.sample(50, rng, context), log_prob = prior.log_prob(z, context);
   const Covariance covariance = gaussian->covariance.to(at::kDouble);
   const Tensor white = covariance.whiten((z - gaussian->mean).unsqueeze(1)).squeeze(1);
   const Tensor expected = -0.5 * ((white.square() + kLogTwoPi).sum(-1) + covariance.log_det());

@@ -160,6 +160,12 @@ const std::vector<Test>& all_tests() {
   return tests;
 }
 
+Context context_for(const Component& component, int64_t rows, const at::TensorOptions& options) {
+  if (!is_conditioned(component)) return {};
+  const Tensor numbers = at::tensor({0.5, -1.2, 0.3}, at::kDouble).to(options.requires_grad(false));
+  return {.condition = numbers.expand({rows, kConditionSize})};
+}
+
 Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind()) {
   const Extent& extent = test.extent();
   const int64_t latent = options.latent > 0 ? options.latent : extent.latent;
@@ -181,6 +187,7 @@ Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind())
     Build build = BuildMaker::make(parameters);
     build.data = data;
     build.latent = latent;
+    if (own) build.condition = kConditionSize;
     build.options = tensors;
     build.rng = model_->rng;
     build.rng.set_current_seed(hash(seed, "init", to_string(kind)));

@@ -1,6 +1,7 @@
 #pragma once
 // Defines a conformance test, its input, and how it reports what it found.
 
+#include <variform/ext/condition.h>
 #include <variform/host.h>
 #include <variform/testing.h>
 
@@ -75,6 +76,11 @@ struct Extent {
   int64_t latent = 3;
 };
 
+/// Numbers per row of the condition that every component under test is offered.
+constexpr int64_t kConditionSize = 3;
+/// The context in which a component under test is called: one condition for all rows if it is conditioned, else nothing.
+Context context_for(const Component& component, int64_t rows, const at::TensorOptions& options);
+
 /// A model of stand-ins around the component under test; all are in training mode.
 class Rig;
 struct RigOptions {
@@ -145,6 +151,8 @@ class Rig {
 
   HostModel& model() { return *model_; }
   Component& component() { return *own_; }
+  /// The context of `rows` rows in which the component under test is called.
+  Context context(int64_t rows) const { return context_for(*own_, rows, model_->options); }
   /// Returns the component as its interface.
   template <class T>
   T& as() {

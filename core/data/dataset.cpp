@@ -49,12 +49,10 @@ Dataset::Dataset(Columns columns, Transform transform, std::string domain, at::D
       type_(type) {
   if (!columns_.x.defined() || columns_.x.dim() < 2)
     throw std::invalid_argument("a data set needs x of shape [N, data...].");
-  check_rows(columns_.labels, size(), "labels");
-  check_rows(columns_.factors, size(), "factors");
-  check_rows(columns_.latents, size(), "latents");
-  columns_.x = moved(columns_.x, device_);
-  for (at::Tensor* column : {&columns_.labels, &columns_.factors, &columns_.latents})
-    *column = moved(*column, device_);
+  columns_.for_each([&](at::Tensor& column, const char* what) {
+    check_rows(column, size(), what);
+    column = moved(column, device_);
+  });
   for (at::Tensor* constant : {&transform_.mean, &transform_.sd})
     if (constant->defined()) *constant = constant->to(device_, type_);
 }
@@ -86,19 +84,38 @@ at::Tensor Dataset::gather_column(const at::Tensor& column, const at::Tensor& in
   return selected(column, index, device_);
 }
 
+at::Tensor Dataset::gather_condition(const at::Tensor& index) const {
+  if (!columns_.condition.defined()) return {};
+  const at::Tensor rows = selected(columns_.condition, index, device_);
+  return (classes_ > 0 ? at::one_hot(rows, classes_) : rows).to(type_);
+}
+
+std::int64_t Dataset::condition_size() const {
+  if (!columns_.condition.defined()) return 0;
+  return classes_ > 0 ? classes_ : columns_.condition.size(1);
+}
+
+Dataset Dataset::conditioned(at::Tensor condition, std::int64_t classes) const {
+  check_rows(condition, size(), "the condition");
+  Dataset result = *this;
+  result.columns_.condition = moved(condition, device_);
+  result.classes_ = classes;
+  return result;
+}
+
 Dataset Dataset::slice(std::int64_t first, std::int64_t count) const {
   Dataset part = *this;
-  for (at::Tensor* column :
-       {&part.columns_.x, &part.columns_.labels, &part.columns_.factors, &part.columns_.latents})
-    if (column->defined()) *column = column->narrow(0, first, count);
+  part.columns_.for_each([&](at::Tensor& column, const char*) {
+    if (column.defined()) column = column.narrow(0, first, count);
+  });
   return part;
 }
 
 Dataset Dataset::select(const at::Tensor& index) const {
   Dataset part = *this;
-  for (at::Tensor* column :
-       {&part.columns_.x, &part.columns_.labels, &part.columns_.factors, &part.columns_.latents})
-    if (column->defined()) *column = column->index_select(0, sent(index, column->device()));
+  part.columns_.for_each([&](at::Tensor& column, const char*) {
+    if (column.defined()) column = column.index_select(0, sent(index, column.device()));
+  });
   return part;
 }
 

@@ -19,10 +19,21 @@ using Shape = std::vector<std::int64_t>;
 
 /// The data of a split as tensors; all but x may be undefined.
 struct Columns {
-  at::Tensor x;        ///< [N, data…]: uint8, bool, int32, int64, float32 or float64
-  at::Tensor labels;   ///< int64 [N]
-  at::Tensor factors;  ///< [N, F]: the known generative factors
-  at::Tensor latents;  ///< [N, d]: the true latents of data drawn from a model
+  at::Tensor x;               ///< [N, data…]: uint8, bool, int32, int64, float32 or float64
+  at::Tensor labels;          ///< int64 [N]
+  at::Tensor factors;         ///< [N, F]: the known generative factors
+  at::Tensor latents;         ///< [N, d]: the true latents of data drawn from a model
+  at::Tensor condition = {};  ///< [N, c]: what a model is conditioned on; or classes, int64 [N]
+
+  /// Calls visit(column, its name) for all of them, defined or not.
+  template <class Visit>
+  void for_each(const Visit& visit) {
+    visit(x, "x");
+    visit(labels, "labels");
+    visit(factors, "factors");
+    visit(latents, "latents");
+    visit(condition, "condition");
+  }
 };
 
 /// Copies the tensor to the device by way of pinned memory; the host does not wait for a GPU to have it.
@@ -59,6 +70,11 @@ class Dataset {
   /// Returns the same rows of a column (labels(), …), on the device of the results; undefined for an undefined column.
   at::Tensor gather_column(const at::Tensor& column, const at::Tensor& index) const;
 
+  /// Returns what a model is conditioned on in the same rows, [B, c] in the results' dtype; undefined without a condition.
+  at::Tensor gather_condition(const at::Tensor& index) const;
+  /// c, or 0 without a condition.
+  std::int64_t condition_size() const;
+
   const at::Tensor& stored() const { return columns_.x; }  ///< [N, data…], as stored
   const at::Tensor& labels() const { return columns_.labels; }
   const at::Tensor& factors() const { return columns_.factors; }
@@ -77,11 +93,15 @@ class Dataset {
   Dataset slice(std::int64_t first, std::int64_t count) const;
   /// Returns a copy of these rows. `index`: int64 [n], on the host.
   Dataset select(const at::Tensor& index) const;
+  /// Returns the same data with a condition: [N, c] numbers, or int64 [N] of one of `classes` classes, which become
+  /// one-hot numbers.
+  Dataset conditioned(at::Tensor condition, std::int64_t classes = 0) const;
   /// Returns the same data standardised with the given constants.
   Dataset standardised(at::Tensor mean, at::Tensor sd) const;
 
  private:
   Columns columns_;
+  std::int64_t classes_ = 0;  // of the condition; 0: it is not one of classes
   Transform transform_;
   std::string domain_ = "real";
   at::Device device_ = at::kCPU;
@@ -92,12 +112,20 @@ class Dataset {
 /// sorted, and these rows represent few of them. False without labels.
 bool are_of_one_class(const Dataset& data, std::int64_t first, std::int64_t count);
 
+/// What models are conditioned on, and how a user's own values become that.
+struct Condition {
+  std::string on;                ///< "labels", "factors", "array"; empty: nothing
+  std::int64_t size = 0;         ///< c, numbers per row
+  std::vector<double> mean, sd;  ///< of factors: what was subtracted, and what they were then divided by
+};
+
 struct Splits {
   Dataset train, validation, test;  ///< validation is empty unless rows were held out
   std::string name;                 ///< of the data set
   std::string fingerprint;  ///< of everything read from files, 32 hexadecimal digits; see fingerprint.h
   std::vector<std::filesystem::path> paths;  ///< files and folders read
   std::vector<std::string> notes;  ///< sentences for the log, such as that one split serves for both
+  Condition condition;             ///< what the data's condition is
 };
 
 /// Reads the data of `spec` (not those drawn from a model). `data_folders`: see data_folders() in files.h;

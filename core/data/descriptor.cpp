@@ -87,6 +87,7 @@ Split parse_split(Reader& reader, const std::string& name, const std::string& fo
   split.labels = parse_source(reader, "labels", format, false);
   split.factors = parse_source(reader, "factors", format, false);
   split.latents = parse_source(reader, "latents", format, false);
+  split.condition = parse_source(reader, "condition", format, false);
   parse_rows(reader, split);
   if (reader.has("shuffle"))
     split.shuffle = static_cast<std::uint64_t>(reader.integer("shuffle", {.fallback = 0, .low = 0}));

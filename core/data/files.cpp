@@ -93,7 +93,8 @@ TableColumns wanted_columns(const Table& table, const Source& source, const std:
   for (std::size_t i = 0; names.empty() && i < table.columns.size(); ++i)
     if (std::find(claimed.begin(), claimed.end(), table.columns[i]) == claimed.end()) wanted.push_back(i);
   if (wanted.empty())
-    throw ReadError(file + ": labels, factors and latents take all columns, and leave none for x.");
+    throw ReadError(file +
+                    ": labels, factors, latents and condition take all columns, and leave none for x.");
   TableColumns columns;
   for (const std::size_t column : wanted)
     if (const auto& classes = table.classes[column]; !classes.empty()) {
@@ -273,9 +274,11 @@ std::string SplitReader::fingerprint() const {
 SplitArrays SplitReader::read(const Split& split) {
   SplitArrays arrays;
   std::vector<std::string> claimed;
-  for (const Source* source : {&split.labels, &split.factors, &split.latents})
-    if (!source->member.empty()) claimed.push_back(source->member);
-    else claimed.insert(claimed.end(), source->columns.begin(), source->columns.end());
+  for_each_source(split, [&](const Source& source) {
+    if (&source == &split.x) return;
+    if (!source.member.empty()) claimed.push_back(source.member);
+    else claimed.insert(claimed.end(), source.columns.begin(), source.columns.end());
+  });
   const auto x = load(split.x, claimed);
   arrays.x = {x, &x->values};
   arrays.class_names = x->class_names;
@@ -293,6 +296,7 @@ SplitArrays SplitReader::read(const Split& split) {
   also(split.labels, arrays.labels, "labels");
   also(split.factors, arrays.factors, "rows of factors");
   also(split.latents, arrays.latents, "rows of latents");
+  also(split.condition, arrays.condition, "rows of the condition");
   return arrays;
 }
 

@@ -18,9 +18,10 @@ namespace fs = std::filesystem;
 std::vector<std::string> files_of(const Descriptor& descriptor) {
   std::vector<std::string> files;
   for (const Split& split : descriptor.splits)
-    for (const Source* source : {&split.x, &split.labels, &split.factors, &split.latents})
-      for (const std::string& file : source->files)
+    for_each_source(split, [&](const Source& source) {
+      for (const std::string& file : source.files)
         if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(file);
+    });
   return files;
 }
 

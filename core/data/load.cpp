@@ -175,6 +175,25 @@ at::Tensor checked_factors(at::Tensor factors, const Context& context) {
   return factors;
 }
 
+/// Returns the split's own condition as [N, c].
+at::Tensor checked_condition(at::Tensor condition, const Context& context, at::ScalarType type) {
+  if (!condition.defined())
+    throw std::invalid_argument(
+        context.where +
+        ": data.condition = \"array\" needs the split's condition = \"FILE\" in the data "
+        "set's description, found none.");
+  if (condition.dim() == 1) condition = condition.unsqueeze(1);
+  if (condition.dim() != 2)
+    throw ReadError(context.where + ": expected a condition of one or more numbers per row, found " +
+                    shape_text(condition.sizes().slice(1)) + ".");
+  const at::Tensor numbers = condition.to(type);
+  const at::Tensor finite = numbers.isfinite().all(1);
+  if (!finite.all().item<bool>())
+    throw ReadError(context.where + ": expected finite numbers in the condition, found others in row " +
+                    std::to_string(finite.logical_not().nonzero()[0].item<std::int64_t>()) + " (from 0).");
+  return numbers;
+}
+
 // ---- Values
 
 /// Returns the digits that distinguish a number from its neighbours of the same type, and no more.
@@ -341,11 +360,21 @@ Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed,
   columns.labels = checked_labels(pick(to_tensor(arrays.labels), rows), names.size(), context);
   columns.factors = checked_factors(pick(to_tensor(arrays.factors), rows), context);
   columns.latents = pick(to_tensor(arrays.latents), rows);
+  if (context.spec.condition == "array")
+    columns.condition = checked_condition(pick(to_tensor(arrays.condition), rows), context, type);
   Dataset dataset(std::move(columns), std::move(values.transform), values.domain, device, type);
   dataset.class_names = names;
   dataset.factor_names = context.descriptor.factor_names;
   dataset.factor_sizes = context.descriptor.factor_sizes;
   return dataset;
+}
+
+/// The parts that have rows.
+std::vector<Dataset*> parts_of(Splits& splits) {
+  std::vector<Dataset*> parts;
+  for (Dataset* part : {&splits.train, &splits.validation, &splits.test})
+    if (part->size() > 0) parts.push_back(part);
+  return parts;
 }
 
 struct Moments {
@@ -402,8 +431,53 @@ void standardise(Splits& splits) {
                                 "\": data.scale = \"standardise\" and data.dequantise exclude each other.");
   const Moments found = moments(splits.train);
   if (found.constant.any().item<bool>()) splits.notes.push_back(constants_text(found, splits.name));
-  for (Dataset* part : {&splits.train, &splits.validation, &splits.test})
-    if (part->size() > 0) *part = part->standardised(found.mean, found.sd);
+  for (Dataset* part : parts_of(splits)) *part = part->standardised(found.mean, found.sd);
+}
+
+void condition_on_labels(Splits& splits) {
+  auto classes = static_cast<std::int64_t>(splits.train.class_names.size());
+  for (const Dataset* part : parts_of(splits)) {
+    if (!part->labels().defined())
+      throw std::invalid_argument("data set \"" + splits.name +
+                                  "\": data.condition = \"labels\" needs labels, found none" +
+                                  (part == &splits.test ? " in the test data." : "."));
+    classes = std::max(classes, part->labels().max().item<std::int64_t>() + 1);
+  }
+  for (Dataset* part : parts_of(splits)) *part = part->conditioned(part->labels(), classes);
+  splits.condition.size = classes;
+}
+
+/// Factors with mean 0 and standard deviation 1 over the training rows; one that does not vary there becomes 0.
+void condition_on_factors(Splits& splits, at::ScalarType type) {
+  for (const Dataset* part : parts_of(splits))
+    if (!part->factors().defined())
+      throw std::invalid_argument("data set \"" + splits.name +
+                                  "\": data.condition = \"factors\" needs known factors, found none.");
+  const at::Tensor own = splits.train.factors().to(at::kDouble).flatten(1);
+  const at::Tensor mean = own.mean(0), spread = own.std(0, /*unbiased=*/false);
+  const at::Tensor sd = at::where(spread > 0, spread, at::ones_like(spread));
+  for (Dataset* part : parts_of(splits))
+    *part = part->conditioned(((part->factors().to(at::kDouble).flatten(1) - mean) / sd).to(type));
+  splits.condition.size = own.size(1);
+  const auto numbers = [](const at::Tensor& values) {
+    const at::Tensor here = values.to(at::kCPU).contiguous();
+    return std::vector<double>(here.const_data_ptr<double>(), here.const_data_ptr<double>() + here.numel());
+  };
+  splits.condition.mean = numbers(mean);
+  splits.condition.sd = numbers(sd);
+}
+
+void set_condition(Splits& splits, const config::DataSpec& spec, at::ScalarType type) {
+  splits.condition.on = spec.condition;
+  if (spec.condition == "factors") condition_on_factors(splits, type);
+  if (spec.condition != "array") return;
+  splits.condition.size = splits.train.condition_size();
+  for (const Dataset* part : parts_of(splits))
+    if (part->condition_size() != splits.condition.size)
+      throw ReadError("data set \"" + splits.name + "\": expected test data with a condition of " +
+                      std::to_string(splits.condition.size) +
+                      " numbers per row as the training data, found " +
+                      std::to_string(part->condition_size()) + ".");
 }
 
 /// Keeps for training what remains of the split without its held-out end, cut to the limit.
@@ -525,7 +599,9 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
         "The data set \"" + splits.name +
         "\" has one split, which serves for training and for testing; data.test = 0.1 keeps a tenth of it "
         "for testing.");
+  if (spec.condition == "labels") condition_on_labels(splits);  // of all classes, whatever rows are kept
   hold_out(splits, spec);
+  if (!spec.condition.empty()) set_condition(splits, spec, type);
   if (spec.scale == "standardise") standardise(splits);
   if (!splits.train.is_on_device())
     splits.notes.push_back("The data set \"" + splits.name +

@@ -24,20 +24,23 @@ void keep_part(CodeParts& parts, const char* name, const Tensor& tensor) {
 }
 
 // Computes J at z, [B, P, d].
-Tensor jacobian(Model& model, const Tensor& z) {
+Tensor jacobian(Model& model, const Tensor& z, const Context& context) {
   if (!model.decoder().rows_independent())
     throw std::runtime_error("decoder " + model.label(Kind::kDecoder) +
                              " mixes the rows of a batch, so that there is no Jacobian per row.");
-  const Pushed pushed = model.decoder().pushforward(z, model.unit_tangents(z.size(0)), {});
+  const Pushed pushed = model.decoder().pushforward(z, model.unit_tangents(z.size(0)), context);
   return pushed.jv.flatten(2).permute({1, 2, 0}).contiguous();
 }
 
-void add_jacobians(CodeParts& parts, Model& model, const Tensor& h) {
+void add_jacobians(CodeParts& parts, Model& model, const Tensor& h, const Context& context) {
   constexpr std::int64_t kNumbers = std::int64_t{1} << 25;
   std::int64_t values = model.latent * model.likelihood().outputs();
   for (std::int64_t side : model.data) values *= side;
-  for (const Tensor& some : h.split(std::max<std::int64_t>(1, kNumbers / values)))
-    keep_part(parts, "jacobians", jacobian(model, some));
+  const std::int64_t at_once = std::max<std::int64_t>(1, kNumbers / values);
+  for (std::int64_t first = 0; first < h.size(0); first += at_once) {
+    const std::int64_t count = std::min(at_once, h.size(0) - first);
+    keep_part(parts, "jacobians", jacobian(model, h.narrow(0, first, count), context.rows(first, count)));
+  }
 }
 
 // Estimates the size of the file.
@@ -77,6 +80,7 @@ std::vector<std::string> encode(model::Session& session, const std::filesystem::
     keep_part(parts, "h", h);
     keep_part(parts, "index", batch.context.index);
     keep_part(parts, "labels", batch.context.labels);
+    keep_part(parts, "condition", batch.context.condition);
     if (const data::Dataset* dataset = rows.dataset())
       keep_part(parts, "factors", dataset->gather_column(dataset->factors(), batch.context.index));
     keep_part(parts, "latents", rows.true_latents(first, h.size(0)));
@@ -85,7 +89,8 @@ std::vector<std::string> encode(model::Session& session, const std::filesystem::
     if (covariance) keep_part(parts, "variances", covariance->variances().to(h.scalar_type()));
     if (covariance && dense) keep_part(parts, "covariance", covariance->dense().to(h.scalar_type()));
     if (first < options.jacobians)
-      add_jacobians(parts, model, h.narrow(0, 0, std::min(h.size(0), options.jacobians - first)));
+      add_jacobians(parts, model, h.narrow(0, 0, std::min(h.size(0), options.jacobians - first)),
+                    batch.context);
   }
 
   checkpoint::Snapshot snapshot;

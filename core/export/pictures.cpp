@@ -5,12 +5,14 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <variform/ext/prior.h>
 #include <variform/random.h>
 
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
+#include "model/condition.h"
 #include "model/latent_order.h"
 #include "model/rows.h"
 #include "model/session.h"
@@ -33,7 +35,9 @@ class Drawing {
   // Maps x [N, channels, height, width] as the model sees it to what was stored, in [0, 1].
   Tensor shown(const Tensor& x) const { return model::unscaled(session_, x).clamp(0, 1); }
   // Maps z [N, d] to pictures of E[x|g(z)].
-  Tensor decoded(const Tensor& z) { return shown(model.data_mean(model.decode(z, {}))); }
+  Tensor decoded(const Tensor& z, const Context& context) {
+    return shown(model.data_mean(model.decode(z, context)));
+  }
 
   // Arranges pictures [N, channels, height, width] in reading order.
   static draw::Image grid(const Tensor& pictures, int columns) {
@@ -60,12 +64,17 @@ class Drawing {
   model::EvaluationMode mode_;
 };
 
-// Returns the prior's mean, [1, d]. That of a prior that is not Gaussian is the mean of many draws.
-Tensor mean_of_prior(Model& model) {
+// Returns the prior's mean for one condition, [1, d]. That of a prior that is not Gaussian is the mean of many draws.
+Tensor mean_of_prior(Model& model, const Context& one) {
   constexpr int64_t kDraws = 4096;
-  if (const std::optional<Gaussian> prior = model.prior().gaussian({}))
+  if (const std::optional<Gaussian> prior = model.prior().gaussian(one))
     return prior->mean.to(model.options).reshape({1, model.latent});
-  return model.sample_prior(kDraws, {}).mean(0, /*keepdim=*/true);
+  return model.sample_prior(kDraws, one.repeated(kDraws)).mean(0, /*keepdim=*/true);
+}
+
+// Returns the context of one row under the first of these conditions; its own if there are none.
+Context first_of(const Tensor& conditions, const Context& own) {
+  return conditions.defined() ? model::context_of(conditions.narrow(0, 0, 1), 1) : own;
 }
 
 // Returns one line per latent: codes [columns, d] in which it alone moves.
@@ -81,10 +90,16 @@ std::vector<Tensor> lines_of_latents(Model& model, const Tensor& start, int64_t 
 }
 
 // Orders latents by how far they move the picture along their lines, farthest first.
-std::vector<std::int64_t> order_by_movement(Drawing& drawing, const std::vector<Tensor>& lines) {
+std::vector<std::int64_t> order_by_movement(Drawing& drawing, const std::vector<Tensor>& lines,
+                                            const Context& one) {
   std::vector<double> moved;
   for (const Tensor& line : lines)
-    moved.push_back(drawing.decoded(line).to(at::kDouble).diff(1, 0).square().sum().item<double>());
+    moved.push_back(drawing.decoded(line, one.repeated(line.size(0)))
+                        .to(at::kDouble)
+                        .diff(1, 0)
+                        .square()
+                        .sum()
+                        .item<double>());
   std::vector<std::int64_t> order(moved.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
@@ -93,7 +108,9 @@ std::vector<std::int64_t> order_by_movement(Drawing& drawing, const std::vector<
   return order;
 }
 
-Tensor locations(Model& model, const Batch& batch) { return model.posterior(batch.x, {})->location(); }
+Tensor locations(Model& model, const Batch& batch) {
+  return model.posterior(batch.x, batch.context)->location();
+}
 
 void require(bool condition, const std::string& text) {
   if (!condition) throw std::invalid_argument(text);
@@ -108,12 +125,16 @@ std::string why_no_figures(const model::Session& session) {
          to_text(shape) + ".";
 }
 
-draw::Image reconstructions(model::Session& session, const std::string& split, std::int64_t n) {
+draw::Image reconstructions(model::Session& session, const std::string& split, std::int64_t n,
+                            const Tensor& conditions) {
   require(n > 0, "reconstructions need at least one row.");
   Drawing drawing(session, "reconstructions");
   model::Rows rows(session, split);
   const Batch batch = rows.at(model::spread_rows(n, rows.size()));
-  const Tensor data = drawing.shown(batch.x), made = drawing.decoded(locations(drawing.model, batch));
+  const Context context =
+      conditions.defined() ? first_of(conditions, {}).repeated(batch.x.size(0)) : batch.context;
+  const Tensor data = drawing.shown(batch.x),
+               made = drawing.decoded(locations(drawing.model, batch), context);
   std::vector<Tensor> lines;
   for (int64_t first = 0; first < data.size(0); first += kPerRow) {
     const int64_t count = std::min<int64_t>(kPerRow, data.size(0) - first);
@@ -127,55 +148,78 @@ draw::Image reconstructions(model::Session& session, const std::string& split, s
   return Drawing::grid(at::cat(lines), static_cast<int>(std::min<int64_t>(kPerRow, data.size(0))));
 }
 
-draw::Image samples(model::Session& session, std::int64_t n, bool noise) {
+draw::Image samples(model::Session& session, std::int64_t n, bool noise, const Tensor& conditions) {
   require(n > 0, "a figure needs at least one sample.");
+  const Tensor own = conditions.defined() ? conditions : model::shown_conditions(session);
   Drawing drawing(session, "samples");
-  const Tensor z = drawing.model.sample_prior(n, {});
-  if (!noise) return Drawing::grid(drawing.decoded(z), kPerRow);
-  return Drawing::grid(drawing.shown(drawing.model.sample_data(drawing.model.decode(z, {}))), kPerRow);
+  int columns = kPerRow;
+  Context context;
+  if (own.defined()) {
+    const std::int64_t each = (n + own.size(0) - 1) / own.size(0);
+    n = each * own.size(0);
+    if (own.size(0) > 1) columns = static_cast<int>(each);
+    context = model::context_of(own, each);
+  }
+  const Tensor z = drawing.model.sample_prior(n, context);
+  if (!noise) return Drawing::grid(drawing.decoded(z, context), columns);
+  return Drawing::grid(drawing.shown(drawing.model.sample_data(drawing.model.decode(z, context))), columns);
 }
 
 draw::Image traversals(model::Session& session, const std::string& split, std::int64_t row,
-                       std::int64_t latents, std::int64_t columns) {
+                       std::int64_t latents, std::int64_t columns, const Tensor& conditions) {
   require(latents > 0 && columns > 1, "a traversal needs at least one latent and two columns.");
   std::vector<std::int64_t> order;
   if (session.batches) order = model::order_of_latents(session, split).order;
   Drawing drawing(session, "traversals");
   Tensor start;  // [1, d]
+  Context one;
   if (session.batches) {
     model::Rows rows(session, split);
     require(row >= 0 && row < rows.size(),
             "there is no row " + std::to_string(row) + " in the split '" + rows.split() + "'.");
-    start = locations(drawing.model, rows.range(row, 1));
+    const Batch batch = rows.range(row, 1);
+    start = locations(drawing.model, batch);
+    one = first_of(conditions, batch.context);
   } else {
-    start = mean_of_prior(drawing.model);
+    one = first_of(conditions.defined() ? conditions : model::shown_conditions(session), {});
+    start = mean_of_prior(drawing.model, one);
   }
   const std::vector<Tensor> lines = lines_of_latents(drawing.model, start, columns);
-  if (order.empty()) order = order_by_movement(drawing, lines);
+  if (order.empty()) order = order_by_movement(drawing, lines, one);
   std::vector<Tensor> z;
   for (std::int64_t i : order) {
     if (static_cast<std::int64_t>(z.size()) == latents) break;
     z.push_back(lines[static_cast<size_t>(i)]);
   }
-  return Drawing::grid(drawing.decoded(at::cat(z)), static_cast<int>(columns));
+  const Tensor all = at::cat(z);
+  return Drawing::grid(drawing.decoded(all, one.repeated(all.size(0))), static_cast<int>(columns));
 }
 
 draw::Image interpolations(model::Session& session, const std::string& split, std::int64_t n,
-                           std::int64_t columns) {
+                           std::int64_t columns, const Tensor& conditions) {
   require(n > 0 && columns > 1, "an interpolation needs at least one pair and two columns.");
   Drawing drawing(session, "interpolations");
-  Tensor ends;  // [2n, d]
+  Tensor ends, own;  // [2n, d], [2n, c]
   if (session.batches) {
     model::Rows rows(session, split);
     require(rows.size() > 1, "an interpolation needs two rows.");
     n = std::min(n, rows.size() / 2);
-    ends = locations(drawing.model, rows.at(model::spread_rows(2 * n, rows.size())));
+    const Batch batch = rows.at(model::spread_rows(2 * n, rows.size()));
+    ends = locations(drawing.model, batch);
+    own = batch.context.condition;
   } else {
-    ends = drawing.model.sample_prior(2 * n, {});
+    own = first_of(conditions.defined() ? conditions : model::shown_conditions(session), {})
+              .repeated(2 * n)
+              .condition;
+    ends = drawing.model.sample_prior(2 * n, {.condition = own});
   }
+  if (conditions.defined()) own = first_of(conditions, {}).repeated(2 * n).condition;
+  if (own.defined()) own = own.slice(0, 0, 2 * n, 2);  // a line is of one condition
   const Tensor from = ends.slice(0, 0, 2 * n, 2).unsqueeze(1), to = ends.slice(0, 1, 2 * n, 2).unsqueeze(1);
   const Tensor t = at::linspace(0, 1, columns, drawing.model.options).view({1, columns, 1});
-  return Drawing::grid(drawing.decoded((from + t * (to - from)).flatten(0, 1)), static_cast<int>(columns));
+  return Drawing::grid(
+      drawing.decoded((from + t * (to - from)).flatten(0, 1), model::context_of(own, columns)),
+      static_cast<int>(columns));
 }
 
 std::string write_figures(model::Session& session, const std::filesystem::path& folder) {

@@ -135,7 +135,8 @@ Exported export_weights(model::Session& session, const std::filesystem::path& fi
           " is not made of variform/nn layers alone: its weights were exported without Python source.");
       continue;
     }
-    append_module(parts, nn::python_module(*network_of(*component), name, *attribute));
+    append_module(parts,
+                  nn::python_module(*network_of(*component), name, *attribute, is_conditioned(*component)));
     classes.emplace_back(to_string(kind), name);
   }
   if (classes.empty()) return exported;

@@ -35,11 +35,15 @@ Tensor codes_of(model::Session& session, model::Rows& rows, std::int64_t count, 
                 std::int64_t before, std::int64_t all) {
   const model::EvaluationMode mode(*session.assembly);
   Model& model = session.assembly->model();
+  std::optional<model::Rows> own;  // the same rows with this run's condition
+  if (session.facts.condition.size > 0) own.emplace(session, rows.split());
   std::vector<Tensor> parts;
   for (std::int64_t first = 0; first < count; first += kComparisonBatch) {
     base::tell(watch, "codes", before + first, all);
-    const Tensor x = rows.range(first, std::min(kComparisonBatch, count - first)).x;
-    parts.push_back(model.posterior(x.to(model.options), {})->location().to(at::kCPU, at::kDouble));
+    const std::int64_t some = std::min(kComparisonBatch, count - first);
+    const Tensor x = rows.range(first, some).x.to(model.options);
+    const Context context = own ? own->range(first, some).context : Context{};
+    parts.push_back(model.posterior(x, context)->location().to(at::kCPU, at::kDouble));
   }
   return at::cat(parts);
 }

@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/accumulate.h>
 
+#include <variform/ext/prior.h>
 #include <variform/random.h>
 
 #include <algorithm>
@@ -39,10 +40,10 @@ Pass::Pass(model::Session& session, const EvaluateOptions& options, Tensor chose
       beta_(options.beta ? options.beta : model_.objective().final_beta()) {
   size_ = chosen_.defined() ? chosen_.size(0) : available_;
   if (beta_ && !(*beta_ >= 0)) throw std::invalid_argument("β must not be negative.");
-  if (const auto gaussian = model_.prior().gaussian({}))
+  if (const auto gaussian = common_gaussian(model_.prior()))
     precision_ = optimum_precision_ = gaussian->covariance.to(at::kDouble).precision()[0];
   else if (session.trained)
-    if (const auto former = session.trained->model().prior().gaussian({}))
+    if (const auto former = common_gaussian(session.trained->model().prior()))
       optimum_precision_ = former->covariance.to(at::kDouble).precision()[0];
   if (options.block > 0) blocks_ = Structure::named("block", model_.latent, options.block).blocks;
 }
@@ -139,7 +140,10 @@ std::string Pass::no_beta() const {
   return "objective " + model_.label(Kind::kObjective) + " has no β; give one for the evaluation";
 }
 std::string Pass::no_optimum() const {
-  return "§4's optimum needs a Gaussian prior, but prior " + model_.label(Kind::kPrior) + " is not Gaussian";
+  const std::string prior = "prior " + model_.label(Kind::kPrior);
+  return is_conditioned(model_.prior())
+             ? "§4's optimum is computed for one Gaussian prior, but " + prior + " differs from row to row"
+             : "§4's optimum needs a Gaussian prior, but " + prior + " is not Gaussian";
 }
 
 // ------------------------------------------------------------------------------------------------ the batch

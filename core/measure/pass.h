@@ -82,7 +82,7 @@ class Pass final : public Measured {
   Generator& random(std::string_view purpose) override;
   Generator& random_at(std::string_view purpose, std::uint64_t index) override;
   std::int64_t split_size() const override { return rows_.size(); }
-  Tensor rows(const Tensor& index) override { return rows_.at(index).x; }
+  Batch rows(const Tensor& index) override { return rows_.at(index); }
   Features& features() override;
   void progress(std::int64_t done, std::int64_t all) override;
   std::optional<Tensor> noisy_bytes() const override;

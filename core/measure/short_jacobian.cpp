@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/accumulate.h>
 
+#include <variform/ext/condition.h>
 #include <variform/host.h>
 #include <variform/nn/layers.h>
 
@@ -60,7 +61,7 @@ int64_t outputs(Model& model) { return c10::multiply_integers(model.data) * mode
 ShortJacobian::ShortJacobian(Model& model, int64_t data) : size_(outputs(model)) {
   if (model.reference() || model.mixed_precision() || !model.decoder().rows_independent()) return;
   auto [layers, last] = split(network_of(model.decoder()));
-  if (!last || last->weight().dim() != 2) return;
+  if (!last || last->weight().dim() != 2 || is_conditioned(model.decoder())) return;
   const int64_t out = last->weight().size(0), in = last->weight().size(1);
   if (out != size_ || data * model.latent * (out - in) < out * in)
     return;  // it would not pay: computing R takes out · in² multiplications

@@ -164,6 +164,7 @@ Build Assembly::build_of(const config::ComponentSpec& spec, const plugins::Regis
   Build build = BuildMaker::make(source);
   build.data = spec_.data;
   build.latent = spec_.latent;
+  build.condition = spec_.condition;
   build.options = spec_.options;
   build.rng = model_->rng;
   build.rng.set_current_seed(hash(spec_.seed, "init", to_string(spec.kind)));

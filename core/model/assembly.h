@@ -22,6 +22,7 @@ namespace variform::model {
 struct ModelSpec {
   Shape data;  ///< of one example
   int64_t latent = 0;
+  int64_t condition = 0;                        ///< numbers per row that the model is conditioned on
   std::map<Kind, config::ComponentSpec> slots;  ///< all six, or those that are wanted
   uint64_t seed = 1;
   at::TensorOptions options;  ///< float32 or float64, and the device

@@ -49,6 +49,7 @@ DataFacts facts_of(const data::Splits& splits, Shape shape, std::int64_t rows, c
   facts.are_bytes = train.size() > 0 && train.stored().scalar_type() == at::kByte;
   facts.class_names = train.class_names;
   facts.factor_names = train.factor_names;
+  facts.condition = splits.condition;
   facts.fingerprint = splits.fingerprint;
   return facts;
 }
@@ -61,6 +62,10 @@ std::string to_json(const DataFacts& facts) {
                  {"bytes", facts.are_bytes}};
   if (facts.mean.defined())
     result["standardised"] = {{"mean", constants_json(facts.mean)}, {"sd", constants_json(facts.sd)}};
+  if (const data::Condition& known = facts.condition; known.size > 0) {
+    result["condition"] = {{"on", known.on}, {"size", known.size}};
+    if (!known.mean.empty()) result["condition"].update({{"mean", known.mean}, {"sd", known.sd}});
+  }
   if (!facts.fingerprint.empty()) result["fingerprint"] = facts.fingerprint;
   if (!facts.class_names.empty()) result["class_names"] = facts.class_names;
   if (!facts.factor_names.empty()) result["factor_names"] = facts.factor_names;
@@ -88,6 +93,16 @@ std::optional<DataFacts> facts_in(const std::map<std::string, std::string>& attr
   if (const auto constants = found.find("standardised")) {
     facts.mean = constants_of(constants->at("mean"));
     facts.sd = constants_of(constants->at("sd"));
+  }
+  if (const auto condition = found.find("condition")) {
+    const auto numbers = [&](const char* key) {
+      std::vector<double> all;
+      if (const auto list = condition->find(key))
+        for (const base::JsonValue& entry : list->elements()) all.push_back(entry.number());
+      return all;
+    };
+    facts.condition = {condition->at("on").text(), condition->at("size").integer(1), numbers("mean"),
+                       numbers("sd")};
   }
   facts.class_names = texts("class_names");
   if (const auto fingerprint = found.find("fingerprint")) facts.fingerprint = fingerprint->text();

@@ -26,6 +26,7 @@ struct DataFacts {
   Tensor mean = {}, sd = {};                                     ///< of standardised data; else undefined
   bool are_bytes = false;                                        ///< stored from 0 to 255
   std::vector<std::string> class_names = {}, factor_names = {};  ///< may be empty
+  data::Condition condition = {};                                ///< what the model is conditioned on
   std::string fingerprint =
       {};  ///< of all bytes that were read (data/fingerprint.h); empty: not from files, or not known
 };

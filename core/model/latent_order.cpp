@@ -2,6 +2,8 @@
 
 #include "model/latent_order.h"
 
+#include <variform/ext/prior.h>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -14,7 +16,7 @@
 namespace variform::model {
 
 std::pair<Tensor, Tensor> scale_of_prior(Model& model) {
-  const std::optional<Gaussian> prior = model.prior().gaussian({});
+  const std::optional<Gaussian> prior = common_gaussian(model.prior());
   if (!prior) return {at::zeros({model.latent}, model.options), at::ones({model.latent}, model.options)};
   return {prior->mean[0].to(model.options), prior->covariance.variances()[0].sqrt().to(model.options)};
 }
@@ -30,7 +32,8 @@ LatentOrder order_of_latents(Session& session, const std::string& split, std::in
   LatentOrder result;
   std::vector<Tensor> location, variance;
   for (std::int64_t first = 0; first < count; first += kBatch) {
-    const auto posterior = model.posterior(rows.range(first, std::min(kBatch, count - first)).x, {});
+    const Batch batch = rows.range(first, std::min(kBatch, count - first));
+    const auto posterior = model.posterior(batch.x, batch.context);
     location.push_back(posterior->location());
     const std::optional<Covariance> covariance = posterior->covariance();
     result.is_kl = covariance.has_value();

@@ -79,6 +79,7 @@ Batch Rows::at(const Tensor& index) {
                                      static_cast<std::uint64_t>(index[0].item<std::int64_t>())));
   batch.x = dataset_->gather(index, dataset_->needs_generator() ? &generator_ : nullptr);
   batch.context.labels = dataset_->gather_column(dataset_->labels(), index);
+  batch.context.condition = dataset_->gather_condition(index);
   batch.context.index = index.to(batch.x.device());
   batch.dataset_size = session_.batches->size();
   return batch;

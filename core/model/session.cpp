@@ -12,6 +12,7 @@
 #include "data/files.h"
 #include "data/order.h"
 #include "model/checkpoints.h"
+#include "model/condition.h"
 
 namespace variform::model {
 namespace fs = std::filesystem;
@@ -94,6 +95,7 @@ ModelSpec model_spec(Session& session, at::TensorOptions options, bool mixed) {
   ModelSpec spec;
   spec.data = session.facts.shape;
   spec.latent = session.experiment.latent;
+  spec.condition = session.facts.condition.size;
   spec.slots = session.experiment.slots;
   spec.seed = session.experiment.seed;
   spec.options = options;
@@ -130,6 +132,11 @@ void build_model(Session& session, const plugins::Registry& registry) {
   for (const auto& [kind, slot] : session.experiment.slots)
     if (slot.from) session.assembly->load(checkpoint::read(checkpoint_of(*slot.from)).tensors, {kind});
   check_composition(session.assembly->model(), domain_of(session.domain));
+  if (session.facts.condition.size > 0 && !is_conditioned(session))
+    session.splits.notes.push_back(
+        "data.condition = \"" + session.facts.condition.on +
+        "\" is set, and no component uses it: write condition = true in model.encoder, "
+        "model.decoder or both, or choose the prior \"conditional\".");
   const int64_t examples = std::min(session.examples, session.splits.train.size());
   if (data::are_of_one_class(session.splits.train, 0, examples))
     session.splits.notes.push_back(
@@ -193,6 +200,7 @@ Batch Session::rows(int64_t n) {
   batch.x = batches->examples(n);
   batch.context.index = at::arange(batch.x.size(0), options.dtype(at::kLong));
   batch.context.labels = splits.train.gather_column(splits.train.labels(), batch.context.index);
+  batch.context.condition = splits.train.gather_condition(batch.context.index);
   batch.dataset_size = batches->size();
   return batch;
 }

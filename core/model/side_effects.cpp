@@ -181,7 +181,7 @@ class Watch {
 // The components themselves are called, not the model, which puts modes back.
 void look_at_all(Watch& watch, Model& model, const Batch& rows) {
   const Tensor params =
-      watch.look(Kind::kEncoder, "encode", [&] { return model.encoder().encode(rows.x, {}); });
+      watch.look(Kind::kEncoder, "encode", [&] { return model.encoder().encode(rows.x, rows.context); });
   std::unique_ptr<Posterior> posterior;
   watch.look(Kind::kFamily, "posterior", [&] {
     posterior = model.family().posterior(params, rows.x, rows.context);

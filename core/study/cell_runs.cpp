@@ -84,12 +84,14 @@ std::optional<Resolved> CellRuns::resolved(std::size_t cell) {
 }
 
 fs::path CellRuns::run_of(const Resolved& resolved) const {
-  const std::string suffix = "-" + resolved.hash + "-" + std::to_string(resolved.seed);
+  const std::string seed = "-" + std::to_string(resolved.seed), suffix = "-" + resolved.hash + seed,
+                    former = resolved.former_hash.empty() ? suffix : "-" + resolved.former_hash + seed;
   std::vector<fs::path> found;
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(options_.runs, none))
     if (const std::string name = entry.path().filename().string();
-        name.ends_with(suffix) && !name.starts_with('.') && fs::exists(entry.path() / "config.resolved.toml"))
+        (name.ends_with(suffix) || name.ends_with(former)) && !name.starts_with('.') &&
+        fs::exists(entry.path() / "config.resolved.toml"))
       found.push_back(entry.path());
   std::sort(found.begin(), found.end());
   for (const fs::path& run : found)

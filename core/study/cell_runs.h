@@ -24,6 +24,8 @@ struct Resolved {
   std::string name;    ///< of the experiment
   std::string hash;    ///< identity but for the seed
   std::uint64_t seed = 0;
+  std::string
+      former_hash;  ///< the same as earlier programs wrote it into names of runs; empty: there is none
 
   /// What is common to all names of the run, in whichever study: "HASH-SEED".
   std::string key() const { return hash + "-" + std::to_string(seed); }

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "base/file.h"
 #include "base/program.h"
 #include "base/quote.h"
 #include "config/load.h"
+#include "config/text.h"
 #include "model/checkpoints.h"
 #include "model/data_facts.h"
 #include "study/batch.h"
@@ -58,11 +60,18 @@ config::Experiment experiment_of(const config::Node& node, const StudyFile& stud
 Resolved resolve(const config::Node& node, const StudyFile& study, const model::Workplace& place) {
   const config::Experiment experiment = experiment_of(node, study, place);
   return {config::print(experiment.resolved), experiment.name, config::experiment_hash(experiment),
-          experiment.seed};
+          experiment.seed, config::former_experiment_hash(experiment)};
 }
 
 fs::path folder_of(const StudyFile& study, const StudyOptions& options) {
   return fs::absolute(options.studies / study.plan.name);
+}
+
+void write_description(const StudyFile& study, const fs::path& folder) {
+  fs::create_directories(folder);
+  base::write_text_file(
+      folder / "study.toml",
+      "command = " + config::quote("variform study " + study.arguments) + "\n" + study.text);
 }
 
 RunnerOptions runner_options(const StudyFile& study, const StudyOptions& options,

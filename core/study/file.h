@@ -57,6 +57,8 @@ struct StudyOptions {
 
 /// Returns the folder of a study.
 std::filesystem::path folder_of(const StudyFile& study, const StudyOptions& options);
+/// Writes study.toml into the study's folder: the command that makes it, and its table [study] with everything included.
+void write_description(const StudyFile& study, const std::filesystem::path& folder);
 
 /// Returns the runner's options, but for `interrupted`, `say` and `progressed`. `study` and `place` must outlive them.
 RunnerOptions runner_options(const StudyFile& study, const StudyOptions& options,

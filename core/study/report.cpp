@@ -57,8 +57,7 @@ class Report {
     for (const std::string& warning : results_.warnings) host_.log.warning(warning);
     for (std::string& problem : add_metrics(results_, study_.metrics))
       problems_.push_back(std::move(problem));
-    base::write_text_file(folder_ / "study.toml",
-                          "command = " + config::quote(command_) + "\n" + study_.text);
+    write_description(study_, folder_);
     base::write_text_file(folder_ / "results.csv", csv_of(results_));
     print((folder_ / "results.csv").string());
     make_each(

@@ -62,7 +62,7 @@ Tensor latents_of(model::Session& session, const std::string& split, int64_t mos
     const Batch batch = rows.at(some);
     model.rng.set_current_seed(hash(session.assembly->spec().seed, "ex post", rows.split(),
                                     static_cast<uint64_t>(some[0].item<int64_t>())));
-    parts.push_back(model.posterior(batch.x, {})->rsample(draws, model.rng).z);
+    parts.push_back(model.posterior(batch.x, batch.context)->rsample(draws, model.rng).z);
   }
   return at::cat(parts, 1);
 }
@@ -78,7 +78,7 @@ Tensor fresh_latents(model::Session& session, int64_t most, int64_t draws) {
     const Batch batch = session.batches->training(step);
     model.rng.set_current_seed(
         hash(session.assembly->spec().seed, "ex post", "fresh", static_cast<uint64_t>(step)));
-    parts.push_back(model.posterior(batch.x, {})->rsample(draws, model.rng).z);
+    parts.push_back(model.posterior(batch.x, batch.context)->rsample(draws, model.rng).z);
     count += batch.x.size(0);
   }
   return at::cat(parts, 1);
@@ -269,6 +269,11 @@ std::unique_ptr<model::Assembly> with_prior(model::Assembly& trained, const conf
     if (kind != Kind::kPrior) model.set(kind, trained.model().component(kind), trained.model().label(kind));
   made->set_training(false);
   model.set_step(trained.model().step());
+  if (is_conditioned(model.prior()))
+    throw Error(
+        "prior " + model.label(Kind::kPrior) +
+        " is conditioned, and a prior is fitted afterwards to latents alone; train the model with it, or choose "
+        "one without condition");
   const Support support = model.prior().support();
   if (std::isfinite(support.low) || std::isfinite(support.high))
     throw Error(

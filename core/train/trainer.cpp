@@ -469,7 +469,7 @@ void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
   std::string culprit = std::string("objective ") + model.label(Kind::kObjective);
   try {
     const auto blame = [&](Kind kind) { culprit = std::string(to_string(kind)) + " " + model.label(kind); };
-    const Tensor parameters = model.encoder().encode(batch.x, {});
+    const Tensor parameters = model.encoder().encode(batch.x, batch.context);
     if (!finite(batch.x)) culprit = "the data";
     else if (!finite(parameters)) blame(Kind::kEncoder);
     else {

@@ -24,7 +24,7 @@ std::shared_ptr<nn::Sequential> conv_layers(const variform::Build& build,
   variform::Shape shape{channels.front(), sides.back()[0], sides.back()[1]};
 
   auto layers = std::make_shared<nn::Sequential>();
-  const int64_t width = append_hidden(*layers, build, block, build.latent, hidden);
+  const int64_t width = append_hidden(*layers, build, block, build.latent + condition_of(build), hidden);
   layers->append(make_linear(build, block, width, shape[0] * shape[1] * shape[2]));
   layers->append(std::make_shared<nn::Unflatten>(shape));
   append_block(*layers, build, block, shape);
@@ -46,7 +46,7 @@ std::shared_ptr<nn::Sequential> conv_layers(const variform::Build& build,
 /// count.
 class Conv final : public nn::NetworkDecoder {
  public:
-  explicit Conv(const variform::Build& build) : NetworkDecoder(build, layers(build)) {}
+  explicit Conv(const variform::Build& build) : NetworkDecoder(build, layers(build), condition_of(build)) {}
 
  private:
   static nn::LayerPtr layers(const variform::Build& build) {
@@ -62,7 +62,8 @@ class Conv final : public nn::NetworkDecoder {
 /// 64, 32, 32 channels and the image, each doubling the side, all ReLU.
 class ConvLocatello final : public nn::NetworkDecoder {
  public:
-  explicit ConvLocatello(const variform::Build& build) : NetworkDecoder(build, layers(build)) {}
+  explicit ConvLocatello(const variform::Build& build)
+      : NetworkDecoder(build, layers(build), condition_of(build)) {}
 
  private:
   static nn::LayerPtr layers(const variform::Build& build) {
@@ -80,7 +81,8 @@ VARIFORM_COMPONENTS(
         "conv-locatello",
         "The transposed convolutions of the disentanglement literature, for images of 64×64.",
         "Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of Disentangled "
-        "Representations, ICML 2019, table 1"),
+        "Representations, ICML 2019, table 1",
+        {variform::kCondition}),
     variform::component<Conv>("conv", "A perceptron and transposed convolutions, for images of any size.",
                               "Radford et al. 2016 (DCGAN)",
                               {variform::integers("channels", {64, 32})
@@ -90,4 +92,4 @@ VARIFORM_COMPONENTS(
                                    .at_least(1)
                                    .doc("Widths of the linear layers before the convolutions."),
                                nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput,
-                               nn::kInitBias}))
+                               nn::kInitBias, variform::kCondition}))

@@ -32,7 +32,8 @@ void start_at(const nn::Linear& layer, const std::vector<double>& matrix) {
 
 nn::LayerPtr linear_layers(const variform::Build& build) {
   const int64_t values = build.outputs * build.data_size();
-  const auto layer = std::make_shared<nn::Linear>(build, build.latent, values, build.flag("bias"));
+  const auto layer =
+      std::make_shared<nn::Linear>(build, build.latent + condition_of(build), values, build.flag("bias"));
   if (build.text("init_bias") == "data-mean") start_at_mean(*layer, build);
   if (const std::vector<double> matrix = build.numbers("matrix"); !matrix.empty()) start_at(*layer, matrix);
   auto layers = std::make_shared<nn::Sequential>();
@@ -45,7 +46,8 @@ nn::LayerPtr linear_layers(const variform::Build& build) {
 /// Wz + b: J = W everywhere.
 class Linear final : public nn::NetworkDecoder {
  public:
-  explicit Linear(const variform::Build& build) : NetworkDecoder(build, linear_layers(build)) {}
+  explicit Linear(const variform::Build& build)
+      : NetworkDecoder(build, linear_layers(build), condition_of(build)) {}
 };
 
 }  // namespace
@@ -63,6 +65,7 @@ VARIFORM_COMPONENTS(variform::component<Linear>(
          .in("rows")
          .doc("How many training rows the mean is taken of."),
      variform::numbers("matrix", {})
-         .doc("W row by row, d numbers per data value: where its training starts, or what it "
-              "is as a generator of data; left out, it is drawn."),
-     nn::kOutput}))
+         .doc(
+             "W row by row, d numbers per data value (and as many as the condition has after "
+             "them): where its training starts, or what it is as a generator of data; left out, it is drawn."),
+     nn::kOutput, variform::kCondition}))

@@ -16,7 +16,8 @@ nn::LayerPtr resnet_layers(const variform::Build& build) {
   variform::Shape shape{channels.front(), sides.back()[0], sides.back()[1]};
 
   auto layers = std::make_shared<nn::Sequential>();
-  const int64_t width = append_hidden(*layers, build, block, build.latent, build.integers("hidden"));
+  const int64_t width =
+      append_hidden(*layers, build, block, build.latent + condition_of(build), build.integers("hidden"));
   layers->append(make_linear(build, block, width, shape[0] * shape[1] * shape[2]));
   layers->append(std::make_shared<nn::Unflatten>(shape));
   for (size_t i = 0; i < channels.size(); ++i) {
@@ -38,7 +39,8 @@ nn::LayerPtr resnet_layers(const variform::Build& build) {
 /// Perceptron → (residual blocks → transposed convolution that doubles the image) for each number of channels.
 class Resnet final : public nn::NetworkDecoder {
  public:
-  explicit Resnet(const variform::Build& build) : NetworkDecoder(build, resnet_layers(build)) {}
+  explicit Resnet(const variform::Build& build)
+      : NetworkDecoder(build, resnet_layers(build), condition_of(build)) {}
 };
 
 }  // namespace
@@ -53,4 +55,5 @@ VARIFORM_COMPONENTS(variform::component<Resnet>(
      variform::integers("hidden", {256})
          .at_least(1)
          .doc("Widths of the linear layers before the convolutions."),
-     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput, nn::kInitBias}))
+     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kOutput, nn::kInitBias,
+     variform::kCondition}))

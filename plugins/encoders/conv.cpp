@@ -14,7 +14,7 @@ using Layers = std::shared_ptr<nn::Sequential>;
 nn::LayerPtr conv_layers(Layers layers, const variform::Build& build, const std::vector<int64_t>& channels,
                          const std::vector<int64_t>& hidden, const nn::Block& block) {
   nn::require_halvings(build, channels.size());
-  variform::Shape shape = build.data;
+  variform::Shape shape = append_planes(*layers, build, condition_of(build));
   for (int64_t count : channels) {
     const auto layer = make_conv2d(build, block, shape[0], count, nn::Convolution{4, 2, 1});
     shape = layer->output_shape(shape);
@@ -31,13 +31,15 @@ nn::LayerPtr conv_layers(Layers layers, const variform::Build& build, const std:
 class Conv final : public nn::NetworkEncoder {
  public:
   explicit Conv(const variform::Build& build)
-      : NetworkEncoder(build, conv_layers(input_of(build), build, build.integers("channels"),
-                                          build.integers("hidden"), nn::block_of(build))) {}
+      : NetworkEncoder(build,
+                       conv_layers(input_of(build), build, build.integers("channels"),
+                                   build.integers("hidden"), nn::block_of(build)),
+                       condition_of(build)) {}
 
  private:
   static Layers input_of(const variform::Build& build) {
     auto layers = std::make_shared<nn::Sequential>();
-    append_input(*layers, build);
+    append_input(*layers, build, condition_of(build));
     return layers;
   }
 };
@@ -46,7 +48,8 @@ class Conv final : public nn::NetworkEncoder {
 /// an image of 64×64, then 256 numbers, all ReLU.
 class ConvLocatello final : public nn::NetworkEncoder {
  public:
-  explicit ConvLocatello(const variform::Build& build) : NetworkEncoder(build, layers(build)) {}
+  explicit ConvLocatello(const variform::Build& build)
+      : NetworkEncoder(build, layers(build), condition_of(build)) {}
 
  private:
   static nn::LayerPtr layers(const variform::Build& build) {
@@ -63,7 +66,8 @@ VARIFORM_COMPONENTS(
     variform::component<ConvLocatello>(
         "conv-locatello", "The convolutions of the disentanglement literature, for images of 64×64.",
         "Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of Disentangled "
-        "Representations, ICML 2019, table 1"),
+        "Representations, ICML 2019, table 1",
+        {variform::kCondition}),
     variform::component<Conv>("conv", "Strided convolutions and a perceptron, for images of any size.",
                               "Radford et al. 2016 (DCGAN)",
                               {variform::integers("channels", {32, 64})
@@ -72,4 +76,5 @@ VARIFORM_COMPONENTS(
                                variform::integers("hidden", {256})
                                    .at_least(1)
                                    .doc("Widths of the linear layers after the convolutions."),
-                               nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kInput}))
+                               nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kInput,
+                               variform::kCondition}))

@@ -14,8 +14,9 @@ nn::LayerPtr resnet_layers(const variform::Build& build) {
   nn::require_halvings(build, channels.size());
   const nn::Block block = nn::block_of(build);
   auto layers = std::make_shared<nn::Sequential>();
-  append_input(*layers, build);
-  variform::Shape shape = build.data;
+  const int64_t condition = condition_of(build);
+  append_input(*layers, build, condition);
+  variform::Shape shape = append_planes(*layers, build, condition);
   for (int64_t count : channels) {
     const auto halving = make_conv2d(build, block, shape[0], count, nn::Convolution{4, 2, 1});
     shape = halving->output_shape(shape);
@@ -33,7 +34,8 @@ nn::LayerPtr resnet_layers(const variform::Build& build) {
 /// (Convolution that halves the image → residual blocks) for each number of channels → perceptron.
 class Resnet final : public nn::NetworkEncoder {
  public:
-  explicit Resnet(const variform::Build& build) : NetworkEncoder(build, resnet_layers(build)) {}
+  explicit Resnet(const variform::Build& build)
+      : NetworkEncoder(build, resnet_layers(build), condition_of(build)) {}
 };
 
 }  // namespace
@@ -48,4 +50,4 @@ VARIFORM_COMPONENTS(variform::component<Resnet>(
      variform::integers("hidden", {256})
          .at_least(1)
          .doc("Widths of the linear layers after the convolutions."),
-     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kInput}))
+     nn::kActivation, nn::kNormalisationWithSpectral, nn::kGroups, nn::kInput, variform::kCondition}))

@@ -152,8 +152,8 @@ struct Path {
 };
 
 // Measures paths z [T + 1, n, d].
-Path measured(Model& model, const Tensor& z) {
-  const Tensor g = model.decode(z, {}).flatten(2).to(at::kDouble);  // [T + 1, n, P]
+Path measured(Model& model, const Tensor& z, const Context& context) {
+  const Tensor g = model.decode(z, context).flatten(2).to(at::kDouble);  // [T + 1, n, P]
   const Tensor squares = (g.slice(0, 1) - g.slice(0, 0, g.size(0) - 1)).square().sum(2);
   return {squares.sum(0), squares.detach().sqrt().sum(0), {}};
 }
@@ -168,10 +168,10 @@ Tensor refined(const Tensor& z, int64_t times) {
   return at::cat({inner, z.slice(0, z.size(0) - 1)});
 }
 
-Path with_slope(Model& model, const Tensor& z) {
+Path with_slope(Model& model, const Tensor& z, const Context& context) {
   const at::AutoGradMode on(true);
   const Tensor path = z.detach().requires_grad_(true);
-  const Path found = measured(model, path);
+  const Path found = measured(model, path, context);
   const Tensor gradient = torch::autograd::grad({found.energy.sum()}, {path})[0];
   return {found.energy.detach(), found.length, gradient.slice(0, 1, z.size(0) - 1).to(at::kDouble)};
 }
@@ -203,20 +203,22 @@ PathLengths path_lengths(Model& model, const Tensor& from, const Tensor& to, con
   const Tensor typical = metric.to(from.device(), at::kDouble);
   const Preconditioner preconditioner(segments - 1, typical);
   Tensor path = straight, step = at::ones({n, 1}, typical.options());
-  Path here = with_slope(model, path);
+  Path here = with_slope(model, path, options.context);
   for (int64_t i = 0; i < options.iterations; ++i) {
     if (options.progress) options.progress(i, options.iterations);
     const Tensor move = (step * preconditioner(here.slope)).to(path.scalar_type());
     const Tensor trial =
         at::cat({path.slice(0, 0, 1), path.slice(0, 1, segments) - move, path.slice(0, segments)});
-    const Path there = with_slope(model, trial);
+    const Path there = with_slope(model, trial, options.context);
     const Tensor better = there.energy < here.energy, each = better.reshape({1, n, 1});
     path = at::where(each, trial, path);
     here.energy = at::where(better, there.energy, here.energy);
     here.slope = at::where(each, there.slope, here.slope);
     step = at::where(better.unsqueeze(1), (2 * step).clamp_max(1), 0.5 * step);
   }
-  const auto length = [&](const Tensor& z) { return measured(model, refined(z, options.refinement)).length; };
+  const auto length = [&](const Tensor& z) {
+    return measured(model, refined(z, options.refinement), options.context).length;
+  };
   const Tensor line = length(straight);
   return {line, at::minimum(length(path), line)};
 }
@@ -260,6 +262,7 @@ class Geometry final : public With<Metric, Finishes> {
 
   void measure(Measured& at, Findings& /*findings*/) override {
     codes_.push_back(at.codes());
+    if (at.batch().context.condition.defined()) conditions_.push_back(at.batch().context.condition);
     blocks_ = at.blocks();
     const Tensor metric = at.pullback_metric();
     Tensor hessian;
@@ -293,7 +296,7 @@ class Geometry final : public With<Metric, Finishes> {
   // Keeps what independent coordinates cost beyond correlated ones (§8).
   void add_contrast(Measured& at) {
     const std::optional<double> beta = at.beta();
-    if (!beta || *beta <= 0 || !at.model().prior().gaussian({})) return;
+    if (!beta || *beta <= 0 || !common_gaussian(at.model().prior())) return;
     const int64_t d = at.model().latent;
     contrasts_.push_back(
         (at.curvature_penalty(Structure::diagonal(d)) - at.curvature_penalty(Structure::full(d))) / *beta);
@@ -315,7 +318,10 @@ class Geometry final : public With<Metric, Finishes> {
     const Tensor order = at::rand({codes.size(0)}, at.random("pairs"), at.model().options).argsort();
     const Tensor ends =
         codes.index_select(0, order.slice(0, 0, 2 * pairs)).reshape({pairs, 2, codes.size(1)});
-    const PathOptions options{.progress = [&](int64_t done, int64_t all) { at.progress(done, all); }};
+    PathOptions options;
+    options.progress = [&](int64_t done, int64_t all) { at.progress(done, all); };
+    if (!conditions_.empty())  // of the first code: shortest paths are those of one condition
+      options.context.condition = at::cat(conditions_).index_select(0, order.slice(0, 0, 2 * pairs, 2));
     const PathLengths lengths =
         path_lengths(at.model(), ends.select(1, 0), ends.select(1, 1), metric, options);
     findings.rows("straight_length", lengths.straight);
@@ -329,7 +335,7 @@ class Geometry final : public With<Metric, Finishes> {
   }
 
   const int64_t pairs_;
-  std::vector<Tensor> codes_, contrasts_;
+  std::vector<Tensor> conditions_, codes_, contrasts_;
   FirstMatrices first_;
   std::vector<int64_t> blocks_;
   std::string no_hessian_;

@@ -52,6 +52,7 @@ struct PathLengths {
   Tensor straight, geodesic;
 };
 struct PathOptions {
+  Context context = {};    ///< of the n paths, each of which keeps one condition
   int64_t segments = 16;   ///< of the path that is optimised
   int64_t refinement = 4;  ///< segments for each of those when lengths are measured
   int64_t iterations =

@@ -28,6 +28,10 @@ AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_
                                                             const Progress& progress) const {
   constexpr int64_t kNumbers = int64_t{1} << 18;  // coordinates of z at a time, against a batch of posteriors
   constexpr double kNothing = 80;  // exp(−80) adds nothing to 1; far below it, LibTorch's exp is slow
+  if (is_conditioned(model.prior()))
+    throw Unsupported(
+        "prior " + model.label(Kind::kPrior) +
+        " differs from row to row, so that there is no one density for the aggregate posterior");
   const int64_t count = std::min(draws, size_);
   const auto wide = [](const Tensor& tensor) { return tensor.to(at::kCPU, at::kDouble); };
   std::vector<Tensor> draw_of, log_q_of;  // per row, [B, d] and [B]
@@ -140,7 +144,7 @@ class Information final : public With<Metric, Finishes> {
     if (!no_latent_kl_.empty()) return;
     Model& model = at.model();
     try {
-      const std::optional<Gaussian> prior = model.prior().gaussian({});
+      const std::optional<Gaussian> prior = model.prior().gaussian(at.batch().context);
       if (!prior) throw Unsupported("the marginals of prior " + model.label(Kind::kPrior) + " are not known");
       const LatentKl found = metrics::latent_kl(*at.posterior(), draw, *prior);
       latent_kl_.push_back(found.kl.to(at::kCPU));

@@ -79,6 +79,9 @@ class Linear final : public With<Metric, Finishes, OnRequest> {
       throw Unsupported("there is no β above 0 against a Gaussian likelihood");
     if (likelihood.domain() != Domain::kReal || likelihood.outputs() != 1)
       throw Unsupported("the closed form is for a Gaussian likelihood with one variance");
+    for (Kind kind : {Kind::kEncoder, Kind::kDecoder, Kind::kPrior})
+      if (is_conditioned(*at.model().component(kind)))
+        throw Unsupported("the closed form is for a model without a condition");
     if (size_ > kLargest)
       throw Unsupported("the data have " + std::to_string(size_) + " values, more than the " +
                         std::to_string(kLargest) + " whose covariance is taken");

@@ -168,7 +168,12 @@ class Quality final : public With<Metric, Finishes, OnRequest> {
   void compare(Measured& at, Findings& findings, Features& features, std::int64_t n,
                const Tensor& index) const {
     Model& model = at.model();
-    const auto shown = [&](const Tensor& z) { return features.of(model.data_mean(model.decode(z, {}))); };
+    const auto shown = [&](const Tensor& z, const Context& context) {
+      return features.of(model.data_mean(model.decode(z, context)));
+    };
+    const auto rows = [&](std::int64_t first, std::int64_t count) {
+      return at.rows(index.narrow(0, first, count));
+    };
     std::int64_t done = 0;
     const auto in_parts = [&](const std::function<Tensor(std::int64_t, std::int64_t)>& images) {
       constexpr std::int64_t kSets = 4;
@@ -184,12 +189,14 @@ class Quality final : public With<Metric, Finishes, OnRequest> {
       return features.of_rows(at.split(), index.narrow(0, first, count));
     });
     const Tensor samples = in_parts([&](std::int64_t first, std::int64_t count) {
+      const Context context = rows(first, count).context;  // samples are of the real images' conditions
       at.random_at("quality", static_cast<std::uint64_t>(first));
-      return shown(model.sample_prior(count, {}));
+      return shown(model.sample_prior(count, context), context);
     });
     add(findings, real, samples, {"frechet_samples", "precision", "recall"});
     const Tensor reconstructions = in_parts([&](std::int64_t first, std::int64_t count) {
-      return shown(model.posterior(at.rows(index.narrow(0, first, count)), {})->location());
+      const Batch batch = rows(first, count);
+      return shown(model.posterior(batch.x, batch.context)->location(), batch.context);
     });
     add(findings, real, reconstructions, {"frechet_reconstructions", nullptr, nullptr});
     const std::string other = at.split() == "test" ? "train" : "test";

@@ -103,7 +103,11 @@ class OptimalCovarianceLoss final : public variform::With<variform::Objective, v
     if (const std::optional<variform::Gaussian> prior = model.prior().gaussian(data.context)) {
       const variform::Covariance covariance = prior->covariance.to(at::kDouble);
       const Tensor away = covariance.whiten((h - prior->mean).to(at::kDouble));
-      return {0.5 * away.square().sum(-1), precision_of(covariance), {}};
+      const Tensor norm = 0.5 * away.square().sum(-1);
+      if (!is_conditioned(model.prior())) return {norm, precision_of(covariance), {}};
+      const Tensor precision =
+          covariance.precision();  // [B, d, d]: as §4's last row, with −log p of the prior
+      return {norm + 0.5 * covariance.log_det(), {}, precision - at::eye(h.size(1), precision.options())};
     }
     if (!laplace_)
       throw variform::Unsupported(

@@ -31,6 +31,10 @@ class VampPrior final : public variform::With<variform::Prior, variform::Bounded
     return model_.posterior(inputs_.index_select(0, chosen), {})->rsample(1, rng).z[0];
   }
   variform::Support support() const override {
+    if (is_conditioned(model_.encoder()))
+      throw variform::Unsupported(
+          "prior 'vamp' asks the encoder about pseudo-inputs, which have no condition; leave condition = true out of "
+          "the encoder, or use another prior, such as 'conditional'");
     const variform::Support support = model_.family().support();
     if (std::isfinite(support.low) || std::isfinite(support.high))
       throw variform::Unsupported(

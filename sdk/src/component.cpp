@@ -1,5 +1,6 @@
 // Holds the interfaces' vtables and type information (one each, in this library), and small default implementations.
 
+#include <variform/ext/condition.h>
 #include <variform/ext/family.h>
 #include <variform/ext/likelihood.h>
 #include <variform/ext/metric.h>
@@ -163,6 +164,10 @@ std::optional<Gaussian> Prior::gaussian(const Context& context) {
   if (auto* known = variform::ability<GaussianForm>(*this)) return known->gaussian(context);
   return {};
 }
+std::optional<Gaussian> common_gaussian(Prior& prior) {
+  if (is_conditioned(prior)) return {};
+  return prior.gaussian({});
+}
 Support Prior::support() const {
   const auto* known = variform::ability<BoundedSupport>(*this);
   return known ? known->support() : Support{};
@@ -229,6 +234,32 @@ std::optional<Shorthand> Metric::shorthand() const {
 bool Metric::in_values() const {
   const auto* known = variform::ability<InValues>(*this);
   return known && known->in_values();
+}
+
+bool is_conditioned(const Component& component) {
+  const auto* known = variform::ability<Conditioned>(component);
+  return known && known->is_conditioned();
+}
+
+int64_t condition_of(const Build& build) {
+  if (!build.flag(kCondition)) return 0;
+  if (build.condition == 0)
+    throw Error(
+        "condition = true expects a model whose data have a condition; found none: write condition = "
+        "\"labels\", \"factors\" or \"array\" in [data]");
+  return build.condition;
+}
+
+const Tensor& condition_in(const Context& context, int64_t rows, int64_t size) {
+  const Tensor& condition = context.condition;
+  const auto expected = [&] {
+    return "expected a condition of shape " + to_text({rows, size}) + " in the context; found ";
+  };
+  if (!condition.defined())
+    throw Error(expected() + "none. Whoever calls a conditioned component hands on the context of its rows");
+  if (condition.dim() != 2 || condition.size(0) != rows || condition.size(1) != size)
+    throw Error(expected() + to_text(condition.sizes()));
+  return condition;
 }
 
 Tensor sum_data(const Tensor& values, int64_t dimensions, const Context& context) {

@@ -408,7 +408,7 @@ Pushed Model::pushforward(const Tensor& z, const Tensor& v, const Context& conte
 // form it in float64, since they look at its small eigenvalues. bfloat16 would not be precise enough.
 std::optional<Linearization> Model::Impl::short_latent_hessian(Model& model, const Tensor& z, const Tensor& v,
                                                                const Context& context) const {
-  if (reference || mixed_precision || !at::GradMode::is_enabled()) return {};
+  if (reference || mixed_precision || context.mask.defined() || !at::GradMode::is_enabled()) return {};
   const std::optional<Tensor> curvature = in(model, Kind::kLikelihood, "isotropic_curvature",
                                              [&] { return model.likelihood().isotropic_curvature(); });
   if (!curvature) return {};

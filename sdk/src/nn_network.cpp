@@ -30,21 +30,86 @@ LayerPtr checked(LayerPtr network, const char* kind, const Shape& in, const Shap
 
 constexpr const char* kSpectral = "spectral";
 
-/// Computes sign(x) log(1 + |x|) elementwise.
+/// Computes sign(x) log(1 + |x|) elementwise; where `count` is given, of each row's first `count` values alone.
 class SignedLog final : public With<Layer, nn::Push, nn::Elementwise, nn::PythonHelper> {
  public:
-  Tensor forward(const Tensor& x) const override { return x.sign() * x.abs().log1p(); }
+  explicit SignedLog(int64_t count) : count_(count) {}
+  Tensor forward(const Tensor& x) const override {
+    return of_the_first(
+        x, [](const Tensor& part) { return part.sign() * part.abs().log1p(); }, x);
+  }
   Pushed push(const Tensor& x, const Tensor& v) const override { return {forward(x), v * *slope(x, {})}; }
   std::optional<Tensor> slope(const Tensor& x, const Tensor&) const override {
-    return (1 + x.abs()).reciprocal();
+    return of_the_first(
+        x, [](const Tensor& part) { return (1 + part.abs()).reciprocal(); }, at::ones_like(x));
   }
   Shape output_shape(const Shape& in) const override { return in; }
-  std::string python() const override { return "SignedLog()"; }
-  std::string python_helper() const override {
-    return "class SignedLog(torch.nn.Module):\n    def forward(self, x):\n"
-           "        return torch.sign(x) * torch.log1p(torch.abs(x))\n";
+  std::string python() const override {
+    return count_ ? "SignedLog(" + std::to_string(count_) + ")" : "SignedLog()";
   }
+  std::string python_helper() const override {
+    return "class SignedLog(torch.nn.Module):\n    def __init__(self, count=None):\n"
+           "        super().__init__()\n        self.count = count\n\n    def forward(self, x):\n"
+           "        first, rest = x[:, :self.count], x[:, x.shape[1] if self.count is None else self.count:]\n"
+           "        return torch.cat([torch.sign(first) * torch.log1p(torch.abs(first)), rest], 1)\n";
+  }
+
+ private:
+  template <class Map>
+  Tensor of_the_first(const Tensor& x, const Map& map, const Tensor& otherwise) const {
+    if (count_ == 0) return map(x);
+    return at::cat({map(x.narrow(1, 0, count_)), otherwise.narrow(1, count_, x.size(1) - count_)}, 1);
+  }
+  int64_t count_;
 };
+
+/// Splits [N, P + c] into images [N, C, H, W] and c planes of a constant each: [N, C + c, H, W].
+class ConditionPlanes final : public With<LinearMap, nn::PythonHelper> {
+ public:
+  ConditionPlanes(Shape image, int64_t condition)
+      : image_(std::move(image)), values_(image_[0] * image_[1] * image_[2]), condition_(condition) {}
+  Tensor forward(const Tensor& x) const override {
+    const Tensor planes = x.narrow(1, values_, condition_).unsqueeze(-1).unsqueeze(-1);
+    return at::cat({x.narrow(1, 0, values_).unflatten(1, image_),
+                    planes.expand({x.size(0), condition_, image_[1], image_[2]})},
+                   1);
+  }
+  Shape output_shape(const Shape& in) const override {
+    if (in != Shape{values_ + condition_})
+      throw Error("planes of a condition expect rows of " + std::to_string(values_ + condition_) +
+                  " numbers; found " + to_text(in));
+    return {image_[0] + condition_, image_[1], image_[2]};
+  }
+  std::string python() const override {
+    return "ConditionPlanes(" + std::to_string(image_[0]) + ", " + std::to_string(image_[1]) + ", " +
+           std::to_string(image_[2]) + ")";
+  }
+  std::string python_helper() const override {
+    return "class ConditionPlanes(torch.nn.Module):\n    def __init__(self, *image):\n"
+           "        super().__init__()\n        self.image = image\n\n    def forward(self, x):\n"
+           "        channels, height, width = self.image\n        values = channels * height * width\n"
+           "        planes = x[:, values:, None, None].expand(-1, -1, height, width)\n"
+           "        return torch.cat([x[:, :values].unflatten(1, self.image), planes], 1)\n";
+  }
+
+ private:
+  Shape image_;
+  int64_t values_, condition_;
+};
+
+/// A row's own numbers and after them its condition: [N, own + condition].
+Tensor joined(const Tensor& own, const Context& context, int64_t condition) {
+  return at::cat({own, condition_in(context, own.size(0), condition).to(own.scalar_type())}, 1);
+}
+
+/// Tangents of the latents as tangents of latents and condition, which do not move the latter. One that is the same for all
+/// rows stays so.
+Tensor padded(const Tensor& v, int64_t condition) {
+  const bool is_common = v.size(1) > 1 && v.stride(1) == 0;
+  const Tensor some = is_common ? v.narrow(1, 0, 1) : v;
+  const Tensor all = at::cat({some, at::zeros({some.size(0), some.size(1), condition}, v.options())}, 2);
+  return is_common ? all.expand({v.size(0), v.size(1), all.size(2)}) : all;
+}
 
 template <class Made>
 LayerPtr normalised(const Build& build, const Block& block, std::shared_ptr<Made> layer) {
@@ -54,28 +119,38 @@ LayerPtr normalised(const Build& build, const Block& block, std::shared_ptr<Made
 
 }  // namespace
 
-NetworkEncoder::NetworkEncoder(const Build& build, LayerPtr network)
-    : network_(
-          register_module("network", checked(std::move(network), "encoder", build.data, {build.outputs}))) {}
+NetworkEncoder::NetworkEncoder(const Build& build, LayerPtr network, int64_t condition)
+    : network_(register_module(
+          "network",
+          checked(std::move(network), "encoder",
+                  condition > 0 ? Shape{build.data_size() + condition} : build.data, {build.outputs}))),
+      condition_(condition) {}
 NetworkEncoder::~NetworkEncoder() = default;
 
-NetworkDecoder::NetworkDecoder(const Build& build, LayerPtr network)
-    : network_(register_module(
-          "network", checked(std::move(network), "decoder", {build.latent}, decoded_shape(build)))) {}
+NetworkDecoder::NetworkDecoder(const Build& build, LayerPtr network, int64_t condition)
+    : network_(register_module("network", checked(std::move(network), "decoder", {build.latent + condition},
+                                                  decoded_shape(build)))),
+      condition_(condition) {}
 NetworkDecoder::~NetworkDecoder() = default;
 
-Tensor NetworkEncoder::encode(const Tensor& x, const Context&) { return network_->forward(x); }
-
-Tensor NetworkDecoder::decode(const Tensor& z, const Context&) { return network_->forward(z); }
-
-Pushed NetworkDecoder::pushforward(const Tensor& z, const Tensor& v, const Context&) {
-  check_tangents(z, v);
-  return network_->push(z, v);
+Tensor NetworkEncoder::encode(const Tensor& x, const Context& context) {
+  return network_->forward(condition_ > 0 ? joined(x.flatten(1), context, condition_) : x);
 }
 
-Pullback NetworkDecoder::pullback_metric(const Tensor& z, const Tensor& v, const Context&) {
+Tensor NetworkDecoder::decode(const Tensor& z, const Context& context) {
+  return network_->forward(condition_ > 0 ? joined(z, context, condition_) : z);
+}
+
+Pushed NetworkDecoder::pushforward(const Tensor& z, const Tensor& v, const Context& context) {
   check_tangents(z, v);
-  return network_->push_metric(z, v);
+  if (condition_ == 0) return network_->push(z, v);
+  return network_->push(joined(z, context, condition_), padded(v, condition_));
+}
+
+Pullback NetworkDecoder::pullback_metric(const Tensor& z, const Tensor& v, const Context& context) {
+  check_tangents(z, v);
+  if (condition_ == 0) return network_->push_metric(z, v);
+  return network_->push_metric(joined(z, context, condition_), padded(v, condition_));
 }
 
 LayerPtr make_linear(const Build& build, const Block& block, int64_t in, int64_t out, bool bias) {
@@ -119,9 +194,16 @@ Block block_of(const Build& build) {
   return {build.text(kActivation.name), build.text(kNormalisation.name), build.integer(kGroups.name)};
 }
 
-void append_input(Sequential& network, const Build& build) {
+void append_input(Sequential& network, const Build& build, int64_t condition) {
   const std::string input = build.text(kInput.name);
-  if (input == "log1p") network.append(std::make_shared<SignedLog>());
+  if (input == "log1p") network.append(std::make_shared<SignedLog>(condition > 0 ? build.data_size() : 0));
+}
+
+Shape append_planes(Sequential& network, const Build& build, int64_t condition) {
+  if (condition == 0) return build.data;
+  const auto planes = std::make_shared<ConditionPlanes>(build.data, condition);
+  network.append(planes);
+  return planes->output_shape({build.data_size() + condition});
 }
 
 namespace {
@@ -265,7 +347,8 @@ Shape decoded_shape(const Build& build) {
   return shape;
 }
 
-std::string python_module(const Layer& network, const std::string& class_name, const std::string& attribute) {
+std::string python_module(const Layer& network, const std::string& class_name, const std::string& attribute,
+                          bool is_conditioned) {
   std::vector<std::string> helpers;
   for (const auto& module : network.modules(/*include_self=*/false)) {
     const auto* layer = dynamic_cast<const Layer*>(module.get());
@@ -282,7 +365,9 @@ std::string python_module(const Layer& network, const std::string& class_name, c
   text +=
       "\n\nclass " + class_name + "(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n";
   text += "        self." + attribute + " = " + indented(indented(network.python())) + "\n";
-  text += "\n    def forward(self, x):\n        return self." + attribute + "(x)\n";
+  text += is_conditioned ? "\n    def forward(self, x, condition):\n        return self." + attribute +
+                               "(torch.cat([x.flatten(1), condition], 1))\n"
+                         : "\n    def forward(self, x):\n        return self." + attribute + "(x)\n";
   return text;
 }
 

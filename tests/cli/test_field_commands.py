@@ -401,7 +401,7 @@ class WithoutData(Trained):
         nowhere = {"VARIFORM_PLUGINS": str(self.folder / "nowhere")}
         text = self.run_program("describe", self.run_folder.name, env=nowhere).stdout
         last = metrics(self.run_folder, "test")[-1]
-        for line in (rf"run +runs/{self.run_folder.name} \(finished\)", "name +small, seed 3, config [0-9a-f]{8}",
+        for line in (rf"run +runs/{self.run_folder.name} \(finished\)", "name +small, seed 3, config [0-9a-f]{16}",
                      r"data +blobs, 192 training rows, 0 for validation, 64 for testing; an example is \[1, 8, 8\] "
                      r"\(unit interval\)", "latent +4", r"encoder +mlp: .*hidden = \[16\]", "family +diagonal",
                      "objective +beta-vae: beta = 0.5", "training +at step 22, steps = 22, batch = 20",

@@ -23,7 +23,7 @@ class Folder(ProgramTest):
         result = self.run_program("train", "small.toml")
         self.assertEqual(result.stdout.count("\n"), 1)
         run = self.folder / result.last_line
-        self.assertRegex(run.name, r"^small-[0-9a-f]{8}-3$")
+        self.assertRegex(run.name, r"^small-[0-9a-f]{16}-3$")
         self.assertEqual(run.parent, self.folder / "runs")
         names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
         self.assertEqual(names, {".lock", "config.resolved.toml", "environment.json", "metrics.jsonl", "timing.jsonl",

@@ -24,8 +24,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "cli"))
 from program import ProgramTest, left_over, main  # noqa: E402
 
-CELLS = int(os.environ.get("VARIFORM_CELLS", 0))  # 0: what two minutes have room for
-SECONDS = 120
+CELLS = int(os.environ.get("VARIFORM_CELLS", 0))  # 0: what SECONDS have room for
+SECONDS = 80
 LIMIT = 3 if CELLS >= 1000 else 1  # minutes, of each job
 KILL_EVERY = 8  # seconds, or cells where these take longer: one worker of the two
 LEAST_SHARE = 0.95 if CELLS >= 1000 else 0  # of the workers' time; that of a short study is only shown

@@ -326,3 +326,51 @@ TEST_CASE("data sets of tensors in memory keep labels and true latents") {
   CHECK_THROWS_WITH(Dataset::from_tensors({x, at::zeros({3}, at::kLong), {}, {}}, "real", at::kDouble),
                     ContainsSubstring("a data set of 4 data needs as many rows of labels, found 3."));
 }
+
+TEST_CASE("a condition: classes as one-hot numbers, standardised factors, or the split's own numbers") {
+  const TemporaryFolder folder;
+  write_images(folder);
+  const std::string x = "x = \"x.npy\"\n";
+  DataSpec spec = spec_of(x + "labels = \"y.npy\"");
+  spec.condition = "labels";
+  spec.limit = 2;  // rows of classes 0 and 1: there are three all the same
+  const Splits labels = load_from(folder, spec);
+  CHECK(labels.condition.size == 3);
+  CHECK(labels.train.gather_condition(at::tensor({1, 0}, at::kLong))
+            .equal(at::tensor({0.f, 1.f, 0.f, 1.f, 0.f, 0.f}).view({2, 3})));
+  CHECK(labels.test.gather_condition(at::tensor({2}, at::kLong))
+            .equal(at::tensor({0.f, 0.f, 1.f}).view({1, 3})));
+  CHECK(labels.test.slice(2, 3).gather_condition(at::tensor({0}, at::kLong))[0][2].item<float>() == 1);
+
+  std::vector<double> factors;
+  for (int i = 0; i < 20; ++i) factors.insert(factors.end(), {double(i), 7.0});
+  write(folder / "f.npy", npy("'<f8'", "(20, 2)", bytes_of(factors)));
+  spec = spec_of(x + "factors = \"f.npy\"");
+  spec.condition = "factors";
+  const Splits known = load_from(folder, spec, at::kDouble);
+  const at::Tensor standard = known.train.gather_condition(at::arange(20, at::kLong));
+  CHECK(standard.mean(0).abs().max().item<double>() < 1e-14);
+  CHECK(standard.select(1, 0).std(false).item<double>() == Approx(1));
+  CHECK(standard.select(1, 1).abs().max().item<double>() == 0);  // it never varies
+  CHECK(known.condition.mean == std::vector<double>{9.5, 7});
+
+  spec = spec_of(x + "condition = \"f.npy\"");
+  spec.condition = "array";
+  CHECK(load_from(folder, spec, at::kDouble)
+            .test.gather_condition(at::tensor({3}, at::kLong))
+            .equal(at::tensor({3.0, 7.0}, at::kDouble).view({1, 2})));
+  CHECK(load_from(folder, spec_of(x + "condition = \"f.npy\"")).train.condition_size() ==
+        0);  // not asked for
+
+  spec = spec_of(x);
+  for (const std::string on : {"labels", "factors", "array"}) {
+    spec.condition = on;
+    CHECK_THAT(failure(folder, spec), ContainsSubstring("data.condition = \"" + on + "\" needs ") &&
+                                          ContainsSubstring("found none"));
+  }
+  factors[5] = std::nan("");
+  write(folder / "f.npy", npy("'<f8'", "(20, 2)", bytes_of(factors)));
+  spec = spec_of(x + "condition = \"f.npy\"");
+  spec.condition = "array";
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("row 2 (from 0)"));
+}

@@ -27,7 +27,7 @@ class WalkThrough(unittest.TestCase):
     def test_compares(self):
         agree = walk_through.agree
         self.assertTrue(agree(["a  1.00 ± 0.1", "…", "end in 3 s"], ["a 1.02 ± 0.2", "x", "y", "end in 12.5 s"], 0.05))
-        self.assertTrue(agree(["run-0a1b2c3d-1 … 4"], ["run-ffffffff-1 any thing 4"], 0.05))
+        self.assertTrue(agree(["run-0a1b2c3d0a1b2c3d-1 … 4"], ["run-ffffffffffffffff-1 any thing 4"], 0.05))
         for expected, found in ((["a 1.0"], ["a 2.0"]), (["a"], ["a", "b"]), (["a", "b"], ["a"]), (["3"], ["4"]), ([], ["x"])):
             self.assertFalse(agree(expected, found, 0.05), expected)
 

@@ -112,7 +112,8 @@ class Reference(ProgramTest):
             ("train", "epochs"),                                      # small.toml has steps
             ("<SLOT>", "from"), (DRAWN, "from"), (DRAWN, "fresh"),    # instead of the keys above
             ("<SCHEDULE>", "value"),                                  # becomes a plain number
-            ("data.dataset.splits.<NAME>", "latents"),
+            ("data", "condition"),
+            ("data.dataset.splits.<NAME>", "latents"), ("data.dataset.splits.<NAME>", "condition"),
             ("data.dataset.files.<NAME>", "sha256"),
         })
 

@@ -313,6 +313,11 @@ class Import(unittest.TestCase):
             found = json.loads((run / "evaluations/0123abcd-end.json").read_text())
             self.assertEqual((found["values"]["loss"]["mean"], found["commit"]), (float(row["value"]), row["commit"]))
         self.assertIn("0 of", self.run_script("restore", self.study, "--runs", runs))  # nothing is written twice
+        first = next(runs.glob("tiny-*"))  # of another study, with this run's hash and without its evaluation
+        first = first.rename(first.with_name(first.name.replace("tiny", "a-study", 1)))
+        (first / "evaluations/0123abcd-end.json").unlink()
+        self.assertIn("1 of", self.run_script("restore", self.study, "--runs", runs))
+        self.assertTrue((first / "evaluations/0123abcd-end.json").is_file())
         described = self.study / "study.toml"  # a metric that the study derives is no evaluation's
         described.write_text(described.read_text() + '\nmetrics = [{ name = "loss", value = "nll + kl" }]\n')
         self.run_script("restore", self.study, "--runs", self.folder / "derived")

@@ -52,7 +52,7 @@ def steps(document):
 
 def plain(line):
     """A line without what varies at will."""
-    line = re.sub(r"-[0-9a-f]{8}-", "-HASH-", line.rstrip())
+    line = re.sub(r"-[0-9a-f]{16}-", "-HASH-", line.rstrip())
     line = re.sub(r"\d+(\.\d+)? s\b", "N s", line)
     line = re.sub(r"─+", "─", line)
     return re.sub(r"(?<=\S) +", " ", line)

@@ -317,4 +317,43 @@ TEST_CASE("generated PyTorch modules load the same state and give the same numbe
   std::filesystem::remove_all(folder);
 }
 
+TEST_CASE(
+    "a conditioned encoder takes the condition beside the data: planes for convolutions, numbers else") {
+  const Shape data{2, 8, 8};
+  const int64_t rows = 3;
+  Sizes sizes{.data = data, .latent = 3, .outputs = 4};
+  sizes.condition = 2;
+  const Tensor x = normal(batch_of(rows, data)), u = normal({rows, 2}, 4);
+  const variform::Context context{.condition = u};
+  {
+    Values values = kSmallConv;
+    values["condition"] = num(1);
+    const auto conditioned = encoder("conv", values, sizes);
+    // The same weights on images that have the planes already.
+    Sizes wide = sizes;
+    wide.data = {4, 8, 8};
+    wide.condition = 0;
+    const auto plain = encoder("conv", kSmallConv, wide);
+    const at::NoGradGuard no_grad;
+    const auto from = conditioned->parameters(), to = plain->parameters();
+    REQUIRE(from.size() == to.size());
+    for (std::size_t i = 0; i < to.size(); ++i) Tensor(to[i]).copy_(from[i]);
+    const Tensor planes = u.unsqueeze(-1).unsqueeze(-1).expand({rows, 2, 8, 8});
+    CHECK(difference(conditioned->encode(x, context), plain->encode(at::cat({x, planes}, 1), {})) < 1e-14);
+  }
+  for (const std::string input : {"", "log1p"}) {
+    const Values values{{"hidden", list({5})}, {"condition", num(1)}, {"input", txt(input)}};
+    const auto conditioned = encoder("mlp", values, sizes);
+    Sizes wide = sizes;
+    wide.data = {2 * 64 + 2};
+    wide.condition = 0;
+    const auto plain = encoder("mlp", {{"hidden", list({5})}}, wide);
+    const at::NoGradGuard no_grad;
+    const auto from = conditioned->parameters(), to = plain->parameters();
+    for (std::size_t i = 0; i < to.size(); ++i) Tensor(to[i]).copy_(from[i]);
+    const Tensor flat = x.flatten(1), own = input.empty() ? flat : flat.sign() * flat.abs().log1p();
+    CHECK(difference(conditioned->encode(x, context), plain->encode(at::cat({own, u}, 1), {})) < 1e-14);
+  }
+}
+
 }  // namespace stock_test

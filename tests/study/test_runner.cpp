@@ -54,7 +54,9 @@ class ScriptedStudy {
     options.program = folder / "program";
     options.runs = folder / "runs";
     options.folder = folder / "studies" / "s";
-    options.resolve = [this](const config::Node&) { return study::Resolved{config, "s", "00000000", 1}; };
+    options.resolve = [this](const config::Node&) {
+      return study::Resolved{config, "s", "00000000", 1, "11111111"};
+    };
     options.say = [](const std::string&) {};
     options.interrupted = [this] { return asked++ < 0; };
     return study::Runner(plan, cells, options).run();
@@ -158,6 +160,16 @@ TEST_CASE("a run with the cell's hash and seed but another config is not taken f
         "name = \"a\"\n" + own.substr(own.find("seed")) + "[train]\ndevice = \"cuda\"\n");
     study.run();
     CHECK_FALSE(fs::exists(study.folder / "runs" / "s-00000000-1"));
+  }
+  SECTION("so does one under the name that an earlier program gave it") {
+    ScriptedStudy study(script);
+    study.config = own;
+    put(study, "s-11111111-1", own);
+    put(study, "a-11111111-1", other);
+    CHECK(study.run().empty());
+    CHECK_FALSE(fs::exists(study.folder / "runs" / "s-00000000-1"));
+    CHECK(fs::exists(study.folder / "runs" / "s-11111111-1" / "evaluations"));
+    CHECK_FALSE(fs::exists(study.folder / "runs" / "a-11111111-1" / "evaluations"));
   }
 }
 

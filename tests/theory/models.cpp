@@ -79,11 +79,12 @@ const ComponentInfo& stock(Kind kind, const std::string& id) {
                         kind, id);
 }
 
-Assembly::Assembly(int64_t data, int64_t latent, std::uint64_t seed)
-    : model_(std::make_unique<HostModel>(Shape{data}, latent, kDoubles, generator(seed))) {}
+Assembly::Assembly(int64_t data, int64_t latent, std::uint64_t seed, int64_t condition)
+    : model_(std::make_unique<HostModel>(Shape{data}, latent, kDoubles, generator(seed))),
+      condition_(condition) {}
 
 Assembly& Assembly::with(Kind kind, const std::string& id, const Values& values) {
-  Sizes sizes{model_->data, model_->latent, 1, at::kDouble, 1, model_.get()};
+  Sizes sizes{model_->data, model_->latent, 1, at::kDouble, 1, model_.get(), condition_};
   if (kind == Kind::kEncoder) sizes.outputs = model_->family().parameter_count(model_->latent);
   if (kind == Kind::kDecoder) sizes.outputs = model_->likelihood().outputs();
   const auto parameters = std::make_shared<FakeParameters>(stock(kind, id), values);

@@ -69,7 +69,8 @@ const ComponentInfo& stock(Kind kind, const std::string& id);
 /// A Model on data of P numbers whose slots are filled one by one; likelihood and family before the networks.
 class Assembly {
  public:
-  Assembly(int64_t data, int64_t latent, std::uint64_t seed = 1);
+  /// `condition`: numbers per row that components may be conditioned on.
+  Assembly(int64_t data, int64_t latent, std::uint64_t seed = 1, int64_t condition = 0);
   Assembly& with(Kind kind, const std::string& id, const Values& values = {});
   Assembly& with(std::shared_ptr<SmallDecoder> decoder);
   Assembly& with(std::shared_ptr<SmallEncoder> encoder);
@@ -87,6 +88,7 @@ class Assembly {
 
  private:
   std::unique_ptr<HostModel> model_;
+  int64_t condition_;
 };
 
 /// The Jacobian ∂g/∂z [B, P, d] of the model's decoder at z [B, d] (one output a data value), row by row by autograd.

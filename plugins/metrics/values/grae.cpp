@@ -53,7 +53,7 @@ class Bounds final : public With<Metric, Finishes, InValues> {
     const int64_t d = at.model().latent;
     const Tensor full = at.curvature_penalty(Structure::full(d)),
                  diagonal = at.curvature_penalty(Structure::diagonal(d));
-    const std::optional<Gaussian> prior = at.model().prior().gaussian({});
+    const std::optional<Gaussian> prior = common_gaussian(at.model().prior());
     const Covariance covariance = prior->covariance.to(at::kDouble);
     const double beta = beta_of(at);
     const Tensor norm =

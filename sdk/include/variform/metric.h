@@ -124,8 +124,8 @@ class VARIFORM_API Measured {
   virtual Generator& random_at(std::string_view purpose, std::uint64_t index) = 0;
   /// The number of rows in the split, whether or not they are measured.
   virtual int64_t split_size() const = 0;
-  /// x of any rows of the split by number: int64 [n] on the CPU -> [n, data…].
-  virtual Tensor rows(const Tensor& index) = 0;
+  /// Any rows of the split by number, with their context: int64 [n] on the CPU -> x [n, data…].
+  virtual Batch rows(const Tensor& index) = 0;
   /// Features of images. Unsupported where there is no classifier, as for data without labels.
   virtual Features& features() = 0;
   /// Reports progress of long work: `done` of `all` are complete. Throws when the user stops the evaluation; let it pass.

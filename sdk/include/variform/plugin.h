@@ -9,6 +9,7 @@
 // A plugin of several files has VARIFORM_PLUGIN in one of them and VARIFORM_COMPONENTS in the others.
 
 #include <variform/descriptor.h>
+#include <variform/ext/condition.h>
 #include <variform/ext/decoder.h>
 #include <variform/ext/family.h>
 #include <variform/ext/likelihood.h>

@@ -86,6 +86,7 @@ struct Parameter {
   std::array<const char*, kMaxChoices> choices{};         ///< allowed texts; none: any text
   std::size_t choice_count = 0;                           ///< at most kMaxChoices
   const char* component_kind = "";                        ///< for ParameterType::kComponent: the kind's name
+  bool is_added_later = false;  ///< its default leaves no trace in a resolved config
 
   /// With this description, which every parameter must have.
   constexpr Parameter doc(const char* text) const {
@@ -128,6 +129,14 @@ struct Parameter {
   constexpr Parameter schedulable() const {
     Parameter p = *this;
     p.is_schedulable = true;
+    return p;
+  }
+  /// For a parameter that a component did not have at first: its default must be what the component did without it, and
+  /// leaves no trace in a resolved config, so that runs of before are still recognised. Texts that are empty by default are
+  /// such parameters already.
+  constexpr Parameter added_later() const {
+    Parameter p = *this;
+    p.is_added_later = true;
     return p;
   }
   /// Texts only: one of these, at most kMaxChoices.

@@ -123,6 +123,7 @@ struct Sizes {
   at::ScalarType dtype = at::kDouble;  ///< of parameters and buffers
   std::uint64_t seed = 1;              ///< of Build::rng
   Model* model = nullptr;              ///< what Build::model says
+  int64_t condition = 0;               ///< numbers per row of a context's condition
 };
 
 /// A Build over given parameters, which the test may keep in order to change them.
@@ -134,6 +135,7 @@ inline Build fake_build(std::shared_ptr<const FakeParameters> parameters, const 
   build.options = at::TensorOptions().dtype(sizes.dtype).device(at::kCPU);
   build.rng = generator(sizes.seed);
   build.model = sizes.model;
+  build.condition = sizes.condition;
   return build;
 }
 /// A Build for `info` with some parameters overridden.

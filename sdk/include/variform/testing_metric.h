@@ -254,7 +254,7 @@ class MeasuredRows final : public Measured {
   /// See Measured.
   int64_t split_size() const override { return x_.size(0); }
   /// See Measured.
-  Tensor rows(const Tensor& index) override { return x_.index_select(0, index); }
+  Batch rows(const Tensor& index) override { return {x_.index_select(0, index), {}, x_.size(0)}; }
   /// See Measured.
   Features& features() override { return features_; }
   /// See Measured.

@@ -1,6 +1,7 @@
 #pragma once
 // Abilities of priors.
 
+#include <variform/ext/condition.h>
 #include <variform/ext/family.h>
 #include <variform/prior.h>
 
@@ -28,6 +29,9 @@ class GaussianForm {
  protected:
   ~GaussianForm() = default;
 };
+
+/// The prior as one Gaussian for all rows; empty when it is not Gaussian, or differs from row to row (ability Conditioned).
+VARIFORM_API std::optional<Gaussian> common_gaussian(Prior& prior);
 
 /// A prior that needs moments of q. With a family's FiniteMoments it tells at config time whether KL is infinite.
 class MomentsNeeded {

@@ -2,6 +2,7 @@
 // Encoders and decoders that are one network of variform/nn layers, and the PyTorch source of such a network.
 
 #include <variform/encoder.h>
+#include <variform/ext/condition.h>
 #include <variform/nn/activation.h>
 #include <variform/nn/attention.h>
 #include <variform/nn/layers.h>
@@ -14,26 +15,32 @@ namespace variform {
 inline namespace v2 {
 namespace nn {
 
-/// An encoder that is `network`, registered as "network". The network takes [B, data…] to [B, outputs].
-class VARIFORM_API NetworkEncoder : public With<Encoder, MadeOfLayers> {
+/// An encoder that is `network`, registered as "network". The network takes [B, data…] to [B, outputs]; conditioned on c
+/// numbers it takes [B, P + c], the flattened data and after them the condition.
+class VARIFORM_API NetworkEncoder : public With<Encoder, MadeOfLayers, Conditioned> {
  public:
-  /// Throws Error when the network's output shape for Build::data is not [outputs].
-  NetworkEncoder(const Build& build, LayerPtr network);
+  /// Conditioned on `condition` numbers per row (see condition_of()), or on none. Throws Error when the network's output shape
+  /// for such an input is not [outputs].
+  NetworkEncoder(const Build& build, LayerPtr network, int64_t condition = 0);
   ~NetworkEncoder() override;
   Tensor encode(const Tensor& x, const Context& context) override;
   const Layer* network() const override { return network_.get(); }
+  bool is_conditioned() const override { return condition_ > 0; }
 
  private:
   LayerPtr network_;
+  int64_t condition_;
 };
 
 /// A decoder that is `network`, registered as "network": its pushforward and its pullback metric are the layers' own. The
-/// network takes [N, d] to [N, outputs·data[0], data[1]…]. A decoder with another pushforward derives from Decoder.
-class VARIFORM_API NetworkDecoder
-    : public With<Decoder, Pushforward, PullbackMetric, PiecewiseLinear, RowsIndependent, MadeOfLayers> {
+/// network takes [N, d] to [N, outputs·data[0], data[1]…]; conditioned on c numbers it takes [N, d + c], the latents and after
+/// them the condition, and tangents are those of the latents. A decoder with another pushforward derives from Decoder.
+class VARIFORM_API NetworkDecoder : public With<Decoder, Pushforward, PullbackMetric, PiecewiseLinear,
+                                                RowsIndependent, MadeOfLayers, Conditioned> {
  public:
-  /// Throws Error when the network's output shape for Build::latent is not that.
-  NetworkDecoder(const Build& build, LayerPtr network);
+  /// Conditioned on `condition` numbers per row (see condition_of()), or on none. Throws Error when the network's output shape
+  /// for such an input is not that.
+  NetworkDecoder(const Build& build, LayerPtr network, int64_t condition = 0);
   ~NetworkDecoder() override;
   Tensor decode(const Tensor& z, const Context& context) override;
   Pushed pushforward(const Tensor& z, const Tensor& v, const Context& context) final;
@@ -42,9 +49,11 @@ class VARIFORM_API NetworkDecoder
   bool rows_independent() const override { return network_->rows_independent(); }
   bool piecewise_linear() const override { return network_->piecewise_linear(); }
   const Layer* network() const override { return network_.get(); }
+  bool is_conditioned() const override { return condition_ > 0; }
 
  private:
   LayerPtr network_;
+  int64_t condition_;
 };
 
 /// What the stock networks put between their linear maps: `activation` a name of activation(),
@@ -89,8 +98,12 @@ inline constexpr Parameter kInput =
         .doc(
             "What is done to the data before the network: nothing when empty; sign(x) log(1 + |x|) for "
             "\"log1p\", for counts and other values of many magnitudes.");
-/// Appends the map that kInput names, if any.
-VARIFORM_API void append_input(Sequential& network, const Build& build);
+/// Appends the map that kInput names, if any. Of the joined input of an encoder that is conditioned on `condition` numbers it
+/// changes the data alone.
+VARIFORM_API void append_input(Sequential& network, const Build& build, int64_t condition = 0);
+/// Appends what brings an encoder's joined input [N, P + c] to [N, channels + c, height, width] for convolutions; nothing when
+/// `condition` is 0. Returns the shape of one row behind it. Build::data must be images.
+VARIFORM_API Shape append_planes(Sequential& network, const Build& build, int64_t condition);
 
 /// A decoder's last nonlinearity, for its schema; append_output() appends it.
 inline constexpr Parameter kOutput =
@@ -142,9 +155,10 @@ VARIFORM_API void require_halvings(const Build& build, size_t layers);
 VARIFORM_API Shape decoded_shape(const Build& build);
 
 /// The complete source of a Python module with one torch.nn.Module, `class_name`, whose state dict is that of
-/// a component whose child `attribute` is `network`. Needs torch only.
+/// a component whose child `attribute` is `network`. Needs torch only. The module of a conditioned component is called with
+/// the input and the condition.
 VARIFORM_API std::string python_module(const Layer& network, const std::string& class_name,
-                                       const std::string& attribute = "network");
+                                       const std::string& attribute = "network", bool is_conditioned = false);
 
 }  // namespace nn
 }  // namespace v2
