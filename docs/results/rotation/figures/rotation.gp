@@ -1,4 +1,4 @@
-# Draws rotation.svg and rotation.png from rotation.csv. In their folder: gnuplot rotation.gp
+# Draws an SVG and a PNG of this name from the CSV beside it. In their folder: gnuplot rotation.gp
 set encoding utf8
 set datafile separator comma
 set datafile missing NaN
@@ -11,17 +11,17 @@ set style line 4 lw 2 lc rgb '#CC79A7' pt 13 ps 0.8 dt 1
 set style line 5 lw 2 lc rgb '#E69F00' pt 11 ps 0.8 dt 1
 set style line 6 lw 2 lc rgb '#56B4E9' pt 6 ps 0.8 dt 1
 set style line 7 lw 2 lc rgb '#000000' pt 4 ps 0.8 dt 1
-set style line 8 lw 2 lc rgb '#0072B2' pt 8 ps 0.8 dt 2
+set style line 8 lw 2 lc rgb '#7A3E9D' pt 8 ps 0.8 dt 1
 do for [format in 'svg png'] {
   if (format eq 'svg') { set terminal svg size 800,384 noenhanced font 'Arial,13' background 'white' }
   else { set terminal pngcairo size 1600,768 noenhanced font 'Liberation Sans,13' fontscale 2 linewidth 2 pointscale 2 }
-  set output 'rotation.'.format
+  set output './rotation.'.format
   set multiplot
   set origin 0, 0.21875; set size 0.5, 0.78125
   set title 'what a rotation costs' font ',13'
   set xlabel 'rotation θ (degrees)' font ',13' offset 0, 0
   unset bmargin
-  set ylabel 'loss over the full family''s (nats)' font ',13'
+  set ylabel "loss over the full family\047s \050nats\051" font ',13'
   unset key
   unset arrow
   unset label
@@ -34,17 +34,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
+  set xrange [-2.6999999999999997:92.7]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 20
   plot \
-    'rotation.csv' skip 1 every ::0::6 using 3:4:5 with yerrorlines ls 1 pointnumber 10, \
-    'rotation.csv' skip 1 every ::7::27 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'rotation.csv' skip 1 every ::28::34 using 3:4:5 with yerrorlines ls 2 pointnumber 10, \
-    'rotation.csv' skip 1 every ::35::55 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'rotation.csv' skip 1 every ::56::62 using 3:4:5 with yerrorlines ls 3 pointnumber 10, \
-    'rotation.csv' skip 1 every ::63::83 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'rotation.csv' skip 1 every ::84::90 using 3:4:5 with yerrorlines ls 4 pointnumber 10, \
-    'rotation.csv' skip 1 every ::91::111 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'rotation.csv' skip 1 every ::112::118 using 3:4:5 with yerrorlines ls 5 pointnumber 10, \
-    'rotation.csv' skip 1 every ::119::139 using 3:4 with points ls 5 ps 0.35 pt 6
+    './rotation.csv' skip 1 every ::0::6 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::0::6 using 3:4 with linespoints ls 1 pointnumber 10, \
+    './rotation.csv' skip 1 every ::7::27 using 3:4 with points ls 1 ps 0.35 pt 6, \
+    './rotation.csv' skip 1 every ::28::34 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::28::34 using 3:4 with linespoints ls 2 pointnumber 10, \
+    './rotation.csv' skip 1 every ::35::55 using 3:4 with points ls 2 ps 0.35 pt 6, \
+    './rotation.csv' skip 1 every ::56::62 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::56::62 using 3:4 with linespoints ls 3 pointnumber 10, \
+    './rotation.csv' skip 1 every ::63::83 using 3:4 with points ls 3 ps 0.35 pt 6, \
+    './rotation.csv' skip 1 every ::84::90 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::84::90 using 3:4 with linespoints ls 4 pointnumber 10, \
+    './rotation.csv' skip 1 every ::91::111 using 3:4 with points ls 4 ps 0.35 pt 6, \
+    './rotation.csv' skip 1 every ::112::118 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::112::118 using 3:4 with linespoints ls 5 pointnumber 10, \
+    './rotation.csv' skip 1 every ::119::139 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0.5, 0.21875; set size 0.5, 0.78125
   set title 'where it leads' font ',13'
   set xlabel 'rotation θ (degrees)' font ',13' offset 0, 0
@@ -62,15 +65,18 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
+  set xrange [-2.6999999999999997:92.7]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 20
   plot \
-    'rotation.csv' skip 1 every ::140::146 using 3:4 with linespoints ls 6 pointnumber 10, \
-    'rotation.csv' skip 1 every ::147::153 using 3:4 with linespoints ls 7 pointnumber 10, \
-    'rotation.csv' skip 1 every ::154::160 using 3:4 with linespoints ls 8 pointnumber 10
+    './rotation.csv' skip 1 every ::140::146 using 3:4:(0):5 with xyerrorbars ls 6 pt 0, '' skip 1 every ::140::146 using 3:4 with linespoints ls 6 pointnumber 10, \
+    './rotation.csv' skip 1 every ::147::153 using 3:4:(0):5 with xyerrorbars ls 7 pt 0, '' skip 1 every ::147::153 using 3:4 with linespoints ls 7 pointnumber 10, \
+    './rotation.csv' skip 1 every ::154::160 using 3:4:(0):5 with xyerrorbars ls 8 pt 0, '' skip 1 every ::154::160 using 3:4 with linespoints ls 8 pointnumber 10
   set origin 0, 0; set size 1, 0.21875
   unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; unset arrow; unset label
   unset logscale; set lmargin 0; set rmargin 0; set tmargin 0; set bmargin 0
   set xrange [0:1]; set yrange [0:1]
-  set key center center horizontal Left reverse maxcols 3 samplen 3
+  set key center center horizontal Left reverse maxcols 3 samplen 3 notitle
   plot \
     NaN with linespoints ls 1 title 'mean-field, trained', \
     NaN with linespoints ls 2 title 'isotropic, trained', \

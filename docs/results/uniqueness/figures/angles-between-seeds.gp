@@ -1,4 +1,4 @@
-# Draws angles-between-seeds.svg and angles-between-seeds.png from angles-between-seeds.csv. In their folder: gnuplot angles-between-seeds.gp
+# Draws an SVG and a PNG of this name from the CSV beside it. In their folder: gnuplot angles-between-seeds.gp
 set encoding utf8
 set datafile separator comma
 set datafile missing NaN
@@ -13,7 +13,7 @@ set style line 6 lw 2 lc rgb '#56B4E9' pt 6 ps 0.8 dt 1
 do for [format in 'svg png'] {
   if (format eq 'svg') { set terminal svg size 1200,1260 noenhanced font 'Arial,13' background 'white' }
   else { set terminal pngcairo size 2400,2520 noenhanced font 'Liberation Sans,13' fontscale 2 linewidth 2 pointscale 2 }
-  set output 'angles-between-seeds.'.format
+  set output './angles-between-seeds.'.format
   set multiplot
   set origin 0, 0.7619047619047619; set size 0.3333333333333333, 0.23809523809523808
   set title 'unequal arcs' font ',13'
@@ -32,19 +32,24 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
   set ytics nomirror out 20
   set arrow from 0.7268135874287225, graph 0 to 0.7268135874287225, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
   set arrow from 23.164661929248076, graph 0 to 23.164661929248076, graph 1 nohead front lw 2 lc rgb '#D55E00' dt 3
-  set arrow from 19.66523103459994, graph 0 to 19.66523103459994, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
+  set arrow from 23.440902284071946, graph 0 to 23.440902284071946, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
   set arrow from 0.5576863110561238, graph 0 to 0.5576863110561238, graph 1 nohead front lw 2 lc rgb '#CC79A7' dt 2
   set arrow from 6.614636248029719, graph 0 to 6.614636248029719, graph 1 nohead front lw 2 lc rgb '#E69F00' dt 3
   plot \
-    'angles-between-seeds.csv' skip 1 every ::0::10 using ($3 + 0.74):4:(0.8800000000000001) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
-    'angles-between-seeds.csv' skip 1 every ::12::22 using ($3 + 1.6200000000000003):4:(0.8800000000000001) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
-    'angles-between-seeds.csv' skip 1 every ::24::34 using ($3 + 2.5):4:(0.8800000000000001) with boxes fs solid 0.9 noborder lc rgb '#009E73', \
-    'angles-between-seeds.csv' skip 1 every ::36::46 using ($3 + 3.3800000000000003):4:(0.8800000000000001) with boxes fs solid 0.9 noborder lc rgb '#CC79A7', \
-    'angles-between-seeds.csv' skip 1 every ::48::58 using ($3 + 4.260000000000001):4:(0.8800000000000001) with boxes fs solid 0.9 noborder lc rgb '#E69F00'
+    './angles-between-seeds.csv' skip 1 every ::0::10 using ($3 + 0.74):4:(0.8800000000000001) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
+    './angles-between-seeds.csv' skip 1 every ::12::22 using ($3 + 1.6200000000000003):4:(0.8800000000000001) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
+    './angles-between-seeds.csv' skip 1 every ::24::34 using ($3 + 2.5):4:(0.8800000000000001) with boxes fs solid 0.9 noborder lc rgb '#009E73', \
+    './angles-between-seeds.csv' skip 1 every ::36::46 using ($3 + 3.3800000000000003):4:(0.8800000000000001) with boxes fs solid 0.9 noborder lc rgb '#CC79A7', \
+    './angles-between-seeds.csv' skip 1 every ::48::58 using ($3 + 4.260000000000001):4:(0.8800000000000001) with boxes fs solid 0.9 noborder lc rgb '#E69F00'
   set origin 0.3333333333333333, 0.7619047619047619; set size 0.3333333333333333, 0.23809523809523808
   set title 'equal arcs' font ',13'
   set xlabel 'angle between two seeds (degrees)' font ',13' offset 0, 0
@@ -62,15 +67,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
-  set ytics nomirror out 5
+  set ytics nomirror out 20
   set arrow from 24.87539303396035, graph 0 to 24.87539303396035, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
   set arrow from 25.178850899184454, graph 0 to 25.178850899184454, graph 1 nohead front lw 2 lc rgb '#D55E00' dt 3
-  set arrow from 21.444846154689643, graph 0 to 21.444846154689643, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
+  set arrow from 23.888031497954017, graph 0 to 23.888031497954017, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
   plot \
-    'angles-between-seeds.csv' skip 1 every ::60::70 using ($3 + 1.0333333333333334):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
-    'angles-between-seeds.csv' skip 1 every ::72::82 using ($3 + 2.5):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
-    'angles-between-seeds.csv' skip 1 every ::84::94 using ($3 + 3.966666666666667):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#009E73'
+    './angles-between-seeds.csv' skip 1 every ::60::70 using ($3 + 1.0333333333333334):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
+    './angles-between-seeds.csv' skip 1 every ::72::82 using ($3 + 2.5):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
+    './angles-between-seeds.csv' skip 1 every ::84::94 using ($3 + 3.966666666666667):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#009E73'
   set origin 0.6666666666666666, 0.7619047619047619; set size 0.3333333333333333, 0.23809523809523808
   set title 'equal arcs, bimodal prior' font ',13'
   set xlabel 'angle between two seeds (degrees)' font ',13' offset 0, 0
@@ -88,15 +98,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
   set ytics nomirror out 20
   set arrow from 0.23854059832515917, graph 0 to 0.23854059832515917, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
   set arrow from 0.24338649955320207, graph 0 to 0.24338649955320207, graph 1 nohead front lw 2 lc rgb '#D55E00' dt 3
-  set arrow from 0.256928687506111, graph 0 to 0.256928687506111, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
+  set arrow from 0.27340949395672, graph 0 to 0.27340949395672, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
   plot \
-    'angles-between-seeds.csv' skip 1 every ::96::106 using ($3 + 1.0333333333333334):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
-    'angles-between-seeds.csv' skip 1 every ::108::118 using ($3 + 2.5):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
-    'angles-between-seeds.csv' skip 1 every ::120::130 using ($3 + 3.966666666666667):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#009E73'
+    './angles-between-seeds.csv' skip 1 every ::96::106 using ($3 + 1.0333333333333334):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
+    './angles-between-seeds.csv' skip 1 every ::108::118 using ($3 + 2.5):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
+    './angles-between-seeds.csv' skip 1 every ::120::130 using ($3 + 3.966666666666667):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#009E73'
   set origin 0, 0.5238095238095238; set size 0.3333333333333333, 0.23809523809523808
   set title 'equal arcs, Laplace prior' font ',13'
   set xlabel 'angle between two seeds (degrees)' font ',13' offset 0, 0
@@ -114,15 +129,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
-  set ytics nomirror out 5
+  set ytics nomirror out 20
   set arrow from 23.942561472011562, graph 0 to 23.942561472011562, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
   set arrow from 29.54969487886477, graph 0 to 29.54969487886477, graph 1 nohead front lw 2 lc rgb '#D55E00' dt 3
-  set arrow from 24.074493144368557, graph 0 to 24.074493144368557, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
+  set arrow from 26.796088992578902, graph 0 to 26.796088992578902, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
   plot \
-    'angles-between-seeds.csv' skip 1 every ::132::142 using ($3 + 1.0333333333333334):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
-    'angles-between-seeds.csv' skip 1 every ::144::154 using ($3 + 2.5):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
-    'angles-between-seeds.csv' skip 1 every ::156::166 using ($3 + 3.966666666666667):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#009E73'
+    './angles-between-seeds.csv' skip 1 every ::132::142 using ($3 + 1.0333333333333334):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
+    './angles-between-seeds.csv' skip 1 every ::144::154 using ($3 + 2.5):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
+    './angles-between-seeds.csv' skip 1 every ::156::166 using ($3 + 3.966666666666667):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#009E73'
   set origin 0.3333333333333333, 0.5238095238095238; set size 0.3333333333333333, 0.23809523809523808
   set title 'equal arcs, Student-t prior' font ',13'
   set xlabel 'angle between two seeds (degrees)' font ',13' offset 0, 0
@@ -140,15 +160,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
-  set ytics nomirror out 5
+  set ytics nomirror out 20
   set arrow from 20.43497834765094, graph 0 to 20.43497834765094, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
   set arrow from 19.635440901389515, graph 0 to 19.635440901389515, graph 1 nohead front lw 2 lc rgb '#D55E00' dt 3
-  set arrow from 19.851780653744903, graph 0 to 19.851780653744903, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
+  set arrow from 22.725756486592104, graph 0 to 22.725756486592104, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
   plot \
-    'angles-between-seeds.csv' skip 1 every ::168::178 using ($3 + 1.0333333333333334):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
-    'angles-between-seeds.csv' skip 1 every ::180::190 using ($3 + 2.5):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
-    'angles-between-seeds.csv' skip 1 every ::192::202 using ($3 + 3.966666666666667):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#009E73'
+    './angles-between-seeds.csv' skip 1 every ::168::178 using ($3 + 1.0333333333333334):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
+    './angles-between-seeds.csv' skip 1 every ::180::190 using ($3 + 2.5):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
+    './angles-between-seeds.csv' skip 1 every ::192::202 using ($3 + 3.966666666666667):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#009E73'
   set origin 0.6666666666666666, 0.5238095238095238; set size 0.3333333333333333, 0.23809523809523808
   set title 'equal arcs, 15,000 steps' font ',13'
   set xlabel 'angle between two seeds (degrees)' font ',13' offset 0, 0
@@ -166,13 +191,18 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
-  set ytics nomirror out 5
+  set ytics nomirror out 20
   set arrow from 25.270062659867698, graph 0 to 25.270062659867698, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
-  set arrow from 19.778590429743645, graph 0 to 19.778590429743645, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
+  set arrow from 22.91459605731847, graph 0 to 22.91459605731847, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
   plot \
-    'angles-between-seeds.csv' skip 1 every ::204::214 using ($3 + 1.4000000000000001):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
-    'angles-between-seeds.csv' skip 1 every ::216::226 using ($3 + 3.6):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#009E73'
+    './angles-between-seeds.csv' skip 1 every ::204::214 using ($3 + 1.4000000000000001):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
+    './angles-between-seeds.csv' skip 1 every ::216::226 using ($3 + 3.6):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#009E73'
   set origin 0, 0.2857142857142857; set size 0.3333333333333333, 0.23809523809523808
   set title 'Laplace prior, 15,000 steps' font ',13'
   set xlabel 'angle between two seeds (degrees)' font ',13' offset 0, 0
@@ -190,13 +220,18 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
   set ytics nomirror out 20
   set arrow from 2.4895135271427975, graph 0 to 2.4895135271427975, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
-  set arrow from 3.6041235417233777, graph 0 to 3.6041235417233777, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
+  set arrow from 3.8321542712015892, graph 0 to 3.8321542712015892, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
   plot \
-    'angles-between-seeds.csv' skip 1 every ::228::238 using ($3 + 1.4000000000000001):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
-    'angles-between-seeds.csv' skip 1 every ::240::250 using ($3 + 3.6):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#009E73'
+    './angles-between-seeds.csv' skip 1 every ::228::238 using ($3 + 1.4000000000000001):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
+    './angles-between-seeds.csv' skip 1 every ::240::250 using ($3 + 3.6):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#009E73'
   set origin 0.3333333333333333, 0.2857142857142857; set size 0.3333333333333333, 0.23809523809523808
   set title 'Student-t prior, 15,000 steps' font ',13'
   set xlabel 'angle between two seeds (degrees)' font ',13' offset 0, 0
@@ -214,13 +249,18 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
-  set ytics nomirror out 5
+  set ytics nomirror out 20
   set arrow from 11.007824536185595, graph 0 to 11.007824536185595, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
-  set arrow from 16.234932371710386, graph 0 to 16.234932371710386, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
+  set arrow from 18.093836489679816, graph 0 to 18.093836489679816, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
   plot \
-    'angles-between-seeds.csv' skip 1 every ::252::262 using ($3 + 1.4000000000000001):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
-    'angles-between-seeds.csv' skip 1 every ::264::274 using ($3 + 3.6):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#009E73'
+    './angles-between-seeds.csv' skip 1 every ::252::262 using ($3 + 1.4000000000000001):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
+    './angles-between-seeds.csv' skip 1 every ::264::274 using ($3 + 3.6):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#009E73'
   set origin 0.6666666666666666, 0.2857142857142857; set size 0.3333333333333333, 0.23809523809523808
   set title 'equal arcs, uniform prior' font ',13'
   set xlabel 'angle between two seeds (degrees)' font ',13' offset 0, 0
@@ -238,11 +278,16 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
-  set ytics nomirror out 10
+  set ytics nomirror out 20
   set arrow from 5.547387018455035, graph 0 to 5.547387018455035, graph 1 nohead front lw 2 lc rgb '#56B4E9' dt 4
   plot \
-    'angles-between-seeds.csv' skip 1 every ::276::286 using 3:4 with fillsteps fs solid 1 noborder lc rgb '#C056B4E9', '' skip 1 every ::276::286 using 3:4 with steps lw 2 lc rgb '#56B4E9'
+    './angles-between-seeds.csv' skip 1 every ::276::286 using 3:4 with fillsteps fs solid 1 noborder lc rgb '#C056B4E9', '' skip 1 every ::276::286 using 3:4 with steps lw 2 lc rgb '#56B4E9'
   set origin 0, 0.04761904761904767; set size 0.3333333333333333, 0.23809523809523808
   set title 'posterior outside Q' font ',13'
   set xlabel 'angle between two seeds (degrees)' font ',13' offset 0, 0
@@ -260,15 +305,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
   set ytics nomirror out 20
   set arrow from 0.3133874278769184, graph 0 to 0.3133874278769184, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
   set arrow from 23.07296999154312, graph 0 to 23.07296999154312, graph 1 nohead front lw 2 lc rgb '#D55E00' dt 3
-  set arrow from 23.903408081301286, graph 0 to 23.903408081301286, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
+  set arrow from 22.353633730469554, graph 0 to 22.353633730469554, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
   plot \
-    'angles-between-seeds.csv' skip 1 every ::288::298 using ($3 + 1.0333333333333334):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
-    'angles-between-seeds.csv' skip 1 every ::300::310 using ($3 + 2.5):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
-    'angles-between-seeds.csv' skip 1 every ::312::322 using ($3 + 3.966666666666667):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#009E73'
+    './angles-between-seeds.csv' skip 1 every ::288::298 using ($3 + 1.0333333333333334):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
+    './angles-between-seeds.csv' skip 1 every ::300::310 using ($3 + 2.5):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#D55E00', \
+    './angles-between-seeds.csv' skip 1 every ::312::322 using ($3 + 3.966666666666667):4:(1.4666666666666668) with boxes fs solid 0.9 noborder lc rgb '#009E73'
   set origin 0.3333333333333333, 0.04761904761904767; set size 0.3333333333333333, 0.23809523809523808
   set title 'random network' font ',13'
   set xlabel 'angle between two seeds (degrees)' font ',13' offset 0, 0
@@ -286,18 +336,23 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, graph 0.06, 0
+  set yrange [-2.64:68.64]
+  set xrange [-1.3499999999999999:46.35]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 10
+  set yrange [0:69.96000000000001]
   set xrange [0:45]
-  set ytics nomirror out 5
-  set arrow from 23.51021967174347, graph 0 to 23.51021967174347, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
-  set arrow from 20.967005037472497, graph 0 to 20.967005037472497, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
+  set ytics nomirror out 20
+  set arrow from 23.510219668789873, graph 0 to 23.510219668789873, graph 1 nohead front lw 2 lc rgb '#0072B2' dt 2
+  set arrow from 20.572692500678748, graph 0 to 20.572692500678748, graph 1 nohead front lw 2 lc rgb '#009E73' dt 4
   plot \
-    'angles-between-seeds.csv' skip 1 every ::324::334 using ($3 + 1.4000000000000001):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
-    'angles-between-seeds.csv' skip 1 every ::336::346 using ($3 + 3.6):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#009E73'
+    './angles-between-seeds.csv' skip 1 every ::324::334 using ($3 + 1.4000000000000001):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#0072B2', \
+    './angles-between-seeds.csv' skip 1 every ::336::346 using ($3 + 3.6):4:(2.2) with boxes fs solid 0.9 noborder lc rgb '#009E73'
   set origin 0, 0; set size 1, 0.047619047619047616
   unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; unset arrow; unset label
   unset logscale; set lmargin 0; set rmargin 0; set tmargin 0; set bmargin 0
   set xrange [0:1]; set yrange [0:1]
-  set key center center horizontal Left reverse maxcols 5 samplen 3
+  set key center center horizontal Left reverse maxcols 5 samplen 3 notitle
   plot \
     NaN with boxes fs solid 0.9 noborder lc rgb '#0072B2' title 'mean-field', \
     NaN with boxes fs solid 0.9 noborder lc rgb '#D55E00' title 'isotropic', \
