@@ -131,9 +131,10 @@ struct Splits {
 /// Reads the data of `spec` (not those drawn from a model). `data_folders`: see data_folders() in files.h;
 /// `descriptor_folders` hold NAME.toml. `seed` decides static binarisation, which depends on the split's name and a
 /// row's place in its file, and on nothing else. Throws config::Error for a wrong description, MissingData and
-/// ReadError for files, and std::invalid_argument for options that do not fit the data.
+/// ReadError for files, and std::invalid_argument for options that do not fit the data. `trained`: the condition of a model
+/// that was trained before, whose classes and constants are used for these data, whatever they are themselves; may be null.
 Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::path>& data_folders,
             const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,
-            at::Device device, at::ScalarType type);
+            at::Device device, at::ScalarType type, const Condition* trained = nullptr);
 
 }  // namespace variform::data

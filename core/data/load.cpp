@@ -434,7 +434,18 @@ void standardise(Splits& splits) {
   for (Dataset* part : parts_of(splits)) *part = part->standardised(found.mean, found.sd);
 }
 
-void condition_on_labels(Splits& splits) {
+/// Returns the condition of the trained model if these data are to have the same kind; null otherwise.
+const Condition* same_kind(const Condition* trained, const config::DataSpec& spec) {
+  return trained && trained->size > 0 && trained->on == spec.condition ? trained : nullptr;
+}
+
+[[noreturn]] void refuse_condition(const Splits& splits, const std::string& expected,
+                                   const std::string& found) {
+  throw std::invalid_argument("data set \"" + splits.name + "\": the model was trained with " + expected +
+                              " as its condition, found " + found + ".");
+}
+
+void condition_on_labels(Splits& splits, const Condition* trained) {
   auto classes = static_cast<std::int64_t>(splits.train.class_names.size());
   for (const Dataset* part : parts_of(splits)) {
     if (!part->labels().defined())
@@ -443,19 +454,28 @@ void condition_on_labels(Splits& splits) {
                                   (part == &splits.test ? " in the test data." : "."));
     classes = std::max(classes, part->labels().max().item<std::int64_t>() + 1);
   }
+  if (trained && classes > trained->size)
+    refuse_condition(splits, "classes 0 to " + std::to_string(trained->size - 1),
+                     "classes 0 to " + std::to_string(classes - 1));
+  if (trained) classes = trained->size;  // these data may lack the last ones
   for (Dataset* part : parts_of(splits)) *part = part->conditioned(part->labels(), classes);
   splits.condition.size = classes;
 }
 
 /// Factors with mean 0 and standard deviation 1 over the training rows; one that does not vary there becomes 0.
-void condition_on_factors(Splits& splits, at::ScalarType type) {
+void condition_on_factors(Splits& splits, at::ScalarType type, const Condition* trained) {
   for (const Dataset* part : parts_of(splits))
     if (!part->factors().defined())
       throw std::invalid_argument("data set \"" + splits.name +
                                   "\": data.condition = \"factors\" needs known factors, found none.");
   const at::Tensor own = splits.train.factors().to(at::kDouble).flatten(1);
-  const at::Tensor mean = own.mean(0), spread = own.std(0, /*unbiased=*/false);
-  const at::Tensor sd = at::where(spread > 0, spread, at::ones_like(spread));
+  if (trained && trained->size != own.size(1))
+    refuse_condition(splits, std::to_string(trained->size) + " factors", std::to_string(own.size(1)));
+  const at::Tensor spread = own.std(0, /*unbiased=*/false);
+  const auto constants = [&](const std::vector<double>& values) { return at::tensor(values, own.options()); };
+  const at::Tensor mean = trained ? constants(trained->mean) : own.mean(0);
+  const at::Tensor sd =
+      trained ? constants(trained->sd) : at::where(spread > 0, spread, at::ones_like(spread));
   for (Dataset* part : parts_of(splits))
     *part = part->conditioned(((part->factors().to(at::kDouble).flatten(1) - mean) / sd).to(type));
   splits.condition.size = own.size(1);
@@ -467,11 +487,15 @@ void condition_on_factors(Splits& splits, at::ScalarType type) {
   splits.condition.sd = numbers(sd);
 }
 
-void set_condition(Splits& splits, const config::DataSpec& spec, at::ScalarType type) {
+void set_condition(Splits& splits, const config::DataSpec& spec, at::ScalarType type,
+                   const Condition* trained) {
   splits.condition.on = spec.condition;
-  if (spec.condition == "factors") condition_on_factors(splits, type);
+  if (spec.condition == "factors") condition_on_factors(splits, type, trained);
   if (spec.condition != "array") return;
   splits.condition.size = splits.train.condition_size();
+  if (trained && trained->size != splits.condition.size)
+    refuse_condition(splits, std::to_string(trained->size) + " numbers per row",
+                     std::to_string(splits.condition.size));
   for (const Dataset* part : parts_of(splits))
     if (part->condition_size() != splits.condition.size)
       throw ReadError("data set \"" + splits.name + "\": expected test data with a condition of " +
@@ -568,7 +592,7 @@ const Split& find_split(const Descriptor& descriptor, const std::string& name) {
 
 Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::path>& data_folders,
             const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,
-            at::Device device, at::ScalarType type) {
+            at::Device device, at::ScalarType type, const Condition* trained) {
   config::Diagnostics diagnostics;
   const Descriptor descriptor =
       resolve_descriptor(spec.dataset, descriptor_folders, data_folders, diagnostics);
@@ -599,9 +623,10 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
         "The data set \"" + splits.name +
         "\" has one split, which serves for training and for testing; data.test = 0.1 keeps a tenth of it "
         "for testing.");
-  if (spec.condition == "labels") condition_on_labels(splits);  // of all classes, whatever rows are kept
+  if (spec.condition == "labels")
+    condition_on_labels(splits, same_kind(trained, spec));  // of all classes, whatever rows are kept
   hold_out(splits, spec);
-  if (!spec.condition.empty()) set_condition(splits, spec, type);
+  if (!spec.condition.empty()) set_condition(splits, spec, type, same_kind(trained, spec));
   if (spec.scale == "standardise") standardise(splits);
   if (!splits.train.is_on_device())
     splits.notes.push_back("The data set \"" + splits.name +

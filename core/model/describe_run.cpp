@@ -92,6 +92,8 @@ json data_json(const checkpoint::Snapshot& snapshot, const config::Node& config)
   result["standardised"] = facts->mean.defined();
   result["class_names"] = facts->class_names;
   result["factor_names"] = facts->factor_names;
+  if (facts->condition.size > 0)
+    result["condition"] = {{"on", facts->condition.on}, {"size", facts->condition.size}};
   return result;
 }
 
@@ -144,6 +146,9 @@ std::string data_words(const json& data) {
     text += "; " + std::to_string(count) + " classes";
   if (const json names = data.value("factor_names", json::array()); !names.empty())
     text += "; factors " + names.dump();
+  if (data.contains("condition"))
+    text += "; condition: " + data.at("condition").at("on").get<std::string>() + " (" +
+            data.at("condition").at("size").dump() + " numbers)";
   return text;
 }
 

@@ -212,7 +212,7 @@ Preflight Session::preflight(const plugins::Registry& registry) {
 }
 
 std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry,
-                                      const Places& places) {
+                                      const Places& places, const data::Condition* trained) {
   auto session = std::make_unique<Session>();
   if (places.memory > 0) experiment.data.memory = places.memory;
   session->options = tensor_options(experiment.train);
@@ -221,9 +221,10 @@ std::unique_ptr<Session> open_session(config::Experiment experiment, const plugi
     session->batches =
         fresh_batches(*experiment.data.model, registry, experiment.train.batch, session->options);
   } else {
-    session->splits = experiment.data.model ? draw_data(*experiment.data.model, registry, session->options)
-                                            : data::load(experiment.data, places.data, places.descriptors,
-                                                         experiment.seed, session->options.device(), dtype);
+    session->splits = experiment.data.model
+                          ? draw_data(*experiment.data.model, registry, session->options)
+                          : data::load(experiment.data, places.data, places.descriptors, experiment.seed,
+                                       session->options.device(), dtype, trained);
     session->batches = batches_of(session->splits, experiment.train.batch, experiment.seed, session->options);
   }
   session->facts = facts_of(session->splits, session->batches->examples(1).sizes().slice(1).vec(),
@@ -257,7 +258,8 @@ std::unique_ptr<Session> open_with_data(const checkpoint::Snapshot& snapshot,
   const config::Node root = config_in(snapshot, overrides, diagnostics);
   config::Experiment experiment = resolve_experiment(root, registry, places, diagnostics);
   forget_sources(experiment);  // the tensors are in this checkpoint
-  return open_session(std::move(experiment), registry, places);
+  const std::optional<DataFacts> facts = facts_in(snapshot.attributes);
+  return open_session(std::move(experiment), registry, places, facts ? &facts->condition : nullptr);
 }
 
 std::unique_ptr<Session> open_without_data(const checkpoint::Snapshot& snapshot, const DataFacts& facts,

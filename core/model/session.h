@@ -61,9 +61,10 @@ int64_t values_that_never_vary(const data::Dataset& rows);
 /// other run may be gone.
 void forget_sources(config::Experiment& experiment);
 
-/// Loads the data, builds the model, loads components that are `from` other runs, and checks the composition.
+/// Loads the data, builds the model, loads components that are `from` other runs, and checks the composition. `trained`:
+/// the condition that the model was trained with, for one that was; may be null.
 std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry,
-                                      const Places& places);
+                                      const Places& places, const data::Condition* trained = nullptr);
 
 /// The attributes of a run's checkpoints.
 std::map<std::string, std::string> attributes_of(const Session& session, const plugins::Registry& registry);

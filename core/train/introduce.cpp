@@ -54,6 +54,12 @@ void tell_pushforward(base::Log& log, const model::Preflight& preflight) {
                : "the decoder is not piecewise linear: Gauss-Newton is an approximation of the Hessian");
 }
 
+std::string condition_text(const data::Condition& condition) {
+  return condition.size == 0
+             ? ""
+             : ", condition: " + condition.on + " (" + std::to_string(condition.size) + " numbers)";
+}
+
 }  // namespace
 
 void introduce(base::Log& log, const model::Session& session, const model::Preflight& preflight) {
@@ -63,7 +69,7 @@ void introduce(base::Log& log, const model::Session& session, const model::Prefl
            (session.splits.name.empty() ? std::string("drawn afresh from a model") : session.splits.name) +
            ", " + std::to_string(batches.size()) + " training rows of shape " + to_text(model.data) + " (" +
            session.domain + "), " + batches.evaluation_split() + ": " +
-           std::to_string(batches.evaluation_size()));
+           std::to_string(batches.evaluation_size()) + condition_text(session.facts.condition));
   for (const std::string& note : session.splits.notes) log.note(note);
   tell_constant_values(log, session);
   for (const std::string& finding : preflight.findings) log.warning(finding);

@@ -353,6 +353,21 @@ TEST_CASE("a condition: classes as one-hot numbers, standardised factors, or the
   CHECK(standard.select(1, 0).std(false).item<double>() == Approx(1));
   CHECK(standard.select(1, 1).abs().max().item<double>() == 0);  // it never varies
   CHECK(known.condition.mean == std::vector<double>{9.5, 7});
+  // Data that a trained model is shown: its classes and constants count, not theirs.
+  const auto shown = [&](const DataSpec& of, const Condition& trained) {
+    return load(of, {folder.path()}, {}, 1, at::kCPU, at::kDouble, &trained);
+  };
+  const Splits others = shown(spec, {"factors", 2, {1, 7}, {2, 1}});
+  CHECK(others.train.gather_condition(at::tensor({5}, at::kLong))
+            .equal(at::tensor({2.0, 0.0}, at::kDouble).view({1, 2})));
+  CHECK(others.condition.mean == std::vector<double>{1, 7});
+  CHECK_THROWS_WITH(shown(spec, {"factors", 3, {}, {}}),
+                    ContainsSubstring("3 factors as its condition, found 2"));
+  DataSpec classes = spec_of(x + "labels = \"y.npy\"");
+  classes.condition = "labels";
+  CHECK(shown(classes, {"labels", 5, {}, {}}).train.condition_size() == 5);
+  CHECK_THROWS_WITH(shown(classes, {"labels", 2, {}, {}}),
+                    ContainsSubstring("classes 0 to 1 as its condition, found classes 0 to 2"));
 
   spec = spec_of(x + "condition = \"f.npy\"");
   spec.condition = "array";

@@ -140,6 +140,8 @@ class Committed(unittest.TestCase):
                     (error,) = (float(row["se"] or "nan") for row in found)
                 elif len(values) > 1:
                     error = scipy.stats.t.ppf(0.975, len(values) - 1) * scipy.stats.sem(values)
+                elif found[0]["se"]:  # a comparison's own error
+                    error = float(found[0]["se"])
                 self.assertTrue(math.isclose(float(entry[metric]), mean, rel_tol=1e-8), (metric, entry, mean))
                 beside = float(entry.get(metric + "_half95", entry.get(metric + "_se")) or "nan")
                 self.assertTrue(math.isclose(beside, error, rel_tol=1e-6, abs_tol=1e-9 * abs(mean)) or math.isnan(beside + error),
