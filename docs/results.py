@@ -484,6 +484,17 @@ def import_study(folder, arguments):
     print(f"{into}: {len(kept)} of {len(rows)} rows, {len(tables)} tables, {len(figures)} figures, {size / 1000:.0f} kB")
 
 
+def add_restored(file, found):
+    """Writes an evaluation, or adds to it what another study that has restored it did not know; whether that was anything."""
+    known = json.loads(file.read_text()) if file.exists() else {}
+    whole = known | found | {part: found.get(part, {}) | known.get(part, {}) for part in ("values", "derived")
+                             if part in found or part in known}
+    if whole == known:
+        return False
+    file.write_text(json.dumps(whole) + "\n")
+    return True
+
+
 RESTORED = "# Results alone, restored by docs/results.py\n"  # instead of a run's config
 
 
@@ -534,11 +545,9 @@ def restore_study(folder, arguments):
             continue  # a trained one
         (config.parent / "evaluations").mkdir(parents=True, exist_ok=True)
         config.write_text(RESTORED)
-        missing = [file for file in results if not (config.parent / file).exists()]  # another study has restored the rest
-        for file in missing:
-            (config.parent / file).write_text(json.dumps(results[file]) + "\n")
         (config.parent / "DONE").write_text("{}\n")
-        made += bool(missing)
+        changed = [file for file, found in results.items() if add_restored(config.parent / file, found)]
+        made += bool(changed)
     print(f"{arguments.runs}: {made} of {len(runs)} runs restored, "
           f"{len(runs) - len(whole)} left out since results are missing; the same study goes on from them")
 

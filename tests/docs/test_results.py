@@ -146,7 +146,7 @@ class Committed(unittest.TestCase):
                 beside = float(entry.get(metric + "_half95", entry.get(metric + "_se")) or "nan")
                 self.assertTrue(math.isclose(beside, error, rel_tol=1e-6, abs_tol=1e-9 * abs(mean)) or math.isnan(beside + error),
                                 (metric, entry, error))
-                shown = re.fullmatch(r"([-+.\de]+)(?: ± ([-+.\de]+))?", cell)
+                shown = re.fullmatch(r"([-+.\de]+)(?: ± ([-+.\de]+))?(?: †)?", cell)  # †: of a single run
                 self.assertTrue(shown, cell)
                 for text, number in zip(shown.groups(), (mean, error)):
                     if text:

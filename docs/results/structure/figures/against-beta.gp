@@ -1,4 +1,4 @@
-# Draws against-beta.svg and against-beta.png from against-beta.csv. In their folder: gnuplot against-beta.gp
+# Draws an SVG and a PNG of this name from the CSV beside it. In their folder: gnuplot against-beta.gp
 set encoding utf8
 set datafile separator comma
 set datafile missing NaN
@@ -12,7 +12,7 @@ set style line 5 lw 2 lc rgb '#E69F00' pt 11 ps 0.8 dt 1
 do for [format in 'svg png'] {
   if (format eq 'svg') { set terminal svg size 1200,636 noenhanced font 'Arial,13' background 'white' }
   else { set terminal pngcairo size 2400,1272 noenhanced font 'Liberation Sans,13' fontscale 2 linewidth 2 pointscale 2 }
-  set output 'against-beta.'.format
+  set output './against-beta.'.format
   set multiplot
   set origin 0, 0.5283018867924528; set size 0.3333333333333333, 0.4716981132075472
   set title 'among active latents' font ',13'
@@ -31,17 +31,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
+  set xrange [-0.0034000000000000002:0.8234]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 0.2
   plot \
-    'against-beta.csv' skip 1 every ::0::5 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::0::5 using 3:4 with linespoints ls 1 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::6::23 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::24::29 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::24::29 using 3:4 with linespoints ls 2 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::30::47 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::48::53 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::48::53 using 3:4 with linespoints ls 3 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::54::71 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::72::77 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::72::77 using 3:4 with linespoints ls 4 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::78::95 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::96::101 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::96::101 using 3:4 with linespoints ls 5 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::102::107 using 3:4 with points ls 5 ps 0.35 pt 6
+    './against-beta.csv' skip 1 every ::0::5 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::0::5 using 3:4 with linespoints ls 1 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::6::23 using 3:4 with points ls 1 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::24::29 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::24::29 using 3:4 with linespoints ls 2 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::30::47 using 3:4 with points ls 2 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::48::53 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::48::53 using 3:4 with linespoints ls 3 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::54::71 using 3:4 with points ls 3 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::72::77 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::72::77 using 3:4 with linespoints ls 4 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::78::95 using 3:4 with points ls 4 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::96::101 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::96::101 using 3:4 with linespoints ls 5 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::102::107 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0.3333333333333333, 0.5283018867924528; set size 0.3333333333333333, 0.4716981132075472
   set title 'within blocks' font ',13'
   set xlabel 'β' font ',13' offset 0, 0
@@ -59,17 +62,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
+  set xrange [-0.0034000000000000002:0.8234]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 0.2
   plot \
-    'against-beta.csv' skip 1 every ::108::113 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::108::113 using 3:4 with linespoints ls 1 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::114::131 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::132::137 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::132::137 using 3:4 with linespoints ls 2 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::138::155 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::156::161 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::156::161 using 3:4 with linespoints ls 3 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::162::179 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::180::185 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::180::185 using 3:4 with linespoints ls 4 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::186::203 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::204::209 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::204::209 using 3:4 with linespoints ls 5 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::210::215 using 3:4 with points ls 5 ps 0.35 pt 6
+    './against-beta.csv' skip 1 every ::108::113 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::108::113 using 3:4 with linespoints ls 1 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::114::131 using 3:4 with points ls 1 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::132::137 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::132::137 using 3:4 with linespoints ls 2 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::138::155 using 3:4 with points ls 2 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::156::161 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::156::161 using 3:4 with linespoints ls 3 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::162::179 using 3:4 with points ls 3 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::180::185 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::180::185 using 3:4 with linespoints ls 4 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::186::203 using 3:4 with points ls 4 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::204::209 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::204::209 using 3:4 with linespoints ls 5 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::210::215 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0.6666666666666666, 0.5283018867924528; set size 0.3333333333333333, 0.4716981132075472
   set title 'across blocks' font ',13'
   set xlabel 'β' font ',13' offset 0, 0
@@ -87,17 +93,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
+  set xrange [-0.0034000000000000002:0.8234]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 0.2
   plot \
-    'against-beta.csv' skip 1 every ::216::221 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::216::221 using 3:4 with linespoints ls 1 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::222::239 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::240::245 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::240::245 using 3:4 with linespoints ls 2 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::246::263 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::264::269 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::264::269 using 3:4 with linespoints ls 3 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::270::287 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::288::293 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::288::293 using 3:4 with linespoints ls 4 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::294::311 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::312::317 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::312::317 using 3:4 with linespoints ls 5 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::318::323 using 3:4 with points ls 5 ps 0.35 pt 6
+    './against-beta.csv' skip 1 every ::216::221 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::216::221 using 3:4 with linespoints ls 1 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::222::239 using 3:4 with points ls 1 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::240::245 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::240::245 using 3:4 with linespoints ls 2 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::246::263 using 3:4 with points ls 2 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::264::269 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::264::269 using 3:4 with linespoints ls 3 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::270::287 using 3:4 with points ls 3 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::288::293 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::288::293 using 3:4 with linespoints ls 4 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::294::311 using 3:4 with points ls 4 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::312::317 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::312::317 using 3:4 with linespoints ls 5 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::318::323 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0, 0.05660377358490565; set size 0.3333333333333333, 0.4716981132075472
   set title 'contrast' font ',13'
   set xlabel 'β' font ',13' offset 0, 0
@@ -115,17 +124,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
+  set xrange [-0.0034000000000000002:0.8234]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 0.2
   plot \
-    'against-beta.csv' skip 1 every ::324::329 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::324::329 using 3:4 with linespoints ls 1 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::330::347 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::348::353 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::348::353 using 3:4 with linespoints ls 2 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::354::371 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::372::377 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::372::377 using 3:4 with linespoints ls 3 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::378::395 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::396::401 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::396::401 using 3:4 with linespoints ls 4 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::402::419 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::420::425 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::420::425 using 3:4 with linespoints ls 5 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::426::431 using 3:4 with points ls 5 ps 0.35 pt 6
+    './against-beta.csv' skip 1 every ::324::329 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::324::329 using 3:4 with linespoints ls 1 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::330::347 using 3:4 with points ls 1 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::348::353 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::348::353 using 3:4 with linespoints ls 2 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::354::371 using 3:4 with points ls 2 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::372::377 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::372::377 using 3:4 with linespoints ls 3 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::378::395 using 3:4 with points ls 3 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::396::401 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::396::401 using 3:4 with linespoints ls 4 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::402::419 using 3:4 with points ls 4 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::420::425 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::420::425 using 3:4 with linespoints ls 5 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::426::431 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0.3333333333333333, 0.05660377358490565; set size 0.3333333333333333, 0.4716981132075472
   set title 'active_units' font ',13'
   set xlabel 'β' font ',13' offset 0, 0
@@ -143,17 +155,20 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
+  set xrange [-0.0034000000000000002:0.8234]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 0.2
   plot \
-    'against-beta.csv' skip 1 every ::432::437 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::432::437 using 3:4 with linespoints ls 1 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::438::455 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::456::461 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::456::461 using 3:4 with linespoints ls 2 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::462::479 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::480::485 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::480::485 using 3:4 with linespoints ls 3 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::486::503 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::504::509 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::504::509 using 3:4 with linespoints ls 4 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::510::527 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::528::533 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::528::533 using 3:4 with linespoints ls 5 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::534::539 using 3:4 with points ls 5 ps 0.35 pt 6
+    './against-beta.csv' skip 1 every ::432::437 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::432::437 using 3:4 with linespoints ls 1 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::438::455 using 3:4 with points ls 1 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::456::461 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::456::461 using 3:4 with linespoints ls 2 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::462::479 using 3:4 with points ls 2 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::480::485 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::480::485 using 3:4 with linespoints ls 3 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::486::503 using 3:4 with points ls 3 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::504::509 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::504::509 using 3:4 with linespoints ls 4 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::510::527 using 3:4 with points ls 4 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::528::533 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::528::533 using 3:4 with linespoints ls 5 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::534::539 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0.6666666666666666, 0.05660377358490565; set size 0.3333333333333333, 0.4716981132075472
   set title 'active_directions' font ',13'
   set xlabel 'β' font ',13' offset 0, 0
@@ -171,22 +186,25 @@ do for [format in 'svg png'] {
   set autoscale
   set autoscale xfix
   set offsets graph 0.03, graph 0.03, 0, 0
+  set xrange [-0.0034000000000000002:0.8234]
+  set offsets 0, 0, 0, 0
+  set xtics nomirror out 0.2
   plot \
-    'against-beta.csv' skip 1 every ::540::545 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::540::545 using 3:4 with linespoints ls 1 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::546::563 using 3:4 with points ls 1 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::564::569 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::564::569 using 3:4 with linespoints ls 2 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::570::587 using 3:4 with points ls 2 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::588::593 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::588::593 using 3:4 with linespoints ls 3 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::594::611 using 3:4 with points ls 3 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::612::617 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::612::617 using 3:4 with linespoints ls 4 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::618::635 using 3:4 with points ls 4 ps 0.35 pt 6, \
-    'against-beta.csv' skip 1 every ::636::641 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::636::641 using 3:4 with linespoints ls 5 pointnumber 10, \
-    'against-beta.csv' skip 1 every ::642::647 using 3:4 with points ls 5 ps 0.35 pt 6
+    './against-beta.csv' skip 1 every ::540::545 using 3:4:(0):5 with xyerrorbars ls 1 pt 0, '' skip 1 every ::540::545 using 3:4 with linespoints ls 1 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::546::563 using 3:4 with points ls 1 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::564::569 using 3:4:(0):5 with xyerrorbars ls 2 pt 0, '' skip 1 every ::564::569 using 3:4 with linespoints ls 2 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::570::587 using 3:4 with points ls 2 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::588::593 using 3:4:(0):5 with xyerrorbars ls 3 pt 0, '' skip 1 every ::588::593 using 3:4 with linespoints ls 3 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::594::611 using 3:4 with points ls 3 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::612::617 using 3:4:(0):5 with xyerrorbars ls 4 pt 0, '' skip 1 every ::612::617 using 3:4 with linespoints ls 4 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::618::635 using 3:4 with points ls 4 ps 0.35 pt 6, \
+    './against-beta.csv' skip 1 every ::636::641 using 3:4:(0):5 with xyerrorbars ls 5 pt 0, '' skip 1 every ::636::641 using 3:4 with linespoints ls 5 pointnumber 10, \
+    './against-beta.csv' skip 1 every ::642::647 using 3:4 with points ls 5 ps 0.35 pt 6
   set origin 0, 0; set size 1, 0.05660377358490566
   unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; unset arrow; unset label
   unset logscale; set lmargin 0; set rmargin 0; set tmargin 0; set bmargin 0
   set xrange [0:1]; set yrange [0:1]
-  set key center center horizontal Left reverse maxcols 5 samplen 3
+  set key center center horizontal Left reverse maxcols 5 samplen 3 notitle
   plot \
     NaN with linespoints ls 1 title 'mean-field', \
     NaN with linespoints ls 2 title 'blocks of 4', \
