@@ -1,4 +1,4 @@
-"""The same as test_units_slow.py for the source files of the tests."""
+"""The same as test_units_slow.py for all source files, the tests' own among them."""
 
 import unittest
 
@@ -6,7 +6,8 @@ import test_units_slow
 
 
 class Units(test_units_slow.Units):
-    folders = ("tests",)
+    folders = ("core", "sdk", "plugins", "tests")
+    only_touched = False
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Every source file compiles by itself, as it does when several are compiled as one (option VARIFORM_UNITY): it includes
 what it uses, and what it defines is its own. Without code generation, by a precompiled header: some five minutes on two
-cores for core, sdk and plugins; test_units_all.py has the tests' own files."""
+cores for core, sdk and plugins. Here those that the last commits touched, and those that include a header that they
+touched; test_units_all.py has all of them, and the tests' own files."""
 
 import concurrent.futures
 import json
@@ -25,8 +26,26 @@ def checked(entry):
     return done.stderr if done.returncode else ""
 
 
+def touched(files, commits=10):
+    """Those of the files that changed in the last commits, or include a header that did; all where there is no history."""
+    log = subprocess.run(["git", "log", f"-{commits}", "--name-only", "--format="], cwd=SOURCE, capture_output=True,
+                         text=True)
+    if log.returncode or len(log.stdout.split()) == 0:
+        return files
+    changed = set(log.stdout.split())
+    headers = [re.escape(name) for path in changed if path.endswith(".h")
+               for name in (path.split("/include/")[-1].removeprefix("core/"), pathlib.Path(path).name)]
+    includes = re.compile(r'#include ["<](?:' + "|".join(headers) + r')[">]') if headers else None
+
+    def is_touched(file):
+        return str(pathlib.Path(file).relative_to(SOURCE)) in changed or bool(
+            includes and includes.search(pathlib.Path(file).read_text()))
+    return [file for file in files if is_touched(file)]
+
+
 class Units(unittest.TestCase):
     folders = ("core", "sdk", "plugins")
+    only_touched = True
 
     def test_each_file_compiles_by_itself(self):
         with tempfile.TemporaryDirectory(prefix="variform-units-") as build:
@@ -42,6 +61,9 @@ class Units(unittest.TestCase):
             entries = [entry for entry in json.loads(pathlib.Path(build, "compile_commands.json").read_text())
                        if entry["file"].startswith(roots)]
             self.assertGreater(len(entries), 60)  # files, not units
+            if self.only_touched:
+                files = touched([entry["file"] for entry in entries])
+                entries = [entry for entry in entries if entry["file"] in files]
             with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
                 found = [text for text in pool.map(checked, entries) if text]
             self.assertEqual(found, [], "\n".join(found)[:4000])
