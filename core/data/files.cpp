@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/file.h"
+#include "base/words.h"
 #include "config/node.h"
 #include "data/fingerprint.h"
 #include "data/readers/cifar10.h"
@@ -121,11 +122,8 @@ TableColumns wanted_columns(const Table& table, const Source& source, const std:
 
 std::vector<fs::path> split_paths(const char* text) {
   std::vector<fs::path> paths;
-  for (std::string rest = text == nullptr ? "" : text; !rest.empty();) {
-    const auto end = rest.find(':');
-    if (end != 0) paths.emplace_back(rest.substr(0, end));
-    rest = end == std::string::npos ? "" : rest.substr(end + 1);
-  }
+  for (const std::string& path : base::split(text == nullptr ? "" : text, ":"))
+    if (!path.empty()) paths.emplace_back(path);
   return paths;
 }
 
@@ -297,6 +295,7 @@ SplitArrays SplitReader::read(const Split& split) {
   also(split.factors, arrays.factors, "rows of factors");
   also(split.latents, arrays.latents, "rows of latents");
   also(split.condition, arrays.condition, "rows of the condition");
+  also(split.mask, arrays.mask, "rows of the mask");
   return arrays;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/quote.h"
 #include "base/whole_file.h"
+#include "base/words.h"
 #include "config/load.h"
 #include "export/pickle.h"
 #include "model/session.h"
@@ -44,18 +45,9 @@ std::optional<std::string> attribute_of(const Component& component) {
   return attribute;
 }
 
-std::vector<std::string> pieces_of(const std::string& text, const std::string& between) {
-  std::vector<std::string> parts;
-  std::size_t start = 0;
-  for (std::size_t end; (end = text.find(between, start)) != std::string::npos; start = end + between.size())
-    parts.push_back(text.substr(start, end - start));
-  parts.push_back(text.substr(start));
-  return parts;
-}
-
 // Appends the parts of a module that are still missing: "import torch", helper classes, and the class itself.
 void append_module(std::vector<std::string>& parts, const std::string& source) {
-  for (std::string part : pieces_of(source, kBlank)) {
+  for (std::string part : base::split(source, kBlank)) {
     part.erase(part.find_last_not_of('\n') + 1);
     if (std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(part);
   }

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "base/words.h"
 #include "config/text.h"
 #include "model/rows.h"
 #include "model/session.h"
@@ -18,12 +19,9 @@
 namespace variform::model {
 namespace {
 
-std::vector<std::string> parts_of(const std::string& text, char between) {
-  std::vector<std::string> parts;
-  std::size_t start = 0;
-  for (std::size_t end; (end = text.find(between, start)) != std::string::npos; start = end + 1)
-    parts.push_back(text.substr(start, end - start));
-  parts.push_back(text.substr(start));
+// The parts of a text between separators, without blanks at their ends.
+std::vector<std::string> parts_of(const std::string& text, std::string_view between) {
+  std::vector<std::string> parts = base::split(text, between);
   for (std::string& part : parts) {
     part.erase(0, part.find_first_not_of(' '));
     part.erase(part.find_last_not_of(' ') + 1);
@@ -52,16 +50,16 @@ std::int64_t class_of(const DataFacts& facts, const std::string& text) {
 
 Tensor classes_from(const DataFacts& facts, const std::string& text) {
   std::vector<std::int64_t> classes;
-  for (const std::string& part : parts_of(text, ',')) classes.push_back(class_of(facts, part));
+  for (const std::string& part : parts_of(text, ",")) classes.push_back(class_of(facts, part));
   return at::one_hot(at::tensor(classes, at::kLong), facts.condition.size);
 }
 
 Tensor numbers_from(const DataFacts& facts, const std::string& text) {
   const data::Condition& condition = facts.condition;
   std::vector<double> values;
-  const std::vector<std::string> rows = parts_of(text, ';');
+  const std::vector<std::string> rows = parts_of(text, ";");
   for (const std::string& row : rows) {
-    const std::vector<std::string> parts = parts_of(row, ',');
+    const std::vector<std::string> parts = parts_of(row, ",");
     for (const std::string& part : parts) {
       double value = 0;
       const char* const end = part.data() + part.size();
