@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "cli/progress.h"
 #include "cli/trained.h"
+#include "export/impute.h"
 #include "export/pictures.h"
 #include "export/pytorch.h"
 #include "model/condition.h"
@@ -54,7 +55,29 @@ int sample_command(const Common& common, ModelOptions options) {
       exports::samples(opened.session(), options.n > 0 ? options.n : 100, options.noise, conditions));
 }
 
+int impute_command(const Common& common, ModelOptions options) {
+  const std::string split = split_of(options);
+  const fs::path file = destination(common, options, "imputed-" + split + ".h5");
+  base::require_writable(file);
+  const Opened opened = open(common, options);
+  watch_signals();
+  double effective = 0;
+  const std::int64_t draws = options.n > 0 ? options.n : 100;
+  try {
+    Progress progress(common);
+    effective = exports::impute(opened.session(), file, {split, draws, watch_with(progress)});
+  } catch (const base::Interrupted&) {
+    return interrupted_with_nothing(common);
+  }
+  common.log.info("missing values are means over " + std::to_string(draws) +
+                  " draws per row with importance weights, " + base::significant(effective, 3) +
+                  " of them effective on average");
+  write_result(file.string());
+  return kDone;
+}
+
 int reconstruct_command(const Common& common, ModelOptions options) {
+  if (options.impute) return impute_command(common, std::move(options));
   require_picture(common, options, "reconstructions");
   const Opened opened = open(common, options);
   return write_picture(
@@ -137,7 +160,12 @@ void add_model_commands(Command app, Common& common, Action& action) {
 
   ModelCommand reconstruct =
       add("reconstruct", "A grid of data and their reconstructions", reconstruct_command);
-  reconstruct.command.add_option("--n", reconstruct.options->n, "How many (30)").positive();
+  reconstruct.command
+      .add_option("--n", reconstruct.options->n, "How many (30); with --impute draws per row (100)")
+      .positive();
+  reconstruct.command.add_flag(
+      "--impute", reconstruct.options->impute,
+      "Write the split with its missing values replaced by their means given the observed ones, as HDF5");
   add_condition_option(reconstruct, "The decoder's condition instead of each row's own: a class, or numbers");
   add_data_options(reconstruct);
 

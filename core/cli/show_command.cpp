@@ -82,6 +82,7 @@ std::string text_of(const std::vector<data::SplitSummary>& splits) {
     table.add({split.name, std::to_string(split.rows), data::describe_shape(split.shape), split.stored,
                split.domain, number(split.low), number(split.high), number(split.mean), number(split.sd),
                std::to_string(split.constants)});
+    if (split.missing > 0) below += split.name + ", missing values: " + std::to_string(split.missing) + "\n";
     if (!split.classes.empty()) below += split.name + ", rows by class: " + counts_text(split.classes) + "\n";
     if (!split.factors.empty())
       below += split.name + ", values by factor: " + counts_text(split.factors) + "\n";
@@ -108,6 +109,7 @@ nlohmann::json json_of(const data::Splits& splits, const std::vector<data::Split
                      {"mean", split.mean},
                      {"sd", split.sd},
                      {"constants", split.constants},
+                     {"missing", split.missing},
                      {"classes", json_of(split.classes)},
                      {"factors", json_of(split.factors)}});
   return {{"name", splits.name}, {"splits", parts}, {"notes", splits.notes}};

@@ -29,7 +29,7 @@ struct ModelOptions {
   std::int64_t gradient_draws = 0;  // 0: none
   double beta = -1;
   int64_t n = 0, row = -1, latents = 16, columns = 11;
-  bool noise = false, linear = false;
+  bool noise = false, linear = false, impute = false;
 };
 
 /// A command on a trained model, and its options.

@@ -109,6 +109,11 @@ DataSpec read_data(Reader& root, const Catalog& catalog, const CheckDataset& che
         reader.text("condition", {.fallback = "labels", .choices = {"labels", "factors", "array"}});
     if (spec.model) reader.error("condition", "@ is for data in files; data drawn from a model have none.");
   }
+  if (reader.has("missing")) {
+    spec.missing = reader.text("missing", {.fallback = "mask", .choices = {"mask"}});
+    if (spec.model)
+      reader.error("missing", "@ is for data in files; data drawn from a model lack no values.");
+  }
   check_combinations(reader, spec);
   reader.finish();
   root.put("data", reader.resolved());

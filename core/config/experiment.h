@@ -112,6 +112,7 @@ struct DataSpec {
   bool dequantise = false;
   std::string binarise = "none";  ///< "none", "static", "dynamic"
   std::string condition;          ///< "labels", "factors", "array"; empty: none
+  std::string missing;            ///< "mask": values may be missing; empty: they must not
 };
 
 struct Experiment {

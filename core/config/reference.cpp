@@ -75,6 +75,9 @@ constexpr Key kKeys[] = {
      "What components with condition = true are given beside their input: each row's class as one-hot numbers; its "
      "factors, with mean 0 and standard deviation 1 over the training data; or the numbers of the split's "
      "`condition`, as they are."},
+    {"data", "missing", "\"mask\"", "(none)", "",
+     "mask: values that are NaN, empty in a table, or 0 in the split's `mask` were not observed. They do not count in "
+     "likelihoods, curvature and metrics; encoders see 0 in their place."},
 
     {"data.dataset", "name", "text", "\"dataset\"", "", "Its name in messages."},
     {"data.dataset", "title", "text", "\"\"", "", "A longer name."},
@@ -127,6 +130,8 @@ constexpr Key kKeys[] = {
     {"data.dataset.splits.<NAME>", "latents", "source", "(none)", "", "True latents."},
     {"data.dataset.splits.<NAME>", "condition", "source", "(none)", "",
      "Numbers, one or more per row, for data.condition = \"array\"."},
+    {"data.dataset.splits.<NAME>", "mask", "source", "(none)", "",
+     "Ones and zeros of x's shape, 1 where a value was observed, for data.missing = \"mask\"."},
     {"data.dataset.splits.<NAME>", "rows", "list of two integers", "(all rows)", "",
      "[first, end): these rows only."},
     {"data.dataset.splits.<NAME>", "shuffle", "integer, at least 0", "(not shuffled)", "",

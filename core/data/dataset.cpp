@@ -76,6 +76,7 @@ at::Tensor Dataset::gather(const at::Tensor& index, at::Generator* generator) co
   else if (transform_.divide_by_255) rows.div_(255);
   if (transform_.draw_binary) rows = uniform().lt_(rows);
   if (transform_.mean.defined()) rows.sub_(transform_.mean).div_(transform_.sd);
+  if (has_missing()) rows.masked_fill_(gather_mask(index).logical_not(), 0);
   return rows;
 }
 

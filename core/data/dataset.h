@@ -24,6 +24,7 @@ struct Columns {
   at::Tensor factors;         ///< [N, F]: the known generative factors
   at::Tensor latents;         ///< [N, d]: the true latents of data drawn from a model
   at::Tensor condition = {};  ///< [N, c]: what a model is conditioned on; or classes, int64 [N]
+  at::Tensor mask = {};       ///< [N, data…] bool: which values were observed; undefined: all
 
   /// Calls visit(column, its name) for all of them, defined or not.
   template <class Visit>
@@ -33,6 +34,7 @@ struct Columns {
     visit(factors, "factors");
     visit(latents, "latents");
     visit(condition, "condition");
+    visit(mask, "mask");
   }
 };
 
@@ -63,7 +65,7 @@ class Dataset {
   /// The domain of gather()'s values: "real", "unit interval", "binary", "count" or "categorical".
   const std::string& domain() const { return domain_; }
 
-  /// Returns the rows `index` (int64 [B], on any device) as [B, data…]. Dequantised and dynamically binarised data draw
+  /// Returns the rows `index` (int64 [B], on any device) as [B, data…], 0 where a value is missing. Dequantised and dynamically binarised data draw
   /// from the generator, which must be on the data set's device; it may be null where needs_generator() is false.
   at::Tensor gather(const at::Tensor& index, at::Generator* generator = nullptr) const;
   bool needs_generator() const { return transform_.dequantise || transform_.draw_binary; }
@@ -74,11 +76,16 @@ class Dataset {
   at::Tensor gather_condition(const at::Tensor& index) const;
   /// c, or 0 without a condition.
   std::int64_t condition_size() const;
+  /// Whether values may be missing.
+  bool has_missing() const { return columns_.mask.defined(); }
+  /// Returns which values of the same rows were observed, [B, data…] bool; undefined where all were.
+  at::Tensor gather_mask(const at::Tensor& index) const { return gather_column(columns_.mask, index); }
 
   const at::Tensor& stored() const { return columns_.x; }  ///< [N, data…], as stored
   const at::Tensor& labels() const { return columns_.labels; }
   const at::Tensor& factors() const { return columns_.factors; }
   const at::Tensor& latents() const { return columns_.latents; }
+  const at::Tensor& mask() const { return columns_.mask; }  ///< [N, data…], or undefined
   /// x = value · sd + mean for standardised data; undefined otherwise.
   const at::Tensor& mean() const { return transform_.mean; }
   const at::Tensor& sd() const { return transform_.sd; }

@@ -88,6 +88,7 @@ Split parse_split(Reader& reader, const std::string& name, const std::string& fo
   split.factors = parse_source(reader, "factors", format, false);
   split.latents = parse_source(reader, "latents", format, false);
   split.condition = parse_source(reader, "condition", format, false);
+  split.mask = parse_source(reader, "mask", format, false);
   parse_rows(reader, split);
   if (reader.has("shuffle"))
     split.shuffle = static_cast<std::uint64_t>(reader.integer("shuffle", {.fallback = 0, .low = 0}));

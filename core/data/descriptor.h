@@ -31,16 +31,18 @@ const std::vector<std::string>& formats();
 struct Split {
   std::string name;
   Source x;
-  Source labels, factors, latents, condition;  ///< may be empty; cifar10 and images bring their own labels
-  std::optional<std::uint64_t> shuffle;        ///< permutes the rows by this seed before `rows` cuts them
-  std::int64_t first = 0, last = 0;            ///< half-open range of rows; last = 0: to the end
-  std::int64_t count = 0;                      ///< expected number of rows; 0: any
+  Source labels, factors, latents, condition,
+      mask;                              ///< may be empty; cifar10 and images bring their own labels
+  std::optional<std::uint64_t> shuffle;  ///< permutes the rows by this seed before `rows` cuts them
+  std::int64_t first = 0, last = 0;      ///< half-open range of rows; last = 0: to the end
+  std::int64_t count = 0;                ///< expected number of rows; 0: any
 };
 
 /// Calls visit(source) for x and every other source of a split.
 template <class Visit>
 void for_each_source(const Split& split, const Visit& visit) {
-  for (const Source* source : {&split.x, &split.labels, &split.factors, &split.latents, &split.condition})
+  for (const Source* source :
+       {&split.x, &split.labels, &split.factors, &split.latents, &split.condition, &split.mask})
     visit(*source);
 }
 

@@ -23,7 +23,7 @@ std::vector<std::filesystem::path> data_folders(const std::vector<std::string>& 
 
 /// The arrays of one split, before rows are cut. Undefined parts are null. Splits may share arrays.
 struct SplitArrays {
-  std::shared_ptr<const Array> x, labels, factors, latents, condition;
+  std::shared_ptr<const Array> x, labels, factors, latents, condition, mask;
   std::vector<std::string> class_names;
 };
 

@@ -182,10 +182,19 @@ std::vector<Member> members_of_hdf5(const fs::path& path) {
 
 // ---- Tables and folders
 
+/// Returns the first lines, with the values that they lack: whether these are admitted is decided where data are loaded.
+Table columns_of(const fs::path& path) {
+  try {
+    return read_csv_head(path, {.keep_missing = true});
+  } catch (const ReadError&) {
+    return read_csv_head(path);  // says what is wrong
+  }
+}
+
 /// Takes a column of text as labels, if there is one, or one that is called label.
 std::string of_table(const fs::path& path, const std::string& wanted) {
   if (!wanted.empty()) return "x = " + source_of(path, wanted) + "\n";
-  const Table table = read_csv_head(path);
+  const Table table = columns_of(path);
   std::vector<std::string> texts, named;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     const Words words = words_of(table.columns[i]);

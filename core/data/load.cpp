@@ -119,7 +119,58 @@ at::Tensor pick(const at::Tensor& column, const at::Tensor& rows) {
   return column.defined() && rows.defined() ? column.index_select(0, rows) : column;
 }
 
+// ---- Missing values
+
+/// Returns the split's own mask as bool, of x's shape.
+at::Tensor checked_mask(at::Tensor mask, const at::Tensor& x, const Context& context) {
+  std::vector<std::string> no_notes;
+  mask = shaped(std::move(mask), context, no_notes);
+  if (mask.sizes() != x.sizes())
+    throw ReadError(context.where + ": expected a mask of x's shape " + shape_text(x.sizes().slice(1)) +
+                    ", found " + shape_text(mask.sizes().slice(1)) + ".");
+  const at::Tensor is_right = at::logical_or(mask == 0, mask == 1).flatten(1).all(1);
+  if (!is_right.all().item<bool>())
+    throw ReadError(context.where +
+                    ": expected a mask of zeros (missing) and ones (observed), found other numbers in row " +
+                    std::to_string(is_right.logical_not().nonzero()[0].item<std::int64_t>()) + " (from 0).");
+  return mask == 1;
+}
+
+/// Returns which values were observed, and puts 0 for the others; undefined when all were.
+at::Tensor take_missing(at::Tensor& x, at::Tensor mask, const Context& context) {
+  if (context.spec.missing.empty()) {
+    if (mask.defined())
+      throw std::invalid_argument(
+          context.where +
+          ": its description has a mask of observed values, which the config does not use; "
+          "write missing = \"mask\" in [data], or take the mask out of the description.");
+    return {};
+  }
+  if (mask.defined()) mask = checked_mask(std::move(mask), x, context);
+  if (at::isFloatingType(x.scalar_type())) {
+    const at::Tensor numbers = x.isnan().logical_not();
+    mask = mask.defined() ? mask.logical_and_(numbers) : numbers;
+  }
+  if (!mask.defined() || mask.all().item<bool>()) return {};
+  if (context.spec.channels != "as-stored")
+    throw std::invalid_argument(context.where + ": data.channels = \"" + context.spec.channels +
+                                "\" and missing values exclude each other; convert the images before.");
+  x = x.masked_fill(mask.logical_not(), 0);
+  return mask;
+}
+
 // ---- Labels and factors
+
+/// Refuses a row without a value: only values of x may be missing.
+void require_numbers(const at::Tensor& values, const Context& context, const std::string& what) {
+  if (!at::isFloatingType(values.scalar_type())) return;
+  const at::Tensor rows = values.isnan().reshape({values.size(0), -1}).any(1).nonzero();
+  if (rows.numel() > 0)
+    throw ReadError(context.where + ": expected a " + what + " in every row, found none (NaN) in row " +
+                    std::to_string(rows[0].item<std::int64_t>()) + " (from 0) and in " +
+                    std::to_string(rows.size(0) - 1) +
+                    " other rows; leave these rows out, or give them a value.");
+}
 
 at::Tensor integral(const at::Tensor& values, const Context& context, const char* what) {
   if (!values.defined() || !at::isFloatingType(values.scalar_type()))
@@ -148,6 +199,7 @@ at::Tensor checked_labels(at::Tensor labels, std::size_t classes, const Context&
   if (labels.dim() != 1)
     throw ReadError(context.where + ": expected one label per row, found " +
                     shape_text(labels.sizes().slice(1)) + ".");
+  require_numbers(labels, context, "label");
   labels = integral(labels, context, "labels");
   const auto low = labels.min().item<std::int64_t>(), high = labels.max().item<std::int64_t>();
   if (low < 0 || (classes > 0 && high >= static_cast<std::int64_t>(classes)))
@@ -160,6 +212,7 @@ at::Tensor checked_labels(at::Tensor labels, std::size_t classes, const Context&
 at::Tensor checked_factors(at::Tensor factors, const Context& context) {
   if (!factors.defined()) return factors;
   if (factors.dim() == 1) factors = factors.unsqueeze(1);
+  require_numbers(factors, context, "factor");
   const Descriptor& d = context.descriptor;
   if (factors.dim() != 2 ||
       (!d.factor_names.empty() && factors.size(1) != static_cast<std::int64_t>(d.factor_names.size())))
@@ -235,10 +288,12 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
   };
   if (at::isFloatingType(x.scalar_type()) && !at::isfinite(x).all().item<bool>()) {
     const at::Tensor rows = at::isfinite(x).flatten(1).all(1).logical_not().nonzero();
-    throw ReadError(context.where + ": expected finite numbers, found a NaN or an infinity in row " +
-                    std::to_string(rows[0].item<std::int64_t>()) + " (from 0) and in " +
-                    std::to_string(rows.size(0) - 1) +
-                    " other rows; drop these rows, or replace them by numbers.");
+    throw ReadError(
+        context.where + ": expected finite numbers, found a NaN or an infinity in row " +
+        std::to_string(rows[0].item<std::int64_t>()) + " (from 0) and in " +
+        std::to_string(rows.size(0) - 1) +
+        " other rows; drop these rows, replace them by numbers, or write missing = \"mask\" in [data] "
+        "to model the values that are there (NaN alone, no infinities).");
   }
   if (domain == "unit interval" && is_byte) return;
   const double low = x.min().item<double>(), high = x.max().item<double>();
@@ -353,13 +408,16 @@ Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed,
       context.descriptor.class_names.empty() ? arrays.class_names : context.descriptor.class_names;
   const at::Tensor x = shaped(to_tensor(arrays.x), context, notes);
   const at::Tensor rows = row_numbers(x.size(0), context);
-  Values values = transformed(pick(x, rows), rows, context, hash(seed, context.split.name));
+  at::Tensor picked = pick(x, rows);
+  const at::Tensor mask = take_missing(picked, pick(to_tensor(arrays.mask), rows), context);
+  Values values = transformed(picked, rows, context, hash(seed, context.split.name));
   if (at::isFloatingType(values.x.scalar_type())) values.x = values.x.to(type);
   Columns columns;
   columns.x = values.x;
   columns.labels = checked_labels(pick(to_tensor(arrays.labels), rows), names.size(), context);
   columns.factors = checked_factors(pick(to_tensor(arrays.factors), rows), context);
   columns.latents = pick(to_tensor(arrays.latents), rows);
+  columns.mask = mask;
   if (context.spec.condition == "array")
     columns.condition = checked_condition(pick(to_tensor(arrays.condition), rows), context, type);
   Dataset dataset(std::move(columns), std::move(values.transform), values.domain, device, type);
@@ -383,23 +441,26 @@ struct Moments {
 };
 
 /// Computes moments per channel of images, per value of 1-D data, in float64 over what gather() returns without noise.
-/// A constant channel has sd 1: a deviation below a number's last digit is rounding.
+/// A constant channel has sd 1: a deviation below a number's last digit is rounding. Missing values do not count.
 Moments moments(const Dataset& data) {
   constexpr std::int64_t kAtOnce = 4096;
   const bool is_image = data.shape().size() == 3;
   const std::int64_t per_row = is_image ? data.shape()[1] * data.shape()[2] : 1;
   const std::vector<std::int64_t> over =
       is_image ? std::vector<std::int64_t>{0, 2, 3} : std::vector<std::int64_t>{0};
-  const double count = static_cast<double>(data.size()) * static_cast<double>(per_row);
+  at::Tensor count =
+      at::full({}, static_cast<double>(data.size()) * static_cast<double>(per_row), at::kDouble);
+  if (data.has_missing()) count = data.mask().to(at::kDouble).sum(over, true).squeeze(0).clamp_min(1);
   const auto total = [&](const auto& of) {
     at::Tensor sum;
     for (std::int64_t first = 0; first < data.size(); first += kAtOnce) {
       const auto index = at::arange(first, std::min(data.size(), first + kAtOnce), at::kLong);
-      const at::Tensor part =
-          of(data.gather(index).to(at::kDouble)).sum(over, true).squeeze(0);  // [C, 1, 1] or [P]
+      at::Tensor values = of(data.gather(index).to(at::kDouble));
+      if (data.has_missing()) values = values.masked_fill(data.gather_mask(index).logical_not(), 0);
+      const at::Tensor part = values.sum(over, true).squeeze(0);  // [C, 1, 1] or [P]
       sum = sum.defined() ? sum + part : part;
     }
-    return sum / count;
+    return sum / count.to(sum.device());
   };
   const at::Tensor mean = total([](const at::Tensor& x) { return x; });
   const at::Tensor variance = total([&](const at::Tensor& x) { return (x - mean).square(); });
@@ -575,6 +636,44 @@ std::string guess_text(const Descriptor& descriptor, const Dataset& train) {
          "changed.";
 }
 
+/// Has tables read with the values that they lack, where the config admits it.
+void keep_missing(Descriptor& descriptor, const config::DataSpec& spec) {
+  if (spec.missing.empty()) return;
+  if (descriptor.table.drop_missing)
+    throw std::invalid_argument(
+        "data set \"" + descriptor.name +
+        "\": drop_missing = true of its description leaves rows that lack a value out, and "
+        "data.missing = \"mask\" keeps them; give one of them.");
+  descriptor.table.keep_missing = true;
+}
+
+/// Says how much is missing in each part.
+void note_missing(Splits& splits) {
+  bool any = false;
+  for (const auto& [part, what] :
+       {std::pair(&splits.train, "training"), std::pair(&splits.validation, "validation"),
+        std::pair(&splits.test, "test")}) {
+    if (part->size() == 0 || !part->has_missing()) continue;
+    any = true;
+    const at::Tensor observed = part->mask().flatten(1);
+    const auto count = [](const at::Tensor& which) { return which.sum().item<std::int64_t>(); };
+    const std::int64_t missing = observed.numel() - count(observed),
+                       empty = count(observed.any(1).logical_not()),
+                       never = count(observed.any(0).logical_not());
+    splits.notes.push_back(
+        "The data set \"" + splits.name + "\" lacks " + std::to_string(missing) + " of the " +
+        std::to_string(observed.numel()) + " values of its " + what + " data (" +
+        shortest(std::round(1000.0 * static_cast<double>(missing) / static_cast<double>(observed.numel())) /
+                 10) +
+        " %), which do not count (data.missing)." +
+        (empty > 0 ? " " + std::to_string(empty) + " of its rows have no value at all." : std::string()) +
+        (never > 0 ? " " + std::to_string(never) + " of its columns were never observed." : std::string()));
+  }
+  if (!any)
+    splits.notes.push_back("data.missing = \"mask\" is set, and the data set \"" + splits.name +
+                           "\" lacks no values.");
+}
+
 const Split& find_split(const Descriptor& descriptor, const std::string& name) {
   if (const Split* split = descriptor.find(name)) return *split;
   std::vector<std::string> names;
@@ -594,9 +693,9 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
             const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,
             at::Device device, at::ScalarType type, const Condition* trained) {
   config::Diagnostics diagnostics;
-  const Descriptor descriptor =
-      resolve_descriptor(spec.dataset, descriptor_folders, data_folders, diagnostics);
+  Descriptor descriptor = resolve_descriptor(spec.dataset, descriptor_folders, data_folders, diagnostics);
   diagnostics.throw_if_any();
+  keep_missing(descriptor, spec);
   const auto memory = static_cast<std::uint64_t>(spec.memory * 1e9);
   SplitReader reader(descriptor, data_folders, {.memory = memory, .is_given = memory > 0});
   Splits splits;
@@ -628,6 +727,7 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
   hold_out(splits, spec);
   if (!spec.condition.empty()) set_condition(splits, spec, type, same_kind(trained, spec));
   if (spec.scale == "standardise") standardise(splits);
+  if (!spec.missing.empty()) note_missing(splits);
   if (!splits.train.is_on_device())
     splits.notes.push_back("The data set \"" + splits.name +
                            "\" does not fit into the device's memory and stays in the host's.");

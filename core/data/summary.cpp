@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <string_view>
 
 namespace variform::data {
@@ -22,23 +23,39 @@ at::Tensor rows_of(const Dataset& data, std::int64_t first, std::int64_t count) 
   return data.stored().scalar_type() == at::kByte ? rows.div_(255) : rows;
 }
 
+at::Tensor mask_of(const Dataset& data, std::int64_t first, std::int64_t count) {
+  return data.gather_mask(at::arange(first, std::min(data.size(), first + count), at::kLong));
+}
+
 void look_at_values(const Dataset& data, SplitSummary& summary) {
   at::Tensor least, most;
-  double sum = 0, squares = 0, count = 0;
+  double sum = 0, squares = 0, count = 0, all = 0;
   for (std::int64_t first = 0; first < data.size(); first += kRowsAtOnce) {
-    const at::Tensor rows = rows_of(data, first, kRowsAtOnce).flatten(1);
-    const at::Tensor low = std::get<0>(rows.min(0)), high = std::get<0>(rows.max(0));
+    at::Tensor rows = rows_of(data, first, kRowsAtOnce).flatten(1), low, high;
+    double observed = static_cast<double>(rows.numel());
+    if (data.has_missing()) {
+      constexpr double kNone = std::numeric_limits<double>::infinity();
+      const at::Tensor missing = mask_of(data, first, kRowsAtOnce).flatten(1).logical_not();
+      observed -= missing.sum().item<double>();
+      low = std::get<0>(rows.masked_fill(missing, kNone).min(0));
+      high = std::get<0>(rows.masked_fill(missing, -kNone).max(0));
+      rows = rows.masked_fill(missing, 0);
+    } else {
+      low = std::get<0>(rows.min(0)), high = std::get<0>(rows.max(0));
+    }
     least = least.defined() ? at::minimum(least, low) : low;
     most = most.defined() ? at::maximum(most, high) : high;
     sum += rows.sum(at::kDouble).item<double>();
     squares += rows.to(at::kDouble).square().sum().item<double>();
-    count += static_cast<double>(rows.numel());
+    count += observed;
+    all += static_cast<double>(rows.numel());
   }
   summary.low = least.min().item<double>();
   summary.high = most.max().item<double>();
-  summary.mean = sum / count;
-  summary.sd = std::sqrt(std::max(0.0, squares / count - summary.mean * summary.mean));
-  summary.constants = (least == most).sum().item<std::int64_t>();
+  summary.mean = count > 0 ? sum / count : 0;
+  summary.missing = std::llround(all - count);
+  summary.sd = std::sqrt(std::max(0.0, squares / std::max(1.0, count) - summary.mean * summary.mean));
+  summary.constants = (least >= most).sum().item<std::int64_t>();
 }
 
 void count_classes(const Dataset& data, SplitSummary& summary) {

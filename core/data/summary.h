@@ -19,6 +19,7 @@ struct SplitSummary {
   std::string domain;
   double low = 0, high = 0, mean = 0, sd = 0;  ///< over all values
   std::int64_t constants = 0;                  ///< values of an example that never vary
+  std::int64_t missing = 0;                    ///< values that were not observed, of all rows
   std::vector<std::pair<std::string, std::int64_t>>
       classes;  ///< name (or number) and rows; empty without labels
   std::vector<std::pair<std::string, std::int64_t>> factors;  ///< name (or place) and distinct values

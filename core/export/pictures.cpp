@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kGap = 2;
 constexpr int kPerRow = 10;
+constexpr double kNothing = 0.91;  // a pixel where there is nothing to show
 
 // The state in which every figure is drawn: evaluation mode, no gradients, its own stream of random numbers.
 class Drawing {
@@ -133,8 +134,10 @@ draw::Image reconstructions(model::Session& session, const std::string& split, s
   const Batch batch = rows.at(model::spread_rows(n, rows.size()));
   const Context context =
       conditions.defined() ? first_of(conditions, {}).repeated(batch.x.size(0)) : batch.context;
-  const Tensor data = drawing.shown(batch.x),
-               made = drawing.decoded(locations(drawing.model, batch), context);
+  Tensor data = drawing.shown(batch.x);
+  if (batch.context.mask.defined())  // the grey of what is not there
+    data = data.masked_fill(batch.context.mask.logical_not(), kNothing);
+  const Tensor made = drawing.decoded(locations(drawing.model, batch), context);
   std::vector<Tensor> lines;
   for (int64_t first = 0; first < data.size(0); first += kPerRow) {
     const int64_t count = std::min<int64_t>(kPerRow, data.size(0) - first);
@@ -142,7 +145,7 @@ draw::Image reconstructions(model::Session& session, const std::string& split, s
       lines.push_back(from.narrow(0, first, count));
       if (count < kPerRow && first > 0)  // fills the lines of the last pair
         lines.push_back(
-            at::full({kPerRow - count, data.size(1), data.size(2), data.size(3)}, 0.91, data.options()));
+            at::full({kPerRow - count, data.size(1), data.size(2), data.size(3)}, kNothing, data.options()));
     }
   }
   return Drawing::grid(at::cat(lines), static_cast<int>(std::min<int64_t>(kPerRow, data.size(0))));

@@ -20,7 +20,8 @@ namespace variform::exports {
 /// The functions below throw std::runtime_error with that sentence.
 std::string why_no_figures(const model::Session& session);
 
-/// Draws n examples evenly spread over the split, ten per line, each line above that of its reconstructions E[x|g(h)].
+/// Draws n examples evenly spread over the split, ten per line, each line above that of its reconstructions E[x|g(h)];
+/// values that were not observed are grey.
 /// An empty split name means test, or train when there are no test data, here and below. `conditions` [R, c], of
 /// model/condition.h: the first one is the decoder's, whatever the rows' own is; undefined: their own.
 draw::Image reconstructions(model::Session& session, const std::string& split = {}, std::int64_t n = 30,

@@ -14,7 +14,8 @@ LocalDerivatives local_derivatives(Model& model, ShortJacobian& short_jacobian, 
   constexpr int64_t kNumbers = int64_t{1} << 19;
   const int64_t each = model.latent * short_jacobian.size();
   const int64_t rows = z.is_cpu() ? std::clamp<int64_t>(kNumbers / each, 1, z.size(0)) : z.size(0);
-  const std::optional<Tensor> constant = model.likelihood().isotropic_curvature();  // H_ℓ = constant I
+  std::optional<Tensor> constant;  // H_ℓ = constant I, unless values are missing
+  if (!batch.context.mask.defined()) constant = model.likelihood().isotropic_curvature();
   std::vector<Tensor> metrics, hessians;
   LocalDerivatives found;
   for (int64_t first = 0; first < z.size(0); first += rows) {

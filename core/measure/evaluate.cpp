@@ -189,8 +189,7 @@ class Evaluator {
     if (pass_.beta()) result["beta_eff"] = *pass_.beta() * value;
     else result["beta_eff"] = sentence(pass_.no_beta());
     if (model_.likelihood().domain() == Domain::kReal)
-      result["constant"] = 0.5 * static_cast<double>(c10::multiply_integers(model_.data)) *
-                           std::log(2 * std::numbers::pi * value);
+      result["constant"] = 0.5 * pass_.values_per_row() * std::log(2 * std::numbers::pi * value);
   }
 
   model::Session& session_;

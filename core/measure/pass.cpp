@@ -67,6 +67,10 @@ void Pass::begin(std::int64_t first, std::int64_t count) {
     at_hand_->index = at::arange(first, first + count, at::kLong);
     at_hand_->batch = rows_.range(first, count);
   }
+  const Tensor& mask = at_hand_->batch.context.mask;
+  rows_seen_ += count;
+  values_seen_ +=
+      mask.defined() ? mask.sum().item<std::int64_t>() : count * c10::multiply_integers(model_.data);
 }
 
 void Pass::end(const std::string& part) {

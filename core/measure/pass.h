@@ -67,6 +67,10 @@ class Pass final : public Measured {
   const std::optional<Structure>& optimum_if_used() const { return optimum_; }
   /// A sentence without a full stop: why there is no β.
   std::string no_beta() const;
+  /// The mean number of observed values per row, over all rows that were at hand so far.
+  double values_per_row() const {
+    return static_cast<double>(values_seen_) / static_cast<double>(std::max<std::int64_t>(1, rows_seen_));
+  }
 
   Model& model() override { return model_; }
   std::string split() const override { return rows_.split(); }
@@ -119,6 +123,7 @@ class Pass final : public Measured {
   model::Rows rows_;
   Tensor chosen_;
   std::int64_t size_ = 0, available_ = 0, first_ = 0;
+  std::int64_t rows_seen_ = 0, values_seen_ = 0;  // values that were observed
   std::optional<double> beta_;
   // The precision Q [d, d] of a Gaussian prior, float64; undefined under another. Beside a prior that was fitted ex post
   // and is not Gaussian, q stays as it was trained under the former one, whose precision `optimum_precision_` is.

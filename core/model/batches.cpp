@@ -52,6 +52,7 @@ class StoredBatches final : public Batches {
     batch.x = from.gather(index, from.needs_generator() ? &generator_ : nullptr);
     batch.context.labels = from.gather_column(from.labels(), index);
     batch.context.condition = from.gather_condition(index);
+    batch.context.mask = from.gather_mask(index);
     batch.context.index = index.to(generator_.device());
     batch.dataset_size = size();
     return batch;

@@ -50,6 +50,8 @@ DataFacts facts_of(const data::Splits& splits, Shape shape, std::int64_t rows, c
   facts.class_names = train.class_names;
   facts.factor_names = train.factor_names;
   facts.condition = splits.condition;
+  for (const data::Dataset* part : {&splits.train, &splits.validation, &splits.test})
+    facts.has_missing = facts.has_missing || part->has_missing();
   facts.fingerprint = splits.fingerprint;
   return facts;
 }
@@ -66,6 +68,7 @@ std::string to_json(const DataFacts& facts) {
     result["condition"] = {{"on", known.on}, {"size", known.size}};
     if (!known.mean.empty()) result["condition"].update({{"mean", known.mean}, {"sd", known.sd}});
   }
+  if (facts.has_missing) result["missing"] = true;
   if (!facts.fingerprint.empty()) result["fingerprint"] = facts.fingerprint;
   if (!facts.class_names.empty()) result["class_names"] = facts.class_names;
   if (!facts.factor_names.empty()) result["factor_names"] = facts.factor_names;
@@ -104,6 +107,7 @@ std::optional<DataFacts> facts_in(const std::map<std::string, std::string>& attr
     facts.condition = {condition->at("on").text(), condition->at("size").integer(1), numbers("mean"),
                        numbers("sd")};
   }
+  if (const auto missing = found.find("missing")) facts.has_missing = missing->flag();
   facts.class_names = texts("class_names");
   if (const auto fingerprint = found.find("fingerprint")) facts.fingerprint = fingerprint->text();
   facts.factor_names = texts("factor_names");

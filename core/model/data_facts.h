@@ -27,6 +27,7 @@ struct DataFacts {
   bool are_bytes = false;                                        ///< stored from 0 to 255
   std::vector<std::string> class_names = {}, factor_names = {};  ///< may be empty
   data::Condition condition = {};                                ///< what the model is conditioned on
+  bool has_missing = false;                                      ///< values are missing in a split
   std::string fingerprint =
       {};  ///< of all bytes that were read (data/fingerprint.h); empty: not from files, or not known
 };

@@ -94,6 +94,7 @@ json data_json(const checkpoint::Snapshot& snapshot, const config::Node& config)
   result["factor_names"] = facts->factor_names;
   if (facts->condition.size > 0)
     result["condition"] = {{"on", facts->condition.on}, {"size", facts->condition.size}};
+  if (facts->has_missing) result["missing"] = true;
   return result;
 }
 
@@ -149,6 +150,7 @@ std::string data_words(const json& data) {
   if (data.contains("condition"))
     text += "; condition: " + data.at("condition").at("on").get<std::string>() + " (" +
             data.at("condition").at("size").dump() + " numbers)";
+  if (data.value("missing", false)) text += "; values are missing";
   return text;
 }
 

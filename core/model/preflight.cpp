@@ -115,12 +115,17 @@ double tangent_gradient_error(Assembly& twin, const Batch& rows) {
 
 }  // namespace
 
-void check_composition(Model& model, Domain domain) {
+void check_composition(Model& model, Domain domain, bool has_missing) {
   const auto name = [&](Kind kind) { return std::string(to_string(kind)) + " " + model.label(kind); };
   if (!admits(model.likelihood().domain(), domain))
     throw Error(name(Kind::kLikelihood) + " is defined for " + to_string(model.likelihood().domain()) +
                 " data, and this data set is " + to_string(domain) +
                 ". Choose another likelihood, or another scaling or binarisation in [data].");
+  if (has_missing && !model.likelihood().admits_missing())
+    throw Error(
+        name(Kind::kLikelihood) +
+        " is for data without missing values, and this data set has some (data.missing). Choose another "
+        "likelihood, or fill the values in; authors: the ability MissingValues.");
   const Support family = model.family().support(), prior = model.prior().support();
   if (family.low < prior.low || family.high > prior.high)
     throw Error(name(Kind::kFamily) + " has draws in " + interval(family) + ", where " + name(Kind::kPrior) +

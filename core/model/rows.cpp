@@ -80,6 +80,7 @@ Batch Rows::at(const Tensor& index) {
   batch.x = dataset_->gather(index, dataset_->needs_generator() ? &generator_ : nullptr);
   batch.context.labels = dataset_->gather_column(dataset_->labels(), index);
   batch.context.condition = dataset_->gather_condition(index);
+  batch.context.mask = dataset_->gather_mask(index);
   batch.context.index = index.to(batch.x.device());
   batch.dataset_size = session_.batches->size();
   return batch;

@@ -6,6 +6,7 @@
 #include <torch/cuda.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "config/load.h"
 #include "data/descriptor.h"
@@ -131,12 +132,12 @@ void build_model(Session& session, const plugins::Registry& registry) {
   session.assembly = std::make_unique<Assembly>(model_spec(session, session.options, mixed), registry);
   for (const auto& [kind, slot] : session.experiment.slots)
     if (slot.from) session.assembly->load(checkpoint::read(checkpoint_of(*slot.from)).tensors, {kind});
-  check_composition(session.assembly->model(), domain_of(session.domain));
+  check_composition(session.assembly->model(), domain_of(session.domain), session.facts.has_missing);
   if (session.facts.condition.size > 0 && !is_conditioned(session))
     session.splits.notes.push_back(
         "data.condition = \"" + session.facts.condition.on +
         "\" is set, and no component uses it: write condition = true in model.encoder, "
-        "model.decoder or both, or choose the prior \"conditional\".");
+        "model.decoder or both, or choose a prior that is given the condition.");
   const int64_t examples = std::min(session.examples, session.splits.train.size());
   if (data::are_of_one_class(session.splits.train, 0, examples))
     session.splits.notes.push_back(
@@ -186,6 +187,13 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
 int64_t values_that_never_vary(const data::Dataset& rows) {
   const Tensor stored = rows.stored().flatten(1);
   if (stored.size(0) == 0) return 0;
+  if (rows.has_missing()) {
+    constexpr double kNone = std::numeric_limits<double>::infinity();
+    const Tensor missing = rows.mask().flatten(1).logical_not(), values = stored.to(at::kDouble);
+    return (values.masked_fill(missing, -kNone).amax(0) <= values.masked_fill(missing, kNone).amin(0))
+        .sum()
+        .item<int64_t>();
+  }
   return (stored.amax(0) == stored.amin(0)).sum().item<int64_t>();
 }
 
@@ -201,6 +209,7 @@ Batch Session::rows(int64_t n) {
   batch.context.index = at::arange(batch.x.size(0), options.dtype(at::kLong));
   batch.context.labels = splits.train.gather_column(splits.train.labels(), batch.context.index);
   batch.context.condition = splits.train.gather_condition(batch.context.index);
+  batch.context.mask = splits.train.gather_mask(batch.context.index);
   batch.dataset_size = batches->size();
   return batch;
 }

@@ -10,20 +10,22 @@ using variform::Tensor;
 
 /// ℓ(x, g) = −Σ log softmax(g)_x over n classes per data value; ∂²ℓ/∂g² = diag p − ppᵀ ⪰ 0, singular along equal
 /// changes of all logits, which is its Fisher information too (§3).
-class Categorical final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
+class Categorical final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
  public:
   explicit Categorical(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())), classes_(build.integer("classes")) {}
 
+  bool admits_missing() const override { return true; }
   int64_t outputs() const override { return classes_; }
   variform::Domain domain() const override { return variform::Domain::kCategorical; }
-  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const int64_t axis = -dimensions_ - 1;
     const Tensor log_p = g.log_softmax(g.dim() + axis);
     variform::Shape shape = g.sizes().vec();
     shape[static_cast<size_t>(g.dim() + axis)] = 1;
     const Tensor index = x.unsqueeze(1).to(at::kLong).expand(shape);
-    return -log_p.gather(g.dim() + axis, index).flatten(axis).sum(-1);
+    return variform::sum_data(-log_p.gather(g.dim() + axis, index), dimensions_, context);
   }
   Tensor curvature_form(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature,
                         const variform::Context&) override {

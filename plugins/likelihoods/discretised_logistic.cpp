@@ -17,7 +17,8 @@ using variform::likelihoods::Grid;
 /// ℓ(x, g) = −Σ log[S(a) − S(−b)], a = (x + δ/2 − g)/s, b = −(x − δ/2 − g)/s, computed as
 /// log S(a) + log S(b) + log(1 − e^{−δ/s}); in the end bins log S(a) or log S(b) alone. ∂²ℓ/∂g² = [S(a)S(−a) +
 /// S(b)S(−b)]/s² > 0, in the end bins one of the two (§3). There is no closed Fisher information.
-class DiscretisedLogistic final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
+class DiscretisedLogistic final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
  public:
   explicit DiscretisedLogistic(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -25,12 +26,12 @@ class DiscretisedLogistic final : public variform::With<variform::Likelihood, va
         grid_(build.integer("levels")),
         inside_(at::full({}, std::log(-std::expm1(-grid_.width() / scale_)), build.options)) {}
 
+  bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
   variform::Domain domain() const override { return variform::Domain::kUnitInterval; }
-  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
-    return -Grid::log_probability(grid_.bin(x.unsqueeze(1), g, scale_), inside_)
-                .flatten(-dimensions_ - 1)
-                .sum(-1);
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
+    return -variform::sum_data(Grid::log_probability(grid_.bin(x.unsqueeze(1), g, scale_), inside_),
+                               dimensions_, context);
   }
   Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature,
                         const variform::Context&) override {

@@ -22,7 +22,7 @@ using variform::likelihoods::Grid;
 /// Fisher information: Σ_x p(x) ∇ℓ∇ℓᵀ over all levels, exact and never negative. It takes `levels` times the memory of
 /// the exact form, too much for larger images.
 class DiscretisedLogisticMixture final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm> {
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
  public:
   explicit DiscretisedLogisticMixture(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -30,13 +30,14 @@ class DiscretisedLogisticMixture final
         scale_(build.number("scale")),
         grid_(build.integer("levels")) {}
 
+  bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 3 * components_; }
   variform::Domain domain() const override { return variform::Domain::kUnitInterval; }
-  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const Parts parts = parts_of(g);
     const Tensor f =
         parts.log_weight + log_probability(grid_.bin(x.unsqueeze(1), parts.mean, parts.scale), parts);
-    return -f.logsumexp(-dimensions_ - 1).flatten(-dimensions_).sum(-1);
+    return -variform::sum_data(f.logsumexp(-dimensions_ - 1, /*keepdim=*/true), dimensions_, context);
   }
   Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature,
                         const variform::Context&) override {

@@ -23,8 +23,9 @@ constexpr double kFloor = 1e-4;
 /// buffer with `optimal`, else none. `optimal` is the σ-VAE of Rybkin et al. 2021: in training σ² is the mean square
 /// error of the batch, which minimises ℓ. The buffer follows it (a running mean over about a hundred steps), and is
 /// used as σ² everywhere else.
-class Gaussian final : public variform::With<variform::Likelihood, variform::CurvatureForm,
-                                             variform::IsotropicCurvature, variform::NoiseVariance> {
+class Gaussian final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::IsotropicCurvature,
+                            variform::NoiseVariance, variform::MissingValues> {
  public:
   explicit Gaussian(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -43,17 +44,20 @@ class Gaussian final : public variform::With<variform::Likelihood, variform::Cur
     if (!optimal_ && !build.flag("learned")) constant_ = scale_of(start);
   }
 
+  bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
   variform::Domain domain() const override { return variform::Domain::kReal; }
   std::optional<Tensor> noise_variance() const override {
     if (per_value_) return {};
     return log_variance().detach().exp();
   }
-  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const Tensor squares =
         at::mse_loss(g, x.unsqueeze(1), at::Reduction::None);  // one operation, one for its gradient
+    if (context.mask.defined()) return nll_of_observed(squares, context);
     const Scale scale =
-        constant_ ? *constant_ : scale_of(optimal_ && is_training() ? optimum(squares) : log_variance());
+        constant_ ? *constant_
+                  : scale_of(optimal_ && is_training() ? optimum(squares.detach().mean()) : log_variance());
     const auto sum = [&](const Tensor& of) { return of.flatten(-dimensions_ - 1).sum(-1); };
     return (per_value_ ? sum(squares * scale.half_precision) : sum(squares) * scale.half_precision) +
            scale.constant;
@@ -82,10 +86,23 @@ class Gaussian final : public variform::With<variform::Likelihood, variform::Cur
     return {0.5 * (-log_variance).exp(), per_value_ ? constant.sum() : size_ * constant};
   }
   Tensor log_variance() const { return least_ ? log_variance_.clamp_min(*least_) : log_variance_; }
-  // Returns the σ² that minimises ℓ. It needs no gradient, since ℓ's derivative is zero there.
-  Tensor optimum(const Tensor& squares) {
+  // The same where the mask counts: every value brings its own constant.
+  Tensor nll_of_observed(const Tensor& squares, const variform::Context& context) {
+    Tensor log_variance = this->log_variance();
+    if (optimal_ && is_training()) {
+      const at::NoGradGuard no_grad;
+      const Tensor draws =
+          at::full({}, squares.numel() / std::max<int64_t>(1, context.mask.numel()), squares.options());
+      log_variance = optimum(variform::sum_data(squares, dimensions_, context).sum() /
+                             (draws * context.mask.sum()).clamp_min(1));
+    }
+    return 0.5 * variform::sum_data(squares * (-log_variance).exp() + (log_variance + kLogTwoPi), dimensions_,
+                                    context);
+  }
+  // Returns the log σ² that minimises ℓ, given the mean square. It needs no gradient, since ℓ's derivative is zero there.
+  Tensor optimum(const Tensor& mean_square) {
     const at::NoGradGuard no_grad;
-    const Tensor found = squares.mean().clamp_min(1e-12).log();
+    const Tensor found = mean_square.detach().clamp_min(1e-12).log();
     log_variance_.lerp_(found, 0.01);
     return found;
   }

@@ -12,18 +12,20 @@ using variform::Tensor;
 
 /// ℓ(x, g) = Σ |x − g|/b + P log(2b), g the median. ∂²ℓ/∂g² is 0 almost everywhere, which says nothing about a
 /// neighbourhood, so that the Hessian is refused. The Fisher information is 1/b² (§3).
-class Laplace final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
+class Laplace final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
  public:
   explicit Laplace(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
-        size_(static_cast<double>(build.data_size())),
+        size_(build.data_size()),
         scale_(build.number("scale")) {}
 
+  bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
   variform::Domain domain() const override { return variform::Domain::kReal; }
-  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
-    return (g - x.unsqueeze(1)).abs().flatten(-dimensions_ - 1).sum(-1) / scale_ +
-           size_ * std::log(2 * scale_);
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
+    const Tensor sums = variform::sum_data((g - x.unsqueeze(1)).abs(), dimensions_, context) / scale_;
+    return variform::with_constant(sums, std::log(2 * scale_), size_, context);
   }
   Tensor curvature_form(const Tensor&, const Tensor&, const Tensor& t, variform::Curvature curvature,
                         const variform::Context&) override {
@@ -46,7 +48,8 @@ class Laplace final : public variform::With<variform::Likelihood, variform::Curv
 
  private:
   int64_t dimensions_;  // of an example
-  double size_, scale_;
+  int64_t size_;
+  double scale_;
 };
 
 }  // namespace

@@ -13,19 +13,21 @@ using variform::Tensor;
 
 /// ℓ(x, g) = −Σ [log S(u) + log S(−u)] + P log s, u = (x − g)/s, S the sigmoid. ∂²ℓ/∂g² = 2 S(u)S(−u)/s² > 0; Fisher
 /// information 1/(3s²) (§3).
-class Logistic final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
+class Logistic final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
  public:
   explicit Logistic(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
-        size_(static_cast<double>(build.data_size())),
+        size_(build.data_size()),
         scale_(build.number("scale")) {}
 
+  bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
   variform::Domain domain() const override { return variform::Domain::kReal; }
-  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const Tensor u = (x.unsqueeze(1) - g) / scale_;
-    return size_ * std::log(scale_) -
-           (at::log_sigmoid(u) + at::log_sigmoid(-u)).flatten(-dimensions_ - 1).sum(-1);
+    const Tensor sums = variform::sum_data(at::log_sigmoid(u) + at::log_sigmoid(-u), dimensions_, context);
+    return variform::with_constant(-sums, std::log(scale_), size_, context);
   }
   Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature,
                         const variform::Context&) override {
@@ -48,7 +50,8 @@ class Logistic final : public variform::With<variform::Likelihood, variform::Cur
 
  private:
   int64_t dimensions_;  // of an example
-  double size_, scale_;
+  int64_t size_;
+  double scale_;
 };
 
 }  // namespace

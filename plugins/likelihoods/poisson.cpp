@@ -9,15 +9,17 @@ namespace {
 using variform::Tensor;
 
 /// ℓ(x, g) = Σ [e^g − x g + log x!], g the log-rate; ∂²ℓ/∂g² = e^g > 0, which is its Fisher information too (§3).
-class Poisson final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
+class Poisson final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
  public:
   explicit Poisson(const variform::Build& build) : dimensions_(static_cast<int64_t>(build.data.size())) {}
 
+  bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
   variform::Domain domain() const override { return variform::Domain::kCount; }
-  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const Tensor counts = x.unsqueeze(1);
-    return (g.exp() - counts * g + (counts + 1).lgamma()).flatten(-dimensions_ - 1).sum(-1);
+    return variform::sum_data(g.exp() - counts * g + (counts + 1).lgamma(), dimensions_, context);
   }
   Tensor curvature_form(const Tensor&, const Tensor& g, const Tensor& t, variform::Curvature,
                         const variform::Context&) override {

@@ -14,21 +14,24 @@ using variform::Tensor;
 /// ℓ(x, g) = Σ ((ν+1)/2) log(1 + r²/(νs²)) + constants, r = x − g. ∂²ℓ/∂g² = (ν+1)(νs² − r²)/(νs² + r²)², negative
 /// where r² > νs²: curvature objectives may then be unbounded below (§4) and should use the Fisher information,
 /// (ν+1)/((ν+3)s²) (§3).
-class StudentT final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
+class StudentT final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
  public:
   explicit StudentT(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
-        size_(static_cast<double>(build.data_size())),
+        size_(build.data_size()),
         df_(build.number("df")),
         scale_(build.number("scale")) {}
 
+  bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
   variform::Domain domain() const override { return variform::Domain::kReal; }
-  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const double constant = std::lgamma(df_ / 2) - std::lgamma((df_ + 1) / 2) +
                             0.5 * std::log(df_ * std::numbers::pi) + std::log(scale_);
     const Tensor square = (x.unsqueeze(1) - g).square() / (df_ * scale_ * scale_);
-    return 0.5 * (df_ + 1) * square.log1p().flatten(-dimensions_ - 1).sum(-1) + size_ * constant;
+    return variform::with_constant(0.5 * (df_ + 1) * variform::sum_data(square.log1p(), dimensions_, context),
+                                   constant, size_, context);
   }
   Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, variform::Curvature curvature,
                         const variform::Context&) override {
@@ -52,7 +55,8 @@ class StudentT final : public variform::With<variform::Likelihood, variform::Cur
 
  private:
   int64_t dimensions_;  // of an example
-  double size_, df_, scale_;
+  int64_t size_;
+  double df_, scale_;
 };
 
 }  // namespace

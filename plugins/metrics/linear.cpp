@@ -72,6 +72,8 @@ class Linear final : public With<Metric, Finishes, OnRequest> {
   }
 
   void require_closed_form(Measured& at) {
+    if (at.batch().context.mask.defined())
+      throw Unsupported("the closed form is for data that lack no values");
     const Likelihood& likelihood = at.model().likelihood();
     const std::optional<Tensor> variance = likelihood.noise_variance();
     const std::optional<double> beta = at.beta();

@@ -149,6 +149,8 @@ class Quality final : public With<Metric, Finishes, OnRequest> {
     if (at.split() == "validation")
       throw Unsupported(
           "real images are those of split 'test' or 'train', which the network's data have, too");
+    if (at.rows(at::zeros({1}, at::kLong)).context.mask.defined())
+      throw Unsupported("real images are needed whole, and these lack values");
     Features& features = at.features();
     const std::int64_t rows = std::min(at.split_size(), features.size(at.split())),
                        n = std::min(images_, rows);

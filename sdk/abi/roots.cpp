@@ -30,7 +30,8 @@ VARIFORM_API void abilities(const Pushforward&, const PullbackMetric&, const Pie
                             const Weighted&, const UsesTangents&, const StandsFor&, const Finishes&,
                             const Compares&, const MostRows&, const OnRequest&, const InValues&,
                             const nn::Push&, const nn::PushMetric&, const nn::Elementwise&,
-                            const nn::Isometric&, const nn::PythonHelper&, const Conditioned&) {}
+                            const nn::Isometric&, const nn::PythonHelper&, const Conditioned&,
+                            const MissingValues&) {}
 
 }  // namespace abi
 }  // namespace v2

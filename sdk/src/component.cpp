@@ -180,12 +180,17 @@ int Prior::moments_needed() const {
 Tensor Likelihood::curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, Curvature curvature,
                                   const Context& context) {
   if (auto* known = variform::ability<CurvatureForm>(*this))
-    return known->curvature_form(x, g, t, curvature, context);
+    return known->curvature_form(x, g, context.mask.defined() ? t * context.mask.unsqueeze(1) : t, curvature,
+                                 context);
   throw Unsupported("this likelihood knows no second derivative in the decoder's output");
 }
 std::optional<Tensor> Likelihood::isotropic_curvature() const {
   if (const auto* known = variform::ability<IsotropicCurvature>(*this)) return known->isotropic_curvature();
   return {};
+}
+bool Likelihood::admits_missing() const {
+  const auto* known = variform::ability<MissingValues>(*this);
+  return known && known->admits_missing();
 }
 std::optional<Tensor> Likelihood::noise_variance() const {
   if (const auto* known = variform::ability<NoiseVariance>(*this)) return known->noise_variance();
@@ -268,6 +273,11 @@ Tensor sum_data(const Tensor& values, int64_t dimensions, const Context& context
           ? at::where(context.mask.unsqueeze(1), values, at::zeros({}, values.options().requires_grad(false)))
           : values;
   return observed.flatten(-dimensions - 1).sum(-1);
+}
+
+Tensor with_constant(const Tensor& sums, double constant, int64_t size, const Context& context) {
+  if (!context.mask.defined()) return sums + static_cast<double>(size) * constant;
+  return sums + constant * context.mask.flatten(1).sum(1).to(sums.scalar_type());
 }
 
 Tensor diagonal_curvature_form(const Tensor& t, const Tensor& weight) {

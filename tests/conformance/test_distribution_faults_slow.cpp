@@ -226,6 +226,8 @@ TEST_CASE("Broken likelihoods", "[conformance]") {
                                      {"asymmetric", "curvature-symmetric", "transpose"},
                                      {"hessian", "hessian", "curvature_form(hessian)"},
                                      {"fisher", "fisher", "outer product"},
+                                     {"mask", "missing", "not 0 where no value was observed"},
+                                     {"constant of what is missing", "missing", "with_constant()"},
                                  });
 }
 

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <limits>
+
 #include "config/load.h"
 #include "data/dataset.h"
 #include "data/files.h"
@@ -388,4 +390,64 @@ TEST_CASE("a condition: classes as one-hot numbers, standardised factors, or the
   spec = spec_of(x + "condition = \"f.npy\"");
   spec.condition = "array";
   CHECK_THAT(failure(folder, spec), ContainsSubstring("row 2 (from 0)"));
+}
+
+TEST_CASE("missing values: NaN and a mask are 0 in x, and count nowhere") {
+  const TemporaryFolder folder;
+  const float none = std::numeric_limits<float>::quiet_NaN();
+  write(folder / "x.npy",
+        npy("'<f4'", "(4, 3)", bytes_of<float>({1, none, 5, 3, 7, 5, none, 9, 5, 8, -4, 5})));
+  write(folder / "m.npy",
+        npy("'|b1'", "(4, 3)", bytes_of<std::uint8_t>({1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1})));
+  DataSpec spec = spec_of("x = \"x.npy\"");
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("missing = \"mask\" in [data]"));
+  spec.missing = "mask";
+  const Splits splits = load_from(folder, spec);
+  const at::Tensor rows = at::arange(4, at::kLong);
+  CHECK(splits.train.gather_mask(rows).logical_not().nonzero().equal(
+      at::tensor({0, 1, 2, 0}, at::kLong).reshape({2, 2})));
+  CHECK(all_rows(splits.train)[0][1].item<float>() == 0);
+  CHECK(all_rows(splits.train)[1][1].item<float>() == 7);
+  CHECK_THAT(splits.notes.back(), ContainsSubstring("lacks 2 of the 12 values of its test data (16.7 %)"));
+  spec.scale = "standardise";
+  const Splits standard = load_from(folder, spec);  // columns 1 3 8 · 7 9 -4 · 5 5 5 5
+  CHECK(standard.train.mean().allclose(at::tensor({4.0f, 4.0f, 5.0f})));
+  CHECK(standard.train.sd().square().allclose(at::tensor({26.0f / 3, 98.0f / 3, 1.0f})));
+  CHECK(all_rows(standard.train)[0][1].item<float>() == 0);
+
+  spec = spec_of("x = \"x.npy\"\nmask = \"m.npy\"");
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("the config does not use"));
+  spec.missing = "mask";
+  const Splits masked = load_from(folder, spec);
+  CHECK(masked.train.gather_mask(rows).sum().item<std::int64_t>() == 8);
+  CHECK(all_rows(masked.train)[3][0].item<float>() == 0);
+  CHECK(masked.train.select(at::tensor({3}, at::kLong))
+            .gather_mask(at::zeros({1}, at::kLong))[0][0]
+            .item<bool>() == false);
+  write(folder / "m.npy",
+        npy("'|u1'", "(4, 3)", bytes_of<std::uint8_t>({1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 7})));
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("found other numbers in row 3"));
+  write(folder / "m.npy", npy("'|u1'", "(4, 2)", bytes_of<std::uint8_t>({1, 1, 1, 1, 1, 1, 1, 1})));
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("expected a mask of x's shape"));
+}
+
+TEST_CASE("missing values of tables: cells without a number, and never a class or a factor") {
+  const TemporaryFolder folder;
+  write(folder / "t.csv", "a,b,c\n1,,x\n2,5,y\nNA,6,x\n");
+  DataSpec spec = spec_of("x = { files = [\"t.csv\"], columns = [\"a\", \"b\"] }\nlabels = \"t.csv:c\"");
+  spec.missing = "mask";
+  const Splits splits = load_from(folder, spec);
+  CHECK(splits.train.gather_mask(at::arange(3, at::kLong))
+            .flatten()
+            .to(at::kLong)
+            .equal(at::tensor({1, 0, 1, 1, 0, 1}, at::kLong)));
+  write(folder / "t.csv", "a,b,c\n1,,x\n2,5,\nNA,6,x\n");
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("stands where a text should"));
+  write(folder / "t.csv", "a,b,c\n1,,\n2,5,y\nNA,6,x\n");
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("stands where a text should"));
+  write(folder / "t.csv", "a,b,c\n1,,0\n2,5,\nNA,6,1\n");
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("expected a label in every row"));
+  spec = spec_of("x = { files = [\"t.csv\"], columns = [\"a\", \"b\"] }\ndrop_missing = true");
+  spec.missing = "mask";
+  CHECK_THAT(failure(folder, spec), ContainsSubstring("give one of them"));
 }

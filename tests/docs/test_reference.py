@@ -112,8 +112,9 @@ class Reference(ProgramTest):
             ("train", "epochs"),                                      # small.toml has steps
             ("<SLOT>", "from"), (DRAWN, "from"), (DRAWN, "fresh"),    # instead of the keys above
             ("<SCHEDULE>", "value"),                                  # becomes a plain number
-            ("data", "condition"),
+            ("data", "condition"), ("data", "missing"),
             ("data.dataset.splits.<NAME>", "latents"), ("data.dataset.splits.<NAME>", "condition"),
+            ("data.dataset.splits.<NAME>", "mask"),
             ("data.dataset.files.<NAME>", "sha256"),
         })
 

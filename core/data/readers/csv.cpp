@@ -9,6 +9,7 @@
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -266,6 +267,7 @@ class CsvReading {
   struct Column {
     std::string name;
     bool used = true, known = false, text = false;
+    std::string lacks;  // where the first value is missing that is kept as NaN
     std::map<std::string, double, std::less<>> classes;  // of text, numbered in order of appearance
   };
 
@@ -374,15 +376,21 @@ class CsvReading {
     if ((!number && is_missing(cell)) || std::find(named.begin(), named.end(), cell) != named.end()) {
       lacks_value_ = options_.drop_missing;
       if (lacks_value_) return 0;
-      throw ReadError(
-          where + ", column \"" + column.name +
-          "\": " + (cell.empty() ? "nothing" : "\"" + std::string(cell) + "\"") +
-          " stands where a value should, and a model needs all of them; write drop_missing = true in the "
-          "data set's description to leave such rows out, or fill the values in, for instance with pandas: t "
-          "= pandas.read_csv(\"old.csv\"); t.fillna(t.mean(numeric_only=True)).to_csv(\"new.csv\", "
-          "index=False)");
+      const std::string found = where + ", column \"" + column.name +
+                                "\": " + (cell.empty() ? "nothing" : "\"" + std::string(cell) + "\"");
+      if (!options_.keep_missing)
+        throw ReadError(
+            found +
+            " stands where a value should, and a model needs all of them. Write missing = \"mask\" in the config's "
+            "[data] to model the values that are there, drop_missing = true in the data set's description to leave "
+            "such rows out, or fill the values in, for instance with pandas: t = pandas.read_csv(\"old.csv\"); "
+            "t.fillna(t.mean(numeric_only=True)).to_csv(\"new.csv\", index=False)");
+      if (column.lacks.empty()) column.lacks = found;
+      if (column.text) refuse_text_that_lacks(column);
+      return std::numeric_limits<double>::quiet_NaN();
     }
     if (!column.known) column.text = !number, column.known = true;
+    if (column.text && !column.lacks.empty()) refuse_text_that_lacks(column);
     if (!column.text) {
       if (!number)
         throw ReadError(where + ", column \"" + column.name +
@@ -394,6 +402,12 @@ class CsvReading {
     if (known != column.classes.end()) return known->second;
     return column.classes.emplace(base::csv_text(cell), static_cast<double>(column.classes.size()))
         .first->second;
+  }
+
+  [[noreturn]] static void refuse_text_that_lacks(const Column& column) {
+    throw ReadError(column.lacks +
+                    " stands where a text should: missing = \"mask\" is for numbers. Name such a class, for "
+                    "instance \"unknown\", or leave the row out");
   }
 
   bool numeric(std::string_view cell, double& value, const std::string& where) {

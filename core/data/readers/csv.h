@@ -19,6 +19,7 @@ struct CsvOptions {
   std::string index_column{};    ///< a column that numbers the rows and is left out
   std::vector<std::string> missing{};  ///< cells that mean a missing value, besides NA, NaN, ? and the like
   bool drop_missing = false;           ///< leaves out rows with such cells, and notes how many
+  bool keep_missing = false;           ///< gives NaN for such cells in columns of numbers
   bool operator==(const CsvOptions&) const = default;
 };
 

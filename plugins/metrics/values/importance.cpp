@@ -79,6 +79,7 @@ class ImportanceWeighted final : public With<Metric, InValues> {
     if (!sd || at.model().likelihood().domain() != Domain::kReal)
       return findings.absent("bits_per_dimension");
     attempt(findings, {"bits_per_dimension"}, [&] {
+      if (at.batch().context.mask.defined()) throw Unsupported("values are missing");
       const bool is_weighted = nats.defined();
       if (!is_weighted) nats = at.nll().mean(0) + at.kl();
       if (!std::exchange(has_said_, true))

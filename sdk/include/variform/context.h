@@ -12,7 +12,8 @@ struct Context {
   Tensor labels{};  ///< [B] int64, the classes; undefined where the data have none
   Tensor
       condition{};  ///< [B, c] in the model's dtype: what the model is conditioned on; undefined where it is not
-  Tensor mask{};   ///< [B, data…] bool, true where a value was observed; undefined where all were
+  Tensor
+      mask{};  ///< [B, data…] bool, true where a value was observed; x is 0 elsewhere; undefined where all were observed
   Tensor index{};  ///< [B] int64, row numbers in the data set; undefined for rows that come from no data set
 
   /// Every row K times, [K·B, …] with the K copies of the batch one after another: the rows of z [K, B, d] as [K·B, d].

@@ -32,7 +32,7 @@ class VARIFORM_API Likelihood : public Component {
   /// The values of x that it is defined for. The same each time.
   virtual Domain domain() const = 0;
   /// −log p(x|g), constants kept: x [B, data…], g [..., B, n, data…] -> [..., B], in g's dtype, which is Build::options' under
-  /// mixed precision, too. Differentiable in g and in the parameters; under no_grad when evaluating. May be called several
+  /// mixed precision, too. Where context.mask is defined (ability MissingValues only), that of the observed values. Differentiable in g and in the parameters; under no_grad when evaluating. May be called several
   /// times per step, in training mode in training only; must suit a recorded step (docs/sdk.md).
   virtual Tensor nll(const Tensor& x, const Tensor& g, const Context& context) = 0;
   /// E[x|g] [..., B, data…]; differentiable. Called any number of times.
@@ -40,14 +40,16 @@ class VARIFORM_API Likelihood : public Component {
   /// One draw of x for each g, [..., B, data…], from `rng` only, without autograd. Called any number of times.
   virtual Tensor sample(const Tensor& g, Generator& rng) = 0;
 
-  /// tᵀ H_ℓ t by the ability CurvatureForm: t [T, B, n, data…] -> [B, T, T]. Throws Unsupported without it, or when the asked
-  /// form does not exist.
+  /// tᵀ H_ℓ t by the ability CurvatureForm: t [T, B, n, data…] -> [B, T, T]. What the context's mask excludes counts as 0 in
+  /// t. Throws Unsupported without it, or when the asked form does not exist.
   Tensor curvature_form(const Tensor& x, const Tensor& g, const Tensor& t, Curvature curvature,
                         const Context& context);
   /// c when ∂²ℓ/∂g² is c times the identity, by the ability IsotropicCurvature; empty without it.
   std::optional<Tensor> isotropic_curvature() const;
   /// σ² such that β_eff = βσ² (§2), by the ability NoiseVariance; empty where β_eff is not defined.
   std::optional<Tensor> noise_variance() const;
+  /// Whether nll() can be that of the observed values alone, by the ability MissingValues; false without it.
+  bool admits_missing() const;
 };
 
 /// Sum of products over the data of weighted tangents: [T, B, n, data…] with weight broadcastable to [B, n, data…]
@@ -57,6 +59,10 @@ VARIFORM_API Tensor diagonal_curvature_form(const Tensor& t, const Tensor& weigh
 /// The sum over an example's observed values: [..., B, n, data…] -> [..., B], where data… are `dimensions` sizes. What the
 /// context's mask excludes counts as 0, also where it is NaN.
 VARIFORM_API Tensor sum_data(const Tensor& values, int64_t dimensions, const Context& context);
+
+/// Adds to sums [..., B] a constant of every observed value of an example that has `size` values: size times the constant, or
+/// as often as the context's mask says. In the sums' dtype.
+VARIFORM_API Tensor with_constant(const Tensor& sums, double constant, int64_t size, const Context& context);
 
 }  // namespace v2
 }  // namespace variform

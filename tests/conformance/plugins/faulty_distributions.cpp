@@ -242,13 +242,15 @@ class FaultyPrior final
 };
 
 /// A Gaussian with mean and logarithm of the variance for every data value (§3's table, second row).
-class FaultyLikelihood final : public variform::With<variform::Likelihood, variform::CurvatureForm> {
+class FaultyLikelihood final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
  public:
   explicit FaultyLikelihood(const variform::Build& build)
       : fault_(build), sides_(static_cast<int64_t>(build.data.size())) {}
   int64_t outputs() const override { return 2; }
   variform::Domain domain() const override { return variform::Domain::kReal; }
-  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context&) override {
+  bool admits_missing() const override { return true; }
+  Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     if (fault_.is("changes its input")) x.detach().mul_(0.5);
     Tensor mean = part(g, 0);
     if (fault_.is("rows")) mean = mean + 0.1 * x.mean(0);
@@ -256,6 +258,9 @@ class FaultyLikelihood final : public variform::With<variform::Likelihood, varif
     Tensor each = 0.5 * ((x - mean).square() * (-part(g, 1)).exp() + part(g, 1) + constant);
     if (fault_.is("domain")) each = each + at::where(x.abs() > 50, INFINITY, 0.0).to(x.options());
     if (fault_.is("mean over columns") && sides_ == 3) return each.mean(-1).flatten(-2).sum(-1);
+    if (context.mask.defined() && !fault_.is("mask")) {
+      each = at::where(context.mask, each, fault_.is("constant of what is missing") ? 0.5 * kLogTwoPi : 0.0);
+    }
     const Tensor flat = each.flatten(-sides_);
     return fault_.is("mean over data") ? flat.mean(-1) : flat.sum(-1);
   }

@@ -31,6 +31,19 @@ class IsotropicCurvature {
   ~IsotropicCurvature() = default;
 };
 
+/// A likelihood of data of which some values are missing: nll() is then −log p of the observed values alone, the others
+/// integrated out, and 0 where none was observed. Without it, data with missing values are refused. Where values are
+/// independent given g, sum_data() and with_constant() are all that it takes. x holds 0 where a value is missing (Context).
+class MissingValues {
+ public:
+  static constexpr std::string_view kId = "variform.missing-values/1";  ///< its name
+  /// True when nll() and all other functions honour Context::mask. May depend on parameters, never on data.
+  virtual bool admits_missing() const = 0;
+
+ protected:
+  ~MissingValues() = default;
+};
+
 /// A likelihood for which β_eff = βσ² is defined (§2).
 class NoiseVariance {
  public:
