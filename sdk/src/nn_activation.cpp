@@ -16,7 +16,7 @@ inline namespace v2 {
 namespace nn {
 namespace {
 
-constexpr double kLeak = 0.01;
+constexpr double kLeak = 0.01, kWideLeak = 0.2;
 constexpr double kSoftplusThreshold = 20;  // beyond it PyTorch's softplus is the identity
 
 struct ActivationFunction {
@@ -39,6 +39,9 @@ const ActivationFunction kActivations[] = {
      [](const Tensor&, const Tensor& y) { return (y > 0).to(y.scalar_type()); }},
     {"leaky-relu", "torch.nn.LeakyReLU(0.01)", true, [](const Tensor& x) { return at::leaky_relu(x, kLeak); },
      [](const Tensor& x, const Tensor&) { return (x > 0).to(x.scalar_type()).clamp_min(kLeak); }},
+    {"leaky-relu-0.2", "torch.nn.LeakyReLU(0.2)", true,
+     [](const Tensor& x) { return at::leaky_relu(x, kWideLeak); },
+     [](const Tensor& x, const Tensor&) { return (x > 0).to(x.scalar_type()).clamp_min(kWideLeak); }},
     {"elu", "torch.nn.ELU()", false, [](const Tensor& x) { return at::elu(x); },
      [](const Tensor&, const Tensor& y) { return y.clamp_max(0) + 1; }},
     {"silu", "torch.nn.SiLU()", false, [](const Tensor& x) { return at::silu(x); },

@@ -154,6 +154,7 @@ std::vector<Case> cases() {
        false},
       {"relu", nn::activation("relu"), {6}, "torch.nn.ReLU()", true},
       {"leaky-relu", nn::activation("leaky-relu"), {6}, "torch.nn.LeakyReLU(0.01)", true},
+      {"leaky-relu-0.2", nn::activation("leaky-relu-0.2"), {6}, "torch.nn.LeakyReLU(0.2)", true},
       {"elu", nn::activation("elu"), {6}, "torch.nn.ELU()", false},
       {"silu", nn::activation("silu"), {6}, "torch.nn.SiLU()", false},
       {"gelu", nn::activation("gelu"), {6}, "torch.nn.GELU()", false},
@@ -320,12 +321,16 @@ TEST_CASE("values are those of LibTorch's own layers") {
 
   const Tensor x =
       at::cat({4 * normal({40}), at::tensor({-30.0, -1.0, 0.0, 1.0, 19.0, 21.0, 30.0}, at::kDouble)});
-  const std::pair<const char*, Tensor> activations[] = {
-      {"relu", at::relu(x)}, {"leaky-relu", at::leaky_relu(x)},
-      {"elu", at::elu(x)},   {"silu", at::silu(x)},
-      {"gelu", at::gelu(x)}, {"softplus", at::softplus(x)},
-      {"tanh", at::tanh(x)}, {"sigmoid", at::sigmoid(x)},
-      {"identity", x}};
+  const std::pair<const char*, Tensor> activations[] = {{"relu", at::relu(x)},
+                                                        {"leaky-relu", at::leaky_relu(x)},
+                                                        {"leaky-relu-0.2", at::where(x > 0, x, 0.2 * x)},
+                                                        {"elu", at::elu(x)},
+                                                        {"silu", at::silu(x)},
+                                                        {"gelu", at::gelu(x)},
+                                                        {"softplus", at::softplus(x)},
+                                                        {"tanh", at::tanh(x)},
+                                                        {"sigmoid", at::sigmoid(x)},
+                                                        {"identity", x}};
   for (const auto& [name, value] : activations) {
     INFO(name);
     const LayerPtr layer = nn::activation(name);

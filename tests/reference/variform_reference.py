@@ -150,6 +150,7 @@ class ComposedLayerNorm(torch.nn.Module):
 ACTIVATIONS = {
     "relu": torch.nn.ReLU,
     "leaky-relu": torch.nn.LeakyReLU,
+    "leaky-relu-0.2": lambda: torch.nn.LeakyReLU(0.2),
     "tanh": torch.nn.Tanh,
     "elu": torch.nn.ELU,
     "silu": torch.nn.SiLU,
@@ -157,7 +158,7 @@ ACTIVATIONS = {
     "softplus": torch.nn.Softplus,
     "identity": torch.nn.Identity,
 }
-PIECEWISE_LINEAR = ("relu", "leaky-relu", "identity")
+PIECEWISE_LINEAR = ("relu", "leaky-relu", "leaky-relu-0.2", "identity")
 
 
 def block(spec, channels, image):

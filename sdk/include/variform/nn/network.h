@@ -65,10 +65,10 @@ struct Block {
 };
 
 /// A Block's activation, for a component's schema.
-inline constexpr Parameter kActivation =
-    text("activation", "relu")
-        .one_of({"relu", "leaky-relu", "elu", "silu", "gelu", "softplus", "tanh", "sigmoid", "identity"})
-        .doc("Nonlinearity after each hidden layer.");
+inline constexpr Parameter kActivation = text("activation", "relu")
+                                             .one_of({"relu", "leaky-relu", "leaky-relu-0.2", "elu", "silu",
+                                                      "gelu", "softplus", "tanh", "sigmoid", "identity"})
+                                             .doc("Nonlinearity after each hidden layer.");
 /// A Block's normalisation, for the schema of a component that makes linear maps of its own.
 inline constexpr Parameter kNormalisation = text("normalisation", "none")
                                                 .one_of({"none", "layer", "group"})
