@@ -97,6 +97,28 @@ TEST_CASE("mlp and linear take data of one dimension") {
   }
 }
 
+TEST_CASE("an mlp decoder may start with orthonormal weights, the same ones in either precision") {
+  const Values hidden{{"hidden", list({5, 3, 3})}};
+  Values orthogonal = hidden;
+  orthogonal["start"] = txt("orthogonal");
+  const auto made = decoder("mlp", orthogonal, {.data = {4}}), plain = decoder("mlp", hidden, {.data = {4}}),
+             coarse = decoder("mlp", orthogonal, {.data = {4}, .dtype = at::kFloat});
+  int matrices = 0;
+  const auto usual = plain->named_parameters(), rounded = coarse->named_parameters();
+  for (const auto& item : made->named_parameters()) {
+    INFO(item.key());
+    const Tensor one = item.value().detach();
+    CHECK(one.to(at::kFloat).equal(rounded[item.key()]));
+    CHECK(one.equal(usual[item.key()]) == (one.dim() == 1));  // constants start as everywhere
+    if (one.dim() != 2) continue;
+    ++matrices;
+    const Tensor tall = one.size(0) < one.size(1) ? one.t() : one;
+    CHECK(difference(tall.t().mm(tall), at::eye(tall.size(1), tall.options())) < 1e-12);
+    CHECK(tall.min().item<double>() < 0);
+  }
+  CHECK(matrices == 4);
+}
+
 TEST_CASE("stock decoders push tangents as automatic differentiation and finite differences do") {
   struct Case {
     std::string id;
