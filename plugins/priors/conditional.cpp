@@ -17,14 +17,58 @@ namespace nn = variform::nn;
 using variform::Context;
 using variform::Tensor;
 
-// u [N, c] -> [N, 2d or d]; the last layer starts at 0, so that the prior starts as the one without a condition.
-std::shared_ptr<nn::Sequential> network_of(const variform::Build& build, int64_t outputs) {
+// The lowest and the highest value of something's start.
+struct Bounds {
+  double low, high;
+};
+
+Bounds bounds_of(const variform::Build& build, const char* name) {
+  const std::vector<double> both = build.numbers(name);
+  const auto expect = [&](bool right, const char* what) {
+    if (right) return;
+    std::string found;
+    for (double value : both) found += (found.empty() ? "" : ", ") + std::to_string(value);
+    throw variform::Error("prior 'conditional': " + std::string(name) + " expects " + what + ", found [" +
+                          found + "]");
+  };
+  expect(both.size() == 2 && both[0] <= both[1], "two numbers, the lower one first");
+  return {both[0], both[1]};
+}
+
+// Draws [rows, c] in float64, so that models of either precision start alike.
+Tensor uniform(const variform::Build& build, int64_t rows, Bounds bounds) {
+  return bounds.low + (bounds.high - bounds.low) *
+                          at::rand({rows, build.condition}, build.rng, build.options.dtype(at::kDouble));
+}
+
+// Starts an affine network: the weights of each number of u are a location and the logarithm of a scale, drawn within bounds.
+void start_within(const nn::Linear& last, const variform::Build& build, bool moves, Bounds location,
+                  Bounds scale) {
+  Tensor weight = last.weight();
+  const int64_t d = build.latent;
+  if (moves) weight.narrow(0, 0, d).copy_(uniform(build, d, location));
+  weight.narrow(0, moves ? d : 0, d).copy_(uniform(build, d, scale).log());
+}
+
+// u [N, c] -> [N, 2d or d]; the last layer starts at 0, so that the prior starts as the one without a condition, unless its
+// parameters say more.
+std::shared_ptr<nn::Sequential> network_of(const variform::Build& build, bool moves) {
+  const Bounds location = bounds_of(build, "start_location"), scale = bounds_of(build, "start_scale");
+  const bool starts_at_zero = location.low == 0 && location.high == 0 && scale.low == 1 && scale.high == 1;
+  if (!starts_at_zero && !build.integers("hidden").empty())
+    throw variform::Error(
+        "prior 'conditional' expects hidden = [] with start_location or start_scale, which are about the numbers of an "
+        "affine network; found hidden layers");
+  if (!moves && (location.low != 0 || location.high != 0))
+    throw variform::Error("prior 'conditional': start_location has no meaning with location = false");
+
   auto layers = std::make_shared<nn::Sequential>();
   const nn::Block block{build.text(nn::kActivation), "none", 1};
   const int64_t width = append_hidden(*layers, build, block, build.condition, build.integers("hidden"));
-  const auto last = std::make_shared<nn::Linear>(build, width, outputs);
+  const auto last = std::make_shared<nn::Linear>(build, width, (moves ? 2 : 1) * build.latent);
   const at::NoGradGuard no_grad;
   for (const Tensor& parameter : last->parameters()) Tensor(parameter).zero_();
+  if (!starts_at_zero) start_within(*last, build, moves, location, scale);
   layers->append(last);
   return layers;
 }
@@ -44,8 +88,8 @@ class Conditional final
     if (condition_ == 0)
       throw variform::Error(
           "prior 'conditional' expects a model whose data have a condition; found none: write condition = \"labels\", "
-          "\"factors\" or \"array\" in [data]");
-    network_ = register_module("network", network_of(build, moves_ ? 2 * latent_ : latent_));
+          "\"factors\" or \"array\" in [data]; in a model that data are drawn from, classes beside it");
+    network_ = register_module("network", network_of(build, moves_));
   }
 
   Tensor log_prob(const Tensor& z, const Context& context) override {
@@ -110,4 +154,10 @@ VARIFORM_COMPONENTS(variform::component<Conditional>(
          .doc("Widths of the network's hidden layers; []: it is affine."),
      nn::kActivation,
      variform::flag("location", true)
-         .doc("Whether the location depends on the condition, or only the scale; it is then 0.")}))
+         .doc("Whether the location depends on the condition, or only the scale; it is then 0."),
+     variform::numbers("start_location", {0, 0})
+         .added_later()
+         .doc(
+             "With hidden = []: the bounds between which the location of each class (or the weight of each number of the "
+             "condition) starts, drawn for every latent."),
+     variform::numbers("start_scale", {1, 1}).above(0).added_later().doc("The same for the scale.")}))

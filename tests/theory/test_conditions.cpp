@@ -164,6 +164,41 @@ TEST_CASE("the conditional prior is its base at the start, and Gaussian or Lapla
   }
 }
 
+TEST_CASE("the conditional prior of classes may start with locations and scales drawn within bounds") {
+  constexpr int64_t kClasses = 400;
+  const auto made = [&](const Values& more) {
+    Values values = more;
+    values.try_emplace("hidden", list({}));
+    Assembly model(kP, kD, 3, kClasses);
+    model.with(Kind::kPrior, "conditional", values);
+    return model;
+  };
+  const Context all{.condition = at::eye(kClasses, at::kDouble)};
+  Assembly model = made({{"start_location", list({-5, 5})}, {"start_scale", list({0.5, 3})}});
+  const at::NoGradGuard no_grad;
+  const Gaussian prior = *model->prior().gaussian(all);
+  const Tensor scale = prior.covariance.variances().sqrt();
+  // Uniform on [a, b]: the first two moments, with 800 draws each; and the bounds.
+  const auto check = [](const Tensor& drawn, double low, double high) {
+    const double width = high - low, error = width / std::sqrt(12.0 * 800);
+    CHECK(drawn.min().item<double>() >= low);
+    CHECK(drawn.max().item<double>() <= high);
+    CHECK(drawn.max().item<double>() - drawn.min().item<double>() > 0.97 * width);
+    CHECK(std::abs(drawn.mean().item<double>() - 0.5 * (low + high)) < 4 * error);
+    CHECK(std::abs(drawn.var().item<double>() / (width * width / 12) - 1) < 0.15);
+  };
+  check(prior.mean, -5, 5);
+  check(scale, 0.5, 3);
+  Assembly fixed = made({{"location", num(0)}, {"start_scale", list({0.5, 3})}});
+  CHECK(fixed->prior().gaussian(all)->mean.abs().max().item<double>() == 0);
+  CHECK_THROWS_WITH(made({{"start_location", list({1, -1})}}),
+                    testing::ContainsSubstring("start_location expects two numbers, the lower one first"));
+  CHECK_THROWS_WITH(made({{"location", num(0)}, {"start_location", list({-1, 1})}}),
+                    testing::ContainsSubstring("no meaning with location = false"));
+  CHECK_THROWS_WITH(made({{"hidden", list({4})}, {"start_scale", list({0.5, 3})}}),
+                    testing::ContainsSubstring("expects hidden = []"));
+}
+
 TEST_CASE("a condition that is missing, or of another size, is named") {
   Conditioned made("gaussian", "grae", {{"beta", num(1)}});
   CHECK_THROWS_WITH(
