@@ -21,6 +21,8 @@ void read_sizes(Reader& reader, ModelDataSpec& spec) {
   if (spec.fresh) spec.size = 0;
   spec.test = reader.integer("test", {.fallback = 0, .low = 0, .high = kMost, .unit = "data"});
   spec.seed = static_cast<std::uint64_t>(reader.integer("seed", {.fallback = 1, .low = 0}));
+  if (reader.has("classes"))
+    spec.classes = reader.integer("classes", {.fallback = {}, .low = 1, .high = kMost, .unit = "classes"});
 }
 
 ModelDataSpec read_model_data(Reader& data, const Catalog& catalog) {
@@ -61,6 +63,18 @@ void read_dataset(Reader& data, DataSpec& spec, const Catalog& catalog, const Ch
     if (check_dataset) check_dataset(*dataset, data.diagnostics());
   }
   spec.dataset = *data.resolved().find("dataset");
+}
+
+// Data drawn from a model have classes at most: its own, or those that the run it is taken from was conditioned on.
+void check_condition_of_model(Reader& data, const DataSpec& spec) {
+  if (!spec.model) return;
+  if (spec.condition != "labels")
+    data.error("condition", "@ = " + quote(spec.condition) +
+                                " is for data in files; data drawn from a model have labels at most.");
+  else if (spec.model->classes == 0 && !spec.model->from)
+    data.error("condition",
+               "@ = \"labels\" needs classes, and the model that the data are drawn from has none.",
+               "write classes = 10 in [data.dataset], and condition its prior or decoder on them");
 }
 
 void check_combinations(Reader& data, const DataSpec& spec) {
@@ -107,7 +121,7 @@ DataSpec read_data(Reader& root, const Catalog& catalog, const CheckDataset& che
   if (reader.has("condition")) {
     spec.condition =
         reader.text("condition", {.fallback = "labels", .choices = {"labels", "factors", "array"}});
-    if (spec.model) reader.error("condition", "@ is for data in files; data drawn from a model have none.");
+    check_condition_of_model(reader, spec);
   }
   if (reader.has("missing")) {
     spec.missing = reader.text("missing", {.fallback = "mask", .choices = {"mask"}});

@@ -97,6 +97,7 @@ struct ModelDataSpec {
   bool fresh = false;                  ///< every batch is new
   std::int64_t test = 0;
   std::uint64_t seed = 1;
+  std::int64_t classes = 0;  ///< that its components are conditioned on; 0: none, or those of `from`
 };
 
 struct DataSpec {

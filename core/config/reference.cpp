@@ -163,6 +163,9 @@ constexpr Key kKeys[] = {
      "Number of test examples."},
     {"data.dataset (type = \"model\")", "seed", "integer, at least 0", "1", "",
      "Of the drawn parameters and data; the training's own seed does not change them."},
+    {"data.dataset (type = \"model\")", "classes", "integer, at least 1", "(from's; else none)", "classes",
+     "The rows are of so many classes in turn, and prior and decoder are conditioned on the class of each row (one-hot "
+     "numbers). The classes are the data's labels."},
 
     {"model", "latent", "integer, at least 1", "required", "", "Latent dimension d."},
     {"model", "encoder", "an encoder", "required", "", "x to the variational family's parameters."},

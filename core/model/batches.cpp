@@ -5,10 +5,15 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <variform/ext/condition.h>
 #include <variform/random.h>
+
+#include <algorithm>
+#include <stdexcept>
 
 #include "data/order.h"
 #include "model/checkpoints.h"
+#include "model/data_facts.h"
 
 namespace variform::model {
 namespace {
@@ -38,13 +43,16 @@ class StoredBatches final : public Batches {
   Tensor evaluation_latents(int64_t first, int64_t count) override {
     return held_out().gather_column(held_out().latents(), at::arange(first, first + count));
   }
-  Tensor examples(int64_t n) override {
-    return gather(splits_.train, at::arange(std::min(n, size())), hash(seed_, "examples")).x;
-  }
+  Tensor examples(int64_t n) override { return first_rows(n).x; }
+  Context example_context(int64_t n) override { return first_rows(n).context; }
+  data::Condition condition() const override { return splits_.condition; }
 
  private:
   const data::Dataset& held_out() const {
     return splits_.validation.size() > 0 ? splits_.validation : splits_.test;
+  }
+  Batch first_rows(int64_t n) {
+    return gather(splits_.train, at::arange(std::min(n, size())), hash(seed_, "examples"));
   }
   Batch gather(const data::Dataset& from, const Tensor& index, uint64_t seed) {
     Batch batch;
@@ -64,7 +72,13 @@ class StoredBatches final : public Batches {
   Generator generator_;
 };
 
-// Draws data from a decoder, a prior and a likelihood.
+// Rows that were drawn.
+struct Drawn {
+  Tensor x, z;
+  Context context;  // classes, and their one-hot numbers
+};
+
+// Draws data from a decoder, a prior and a likelihood, which may be conditioned on classes.
 class Drawer {
  public:
   Drawer(const config::ModelDataSpec& spec, const plugins::Registry& registry, at::TensorOptions options)
@@ -78,6 +92,7 @@ class Drawer {
       const config::Experiment source = experiment_of(*snapshot, registry);
       parts.latent = source.latent;
       parts.data = shape_of(*snapshot);
+      if (const auto facts = facts_in(snapshot->attributes)) source_ = facts->condition;
       for (Kind kind : kDrawn) parts.slots[kind] = source.slots.at(kind);
     }
     std::vector<Kind> loaded(std::begin(kDrawn), std::end(kDrawn));
@@ -91,53 +106,104 @@ class Drawer {
     replace(Kind::kLikelihood, spec.likelihood);
     if (spec.latent) parts.latent = *spec.latent;
     if (!spec.shape.empty()) parts.data = spec.shape;
+    parts.condition = spec.classes > 0 ? spec.classes : source_.size;
     assembly_ = std::make_unique<Assembly>(parts, registry);
     if (snapshot) assembly_->load(snapshot->tensors, loaded);
     assembly_->set_training(false);
+    set_classes(spec);
   }
 
-  // Returns n draws of (x, z) from the stream (seed, purpose, index).
-  std::pair<Tensor, Tensor> draw(int64_t n, const char* purpose, int64_t index) {
+  // The number of classes that the rows have; 0: none.
+  int64_t classes() const { return classes_; }
+
+  // Returns n draws from the stream (seed, purpose, index). Their classes follow each other, row `first` of all having class
+  // `first` modulo the number of classes.
+  Drawn draw(int64_t n, const char* purpose, int64_t index, int64_t first) {
     at::NoGradGuard no_grad;
     assembly_->seed(purpose, index);
-    const Tensor z = assembly_->model().sample_prior(n, {});
-    return {assembly_->model().sample_data(assembly_->model().decode(z, {})), z};
+    Drawn drawn;
+    if (classes_ > 0) {
+      const at::TensorOptions& options = assembly_->spec().options;
+      drawn.context.labels = at::arange(first, first + n, options.dtype(at::kLong)).remainder(classes_);
+      drawn.context.condition = at::one_hot(drawn.context.labels, classes_).to(options);
+    }
+    drawn.z = assembly_->model().sample_prior(n, drawn.context);
+    drawn.x = assembly_->model().sample_data(assembly_->model().decode(drawn.z, drawn.context));
+    return drawn;
   }
 
-  data::Dataset dataset(int64_t n, const char* purpose) {
+  // Returns n rows with their latents and classes; the classes are their condition, too, if `conditioned`.
+  data::Dataset dataset(int64_t n, const char* purpose, bool conditioned) {
     constexpr int64_t kChunk = 4096;
-    std::vector<Tensor> x, z;
+    std::vector<Tensor> x, z, labels;
     for (int64_t first = 0; first < n; first += kChunk) {
-      auto [some_x, some_z] = draw(std::min(kChunk, n - first), purpose, first);
-      x.push_back(some_x);
-      z.push_back(some_z);
+      const Drawn drawn = draw(std::min(kChunk, n - first), purpose, first, first);
+      x.push_back(drawn.x);
+      z.push_back(drawn.z);
+      if (classes_ > 0) labels.push_back(drawn.context.labels);
     }
     data::Columns columns;
     columns.x = at::cat(x);
     columns.latents = at::cat(z);
-    return data::Dataset::from_tensors(columns, domain(), assembly_->spec().options.dtype().toScalarType());
+    if (classes_ > 0) columns.labels = at::cat(labels);
+    const auto dataset = data::Dataset::from_tensors(std::move(columns), domain(),
+                                                     assembly_->spec().options.dtype().toScalarType());
+    return conditioned ? dataset.conditioned(dataset.labels(), classes_) : dataset;
   }
 
   std::string domain() const { return to_string(assembly_->model().likelihood().domain()); }
 
+  // What a model of these data is conditioned on by [data] condition.
+  data::Condition condition_by(const config::DataSpec& spec) const {
+    if (spec.condition.empty()) return {};
+    if (classes_ > 0) return {spec.condition, classes_, {}, {}};
+    throw std::invalid_argument(
+        "data.condition = \"" + spec.condition +
+        "\" needs classes, and the model that the data are drawn from has none: write classes "
+        "= 10 in [data.dataset], and condition its prior or decoder on them.");
+  }
+
  private:
   static constexpr Kind kDrawn[] = {Kind::kLikelihood, Kind::kPrior, Kind::kDecoder};
+
+  // Classes count where a component of the model is conditioned on them.
+  void set_classes(const config::ModelDataSpec& spec) {
+    const bool used = std::any_of(std::begin(kDrawn), std::end(kDrawn), [&](Kind kind) {
+      return is_conditioned(*assembly_->model().component(kind));
+    });
+    if (spec.classes > 0 && !used)
+      throw std::invalid_argument(
+          "data.dataset.classes = " + std::to_string(spec.classes) +
+          " needs a prior or a decoder that is conditioned on them, found none: write condition "
+          "= true in data.dataset.decoder, or choose a conditional prior.");
+    if (used && spec.classes == 0 && source_.on != "labels")
+      throw std::invalid_argument(
+          "data are drawn from a model without a condition, or from one with classes; this "
+          "one is conditioned on " +
+          (source_.on.empty() ? "numbers" : source_.on) + ".");
+    if (used) classes_ = spec.classes > 0 ? spec.classes : source_.size;
+  }
+
   uint64_t seed_;
+  data::Condition source_;  // of the run that the model is taken from
+  int64_t classes_ = 0;
   std::unique_ptr<Assembly> assembly_;
 };
 
 class FreshBatches final : public Batches {
  public:
-  FreshBatches(const config::ModelDataSpec& spec, const plugins::Registry& registry, int64_t batch,
+  FreshBatches(const config::DataSpec& spec, const plugins::Registry& registry, int64_t batch,
                at::TensorOptions options)
-      : drawer_(spec, registry, options), batch_(batch) {
-    if (spec.test > 0) test_ = drawer_.dataset(spec.test, "test data");
+      : drawer_(*spec.model, registry, options), condition_(drawer_.condition_by(spec)), batch_(batch) {
+    if (spec.model->test > 0) test_ = drawer_.dataset(spec.model->test, "test data", condition_.size > 0);
   }
   int64_t size() const override { return kNominalEpoch; }
   std::string domain() const override { return drawer_.domain(); }
   Batch training(int64_t step) override {
+    Drawn drawn = drawer_.draw(batch_, "data", step, step * batch_);
     Batch batch;
-    batch.x = drawer_.draw(batch_, "data", step).first;
+    batch.x = drawn.x;
+    batch.context = shown(std::move(drawn.context));
     batch.dataset_size = size();
     return batch;
   }
@@ -147,6 +213,8 @@ class FreshBatches final : public Batches {
     Batch batch;
     const Tensor index = at::arange(first, first + count);
     batch.x = test_.gather(index);
+    batch.context.labels = test_.gather_column(test_.labels(), index);
+    batch.context.condition = test_.gather_condition(index);
     batch.context.index = index.to(batch.x.device());
     batch.dataset_size = size();
     return batch;
@@ -154,11 +222,22 @@ class FreshBatches final : public Batches {
   Tensor evaluation_latents(int64_t first, int64_t count) override {
     return test_.gather_column(test_.latents(), at::arange(first, first + count));
   }
-  Tensor examples(int64_t n) override { return drawer_.draw(n, "examples", 0).first; }
+  Tensor examples(int64_t n) override { return drawn_examples(n).x; }
+  Context example_context(int64_t n) override { return shown(drawn_examples(n).context); }
+  data::Condition condition() const override { return condition_; }
 
  private:
   static constexpr int64_t kNominalEpoch = 10000;  // an endless set needs some length for "every epoch"
+
+  Drawn drawn_examples(int64_t n) { return drawer_.draw(n, "examples", 0, 0); }
+  // A model that is not conditioned is shown the classes alone.
+  Context shown(Context context) const {
+    if (condition_.size == 0) context.condition = Tensor();
+    return context;
+  }
+
   Drawer drawer_;
+  data::Condition condition_;
   int64_t batch_;
   data::Dataset test_;
 };
@@ -170,17 +249,20 @@ std::unique_ptr<Batches> batches_of(data::Splits splits, int64_t batch, uint64_t
   return std::make_unique<StoredBatches>(std::move(splits), batch, seed, options);
 }
 
-data::Splits draw_data(const config::ModelDataSpec& spec, const plugins::Registry& registry,
+data::Splits draw_data(const config::DataSpec& spec, const plugins::Registry& registry,
                        at::TensorOptions options) {
-  Drawer drawer(spec, registry, options);
+  const config::ModelDataSpec& model = *spec.model;
+  Drawer drawer(model, registry, options);
   data::Splits splits;
   splits.name = "model";
-  if (spec.size > 0) splits.train = drawer.dataset(spec.size, "training data");
-  if (spec.test > 0) splits.test = drawer.dataset(spec.test, "test data");
+  splits.condition = drawer.condition_by(spec);
+  const bool conditioned = splits.condition.size > 0;
+  if (model.size > 0) splits.train = drawer.dataset(model.size, "training data", conditioned);
+  if (model.test > 0) splits.test = drawer.dataset(model.test, "test data", conditioned);
   return splits;
 }
 
-std::unique_ptr<Batches> fresh_batches(const config::ModelDataSpec& spec, const plugins::Registry& registry,
+std::unique_ptr<Batches> fresh_batches(const config::DataSpec& spec, const plugins::Registry& registry,
                                        int64_t batch, at::TensorOptions options) {
   return std::make_unique<FreshBatches>(spec, registry, batch, options);
 }

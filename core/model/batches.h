@@ -33,17 +33,22 @@ class Batches {
   virtual Tensor evaluation_latents(int64_t first, int64_t count) = 0;
   /// The first n training rows, or all if there are fewer: [n, data…].
   virtual Tensor examples(int64_t n) = 0;
+  /// What is known of the same rows.
+  virtual Context example_context(int64_t n) = 0;
+  /// What the context's condition is; its size is 0 when there is none.
+  virtual data::Condition condition() const = 0;
 };
 
 /// Batches of `batch` rows from a data set in memory.
 std::unique_ptr<Batches> batches_of(data::Splits splits, int64_t batch, uint64_t seed,
                                     at::TensorOptions options);
 
-/// Draws data from a model given by a config: x from likelihood, decoder and prior, with the true latents kept.
-/// Row i of a set of fixed size, and the batch of step t of a fresh one, are functions of (seed, i) and (seed, t).
-data::Splits draw_data(const config::ModelDataSpec& spec, const plugins::Registry& registry,
+/// Draws the data of `spec.model`: x from likelihood, decoder and prior, with the true latents and classes kept. Row i of a set
+/// of fixed size, and the batch of step t of a fresh one, are functions of (seed, i) and (seed, t). Throws
+/// std::invalid_argument when classes or condition do not fit the model.
+data::Splits draw_data(const config::DataSpec& spec, const plugins::Registry& registry,
                        at::TensorOptions options);
-std::unique_ptr<Batches> fresh_batches(const config::ModelDataSpec& spec, const plugins::Registry& registry,
+std::unique_ptr<Batches> fresh_batches(const config::DataSpec& spec, const plugins::Registry& registry,
                                        int64_t batch, at::TensorOptions options);
 
 }  // namespace variform::model

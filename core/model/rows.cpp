@@ -68,8 +68,8 @@ Batch Rows::at(const Tensor& index) {
   if (!dataset_) {
     Batch batch = session_.batches->evaluation(0, size_);
     batch.x = batch.x.index_select(0, index.to(batch.x.device()));
-    if (batch.context.labels.defined())
-      batch.context.labels = batch.context.labels.index_select(0, index.to(batch.context.labels.device()));
+    for (Tensor* known : {&batch.context.labels, &batch.context.condition})
+      if (known->defined()) *known = known->index_select(0, index.to(known->device()));
     batch.context.index = index.to(batch.x.device());
     return batch;
   }

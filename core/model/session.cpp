@@ -206,10 +206,8 @@ void forget_sources(config::Experiment& experiment) {
 Batch Session::rows(int64_t n) {
   Batch batch;
   batch.x = batches->examples(n);
+  batch.context = batches->example_context(n);
   batch.context.index = at::arange(batch.x.size(0), options.dtype(at::kLong));
-  batch.context.labels = splits.train.gather_column(splits.train.labels(), batch.context.index);
-  batch.context.condition = splits.train.gather_condition(batch.context.index);
-  batch.context.mask = splits.train.gather_mask(batch.context.index);
   batch.dataset_size = batches->size();
   return batch;
 }
@@ -227,11 +225,11 @@ std::unique_ptr<Session> open_session(config::Experiment experiment, const plugi
   session->options = tensor_options(experiment.train);
   const at::ScalarType dtype = session->options.dtype().toScalarType();
   if (experiment.data.model && experiment.data.model->fresh) {
-    session->batches =
-        fresh_batches(*experiment.data.model, registry, experiment.train.batch, session->options);
+    session->batches = fresh_batches(experiment.data, registry, experiment.train.batch, session->options);
+    session->splits.condition = session->batches->condition();
   } else {
     session->splits = experiment.data.model
-                          ? draw_data(*experiment.data.model, registry, session->options)
+                          ? draw_data(experiment.data, registry, session->options)
                           : data::load(experiment.data, places.data, places.descriptors, experiment.seed,
                                        session->options.device(), dtype, trained);
     session->batches = batches_of(session->splits, experiment.train.batch, experiment.seed, session->options);

@@ -51,6 +51,26 @@ class Conditioned(ProgramTest):
         numpy.savez(self.folder / "few.npz", x=images[labels < 2], labels=labels[labels < 2])
         self.assertIn('"kl"', self.run_program("evaluate", run, "--on", "few.npz", "--json", "--out", "few.json").stdout)
 
+    def test_data_from_a_conditional_run(self):
+        """The run's classes are those of the data, in turn; a model of these data may be conditioned on them."""
+        run = self.train(*CONDITIONED)
+        for more in ("size = 100", "fresh = true"):
+            drawn = f'data.dataset={{ type = "model", from = "{run}", test = 30, {more} }}'
+            second = self.train(drawn, *CONDITIONED, "train.steps=5", "train.evaluate_every=5", "name=second",
+                                runs=more.partition(" ")[0])
+            self.run_program("encode", second, "--out", "codes.h5")
+            with h5py.File(self.folder / "codes.h5") as codes:
+                self.assertEqual(codes["labels"][:].tolist(), [row % 4 for row in range(30)])
+                self.assertEqual(codes["condition"][:].argmax(1).tolist(), [row % 4 for row in range(30)])
+                self.assertEqual(codes["latents"].shape, (30, 4))
+        plain = self.train("name=plain")
+        refused = self.run_program("train", "small.toml", *CONDITIONED, "--folder", "none",
+                                   f'data.dataset={{ type = "model", from = "{plain}", size = 100 }}', code=None)
+        self.assertIn("the model that the data are drawn from has none", refused.stderr)
+        unused = self.run_program("train", "small.toml", "--folder", "unused",
+                                  f'data.dataset={{ type = "model", from = "{plain}", size = 100, classes = 3 }}', code=None)
+        self.assertIn("needs a prior or a decoder that is conditioned on them", unused.stderr)
+
     def test_export(self):
         run = self.train(*CONDITIONED)
         self.run_program("export", run, "--out", "exported.pt")

@@ -282,6 +282,23 @@ TEST_CASE("data drawn from a model") {
   CHECK_FALSE(from.data.model->decoder);
   same_after(from);
 
+  CHECK(fresh.data.model->classes == 0);
+  const std::string classes = with(text, "size = 1000", "size = 1000, classes = 40");
+  const Experiment conditioned = good(classes, {"data.condition=labels"});
+  CHECK(conditioned.data.model->classes == 40);
+  CHECK(conditioned.data.condition == "labels");
+  same_after(conditioned);
+  CHECK(
+      only_error(text, {"data.condition=labels"}) ==
+      "command line: data.condition = \"labels\" needs classes, and the model that the data are drawn from has "
+      "none. | write classes = 10 in [data.dataset], and condition its prior or decoder on them");
+  CHECK(
+      only_error(classes, {"data.condition=factors"}) ==
+      "command line: data.condition = \"factors\" is for data in files; data drawn from a model have labels at "
+      "most.");
+  CHECK(only_error(with(text, "size = 1000", "size = 1000, classes = 0"))
+            .find("data.dataset.classes must be at least 1") != std::string::npos);
+
   CHECK(only_error(with(text, "size = 1000", "fresh = true")) ==
         "exp.toml:15:1: train.steps is missing: data drawn fresh for every batch have no epochs to count. | "
         "write steps = 10000");
