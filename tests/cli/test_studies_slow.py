@@ -118,6 +118,14 @@ class QuickStudies(ProgramTest):
             self.assertLessEqual(values[0], 45)
         self.assertEqual(self.figures("uniqueness-quick"), {"angles", "angles-between-seeds"})
 
+    def test_ivae(self):
+        found = self.results("ivae_quick")
+        self.assertEqual(len(found["mcc_truth"]), 4)
+        for values in found["mcc_truth"].values():
+            self.assertGreater(values[0], 0.2)
+            self.assertLessEqual(values[0], 1)
+        self.assertEqual(self.figures("ivae-quick"), {"mcc"})
+
     def test_linear_rotation(self):
         """§7: trained encoders meet the closed form; A ∝ I and the full family cost nothing."""
         found = self.results("linear_rotation_quick")
