@@ -54,6 +54,7 @@ VARIFORM_COMPONENTS(variform::component<Mlp>(
      variform::kCondition,
      variform::text("start", "")
          .one_of({"", "orthogonal"})
+         .added_later()
          .doc(
              "Where the weights start: uniformly within ±1/√(their inputs) when empty; as matrices with orthonormal rows "
              "or columns for \"orthogonal\" (Saxe et al. 2014).")}))
