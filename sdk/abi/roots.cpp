@@ -1,6 +1,7 @@
 // Part of the library whose binary interface is recorded (abi.py), and of no other: it names the public types that no
 // exported function mentions, so that their layout is recorded, too. A new public struct that plugins see is added here.
 
+#include <variform/ext/levels.h>
 #include <variform/nn/network.h>
 #include <variform/host.h>
 #include <variform/plugin.h>
@@ -31,7 +32,8 @@ VARIFORM_API void abilities(const Pushforward&, const PullbackMetric&, const Pie
                             const Compares&, const MostRows&, const OnRequest&, const InValues&,
                             const nn::Push&, const nn::PushMetric&, const nn::Elementwise&,
                             const nn::Isometric&, const nn::PythonHelper&, const Conditioned&,
-                            const MissingValues&) {}
+                            const MissingValues&, const PosteriorLevels&, const PriorLevels&,
+                            const LevelMoments&) {}
 
 }  // namespace abi
 }  // namespace v2

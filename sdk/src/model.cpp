@@ -1,5 +1,6 @@
 // Model: shape folding, precision, checks and error context around every call into a component.
 
+#include <variform/ext/levels.h>
 #include <variform/ext/posterior.h>
 #include <variform/host.h>
 
@@ -115,7 +116,8 @@ auto in(const Model& model, Kind kind, const char* method, const Call& call) {
 class CheckedPosterior final : public Posterior,
                                private LogMarginals,
                                private ClosedEntropy,
-                               private Moments {
+                               private Moments,
+                               private PosteriorLevels {
  public:
   CheckedPosterior(const Model& model, std::unique_ptr<Posterior> inner, int64_t batch)
       : model_(model),
@@ -124,7 +126,8 @@ class CheckedPosterior final : public Posterior,
         label_(model.label(Kind::kFamily).empty() ? "" : model.label(Kind::kFamily).c_str()),
         step_(model.step()),
         entropy_(variform::ability<ClosedEntropy>(*inner_)),
-        moments_(variform::ability<Moments>(*inner_)) {}
+        moments_(variform::ability<Moments>(*inner_)),
+        levels_(variform::ability<PosteriorLevels>(*inner_)) {}
   ~CheckedPosterior() override {  // may run after the model's
     const Calling calling(to_string(Kind::kFamily), label_, "the posterior's destructor", step_);
     inner_.reset();
@@ -137,6 +140,7 @@ class CheckedPosterior final : public Posterior,
       return static_cast<const LogMarginals*>(this);  // names the family when it has none
     if (id == ClosedEntropy::kId) return entropy_ ? static_cast<const ClosedEntropy*>(this) : nullptr;
     if (id == Moments::kId) return moments_ ? static_cast<const Moments*>(this) : nullptr;
+    if (id == PosteriorLevels::kId) return levels_ ? static_cast<const PosteriorLevels*>(this) : nullptr;
     return inner_->ability(id);
   }
 
@@ -179,6 +183,19 @@ class CheckedPosterior final : public Posterior,
       return result;
     });
   }
+  std::vector<int64_t> levels() const override {
+    return in(model_, Kind::kFamily, "levels", [&] { return levels_->levels(); });
+  }
+  LevelMoments level_moments(const Draw& draw) const override {
+    return in(model_, Kind::kFamily, "level_moments", [&] {
+      LevelMoments moments = levels_->level_moments(draw);
+      Shape shape = density_shape(draw);
+      shape.push_back(model_.latent);
+      expect(moments.mean, shape, model_.options, "level_moments (mean)");
+      expect(moments.log_deviation, shape, model_.options, "level_moments (log_deviation)");
+      return moments;
+    });
+  }
   Shape density_shape(const Draw& draw) const {
     Shape shape = without_last(draw.z.sizes());
     if (!shape.empty()) shape.back() = batch_;  // one z for all rows is broadcast
@@ -192,6 +209,7 @@ class CheckedPosterior final : public Posterior,
   int64_t step_;
   const ClosedEntropy* entropy_;
   const Moments* moments_;
+  const PosteriorLevels* levels_;
 };
 
 const Posterior& innermost(const Posterior& posterior) {
@@ -372,6 +390,10 @@ Tensor Model::kl(const Posterior& posterior, const Draw& draw, const Context& co
     return found;
   });
   if (entropy && cross) return *cross - *entropy;
+  const std::optional<Tensor> by_levels = in(*this, Kind::kPrior, "level_moments", [&] {
+    return partly_closed_kl(prior(), posterior, draw, context);
+  });
+  if (by_levels) return by_levels->mean(0);
   return (posterior.log_prob(draw) - log_prior(draw.z, context)).mean(0);
 }
 
