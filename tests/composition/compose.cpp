@@ -41,9 +41,11 @@ const plugins::Registry& registry() {
 std::string described(const std::string& slot, const std::string& type) {
   static const std::map<std::string, std::string> known{
       {"family:iaf", "hidden = 4, context = 2"},
+      {"family:ladder", "hidden = [3], context = 2"},
       {"family:low-rank", "rank = 1"},
       {"family:optimal", "beta = 1.0, curvature = \"fisher\""},
       {"prior:flow", "layers = 2, hidden = [3]"},
+      {"prior:ladder", "hidden = [3]"},
       {"prior:mixture", "components = 2"},
       {"prior:vamp", "pseudo_inputs = 3"},
       {"likelihood:categorical", "classes = 3"},
