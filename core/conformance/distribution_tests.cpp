@@ -135,6 +135,16 @@ void entropy(const Case& test) {
   if_supported([&] { check_entropy(*Posed(test, several(test)).q, test.generator("entropy")); });
 }
 
+void levels(const Case& test) {
+  if_supported([&] {
+    if (test.info->kind() == Kind::kPrior) {
+      Rig rig = rig_of(test, several(test));
+      return check_levels(rig.as<Prior>(), test.generator("levels"));
+    }
+    check_levels(*Posed(test, several(test)).q, test.generator("levels"));
+  });
+}
+
 // Tests with a prior of the same plugin, with its defaults, instead of the standard normal: a closed form for that pair
 // alone runs nowhere else.
 void kl_with(const Case& test, const ComponentInfo& prior, int64_t latent) {
@@ -290,10 +300,16 @@ std::vector<Test> distribution_tests() {
        family,
        {"sample-density"},
        entropy},
+      {"levels",
+       group,
+       "The moments of its levels have its density, and depend on the levels after their own only.",
+       both,
+       {"normalised", "draw-density"},
+       levels},
       {"kl",
        group,
-       "KL divergence from a standard normal prior, and from priors of its plugin, in closed form is the "
-       "Monte Carlo mean of log q − log p.",
+       "KL divergence from a standard normal prior, and from priors of its plugin, in closed form (or closed in "
+       "part) is the Monte Carlo mean of log q − log p.",
        family,
        {"entropy", "moments"},
        kl},

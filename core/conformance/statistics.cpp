@@ -6,7 +6,11 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <variform/ext/levels.h>
+
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "conformance/causes.h"
 
@@ -403,15 +407,84 @@ void check_entropy(const Posterior& q, Generator rng) {
 
 void check_kl(Model& model, const Posterior& q, Generator rng) {
   const Context context = context_for(model.prior(), q.location().size(0), model.options);
-  if (!model.has_closed_kl(q, context)) skip("KL has no closed form with a Gaussian prior");
+  const bool closed = model.has_closed_kl(q, context);
+  if (!closed && !ability<PosteriorLevels>(q)) skip("KL has no closed form with a Gaussian prior");
   const int needed = model.prior().moments_needed(), finite = model.family().finite_moments();
   if (finite < needed) skip("KL with a Gaussian prior is infinite");
   if (finite < 2 * needed) skip("a Monte Carlo estimate of KL has no finite variance");
   const Draw draw = drawn(q, kDraws, rng);
   const at::NoGradGuard no_grad;
   const Tensor ratio = q.log_prob(draw) - model.log_prior(draw.z, context);
+  const std::optional<Tensor> by_levels =
+      closed ? std::nullopt : partly_closed_kl(model.prior(), q, draw, context);
+  if (by_levels)
+    return expect_close(by_levels->mean(0), ratio.mean(0), error_of_mean(ratio - *by_levels),
+                        "KL(q‖N(0, I)) closed level by level", "the mean of log q − log p over draws",
+                        draw.z.size(-1));
+  if (!closed) skip("KL has no closed form with a Gaussian prior");
   expect_close(model.kl(q, draw, context), ratio.mean(0), error_of_mean(ratio),
                "KL(q‖N(0, I)) in closed form", "the mean of log q − log p over draws", draw.z.size(-1));
+}
+
+namespace {
+
+void expect_sizes(const std::vector<int64_t>& levels, int64_t latent) {
+  const int64_t sum = std::accumulate(levels.begin(), levels.end(), int64_t{0});
+  if (sum != latent || std::any_of(levels.begin(), levels.end(), [](int64_t size) { return size < 1; }))
+    fail("the sizes of levels() must be positive and add up to " + std::to_string(latent) + "; found " +
+         to_text(levels));
+}
+
+void expect_level_density(const LevelMoments& moments, const Tensor& z, const Tensor& log_prob) {
+  const Tensor e = (z - moments.mean) * (-moments.log_deviation).exp();
+  const Tensor sum = -(0.5 * (e.square() + kLogTwoPi) + moments.log_deviation).sum(-1);
+  const Tensor error = (sum - log_prob).abs() / (1 + log_prob.abs());
+  if (!(item(error.max()) <= 1e-8))
+    fail("the normal log-densities of level_moments() add up to " + number(sum.flatten()[error.argmax()]) +
+         "; log_prob is " + number(log_prob.flatten()[error.argmax()]));
+}
+
+}  // namespace
+
+void check_levels(const Posterior& q, Generator rng) {
+  const auto* known = ability<PosteriorLevels>(q);
+  if (!known) skip("its latents are not in levels");
+  const Draw draw = drawn(q, 50, rng), elsewhere{draw.z, {}};
+  const at::NoGradGuard no_grad;
+  const int64_t d = draw.z.size(-1);
+  expect_sizes(known->levels(), d);
+  for (const Draw& at : {draw, elsewhere})
+    expect_level_density(known->level_moments(at), at.z, q.log_prob(at));
+  const LevelMoments here = known->level_moments(elsewhere);
+  int64_t first = 0;
+  for (int64_t size : known->levels()) {
+    Tensor other = draw.z.clone();
+    other.narrow(-1, first, size).copy_(draw.z.narrow(-1, first, size).roll({1}, {0}));
+    const LevelMoments there = known->level_moments({other, {}});
+    const Tensor changed = (there.mean - here.mean).abs() + (there.log_deviation - here.log_deviation).abs();
+    if (const Tensor most = changed.narrow(-1, first, d - first).max(); !(item(most) <= 1e-9))
+      fail(
+          "moments of a level change by " + number(most) +
+          " with coordinates of its own or of a level before it; they must depend on the levels after it alone");
+    first += size;
+  }
+}
+
+void check_levels(Prior& prior, Generator rng) {
+  auto* known = ability<PriorLevels>(prior);
+  if (!known) skip("its latents are not in levels");
+  const at::NoGradGuard no_grad;
+  const Context context = context_for(prior, 50, at::kDouble);
+  const Tensor z = prior.sample(50, rng, context);
+  expect_sizes(known->levels(), z.size(1));
+  LevelMoments all{z.narrow(1, 0, 0), z.narrow(1, 0, 0)};
+  int64_t index = 0;
+  for (int64_t size : known->levels()) {
+    const int64_t end = all.mean.size(1) + size;
+    const LevelMoments level = known->level_moments(index++, z.slice(1, end), context);
+    all = {at::cat({all.mean, level.mean}, 1), at::cat({all.log_deviation, level.log_deviation}, 1)};
+  }
+  expect_level_density(all, z, prior.log_prob(z, context));
 }
 
 void check_pathwise(VariationalFamily& family, const Tensor& params, const Tensor& x, Generator rng) {

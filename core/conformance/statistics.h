@@ -47,8 +47,11 @@ void check_marginals(const Posterior& q, Generator rng);
 void check_moments(const Posterior& q, int finite_moments, Generator rng);
 /// Checks that entropy() is the mean of −log q.
 void check_entropy(const Posterior& q, Generator rng);
-/// Checks that Model::kl of a posterior of the model's family, where closed, is the mean of log q − log p.
+/// Checks that Model::kl of a posterior of the model's family, where closed or closed in part, is the mean of log q − log p.
 void check_kl(Model& model, const Posterior& q, Generator rng);
+/// Checks that the moments of its levels have the density log_prob, and depend on the levels after their own only. Skipped
+/// without levels.
+void check_levels(const Posterior& q, Generator rng);
 /// Checks gradients through draws: E ∇f(z) against E f(z) ∇log q(z), for params [1, n], x [1, …].
 void check_pathwise(VariationalFamily& family, const Tensor& params, const Tensor& x, Generator rng);
 
@@ -57,6 +60,8 @@ void check_pathwise(const Case& test);
 
 /// Checks that cross_entropy(q) is the mean of −log p over draws of q.
 void check_cross_entropy(Prior& prior, const Posterior& q, Generator rng);
+/// Checks that the moments of its levels have the density log_prob. Skipped without levels.
+void check_levels(Prior& prior, Generator rng);
 /// Checks that gaussian() has the density log_prob.
 void check_gaussian(Prior& prior, Generator rng);
 

@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/accumulate.h>
 
+#include <variform/ext/levels.h>
 #include <variform/ext/prior.h>
 #include <variform/random.h>
 
@@ -129,13 +130,16 @@ Tensor Pass::training_gradient(std::int64_t batch, std::int64_t draw) {
 
 std::vector<std::int64_t> Pass::blocks() {
   if (!blocks_.empty()) return blocks_;
-  if (!structure_ && at_hand_) try {
-      covariance();
+  if (!structure_ && !levels_ && at_hand_) try {
+      if (const auto* known = ability<PosteriorLevels>(*posterior())) levels_ = known->levels();
+      else covariance();
     } catch (const Unsupported&) {  // then it has no blocks
     }
-  if (!structure_) return {};
-  const auto count = static_cast<std::int64_t>(structure_->blocks.size());
-  if (structure_->rank < 0 && !structure_->tied && count > 1 && count < model_.latent)
+  const auto several = [&](const std::vector<std::int64_t>& sizes) {
+    return sizes.size() > 1 && static_cast<std::int64_t>(sizes.size()) < model_.latent;
+  };
+  if (levels_) return several(*levels_) ? *levels_ : std::vector<std::int64_t>{};
+  if (structure_ && structure_->rank < 0 && !structure_->tied && several(structure_->blocks))
     return structure_->blocks;
   return {};
 }

@@ -131,6 +131,7 @@ class Pass final : public Measured {
   std::optional<Structure> structure_, optimum_;
   std::string structure_source_, part_;
   std::vector<std::int64_t> blocks_;
+  std::optional<std::vector<std::int64_t>> levels_;  // of the first posterior, if it has levels
   std::optional<ShortJacobian> short_jacobian_;
   std::optional<TrainingGradient> training_gradient_;
   std::optional<ImageFeatures> features_;

@@ -193,6 +193,8 @@ TEST_CASE("A family whose closed forms are wrong", "[conformance]") {
                                  {"covariance", "moments", "covariance()"},
                                  {"location", "moments", "location()"},
                                  {"finite moments", "moments", "finite_moments()"},
+                                 {"sizes of levels", "levels", "positive and add up to"},
+                                 {"density of levels", "levels", "level_moments() add up to"},
                                  {"entropy", "entropy", "mean of −log_prob"},
                                  {"wrong with its own prior", "kl", "own prior faulty"},
                              });

@@ -291,6 +291,17 @@ TEST_CASE("a family's own structure has a bound between the full and the diagona
   CHECK(mean(asked, "block_bound") < mean(asked, "diagonal_bound"));
 }
 
+TEST_CASE("the levels of a posterior are blocks of latents") {
+  const json result = test::evaluate(
+      *test::open(Setup{.encoder = "mlp", .decoder = "mlp", .family = "type = \"ladder\", levels = [2, 1]"}));
+  CHECK(result.at("geometry_arrays").at("blocks") == json::array({0, 0, 1}));
+  CHECK(value(result, "geometry", "metric_within_blocks") +
+            value(result, "geometry", "metric_across_blocks") ==
+        testing::Approx(value(result, "geometry", "metric_off_diagonal")));
+  CHECK(result.at("kl") == "Monte Carlo");
+  CHECK(mean(result, "is_nll") < mean(result, "elbo"));
+}
+
 TEST_CASE("a model that has diverged has no numbers, and says so") {
   auto session = test::open(Setup{});
   test::state(*session, "model/decoder/parameters/network.0.weight")[0][0].fill_(std::nan(""));

@@ -1,6 +1,7 @@
 // A family, a prior and a likelihood that are right, each with a parameter `fault` that makes one thing wrong: the
 // tests of `variform check` must find it, and find nothing else.
 
+#include <variform/ext/levels.h>
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
@@ -40,8 +41,9 @@ Tensor normal(at::IntArrayRef shape, const Tensor& like, variform::Generator& rn
 }
 
 // q(z|x) = ∏ N(m_i, s_i²).
-class Faulty final : public variform::With<variform::Posterior, variform::LogMarginals,
-                                           variform::ClosedEntropy, variform::Moments> {
+class Faulty final
+    : public variform::With<variform::Posterior, variform::LogMarginals, variform::ClosedEntropy,
+                            variform::Moments, variform::PosteriorLevels> {
  public:
   Faulty(const Fault& fault, Tensor mean, const Tensor& log_variance, std::mt19937* own)
       : fault_(fault), mean_(std::move(mean)), deviation_((0.5 * log_variance).exp()), own_(own) {}
@@ -114,6 +116,18 @@ class Faulty final : public variform::With<variform::Posterior, variform::LogMar
     static int calls = 0;
     if (fault_.is("counter")) return value + ++calls;
     return value;
+  }
+
+  const void* ability(std::string_view id) const override {
+    const bool of_levels = fault_.is("sizes of levels") || fault_.is("density of levels");
+    return id == variform::PosteriorLevels::kId && !of_levels ? nullptr : With::ability(id);
+  }
+  std::vector<int64_t> levels() const override {
+    return {mean_.size(1) + (fault_.is("sizes of levels") ? 1 : 0)};
+  }
+  variform::LevelMoments level_moments(const variform::Draw& draw) const override {
+    const Tensor log_deviation = deviation_.log() + (fault_.is("density of levels") ? 0.1 : 0);
+    return {mean_.expand_as(draw.z), log_deviation.expand_as(draw.z)};
   }
 
   std::optional<variform::Covariance> covariance() const override {
