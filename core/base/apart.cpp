@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,6 +22,7 @@
 #include <utility>
 
 #include "base/apart_filter.h"
+#include "base/child.h"
 #include "base/descriptor.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
@@ -78,15 +78,11 @@ void say(int pipe, char kind, const std::string& text) {
   }
 }
 
-[[noreturn]] void be_apart(const std::function<std::string(Outbox&)>& work, const Allowance& allowance,
-                           pid_t parent, int pipe, int file) {
+int be_apart(const std::function<std::string(Outbox&)>& work, const Allowance& allowance, int pipe,
+             int file) {
   forget_signals();
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  if (const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC); nothing >= 0)
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing, standard);
   limit_time(static_cast<rlim_t>(allowance.time.count()));
   limit_memory(allowance.memory);
   only_read_files();
@@ -94,38 +90,16 @@ void say(int pipe, char kind, const std::string& text) {
     Outbox outbox(file);
     say(pipe, kReturned, work(outbox));
   } catch (const std::bad_alloc&) {
-    ::_exit(kOutOfMemory);
+    return kOutOfMemory;
   } catch (const std::exception& error) {
     say(pipe, kThrew, error.what());
   } catch (...) {
     say(pipe, kThrew, "unknown exception");
   }
-  ::_exit(0);
+  return 0;
 }
 
 // ---- In the program
-
-/// A child process, killed by the destructor unless it has been waited for.
-class Process {
- public:
-  explicit Process(pid_t id) : id_(id) {}
-  ~Process() {
-    if (id_ <= 0) return;
-    ::kill(id_, SIGKILL);
-    wait();
-  }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-  int wait() {
-    int status = 0;
-    while (::waitpid(id_, &status, 0) < 0 && errno == EINTR) continue;
-    id_ = -1;
-    return status;
-  }
-
- private:
-  pid_t id_;
-};
 
 [[noreturn]] void fail_to_start(const char* what) {
   throw std::system_error(errno, std::generic_category(),
@@ -136,8 +110,8 @@ std::string hear(int pipe, bool heeds_signals) {
   std::string text;
   while (text.size() <= kMostText) {
     if (heeds_signals) stop_if_interrupted();
-    pollfd ready{pipe, POLLIN, 0};
-    if (::poll(&ready, 1, 200) <= 0) continue;
+    pollfd ready[] = {{pipe, POLLIN, 0}, {heeds_signals ? interrupt_event() : -1, POLLIN, 0}};
+    if (::poll(ready, 2, -1) <= 0 || ready[0].revents == 0) continue;
     char buffer[1 << 16];
     const ssize_t n = ::read(pipe, buffer, sizeof buffer);
     if (n == 0) return text;
@@ -199,14 +173,10 @@ Handed do_apart(const std::function<std::string(Outbox&)>& work, const Allowance
   Descriptor from(ends[0]), to(ends[1]);
   const Descriptor file(::memfd_create("variform", MFD_CLOEXEC));
   if (file.get() < 0) fail_to_start("memfd_create");
-  std::fflush(nullptr);
-  const pid_t parent = ::getpid(), id = ::fork();
-  if (id < 0) fail_to_start("fork");
-  if (id == 0) be_apart(work, allowance, parent, to.get(), file.get());
-  Process process(id);
+  Child child = Child::of_function([&] { return be_apart(work, allowance, to.get(), file.get()); }, {});
   to.close();
   std::string text = hear(from.get(), allowance.heeds_signals);
-  const int status = process.wait();
+  const int status = child.status();
   if (text.empty() || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
     throw WorkKilled(ending(status, allowance));
   const char kind = text.front();

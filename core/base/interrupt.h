@@ -1,5 +1,5 @@
 #pragma once
-// Whether the program has been asked to end: set by its signal handler, polled by long work.
+// Whether the program has been asked to end: set by its signal handler, looked at by long work.
 
 #include <csignal>
 #include <stdexcept>
@@ -17,8 +17,14 @@ class Interrupted : public std::runtime_error {
 inline constexpr int kEndingSignals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGUSR1, SIGUSR2,
                                          SIGQUIT, SIGXCPU, SIGPIPE, SIGXFSZ};
 
-/// The one flag of the process; a signal handler may set it. 0: no request.
+/// The one flag of the process. 0: no request.
 volatile std::sig_atomic_t& interrupt_flag();
+
+/// A descriptor that becomes readable with request_interrupt(), for poll() beside others. The first call makes it.
+int interrupt_event();
+
+/// Sets the flag and wakes who waits for the event. Async-signal-safe once interrupt_event() has been called.
+void request_interrupt() noexcept;
 
 /// Throws Interrupted when the flag is set. Cheap enough to call for every piece of a file.
 inline void stop_if_interrupted(const char* doing = "reading") {

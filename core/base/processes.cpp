@@ -1,4 +1,4 @@
-// Uses fork, a pipe for the answer, a memory file for the output, poll for the deadline.
+// Uses a pipe for the answer, a memory file for the output, poll for the deadlines.
 
 #include "base/processes.h"
 
@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,6 +18,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/child.h"
 #include "base/descriptor.h"
 #include "base/interrupt.h"
 #include "base/retry.h"
@@ -35,57 +35,45 @@ constexpr rlim_t kMostOutput = 64 << 20;  // bytes; a child that prints more is 
                           std::string("a process cannot be made (") + what + ")");
 }
 
-struct Child {
-  pid_t pid = -1;
+struct Task {
+  Child process;
   Descriptor answer, output;
   Clock::time_point deadline;
   std::size_t index = 0;
   std::string text;
 };
 
-[[noreturn]] void be_child(const std::function<std::string()>& function, pid_t parent, int answer,
-                           int output) {
-  ::setpgid(0, 0);                     // its own children can be killed with it
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // no orphans when the parent is killed
-  if (::getppid() != parent) ::_exit(1);
+// In the child. Returns its exit status.
+int answer_with(const std::function<std::string()>& function, int answer) {
   const rlimit no_core{0, 0}, most_output{kMostOutput, kMostOutput};
   ::setrlimit(RLIMIT_CORE, &no_core);
   ::setrlimit(RLIMIT_FSIZE, &most_output);
-  // The function must not run the program's handlers.
-  for (const int signal : kEndingSignals) ::signal(signal, SIG_DFL);
-  if (const int nothing = retried([] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }); nothing >= 0)
-    ::dup2(nothing, STDIN_FILENO);
-  ::dup2(output, STDOUT_FILENO);
-  ::dup2(output, STDERR_FILENO);
-  const std::string text = function() + '\n';  // the newline marks a complete answer
+  for (const int signal : kEndingSignals) ::signal(signal, SIG_DFL);  // even those that the program ignores
+  const std::string text = function() + '\n';                         // the newline marks a complete answer
   for (std::size_t at = 0; at < text.size();) {
     const ssize_t written = ::write(answer, text.data() + at, text.size() - at);
-    if (written < 0 && errno != EINTR) ::_exit(1);
+    if (written < 0 && errno != EINTR) return 1;
     at += static_cast<std::size_t>(std::max<ssize_t>(written, 0));
   }
   std::fflush(nullptr);
-  ::_exit(0);  // no destructors: what the function left behind does not matter here
+  return 0;
 }
 
-Child start(const std::function<std::string()>& function, std::size_t index,
-            std::chrono::milliseconds limit) {
+Task start(const std::function<std::string()>& function, std::size_t index, std::chrono::milliseconds limit) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe");
-  Descriptor read(ends[0]), write(ends[1]);
+  Descriptor read(ends[0]);
+  const Descriptor write(ends[1]);
   Descriptor output(::memfd_create("variform-output", MFD_CLOEXEC));
   if (output.get() < 0) fail_errno("memfd_create");
-  std::fflush(nullptr);  // or the child would print the parent's buffers again
-  const pid_t parent = ::getpid(), pid = ::fork();
-  if (pid < 0) fail_errno("fork");
-  if (pid == 0) be_child(function, parent, write.get(), output.get());
-  ::setpgid(pid, pid);  // in both, since either may come first
-  Child child;
-  child.pid = pid;
-  child.answer = std::move(read);
-  child.output = std::move(output);
-  child.deadline = Clock::now() + limit;
-  child.index = index;
-  return child;
+  Child process = Child::of_function([&] { return answer_with(function, write.get()); },
+                                     {.out = output.get(), .error = output.get(), .leads_group = true});
+  return {.process = std::move(process),
+          .answer = std::move(read),
+          .output = std::move(output),
+          .deadline = Clock::now() + limit,
+          .index = index,
+          .text = {}};
 }
 
 std::string tail_of(int file) {
@@ -104,60 +92,48 @@ std::string ending_of(int status) {
   return "ended by itself, with exit status " + std::to_string(WEXITSTATUS(status));
 }
 
-bool is_whole(const Child& child) { return child.text.ends_with('\n'); }
+bool is_whole(const Task& task) { return task.text.ends_with('\n'); }
 
 // Waits for the child to end, since it may have closed the pipe and gone on. Kills it at its deadline, and whatever it
-// has started. Returns its status, and whether its time was over.
-std::pair<int, bool> reap(const Child& child) {
-  int status = 0;
-  bool over = false;
-  while (true) {
-    const pid_t ended = ::waitpid(child.pid, &status, WNOHANG);
-    if (ended == child.pid || (ended < 0 && errno != EINTR)) break;
-    over = Clock::now() >= child.deadline;
-    if (over) ::kill(-child.pid, SIGKILL);
-    else ::usleep(200);
-  }
-  ::kill(-child.pid, SIGKILL);
-  return {status, over};
-}
-
-Ended finish(Child& child, bool timed_out) {
-  if (timed_out) ::kill(-child.pid, SIGKILL);
-  const auto [status, over] = reap(child);
+// has started.
+Ended finish(Task& task) {
+  const bool over = !task.process.ends_by(task.deadline);
+  task.process.kill();
+  const int status = task.process.status();
   Ended ended;
-  ended.answered = is_whole(child);
+  ended.answered = is_whole(task);
   const bool used_up = WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU;
-  ended.timed_out = !ended.answered && (timed_out || over || used_up);
-  if (ended.answered) child.text.pop_back();
-  ended.answer = std::move(child.text);
+  ended.timed_out = !ended.answered && (over || used_up);
+  if (ended.answered) task.text.pop_back();
+  ended.answer = std::move(task.text);
   ended.ending = ending_of(status);
-  ended.output = tail_of(child.output.get());
+  ended.output = tail_of(task.output.get());
   return ended;
 }
 
 // Returns true when the child has said all that it will say. A process that it started may hold the pipe open for ever.
-bool read_some(Child& child) {
+bool read_some(Task& task) {
   char buffer[4096];
-  const ssize_t got = ::read(child.answer.get(), buffer, sizeof buffer);
-  if (got > 0) child.text.append(buffer, static_cast<std::size_t>(got));
-  return is_whole(child) || got == 0 || (got < 0 && errno != EINTR);
+  const ssize_t got = ::read(task.answer.get(), buffer, sizeof buffer);
+  if (got > 0) task.text.append(buffer, static_cast<std::size_t>(got));
+  return is_whole(task) || got == 0 || (got < 0 && errno != EINTR);
 }
 
 // Waits for a child to say something, to end, or to use up its time. Returns true when `which` is to be finished.
-bool wait_for(std::vector<Child>& children, std::size_t& which, bool& timed_out) {
+bool wait_for(std::vector<Task>& tasks, std::size_t& which) {
   std::vector<pollfd> polled;
   Clock::time_point first = Clock::time_point::max();
-  for (const Child& child : children) {
-    polled.push_back({child.answer.get(), POLLIN, 0});
-    first = std::min(first, child.deadline);
+  for (const Task& task : tasks) {
+    polled.push_back({task.answer.get(), POLLIN, 0});
+    first = std::min(first, task.deadline);
   }
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(first - Clock::now()).count();
-  const int ready = ::poll(polled.data(), polled.size(), static_cast<int>(std::clamp<long>(left, 0, 60'000)));
-  for (which = 0; ready > 0 && which < children.size(); ++which)
-    if (polled[which].revents != 0 && read_some(children[which])) return true;
-  for (which = 0; which < children.size(); ++which)
-    if (children[which].deadline <= Clock::now()) return timed_out = true;
+  const int ready =
+      ::poll(polled.data(), polled.size(), static_cast<int>(std::clamp<long>(left, 0, 3'600'000)));
+  for (which = 0; ready > 0 && which < tasks.size(); ++which)
+    if (polled[which].revents != 0 && read_some(tasks[which])) return true;
+  for (which = 0; which < tasks.size(); ++which)
+    if (tasks[which].deadline <= Clock::now()) return true;
   return false;
 }
 
@@ -166,7 +142,7 @@ bool wait_for(std::vector<Child>& children, std::size_t& which, bool& timed_out)
 std::vector<Ended> run_in_processes(const std::vector<std::function<std::string()>>& functions, int jobs,
                                     std::chrono::milliseconds limit) {
   std::vector<Ended> results(functions.size());
-  std::vector<Child> running;
+  std::vector<Task> running;
   std::size_t next = 0;
   while (next < functions.size() || !running.empty()) {
     while (next < functions.size() && static_cast<int>(running.size()) < std::max(jobs, 1)) {
@@ -174,9 +150,8 @@ std::vector<Ended> run_in_processes(const std::vector<std::function<std::string(
       ++next;
     }
     std::size_t which = 0;
-    bool timed_out = false;
-    if (!wait_for(running, which, timed_out)) continue;
-    results[running[which].index] = finish(running[which], timed_out);
+    if (!wait_for(running, which)) continue;
+    results[running[which].index] = finish(running[which]);
     running.erase(running.begin() + static_cast<std::ptrdiff_t>(which));
   }
   return results;

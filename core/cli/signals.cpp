@@ -73,7 +73,7 @@ void on_signal(int signal, siginfo_t* info, void*) {
   if (!is_at_work || times_ctrl_c >= kTimesToForce) end_at_once(signal, is_unheard);
   if (!first_signal && !is_unheard) tell_ending(signal);
   if (!first_signal) first_signal = signal;
-  base::interrupt_flag() = 1;  // ends reading and the like, too
+  base::request_interrupt();  // ends reading and the like, too
   errno = error;
 }
 
@@ -86,6 +86,7 @@ bool is_ignored(int signal) {
 }  // namespace
 
 void install_signal_handlers() {
+  base::interrupt_event();  // made before a handler writes to it
   struct sigaction action {};
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_RESTART | SA_SIGINFO;  // system calls such as write() are restarted

@@ -2,18 +2,18 @@
 
 #include "draw/gnuplot.h"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstring>
+#include <system_error>
 
+#include <fmt/format.h>
+
+#include "base/program.h"
 #include "base/quote.h"
 #include "draw/png_grid.h"
 
@@ -22,6 +22,7 @@ namespace {
 
 constexpr double kCharacter = 7.2;  // width in pixels, on average, of a font of 13 points
 constexpr int kFont = 13, kLeastFont = 8;
+constexpr int kMissing = 127;  // gnuplot's exit status when there is none
 
 }  // namespace
 
@@ -53,16 +54,14 @@ std::vector<std::string> wrapped(const std::string& text, double place) {
 std::string font_for(const std::string& text, double place) {
   const double width = width_of(text);
   if (width <= place) return {};
-  return " font '," + std::to_string(std::max(kLeastFont, static_cast<int>(kFont * place / width))) + "'";
+  return fmt::format(" font ',{}'", std::max(kLeastFont, static_cast<int>(kFont * place / width)));
 }
 
 std::string share(double part, double whole) { return number(part / whole); }
 
 std::string page(const std::string& name, int width, int height, const std::string& head,
                  const std::string& body) {
-  const auto size = [&](int times) {
-    return std::to_string(times * width) + "," + std::to_string(times * height);
-  };
+  const auto size = [&](int times) { return fmt::format("{},{}", times * width, times * height); };
   return "# Draws an SVG and a PNG of this name from the CSV beside it. In their folder: gnuplot " +
          base::for_shell(name + ".gp") +
          "\nset encoding utf8\nset datafile separator comma\nset datafile missing NaN\n" + head +
@@ -79,43 +78,21 @@ std::string page(const std::string& name, int width, int height, const std::stri
 }
 
 std::string picture_name(const std::string& name, std::size_t panel) {
-  return name + "-" + std::to_string(panel + 1) + ".png";
+  return fmt::format("{}-{}.png", name, panel + 1);
 }
 
 // Runs without a shell, so that nothing in a folder's name has a meaning.
-std::pair<std::string, int> run(const std::filesystem::path& folder, const std::string& name) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw base::Error("no pipe could be made for gnuplot.");
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
-    posix_spawn_file_actions_adddup2(&actions, ends[1], stream);
-  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-  std::string program = "gnuplot", script = "./" + name;
-  char* arguments[] = {program.data(), script.data(), nullptr};
-  pid_t child = 0;
-  const int failed = ::posix_spawnp(&child, program.c_str(), &actions, nullptr, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  ::close(ends[1]);
-  std::string text;
-  char some[4096];
-  for (ssize_t n = 1; failed == 0 && n != 0;) {
-    n = ::read(ends[0], some, sizeof some);
-    if (n > 0) text.append(some, static_cast<std::size_t>(n));
-    if (n < 0 && errno != EINTR) break;
-  }
-  ::close(ends[0]);
-  if (failed == ENOENT) return {"", 127};
-  if (failed) throw base::Error(std::string("gnuplot could not be started: ") + std::strerror(failed) + ".");
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFSIGNALED(status))
-    text += "it was ended by signal " + std::to_string(WTERMSIG(status)) + " (" +
-            ::strsignal(WTERMSIG(status)) + ")" +
-            (WTERMSIG(status) == SIGXFSZ ? "; raise the limit of file sizes (ulimit -f)." : ".");
-  return {text, WIFEXITED(status) ? WEXITSTATUS(status) : -1};
+std::pair<std::string, int> run(const std::filesystem::path& folder, const std::string& name) try {
+  constexpr std::chrono::hours kLimit{24};
+  base::Said said =
+      base::run_program({"gnuplot", "./" + name}, kLimit, {.folder = folder, .keeps_errors = true});
+  if (said.signal == 0) return {std::move(said.out), said.code};
+  said.out += fmt::format("it was ended by signal {} ({}){}", said.signal, ::strsignal(said.signal),
+                          said.signal == SIGXFSZ ? "; raise the limit of file sizes (ulimit -f)." : ".");
+  return {std::move(said.out), -1};
+} catch (const std::system_error& error) {
+  if (error.code().value() == ENOENT) return {"", kMissing};
+  throw base::Error(std::string("gnuplot could not be started: ") + error.code().message() + ".");
 }
 
 }  // namespace variform::draw::gnuplot

@@ -9,6 +9,7 @@
 #include <array>
 #include <chrono>
 #include <fstream>
+#include <system_error>
 #include <utility>
 
 #include "base/file.h"
@@ -92,9 +93,11 @@ void fill(const fs::path& from, const fs::path& to, const Placeholders& placehol
 }
 
 // Runs a program found on the PATH and discards its output; returns whether it succeeded.
-bool succeeds(const std::vector<std::string>& command) {
+bool succeeds(const std::vector<std::string>& command) try {
   const base::Said said = base::run_program(command, std::chrono::minutes(1));
   return !said.over && said.code == 0;
+} catch (const std::system_error&) {  // there is no such program
+  return false;
 }
 
 // Creates a repository with a first commit; returns a sentence about it.

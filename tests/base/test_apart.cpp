@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +16,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/apart.h"
@@ -123,6 +126,24 @@ TEST_CASE("waiting for a process apart ends when a signal came, unless it is to 
   CHECK_THROWS_AS(do_apart([](Outbox&) { return std::string("x"); }), variform::base::Interrupted);
   CHECK(do_apart([](Outbox&) { return std::string("x"); }, {.heeds_signals = false}).text == "x");
   flag = 0;
+}
+
+TEST_CASE("a signal that comes during the wait for a process apart ends it at once") {
+  const int event = variform::base::interrupt_event();
+  const auto start = std::chrono::steady_clock::now();
+  std::thread signal([] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    variform::base::request_interrupt();
+  });
+  CHECK_THROWS_AS(do_apart([](Outbox&) -> std::string {
+                    while (true) ::pause();
+                  }),
+                  variform::base::Interrupted);
+  signal.join();
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+  std::uint64_t count = 0;
+  CHECK(::read(event, &count, sizeof count) == sizeof count);
+  variform::base::interrupt_flag() = 0;
 }
 
 TEST_CASE("fields come back as they were added, and nothing else is read as fields") {

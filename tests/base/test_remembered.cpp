@@ -78,8 +78,9 @@ TEST_CASE("A program's words and end") {
   CHECK(killed.code == 137);
   const Said slow = run_program({"/bin/sh", "-c", "exec sleep 60"}, 200ms);
   CHECK(slow.over);
-  CHECK(run_program({"/no/such/program"}, 10s).code == 127);
-  CHECK(run_program({"no-such-program"}, 10s).code == 127);
+  CHECK_THROWS_WITH(run_program({"/no/such/program"}, 10s),
+                    "cannot start /no/such/program: No such file or directory");
+  CHECK_THROWS_AS(run_program({"no-such-program"}, 10s), std::system_error);
   CHECK(run_program({"sh", "-c", "echo found"}, 10s).out == "found\n");  // on the PATH
   CHECK(fs::exists(this_program()));
 }
