@@ -7,7 +7,10 @@
 #include <mutex>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
+#include "base/frames.h"
 #include "base/lock.h"
 #include "cli/console.h"
 #include "cli/progress.h"
@@ -16,6 +19,8 @@
 #include "study/batch.h"
 #include "study/preflight.h"
 #include "study/report.h"
+#include "study/runner.h"
+#include "study/worker_log.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
@@ -75,7 +80,6 @@ study::RunnerOptions shown_runner_options(const study::StudyFile& study, const s
     progress.tick();
     return ending.has_come();
   };
-  runner.say = [&place](const std::string& line) { place.log.info(line); };
   runner.progressed = [&progress](std::int64_t ended, std::int64_t worked, std::int64_t all) {
     progress.ended(ended, worked, all);
   };
@@ -88,8 +92,8 @@ void require_folder(const fs::path& folder, const char* option) {
   base::require_writable(folder / "study.json", {.option = option, .makes_folders = true});
 }
 
-int say_what_failed(const Common& common, const std::vector<std::string>& failures) {
-  for (const std::string& failure : failures) common.log.write(base::Level::kError, {}, failure);
+int say_what_failed(base::Log& log, const std::vector<std::string>& failures) {
+  for (const std::string& failure : failures) log.write(base::Level::kError, {}, failure);
   return failures.empty() ? kDone : kFailed;
 }
 
@@ -107,23 +111,47 @@ int report(const Common& common, const study::StudyFile& study, const study::Stu
   host.interrupted = interrupted;
   const std::vector<std::string> problems = study::write_report(study, options, host);
   progress.clear();
-  const int code = say_what_failed(common, problems);
+  const int code = say_what_failed(common.log, problems);
   return interrupted() ? kInterrupted : code;
 }
 
 // Says that the work was given back; returns the exit code.
-int tell_end(const Common& common, const study::StudyOptions& options, const Ending& ending) {
+int tell_end(base::Log& log, const study::StudyOptions& options, const Ending& ending) {
   if (!options.worker || !ending.is_by_time()) {
-    common.log.info("interrupted; the same command goes on where it was.");
+    log.info("interrupted; the same command goes on where it was.");
     return kInterrupted;
   }
-  common.log.info("the time is over; what was begun is given back, and any worker goes on with it.");
+  log.info("the time is over; what was begun is given back, and any worker goes on with it.");
   return kTimeOver;
 }
 
-void tell_left(const Common& common, std::size_t left) {
-  common.log.info(left == 0 ? "nothing is left to do."
-                            : "nothing is left to do here; cells at work elsewhere: " + std::to_string(left));
+void tell_left(base::Log& log, std::size_t left) {
+  log.info(left == 0 ? "nothing is left to do."
+                     : "nothing is left to do here; cells at work elsewhere: " + std::to_string(left));
+}
+
+// Does what is left of a study; returns the exit code.
+int work_on_cells(const Common& common, const study::StudyFile& study, const study::StudyOptions& options,
+                  study::RunnerOptions settings, const Ending& ending, CellProgress& progress) {
+  std::optional<study::WorkerLog> own;
+  if (options.worker) own.emplace(common.log, settings.folder);
+  base::Log& log = own ? static_cast<base::Log&>(*own) : common.log;
+  settings.say = [&log](const std::string& line) { log.info(line); };
+  if (own)
+    log.info(fmt::format("worker: process {} on {}{}", ::getpid(), base::host_name(),
+                         settings.job.empty() ? "" : " (" + settings.job + ")"));
+  try {
+    study::Runner runner(study.plan, study.cells, settings);
+    const std::vector<std::string> failures = runner.run();
+    progress.clear();
+    if (ending.has_come()) return tell_end(log, options, ending);
+    const int code = say_what_failed(log, failures);
+    if (own) tell_left(log, runner.left_to_others());
+    return settings.only || !settings.waits ? code : std::max(code, report(common, study, options));
+  } catch (const std::exception& error) {
+    if (own) own->write_to_file(base::Level::kError, base::without_frames(error.what()));
+    throw;
+  }
 }
 
 int study_command(const Common& common, const StudyCommand& command) {
@@ -131,8 +159,7 @@ int study_command(const Common& common, const StudyCommand& command) {
   const study::StudyFile study = command.read(place);
   const study::StudyOptions options = command.options(common);
   if (options.only > study.cells.size())
-    throw config::Error("--only takes a cell from 1 to " + std::to_string(study.cells.size()) +
-                        " (see --list).");
+    throw config::Error(fmt::format("--only takes a cell from 1 to {} (see --list).", study.cells.size()));
   command.require_fitting();
   const Ending ending(command.time);
   CellProgress progress(common);
@@ -146,16 +173,7 @@ int study_command(const Common& common, const StudyCommand& command) {
   study::write_description(study, settings.folder);
   if (command.slurm) return write_slurm_script(common, command, study, settings);
   watch_signals();
-  if (options.worker)
-    common.log.info("worker: process " + std::to_string(::getpid()) + " on " + base::host_name() +
-                    (settings.job.empty() ? "" : " (" + settings.job + ")"));
-  study::Runner runner(study.plan, study.cells, settings);
-  const std::vector<std::string> failures = runner.run();
-  progress.clear();
-  if (ending.has_come()) return tell_end(common, options, ending);
-  const int code = say_what_failed(common, failures);
-  if (options.worker) tell_left(common, runner.left_to_others());
-  return settings.only || !settings.waits ? code : std::max(code, report(common, study, options));
+  return work_on_cells(common, study, options, settings, ending, progress);
 }
 
 int report_command(const Common& common, const StudyCommand& command) {

@@ -98,6 +98,32 @@ class Workers(ProgramTest):
         self.assertEqual(left_over(self.folder), [])
         self.assertEqual(self.results(), self.results_of_one())
 
+    def test_each_has_a_log_of_its_own(self):
+        self.write(ONE)
+        quiet = self.start_worker("--quiet")
+        self.assertEqual(quiet.communicate(timeout=300)[1], "")
+        again = self.worker()
+        logs = sorted(self.folder.glob("studies/grid/workers/*.txt"))
+        self.assertEqual(len(logs), 2)
+        first = next(log for log in logs if log.stem.endswith(f"-{quiet.pid}")).read_text()
+        lines = [line.split("  ", 1) for line in first.splitlines()]
+        for time_of, _ in lines:
+            self.assertRegex(time_of, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")
+        said = [text for _, text in lines]
+        self.assertRegex(said[0], rf"^worker: process {quiet.pid} on ")
+        self.assertRegex(said[1], r"^objective.beta=0.5, seed=1: begins")
+        self.assertRegex(said[2], r"^\[1/1\] objective.beta=0.5, seed=1: done in ")
+        self.assertEqual(said[3], "nothing is left to do.")
+        second = next(log for log in logs if not log.stem.endswith(f"-{quiet.pid}")).read_text()
+        for line in second.splitlines():
+            self.assertIn(line.split("  ", 1)[1], again.stderr)
+
+    def test_its_log_says_what_failed(self):
+        self.write(ONE)
+        self.worker("train.optimizer.lr=1e30", code=1)
+        (log,) = self.folder.glob("studies/grid/workers/*.txt")
+        self.assertRegex(log.read_text(), r"  error: cell 1, [\s\S]*not finite")
+
     def test_cells_that_build_on_others_wait_for_them(self):
         self.write(STAGES)
         several = [self.start_worker() for _ in range(3)]
