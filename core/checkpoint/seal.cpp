@@ -9,6 +9,8 @@
 #include <cstring>
 #include <string_view>
 
+#include <fmt/format.h>
+
 namespace variform::checkpoint {
 namespace {
 
@@ -40,8 +42,7 @@ bool take(std::string_view& text, std::string_view key, Integer& value, int base
 
 std::array<std::byte, kSealBytes> to_bytes(const Seal& seal) {
   std::string text(kMagic);
-  text += "format " + std::to_string(seal.format) + "\nbytes " + std::to_string(seal.bytes) + "\ncrc32 " +
-          hex(seal.crc32) + "\n";
+  text += fmt::format("format {}\nbytes {}\ncrc32 {}\n", seal.format, seal.bytes, hex(seal.crc32));
   text += "seal " + hex(crc32_of(text.data(), text.size())) + "\n";
   std::array<std::byte, kSealBytes> block = {};
   std::memcpy(block.data(), text.data(), text.size());
@@ -85,17 +86,18 @@ Seal read_seal(std::span<const std::byte> file, int newest, const std::string& n
     refuse_damaged(name, "its first 512 bytes, which tell format, size and checksum, were changed");
   }
   if (seal.format > newest) {
-    throw base::Error("\"" + name + "\" was written by a newer Variform: it has checkpoint format " +
-                      std::to_string(seal.format) + ", this program reads formats up to " +
-                      std::to_string(newest) + "; use the newer program.");
+    throw base::Error(
+        fmt::format("\"{}\" was written by a newer Variform: it has checkpoint format {}, this program "
+                    "reads formats up to {}; use the newer program.",
+                    name, seal.format, newest));
   }
   return seal;
 }
 
 void check_size(const Seal& seal, std::uint64_t body_bytes, const std::string& name) {
   if (body_bytes == seal.bytes) return;
-  refuse_damaged(name, "it should have " + std::to_string(kSealBytes + seal.bytes) + " bytes and has " +
-                           std::to_string(kSealBytes + body_bytes));
+  refuse_damaged(name, fmt::format("it should have {} bytes and has {}", kSealBytes + seal.bytes,
+                                   kSealBytes + body_bytes));
 }
 
 void check_body(const Seal& seal, std::span<const std::byte> body, const std::string& name) {

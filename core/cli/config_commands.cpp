@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -66,11 +67,11 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
   }
   std::string text;
   for (const std::string& note : session->splits.notes) text += "note: " + note + "\n";
-  text += "data: " + session->splits.name + ", " + std::to_string(session->batches->size()) + " rows of " +
-          to_text(session->assembly->model().data) + ", " + session->domain + "\n";
+  text += fmt::format("data: {}, {} rows of {}, {}\n", session->splits.name, session->batches->size(),
+                      to_text(session->assembly->model().data), session->domain);
   for (const auto& [slot, entry] : result["slots"].items())
-    text += slot + ": " + entry["component"].get<std::string>() + ", " +
-            std::to_string(entry["parameters"].get<int64_t>()) + " parameters\n";
+    text += fmt::format("{}: {}, {} parameters\n", slot, entry["component"].get<std::string>(),
+                        entry["parameters"].get<int64_t>());
   char memory[96];
   std::snprintf(memory, sizeof memory, "%.1f MB of parameters, %.1f MB with gradients and Adam's moments\n",
                 static_cast<double>(total * bytes) / 1e6, static_cast<double>(4 * total * bytes) / 1e6);
@@ -84,8 +85,7 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
                   preflight.tangent_error);
     text += std::string("pushforward: ") + to_string(preflight.tier) + error;
   }
-  text +=
-      "one step on two rows ran; the training would take " + std::to_string(session->horizon) + " steps\n";
+  text += fmt::format("one step on two rows ran; the training would take {} steps\n", session->horizon);
   write_result(text);
   return kDone;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -38,20 +40,20 @@ void report(base::Log& log, const data::Imported& made) {
   constexpr size_t kShown = 10;
   for (size_t i = 0; i < std::min(kShown, made.damaged.size()); ++i) log.info("left out: " + made.damaged[i]);
   if (made.damaged.size() > kShown)
-    log.info("left out: " + std::to_string(made.damaged.size() - kShown) + " more (--json names all)");
+    log.info(fmt::format("left out: {} more (--json names all)", made.damaged.size() - kShown));
   for (const std::string& sentence : made.account) log.info(sentence);
   std::string classes;
-  if (!made.class_names.empty()) classes = ", " + std::to_string(made.class_names.size()) + " classes";
-  log.info(made.file.string() + ": " + std::to_string(made.train) + " images for training, " +
-           std::to_string(made.test) + " for testing, of shape " + to_text(made.shape) + classes + "; " +
-           base::significant(static_cast<double>(made.bytes) / 1e6, 3) + " MB");
+  if (!made.class_names.empty()) classes = fmt::format(", {} classes", made.class_names.size());
+  log.info(fmt::format("{}: {} images for training, {} for testing, of shape {}{}; {} MB", made.file.string(),
+                       made.train, made.test, to_text(made.shape), classes,
+                       base::significant(static_cast<double>(made.bytes) / 1e6, 3)));
 }
 
 // Returns "faces-64.h5" in the working folder for "faces/" and size 64.
 fs::path output_of(const ImportCommand& command) {
   if (!command.out.empty()) return chosen(command.out);
   const fs::path name = (fs::absolute(command.folder) / "").lexically_normal().parent_path().filename();
-  return name.string() + "-" + std::to_string(command.import.size) + ".h5";
+  return fmt::format("{}-{}.h5", name.string(), command.import.size);
 }
 
 int import_command(const Common& common, ImportCommand command) {
@@ -74,7 +76,7 @@ int import_command(const Common& common, ImportCommand command) {
     });
   }
   if (!made) {
-    common.log.info("interrupted after " + std::to_string(done) + " images; nothing was written");
+    common.log.info(fmt::format("interrupted after {} images; nothing was written", done));
     return kInterrupted;
   }
   report(common.log, *made);

@@ -1,6 +1,8 @@
 // data list: lists the data sets that are described.
 
 #include <algorithm>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/table.h"
@@ -40,12 +42,9 @@ std::string state_of(const data::DatasetEntry& entry) {
     verified += file.state == data::FileState::kVerified;
   }
   if (missing == entry.files.size()) return "missing";
-  if (missing > 0)
-    return std::to_string(missing) + " of " + std::to_string(entry.files.size()) + " files missing";
+  if (missing > 0) return fmt::format("{} of {} files missing", missing, entry.files.size());
   if (verified == entry.files.size()) return "verified";
-  return verified > 0
-             ? std::to_string(verified) + " of " + std::to_string(entry.files.size()) + " files verified"
-             : "found";
+  return verified > 0 ? fmt::format("{} of {} files verified", verified, entry.files.size()) : "found";
 }
 
 std::string place_of(const data::DatasetEntry& entry) {

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <fmt/format.h>
+
 #include "base/table.h"
 #include "base/words.h"
 #include "cli/study_options.h"
@@ -131,14 +133,15 @@ std::string summary_of(const study::StudyFile& study, const study::StudyStatus& 
   for (const Stage stage : {Stage::kDone, Stage::kAtWork, Stage::kFailed, Stage::kSilent, Stage::kBegun,
                             Stage::kToDo, Stage::kWaiting, Stage::kOtherPlugins})
     if (const std::size_t count = status.count(stage))
-      parts.push_back(std::to_string(count) + " " + study::text_of(stage));
+      parts.push_back(fmt::format("{} {}", count, study::text_of(stage)));
   std::string text =
-      study.plan.name + ": " + std::to_string(status.cells.size()) + " cells: " + config::join(parts) + "\n";
+      fmt::format("{}: {} cells: {}\n", study.plan.name, status.cells.size(), config::join(parts));
   const std::size_t at_work = status.count(Stage::kAtWork),
                     open = status.cells.size() - status.count(Stage::kDone) - status.count(Stage::kFailed);
   if (status.seconds_left)
-    text += "about " + base::duration_text(*status.seconds_left) + " left, at " + std::to_string(at_work) +
-            " at work and " + base::duration_text(status.seconds_per_cell) + " per cell\n";
+    text += fmt::format("about {} left, at {} at work and {} per cell\n",
+                        base::duration_text(*status.seconds_left), at_work,
+                        base::duration_text(status.seconds_per_cell));
   else if (open > 0 && at_work == 0) text += "nobody is at work on it\n";
   return text;
 }

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/name.h"
 #include "base/quote.h"
 #include "config/load.h"
@@ -210,8 +212,7 @@ std::optional<std::int64_t> Reader::to_integer(const Node& node, const std::stri
     return std::nullopt;
   }
   if (*value >= rule.low && *value <= rule.high) return value;
-  diagnostics_->error(node.where(),
-                      name + " must be " + range_text(rule) + ", found " + std::to_string(*value) + ".");
+  diagnostics_->error(node.where(), fmt::format("{} must be {}, found {}.", name, range_text(rule), *value));
   return std::nullopt;
 }
 
@@ -286,13 +287,13 @@ std::vector<Value> Reader::list(std::string_view key, const std::optional<std::v
   } else if (node) {
     const Node::Array& elements = *node->if_array();
     for (std::size_t i = 0; i < elements.size(); ++i) {
-      const std::optional<Value> value = convert(elements[i], full(key) + "[" + std::to_string(i) + "]");
+      const std::optional<Value> value = convert(elements[i], fmt::format("{}[{}]", full(key), i));
       if (value) result.push_back(*value);
       good = good && value.has_value();
     }
     if (elements.size() < least) {
-      error(key, "@ must have at least " + std::to_string(least) + (least == 1 ? " element" : " elements") +
-                     ", found " + std::to_string(elements.size()) + ".");
+      error(key, fmt::format("@ must have at least {}{}, found {}.", least,
+                             least == 1 ? " element" : " elements", elements.size()));
       good = false;
     }
   }

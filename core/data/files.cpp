@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "base/words.h"
 #include "config/node.h"
@@ -65,8 +67,9 @@ void check_facts(const fs::path& path, const Descriptor& descriptor) {
   for (const FileFacts& facts : descriptor.files) {
     if (facts.name != path.filename().string()) continue;
     if (facts.bytes != 0 && static_cast<std::uintmax_t>(facts.bytes) != fs::file_size(path))
-      throw ReadError(path.string() + ": expected " + std::to_string(facts.bytes) + " bytes, found " +
-                      std::to_string(fs::file_size(path)) + "; the file is truncated or a different one.");
+      throw ReadError(
+          fmt::format("{}: expected {} bytes, found {}; the file is truncated or a different one.",
+                      path.string(), facts.bytes, fs::file_size(path)));
     if (!facts.sha256.empty()) verify_sha256(path, facts.sha256);
   }
 }
@@ -237,11 +240,11 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
     else if (format == "images") {
       ImageFolder images = read_images(path, descriptor_.is_on_black ? 0 : 255, left());
       if (images.transparent > 0)
-        notes_.push_back(
-            path.string() + ": " + std::to_string(images.transparent) + " of " +
-            std::to_string(images.x.rows()) + " images are transparent in places and were laid over " +
-            (descriptor_.is_on_black ? "black; background = \"white\"" : "white; background = \"black\"") +
-            " in the description uses the other.");
+        notes_.push_back(fmt::format(
+            "{}: {} of {} images are transparent in places and were laid over {} in the "
+            "description uses the other.",
+            path.string(), images.transparent, images.x.rows(),
+            descriptor_.is_on_black ? "black; background = \"white\"" : "white; background = \"black\""));
       for (const std::string& sentence : images.account) notes_.push_back(shown(path) + ": " + sentence);
       pair = {std::move(images.x), std::move(images.labels)};
       if (!loaded->values.bytes.empty() && images.classes != loaded->class_names)
@@ -285,9 +288,9 @@ SplitArrays SplitReader::read(const Split& split) {
     if (source.empty()) return;
     const auto loaded = load(source, {});
     if (loaded->values.rows() != arrays.x->rows())
-      throw ReadError("data set \"" + descriptor_.name + "\", split \"" + split.name + "\": expected " +
-                      std::to_string(arrays.x->rows()) + " " + what + ", one per row of x, found " +
-                      std::to_string(loaded->values.rows()) + " in " + join(source.files) + ".");
+      throw ReadError(fmt::format(
+          "data set \"{}\", split \"{}\": expected {} {}, one per row of x, found {} in {}.",
+          descriptor_.name, split.name, arrays.x->rows(), what, loaded->values.rows(), join(source.files)));
     to = {loaded, &loaded->values};
     if (&source == &split.labels && !loaded->class_names.empty()) arrays.class_names = loaded->class_names;
   };

@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/quote.h"
@@ -39,9 +41,8 @@ std::int64_t test_count(double wanted, std::int64_t images) {
     throw std::invalid_argument("--test is a whole number of images or a share below 1, found " +
                                 config::format_plain(wanted) + ".");
   if (count >= images)
-    throw std::invalid_argument("--test " + config::format_plain(wanted) +
-                                " leaves nothing to train on: there are " + std::to_string(images) +
-                                " images.");
+    throw std::invalid_argument(fmt::format("--test {} leaves nothing to train on: there are {} images.",
+                                            config::format_plain(wanted), images));
   return count;
 }
 
@@ -86,9 +87,8 @@ class Converter {
     const std::int64_t shorter = std::min(size.width, size.height);
     const std::int64_t side = options_.crop > 0 ? options_.crop : shorter;
     if (side > shorter)
-      throw ReadError(path.string() + ": expected at least " + std::to_string(side) + " x " +
-                      std::to_string(side) + " pixels (--crop), found " + std::to_string(size.width) + " x " +
-                      std::to_string(size.height) + ".");
+      throw ReadError(fmt::format("{}: expected at least {} x {} pixels (--crop), found {} x {}.",
+                                  path.string(), side, side, size.width, size.height));
     if (channels_ == 1 && size.is_colour && options_.channels == "as-stored")
       throw std::invalid_argument(
           path.string() +
@@ -162,8 +162,8 @@ class Import {
                                result_.description.string() + " cannot be written: " +
                                base::reason_of(problem) + "; fix that, and import again with --overwrite.");
     if (transparent_ > 0)
-      result_.account.push_back("laid " + std::to_string(transparent_) +
-                                " images that are transparent in places over white.");
+      result_.account.push_back(
+          fmt::format("laid {} images that are transparent in places over white.", transparent_));
     return std::move(result_);
   }
 
@@ -182,16 +182,16 @@ class Import {
   }
 
   ReadError nothing_intact() const {
-    return ReadError(options_.folder.string() + ": expected images, found " +
-                     std::to_string(found_.images.size()) +
-                     " files, none of which can be used for training.");
+    return ReadError(
+        fmt::format("{}: expected images, found {} files, none of which can be used for training.",
+                    options_.folder.string(), found_.images.size()));
   }
 
   std::string command() const {
     const std::string folder =
         (fs::absolute(options_.folder) / "").lexically_normal().parent_path().filename();
     std::string text =
-        "variform data import " + base::for_shell(folder) + " --size " + std::to_string(options_.size);
+        fmt::format("variform data import {} --size {}", base::for_shell(folder), options_.size);
     if (options_.crop > 0) text += " --crop " + std::to_string(options_.crop);
     if (options_.channels != "as-stored") text += " --channels " + options_.channels;
     if (options_.labels) text += " --labels folders";
@@ -237,19 +237,21 @@ class Import {
     const auto split = [&](const std::string& part, std::int64_t count) {
       std::string text = "\n[splits." + part + "]\nx = " + quote(file + ":/" + part + "/x") + "\n";
       if (!result_.class_names.empty()) text += "labels = " + quote(file + ":/" + part + "/labels") + "\n";
-      return text + "count = " + std::to_string(count) + "\n";
+      return fmt::format("{}count = {}\n", text, count);
     };
-    std::string text =
-        "# Written by `variform data import`. In a config: dataset = the path of this file.\nname = " +
-        quote(name) + "\nobtain = " + quote("make " + file + " again: " + command() + ".") +
-        "\ndomain = \"unit interval\"\nshape = [" + std::to_string(result_.shape[0]) + ", " +
-        std::to_string(result_.shape[1]) + ", " + std::to_string(result_.shape[2]) + "]\n";
+    std::string text = fmt::format(
+        "# Written by `variform data import`. In a config: dataset = the path of this file.\n"
+        "name = {}\nobtain = {}\n"
+        "domain = \"unit interval\"\n"
+        "shape = [{}, {}, {}]\n",
+        quote(name), quote("make " + file + " again: " + command() + "."), result_.shape[0], result_.shape[1],
+        result_.shape[2]);
     if (!result_.class_names.empty())
       text += "class_names = [" + config::join_quoted(result_.class_names) + "]\n";
     text += split("train", result_.train);
     if (result_.test > 0) text += split("test", result_.test);
-    return text + "\n[files]\n" + quote(file) + " = { bytes = " + std::to_string(result_.bytes) +
-           ", sha256 = \"" + result_.sha256 + "\" }\n";
+    return fmt::format("{}\n[files]\n{} = {{ bytes = {}, sha256 = \"{}\" }}\n", text, quote(file),
+                       result_.bytes, result_.sha256);
   }
 
   const ImportOptions& options_;

@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/quote.h"
 #include "base/utf8.h"
 #include "config/text.h"
@@ -53,7 +55,7 @@ std::string some(const std::vector<fs::path>& paths) {
 
 /// "1 image", "2 images"
 std::string counted(std::size_t count, const std::string& one, const std::string& several) {
-  return std::to_string(count) + " " + (count == 1 ? one : several);
+  return fmt::format("{} {}", count, count == 1 ? one : several);
 }
 
 // ---- Walking
@@ -127,7 +129,7 @@ std::string endings_of(const std::vector<fs::path>& images) {
   std::sort(sorted.rbegin(), sorted.rend());
   std::string text;
   for (const auto& [count, ending] : sorted)
-    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + ending;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, ending);
   return text;
 }
 
@@ -153,10 +155,10 @@ std::string taken_text(const ImageListing& listing) {
   for (std::int64_t label : listing.labels) ++counts[static_cast<std::size_t>(label)];
   text += " of " + counted(counts.size(), "class", "classes") + ": ";
   for (std::size_t i = 0; i < std::min(kShown, counts.size()); ++i)
-    text += (i ? ", " : "") + shown(listing.classes[i]) + " " + std::to_string(counts[i]);
+    text += fmt::format("{}{} {}", i ? ", " : "", shown(listing.classes[i]), counts[i]);
   if (counts.size() <= kShown) return text + ".";
   const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
-  return text + ", … (" + std::to_string(*least) + " to " + std::to_string(*most) + " images each).";
+  return fmt::format("{}, … ({} to {} images each).", text, *least, *most);
 }
 
 void leave_out(ImageListing& listing, const std::vector<fs::path>& paths, const std::string& one,

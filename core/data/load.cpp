@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include <ATen/ATen.h>
 
 #include <variform/random.h>
@@ -102,11 +104,11 @@ at::Tensor row_numbers(std::int64_t rows, const Context& context) {
   const Split& split = context.split;
   const std::int64_t last = split.last == 0 ? rows : split.last;
   if (last > rows)
-    throw ReadError(context.where + ": expected at least " + std::to_string(last) + " rows, found " +
-                    std::to_string(rows) + " in the files.");
+    throw ReadError(
+        fmt::format("{}: expected at least {} rows, found {} in the files.", context.where, last, rows));
   if (split.count != 0 && split.count != last - split.first)
-    throw ReadError(context.where + ": expected " + std::to_string(split.count) + " data, found " +
-                    std::to_string(last - split.first) + ".");
+    throw ReadError(
+        fmt::format("{}: expected {} data, found {}.", context.where, split.count, last - split.first));
   if (!split.shuffle && split.first == 0 && last == rows) return {};
   if (!split.shuffle) return at::arange(split.first, last, at::kLong);
   const auto order = permutation(rows, hash(*split.shuffle, "split"));
@@ -186,10 +188,10 @@ at::Tensor from_one_hot(const at::Tensor& labels, const Context& context) {
   const at::Tensor is_right =
       at::logical_and(at::logical_or(labels == 0, labels == 1).all(1), (labels == 1).sum(1) == 1);
   if (is_right.all().item<bool>()) return labels.argmax(1);
-  throw ReadError(context.where + ": expected one label per row, or " + std::to_string(labels.size(1)) +
-                  " columns of which one is 1 and the others are 0; found row " +
-                  std::to_string(is_right.logical_not().nonzero()[0].item<std::int64_t>()) +
-                  " (from 0) to be neither.");
+  throw ReadError(
+      fmt::format("{}: expected one label per row, or {} columns of which one is 1 and the others are "
+                  "0; found row {} (from 0) to be neither.",
+                  context.where, labels.size(1), is_right.logical_not().nonzero()[0].item<std::int64_t>()));
 }
 
 at::Tensor checked_labels(at::Tensor labels, std::size_t classes, const Context& context) {
@@ -203,9 +205,9 @@ at::Tensor checked_labels(at::Tensor labels, std::size_t classes, const Context&
   labels = integral(labels, context, "labels");
   const auto low = labels.min().item<std::int64_t>(), high = labels.max().item<std::int64_t>();
   if (low < 0 || (classes > 0 && high >= static_cast<std::int64_t>(classes)))
-    throw ReadError(context.where + ": expected labels from 0" +
-                    (classes > 0 ? " to " + std::to_string(classes - 1) : std::string()) + ", found " +
-                    std::to_string(low < 0 ? low : high) + ".");
+    throw ReadError(fmt::format("{}: expected labels from 0{}, found {}.", context.where,
+                                classes > 0 ? " to " + std::to_string(classes - 1) : std::string(),
+                                low < 0 ? low : high));
   return labels;
 }
 
@@ -216,14 +218,14 @@ at::Tensor checked_factors(at::Tensor factors, const Context& context) {
   const Descriptor& d = context.descriptor;
   if (factors.dim() != 2 ||
       (!d.factor_names.empty() && factors.size(1) != static_cast<std::int64_t>(d.factor_names.size())))
-    throw ReadError(context.where + ": expected " + std::to_string(d.factor_names.size()) +
-                    " factors per row, found " + shape_text(factors.sizes().slice(1)) + ".");
+    throw ReadError(fmt::format("{}: expected {} factors per row, found {}.", context.where,
+                                d.factor_names.size(), shape_text(factors.sizes().slice(1))));
   for (std::size_t i = 0; i < d.factor_sizes.size(); ++i) {
     const at::Tensor values = factors.select(1, static_cast<std::int64_t>(i));
     if (values.min().item<double>() < 0 ||
         values.max().item<double>() >= static_cast<double>(d.factor_sizes[i]))
-      throw ReadError(context.where + ": expected factor \"" + d.factor_names[i] + "\" from 0 to " +
-                      std::to_string(d.factor_sizes[i] - 1) + ", found values outside.");
+      throw ReadError(fmt::format("{}: expected factor \"{}\" from 0 to {}, found values outside.",
+                                  context.where, d.factor_names[i], d.factor_sizes[i] - 1));
   }
   return factors;
 }
@@ -242,8 +244,9 @@ at::Tensor checked_condition(at::Tensor condition, const Context& context, at::S
   const at::Tensor numbers = condition.to(type);
   const at::Tensor finite = numbers.isfinite().all(1);
   if (!finite.all().item<bool>())
-    throw ReadError(context.where + ": expected finite numbers in the condition, found others in row " +
-                    std::to_string(finite.logical_not().nonzero()[0].item<std::int64_t>()) + " (from 0).");
+    throw ReadError(
+        fmt::format("{}: expected finite numbers in the condition, found others in row {} (from 0).",
+                    context.where, finite.logical_not().nonzero()[0].item<std::int64_t>()));
   return numbers;
 }
 
@@ -289,11 +292,10 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
   if (at::isFloatingType(x.scalar_type()) && !at::isfinite(x).all().item<bool>()) {
     const at::Tensor rows = at::isfinite(x).flatten(1).all(1).logical_not().nonzero();
     throw ReadError(
-        context.where + ": expected finite numbers, found a NaN or an infinity in row " +
-        std::to_string(rows[0].item<std::int64_t>()) + " (from 0) and in " +
-        std::to_string(rows.size(0) - 1) +
-        " other rows; drop these rows, replace them by numbers, or write missing = \"mask\" in [data] "
-        "to model the values that are there (NaN alone, no infinities).");
+          fmt::format("{}: expected finite numbers, found a NaN or an infinity in row {} (from 0) and in "
+                      "{} other rows; drop these rows, replace them by numbers, or write missing = \"mask\" in "
+                      "[data] to model the values that are there (NaN alone, no infinities).",
+                      context.where, rows[0].item<std::int64_t>(), rows.size(0) - 1));
   }
   if (domain == "unit interval" && is_byte) return;
   const double low = x.min().item<double>(), high = x.max().item<double>();
@@ -311,10 +313,11 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
   const auto row = fractions[0].item<std::int64_t>();
   const at::Tensor values = x[row].flatten();
   const at::Tensor at = (values != values.round()).nonzero()[0];
-  throw ReadError(context.where + ": expected whole numbers (domain \"" + domain + "\"), found " +
-                  shortest(values[at.item<std::int64_t>()].item<double>()) + " in row " +
-                  std::to_string(row) + " (from 0) and in " + std::to_string(fractions.size(0) - 1) +
-                  " other rows; write domain = \"real\" in the description, or correct the data.");
+  throw ReadError(
+      fmt::format("{}: expected whole numbers (domain \"{}\"), found {} in row {} (from 0) and in {} "
+                  "other rows; write domain = \"real\" in the description, or correct the data.",
+                  context.where, domain, shortest(values[at.item<std::int64_t>()].item<double>()), row,
+                  fractions.size(0) - 1));
 }
 
 /// Returns Rec. 601 luma for grey; colour from grey is a view that takes no memory.
@@ -478,12 +481,12 @@ std::string constants_text(const Moments& moments, const std::string& name) {
   std::string text;
   for (std::int64_t i = 0; i < std::min<std::int64_t>(which.numel(), 5); ++i) {
     const auto at = which[i].item<std::int64_t>();
-    text += (i ? ", " : "") + std::to_string(at + 1) + " (" + shortest(means[at].item<float>()) + ")";
+    text += fmt::format("{}{} ({})", i ? ", " : "", at + 1, shortest(means[at].item<float>()));
   }
-  return "The data set \"" + name + "\" has " + std::to_string(which.numel()) + " of " +
-         std::to_string(means.numel()) +
-         " values that never vary in the training data; standardised they are 0: number " + text +
-         (which.numel() > 5 ? ", …" : "") + ".";
+  return fmt::format(
+      "The data set \"{}\" has {} of {} values that never vary in the training data; "
+      "standardised they are 0: number {}{}.",
+      name, which.numel(), means.numel(), text, which.numel() > 5 ? ", …" : "");
 }
 
 void standardise(Splits& splits) {
@@ -559,10 +562,10 @@ void set_condition(Splits& splits, const config::DataSpec& spec, at::ScalarType 
                      std::to_string(splits.condition.size));
   for (const Dataset* part : parts_of(splits))
     if (part->condition_size() != splits.condition.size)
-      throw ReadError("data set \"" + splits.name + "\": expected test data with a condition of " +
-                      std::to_string(splits.condition.size) +
-                      " numbers per row as the training data, found " +
-                      std::to_string(part->condition_size()) + ".");
+      throw ReadError(
+          fmt::format("data set \"{}\": expected test data with a condition of {} numbers per row as the "
+                      "training data, found {}.",
+                      splits.name, splits.condition.size, part->condition_size()));
 }
 
 /// Keeps for training what remains of the split without its held-out end, cut to the limit.
@@ -570,20 +573,20 @@ void hold_out(Splits& splits, const config::DataSpec& spec) {
   const std::int64_t all = splits.train.size(), left = all - spec.validation;
   const std::string where = "data set \"" + splits.name + "\": ";
   if (left < 1)
-    throw std::invalid_argument(where + "data.validation = " + std::to_string(spec.validation) +
-                                " leaves nothing to train on, since the split \"" + spec.train_split +
-                                "\" has " + std::to_string(all) + " data.");
+    throw std::invalid_argument(
+        fmt::format("{}data.validation = {} leaves nothing to train on, since the split \"{}\" has {} "
+                    "data.",
+                    where, spec.validation, spec.train_split, all));
   if (spec.limit > left)
-    throw std::invalid_argument(where + "data.limit = " + std::to_string(spec.limit) +
-                                " asks for more than the " + std::to_string(left) +
-                                " training data there are.");
+    throw std::invalid_argument(fmt::format(
+        "{}data.limit = {} asks for more than the {} training data there are.", where, spec.limit, left));
   const auto note_one_class = [&](const char* which, std::int64_t first, std::int64_t count,
                                   const char* use) {
     if (are_of_one_class(splits.train, first, count))
-      splits.notes.push_back("The " + std::string(which) + " " + std::to_string(count) +
-                             " rows of the data set \"" + splits.name + "\", " + use + ", are all of class " +
-                             std::to_string(splits.train.labels()[first].item<std::int64_t>()) +
-                             ": the file is sorted. Write shuffle = 1 in the description of its split.");
+      splits.notes.push_back(
+          fmt::format("The {} {} rows of the data set \"{}\", {}, are all of class {}: the file is sorted. "
+                      "Write shuffle = 1 in the description of its split.",
+                      which, count, splits.name, use, splits.train.labels()[first].item<std::int64_t>()));
   };
   if (spec.limit > 0) note_one_class("first", 0, spec.limit, "to which data.limit keeps the training");
   if (spec.validation > 0) {
@@ -600,21 +603,24 @@ void draw_test(Splits& splits, const config::DataSpec& spec, std::size_t describ
   const std::string where =
       "data set \"" + splits.name + "\": data.test = " + config::format_plain(spec.test);
   if (described > 1)
-    throw std::invalid_argument(where + " is for data of one split, but this data set has " +
-                                std::to_string(described) + ", one of them for testing.");
+    throw std::invalid_argument(fmt::format(
+        "{} is for data of one split, but this data set has {}, one of them for testing.", where, described));
   const double exact = spec.test < 1 ? spec.test * static_cast<double>(all) : spec.test;
   const std::int64_t count = std::llround(exact);
   if (count < 1 || count >= all)
-    throw std::invalid_argument(where + " makes " + std::to_string(count) + " of " + std::to_string(all) +
-                                " rows test data; expected at least one row for each, testing and training.");
+    throw std::invalid_argument(
+        fmt::format("{} makes {} of {} rows test data; expected at least one row for each, testing and "
+                    "training.",
+                    where, count, all));
   const auto order = permutation(all, hash(1, "test"));
   const at::Tensor rows = at::tensor(at::ArrayRef<std::int64_t>(order), at::kLong);
   const Dataset whole = splits.train;
   splits.test = whole.select(std::get<0>(rows.narrow(0, all - count, count).sort()));
   splits.train = whole.select(std::get<0>(rows.narrow(0, 0, all - count).sort()));
-  splits.notes.push_back(std::to_string(count) + " of the " + std::to_string(all) +
-                         " rows of the data set \"" + splits.name +
-                         "\" were drawn for testing (data.test), the same ones whatever the seed.");
+  splits.notes.push_back(
+      fmt::format("{} of the {} rows of the data set \"{}\" were drawn for testing (data.test), the "
+                  "same ones whatever the seed.",
+                  count, all, splits.name));
 }
 
 /// Describes how a file without a description was interpreted.

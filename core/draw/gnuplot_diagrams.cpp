@@ -5,6 +5,8 @@
 #include <limits>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include "base/quote.h"
 #include "draw/gnuplot.h"
 #include "draw/png_grid.h"
@@ -151,8 +153,9 @@ class Script {
       lines = lines && std::all_of(panel.series.begin(), panel.series.end(), is_line);
     const std::size_t most = kColours.size() * (lines ? kDashes : 1);
     if (labels_.size() > most)
-      throw base::Error(std::to_string(labels_.size()) + " series in one figure, of which " +
-                        std::to_string(most) + " can be told apart: show fewer, or more panels.");
+      throw base::Error(
+          fmt::format("{} series in one figure, of which {} can be told apart: show fewer, or more panels.",
+                      labels_.size(), most));
   }
 
   std::string head() const {
@@ -160,9 +163,8 @@ class Script {
         "set style fill solid 0.85 noborder\n"
         "set boxwidth 0.7\n";
     for (std::size_t i = 0; i < labels_.size(); ++i)
-      head += "set style line " + std::to_string(i + 1) + " lw 2 lc rgb '" + colour(i) + "' pt " +
-              std::to_string(kMarks[i % kMarks.size()]) + " ps 0.8 dt " +
-              std::to_string(1 + i / kColours.size()) + "\n";
+      head += fmt::format("set style line {} lw 2 lc rgb '{}' pt {} ps 0.8 dt {}\n", i + 1, colour(i),
+                          kMarks[i % kMarks.size()], 1 + i / kColours.size());
     return head;
   }
 
@@ -309,9 +311,9 @@ class Script {
     const std::size_t label = index_of(series.label);
     if (series.style == Style::kRule)
       for (double x : series.x)
-        text_ += "  set arrow from " + number(x) + ", graph 0 to " + number(x) +
-                 ", graph 1 nohead front lw 2 lc rgb '" + colour(label) + "' dt " +
-                 std::to_string(2 + label % 3) + "\n";
+        text_ +=
+            fmt::format("  set arrow from {}, graph 0 to {}, graph 1 nohead front lw 2 lc rgb '{}' dt {}\n",
+                        number(x), number(x), colour(label), 2 + label % 3);
     for (std::size_t i = 0; i < series.names.size(); ++i)
       if (!series.names[i].empty() && std::isfinite(series.x[i]) && std::isfinite(series.y[i]))
         text_ += "  set label " + base::gnuplot_text(series.names[i]) + " at " + number(series.x[i]) + ", " +
@@ -326,8 +328,8 @@ class Script {
       case Style::kRule: return {};
       case Style::kSingles: return rows + " using 3:4 with points ls " + line + " ps 0.35 pt 6";
       case Style::kPoints:
-        return rows + " using 3:4 with points pt " + std::to_string(kMarks[label % kMarks.size()]) +
-               " ps 0.3 lc rgb '" + colour(label, "80") + "'";
+        return fmt::format("{} using 3:4 with points pt {} ps 0.3 lc rgb '{}'", rows,
+                           kMarks[label % kMarks.size()], colour(label, "80"));
       case Style::kCentres: {
         const std::string mark = " pt " + std::to_string(kMarks[label % kMarks.size()]);
         return rows + " using 3:4 with points" + mark + " ps 1.3 lc rgb 'white', '' skip 1 " + last_rows_ +
@@ -366,7 +368,7 @@ class Script {
     std::string names;
     if (layout_.legend == 0)
       for (std::size_t s = 0; s < count; ++s)
-        names += (s ? ", " : "") + base::gnuplot_tick({panel.series[s].label}) + " " + std::to_string(s + 1);
+        names += fmt::format("{}{} {}", s ? ", " : "", base::gnuplot_tick({panel.series[s].label}), s + 1);
     text_ += "  set xrange [0.4:" + number(static_cast<double>(count) + 0.6) + "]\n" +
              (names.empty() ? "  unset xtics\n" : "  set xtics nomirror (" + names + ") scale 0\n") +
              "  set autoscale y\n" +
@@ -384,9 +386,9 @@ class Script {
       const bool has_error = !series.error.empty() && std::isfinite(series.error[0]);
       const char* with =
           marks ? (has_error ? "yerrorbars" : "points") : (has_error ? "boxerrorbars" : "boxes");
-      text_ += "    " + next_rows(series) + " using (" + std::to_string(s + 1) + "):4" +
-               (has_error ? ":5" : "") + " with " + with + " ls " + style(series.label) +
-               (marks ? " ps 1.4" : "") + (s + 1 < count ? ", \\\n" : "\n");
+      text_ += fmt::format("    {} using ({}):4{} with {} ls {}{}{}", next_rows(series), s + 1,
+                           has_error ? ":5" : "", with, style(series.label), marks ? " ps 1.4" : "",
+                           s + 1 < count ? ", \\\n" : "\n");
     }
   }
 
@@ -394,21 +396,21 @@ class Script {
   std::string next_rows(const Series& series) {
     const std::size_t first = row_;
     row_ += series.y.size();
-    last_rows_ = "every ::" + std::to_string(first) + "::" + std::to_string(row_ - 1);
+    last_rows_ = fmt::format("every ::{}::{}", first, row_ - 1);
     return base::gnuplot_file(name_ + ".csv") + " skip 1 " + last_rows_;
   }
 
   void legend() {
     text_ += place(0, layout_.rows * layout_.panel_height, layout_.width, layout_.legend);
-    text_ +=
-        "  unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; unset arrow; unset "
-        "label\n"
+    text_ += fmt::format(
+        "  unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid; "
+        "unset arrow; unset label\n"
         "  unset logscale; set lmargin 0; set rmargin 0; set tmargin 0; set bmargin 0\n"
         "  set xrange [0:1]; set yrange [0:1]\n"
-        "  set key center center horizontal Left reverse maxcols " +
-        std::to_string(layout_.legend_columns) + " samplen 3 " +
-        (figure_.legend_title.empty() ? "notitle" : "title " + base::gnuplot_text(figure_.legend_title)) +
-        "\n  plot \\\n";
+        "  set key center center horizontal Left reverse maxcols {} samplen 3 {}\n"
+        "  plot \\\n",
+        layout_.legend_columns,
+        figure_.legend_title.empty() ? "notitle" : "title " + base::gnuplot_text(figure_.legend_title));
     for (std::size_t i = 0; i < labels_.size(); ++i)
       text_ += "    NaN with " + sample_of(labels_[i]) + " title " + base::gnuplot_text(labels_[i]) +
                (i + 1 < labels_.size() ? ", \\\n" : "\n");

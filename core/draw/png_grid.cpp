@@ -13,6 +13,8 @@
 #include <string_view>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "base/contents.h"
 #include "base/file.h"
 
@@ -25,8 +27,7 @@ constexpr int kLargestSide = 1 << 16;
 constexpr std::uint64_t kMostPixels = 100'000'000;
 
 std::string sides(const Image& image) {
-  return std::to_string(image.width) + "×" + std::to_string(image.height) + "×" +
-         std::to_string(image.channels);
+  return fmt::format("{}×{}×{}", image.width, image.height, image.channels);
 }
 
 std::size_t value_count(const Image& image) {
@@ -36,13 +37,13 @@ std::size_t value_count(const Image& image) {
 
 void check(const Image& image) {
   if (image.channels != 1 && image.channels != 3)
-    throw base::Error("an image needs 1 or 3 channels, found " + std::to_string(image.channels) + ".");
+    throw base::Error(fmt::format("an image needs 1 or 3 channels, found {}.", image.channels));
   if (image.width < 1 || image.height < 1 || image.width > kLargestSide || image.height > kLargestSide)
-    throw base::Error("the sides of an image go from 1 to " + std::to_string(kLargestSide) + ", found " +
-                      sides(image) + ".");
+    throw base::Error(
+        fmt::format("the sides of an image go from 1 to {}, found {}.", kLargestSide, sides(image)));
   if (image.pixels.size() != value_count(image))
-    throw base::Error("an image of " + sides(image) + " needs " + std::to_string(value_count(image)) +
-                      " values, found " + std::to_string(image.pixels.size()) + ".");
+    throw base::Error(fmt::format("an image of {} needs {} values, found {}.", sides(image),
+                                  value_count(image), image.pixels.size()));
 }
 
 // Composes in memory first: then a full disk can spoil only one plain write.
@@ -104,9 +105,8 @@ std::pair<int, int> sides_of_png(const fs::path& path) {
     throw base::Error("the picture " + path.string() + " is not a grey or colour PNG of 8 bits per channel.");
   if (width < 1 || height < 1 || width > kLargestSide || height > kLargestSide ||
       width * height > kMostPixels)
-    throw base::Error("the picture " + path.string() + " is too large: expected " +
-                      std::to_string(kMostPixels) + " pixels at most, found " + std::to_string(width) + "×" +
-                      std::to_string(height) + ".");
+    throw base::Error(fmt::format("the picture {} is too large: expected {} pixels at most, found {}×{}.",
+                                  path.string(), kMostPixels, width, height));
   return {static_cast<int>(width), static_cast<int>(height)};
 }
 

@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace variform::plugins {
 namespace {
 
@@ -29,8 +31,10 @@ constexpr const char* kMachineName = "AArch64";
 void refuse(std::string problem) { throw Refusal{std::move(problem)}; }
 
 void ElfFile::refuse_truncated(const std::string& what) const {
-  refuse("the file is truncated or damaged: its " + what + " lies beyond the file's end at byte " +
-         std::to_string(size_) + "; copy or build it again");
+  refuse(
+      fmt::format("the file is truncated or damaged: its {} lies beyond the file's end at byte {}; "
+                  "copy or build it again",
+                  what, size_));
 }
 
 ElfFile::ElfFile(const std::filesystem::path& path) {
@@ -83,8 +87,8 @@ void ElfFile::read_header() {
     refuse(std::string("it is a big-endian library; build it for ") + kMachineName);
   read(0, &header_, sizeof header_, "ELF header");
   if (header_.e_machine != kMachine)
-    refuse("it was built for another machine (ELF number " + std::to_string(header_.e_machine) +
-           "); build it for " + kMachineName);
+    refuse(fmt::format("it was built for another machine (ELF number {}); build it for {}", header_.e_machine,
+                       kMachineName));
   if (header_.e_type != ET_DYN) refuse("it is an ELF file, but not a shared library; link it with -shared");
 }
 
@@ -106,8 +110,7 @@ void ElfFile::read_sections() {
 std::string ElfFile::content(const Elf64_Shdr& section, const std::string& what, std::uint64_t largest) {
   if (!holds(section.sh_offset, section.sh_size)) refuse_truncated(what);
   if (section.sh_size > largest)
-    refuse("its " + what + " is damaged (" + std::to_string(section.sh_size) +
-           " bytes); copy or build it again");
+    refuse(fmt::format("its {} is damaged ({} bytes); copy or build it again", what, section.sh_size));
   std::string text(section.sh_size, '\0');
   read(section.sh_offset, text.data(), text.size(), what);
   return text;
@@ -119,8 +122,8 @@ std::optional<std::string> ElfFile::section(std::string_view name, Elf64_Word ty
     // c_str() ends every name inside the buffer.
     if (section.sh_name >= names_.size() || name != names_.c_str() + section.sh_name) continue;
     if (section.sh_type != type || section.sh_size == 0 || section.sh_size > largest)
-      refuse("its " + what + " is damaged (a section of " + std::to_string(section.sh_size) +
-             " bytes); copy or build it again");
+      refuse(fmt::format("its {} is damaged (a section of {} bytes); copy or build it again", what,
+                         section.sh_size));
     return content(section, what, largest);
   }
   return {};

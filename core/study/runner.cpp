@@ -9,6 +9,8 @@
 #include <thread>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "base/quote.h"
 #include "base/temporary_name.h"
@@ -164,16 +166,18 @@ void Runner::make(const Work& work, const fs::path& run) {
 std::string Runner::work(const Work& work, const Resolved& resolved) {
   for (const std::size_t need : cells_[work.cell].needs)
     if (!runs_.changed(runs_.run_of(*runs_.resolved(need))).empty())
-      throw std::runtime_error("the run that it builds on, " + text_of(cells_[need]) +
-                               ", was trained with other plugins; do cell " + std::to_string(need + 1) +
-                               " first");
+      throw std::runtime_error(
+          fmt::format("the run that it builds on, {}, was trained with other plugins; do cell {} first",
+                      text_of(cells_[need]), need + 1));
   if (const std::string why = runs_.changed(runs_.run_of(resolved)); !why.empty())
     runs_.set_aside(work.cell, why);
   const fs::path run = runs_.run_of(resolved);
   if (runs_.done(work.cell, run)) return kWasDone;
   if (claims_.taken(work.claim) > kMostTaken)
-    throw std::runtime_error(std::to_string(kMostTaken) + " processes, one after the other, have ended " +
-                             "without a word while they were at work on it (out of memory?)");
+    throw std::runtime_error(
+        fmt::format("{} processes, one after the other, have ended without a word while they were at "
+                    "work on it (out of memory?)",
+                    kMostTaken));
   const fs::path config = options_.folder / "cells" / (cell_number(work.cell) + ".toml");
   base::make_folder_inside(options_.folder, config.parent_path());
   base::write_text_file(config, resolved.config);
@@ -285,9 +289,8 @@ void Runner::finish(std::size_t cell, Mark mark, const std::string& text) {
                     all = options_.only ? 1 : cells_.size();
   const std::string line = text_of(cells_[cell]) + ": " + text;
   const std::lock_guard lock(mutex_);
-  if (mark == Mark::kFailed) failures_.push_back("cell " + std::to_string(cell + 1) + ", " + line);
-  if (options_.waits || text != kWasDone)
-    options_.say("[" + std::to_string(ended) + "/" + std::to_string(all) + "] " + line);
+  if (mark == Mark::kFailed) failures_.push_back(fmt::format("cell {}, {}", cell + 1, line));
+  if (options_.waits || text != kWasDone) options_.say(fmt::format("[{}/{}] {}", ended, all, line));
   worked_ += text != kWasDone;
   if (options_.progressed)
     options_.progressed(static_cast<std::int64_t>(ended), worked_, static_cast<std::int64_t>(all));
@@ -410,8 +413,8 @@ std::vector<std::string> Runner::run() {
   try {
     work_until_over();
     for (const std::size_t cell : schedule_.stuck())
-      failures_.push_back("cell " + std::to_string(cell + 1) + ", " + text_of(cells_[cell]) +
-                          ": not begun, since a run that it builds on failed");
+      failures_.push_back(fmt::format("cell {}, {}: not begun, since a run that it builds on failed",
+                                      cell + 1, text_of(cells_[cell])));
     if (left_to_others() == 0) write_summary();
   } catch (const Interrupted&) {  // the caller checks, too
   }

@@ -13,6 +13,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "base/json_file.h"
 #include "base/sha256.h"
@@ -170,8 +172,10 @@ void fit(FittedPrior& prior, const Tensor& z, uint64_t seed, const base::Watch& 
     optimizer.zero_grad();
   }
   if (!std::isfinite(last.item<double>()))
-    throw std::runtime_error("the fit of the prior to the latents diverged (−log p is not finite after " +
-                             std::to_string(kSteps) + " steps); give it other starting values.");
+    throw std::runtime_error(
+        fmt::format("the fit of the prior to the latents diverged (−log p is not finite after {} steps); "
+                    "give it other starting values.",
+                    kSteps));
 }
 
 // ------------------------------------------------------------------------------------------------- what is kept
@@ -281,10 +285,11 @@ std::unique_ptr<model::Assembly> with_prior(model::Assembly& trained, const conf
         " has a bounded support, outside of which log p of a latent is −∞; choose one that is positive "
         "everywhere");
   if (model.family().finite_moments() < model.prior().moments_needed())
-    throw Error("draws of family " + model.label(Kind::kFamily) + " have finite moments up to order " +
-                std::to_string(model.family().finite_moments()) + " only, and prior " +
-                model.label(Kind::kPrior) + " needs order " + std::to_string(model.prior().moments_needed()) +
-                "; choose a prior with heavier tails");
+    throw Error(
+        fmt::format("draws of family {} have finite moments up to order {} only, and prior {} needs "
+                    "order {}; choose a prior with heavier tails",
+                    model.label(Kind::kFamily), model.family().finite_moments(), model.label(Kind::kPrior),
+                    model.prior().moments_needed()));
   return made;
 }
 
@@ -296,8 +301,9 @@ std::shared_ptr<FittedPrior> fitted(ExPostFit& found, Model& model, model::Sessi
   found.data = latents.size(1);
   found.draws = latents.size(0);
   if (standard.constant > 0)
-    found.notes.push_back(std::to_string(standard.constant) + " of " + std::to_string(latents.size(2)) +
-                          " latents hardly vary over the data; a density of them means little.");
+    found.notes.push_back(
+        fmt::format("{} of {} latents hardly vary over the data; a density of them means little.",
+                    standard.constant, latents.size(2)));
   auto prior = start_of(std::static_pointer_cast<Prior>(model.component(Kind::kPrior)), standard, latents);
   std::vector<std::unique_ptr<Frozen>> frozen;  // a prior may be made of the model's other components
   for (Kind kind : kAllKinds)
@@ -341,9 +347,9 @@ ExPostFit use_ex_post_prior(model::Session& session, model::Session& own, const 
     HostModel& model = made->model();
     const std::string label = model.label(Kind::kPrior);
     const config::Node* data = own.experiment.resolved.find("data");
-    const std::string key = base::sha256("protocol " + std::to_string(kFitProtocol) + "\n" + label + "\n" +
-                                         found.table + "\n" + (data ? config::print_value(*data) : "") +
-                                         "\n" + checksum_of_state(own.assembly->state()));
+    const std::string key = base::sha256(fmt::format("protocol {}\n{}\n{}\n{}\n{}", kFitProtocol, label,
+                                                     found.table, data ? config::print_value(*data) : "",
+                                                     checksum_of_state(own.assembly->state())));
     found.id = found.name + "-" + base::sha256(found.table).substr(0, 8);
     found.file = folder / (found.id + "-" + key.substr(0, 8) + ".h5");
 

@@ -7,6 +7,8 @@
 
 #include <cstdio>
 
+#include <fmt/format.h>
+
 #include "train/trainer.h"
 
 namespace variform::train {
@@ -22,8 +24,10 @@ void tell_constant_values(base::Log& log, const model::Session& session) {
   if (!each || session.splits.train.size() < 2) return;
   const int64_t constant = model::values_that_never_vary(session.splits.train);
   if (constant > 0)
-    log.note(std::to_string(constant) + " of the data's values never vary in the training rows; what " +
-             "likelihood " + model.label(Kind::kLikelihood) + " learns for them goes to its bound");
+    log.note(
+        fmt::format("{} of the data's values never vary in the training rows; what likelihood {} learns "
+                    "for them goes to its bound",
+                    constant, model.label(Kind::kLikelihood)));
 }
 
 void tell_model(base::Log& log, const model::Session& session) {
@@ -37,10 +41,9 @@ void tell_model(base::Log& log, const model::Session& session) {
     parts += std::string(parts.empty() ? "" : ", ") + to_string(kind) + " " +
              session.experiment.slots.at(kind).type;
   const int threads = at::get_num_threads();
-  log.info("model: " + parts + "; d = " + std::to_string(model.latent) + ", " + std::to_string(parameters) +
-           " trained numbers, " + to_string(session.experiment.train.precision) + " on " +
-           session.options.device().str() + ", " + std::to_string(threads) +
-           (threads == 1 ? " thread" : " threads"));
+  log.info(fmt::format("model: {}; d = {}, {} trained numbers, {} on {}, {}{}", parts, model.latent,
+                       parameters, to_string(session.experiment.train.precision),
+                       session.options.device().str(), threads, threads == 1 ? " thread" : " threads"));
 }
 
 void tell_pushforward(base::Log& log, const model::Preflight& preflight) {
@@ -55,9 +58,7 @@ void tell_pushforward(base::Log& log, const model::Preflight& preflight) {
 }
 
 std::string condition_text(const data::Condition& condition) {
-  return condition.size == 0
-             ? ""
-             : ", condition: " + condition.on + " (" + std::to_string(condition.size) + " numbers)";
+  return condition.size == 0 ? "" : fmt::format(", condition: {} ({} numbers)", condition.on, condition.size);
 }
 
 }  // namespace
@@ -65,11 +66,11 @@ std::string condition_text(const data::Condition& condition) {
 void introduce(base::Log& log, const model::Session& session, const model::Preflight& preflight) {
   Model& model = session.assembly->model();
   const model::Batches& batches = *session.batches;
-  log.info("data: " +
-           (session.splits.name.empty() ? std::string("drawn afresh from a model") : session.splits.name) +
-           ", " + std::to_string(batches.size()) + " training rows of shape " + to_text(model.data) + " (" +
-           session.domain + "), " + batches.evaluation_split() + ": " +
-           std::to_string(batches.evaluation_size()) + condition_text(session.facts.condition));
+  log.info(fmt::format(
+      "data: {}, {} training rows of shape {} ({}), {}: {}{}",
+      session.splits.name.empty() ? std::string("drawn afresh from a model") : session.splits.name,
+      batches.size(), to_text(model.data), session.domain, batches.evaluation_split(),
+      batches.evaluation_size(), condition_text(session.facts.condition)));
   for (const std::string& note : session.splits.notes) log.note(note);
   tell_constant_values(log, session);
   for (const std::string& finding : preflight.findings) log.warning(finding);

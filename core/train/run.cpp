@@ -12,6 +12,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "base/contents.h"
 #include "base/file.h"
 #include "base/frames.h"
@@ -130,9 +132,10 @@ void Run::accept() const {
   if (step == snapshot_->tensors.end()) return;
   const std::int64_t done = step->second.item<std::int64_t>(), horizon = composed_.session->horizon;
   if (done > horizon)
-    throw std::runtime_error("the training " + run + " has done " + std::to_string(done) +
-                             " steps already, and " + std::to_string(horizon) +
-                             " were asked for. Ask for more steps, or train again from the start.");
+    throw std::runtime_error(
+        fmt::format("the training {} has done {} steps already, and {} were asked for. Ask for more "
+                    "steps, or train again from the start.",
+                    run, done, horizon));
 }
 
 // Writes this training's config into the run's folder. It goes into the checkpoint first, with a note of what it
@@ -216,20 +219,19 @@ Ending Run::to_end() {
   for (const fs::path& path : session().splits.paths)
     log_.debug("data", [&] { return "read " + path.string(); });
   log_.debug("train", [] {
-    return std::to_string(at::get_num_threads()) + " of " + std::to_string(model::usable_processors()) +
-           " processors that this process may use; kernels for " + at::get_cpu_capability();
+    return fmt::format("{} of {} processors that this process may use; kernels for {}", at::get_num_threads(),
+                       model::usable_processors(), at::get_cpu_capability());
   });
   if (session().batches->evaluation_size() > 0 && session().experiment.train.evaluate_every.count > 0)
     log_.info(composed_.judging.sentence(session().batches->evaluation_split()));
   if (snapshot_) {
-    log_.info("resumed at step " + std::to_string(trainer.step()) +
-              (session().options.device().is_cpu() ? "" : "; on a GPU this is not bit for bit"));
+    log_.info(fmt::format("resumed at step {}{}", trainer.step(),
+                          session().options.device().is_cpu() ? "" : "; on a GPU this is not bit for bit"));
     tell_jumps(trainer.step());
     snapshot_.reset();
   }
   const std::int64_t stop = stop_at();
-  log_.info("training: steps " + std::to_string(trainer.step()) + " to " +
-            std::to_string(std::min(stop, session().horizon)));
+  log_.info(fmt::format("training: steps {} to {}", trainer.step(), std::min(stop, session().horizon)));
   return guarded(trainer, stop);
 }
 
@@ -251,8 +253,7 @@ Ending Run::guarded(Trainer& trainer, std::int64_t stop_at) {
 }
 
 void Run::finish(const Outcome& outcome) {
-  const std::string at =
-      "at step " + std::to_string(outcome.step) + " of " + std::to_string(session().horizon);
+  const std::string at = fmt::format("at step {} of {}", outcome.step, session().horizon);
   const std::string go_on = " Go on with: variform resume " + quoted(folder_.path());
   if (outcome.ending == Ending::kInterrupted) {
     const std::string by = host_.interrupted_by ? host_.interrupted_by() : "its caller";
@@ -376,8 +377,8 @@ MaybeSnapshot own_checkpoint(const model::RunFolder& folder, const config::Node&
 }  // namespace
 
 fs::path folder_of(const config::Experiment& experiment, const fs::path& runs) {
-  return runs / (experiment.name + "-" + config::experiment_hash(experiment) + "-" +
-                 std::to_string(experiment.seed));
+  return runs /
+         fmt::format("{}-{}-{}", experiment.name, config::experiment_hash(experiment), experiment.seed);
 }
 
 Ending train(model::Loaded loaded, const fs::path& path, model::IfPresent if_present,
@@ -413,8 +414,8 @@ Ending resume(const fs::path& path, const std::vector<std::string>& overrides, c
   const std::int64_t recorded = recorded_threads(folder.path(), host.place.log);
   const std::int64_t threads = model::set_threads(options.threads > 0 ? options.threads : recorded);
   if (recorded > 0 && threads != recorded)
-    host.place.log.warning("the run used " + std::to_string(recorded) + " threads and goes on with " +
-                           std::to_string(threads) + "; this is not bit for bit the same.");
+    host.place.log.warning(fmt::format(
+        "the run used {} threads and goes on with {}; this is not bit for bit the same.", recorded, threads));
   const std::string resolved = config::print(loaded.experiment.resolved);
   drop_sources(loaded.experiment, folder.path());
   Composed composed =

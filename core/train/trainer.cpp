@@ -14,6 +14,8 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "model/checkpoints.h"
@@ -179,11 +181,10 @@ std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batche
     for (const auto& [name, part] : terms.parts) good = good && finite(part);
     if (good) return true;
     const auto [row, what] = guilty_row(assembly.model(), terms, batch);
-    where = row >= 0
-                ? "row " + std::to_string(first + row) + " (counted from 0) of split " +
-                      batches.evaluation_split() + " (" + what + ")"
-                : "rows " + std::to_string(first) + " to " + std::to_string(first + batch.x.size(0) - 1) +
-                      " of split " + batches.evaluation_split();
+    where = row >= 0 ? fmt::format("row {} (counted from 0) of split {} ({})", first + row,
+                                   batches.evaluation_split(), what)
+                     : fmt::format("rows {} to {} of split {}", first, first + batch.x.size(0) - 1,
+                                   batches.evaluation_split());
     return false;
   });
   assembly.set_training(true);
@@ -296,8 +297,8 @@ void Trainer::evaluate_into(Outcome& outcome) {
   outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
   outcome.not_finite = what_is_not_finite(assembly_, batches_, spec_, outcome.evaluation);
   if (!outcome.not_finite.empty())
-    log_.warning("step " + std::to_string(progress_.step) + ": " + outcome.not_finite +
-                 ". Such an evaluation is never the best one.");
+    log_.warning(fmt::format("step {}: {}. Such an evaluation is never the best one.", progress_.step,
+                             outcome.not_finite));
 }
 
 // Evaluates. Returns whether it was the best evaluation so far.
@@ -337,9 +338,9 @@ void Trainer::check_parameters() const {
   for (const auto& [name, tensor] : assembly_.state())
     if (tensor.is_floating_point() && !finite(tensor))
       throw NotFinite(
-          "at step " + std::to_string(progress_.step) + ", " + name +
-          " holds values that are not finite; the last good checkpoint is kept. Lower the learning rate, or "
-          "set train.clip_norm.");
+          fmt::format("at step {}, {} holds values that are not finite; the last good checkpoint is kept. "
+                      "Lower the learning rate, or set train.clip_norm.",
+                      progress_.step, name));
 }
 
 void Trainer::write_checkpoint(std::vector<std::filesystem::path> paths) {
@@ -483,10 +484,11 @@ void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
     }
   } catch (const std::exception&) {  // the search for the culprit must not hide the finding
   }
-  throw NotFinite("at step " + std::to_string(progress_.step) + ", the term '" + term +
-                  "' of the loss is not finite; the first value that is not finite comes from " + culprit +
-                  ". The last good checkpoint is kept. " +
-                  advice(progress_.step, batch.x, assembly_.spec().slots.at(Kind::kEncoder)));
+  throw NotFinite(
+      fmt::format("at step {}, the term '{}' of the loss is not finite; the first value that is not "
+                  "finite comes from {}. The last good checkpoint is kept. {}",
+                  progress_.step, term, culprit,
+                  advice(progress_.step, batch.x, assembly_.spec().slots.at(Kind::kEncoder))));
 }
 
 }  // namespace variform::train

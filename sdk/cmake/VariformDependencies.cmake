@@ -66,7 +66,7 @@ _variform_library(bz2 "libbz2" libbz2-dev bzlib.h "" bz2)
 _variform_library(zstd "Zstandard" libzstd-dev zstd.h "" zstd)
 _variform_library(isal "ISA-L" libisal-dev isa-l/igzip_lib.h "" isal)
 _variform_library(jemalloc "jemalloc" libjemalloc-dev jemalloc/jemalloc.h "" jemalloc)
-_variform_library(fmt "fmt" libfmt-dev fmt/format.h "")
+_variform_library(fmt "fmt" libfmt-dev fmt/format.h "" fmt)
 _variform_library(spdlog "spdlog" libspdlog-dev spdlog/spdlog.h "")
 _variform_library(stb "stb" libstb-dev stb_image_resize.h stb)
 _variform_library(liblinear "liblinear" liblinear-dev linear.h liblinear linear)
@@ -89,7 +89,7 @@ if(_missing)
 endif()
 
 target_link_libraries(variform-spdlog INTERFACE variform-fmt)
-target_compile_definitions(variform-spdlog INTERFACE SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY)
+target_compile_definitions(variform-spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
 
 add_library(variform-boost-dll INTERFACE)  # with std::filesystem: headers only
 target_link_libraries(variform-boost-dll INTERFACE Boost::headers ${CMAKE_DL_LIBS})
