@@ -297,7 +297,7 @@ TEST_CASE("data drawn from a model") {
       "command line: data.condition = \"factors\" is for data in files; data drawn from a model have labels at "
       "most.");
   CHECK(only_error(with(text, "size = 1000", "size = 1000, classes = 0"))
-            .find("data.dataset.classes must be at least 1") != std::string::npos);
+            .find("data.dataset.classes must be between 1 and ") != std::string::npos);
 
   CHECK(only_error(with(text, "size = 1000", "fresh = true")) ==
         "exp.toml:15:1: train.steps is missing: data drawn fresh for every batch have no epochs to count. | "
