@@ -292,10 +292,10 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
   if (at::isFloatingType(x.scalar_type()) && !at::isfinite(x).all().item<bool>()) {
     const at::Tensor rows = at::isfinite(x).flatten(1).all(1).logical_not().nonzero();
     throw ReadError(
-          fmt::format("{}: expected finite numbers, found a NaN or an infinity in row {} (from 0) and in "
-                      "{} other rows; drop these rows, replace them by numbers, or write missing = \"mask\" in "
-                      "[data] to model the values that are there (NaN alone, no infinities).",
-                      context.where, rows[0].item<std::int64_t>(), rows.size(0) - 1));
+        fmt::format("{}: expected finite numbers, found a NaN or an infinity in row {} (from 0) and in "
+                    "{} other rows; drop these rows, replace them by numbers, or write missing = \"mask\" in "
+                    "[data] to model the values that are there (NaN alone, no infinities).",
+                    context.where, rows[0].item<std::int64_t>(), rows.size(0) - 1));
   }
   if (domain == "unit interval" && is_byte) return;
   const double low = x.min().item<double>(), high = x.max().item<double>();

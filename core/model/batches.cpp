@@ -116,8 +116,8 @@ class Drawer {
   // The number of classes that the rows have; 0: none.
   int64_t classes() const { return classes_; }
 
-  // Returns n draws from the stream (seed, purpose, index). Their classes follow each other, row `first` of all having class
-  // `first` modulo the number of classes.
+  // Returns n draws from the stream (seed, purpose, index). Their classes follow each other: row `first` of all is of
+  // class `first` modulo the number of classes.
   Drawn draw(int64_t n, const char* purpose, int64_t index, int64_t first) {
     at::NoGradGuard no_grad;
     assembly_->seed(purpose, index);

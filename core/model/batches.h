@@ -43,8 +43,8 @@ class Batches {
 std::unique_ptr<Batches> batches_of(data::Splits splits, int64_t batch, uint64_t seed,
                                     at::TensorOptions options);
 
-/// Draws the data of `spec.model`: x from likelihood, decoder and prior, with the true latents and classes kept. Row i of a set
-/// of fixed size, and the batch of step t of a fresh one, are functions of (seed, i) and (seed, t). Throws
+/// Draws the data of `spec.model`: x from likelihood, decoder and prior, with the true latents and classes kept. Row i
+/// of a set of fixed size, and the batch of step t of a fresh one, are functions of (seed, i) and (seed, t). Throws
 /// std::invalid_argument when classes or condition do not fit the model.
 data::Splits draw_data(const config::DataSpec& spec, const plugins::Registry& registry,
                        at::TensorOptions options);

@@ -10,8 +10,8 @@ namespace {
 
 namespace nn = variform::nn;
 
-// Makes every weight matrix one with orthonormal rows or columns, whichever are fewer, uniformly distributed (Haar): Q of a
-// Gaussian matrix, with the signs that make R's diagonal positive. Without it a random square layer is badly conditioned.
+// Makes every weight matrix one with orthonormal rows or columns, whichever are fewer, uniformly distributed (Haar): Q
+// of a Gaussian matrix, with the signs that make R's diagonal positive. A square layer is badly conditioned without it.
 void start_orthogonal(nn::Sequential& layers, const variform::Build& build) {
   const at::NoGradGuard no_grad;
   for (variform::Tensor& weight : layers.parameters()) {

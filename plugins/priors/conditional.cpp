@@ -41,7 +41,8 @@ Tensor uniform(const variform::Build& build, int64_t rows, Bounds bounds) {
                           at::rand({rows, build.condition}, build.rng, build.options.dtype(at::kDouble));
 }
 
-// Starts an affine network: the weights of each number of u are a location and the logarithm of a scale, drawn within bounds.
+// Starts an affine network: the weights of each number of u are a location and the logarithm of a scale, drawn within
+// bounds.
 void start_within(const nn::Linear& last, const variform::Build& build, bool moves, Bounds location,
                   Bounds scale) {
   Tensor weight = last.weight();
@@ -50,8 +51,8 @@ void start_within(const nn::Linear& last, const variform::Build& build, bool mov
   weight.narrow(0, moves ? d : 0, d).copy_(uniform(build, d, scale).log());
 }
 
-// u [N, c] -> [N, 2d or d]; the last layer starts at 0, so that the prior starts as the one without a condition, unless its
-// parameters say more.
+// u [N, c] -> [N, 2d or d]; the last layer starts at 0, so that the prior starts as the one without a condition, unless
+// its parameters say more.
 std::shared_ptr<nn::Sequential> network_of(const variform::Build& build, bool moves) {
   const Bounds location = bounds_of(build, "start_location"), scale = bounds_of(build, "start_scale");
   const bool starts_at_zero = location.low == 0 && location.high == 0 && scale.low == 1 && scale.high == 1;

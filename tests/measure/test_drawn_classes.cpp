@@ -14,7 +14,7 @@ using testing::ContainsSubstring;
 
 constexpr int64_t kClasses = 5;
 
-// A model of the data's own making, whose prior and decoder have the seed and so the parameters of those that make the data.
+// A model whose prior and decoder have the seed, and so the parameters, of those that make the data.
 std::string config_of(const std::string& rows, const std::string& condition = "condition = \"labels\"\n") {
   const std::string prior =
       "prior = { type = \"conditional\", hidden = [], start_location = [-2, 2], start_scale = [0.5, 3] }\n";

@@ -74,8 +74,9 @@ class VARIFORM_API Model {
   Tensor data_mean(const Tensor& g);
   /// One draw of x for each g, [..., B, data…].
   Tensor sample_data(const Tensor& g);
-  /// KL(q(z|x) ‖ p(z)), [B]: cross-entropy − entropy when both are closed, else the Monte Carlo mean of
-  /// log q − log p over the draw's K samples (half of each would be noisier).
+  /// KL(q(z|x) ‖ p(z)), [B]: cross-entropy − entropy when both are closed, else the Monte Carlo mean over the
+  /// draw's K samples, of partly_closed_kl() (ext/levels.h) for latents in levels, of log q − log p for all others (half of
+  /// each would be noisier).
   Tensor kl(const Posterior& posterior, const Draw& draw, const Context& context);
   /// Whether kl() is closed for this pair.
   bool has_closed_kl(const Posterior& posterior, const Context& context);

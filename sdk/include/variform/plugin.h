@@ -12,6 +12,7 @@
 #include <variform/ext/condition.h>
 #include <variform/ext/decoder.h>
 #include <variform/ext/family.h>
+#include <variform/ext/levels.h>
 #include <variform/ext/likelihood.h>
 #include <variform/ext/metric.h>
 #include <variform/ext/network.h>
