@@ -113,6 +113,7 @@ class Reference(ProgramTest):
             ("<SLOT>", "from"), (DRAWN, "from"), (DRAWN, "fresh"),    # instead of the keys above
             ("<SCHEDULE>", "value"),                                  # becomes a plain number
             ("data", "condition"), ("data", "missing"),
+            ('data.dataset (type = "model")', "classes"),
             ("data.dataset.splits.<NAME>", "latents"), ("data.dataset.splits.<NAME>", "condition"),
             ("data.dataset.splits.<NAME>", "mask"),
             ("data.dataset.files.<NAME>", "sha256"),
