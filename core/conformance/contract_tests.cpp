@@ -2,8 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <torch/csrc/autograd/autograd.h>
-
 #include <variform/random.h>
 
 #include <functional>
@@ -130,35 +128,6 @@ void condition(const Case& test) {
   }
 }
 
-// The nll of observed values alone: missing ones change neither value nor gradient, and nothing observed has nll 0.
-void missing(const Case& test) {
-  constexpr int64_t kRows = 4;
-  Rig rig(test);
-  rig.component().eval();
-  Likelihood& likelihood = rig.as<Likelihood>();
-  if (!likelihood.admits_missing()) skip("it needs all values");
-  const std::vector<Input> inputs = make_inputs(rig, kRows, test.seed);
-  const Tensor x = inputs.at(0).value, g = inputs.at(1).value.detach().requires_grad_();
-  Generator rng = testing::generator(hash(test.seed, "mask"));
-  const Tensor mask = at::rand(x.sizes(), rng, at::TensorOptions().dtype(at::kDouble)) < 0.5;
-  const auto nll = [&](const Tensor& rows, const Tensor& observed) {
-    return likelihood.nll(rows, g, {.mask = observed});
-  };
-  const Tensor whole = likelihood.nll(x, g, {}), all = nll(x, at::ones_like(mask));
-  if (!at::allclose(all, whole, 1e-9, 1e-9))
-    fail("nll with a mask that excludes nothing is not nll without a mask");
-  const Tensor none = nll(at::zeros_like(x), at::zeros_like(mask));
-  if (none.abs().max().item<double>() > 1e-9)
-    fail(
-        "nll is not 0 where no value was observed: a constant of every value must be counted for observed values only "
-        "(with_constant() does)");
-  const Tensor some = nll(x.masked_fill(mask.logical_not(), 0), mask);
-  if (!at::allclose(some, nll(x, mask), 1e-9, 1e-9)) fail("nll depends on values that the mask excludes");
-  const Tensor gradient = torch::autograd::grad({some.sum()}, {g})[0];
-  if (gradient.masked_fill(mask.unsqueeze(1), 0).abs().max().item<double>() > 0)
-    fail("nll has a gradient in the decoder's outputs of values that the mask excludes");
-}
-
 }  // namespace
 
 std::vector<Test> contract_tests() {
@@ -183,12 +152,6 @@ std::vector<Test> contract_tests() {
        {Kind::kEncoder, Kind::kDecoder, Kind::kPrior},
        {"shapes"},
        condition},
-      {"missing",
-       "component",
-       "It counts observed values only, when it says so.",
-       {Kind::kLikelihood},
-       {"shapes", "gradients"},
-       missing},
   };
 }
 
