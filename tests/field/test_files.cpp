@@ -166,7 +166,7 @@ TEST_CASE("T3: rows that lack a value are an error or, when asked for, left out 
     write(folder / "d.toml", "x = \"t.csv\"\nlabels = \"t.csv:kind\"\n" + keys);
     return load_path((folder / "d.toml").string());
   };
-  CHECK_THAT(failure_of([&] { described(""); }), ContainsSubstring("write drop_missing = true"));
+  CHECK_THAT(failure_of([&] { described(""); }), ContainsSubstring("drop_missing = true in the data set"));
   CHECK_THAT(failure_of([&] { described("missing = [\"-999\"]"); }),
              ContainsSubstring("line 3, column \"a\": \"-999\" stands where a value should"));
   const Splits some = described("drop_missing = true");

@@ -112,6 +112,7 @@ void read_table(Input bytes) {
   const fs::path file = folder().put("x.csv", bytes);
   answered([&] { data::read_csv(file, {}, kBounds); });
   answered([&] { data::read_csv_head(file, {.header = true, .drop_missing = true}); });
+  answered([&] { data::read_csv_head(file, {.keep_missing = true}); });
   answered([&] { data::read_csv(file, {.header = false, .separator = ";", .decimal = ","}, kBounds); });
 }
 
