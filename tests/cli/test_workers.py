@@ -111,8 +111,8 @@ class Workers(ProgramTest):
             self.assertRegex(time_of, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")
         said = [text for _, text in lines]
         self.assertRegex(said[0], rf"^worker: process {quiet.pid} on ")
-        self.assertRegex(said[1], r"^objective.beta=0.5, seed=1: begins")
-        self.assertRegex(said[2], r"^\[1/1\] objective.beta=0.5, seed=1: done in ")
+        self.assertRegex(said[1], r"^beta=0.5 seed=1: begins")
+        self.assertRegex(said[2], r"^\[1/1\] beta=0.5 seed=1: done in ")
         self.assertEqual(said[3], "nothing is left to do.")
         second = next(log for log in logs if not log.stem.endswith(f"-{quiet.pid}")).read_text()
         for line in second.splitlines():

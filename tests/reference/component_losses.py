@@ -319,7 +319,7 @@ def ladder(w, x, rng, size):
     shift, wider = network("family/network0", torch.cat([above, context.expand(len(e), *context.shape)], -1))
     factor = coupling(2 * 2)
     q = Normal(mean[:, :2] + factor * shift, (0.5 * (log_variance[:, :2] + factor * wider)).exp())
-    location, log_scale = network("prior/network0", above)
+    location, log_scale = w.linear("prior/network0.0", above).split(2, -1)
     kl = kl_divergence(q, Normal(location, log_scale.exp())).sum(-1).mean(0)
     kl = kl + kl_divergence(top, Normal(torch.zeros(1), torch.ones(1))).sum(-1)
     return beta_vae(w, x, torch.cat([q.mean + q.stddev * e[..., :2], above], -1), kl)
@@ -597,7 +597,7 @@ CASES = {
     "family-uniform": (uniform_family, family("type='uniform'") + ["model.prior.type='uniform'"]),
     "family-sylvester": (flow_family(sylvester), family("type='sylvester', maps=2, reflections=2")),
     "family-iaf": (flow_family(iaf), family("type='iaf', steps=2, hidden=6, context=4")),
-    "levels": (ladder, family("type='ladder', hidden=[6], context=2") + ["model.prior={type='ladder', hidden=[5]}"]),
+    "levels": (ladder, family("type='ladder', hidden=[6], context=2") + ["model.prior={type='ladder', hidden=[]}"]),
     "prior-gaussian-learned": (with_prior(None, learned_gaussian),
                                prior("type='gaussian', learned=true, covariance=[2,0.5,0, 0.5,1,0.2, 0,0.2,1]")),
     "prior-student-t": (with_prior(lambda w, z: StudentT(5.0, 0.0, math.sqrt(0.6)).log_prob(z).sum(-1)),
