@@ -47,7 +47,8 @@ void check_marginals(const Posterior& q, Generator rng);
 void check_moments(const Posterior& q, int finite_moments, Generator rng);
 /// Checks that entropy() is the mean of −log q.
 void check_entropy(const Posterior& q, Generator rng);
-/// Checks that Model::kl of a posterior of the model's family, where closed or closed in part, is the mean of log q − log p.
+/// Checks that Model::kl of a posterior of the model's family, where closed or closed in part, is the mean of
+/// log q − log p.
 void check_kl(Model& model, const Posterior& q, Generator rng);
 /// Checks that the moments of its levels have the density log_prob, and depend on the levels after their own only. Skipped
 /// without levels.

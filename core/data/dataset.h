@@ -65,8 +65,9 @@ class Dataset {
   /// The domain of gather()'s values: "real", "unit interval", "binary", "count" or "categorical".
   const std::string& domain() const { return domain_; }
 
-  /// Returns the rows `index` (int64 [B], on any device) as [B, data…], 0 where a value is missing. Dequantised and dynamically binarised data draw
-  /// from the generator, which must be on the data set's device; it may be null where needs_generator() is false.
+  /// Returns the rows `index` (int64 [B], on any device) as [B, data…], 0 where a value is missing.
+  /// Dequantised and dynamically binarised data draw from the generator, which must be on the data set's device; it may
+  /// be null where needs_generator() is false.
   at::Tensor gather(const at::Tensor& index, at::Generator* generator = nullptr) const;
   bool needs_generator() const { return transform_.dequantise || transform_.draw_binary; }
   /// Returns the same rows of a column (labels(), …), on the device of the results; undefined for an undefined column.

@@ -24,9 +24,9 @@ struct EncodeOptions {
 
 /// Writes index [N], h [N, d] (location of q), variances [N, d] and covariance [N, d, d] where q has one (the latter
 /// up to 2 GiB), labels [N] where the data have some, condition [N, c], factors and latents likewise, jacobians
-/// [n, P, d] at h (P counts the decoder's outputs, in its own order). Returns sentences about what is left out. Throws when the file
-/// cannot be written (checked before anything is computed), when it is interrupted (nothing is written then), or when
-/// the decoder has no Jacobians and they are asked for.
+/// [n, P, d] at h (P counts the decoder's outputs, in its own order). Returns sentences about what is left out.
+/// Throws when the file cannot be written (checked before anything is computed), when it is interrupted (nothing is
+/// written then), or when the decoder has no Jacobians and they are asked for.
 std::vector<std::string> encode(model::Session& session, const std::filesystem::path& file,
                                 const EncodeOptions& options = {});
 

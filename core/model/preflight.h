@@ -12,8 +12,8 @@
 namespace variform::model {
 
 /// Refuses compositions that are wrong whatever the data are: a likelihood for other data than these, a prior that
-/// does not cover the family's support, an infinite KL, a likelihood that needs all values where some are missing. Domain
-/// and `has_missing` are the data set's. Throws variform::Error with a sentence that names both sides.
+/// does not cover the family's support, an infinite KL, a likelihood that needs all values where some are missing.
+/// `domain` and `has_missing` are the data set's. Throws variform::Error with a sentence that names both sides.
 void check_composition(Model& model, Domain domain, bool has_missing);
 
 /// The findings of one step on two rows.
