@@ -10,6 +10,7 @@
 #include <cmath>
 #include <thread>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "config/text.h"
@@ -333,8 +334,8 @@ std::string list_text(const Registry& registry, std::optional<Kind> kind) {
     text = std::string("no ") + (kind ? to_string(*kind) : "component") +
            " was found; `variform doctor` says why\n";
   if (const std::size_t count = refused(registry))
-    text += "\n" + std::to_string(count) + (count == 1 ? " plugin was" : " plugins were") +
-            " refused; `variform doctor` says why\n";
+    text += fmt::format("\n{}{} refused; `variform doctor` says why\n", count,
+                        count == 1 ? " plugin was" : " plugins were");
   return text;
 }
 

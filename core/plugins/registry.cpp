@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include <c10/util/Exception.h>
 
 #include <variform/calls.h>
@@ -220,8 +222,7 @@ void Registry::State::open(Candidate& candidate) {
     opened = open_plugin(record.path, *record.manifest, rebuild);
     std::vector<std::string> changes = before.restore();
     if (const int left = base::thread_count() - threads; left > 0)
-      changes.push_back("it left " + std::to_string(left) + (left == 1 ? " thread" : " threads") +
-                        " running");
+      changes.push_back(fmt::format("it left {}{} running", left, left == 1 ? " thread" : " threads"));
     if (tell && !changes.empty())
       tell(changed_text("plugin " + record.name() + " (" + record.path.string() + "), while it was loaded",
                         changes));
