@@ -13,6 +13,8 @@
 #include <random>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "checkpoint/snapshot.h"
 #include "conformance/exercise.h"
 
@@ -159,9 +161,8 @@ void shapes(const Case& test) {
   Rig rig(test);
   for (int64_t B : {1, 2, 7})
     for (const Observation& o : seen_of_batch(rig, B, test.seed)) {
-      const std::string where = " for a batch of " + std::to_string(B) +
-                                " (d = " + std::to_string(rig.model().latent) + ", data " +
-                                to_text(rig.model().data) + ")";
+      const std::string where = fmt::format(" for a batch of {} (d = {}, data {})", B, rig.model().latent,
+                                            to_text(rig.model().data));
       if (!o.value.defined() || o.value.sizes() != at::IntArrayRef(o.expected))
         fail(described(o) + where + "; expected " + to_text(o.expected));
     }

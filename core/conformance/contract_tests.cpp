@@ -8,6 +8,8 @@
 #include <thread>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "conformance/exercise.h"
 
 namespace variform::conformance {
@@ -123,8 +125,9 @@ void condition(const Case& test) {
   for (int64_t row = 0; row < kRows; ++row) {
     const Tensor alone = call(input.narrow(0, row, 1), context.rows(row, 1));
     if (!at::allclose(alone, all.narrow(0, row, 1), 1e-9, 1e-12))
-      fail("row " + std::to_string(row) +
-           " of a batch has other values than by itself with its own condition; each row has its own");
+      fail(fmt::format(
+          "row {} of a batch has other values than by itself with its own condition; each row has its own",
+          row));
   }
 }
 

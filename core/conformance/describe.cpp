@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include <fmt/format.h>
+
 #include "conformance/run.h"
 
 namespace variform::conformance {
@@ -81,13 +83,13 @@ std::string text_of(const Results& results, bool all) {
     else blocked += (blocked.empty() ? "" : ", ") + result.test;
   }
   end_component();
-  text += "\n" + std::to_string(results.count(Outcome::kPass)) + " passed";
+  text += fmt::format("\n{} passed", results.count(Outcome::kPass));
   for (const auto& [outcome, word] :
        {std::pair{Outcome::kSkipped, "skipped"}, std::pair{Outcome::kWarning, "warned"},
         std::pair{Outcome::kFail, "failed"}, std::pair{Outcome::kCrash, "crashed"}})
-    if (const int n = results.count(outcome); n > 0) text += ", " + std::to_string(n) + " " + word;
-  return text + " (seed " + std::to_string(results.seed) + ")" +
-         (results.conforms() ? ": the plugin conforms\n" : ": the plugin does not conform\n");
+    if (const int n = results.count(outcome); n > 0) text += fmt::format(", {} {}", n, word);
+  return fmt::format("{} (seed {}){}", text, results.seed,
+                     results.conforms() ? ": the plugin conforms\n" : ": the plugin does not conform\n");
 }
 
 json json_of(const Results& results) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "conformance/statistics.h"
 
 namespace variform::conformance {
@@ -31,8 +33,10 @@ Rig rig_of(const Case& test, int64_t latent) {
       if (first_problem.empty()) first_problem = message_of_exception();
     }
   }
-  skip("it cannot be made with " + std::to_string(latent) + " latents, nor with another number up to " +
-       std::to_string(kMostOfMany) + ", beyond which draws tell too little of a density: " + first_problem);
+  skip(
+      fmt::format("it cannot be made with {} latents, nor with another number up to {}, beyond which draws "
+                  "tell too little of a density: {}",
+                  latent, kMostOfMany, first_problem));
 }
 
 // A family's posterior for random parameters.
@@ -217,14 +221,14 @@ void diagonal_start(const Case& test) {
     if (independent) skip("its latents are independent: there is nothing beyond a product");
     const double away = nats_from_diagonal(*q, rng);
     if (!(away < kNear))
-      warn("for encoder outputs of standard deviation " + text_of(kOutputs) +
-           " (a new network's) its posterior is " + text_of(away) +
-           " nats per latent away from the nearest diagonal Gaussian, with " + std::to_string(d) +
-           " latents; expected below " + text_of(kNear) +
-           ". A family that contains the diagonal one should start beside it: what goes beyond it is noise "
-           "until it is trained, and a comparison with the diagonal family then measures that noise. "
-           "Multiply the numbers beyond the diagonal ones by 0.1 / √N, where N is how many there are, "
-           "relative to the deviations (docs/first_family.md, Families on equal terms).");
+      warn(fmt::format(
+          "for encoder outputs of standard deviation {} (a new network's) its posterior is {} nats per "
+          "latent away from the nearest diagonal Gaussian, with {} latents; expected below {}. A family that "
+          "contains the diagonal one should start beside it: what goes beyond it is noise until it is "
+          "trained, and a comparison with the diagonal family then measures that noise. Multiply the numbers "
+          "beyond the diagonal ones by 0.1 / √N, where N is how many there are, relative to the deviations "
+          "(docs/first_family.md, Families on equal terms).",
+          text_of(kOutputs), text_of(away), d, text_of(kNear)));
   });
 }
 

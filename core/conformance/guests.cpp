@@ -15,6 +15,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "base/json_file.h"
 #include "base/processes.h"
 #include "base/program.h"
@@ -50,8 +52,7 @@ std::string stamp_of(const fs::path& file) {
   std::error_code error;
   const std::uintmax_t size = fs::file_size(file, error);
   const fs::file_time_type written = fs::last_write_time(file, error);
-  return "\n" + file.string() + " " + std::to_string(size) + " " +
-         std::to_string(written.time_since_epoch().count());
+  return fmt::format("\n{} {} {}", file.string(), size, written.time_since_epoch().count());
 }
 
 // Returns everything that a trial's outcome depends on: the plugin, the question, the libraries that it needs
@@ -206,9 +207,10 @@ std::vector<std::string> warnings_of(const Guest& guest, const Trial& trial) {
     warnings.push_back(guest.label + " could not be tried to the end in the time allowed: " +
                        command_for(guest) + " takes as long as it needs");
   if (trial.failed_with)
-    warnings.push_back(guest.label + " could not be tried: 'variform check' ended with exit code " +
-                       std::to_string(*trial.failed_with) +
-                       " and without a result. To see why: " + command_for(guest));
+    warnings.push_back(
+        fmt::format("{} could not be tried: 'variform check' ended with exit code {} and without a result. "
+                    "To see why: {}",
+                    guest.label, *trial.failed_with, command_for(guest)));
   return warnings;
 }
 
@@ -224,11 +226,10 @@ std::vector<std::string> try_guest(const Guest& guest, const base::Remembered& r
   if (trial.failed_with) return warnings;
   const std::int64_t attempts = kept.attempts + 1;
   keep(remembered, guest.key, {trial.late + trial.blocked == 0 || attempts >= kAttempts, attempts, warnings});
-  log.info("tried before its first training: " + guest.label + ", " + std::to_string(trial.passed) +
-           " tests passed in " +
-           config::format_plain(
-               std::round(10 * std::chrono::duration<double>(GuestClock::now() - begin).count()) / 10) +
-           " s");
+  log.info(fmt::format(
+      "tried before its first training: {}, {} tests passed in {} s", guest.label, trial.passed,
+      config::format_plain(std::round(10 * std::chrono::duration<double>(GuestClock::now() - begin).count()) /
+                           10)));
   return warnings;
 }
 

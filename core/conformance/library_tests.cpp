@@ -6,6 +6,8 @@
 #include <chrono>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "base/processes.h"
 #include "conformance/process_settings.h"
 #include "conformance/test.h"
@@ -61,9 +63,10 @@ void exports(const Case& test) {
   if (!has_entry)
     fail(std::string("it does not export ") + kPluginEntry + "; use VARIFORM_PLUGIN in one of its files");
   if (count > 0)
-    fail("it exports " + std::to_string(count) + " symbols besides " + kPluginEntry + " (" + others +
-         (count > 5 ? " …" : "") +
-         "), which can meet another plugin's; build it with variform_add_plugin, which hides them");
+    fail(
+        fmt::format("it exports {} symbols besides {} ({}{}), which can meet another plugin's; build it with "
+                    "variform_add_plugin, which hides them",
+                    count, kPluginEntry, others, count > 5 ? " …" : ""));
 }
 
 void flags(const Case& test) {
@@ -103,8 +106,10 @@ void quiet(const Case& test) {
   if (!test.own_process) skip("only a separate process can tell what a plugin prints");
   loads(test);
   if (const long bytes = base::printed_bytes(); bytes > 0)
-    fail("it prints " + std::to_string(bytes) +
-         " bytes when it is loaded; results of commands go to the same place and are read by programs");
+    fail(
+        fmt::format("it prints {} bytes when it is loaded; results of commands go to the same place and are "
+                    "read by programs",
+                    bytes));
 }
 
 void settings(const Case& test) {

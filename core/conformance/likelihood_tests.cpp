@@ -8,6 +8,8 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "conformance/causes.h"
 #include "conformance/exercise.h"
 #include "conformance/statistics.h"
@@ -153,10 +155,10 @@ void check_normalised(Likelihood& likelihood, const Tensor& g, Generator rng) {
   const double integral = g.size(1) == 1 ? 2e-3 : 2e-2;
   const double tolerance = !data.values.discrete ? integral : data.values.guessed ? 2e-3 : 1e-6;
   if (!(std::abs(total - 1) <= tolerance))
-    fail(std::string(data.values.discrete ? "the sum" : "the integral") + " of exp(−nll) over all data of " +
-         std::to_string(g.size(1)) + (g.size(1) == 1 ? " value is " : " values is ") + text_of(total) +
-         "; expected 1 ± " + text_of(tolerance) +
-         (g.size(1) == 1 ? "." + cause_of_total(std::log(total), 1) : std::string()));
+    fail(fmt::format("{} of exp(−nll) over all data of {}{}{}; expected 1 ± {}{}",
+                     data.values.discrete ? "the sum" : "the integral", g.size(1),
+                     g.size(1) == 1 ? " value is " : " values is ", text_of(total), text_of(tolerance),
+                     g.size(1) == 1 ? "." + cause_of_total(std::log(total), 1) : std::string()));
 }
 
 void check_sample(Likelihood& likelihood, const Tensor& g, Generator rng) {
@@ -263,7 +265,7 @@ void each_output(const Case& test, int64_t values, const Check& check) {
   try {
     rig = std::make_unique<Rig>(test, RigOptions{.data = {values}});
   } catch (const std::exception&) {
-    skip("it cannot be made for data of " + std::to_string(values) + " value(s): " + message_of_exception());
+    skip(fmt::format("it cannot be made for data of {} value(s): {}", values, message_of_exception()));
   }
   Likelihood& likelihood = rig->as<Likelihood>();
   if_supported([&] {
@@ -318,9 +320,10 @@ void reduction(const Case& test) {
                               ", and of the same values in one dimension " + text_of(item(of_values[0]));
   for (int64_t part : {2, 3, 4, 6, 12})
     if (item((ratio * static_cast<double>(part) - 1).abs().max()) < 1e-9)
-      fail(numbers + ", " + std::to_string(part) +
-           " times as much: is a mean taken over some of the dimensions? nll is a sum over all values of an "
-           "example");
+      fail(
+          fmt::format("{}, {} times as much: is a mean taken over some of the dimensions? nll is a sum over "
+                      "all values of an example",
+                      numbers, part));
   warn(numbers +
        "; where an image's values are taken one by one the two are the same: does the sum go over all "
        "dimensions?");

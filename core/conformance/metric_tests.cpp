@@ -12,6 +12,8 @@
 #include <cmath>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "conformance/process_settings.h"
 #include "conformance/test.h"
 
@@ -139,8 +141,10 @@ void batches(const Case& test) {
     skip("it draws random numbers for each batch, which depend on where that begins");
   for (int64_t batch : {int64_t{17}, int64_t{1}})
     if (const std::string found = difference(whole.found, measure(test, batch).found, 1e-6); !found.empty())
-      fail("with all rows at once and with " + std::to_string(batch) + " at a time " + found +
-           "; numbers must not depend on how the rows are cut into batches");
+      fail(
+          fmt::format("with all rows at once and with {} at a time {}; numbers must not depend on how the "
+                      "rows are cut into batches",
+                      batch, found));
 }
 
 void traces(const Case& test) {

@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "conformance/exercise.h"
 
 namespace variform::conformance {
@@ -252,14 +254,14 @@ void outputs(const Case& test) {
     }
     for (const Observation& o : exercise(*rig, 2, test.seed))
       if (o.value.sizes() != at::IntArrayRef(o.expected))
-        fail(o.name + " is " + to_text(o.value.sizes()) + " for d = " + std::to_string(rig->model().latent) +
-             (test.info->kind() == Kind::kDecoder
-                  ? " and a likelihood of " + std::to_string(rig->model().likelihood().outputs()) +
-                        " outputs for each data value"
-                  : " and a family of " +
-                        std::to_string(rig->model().family().parameter_count(rig->model().latent)) +
-                        " parameters") +
-             "; expected " + to_text(o.expected) + " (Build::outputs is the number wanted)");
+        fail(fmt::format("{} is {} for d = {}{}; expected {} (Build::outputs is the number wanted)", o.name,
+                         to_text(o.value.sizes()), rig->model().latent,
+                         test.info->kind() == Kind::kDecoder
+                             ? fmt::format(" and a likelihood of {} outputs for each data value",
+                                           rig->model().likelihood().outputs())
+                             : fmt::format(" and a family of {} parameters",
+                                           rig->model().family().parameter_count(rig->model().latent)),
+                         to_text(o.expected)));
   }
 }
 

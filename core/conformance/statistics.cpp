@@ -12,6 +12,8 @@
 #include <cmath>
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include "conformance/causes.h"
 
 namespace variform::conformance {
@@ -288,7 +290,7 @@ void check_normalised(const Distribution& distribution, Generator rng) {
   if (draws.size(1) > 1) {
     expect_one(
         importance_sample(distribution, kDraws, rng).weight,
-        "the integral of exp(log_prob) of " + distribution.name + " for d = " + std::to_string(draws.size(1)),
+        fmt::format("the integral of exp(log_prob) of {} for d = {}", distribution.name, draws.size(1)),
         draws.size(1));
     return;
   }
@@ -384,8 +386,10 @@ void check_moments(const Posterior& q, int finite_moments, Generator rng) {
   const std::optional<Covariance> covariance = q.covariance();
   if (!covariance) skip("it gives no covariance");
   if (finite_moments < 2)
-    fail("it gives a covariance, though finite_moments() says that only the first " +
-         std::to_string(finite_moments) + " moments of its draws are finite");
+    fail(
+        fmt::format("it gives a covariance, though finite_moments() says that only the first {} moments of "
+                    "its draws are finite",
+                    finite_moments));
   const at::NoGradGuard no_grad;
   const Tensor z = drawn(q, 2 * kDraws, rng).z, location = q.location();
   expect_close(location, z.mean(0), error_of_mean(z), "location()", "the mean of draws");
@@ -431,8 +435,8 @@ namespace {
 void expect_sizes(const std::vector<int64_t>& levels, int64_t latent) {
   const int64_t sum = std::accumulate(levels.begin(), levels.end(), int64_t{0});
   if (sum != latent || std::any_of(levels.begin(), levels.end(), [](int64_t size) { return size < 1; }))
-    fail("the sizes of levels() must be positive and add up to " + std::to_string(latent) + "; found " +
-         to_text(levels));
+    fail(fmt::format("the sizes of levels() must be positive and add up to {}; found {}", latent,
+                     to_text(levels)));
 }
 
 void expect_level_density(const LevelMoments& moments, const Tensor& z, const Tensor& log_prob) {

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <iterator>
 
+#include <fmt/format.h>
+
 #include "conformance/stand_ins.h"
 #include "plugins/registry.h"
 
@@ -140,8 +142,8 @@ const Extent& Case::extent() const {
       extent_.reset();
     }
   if (!wanted.data.empty() && wanted.latent > 0)
-    fail("it cannot be created for d = " + std::to_string(wanted.latent) + " and data of " +
-         to_text(wanted.data) + ": " + first_problem);
+    fail(fmt::format("it cannot be created for d = {} and data of {}: {}", wanted.latent,
+                     to_text(wanted.data), first_problem));
   fail(
       "it cannot be created with its parameters at their defaults for any of the usual sizes (data of [6], " +
       to_text(shapes[0]) + ", " + to_text(shapes[2]) +
