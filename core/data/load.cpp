@@ -16,9 +16,12 @@
 #include <variform/random.h>
 
 #include "config/text.h"
+#include "data/conditions.h"
 #include "data/dataset.h"
 #include "data/descriptor.h"
 #include "data/files.h"
+#include "data/missing_values.h"
+#include "data/preparation.h"
 #include <variform/shuffle.h>
 
 namespace variform::data {
@@ -45,58 +48,6 @@ at::Tensor to_tensor(const std::shared_ptr<const Array>& array) {
       bytes, array->shape, [array](void*) {}, scalar_type(array->element));
 }
 
-/// The state while one split is prepared; `where` begins every message.
-struct Context {
-  const Descriptor& descriptor;
-  const Split& split;
-  const config::DataSpec& spec;
-  std::string where;
-};
-
-std::string shape_text(at::IntArrayRef shape) { return describe_shape({shape.data(), shape.size()}); }
-
-// ---- Shapes
-
-/// Whether x is [N, height, width, channels], where the description does not say.
-bool looks_channels_last(const at::Tensor& x, const Shape& wanted) {
-  if (x.dim() != 4) return false;
-  const Shape turned{x.size(3), x.size(1), x.size(2)};
-  if (!wanted.empty()) return wanted == turned && x.sizes().slice(1).vec() != wanted;
-  return x.size(1) > 4 && x.size(3) <= 4;
-}
-
-/// Reshapes [N, …] as stored to [N, channels, height, width] or [N, P].
-at::Tensor shaped(at::Tensor x, const Context& context, std::vector<std::string>& notes) {
-  const std::optional<bool> last = context.descriptor.channels_last;
-  if (!last && looks_channels_last(x, context.descriptor.shape))
-    notes.push_back(
-        context.where + ": the files' " + shape_text(x.sizes().slice(1)) +
-        " was taken for height x width x channels; write channels_last = false in the description if it is "
-        "not.");
-  if (last ? *last && x.dim() == 4 : looks_channels_last(x, context.descriptor.shape))
-    x = x.permute({0, 3, 1, 2}).contiguous();
-  const Shape& wanted = context.descriptor.shape;
-  const auto row = x.sizes().slice(1);
-  Shape shape = row.vec();
-  if (row.empty()) shape = {1};
-  if (row.size() == 2) shape = {1, row[0], row[1]};
-  if (shape.size() != 1 && shape.size() != 3)
-    throw ReadError(
-        context.where +
-        ": expected data of shape [values], [height, width] or [channels, height, width], found " +
-        shape_text(row) + ".");
-  if (!wanted.empty() && shape != wanted) {
-    // Flat rows may be images. Anything else with the same number of values would be scrambled.
-    const bool is_flat = shape.size() == 1 && shape[0] == c10::multiply_integers(wanted);
-    if (!is_flat)
-      throw ReadError(context.where + ": expected data of shape " + shape_text(wanted) + ", found " +
-                      shape_text(row) + " in the files.");
-    shape = wanted;
-  }
-  shape.insert(shape.begin(), x.size(0));
-  return x.reshape(shape);
-}
-
 // ---- Rows
 
 /// Returns the split's rows as row numbers in the files; undefined when they are all rows in order.
@@ -119,46 +70,6 @@ at::Tensor row_numbers(std::int64_t rows, const Context& context) {
 
 at::Tensor pick(const at::Tensor& column, const at::Tensor& rows) {
   return column.defined() && rows.defined() ? column.index_select(0, rows) : column;
-}
-
-// ---- Missing values
-
-/// Returns the split's own mask as bool, of x's shape.
-at::Tensor checked_mask(at::Tensor mask, const at::Tensor& x, const Context& context) {
-  std::vector<std::string> no_notes;
-  mask = shaped(std::move(mask), context, no_notes);
-  if (mask.sizes() != x.sizes())
-    throw ReadError(context.where + ": expected a mask of x's shape " + shape_text(x.sizes().slice(1)) +
-                    ", found " + shape_text(mask.sizes().slice(1)) + ".");
-  const at::Tensor is_right = at::logical_or(mask == 0, mask == 1).flatten(1).all(1);
-  if (!is_right.all().item<bool>())
-    throw ReadError(context.where +
-                    ": expected a mask of zeros (missing) and ones (observed), found other numbers in row " +
-                    std::to_string(is_right.logical_not().nonzero()[0].item<std::int64_t>()) + " (from 0).");
-  return mask == 1;
-}
-
-/// Returns which values were observed, and puts 0 for the others; undefined when all were.
-at::Tensor take_missing(at::Tensor& x, at::Tensor mask, const Context& context) {
-  if (context.spec.missing.empty()) {
-    if (mask.defined())
-      throw std::invalid_argument(
-          context.where +
-          ": its description has a mask of observed values, which the config does not use; "
-          "write missing = \"mask\" in [data], or take the mask out of the description.");
-    return {};
-  }
-  if (mask.defined()) mask = checked_mask(std::move(mask), x, context);
-  if (at::isFloatingType(x.scalar_type())) {
-    const at::Tensor numbers = x.isnan().logical_not();
-    mask = mask.defined() ? mask.logical_and_(numbers) : numbers;
-  }
-  if (!mask.defined() || mask.all().item<bool>()) return {};
-  if (context.spec.channels != "as-stored")
-    throw std::invalid_argument(context.where + ": data.channels = \"" + context.spec.channels +
-                                "\" and missing values exclude each other; convert the images before.");
-  x = x.masked_fill(mask.logical_not(), 0);
-  return mask;
 }
 
 // ---- Labels and factors
@@ -228,26 +139,6 @@ at::Tensor checked_factors(at::Tensor factors, const Context& context) {
                                   context.where, d.factor_names[i], d.factor_sizes[i] - 1));
   }
   return factors;
-}
-
-/// Returns the split's own condition as [N, c].
-at::Tensor checked_condition(at::Tensor condition, const Context& context, at::ScalarType type) {
-  if (!condition.defined())
-    throw std::invalid_argument(
-        context.where +
-        ": data.condition = \"array\" needs the split's condition = \"FILE\" in the data "
-        "set's description, found none.");
-  if (condition.dim() == 1) condition = condition.unsqueeze(1);
-  if (condition.dim() != 2)
-    throw ReadError(context.where + ": expected a condition of one or more numbers per row, found " +
-                    shape_text(condition.sizes().slice(1)) + ".");
-  const at::Tensor numbers = condition.to(type);
-  const at::Tensor finite = numbers.isfinite().all(1);
-  if (!finite.all().item<bool>())
-    throw ReadError(
-        fmt::format("{}: expected finite numbers in the condition, found others in row {} (from 0).",
-                    context.where, finite.logical_not().nonzero()[0].item<std::int64_t>()));
-  return numbers;
 }
 
 // ---- Values
@@ -430,14 +321,6 @@ Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed,
   return dataset;
 }
 
-/// The parts that have rows.
-std::vector<Dataset*> parts_of(Splits& splits) {
-  std::vector<Dataset*> parts;
-  for (Dataset* part : {&splits.train, &splits.validation, &splits.test})
-    if (part->size() > 0) parts.push_back(part);
-  return parts;
-}
-
 struct Moments {
   at::Tensor mean, sd;
   at::Tensor constant;  ///< bool, flat
@@ -496,76 +379,6 @@ void standardise(Splits& splits) {
   const Moments found = moments(splits.train);
   if (found.constant.any().item<bool>()) splits.notes.push_back(constants_text(found, splits.name));
   for (Dataset* part : parts_of(splits)) *part = part->standardised(found.mean, found.sd);
-}
-
-/// Returns the condition of the trained model if these data are to have the same kind; null otherwise.
-const Condition* same_kind(const Condition* trained, const config::DataSpec& spec) {
-  return trained && trained->size > 0 && trained->on == spec.condition ? trained : nullptr;
-}
-
-[[noreturn]] void refuse_condition(const Splits& splits, const std::string& expected,
-                                   const std::string& found) {
-  throw std::invalid_argument("data set \"" + splits.name + "\": the model was trained with " + expected +
-                              " as its condition, found " + found + ".");
-}
-
-void condition_on_labels(Splits& splits, const Condition* trained) {
-  auto classes = static_cast<std::int64_t>(splits.train.class_names.size());
-  for (const Dataset* part : parts_of(splits)) {
-    if (!part->labels().defined())
-      throw std::invalid_argument("data set \"" + splits.name +
-                                  "\": data.condition = \"labels\" needs labels, found none" +
-                                  (part == &splits.test ? " in the test data." : "."));
-    classes = std::max(classes, part->labels().max().item<std::int64_t>() + 1);
-  }
-  if (trained && classes > trained->size)
-    refuse_condition(splits, "classes 0 to " + std::to_string(trained->size - 1),
-                     "classes 0 to " + std::to_string(classes - 1));
-  if (trained) classes = trained->size;  // these data may lack the last ones
-  for (Dataset* part : parts_of(splits)) *part = part->conditioned(part->labels(), classes);
-  splits.condition.size = classes;
-}
-
-/// Factors with mean 0 and standard deviation 1 over the training rows; one that does not vary there becomes 0.
-void condition_on_factors(Splits& splits, at::ScalarType type, const Condition* trained) {
-  for (const Dataset* part : parts_of(splits))
-    if (!part->factors().defined())
-      throw std::invalid_argument("data set \"" + splits.name +
-                                  "\": data.condition = \"factors\" needs known factors, found none.");
-  const at::Tensor own = splits.train.factors().to(at::kDouble).flatten(1);
-  if (trained && trained->size != own.size(1))
-    refuse_condition(splits, std::to_string(trained->size) + " factors", std::to_string(own.size(1)));
-  const at::Tensor spread = own.std(0, /*unbiased=*/false);
-  const auto constants = [&](const std::vector<double>& values) { return at::tensor(values, own.options()); };
-  const at::Tensor mean = trained ? constants(trained->mean) : own.mean(0);
-  const at::Tensor sd =
-      trained ? constants(trained->sd) : at::where(spread > 0, spread, at::ones_like(spread));
-  for (Dataset* part : parts_of(splits))
-    *part = part->conditioned(((part->factors().to(at::kDouble).flatten(1) - mean) / sd).to(type));
-  splits.condition.size = own.size(1);
-  const auto numbers = [](const at::Tensor& values) {
-    const at::Tensor here = values.to(at::kCPU).contiguous();
-    return std::vector<double>(here.const_data_ptr<double>(), here.const_data_ptr<double>() + here.numel());
-  };
-  splits.condition.mean = numbers(mean);
-  splits.condition.sd = numbers(sd);
-}
-
-void set_condition(Splits& splits, const config::DataSpec& spec, at::ScalarType type,
-                   const Condition* trained) {
-  splits.condition.on = spec.condition;
-  if (spec.condition == "factors") condition_on_factors(splits, type, trained);
-  if (spec.condition != "array") return;
-  splits.condition.size = splits.train.condition_size();
-  if (trained && trained->size != splits.condition.size)
-    refuse_condition(splits, std::to_string(trained->size) + " numbers per row",
-                     std::to_string(splits.condition.size));
-  for (const Dataset* part : parts_of(splits))
-    if (part->condition_size() != splits.condition.size)
-      throw ReadError(
-          fmt::format("data set \"{}\": expected test data with a condition of {} numbers per row as the "
-                      "training data, found {}.",
-                      splits.name, splits.condition.size, part->condition_size()));
 }
 
 /// Keeps for training what remains of the split without its held-out end, cut to the limit.
@@ -640,44 +453,6 @@ std::string guess_text(const Descriptor& descriptor, const Dataset& train) {
          (descriptor.not_used.empty() ? "\"." : "\"; not used: " + descriptor.not_used + ".") +
          " variform data show FILE --describe writes a description, in which all of this can be "
          "changed.";
-}
-
-/// Has tables read with the values that they lack, where the config admits it.
-void keep_missing(Descriptor& descriptor, const config::DataSpec& spec) {
-  if (spec.missing.empty()) return;
-  if (descriptor.table.drop_missing)
-    throw std::invalid_argument(
-        "data set \"" + descriptor.name +
-        "\": drop_missing = true of its description leaves rows that lack a value out, and "
-        "data.missing = \"mask\" keeps them; give one of them.");
-  descriptor.table.keep_missing = true;
-}
-
-/// Says how much is missing in each part.
-void note_missing(Splits& splits) {
-  bool any = false;
-  for (const auto& [part, what] :
-       {std::pair(&splits.train, "training"), std::pair(&splits.validation, "validation"),
-        std::pair(&splits.test, "test")}) {
-    if (part->size() == 0 || !part->has_missing()) continue;
-    any = true;
-    const at::Tensor observed = part->mask().flatten(1);
-    const auto count = [](const at::Tensor& which) { return which.sum().item<std::int64_t>(); };
-    const std::int64_t missing = observed.numel() - count(observed),
-                       empty = count(observed.any(1).logical_not()),
-                       never = count(observed.any(0).logical_not());
-    splits.notes.push_back(
-        "The data set \"" + splits.name + "\" lacks " + std::to_string(missing) + " of the " +
-        std::to_string(observed.numel()) + " values of its " + what + " data (" +
-        shortest(std::round(1000.0 * static_cast<double>(missing) / static_cast<double>(observed.numel())) /
-                 10) +
-        " %), which do not count (data.missing)." +
-        (empty > 0 ? " " + std::to_string(empty) + " of its rows have no value at all." : std::string()) +
-        (never > 0 ? " " + std::to_string(never) + " of its columns were never observed." : std::string()));
-  }
-  if (!any)
-    splits.notes.push_back("data.missing = \"mask\" is set, and the data set \"" + splits.name +
-                           "\" lacks no values.");
 }
 
 const Split& find_split(const Descriptor& descriptor, const std::string& name) {

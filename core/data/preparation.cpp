@@ -1,0 +1,64 @@
+// See preparation.h.
+
+#include "data/preparation.h"
+
+#include <optional>
+
+#include <ATen/ATen.h>
+
+#include "data/files.h"
+
+namespace variform::data {
+namespace {
+
+/// Whether x is [N, height, width, channels], where the description does not say.
+bool looks_channels_last(const at::Tensor& x, const Shape& wanted) {
+  if (x.dim() != 4) return false;
+  const Shape turned{x.size(3), x.size(1), x.size(2)};
+  if (!wanted.empty()) return wanted == turned && x.sizes().slice(1).vec() != wanted;
+  return x.size(1) > 4 && x.size(3) <= 4;
+}
+
+}  // namespace
+
+std::string shape_text(at::IntArrayRef shape) { return describe_shape({shape.data(), shape.size()}); }
+
+at::Tensor shaped(at::Tensor x, const Context& context, std::vector<std::string>& notes) {
+  const std::optional<bool> last = context.descriptor.channels_last;
+  if (!last && looks_channels_last(x, context.descriptor.shape))
+    notes.push_back(
+        context.where + ": the files' " + shape_text(x.sizes().slice(1)) +
+        " was taken for height x width x channels; write channels_last = false in the description if it is "
+        "not.");
+  if (last ? *last && x.dim() == 4 : looks_channels_last(x, context.descriptor.shape))
+    x = x.permute({0, 3, 1, 2}).contiguous();
+  const Shape& wanted = context.descriptor.shape;
+  const auto row = x.sizes().slice(1);
+  Shape shape = row.vec();
+  if (row.empty()) shape = {1};
+  if (row.size() == 2) shape = {1, row[0], row[1]};
+  if (shape.size() != 1 && shape.size() != 3)
+    throw ReadError(
+        context.where +
+        ": expected data of shape [values], [height, width] or [channels, height, width], found " +
+        shape_text(row) + ".");
+  if (!wanted.empty() && shape != wanted) {
+    // Flat rows may be images. Anything else with the same number of values would be scrambled.
+    const bool is_flat = shape.size() == 1 && shape[0] == c10::multiply_integers(wanted);
+    if (!is_flat)
+      throw ReadError(context.where + ": expected data of shape " + shape_text(wanted) + ", found " +
+                      shape_text(row) + " in the files.");
+    shape = wanted;
+  }
+  shape.insert(shape.begin(), x.size(0));
+  return x.reshape(shape);
+}
+
+std::vector<Dataset*> parts_of(Splits& splits) {
+  std::vector<Dataset*> parts;
+  for (Dataset* part : {&splits.train, &splits.validation, &splits.test})
+    if (part->size() > 0) parts.push_back(part);
+  return parts;
+}
+
+}  // namespace variform::data
