@@ -7,6 +7,8 @@
 #include <set>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "config/load.h"
 #include "config/reader.h"
 #include "data/guess.h"
@@ -168,8 +170,8 @@ void parse_facts(Reader& reader, Descriptor& descriptor) {
   descriptor.factor_names = reader.texts("factor_names", {.fallback = none});
   descriptor.factor_sizes = reader.integers("factor_sizes", {.fallback = no_numbers, .low = 1});
   if (!descriptor.factor_sizes.empty() && descriptor.factor_sizes.size() != descriptor.factor_names.size())
-    reader.error("factor_sizes", "@ must hold one size for each of the " +
-                                     std::to_string(descriptor.factor_names.size()) + " factor_names.");
+    reader.error("factor_sizes", fmt::format("@ must hold one size for each of the {} factor_names.",
+                                             descriptor.factor_names.size()));
 }
 
 Descriptor read_file(const fs::path& path, const config::Position& where, Diagnostics& diagnostics) {

@@ -79,10 +79,10 @@ void require_numbers(const at::Tensor& values, const Context& context, const std
   if (!at::isFloatingType(values.scalar_type())) return;
   const at::Tensor rows = values.isnan().reshape({values.size(0), -1}).any(1).nonzero();
   if (rows.numel() > 0)
-    throw ReadError(context.where + ": expected a " + what + " in every row, found none (NaN) in row " +
-                    std::to_string(rows[0].item<std::int64_t>()) + " (from 0) and in " +
-                    std::to_string(rows.size(0) - 1) +
-                    " other rows; leave these rows out, or give them a value.");
+    throw ReadError(
+        fmt::format("{}: expected a {} in every row, found none (NaN) in row {} (from 0) and in {} other "
+                    "rows; leave these rows out, or give them a value.",
+                    context.where, what, rows[0].item<std::int64_t>(), rows.size(0) - 1));
 }
 
 at::Tensor integral(const at::Tensor& values, const Context& context, const char* what) {

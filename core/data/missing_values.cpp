@@ -25,9 +25,9 @@ at::Tensor checked_mask(at::Tensor mask, const at::Tensor& x, const Context& con
                     ", found " + shape_text(mask.sizes().slice(1)) + ".");
   const at::Tensor is_right = at::logical_or(mask == 0, mask == 1).flatten(1).all(1);
   if (!is_right.all().item<bool>())
-    throw ReadError(context.where +
-                    ": expected a mask of zeros (missing) and ones (observed), found other numbers in row " +
-                    std::to_string(is_right.logical_not().nonzero()[0].item<std::int64_t>()) + " (from 0).");
+    throw ReadError(fmt::format(
+        "{}: expected a mask of zeros (missing) and ones (observed), found other numbers in row {} (from 0).",
+        context.where, is_right.logical_not().nonzero()[0].item<std::int64_t>()));
   return mask == 1;
 }
 
@@ -77,14 +77,14 @@ void note_missing(Splits& splits) {
     const std::int64_t missing = observed.numel() - count(observed),
                        empty = count(observed.any(1).logical_not()),
                        never = count(observed.any(0).logical_not());
-    splits.notes.push_back(
-        "The data set \"" + splits.name + "\" lacks " + std::to_string(missing) + " of the " +
-        std::to_string(observed.numel()) + " values of its " + what + " data (" +
+    splits.notes.push_back(fmt::format(
+        "The data set \"{}\" lacks {} of the {} values of its {} data ({} %), which do not count "
+        "(data.missing).{}{}",
+        splits.name, missing, observed.numel(), what,
         config::format_plain(
-            std::round(1000.0 * static_cast<double>(missing) / static_cast<double>(observed.numel())) / 10) +
-        " %), which do not count (data.missing)." +
-        (empty > 0 ? " " + std::to_string(empty) + " of its rows have no value at all." : std::string()) +
-        (never > 0 ? " " + std::to_string(never) + " of its columns were never observed." : std::string()));
+            std::round(1000.0 * static_cast<double>(missing) / static_cast<double>(observed.numel())) / 10),
+        empty > 0 ? fmt::format(" {} of its rows have no value at all.", empty) : std::string(),
+        never > 0 ? fmt::format(" {} of its columns were never observed.", never) : std::string()));
   }
   if (!any)
     splits.notes.push_back("data.missing = \"mask\" is set, and the data set \"" + splits.name +
