@@ -9,7 +9,6 @@
 #include <c10/util/Exception.h>
 
 #include <cmath>
-#include <cstdio>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -103,11 +102,7 @@ std::string message_of_exception() {
   }
 }
 
-std::string text_of(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", value);
-  return text;
-}
+std::string text_of(double value) { return fmt::format("{:.3g}", value); }
 
 Generator Case::generator(std::string_view purpose) const {
   return testing::generator(hash(seed, "test", purpose));
