@@ -14,12 +14,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <new>
 #include <system_error>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/apart_filter.h"
 #include "base/child.h"
@@ -134,10 +135,10 @@ std::string ending(int status, const Allowance& allowance) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == kOutOfMemory)
     return "took more than " + memory_text(allowance.memory) + " of memory";
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
-    return "took more time than " + std::to_string(allowance.time.count()) + " s";
+    return fmt::format("took more time than {} s", allowance.time.count());
   if (WIFSIGNALED(status))
-    return "crashed (signal " + std::to_string(WTERMSIG(status)) + ", " + ::strsignal(WTERMSIG(status)) + ")";
-  return "ended the process (exit status " + std::to_string(WEXITSTATUS(status)) + ")";
+    return fmt::format("crashed (signal {}, {})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
+  return fmt::format("ended the process (exit status {})", WEXITSTATUS(status));
 }
 
 }  // namespace

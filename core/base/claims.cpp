@@ -23,6 +23,8 @@
 #include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/descriptor.h"
 #include "base/file.h"
 #include "base/json_file.h"
@@ -188,7 +190,7 @@ bool Claims::try_to_take(const std::string& key, Claim& other) {
     other = found.claim;
     return false;
   }
-  own.file = options_.folder / (key + "." + std::to_string(++own.taken));
+  own.file = options_.folder / fmt::format("{}.{}", key, ++own.taken);
   other = {};
   if (!create(own)) return false;
   for (ClaimFile& found : claims_in(options_.folder, &key)) {

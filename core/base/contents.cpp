@@ -10,6 +10,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "base/descriptor.h"
 #include "base/retry.h"
 
@@ -34,8 +36,8 @@ std::string read_from(const std::filesystem::path& file, std::uint64_t size, std
     refuse_contents(file, S_ISDIR(status.st_mode) ? "a folder" : "something that is not a regular file");
   const auto bytes = static_cast<std::uint64_t>(status.st_size);
   if (bytes > most)
-    refuse_contents(file, "one of " + std::to_string(bytes) + " bytes, more than the " +
-                              std::to_string(most) + " that such a file may have");
+    refuse_contents(file,
+                    fmt::format("one of {} bytes, more than the {} that such a file may have", bytes, most));
   std::string text(static_cast<std::size_t>(std::min(bytes, size)), '\0');
   std::size_t done = 0;
   while (done < text.size()) {
@@ -66,7 +68,7 @@ std::string contents_of_named(const std::filesystem::path& file, std::uint64_t m
     if (got < 0) break;
     text.append(piece, 0, static_cast<std::size_t>(got));
     if (text.size() > most)
-      refuse_contents(file, "more than the " + std::to_string(most) + " bytes that such a file may have");
+      refuse_contents(file, fmt::format("more than the {} bytes that such a file may have", most));
   }
   refuse_contents(file, "one that cannot be read (" + std::string(std::strerror(errno)) + ")");
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/contents.h"
 
 namespace variform::base {
@@ -40,16 +42,16 @@ json parsed(std::string_view text, const std::string& name) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
     throw JsonError(name + ": expected JSON, found nothing: it is empty.");
   if (is_too_deep(text))
-    throw JsonError(name + ": expected JSON, found arrays and objects nested more than " +
-                    std::to_string(kDeepestJson) + " deep.");
+    throw JsonError(fmt::format("{}: expected JSON, found arrays and objects nested more than {} deep.", name,
+                                kDeepestJson));
   try {
     return json::parse(text);
   } catch (const json::parse_error& error) {
     const std::size_t at = std::min(error.byte > 0 ? error.byte - 1 : 0, text.size());
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-    throw JsonError(name + ", line " + std::to_string(line) + ": expected JSON, " +
-                    (at >= text.size() ? "found the end of the file too early: it was cut off."
-                                       : "found something else (byte " + std::to_string(at) + ")."));
+    throw JsonError(fmt::format("{}, line {}: expected JSON, {}", name, line,
+                                at >= text.size() ? "found the end of the file too early: it was cut off."
+                                                  : fmt::format("found something else (byte {}).", at)));
   } catch (const json::exception&) {  // a number beyond float64
     throw JsonError(name + ": expected JSON, found a number that is too large.");
   }
@@ -103,7 +105,7 @@ std::vector<JsonValue> JsonValue::elements() const {
   if (!value_->is_array()) fail("an array");
   std::vector<JsonValue> all;
   for (std::size_t i = 0; i < value_->size(); ++i)
-    all.emplace_back((*value_)[i], file_, key_ + "[" + std::to_string(i) + "]");
+    all.emplace_back((*value_)[i], file_, fmt::format("{}[{}]", key_, i));
   return all;
 }
 
@@ -132,8 +134,7 @@ double JsonValue::number() const {
 
 std::int64_t JsonValue::integer(std::int64_t least, std::int64_t most) const {
   std::string expected = "a whole number";
-  if (least != INT64_MIN && most != INT64_MAX)
-    expected += " from " + std::to_string(least) + " to " + std::to_string(most);
+  if (least != INT64_MIN && most != INT64_MAX) expected += fmt::format(" from {} to {}", least, most);
   else if (least != INT64_MIN) expected += ", at least " + std::to_string(least);
   const bool fits = value_->is_number_integer() && (!value_->is_number_unsigned() ||
                                                     value_->get<std::uint64_t>() <= std::uint64_t{INT64_MAX});

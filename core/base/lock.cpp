@@ -16,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "base/retry.h"
 
@@ -39,13 +41,13 @@ bool is_for_holders(int file) {
 // Writes "4711 node7".
 void write_holder(int file) {
   if (!is_for_holders(file)) return;
-  const std::string text = std::to_string(::getpid()) + " " + host_name() + "\n";
+  const std::string text = fmt::format("{} {}\n", ::getpid(), host_name());
   if (retried([&] { return ::ftruncate(file, 0); }) != 0) return;  // a lock without a name still locks
   if (retried([&] { return ::pwrite(file, text.data(), text.size(), 0); }) < 0) return;
 }
 
 std::string command_of(pid_t process) {
-  std::ifstream stream("/proc/" + std::to_string(process) + "/cmdline", std::ios::binary);
+  std::ifstream stream(fmt::format("/proc/{}/cmdline", process), std::ios::binary);
   std::string text(std::istreambuf_iterator<char>(stream), {});
   while (!text.empty() && text.back() == '\0') text.pop_back();
   std::replace_if(

@@ -6,13 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <optional>
 #include <sstream>
 #include <string>
+
+#include <fmt/format.h>
 
 namespace variform::base {
 namespace {
@@ -91,12 +92,10 @@ std::uint64_t free_memory() {
 }
 
 std::string memory_text(std::uint64_t bytes) {
-  char text[32];
   const double exact = static_cast<double>(bytes);
-  if (bytes >= 1'000'000'000) std::snprintf(text, sizeof text, "%.2f GB", exact / 1e9);
-  else if (bytes >= 1'000'000) std::snprintf(text, sizeof text, "%.0f MB", exact / 1e6);
-  else std::snprintf(text, sizeof text, "%llu bytes", static_cast<unsigned long long>(bytes));
-  return text;
+  if (bytes >= 1'000'000'000) return fmt::format("{:.2f} GB", exact / 1e9);
+  if (bytes >= 1'000'000) return fmt::format("{:.0f} MB", exact / 1e6);
+  return fmt::format("{} bytes", bytes);
 }
 
 }  // namespace variform::base

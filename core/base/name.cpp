@@ -2,6 +2,8 @@
 
 #include "base/name.h"
 
+#include <fmt/format.h>
+
 #include "base/utf8.h"
 
 namespace variform::base {
@@ -24,7 +26,7 @@ std::string name_problem(std::string_view name) {
     rest.remove_prefix(length);
   }
   if (characters > kMostCharacters || name.size() > kMostBytes)
-    return "it has " + std::to_string(characters) + " characters";
+    return fmt::format("it has {} characters", characters);
   return {};
 }
 

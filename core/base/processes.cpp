@@ -18,6 +18,8 @@
 #include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/child.h"
 #include "base/descriptor.h"
 #include "base/interrupt.h"
@@ -87,8 +89,7 @@ std::string tail_of(int file) {
 
 std::string ending_of(int status) {
   if (WIFSIGNALED(status))
-    return "was killed by signal " + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) +
-           ")";
+    return fmt::format("was killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
   return "ended by itself, with exit status " + std::to_string(WEXITSTATUS(status));
 }
 

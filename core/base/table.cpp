@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <numeric>
 #include <string_view>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/quote.h"
@@ -30,11 +31,7 @@ std::string without_spaces_at_end(std::string line) {
   return line;
 }
 
-std::string fixed(double value, int decimals) {
-  char buffer[400];
-  std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
-  return buffer;
-}
+std::string fixed(double value, int decimals) { return fmt::format("{:.{}f}", value, decimals); }
 
 // ------------------------------------------------------------------------------------------- within a width
 
@@ -129,10 +126,10 @@ class Fitted {
   std::string note(const std::string& cell) {
     auto found = std::find(notes_.begin(), notes_.end(), cell);
     if (found == notes_.end()) found = notes_.insert(notes_.end(), cell);
-    return "[" + std::to_string(found - notes_.begin() + 1) + "]";
+    return fmt::format("[{}]", found - notes_.begin() + 1);
   }
   std::string note_text(std::size_t n) const {
-    const std::string mark = "[" + std::to_string(n + 1) + "] ";
+    const std::string mark = fmt::format("[{}] ", n + 1);
     std::string text;
     for (const std::string& line : broken(notes_[n], width_ - mark.size(), kInTexts))
       text += (text.empty() ? mark : std::string(mark.size(), ' ')) + line + "\n";
@@ -220,8 +217,8 @@ Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
 
 void Table::add(std::vector<std::string> cells) {
   if (cells.size() > columns_.size())
-    throw Error("a row of " + std::to_string(cells.size()) + " cells does not fit a table of " +
-                std::to_string(columns_.size()) + " columns.");
+    throw Error(
+        fmt::format("a row of {} cells does not fit a table of {} columns.", cells.size(), columns_.size()));
   cells.resize(columns_.size());
   for (std::string& cell : cells) cell = base::shown(cell);
   rows_.push_back(std::move(cells));
@@ -303,10 +300,7 @@ std::string folded(const std::string& text, std::size_t width) {
 }
 
 std::string significant(double value, int digits) {
-  if (!std::isfinite(value)) return "–";
-  char buffer[64];
-  std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
-  return buffer;
+  return std::isfinite(value) ? fmt::format("{:.{}g}", value, digits) : "–";
 }
 
 std::string with_error(double value, double error) {

@@ -16,6 +16,8 @@
 #include <fstream>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 
 namespace variform::base {
@@ -43,7 +45,7 @@ struct Maker {
 };
 
 Maker look_at(pid_t process) {
-  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
   std::string text;
   std::getline(file, text);
   const std::size_t name_end = text.rfind(')');  // the program's name may hold anything
@@ -93,7 +95,7 @@ bool is_old(const fs::path& path) {
 
 std::string process_mark() {
   const pid_t own = ::getpid();  // asked for each time: a child of fork() has its own
-  return std::to_string(own) + "-" + hex(look_at(own).start) + "-" + machine() + "-" + hex(random_bits());
+  return fmt::format("{}-{}-{}-{}", own, hex(look_at(own).start), machine(), hex(random_bits()));
 }
 
 std::string temporary_name() { return std::string(kPrefix) + process_mark(); }

@@ -3,25 +3,22 @@
 #include "base/words.h"
 
 #include <cmath>
-#include <cstdio>
+
+#include <fmt/format.h>
 
 namespace variform::base {
 
 std::string duration_text(double seconds) {
-  char text[32];
   const long whole = std::lround(seconds);
-  if (whole >= 3600) std::snprintf(text, sizeof text, "%ld h %02ld min", whole / 3600, whole / 60 % 60);
-  else if (whole >= 60) std::snprintf(text, sizeof text, "%ld min %02ld s", whole / 60, whole % 60);
-  else std::snprintf(text, sizeof text, "%ld s", whole);
-  return text;
+  if (whole >= 3600) return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+  if (whole >= 60) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} s", whole);
 }
 
 std::string values_text(const std::map<std::string, double>& values) {
   std::string text;
   const auto add = [&](const std::string& name, double value) {
-    char number[32];
-    std::snprintf(number, sizeof number, "%.5g", value);
-    text += (text.empty() ? "" : ", ") + name + " " + number;
+    text += fmt::format("{}{} {:.5g}", text.empty() ? "" : ", ", name, value);
   };
   if (const auto loss = values.find("loss"); loss != values.end()) add("loss", loss->second);
   for (const auto& [name, value] : values)
