@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <variant>
 
+#include <fmt/format.h>
+
 #include "config/load.h"
 #include "config/sections.h"
 #include "config/text.h"
@@ -116,8 +118,8 @@ std::optional<Catalog::Entry> choose(Reader& reader, const ComponentSpec& spec, 
   if (spec.plugin.empty()) {
     if (all.size() == 1) return all.front();
     reader.error("type",
-                 "The " + kind + " " + quote(spec.type) + " is offered by " + std::to_string(all.size()) +
-                     " plugins: " + join(plugins) + ".",
+                 fmt::format("The {} {} is offered by {} plugins: {}.", kind, quote(spec.type), all.size(),
+                             join(plugins)),
                  "say which: plugin = " + quote(plugins.front()));
     return std::nullopt;
   }

@@ -13,6 +13,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "base/contents.h"
 #include "base/file.h"
 #include "base/quote.h"
@@ -56,7 +58,7 @@ class Converter {
   Node value(const toml::node& source, const Position& key, int depth) {
     const Position where = position(source.source(), key);
     if (depth > kDeepest) {
-      diagnostics_.error(where, "Values are nested more than " + std::to_string(kDeepest) + " deep.");
+      diagnostics_.error(where, fmt::format("Values are nested more than {} deep.", kDeepest));
       return Node::table(where);
     }
     if (const auto* table_value = source.as_table()) return table(*table_value, where, depth);
@@ -132,7 +134,7 @@ class Loader {
   void add(Node& root, const std::string& file, const Position& asked) {
     if (++files_ > kMostIncludes) {
       if (files_ == kMostIncludes + 1)
-        diagnostics_.error(asked, "More than " + std::to_string(kMostIncludes) + " files are included.");
+        diagnostics_.error(asked, fmt::format("More than {} files are included.", kMostIncludes));
       return;
     }
     const std::optional<std::string> text = read(file, asked, diagnostics_);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "config/text.h"
 
 namespace variform::config {
@@ -12,13 +14,13 @@ std::string to_string(const Position& where) {
   if (where.is_default()) return "default";
   if (where.is_command_line()) return where.file;
   if (where.line <= 0) return where.file;
-  return where.file + ":" + std::to_string(where.line) + ":" + std::to_string(where.column);
+  return fmt::format("{}:{}:{}", where.file, where.line, where.column);
 }
 
 std::string origin(const Position& where) {
   if (where.is_default()) return "default";
   if (where.is_command_line() || where.line <= 0) return where.file;
-  return where.file + ":" + std::to_string(where.line);
+  return fmt::format("{}:{}", where.file, where.line);
 }
 
 Node::Node() = default;

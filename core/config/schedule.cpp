@@ -7,6 +7,8 @@
 #include <numbers>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "config/text.h"
 
 namespace variform::config {
@@ -48,8 +50,8 @@ void read_pieces(Reader& reader, Schedule& schedule, const NumberRule& rule) {
   if (std::adjacent_find(at.begin(), at.end(), std::greater_equal<>()) != at.end())
     reader.error("at", "@ must rise from element to element.");
   if (!schedule.values.empty() && schedule.values.size() != at.size() + 1)
-    reader.error("at", "@ needs one element fewer than values (" + std::to_string(schedule.values.size()) +
-                           "), found " + std::to_string(at.size()) + ".");
+    reader.error("at", fmt::format("@ needs one element fewer than values ({}), found {}.",
+                                   schedule.values.size(), at.size()));
   if (schedule.values.empty()) schedule.values = {rule.fallback.value_or(0)};
   schedule.boundaries.resize(schedule.values.size() - 1);
 }
