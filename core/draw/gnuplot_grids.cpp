@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "base/quote.h"
 #include "draw/gnuplot.h"
 
@@ -156,8 +158,7 @@ class HeatMaps {
                " to graph 1, first " + at + " nohead front lw 1.5 lc rgb 'white'\n";
     }
     if (last) scale();
-    const std::string rows =
-        "skip 1 every ::" + std::to_string(row_) + "::" + std::to_string(row_ + size * size - 1);
+    const std::string rows = fmt::format("skip 1 every ::{}::{}", row_, row_ + size * size - 1);
     row_ += size * size;
     // Cells reach a little over their borders, which would shine through otherwise.
     body_ += "  plot " + base::gnuplot_file(name_ + ".csv") + " " + rows +

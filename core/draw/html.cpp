@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include <fmt/format.h>
+
 #include "base/quote.h"
 
 namespace variform::draw {
@@ -100,9 +102,10 @@ void HtmlPage::table(const std::string& caption, const base::Table& table, const
 
 void HtmlPage::figure(const std::string& svg, const std::string& caption, const std::string& detail) {
   const int smallest = static_cast<int>(kSmallest * width_of(svg));
-  body_ += "<figure><div class=\"scroll\"><img alt=\"" + base::html(caption) +
-           "\" style=\"min-width:" + std::to_string(smallest) + "px\" src=\"data:image/svg+xml;base64," +
-           base64(svg) + "\"></div>\n" + captioned(caption, detail) + "</figure>\n";
+  body_ += fmt::format(
+      "<figure><div class=\"scroll\"><img alt=\"{}\" style=\"min-width:{}px\" "
+      "src=\"data:image/svg+xml;base64,{}\"></div>\n{}</figure>\n",
+      base::html(caption), smallest, base64(svg), captioned(caption, detail));
 }
 
 void HtmlPage::details(const std::string& summary, const std::string& text) {
