@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstdint>
 
+#include <fmt/format.h>
+
 #include "base/sha256.h"
 
 // The parts of docs/checkpoint_format.md that concern both writer and reader.
@@ -53,7 +55,7 @@ std::string shape_text(at::IntArrayRef shape) {
 
 std::string content_sha256(const Snapshot& snapshot, int format) {
   base::Sha256 hash;
-  hash.update("format " + std::to_string(format) + "\n");
+  hash.update(fmt::format("format {}\n", format));
   for (const auto& [name, value] : snapshot.attributes)
     hash.update("text " + base::sha256(value) + " " + name + "\n");
   for (const auto& [path, tensor] : snapshot.tensors) {

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <cstring>
 #include <string_view>
 
@@ -21,11 +20,7 @@ std::uint32_t crc32_of(const void* data, std::size_t size) {
   return static_cast<std::uint32_t>(::crc32_z(0, static_cast<const Bytef*>(data), size));
 }
 
-std::string hex(std::uint32_t value) {
-  std::array<char, 9> text;
-  std::snprintf(text.data(), text.size(), "%08x", static_cast<unsigned>(value));
-  return text.data();
-}
+std::string hex(std::uint32_t value) { return fmt::format("{:08x}", value); }
 
 // Takes a line "key VALUE" off the front of `text`; returns false if it does not begin with one.
 template <typename Integer>

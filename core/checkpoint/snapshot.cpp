@@ -1,6 +1,8 @@
 // Works on snapshots that were read: upgrades formats, compares tensors with what is expected.
 #include "checkpoint/snapshot.h"
 
+#include <fmt/format.h>
+
 #include "checkpoint/dtype.h"
 #include "checkpoint/layout.h"
 
@@ -22,9 +24,10 @@ void upgrade(Snapshot& snapshot, int from, int to, const Upgrades& steps, const 
   for (int format = from; format < to; ++format) {
     const auto step = steps.find(format);
     if (step == steps.end()) {
-      throw base::Error("\"" + name + "\" has checkpoint format " + std::to_string(from) +
-                        ", and this program cannot bring " + "format " + std::to_string(format) +
-                        " up to date; use the program that wrote it.");
+      throw base::Error(
+          fmt::format("\"{}\" has checkpoint format {}, and this program cannot bring format {} up to date; "
+                      "use the program that wrote it.",
+                      name, from, format));
     }
     step->second(snapshot);
   }
