@@ -21,6 +21,8 @@
 #include <typeinfo>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/processes.h"
 #include "plugins/library.h"
 
@@ -42,7 +44,7 @@ std::string shown_output(std::string text) {
 
 std::string seconds_text(std::chrono::milliseconds limit) {
   const long tenths = static_cast<long>(limit.count() / 100);
-  return std::to_string(tenths / 10) + (tenths % 10 != 0 ? "." + std::to_string(tenths % 10) : "") + " s";
+  return fmt::format("{}{} s", tenths / 10, tenths % 10 != 0 ? "." + std::to_string(tenths % 10) : "");
 }
 
 std::string problem_of(const base::Ended& ended, std::chrono::milliseconds limit) {
