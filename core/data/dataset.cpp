@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 
@@ -13,9 +15,8 @@ namespace {
 
 void check_rows(const at::Tensor& column, std::int64_t rows, const char* what) {
   if (column.defined() && (column.dim() < 1 || column.size(0) != rows))
-    throw std::invalid_argument("a data set of " + std::to_string(rows) + " data needs as many rows of " +
-                                what + ", found " + std::to_string(column.dim() < 1 ? 0 : column.size(0)) +
-                                ".");
+    throw std::invalid_argument(fmt::format("a data set of {} data needs as many rows of {}, found {}.", rows,
+                                            what, column.dim() < 1 ? 0 : column.size(0)));
 }
 
 /// Returns the tensor on the device, or unchanged when the device's memory is too small for it.

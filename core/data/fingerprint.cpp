@@ -4,11 +4,11 @@
 
 #include <xxhash.h>
 
-#include <array>
-#include <cstdio>
 #include <fstream>
 #include <new>
 #include <vector>
+
+#include <fmt/format.h>
 
 namespace variform::data {
 
@@ -33,10 +33,7 @@ void Fingerprint::add(std::string_view text) {
 
 std::string Fingerprint::hex() const {
   const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
-  std::array<char, 33> text{};
-  std::snprintf(text.data(), text.size(), "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
-                static_cast<unsigned long long>(hash.low64));
-  return text.data();
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
 
 std::string fingerprint_of_file(const std::filesystem::path& path) {

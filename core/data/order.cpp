@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 
@@ -17,8 +19,9 @@ namespace {
 
 void check(std::int64_t size, std::int64_t batch) {
   if (size < 1 || batch < 1)
-    throw std::invalid_argument("batches need at least one row and a batch size of at least 1, found " +
-                                std::to_string(size) + " data and batch size " + std::to_string(batch) + ".");
+    throw std::invalid_argument(fmt::format(
+        "batches need at least one row and a batch size of at least 1, found {} data and batch size {}.",
+        size, batch));
 }
 
 }  // namespace
@@ -38,8 +41,7 @@ const std::vector<std::int64_t>& BatchOrder::epoch(std::int64_t number) const {
 
 at::Tensor BatchOrder::indices(std::int64_t step) const {
   if (step < 0)
-    throw std::invalid_argument("a batch is asked for by its step, from 0, found " + std::to_string(step) +
-                                ".");
+    throw std::invalid_argument(fmt::format("a batch is asked for by its step, from 0, found {}.", step));
   at::Tensor batch = at::empty({batch_}, at::kLong);  // [batch]
   auto* out = batch.mutable_data_ptr<std::int64_t>();
   std::int64_t position = step * batch_;

@@ -6,9 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <string_view>
+
+#include <fmt/format.h>
 
 namespace variform::data {
 namespace {
@@ -111,13 +112,9 @@ std::string sketch_of_numbers(const Dataset& data, int width) {
   const std::int64_t shown = std::min<std::int64_t>(rows.size(1), std::max(1, (width - 12) / 11));
   std::string text;
   for (std::int64_t i = 0; i < rows.size(0); ++i) {
-    char cell[32];
-    std::snprintf(cell, sizeof(cell), "row %-4lld", static_cast<long long>(i));
-    text += cell;
-    for (std::int64_t j = 0; j < shown; ++j) {
-      std::snprintf(cell, sizeof(cell), " %10.4g", rows.const_data_ptr<double>()[i * rows.size(1) + j]);
-      text += cell;
-    }
+    text += fmt::format("row {:<4}", i);
+    for (std::int64_t j = 0; j < shown; ++j)
+      text += fmt::format(" {:>10.4g}", rows.const_data_ptr<double>()[i * rows.size(1) + j]);
     text += rows.size(1) > shown ? " …\n" : "\n";
   }
   return text;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "base/remembered.h"
 #include "base/sha256.h"
 #include "data/readers/array.h"
@@ -22,8 +24,8 @@ std::string name_of(const fs::path& path, const std::string& expected) {
   const std::uintmax_t bytes = fs::file_size(path, error);
   const auto changed = fs::last_write_time(path, error).time_since_epoch().count();
   if (error || bytes < kRememberedBytes) return {};
-  return base::sha256(fs::canonical(path, error).string() + "\n" + std::to_string(bytes) + "\n" +
-                      std::to_string(changed) + "\n" + expected);
+  return base::sha256(
+      fmt::format("{}\n{}\n{}\n{}", fs::canonical(path, error).string(), bytes, changed, expected));
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/memory.h"
 #include "config/text.h"
 
@@ -73,9 +75,9 @@ void check_fits(const std::string& where, std::uint64_t bytes, const Bounds& bou
                     (bounds.is_given ? " (--memory, data.memory)" : " here, half of what is free") +
                     way_out());
   if (packed != 0 && !bounds.is_given && bytes > kSmall && bytes / kMostRatio > packed)
-    throw ReadError(where + ": " + base::memory_text(packed) + " become " + base::memory_text(bytes) +
-                    ", more than " + std::to_string(kMostRatio) +
-                    " times as much, as in a file that was made to fill the memory" + way_out());
+    throw ReadError(fmt::format(
+        "{}: {} become {}, more than {} times as much, as in a file that was made to fill the memory{}",
+        where, base::memory_text(packed), base::memory_text(bytes), kMostRatio, way_out()));
 }
 
 void append(Array& to, Array&& more, const std::string& file) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "data/readers/source.h"
 
 namespace variform::data {
@@ -21,8 +23,10 @@ Labelled read_cifar10(const std::filesystem::path& path, const Bounds& bounds) {
     all.resize(have + got);
   }
   if (all.empty() || all.size() % kRecord != 0)
-    throw ReadError(source->name() + ": expected a CIFAR-10 batch, whole records of 3073 bytes, found " +
-                    std::to_string(all.size()) + " bytes; the file is truncated or of another format.");
+    throw ReadError(
+        fmt::format("{}: expected a CIFAR-10 batch, whole records of 3073 bytes, found {} bytes; the file is "
+                    "truncated or of another format.",
+                    source->name(), all.size()));
   const std::size_t n = all.size() / kRecord;
   Labelled result;
   result.x = {Element::kUint8, {static_cast<std::int64_t>(n), 3, 32, 32}, {}};
@@ -33,8 +37,9 @@ Labelled read_cifar10(const std::filesystem::path& path, const Bounds& bounds) {
     const std::uint8_t* record = all.data() + i * kRecord;
     const std::int64_t label = record[0];
     if (label > 9)
-      throw ReadError(source->name() + ": expected labels 0 to 9, found " + std::to_string(label) +
-                      " in record " + std::to_string(i) + "; this is not a CIFAR-10 batch.");
+      throw ReadError(
+          fmt::format("{}: expected labels 0 to 9, found {} in record {}; this is not a CIFAR-10 batch.",
+                      source->name(), label, i));
     std::memcpy(result.labels.bytes.data() + i * sizeof label, &label, sizeof label);
     std::copy_n(record + 1, kImage, result.x.bytes.data() + i * kImage);
   }

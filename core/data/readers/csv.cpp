@@ -14,6 +14,8 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/quote.h"
 #include "data/readers/source.h"
 
@@ -116,7 +118,7 @@ class Lines {
     return true;
   }
   /// The line that next() returned, for messages.
-  std::string where() const { return name_ + ", line " + std::to_string(number_); }
+  std::string where() const { return fmt::format("{}, line {}", name_, number_); }
 
  private:
   void skip_idle_lines() {
@@ -314,9 +316,8 @@ class CsvReading {
     const bool is_short =
         !names.empty() && names.size() + 1 == width_ && !trails;  // R's header over row names
     if (!names.empty() && !is_short && names.size() != width_ && !(trails && names.size() + 1 == width_))
-      throw ReadError(lines_.where() + ": expected " + std::to_string(names.size()) +
-                      " cells as there are names in the " + "first line, found " + std::to_string(width_) +
-                      ".");
+      throw ReadError(fmt::format("{}: expected {} cells as there are names in the first line, found {}.",
+                                  lines_.where(), names.size(), width_));
     for (std::size_t i = 0; i < width_; ++i) {
       const std::size_t at = is_short ? i - 1 : i;
       columns_[i].name = names.empty()       ? std::to_string(i + 1)
@@ -348,8 +349,8 @@ class CsvReading {
 
   void add(const Cells& cells, const std::string& where) {
     if (cells.size() != width_)
-      throw ReadError(where + ": expected " + std::to_string(width_) +
-                      " cells as in the line before, found " + std::to_string(cells.size()) + ".");
+      throw ReadError(
+          fmt::format("{}: expected {} cells as in the line before, found {}.", where, width_, cells.size()));
     if (trailing_ && !cells.back().empty())
       throw ReadError(where +
                       ": expected nothing behind the last separator, as in the lines before, found \"" +
@@ -438,12 +439,11 @@ class CsvReading {
       if (!decided_.empty()) table_.notes.push_back(decided_ + ": commas are taken for decimal commas.");
     }
     if (dropped_ > 0 && rows_ == 0)
-      throw ReadError(first_line_ + ": each of the " + std::to_string(dropped_) +
-                      " rows lacks a value, so that drop_missing leaves none.");
+      throw ReadError(fmt::format("{}: each of the {} rows lacks a value, so that drop_missing leaves none.",
+                                  first_line_, dropped_));
     if (dropped_ > 0)
-      table_.notes.push_back(first_line_ + ": " + std::to_string(dropped_) + " of " +
-                             std::to_string(dropped_ + rows_) +
-                             " rows lack a value and are left out (drop_missing).");
+      table_.notes.push_back(fmt::format("{}: {} of {} rows lack a value and are left out (drop_missing).",
+                                         first_line_, dropped_, dropped_ + rows_));
     std::vector<std::size_t> used;
     for (std::size_t i = 0; i < columns_.size(); ++i)
       if (columns_[i].used) used.push_back(i);

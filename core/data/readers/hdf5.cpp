@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <hdf5.h>
 
 #include "base/apart.h"
@@ -76,9 +77,10 @@ Target target_of(const std::string& where, hid_t type) {
       break;
     default: break;
   }
-  throw ReadError(where +
-                  ": expected integers or floating-point numbers of at most 64 bits, found another type of " +
-                  std::to_string(size) + " bytes per element.");
+  throw ReadError(
+      fmt::format("{}: expected integers or floating-point numbers of at most 64 bits, found another type of "
+                  "{} bytes per element.",
+                  where, size));
 }
 
 std::vector<std::int64_t> shape_of(const std::string& where, hid_t dataset) {
@@ -172,18 +174,18 @@ std::string check_stored(const std::filesystem::path& path, const std::string& w
   if (layout == H5D_CHUNKED) {
     const auto [all, written] = chunks_of(dataset, properties.get(), array.shape);
     if (written < all)
-      return where + ": " + std::to_string(all - written) + " of its " + std::to_string(all) +
-             " chunks were never written; their elements are its fill value, " +
-             fill_value_text(properties.get()) + ".";
+      return fmt::format("{}: {} of its {} chunks were never written; their elements are its fill value, {}.",
+                         where, all - written, all, fill_value_text(properties.get()));
   } else if (stored == 0) {
     return where + ": nothing was ever written to it; all elements are its fill value, " +
            fill_value_text(properties.get()) + ".";
   }
   const std::uint64_t limit = layout == H5D_CHUNKED ? stored * kDeflateRatio : stored;
   if (elements > limit / std::max<std::size_t>(stored_width, 1))
-    throw ReadError(where + ": its header claims " + std::to_string(elements) + " elements of " +
-                    std::to_string(stored_width) + " bytes, but the file stores only " +
-                    std::to_string(stored) + " bytes for them; the file is truncated or damaged.");
+    throw ReadError(
+        fmt::format("{}: its header claims {} elements of {} bytes, but the file stores only {} bytes for "
+                    "them; the file is truncated or damaged.",
+                    where, elements, stored_width, stored));
   return "";
 }
 
@@ -211,7 +213,7 @@ void check_signed_range(const Array& array, const std::string& where) {
     std::uint64_t value = 0;
     std::memcpy(&value, array.bytes.data() + at, sizeof(value));
     if (value >> 63)
-      throw ReadError(where + ": expected integers below 2^63, found " + std::to_string(value) + ".");
+      throw ReadError(fmt::format("{}: expected integers below 2^63, found {}.", where, value));
   }
 }
 
@@ -344,8 +346,9 @@ base::Room read_in_place(const std::filesystem::path& path, const std::string& w
     });
     if (got < 0) throw ReadError(where + ": cannot be read (" + std::strerror(errno) + ").");
     if (got == 0)
-      throw ReadError(where + ": expected " + std::to_string(bytes) + " bytes of elements, found " +
-                      std::to_string(done) + "; the file is truncated or damaged.");
+      throw ReadError(
+          fmt::format("{}: expected {} bytes of elements, found {}; the file is truncated or damaged.", where,
+                      bytes, done));
     done += static_cast<std::uint64_t>(got);
   }
   return room;

@@ -17,6 +17,8 @@
 #include <sstream>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "data/readers/array.h"
 
 namespace variform::data::hdf5_access {
@@ -151,11 +153,10 @@ void check_compression(const std::string& where, hid_t dataset) {
                                                nullptr, name.size() - 1, name.data(), &configuration);
     if (H5Zfilter_avail(filter) > 0) continue;
     throw ReadError(
-        where + ": it is compressed by " + (name[0] == 0 ? "something unnamed" : name.data()) +
-        " (HDF5 filter " + std::to_string(filter) +
-        "), which the HDF5 library here lacks. Set HDF5_PLUGIN_PATH to a folder that has it (in Python: "
-        "import hdf5plugin; print(hdf5plugin.PLUGIN_PATH)), or write the dataset again with "
-        "compression=\"gzip\".");
+        fmt::format("{}: it is compressed by {} (HDF5 filter {}), which the HDF5 library here lacks. Set "
+                    "HDF5_PLUGIN_PATH to a folder that has it (in Python: import hdf5plugin; "
+                    "print(hdf5plugin.PLUGIN_PATH)), or write the dataset again with compression=\"gzip\".",
+                    where, name[0] == 0 ? "something unnamed" : name.data(), filter));
   }
 }
 

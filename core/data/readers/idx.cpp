@@ -3,8 +3,9 @@
 #include "data/readers/idx.h"
 
 #include <bit>
-#include <cstdio>
 #include <optional>
+
+#include <fmt/format.h>
 
 #include "data/readers/source.h"
 
@@ -23,11 +24,7 @@ std::optional<Element> element_of(std::uint8_t code) {
 
 std::string hex(const std::vector<std::uint8_t>& bytes) {
   std::string text;
-  for (std::uint8_t byte : bytes) {
-    char two[4];
-    std::snprintf(two, sizeof two, "%02x", byte);
-    text += (text.empty() ? "" : " ") + std::string(two);
-  }
+  for (std::uint8_t byte : bytes) text += fmt::format("{}{:02x}", text.empty() ? "" : " ", byte);
   return text;
 }
 
@@ -43,7 +40,7 @@ Array read_idx(const std::filesystem::path& path, const Bounds& bounds) {
                     ": expected an idx file (two zero bytes, type 08, 0c, 0d or 0e, rank 1 to 8), found it "
                     "to begin with " +
                     hex(magic) + ".");
-  const auto sizes = read_exactly(*source, 4 * rank, "an idx header with " + std::to_string(rank) + " sizes");
+  const auto sizes = read_exactly(*source, 4 * rank, fmt::format("an idx header with {} sizes", rank));
   Array array;
   array.element = *element;
   for (std::size_t i = 0; i < rank; ++i) {

@@ -9,6 +9,8 @@
 #include <memory>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "base/interrupt.h"
 #include "base/retry.h"
 
@@ -30,8 +32,8 @@ void read_whole(const fs::path& path, std::vector<std::uint8_t>& bytes) {
   const std::uintmax_t size = fs::file_size(path, error);
   if (error) throw ReadError(shown(path) + ": cannot be read: " + error.message() + ".");
   if (size > kMostImageBytes)
-    throw ReadError(shown(path) + ": expected an image of at most 1 GiB, found " + std::to_string(size) +
-                    " bytes.");
+    throw ReadError(
+        fmt::format("{}: expected an image of at most 1 GiB, found {} bytes.", shown(path), size));
   bytes.resize(size);
   bytes.resize(base::read_stream(bytes.data(), bytes.size(), file.get()));
   if (std::ferror(file.get()) != 0)
@@ -72,14 +74,13 @@ const ImageSize& ImageReader::open(const fs::path& path) {
   size_ = {};
   if (const std::string reason = codec_->measure(bytes_, size_); !reason.empty()) refuse(reason);
   if (size_.bits > 8)
-    throw ReadError(shown(path) + ": it has " + std::to_string(size_.bits) +
-                    " bits per value, of which 8 are kept here; choose them by converting it, in "
-                    "Python: " +
-                    python_for_bits(path));
-  const auto sides = std::to_string(size_.width) + " x " + std::to_string(size_.height) + " pixels";
+    throw ReadError(fmt::format(
+        "{}: it has {} bits per value, of which 8 are kept here; choose them by converting it, in Python: {}",
+        shown(path), size_.bits, python_for_bits(path)));
+  const auto sides = fmt::format("{} x {} pixels", size_.width, size_.height);
   if (size_.width < 1 || size_.height < 1 || size_.width > kMostPixels / size_.height)
-    throw ReadError(shown(path) + ": expected an image of 1 to " + std::to_string(kMostPixels) +
-                    " pixels, found a header that claims " + sides + ".");
+    throw ReadError(fmt::format("{}: expected an image of 1 to {} pixels, found a header that claims {}.",
+                                shown(path), kMostPixels, sides));
   // PNG and JPEG pack at most about 8,000 pixels into a byte, whatever a damaged header says.
   constexpr std::uint64_t kPixelsPerByte = 8 * 1040;
   if (codec_ != &webp_codec() && codec_ != &tiff_codec() &&
@@ -119,10 +120,10 @@ class Pile {
     const ImageSize& size = reader_.open(path);
     if (i == 0) begin(size);
     if (size.width != first_.width || size.height != first_.height)
-      throw ReadError(shown(path) + ": expected " + std::to_string(first_.width) + " x " +
-                      std::to_string(first_.height) + " pixels as in " + shown(listing_.images.front()) +
-                      ", found " + std::to_string(size.width) + " x " + std::to_string(size.height) +
-                      "; all images of a data set share one size. variform data import makes them equal.");
+      throw ReadError(fmt::format(
+          "{}: expected {} x {} pixels as in {}, found {} x {}; all images of a data set share one size. "
+          "variform data import makes them equal.",
+          shown(path), first_.width, first_.height, shown(listing_.images.front()), size.width, size.height));
     if (size.is_colour && channels_ == 1) become_colour(i);
     result_.transparent += size.is_transparent;
     std::uint8_t* out = result_.x.bytes.data() + i * channels_ * pixels_;
@@ -145,7 +146,7 @@ class Pile {
     const std::vector<std::int64_t> shape{n, static_cast<std::int64_t>(channels_), first_.height,
                                           first_.width};
     const std::uint64_t bytes = byte_count(shown(folder_), shape, Element::kUint8);
-    check_fits(shown(folder_) + ", " + std::to_string(n) + " images", bytes, bounds_);
+    check_fits(fmt::format("{}, {} images", shown(folder_), n), bytes, bounds_);
     result_.x.bytes.resize(bytes);
   }
 

@@ -10,6 +10,8 @@
 #include <optional>
 #include <span>
 
+#include <fmt/format.h>
+
 #include "data/readers/source.h"
 #include "data/readers/zip.h"
 
@@ -104,7 +106,7 @@ std::vector<std::uint8_t> widened(std::span<const std::uint8_t> bytes, Stored st
     case Stored::kUint64:
       return converted<std::uint64_t, std::int64_t>(bytes, [&](std::uint64_t value) {
         if (value >> 63)
-          throw ReadError(file + ": expected integers below 2^63, found " + std::to_string(value) + ".");
+          throw ReadError(fmt::format("{}: expected integers below 2^63, found {}.", file, value));
         return static_cast<std::int64_t>(value);
       });
   }
@@ -173,8 +175,9 @@ std::string read_header(ByteSource& source) {
   std::uint64_t length = 0;
   for (std::size_t i = width; i-- > 0;) length = length << 8 | size[i];
   if (length > (1u << 20))
-    throw ReadError(source.name() + ": expected an npy header of at most 1 MiB, found one of " +
-                    std::to_string(length) + " bytes; the file is damaged.");
+    throw ReadError(fmt::format(
+        "{}: expected an npy header of at most 1 MiB, found one of {} bytes; the file is damaged.",
+        source.name(), length));
   const auto header = read_exactly(source, length, "an npy header");
   return std::string(header.begin(), header.end());
 }
@@ -207,9 +210,9 @@ Array read_npy(ByteSource& source) {
   const bool is_copied = type.stored != Stored::kAsItIs || (is_fortran && shape.size() > 1);
   if (is_copied)  // the source checks what it reads
     source.check(bytes / size_of(array.element) * (width + size_of(array.element)));
-  array.bytes = read_rest(
-      source, bytes / size_of(array.element) * width,
-      describe_shape(array.shape) + " elements of " + std::to_string(width) + " bytes after the header");
+  array.bytes =
+      read_rest(source, bytes / size_of(array.element) * width,
+                fmt::format("{} elements of {} bytes after the header", describe_shape(array.shape), width));
   if (type.swapped) swap_bytes(array.bytes, width);
   if (is_fortran && shape.size() > 1) array.bytes = in_c_order(array.bytes, array.shape, width);
   if (type.stored != Stored::kAsItIs) array.bytes = widened(array.bytes, type.stored, source.name());

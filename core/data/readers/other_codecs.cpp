@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include "data/readers/array.h"
 #include "data/readers/image_codecs.h"
 
@@ -102,9 +104,10 @@ std::size_t pictures_in_gif(ImageBytes bytes) {
 std::string measure_gif(ImageBytes bytes, ImageSize& size) {
   const std::size_t pictures = pictures_in_gif(bytes);
   if (pictures > 1)
-    return "it is an animation of " + std::to_string(pictures) +
-           " pictures, of which one is expected; in Python: import PIL.Image, PIL.ImageSequence; then save "
-           "each of PIL.ImageSequence.Iterator(PIL.Image.open(…))";
+    return fmt::format(
+        "it is an animation of {} pictures, of which one is expected; in Python: import PIL.Image, "
+        "PIL.ImageSequence; then save each of PIL.ImageSequence.Iterator(PIL.Image.open(…))",
+        pictures);
   return measure_stb(bytes, size);
 }
 
@@ -197,9 +200,10 @@ std::string measure_tiff(ImageBytes bytes, ImageSize& size) {
   size = {width, height, !is_grey, extras > 0, std::max<int>(8, bits)};
   if (bits > 8) return "";  // refused later for its bits
   if (TIFFNumberOfDirectories(tiff.get()) > 1)
-    return "it has " + std::to_string(TIFFNumberOfDirectories(tiff.get())) +
-           " pages, of which one is expected; in Python: import PIL.Image, PIL.ImageSequence; then save each "
-           "of PIL.ImageSequence.Iterator(PIL.Image.open(…))";
+    return fmt::format(
+        "it has {} pages, of which one is expected; in Python: import PIL.Image, PIL.ImageSequence; then "
+        "save each of PIL.ImageSequence.Iterator(PIL.Image.open(…))",
+        TIFFNumberOfDirectories(tiff.get()));
   char reason[1024] = "";
   return TIFFRGBAImageOK(tiff.get(), reason) != 0 ? "" : reason;
 }

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "base/interrupt.h"
 #include "base/retry.h"
 #include "data/readers/array.h"
@@ -75,11 +77,11 @@ std::unique_ptr<ByteSource> open_file(const fs::path& path, const Bounds& bounds
 
 std::vector<std::uint8_t> read_exactly(ByteSource& source, std::uint64_t n, const std::string& what) {
   auto fail = [&](const std::string& found) {
-    throw ReadError(source.name() + ": expected " + what + " (" + std::to_string(n) + " bytes), found " +
-                    found + "; the file is truncated or its header is damaged.");
+    throw ReadError(
+        fmt::format("{}: expected {} ({} bytes), found {}; the file is truncated or its header is damaged.",
+                    source.name(), what, n, found));
   };
-  if (n > source.bound())
-    fail("a file that can hold no more than " + std::to_string(source.bound()) + " bytes");
+  if (n > source.bound()) fail(fmt::format("a file that can hold no more than {} bytes", source.bound()));
   source.check(n);
   // Pages of memory are taken when they are written to, so that reserving costs nothing where a damaged header asks for
   // too much. Beyond the reserve, doubling stays within twice what has really been read.
@@ -100,9 +102,10 @@ std::vector<std::uint8_t> read_rest(ByteSource& source, std::uint64_t n, const s
   auto bytes = read_exactly(source, n, what);
   std::uint8_t one = 0;
   if (source.read(&one, 1) != 0)
-    throw ReadError(source.name() + ": expected the end of the file after " + what + " (" +
-                    std::to_string(n) +
-                    " bytes), found more data; the file is damaged or of another format.");
+    throw ReadError(
+        fmt::format("{}: expected the end of the file after {} ({} bytes), found more data; the file is "
+                    "damaged or of another format.",
+                    source.name(), what, n));
   return bytes;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <system_error>
 
+#include <fmt/format.h>
 #include <isa-l/crc.h>
 
 #include "base/interrupt.h"
@@ -40,8 +41,7 @@ std::vector<std::uint8_t> read_at(const std::filesystem::path& path, std::uint64
   std::vector<std::uint8_t> bytes(n);
   file.seekg(static_cast<std::streamoff>(offset));
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(n));
-  if (!file)
-    throw damaged(path, "could not read " + std::to_string(n) + " bytes at offset " + std::to_string(offset));
+  if (!file) throw damaged(path, fmt::format("could not read {} bytes at offset {}", n, offset));
   return bytes;
 }
 
@@ -115,8 +115,8 @@ class ZipFile::Source final : public ByteSource {
 
   void check_end() const {
     if (produced_ != member_.size)
-      throw ReadError(name_ + ": expected " + std::to_string(member_.size) + " bytes, found " +
-                      std::to_string(produced_) + "; the file is damaged.");
+      throw ReadError(fmt::format("{}: expected {} bytes, found {}; the file is damaged.", name_,
+                                  member_.size, produced_));
     if (crc_ != member_.crc)
       throw ReadError(name_ + ": its checksum does not match its bytes; the file is damaged.");
   }
@@ -141,8 +141,8 @@ ZipFile::ZipFile(const std::filesystem::path& path, const Bounds& bounds) : path
   const std::uint8_t* const end = at + bytes.size();
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     if (static_cast<std::size_t>(end - at) < kEntrySize || number(at, 4) != kDirectoryEntry)
-      throw damaged(path, "found " + std::to_string(i) + " of the " + std::to_string(directory.entries) +
-                              " members that its directory announces");
+      throw damaged(
+          path, fmt::format("found {} of the {} members that its directory announces", i, directory.entries));
     const std::size_t length = kEntrySize + number(at + 28, 2) + number(at + 30, 2) + number(at + 32, 2);
     if (static_cast<std::size_t>(end - at) < length)
       throw damaged(path, "found its directory of members cut short");
@@ -204,8 +204,8 @@ std::unique_ptr<ByteSource> ZipFile::open(const std::string& name) const {
   const std::string where = path_.string() + " (member " + name + ")";
   if ((member.flags & 1) != 0) throw ReadError(where + ": expected plain data, found it encrypted.");
   if (member.method != 0 && member.method != 8)
-    throw ReadError(where + ": expected it stored or deflated, found compression method " +
-                    std::to_string(member.method) + ".");
+    throw ReadError(fmt::format("{}: expected it stored or deflated, found compression method {}.", where,
+                                member.method));
   if (member.header > file_size_ || file_size_ - member.header < kLocalHeaderSize)
     throw damaged(path_, "found member " + name + " to lie outside the file");
   const auto local = read_at(path_, member.header, kLocalHeaderSize);
