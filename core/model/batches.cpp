@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "data/order.h"
 #include "model/checkpoints.h"
 #include "model/data_facts.h"
@@ -172,10 +174,10 @@ class Drawer {
       return is_conditioned(*assembly_->model().component(kind));
     });
     if (spec.classes > 0 && !used)
-      throw std::invalid_argument(
-          "data.dataset.classes = " + std::to_string(spec.classes) +
-          " needs a prior or a decoder that is conditioned on them, found none: write condition "
-          "= true in data.dataset.decoder, or choose a conditional prior.");
+      throw std::invalid_argument(fmt::format(
+          "data.dataset.classes = {} needs a prior or a decoder that is conditioned on them, found none: "
+          "write condition = true in data.dataset.decoder, or choose a conditional prior.",
+          spec.classes));
     if (used && spec.classes == 0 && source_.on != "labels")
       throw std::invalid_argument(
           "data are drawn from a model without a condition, or from one with classes; this "

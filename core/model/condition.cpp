@@ -11,6 +11,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/words.h"
 #include "config/text.h"
 #include "model/rows.h"
@@ -41,9 +43,8 @@ std::int64_t class_of(const DataFacts& facts, const std::string& text) {
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc() || stop != end || number < 0 || number >= facts.condition.size)
-    refuse("classes from 0 to " + std::to_string(facts.condition.size - 1) +
-               (names.empty() ? "" : ", or their names, such as " + config::quote(names.front())) +
-               ", separated by commas",
+    refuse(fmt::format("classes from 0 to {}{}, separated by commas", facts.condition.size - 1,
+                       names.empty() ? "" : ", or their names, such as " + config::quote(names.front())),
            text);
   return number;
 }
@@ -100,8 +101,9 @@ Tensor shown_conditions(Session& session) {
   if (session.facts.condition.on == "labels") return at::eye(session.facts.condition.size, session.options);
   if (session.splits.train.size() == 0)
     throw std::runtime_error(
-        "this model is conditioned on " + std::to_string(session.facts.condition.size) +
-        " numbers per row, and without data nothing says on which: name them with --condition.");
+        fmt::format("this model is conditioned on {} numbers per row, and without data nothing says on "
+                    "which: name them with --condition.",
+                    session.facts.condition.size));
   return session.splits.train.gather_condition(spread_rows(kRows, session.splits.train.size()));
 }
 

@@ -2,6 +2,8 @@
 
 #include "model/data_facts.h"
 
+#include <fmt/format.h>
+
 #include <ATen/ATen.h>
 
 #include <nlohmann/json.hpp>
@@ -119,8 +121,7 @@ std::string changed_data(const DataFacts& trained_on, const DataFacts& now) {
     return "";
   std::string sizes;
   if (trained_on.rows != now.rows)
-    sizes = ", " + std::to_string(trained_on.rows) + " rows for training then, " + std::to_string(now.rows) +
-            " now";
+    sizes = fmt::format(", {} rows for training then, {} now", trained_on.rows, now.rows);
   return "the data set \"" + now.name +
          "\" is not what the run was trained on: the files hold other values (fingerprint " +
          trained_on.fingerprint.substr(0, 8) + " then, " + now.fingerprint.substr(0, 8) + " now" + sizes +

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <system_error>
+
+#include <fmt/format.h>
 #include <variform/types.h>
 
 #include "base/contents.h"
@@ -144,7 +146,7 @@ std::string data_words(const json& data) {
           data.at("domain").get<std::string>() + ")";
   if (data.value("standardised", false)) text += ", standardised";
   if (const size_t count = data.value("class_names", json::array()).size(); count > 0)
-    text += "; " + std::to_string(count) + " classes";
+    text += fmt::format("; {} classes", count);
   if (const json names = data.value("factor_names", json::array()); !names.empty())
     text += "; factors " + names.dump();
   if (data.contains("condition"))

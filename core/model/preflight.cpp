@@ -7,8 +7,9 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
-#include <cstdio>
 #include <set>
+
+#include <fmt/format.h>
 
 #include "model/fallbacks.h"
 #include "model/side_effects.h"
@@ -25,9 +26,7 @@ bool admits(Domain likelihood, Domain data) {
 std::string interval(const Support& support) {
   const auto text = [](double value) {
     if (std::isinf(value)) return std::string(value < 0 ? "-infinity" : "infinity");
-    char buffer[32];
-    std::snprintf(buffer, sizeof buffer, "%g", value);
-    return std::string(buffer);
+    return fmt::format("{:g}", value);
   };
   return "(" + text(support.low) + ", " + text(support.high) + ")";
 }
@@ -132,10 +131,11 @@ void check_composition(Model& model, Domain domain, bool has_missing) {
                 " with support " + interval(prior) +
                 " has no density, so that KL(q || p) is infinite. Choose a bounded family or another prior.");
   if (model.family().finite_moments() < model.prior().moments_needed())
-    throw Error(name(Kind::kFamily) + " has finite moments up to order " +
-                std::to_string(model.family().finite_moments()) + " only, and " + name(Kind::kPrior) +
-                " needs order " + std::to_string(model.prior().moments_needed()) +
-                ", so that KL(q || p) is infinite. Choose lighter tails, or a prior with heavier ones.");
+    throw Error(
+        fmt::format("{} has finite moments up to order {} only, and {} needs order {}, so that KL(q || p) is "
+                    "infinite. Choose lighter tails, or a prior with heavier ones.",
+                    name(Kind::kFamily), model.family().finite_moments(), name(Kind::kPrior),
+                    model.prior().moments_needed()));
 }
 
 namespace {
@@ -152,12 +152,11 @@ void check_finite(Model& model, const Batch& rows) {
       term = name;
       break;
     }
-  throw Error(
-      std::string("before the first step the term '") + term + "' of the loss of objective " +
-      model.label(Kind::kObjective) + " is not finite on " + std::to_string(rows.x.size(0)) +
-      " rows. Where likelihood " + model.label(Kind::kLikelihood) +
-      " has a negative second derivative the objective has no lower bound: use its Fisher information if the "
-      "objective offers it, a larger beta, or another likelihood or prior.");
+  throw Error(fmt::format(
+      "before the first step the term '{}' of the loss of objective {} is not finite on {} rows. Where "
+      "likelihood {} has a negative second derivative the objective has no lower bound: use its Fisher "
+      "information if the objective offers it, a larger beta, or another likelihood or prior.",
+      term, model.label(Kind::kObjective), rows.x.size(0), model.label(Kind::kLikelihood)));
 }
 
 // Returns notes on tangents by double backward where there is a cheaper way.
@@ -210,16 +209,13 @@ Preflight run_preflight(Assembly& assembly, const Batch& rows,
   precise.x = rows.x.to(at::kDouble);
   check_finite(reference->model(), precise);
   result.tangent_error = tangent_gradient_error(*reference, precise);
-  if (!(result.tangent_error <= 1e-4)) {
-    char number[32];
-    std::snprintf(number, sizeof number, "%.2g", result.tangent_error);
-    throw Error(
-        std::string("the gradient of objective ") + model.label(Kind::kObjective) + " through decoder " +
-        model.label(Kind::kDecoder) + " (pushforward: " + to_string(result.tier) +
-        ") differs from central differences by " + number +
-        " of its size. LibTorch differentiates some fused layers wrongly (layer_norm, batch_norm in training "
-        "mode, instance_norm): make the decoder of variform/nn layers or of elementary operations.");
-  }
+  if (!(result.tangent_error <= 1e-4))
+    throw Error(fmt::format(
+        "the gradient of objective {} through decoder {} (pushforward: {}) differs from central differences "
+        "by {:.2g} of its size. LibTorch differentiates some fused layers wrongly (layer_norm, batch_norm in "
+        "training mode, instance_norm): make the decoder of variform/nn layers or of elementary operations.",
+        model.label(Kind::kObjective), model.label(Kind::kDecoder), to_string(result.tier),
+        result.tangent_error));
   return result;
 }
 

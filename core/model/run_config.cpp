@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <exception>
 
+#include <fmt/format.h>
+
 #include "base/contents.h"
 #include "base/short_hash.h"
 #include "config/difference.h"
@@ -36,7 +38,7 @@ std::string in_words(const std::vector<Difference>& differences, const char* the
     text += (i ? "; " : "") + differences[i].key + " is " + value_text(differences[i].values[0]) + " " +
             there + " and " + value_text(differences[i].values[1]) + " in the checkpoint";
   if (differences.size() > kShownKeys)
-    text += "; and " + std::to_string(differences.size() - kShownKeys) + " more keys";
+    text += fmt::format("; and {} more keys", differences.size() - kShownKeys);
   return text;
 }
 
@@ -61,8 +63,9 @@ RunConfig judged(const std::string& file, std::vector<Difference> all) {
   } else if (std::all_of(all.begin(), all.end(), [](const Difference& one) { return !one.values[0]; })) {
     found.state = RunConfig::State::kCut;
     found.is_file_good = false;
-    found.found = file + " is not whole: " + std::to_string(all.size()) +
-                  " keys of the run's config are missing in it, the first is " + all[0].key + ".";
+    found.found =
+        fmt::format("{} is not whole: {} keys of the run's config are missing in it, the first is {}.", file,
+                    all.size(), all[0].key);
   } else {
     found.state = RunConfig::State::kEdited;
     found.is_file_good = false;

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "config/load.h"
 #include "data/descriptor.h"
 #include "data/files.h"
@@ -141,9 +143,9 @@ void build_model(Session& session, const plugins::Registry& registry) {
   const int64_t examples = std::min(session.examples, session.splits.train.size());
   if (data::are_of_one_class(session.splits.train, 0, examples))
     session.splits.notes.push_back(
-        "A component starts from the first " + std::to_string(examples) +
-        " training rows, which are all of one class: the file is sorted. Write shuffle = 1 in the "
-        "description of its split.");
+        fmt::format("A component starts from the first {} training rows, which are all of one class: the "
+                    "file is sorted. Write shuffle = 1 in the description of its split.",
+                    examples));
 }
 
 }  // namespace
@@ -176,9 +178,9 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
     if (device.is_cuda() &&
         (!torch::cuda::is_available() || device.index() >= static_cast<int64_t>(torch::cuda::device_count())))
       throw std::runtime_error(
-          "train.device = \"" + spec.device + "\", but LibTorch sees " +
-          std::to_string(torch::cuda::is_available() ? torch::cuda::device_count() : 0) +
-          " CUDA devices here. Use device = \"auto\" or \"cpu\", or a CUDA build of LibTorch.");
+          fmt::format("train.device = \"{}\", but LibTorch sees {} CUDA devices here. Use device = \"auto\" "
+                      "or \"cpu\", or a CUDA build of LibTorch.",
+                      spec.device, torch::cuda::is_available() ? torch::cuda::device_count() : 0));
   }
   return at::TensorOptions().device(device).dtype(spec.precision == config::Precision::kFloat64 ? at::kDouble
                                                                                                 : at::kFloat);

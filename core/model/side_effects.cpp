@@ -15,6 +15,8 @@
 #include <set>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include <variform/calls.h>
 
 #include "plugins/ambient.h"
@@ -164,9 +166,9 @@ class Watch {
                "error, or print to stderr.");
     if (read > 0)
       find(kind, "host",
-           who + "reads values on the host (.item() and the like, " + std::to_string(read) +
-               (read == 1 ? " time" : " times") +
-               " per call): a step cannot be recorded, and what is decided there has no gradient.");
+           fmt::format("{}reads values on the host (.item() and the like, {}{} per call): a step cannot be "
+                       "recorded, and what is decided there has no gradient.",
+                       who, read, read == 1 ? " time" : " times"));
     if (ambient.has_switched_gradients())
       find(kind, "gradients",
            who + "switches the recording of gradients and leaves it so. Use at::NoGradGuard.");
