@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -43,11 +42,7 @@ std::string with_thousands(int64_t number) {
   return text;
 }
 
-std::string nats(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", value);
-  return text;
-}
+std::string nats(double value) { return fmt::format("{:.2f}", value); }
 
 // ------------------------------------------------------------------------------------------------- the latents
 

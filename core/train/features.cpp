@@ -15,6 +15,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "base/json_file.h"
 #include "base/retry.h"
@@ -70,7 +72,7 @@ std::unique_ptr<model::Session> open(const model::Session& session, const Featur
 
 std::string key_of(const model::Session& network) {
   base::Sha256 sum;
-  sum.update(config::experiment_hash(network.experiment) + " " + std::to_string(network.experiment.seed));
+  sum.update(fmt::format("{} {}", config::experiment_hash(network.experiment), network.experiment.seed));
   for (const data::Dataset* split : {&network.splits.train, &network.splits.test}) {
     model::add_to(sum, split->stored());
     model::add_to(sum, split->labels());
@@ -152,8 +154,8 @@ void train_in(const fs::path& folder, model::Session& network, const FeatureSour
   if (outcome.ending == train::Ending::kInterrupted) throw base::Interrupted("interrupted");
   run.mark_done({{"step", outcome.step}, {"ending", "finished"}, {"evaluation", outcome.evaluation}});
   const auto spent = std::chrono::steady_clock::now() - started;
-  source.log.info("trained the feature network in " +
-                  std::to_string(std::chrono::duration_cast<std::chrono::seconds>(spent).count()) + " s");
+  source.log.info(fmt::format("trained the feature network in {} s",
+                              std::chrono::duration_cast<std::chrono::seconds>(spent).count()));
 }
 
 // Returns the parts of its loss, whichever its objective has: "test accuracy 0.991, nll 0.029".
@@ -161,9 +163,7 @@ std::string parts_in_words(const json& evaluation, const std::string& split) {
   std::string text;
   for (const auto& [name, value] : evaluation.items()) {
     if (name == "loss") continue;
-    char number[32];
-    std::snprintf(number, sizeof number, "%.4g", value.get<double>());
-    text += (text.empty() ? split + " " : ", ") + name + " " + number;
+    text += fmt::format("{}{} {:.4g}", text.empty() ? split + " " : ", ", name, value.get<double>());
   }
   return text;
 }

@@ -5,8 +5,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 
-#include <cstdio>
-
 #include <fmt/format.h>
 
 #include "train/trainer.h"
@@ -48,10 +46,9 @@ void tell_model(base::Log& log, const model::Session& session) {
 
 void tell_pushforward(base::Log& log, const model::Preflight& preflight) {
   if (preflight.tier == PushforwardTier::kUndecided) return;
-  char error[32];
-  std::snprintf(error, sizeof error, "%.1e", preflight.tangent_error);
-  log.info(std::string("decoder's pushforward: ") + to_string(preflight.tier) +
-           "; the objective's gradient agrees with central differences to " + error);
+  log.info(fmt::format(
+      "decoder's pushforward: {}; the objective's gradient agrees with central differences to {:.1e}",
+      to_string(preflight.tier), preflight.tangent_error));
   log.info(preflight.piecewise_linear
                ? "the decoder is piecewise linear: Gauss-Newton is all of the Hessian almost everywhere"
                : "the decoder is not piecewise linear: Gauss-Newton is an approximation of the Hessian");
@@ -79,12 +76,11 @@ void introduce(base::Log& log, const model::Session& session, const model::Prefl
   log.info(std::string("KL divergence: ") +
            (preflight.closed_kl ? "in closed form" : "by Monte Carlo, from the same draws"));
   tell_pushforward(log, preflight);
-  if (const auto beta = effective_beta(model)) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%.6g, beta_eff %.6g", model.objective().beta()->item<double>(), *beta);
-    log.info(std::string("beta at the start: ") + text +
-             " (against a unit-variance Gaussian summed over the data's values)");
-  }
+  if (const auto beta = effective_beta(model))
+    log.info(fmt::format(
+        "beta at the start: {:.6g}, beta_eff {:.6g} (against a unit-variance Gaussian summed over "
+        "the data's values)",
+        model.objective().beta()->item<double>(), *beta));
 }
 
 }  // namespace variform::train

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "config/node.h"
 #include "model/assembly.h"
 #include "model/preflight.h"
@@ -43,8 +45,8 @@ std::string Judging::sentence(const std::string& split) const {
   std::string text = "best: the step with the least '" + part + "' on split " + split;
   if (part == "loss" && !without.empty()) text += ", without its adversary's part (" + listed(without) + ")";
   if (from == 0) return text;
-  text += ", judged from step " + std::to_string(from) + " on, when " + listed(waits_for) +
-          (waits_for.size() == 1 ? " stops" : " stop") + " changing";
+  text += fmt::format(", judged from step {} on, when {}{} changing", from, listed(waits_for),
+                      waits_for.size() == 1 ? " stops" : " stop");
   return text + (never_before_end ? ": at the last step alone" : "");
 }
 

@@ -3,9 +3,10 @@
 #include "train/schedules.h"
 
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <memory>
+
+#include <fmt/format.h>
 
 namespace variform::train {
 namespace {
@@ -28,11 +29,7 @@ Schedules schedules_of(const config::Experiment& experiment) {
   return all;
 }
 
-std::string short_text(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
+std::string short_text(double value) { return fmt::format("{:.4g}", value); }
 
 }  // namespace
 
@@ -45,11 +42,11 @@ std::vector<std::string> schedules_that_jump(const Planned& before, const Planne
     const double was = found->second.at(step, before.horizon), is = schedule.at(step, now.horizon);
     if (std::abs(was - is) <= 1e-9 * std::max(std::abs(was), std::abs(is))) continue;
     std::string text =
-        name + " goes from " + short_text(was) + " to " + short_text(is) + " at step " + std::to_string(step);
+        fmt::format("{} goes from {} to {} at step {}", name, short_text(was), short_text(is), step);
     if (found->second == schedule)
-      text += ": its schedule was for " + std::to_string(before.horizon) + " steps and is for " +
-              std::to_string(now.horizon) + " now. To go on with the former value: " + name + "=" +
-              short_text(was);
+      text += fmt::format(
+          ": its schedule was for {} steps and is for {} now. To go on with the former value: {}={}",
+          before.horizon, now.horizon, name, short_text(was));
     sentences.push_back(text + ".");
   }
   return sentences;

@@ -12,7 +12,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 #include <fmt/format.h>
@@ -443,12 +442,10 @@ std::string advice(int64_t step, const Tensor& x, const config::ComponentSpec& e
   constexpr double kLarge = 1000;
   const double largest = x.isfinite().all().item<bool>() ? x.abs().max().item<double>() : 0;
   if (largest > kLarge) {
-    char number[32];
-    std::snprintf(number, sizeof number, "%.6g", largest);
     const std::string offers = offers_for_large_data(encoder);
-    return std::string("The data of this batch reach ") + number +
-           ", too much for a network to take as they are: " +
-           (offers.empty() ? "scale them (data.scale=standardise for real values)" : "try " + offers) + ".";
+    return fmt::format(
+        "The data of this batch reach {:.6g}, too much for a network to take as they are: {}.", largest,
+        offers.empty() ? "scale them (data.scale=standardise for real values)" : "try " + offers);
   }
   return step == 0 ? "Use precision = \"float64\", or another scale of the data."
                    : "Lower the learning rate, set train.clip_norm, or use precision = \"float64\".";
