@@ -14,6 +14,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "measure/evaluate.h"
 #include "measure/findings.h"
 #include "measure/metrics.h"
@@ -56,8 +58,7 @@ std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
 void require_runs(const std::vector<ComparedRun>& runs) {
   if (runs.size() < 2)
-    throw std::invalid_argument("a comparison needs two runs or more, found " + std::to_string(runs.size()) +
-                                ".");
+    throw std::invalid_argument(fmt::format("a comparison needs two runs or more, found {}.", runs.size()));
 }
 
 // Returns how many of the first `count` rows differ: in their stored values where reading them adds noise, else in what
@@ -102,11 +103,10 @@ void require_same_data(const ComparedRun& first, model::Rows& rows, const Compar
     refuse(", which has no split '" + rows.split() + "'");
   }
   if (others->size() < count)
-    refuse(", where the split '" + rows.split() + "' has " + std::to_string(others->size()) + " rows, not " +
-           std::to_string(count));
+    refuse(fmt::format(", where the split '{}' has {} rows, not {}", rows.split(), others->size(), count));
   if (const std::int64_t different = rows_that_differ(rows, *others, count))
-    refuse(", whose values differ in " + std::to_string(different) + " of the first " +
-           std::to_string(count) + " rows of split '" + rows.split() + "'");
+    refuse(fmt::format(", whose values differ in {} of the first {} rows of split '{}'", different, count,
+                       rows.split()));
 }
 
 // What metrics are shown.
@@ -176,7 +176,7 @@ json compare(const std::vector<ComparedRun>& runs, const CompareOptions& options
   model::Rows rows(first, options.split);
   const std::int64_t count = options.limit > 0 ? std::min(options.limit, rows.size()) : rows.size();
   if (count < 2)
-    throw std::invalid_argument("a comparison needs two rows or more, found " + std::to_string(count) + ".");
+    throw std::invalid_argument(fmt::format("a comparison needs two rows or more, found {}.", count));
   Codes codes(runs, options.watch);
   json informative = json::array();
   for (const ComparedRun& run : runs) {

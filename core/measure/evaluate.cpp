@@ -13,6 +13,8 @@
 #include <numbers>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "checkpoint/snapshot.h"
 #include "measure/metrics.h"
@@ -159,9 +161,9 @@ class Evaluator {
     const data::Dataset* const data = pass_.dataset();
     const std::int64_t all = pass_.size();
     if (all < pass_.split_size() && data != nullptr && data::are_of_one_class(*data, 0, all))
-      result["one_class"] =
-          "the first " + std::to_string(all) +
-          " rows are all of one class: the file is sorted, and these values are of that class";
+      result["one_class"] = fmt::format(
+          "the first {} rows are all of one class: the file is sorted, and these values are of that class",
+          all);
     return result;
   }
 

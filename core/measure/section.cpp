@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include <variform/parallel.h>
 
 namespace variform::measure {
@@ -85,9 +87,7 @@ void Section::mean(const std::string& name, const Tensor& values, const std::str
   const Tensor all = values.to(at::kCPU, at::kDouble);
   const int64_t bad = all.numel() - all.isfinite().sum().item<int64_t>();
   if (bad > 0 || all.numel() == 0)
-    return undefined(
-        name, "not finite for " + std::to_string(bad) + " of " + std::to_string(all.numel()) + " data.",
-        what);
+    return undefined(name, fmt::format("not finite for {} of {} data.", bad, all.numel()), what);
   nlohmann::json entry = mean_and_error(all);
   entries_[name] = {{"value", entry["mean"]}, {"se", entry["se"]}, {"unit", ""}, {"what", what}};
 }

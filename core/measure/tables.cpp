@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "measure/evaluate.h"
 
 namespace variform::measure {
@@ -41,8 +43,8 @@ std::string head_of(const nlohmann::json& result) {
     return value.is_number() ? base::significant(value.get<double>(), 6) : value.get<std::string>();
   };
   std::string head = interruption_of(result);
-  head += std::to_string(result.at("data").get<int64_t>()) + " data of split " + text("split") +
-          ", model at step " + text("step") + "\n";
+  head += fmt::format("{} data of split {}, model at step {}\n", result.at("data").get<int64_t>(),
+                      text("split"), text("step"));
   head += "beta " + text("beta") + "; beta_eff " + text("beta_eff");
   if (result.at("beta_eff").is_number())
     head +=
@@ -76,7 +78,7 @@ base::Table table_of(const nlohmann::json& result) {
     if (entry.contains("undefined")) continue;
     const double error = entry.at("se").is_number() ? entry.at("se").get<double>() : 0;
     const std::string rows =
-        entry.contains("rows") ? " (first " + std::to_string(entry.at("rows").get<int64_t>()) + " data)" : "";
+        entry.contains("rows") ? fmt::format(" (first {} data)", entry.at("rows").get<int64_t>()) : "";
     table.add(
         {name, base::with_error(entry.at("mean").get<double>(), error), entry.value("what", "") + rows});
   }
