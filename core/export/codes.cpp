@@ -9,6 +9,8 @@
 #include <map>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "checkpoint/snapshot.h"
 #include "model/rows.h"
@@ -109,8 +111,8 @@ std::vector<std::string> encode(model::Session& session, const std::filesystem::
   else if (!dense)
     notes.push_back("dense covariances would exceed 2 GiB; their diagonals (variances) were written.");
   if (options.jacobians > count)
-    notes.push_back("Jacobians of " + std::to_string(options.jacobians) +
-                    " rows were asked for, but there are " + std::to_string(count) + ".");
+    notes.push_back(
+        fmt::format("Jacobians of {} rows were asked for, but there are {}.", options.jacobians, count));
   return notes;
 }
 

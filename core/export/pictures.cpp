@@ -12,6 +12,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "model/condition.h"
 #include "model/latent_order.h"
 #include "model/rows.h"
@@ -179,7 +181,7 @@ draw::Image traversals(model::Session& session, const std::string& split, std::i
   if (session.batches) {
     model::Rows rows(session, split);
     require(row >= 0 && row < rows.size(),
-            "there is no row " + std::to_string(row) + " in the split '" + rows.split() + "'.");
+            fmt::format("there is no row {} in the split '{}'.", row, rows.split()));
     const Batch batch = rows.range(row, 1);
     start = locations(drawing.model, batch);
     one = first_of(conditions, batch.context);

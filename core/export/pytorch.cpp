@@ -11,6 +11,8 @@
 #include <span>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/quote.h"
 #include "base/whole_file.h"
 #include "base/words.h"
@@ -86,17 +88,14 @@ std::string loader(const std::string& weights, const ModuleClasses& classes) {
 
 std::string python_source(const std::string& weights, const Model& model, const ModuleClasses& classes,
                           std::vector<std::string> parts) {
-  std::string text =
+  std::string text = fmt::format(
       "\"\"\"Networks of a trained Variform model for PyTorch; the weights are in a file beside this one.\n\n"
-      "    " +
-      listed(classes, [](const auto& each) { return each.first; }) +
-      " = load()\n\n"
-      "Data are " +
-      to_text(model.data) + " each, latents have " + std::to_string(model.latent) +
-      " dimensions. The encoder's outputs are the parameters of\nq(z|x), the decoder's are the likelihood's "
-      "natural parameters (means, logits, …): " +
-      std::to_string(model.likelihood().outputs()) +
-      " for each value,\nslow index first.\n\"\"\"\nimport pathlib\n\n";
+      "    {} = load()\n\n"
+      "Data are {} each, latents have {} dimensions. The encoder's outputs are the parameters of\n"
+      "q(z|x), the decoder's are the likelihood's natural parameters (means, logits, …): {} for each value,\n"
+      "slow index first.\n\"\"\"\nimport pathlib\n\n",
+      listed(classes, [](const auto& each) { return each.first; }), to_text(model.data), model.latent,
+      model.likelihood().outputs());
   parts.push_back(loader(weights, classes));
   for (std::size_t i = 0; i < parts.size(); ++i) text += (i ? kBlank : "") + parts[i];
   return text;
