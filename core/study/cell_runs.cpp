@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/contents.h"
 #include "base/file.h"
 #include "base/json_file.h"
@@ -43,11 +45,7 @@ std::string hash_of(const std::vector<std::string>& texts) {
   return config::short_hash(lines);
 }
 
-std::string plain(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.10g", value);
-  return text;
-}
+std::string plain(double value) { return fmt::format("{:.10g}", value); }
 
 std::string why_no_result(const fs::path& file, bool is_picture) {
   if (!base::is_there(file)) return "there is no " + file.string();
@@ -123,10 +121,11 @@ std::string CellRuns::foreign(const fs::path& run, const Resolved& resolved) con
   };
   std::string why;
   if (const auto all = difference_to(stored); !all.empty() && !is_own_by_checkpoint())
-    why = "the run " + run.string() + " has the hash and the seed of this cell (" + resolved.hash + ", " +
-          std::to_string(resolved.seed) + "), but another config: " + all[0].key + " is " +
-          all[0].values[1].value_or("not given") + " there, and " + all[0].values[0].value_or("not given") +
-          " here. Nothing of it was used or changed. Move it away, or give this study another --runs.";
+    why = fmt::format(
+        "the run {} has the hash and the seed of this cell ({}, {}), but another config: {} is {} there, and "
+        "{} here. Nothing of it was used or changed. Move it away, or give this study another --runs.",
+        run.string(), resolved.hash, resolved.seed, all[0].key, all[0].values[1].value_or("not given"),
+        all[0].values[0].value_or("not given"));
   return foreign_.emplace(run, why).first->second;
 }
 
@@ -237,7 +236,7 @@ void CellRuns::set_aside(std::size_t cell, const std::string& why) {
   const fs::path run = run_of(*found);
   fs::path kept = run;
   kept += ".before-" + config::short_hash(plugins_of(run));
-  for (int n = 2; fs::exists(kept); ++n) kept = fs::path(run.string() + ".before-" + std::to_string(n));
+  for (int n = 2; fs::exists(kept); ++n) kept = fs::path(fmt::format("{}.before-{}", run.string(), n));
   if (base::retried([&] { return ::rename(run.c_str(), kept.c_str()); }) != 0)
     base::fail_on_file("rename", run, errno);
   options_.say("warning: " + text_of(cells_[cell]) + " is made again: " + why +

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "config/load.h"
 #include "study/figures/figures.h"
 #include "study/results.h"
@@ -24,7 +26,7 @@ class Notes {
   }
   void tell(base::Log& log) const {
     for (const auto& [note, cells] : cells_)
-      log.note(note + " (" + std::to_string(cells.first) + " of the cells, such as " + cells.second + ")");
+      log.note(fmt::format("{} ({} of the cells, such as {})", note, cells.first, cells.second));
   }
 
  private:
@@ -65,8 +67,8 @@ std::vector<std::string> wrong_configs(const StudyFile& study, const model::Work
   }
   std::vector<std::string> problems;
   for (const std::string& text : order)
-    problems.push_back(std::to_string(cells[text].first) + " of the cells, such as " + cells[text].second +
-                       ":\n" + text);
+    problems.push_back(
+        fmt::format("{} of the cells, such as {}:\n{}", cells[text].first, cells[text].second, text));
   return problems;
 }
 

@@ -8,6 +8,8 @@
 #include <optional>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "base/frames.h"
 #include "base/json_file.h"
@@ -56,7 +58,7 @@ class Rehearser {
   void problem(std::size_t cell, const std::string& what) {
     const std::size_t others = kinds_.at(kind_of(cells_[cell])).size() - 1;
     found_.problems.push_back("the cell " + text_of(cells_[cell]) +
-                              (others ? " and " + std::to_string(others) + " like it: " : ": ") + what);
+                              (others ? fmt::format(" and {} like it: ", others) : ": ") + what);
   }
 
   void try_kind(std::size_t cell) {
@@ -93,7 +95,7 @@ class Rehearser {
     const std::string name = arguments[0];
     arguments.insert(arguments.begin(), options_.program.string());
     arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
-    const fs::path log = options_.folder / ("log-" + std::to_string(commands_++) + ".txt");
+    const fs::path log = options_.folder / fmt::format("log-{}.txt", commands_++);
     if (study::execute(arguments, log, options_.interrupted).code == 0) return true;
     if (!options_.interrupted()) problem(cell, "`" + name + "` would fail:\n" + text_since(log, 0));
     return false;

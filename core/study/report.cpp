@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include <fmt/format.h>
+
 #include "base/contents.h"
 #include "base/file.h"
 #include "base/quote.h"
@@ -65,8 +67,9 @@ class Report {
     make_each(
         study_.figures, problems_, [&](const FigureSpec& spec) { draw(spec); }, [&] { return goes_on(); });
     if (interrupted())
-      problems_.push_back("interrupted: " + std::to_string(begun_) + " of " + std::to_string(all()) +
-                          " tables and figures were made; report.html is the former one.");
+      problems_.push_back(
+          fmt::format("interrupted: {} of {} tables and figures were made; report.html is the former one.",
+                      begun_, all()));
     else write_page();
     return std::move(problems_);
   }

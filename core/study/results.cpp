@@ -11,6 +11,8 @@
 #include <numeric>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "base/contents.h"
 #include "base/json_file.h"
 #include "base/name.h"
@@ -36,7 +38,7 @@ std::string gone(const std::vector<Lost>& lost) {
   constexpr int kShown = 3;
   const std::size_t more = lost.size() - 1;
   std::string text = "the result " + lost[0].file.string() +
-                     (more == 0 ? " is" : " and " + std::to_string(more) + " more are") +
+                     (more == 0 ? " is" : fmt::format(" and {} more are", more)) +
                      " gone or damaged; run the study again to make what is missing.";
   int shown = 0;
   for (const Lost& one : lost)

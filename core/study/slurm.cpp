@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstdlib>
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "base/program.h"
 #include "base/quote.h"
@@ -99,15 +101,17 @@ std::string exports() {
 }  // namespace
 
 std::string slurm_script(const SlurmJob& job) {
-  return "#!/bin/bash\n"
-         "# The study " +
-         base::shown(job.study) +
-         " on Slurm. By hand, `bash` and this file submit an array of workers, and a job that\n"
-         "# writes the report after them. Written by `variform study --slurm`; may be changed.\n"
-         "workers=" +
-         std::to_string(job.workers) + "\nprint=" + base::for_shell(job.folder.string()) + "\n" +
-         array_of("options", options_of(job)) + array_of("command", job.command) + exports() + "cd " +
-         base::for_shell(job.from.string()) + " || exit\n" + kJobs;
+  return fmt::format(
+      "#!/bin/bash\n"
+      "# The study {} on Slurm. By hand, `bash` and this file submit an array of workers, and a job that\n"
+      "# writes the report after them. Written by `variform study --slurm`; may be changed.\n"
+      "workers={}\n"
+      "print={}\n"
+      "{}{}{}cd {} || exit\n"
+      "{}",
+      base::shown(job.study), job.workers, base::for_shell(job.folder.string()),
+      array_of("options", options_of(job)), array_of("command", job.command), exports(),
+      base::for_shell(job.from.string()), kJobs);
 }
 
 std::string submit_to_slurm(const std::filesystem::path& script) {

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
+
+#include <fmt/format.h>
 
 #include "base/quote.h"
 #include "draw/png_grid.h"
@@ -63,10 +64,8 @@ class Builder {
       const Interval interval = interval_of(found->second);
       cells.push_back(base::with_error(interval.mean, interval.half.value_or(interval.error.value_or(0))));
       if (averages_.has_intervals() && interval.error.value_or(0) > 0) cells.back() += kSingleRun;
-      char text[96];
-      std::snprintf(text, sizeof text, ",%.10g,%.10g,%zu", interval.mean, interval.half.value_or(NAN),
-                    interval.values.size());
-      csv += text;
+      csv += fmt::format(",{:.10g},{:.10g},{}", interval.mean, interval.half.value_or(NAN),
+                         interval.values.size());
       tex += " & " + latex_number(cells.back());
     }
     table_.add(cells);

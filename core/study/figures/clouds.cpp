@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "config/text.h"
 #include "draw/png_grid.h"
 #include "study/figures/arrays.h"
@@ -133,8 +135,7 @@ StudyFigure scatter_of(const StudyResults& results, const FigureSpec& spec) {
     shown.note += (shown.note.empty() ? "" : " ") + sentence;
   };
   if (most > kMostPoints)
-    say("Shown: " + std::to_string(kMostPoints) + " points per panel, chosen evenly from up to " +
-        std::to_string(most) + ".");
+    say(fmt::format("Shown: {} points per panel, chosen evenly from up to {}.", kMostPoints, most));
   if (!together.empty())
     say("Shown together: all of " + config::join({together.begin(), together.end()}) + ".");
   return shown;
@@ -269,7 +270,7 @@ StudyFigure histograms_of(const StudyResults& results, const FigureSpec& spec) {
     shown.note +=
         " Counted together: all of " + config::join({counted.together.begin(), counted.together.end()}) + ".";
   if (outside > 0)
-    shown.note += " Beyond the axis: " + std::to_string(outside) + (outside == 1 ? " value." : " values.");
+    shown.note += fmt::format(" Beyond the axis: {}{}", outside, outside == 1 ? " value." : " values.");
   return shown;
 }
 

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "draw/png_grid.h"
 #include "study/figures/arrays.h"
 #include "study/figures/figures.h"
@@ -67,8 +69,8 @@ std::optional<std::pair<draw::HeatMap, const StudyResults::File*>> first_map(con
     const auto vector = [&](std::size_t i, const std::string& path, bool needed) -> Vector {
       if (path.empty() || (!arrays[i] && !needed)) return {};
       if (!arrays[i] || arrays[i]->values.size() != matrix->shape[0])
-        throw base::Error(path + " of " + file->file.string() + " is not an array of " +
-                          std::to_string(matrix->shape[0]) + " numbers.");
+        throw base::Error(fmt::format("{} of {} is not an array of {} numbers.", path, file->file.string(),
+                                      matrix->shape[0]));
       return arrays[i];
     };
     found.emplace(map_of(*matrix, vector(1, spec.sort, true), vector(2, spec.active, true),
