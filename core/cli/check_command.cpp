@@ -3,13 +3,14 @@
 #include <elf.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <system_error>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -134,7 +135,7 @@ void add_check_command(Command app, Common& common, Action& action) {
       .non_negative()
       .group(group);
   check
-      .add_flag("--quick{" + std::to_string(conformance::kQuickSeconds) + "}", options->quick,
+      .add_flag(fmt::format("--quick{{{}}}", conformance::kQuickSeconds), options->quick,
                 "Only what precedes the first training with a plugin, in 4 s at most; --quick=N: in N s")
       .group(group);
   check.add_flag("--all", options->all, "Show also what passed and what does not apply").group(group);

@@ -72,19 +72,14 @@ int check_config(const Common& common, const std::vector<std::string>& arguments
   for (const auto& [slot, entry] : result["slots"].items())
     text += fmt::format("{}: {}, {} parameters\n", slot, entry["component"].get<std::string>(),
                         entry["parameters"].get<int64_t>());
-  char memory[96];
-  std::snprintf(memory, sizeof memory, "%.1f MB of parameters, %.1f MB with gradients and Adam's moments\n",
-                static_cast<double>(total * bytes) / 1e6, static_cast<double>(4 * total * bytes) / 1e6);
-  text += memory;
+  text += fmt::format("{:.1f} MB of parameters, {:.1f} MB with gradients and Adam's moments\n",
+                      static_cast<double>(total * bytes) / 1e6, static_cast<double>(4 * total * bytes) / 1e6);
   for (const std::string& finding : preflight.findings) text += "warning: " + finding + "\n";
   for (const std::string& note : preflight.notes) text += "note: " + note + "\n";
   text += "KL divergence: " + result["kl"].get<std::string>() + "\n";
-  if (preflight.tier != PushforwardTier::kUndecided) {
-    char error[64];
-    std::snprintf(error, sizeof error, "; gradient against central differences: %.1e\n",
-                  preflight.tangent_error);
-    text += std::string("pushforward: ") + to_string(preflight.tier) + error;
-  }
+  if (preflight.tier != PushforwardTier::kUndecided)
+    text += fmt::format("pushforward: {}; gradient against central differences: {:.1e}\n",
+                        to_string(preflight.tier), preflight.tangent_error);
   text += fmt::format("one step on two rows ran; the training would take {} steps\n", session->horizon);
   write_result(text);
   return kDone;

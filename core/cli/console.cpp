@@ -3,7 +3,8 @@
 #include "cli/console.h"
 
 #include <algorithm>
-#include <cstdio>
+
+#include <fmt/format.h>
 
 #include "base/words.h"
 
@@ -22,13 +23,10 @@ std::string bar_text(int64_t done, int64_t total, int64_t made, double seconds, 
   const double rate = static_cast<double>(made) / std::max(seconds, 1e-9);
   const std::string left = rate > 0 ? base::duration_text(static_cast<double>(total - done) / rate) : "?";
   const int full = static_cast<int>(share * kCells);
-  char speed[32], text[160];
-  std::snprintf(speed, sizeof speed, rate < 9.95 ? "%.2g" : "%.0f", rate);
-  std::snprintf(text, sizeof text, "%3d%% [%s%s] %lld/%lld, %s %s/s, %s left", static_cast<int>(share * 100),
-                std::string(static_cast<size_t>(full), '#').c_str(),
-                std::string(static_cast<size_t>(kCells - full), '.').c_str(), static_cast<long long>(done),
-                static_cast<long long>(total), speed, unit, left.c_str());
-  return text;
+  const std::string speed = rate < 9.95 ? fmt::format("{:.2g}", rate) : fmt::format("{:.0f}", rate);
+  return fmt::format("{:3}% [{}{}] {}/{}, {} {}/s, {} left", static_cast<int>(share * 100),
+                     std::string(static_cast<size_t>(full), '#'),
+                     std::string(static_cast<size_t>(kCells - full), '.'), done, total, speed, unit, left);
 }
 
 Console::Console(const Common& common, base::Log& log)
@@ -55,15 +53,14 @@ void Console::stepped(int64_t step, int64_t horizon, const std::map<std::string,
     show_bar(text + (latest_.empty() ? "" : "  " + base::values_text(latest_)));
   } else if (!values.empty() && seconds_since(printed_) > 10) {
     printed_ = Clock::now();
-    log_.info("step " + std::to_string(step) + "/" + std::to_string(horizon) + ": " +
-              base::values_text(values));
+    log_.info(fmt::format("step {}/{}: {}", step, horizon, base::values_text(values)));
   }
 }
 
 void Console::evaluated(int64_t step, const std::string& split, const std::map<std::string, double>& values,
                         bool best) {
-  log_.info("step " + std::to_string(step) + ", " + split + ": " + base::values_text(values) +
-            (best ? " (best so far)" : ""));
+  log_.info(
+      fmt::format("step {}, {}: {}{}", step, split, base::values_text(values), best ? " (best so far)" : ""));
 }
 
 }  // namespace variform::cli

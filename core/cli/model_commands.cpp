@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/file.h"
 #include "cli/progress.h"
 #include "cli/trained.h"
@@ -69,9 +71,10 @@ int impute_command(const Common& common, ModelOptions options) {
   } catch (const base::Interrupted&) {
     return interrupted_with_nothing(common);
   }
-  common.log.info("missing values are means over " + std::to_string(draws) +
-                  " draws per row with importance weights, " + base::significant(effective, 3) +
-                  " of them effective on average");
+  common.log.info(
+      fmt::format("missing values are means over {} draws per row with importance weights, {} of them "
+                  "effective on average",
+                  draws, base::significant(effective, 3)));
   write_result(file.string());
   return kDone;
 }

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "base/table.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -23,10 +25,7 @@ void warn_of(const Common& common, const std::vector<model::PastRun>& runs) {
 }
 
 std::string number(const json& value) {
-  if (!value.is_number()) return "-";
-  char text[32];
-  std::snprintf(text, sizeof text, "%.5g", value.get<double>());
-  return text;
+  return value.is_number() ? fmt::format("{:.5g}", value.get<double>()) : "-";
 }
 
 std::string no_runs(const Common& common) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/table.h"
@@ -61,8 +63,8 @@ std::string counts_text(const std::vector<std::pair<std::string, int64_t>>& coun
   constexpr size_t kShown = 20;
   std::string text;
   for (size_t i = 0; i < std::min(kShown, counts.size()); ++i)
-    text += (i ? ", " : "") + counts[i].first + " " + std::to_string(counts[i].second);
-  return text + (counts.size() > kShown ? ", … (" + std::to_string(counts.size()) + " in all)" : "");
+    text += fmt::format("{}{} {}", i ? ", " : "", counts[i].first, counts[i].second);
+  return text + (counts.size() > kShown ? fmt::format(", … ({} in all)", counts.size()) : "");
 }
 
 std::string text_of(const std::vector<data::SplitSummary>& splits) {
@@ -82,7 +84,7 @@ std::string text_of(const std::vector<data::SplitSummary>& splits) {
     table.add({split.name, std::to_string(split.rows), data::describe_shape(split.shape), split.stored,
                split.domain, number(split.low), number(split.high), number(split.mean), number(split.sd),
                std::to_string(split.constants)});
-    if (split.missing > 0) below += split.name + ", missing values: " + std::to_string(split.missing) + "\n";
+    if (split.missing > 0) below += fmt::format("{}, missing values: {}\n", split.name, split.missing);
     if (!split.classes.empty()) below += split.name + ", rows by class: " + counts_text(split.classes) + "\n";
     if (!split.factors.empty())
       below += split.name + ", values by factor: " + counts_text(split.factors) + "\n";

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <map>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -67,9 +69,9 @@ std::string line_of(const nlohmann::json& amounts, const std::string& what) {
   for (const char* state : {"done", "begun", "of other plugins", "to do"}) {
     const std::size_t count = amounts.value(state, std::size_t{0});
     all += count;
-    if (count > 0) parts.push_back(std::to_string(count) + " " + state);
+    if (count > 0) parts.push_back(fmt::format("{} {}", count, state));
   }
-  return std::to_string(all) + " " + what + (parts.empty() ? "" : ": " + config::join(parts)) + "\n";
+  return fmt::format("{} {}{}\n", all, what, parts.empty() ? "" : ": " + config::join(parts));
 }
 
 int say(const Common& common, const nlohmann::json& result, const std::vector<std::string>& problems) {
