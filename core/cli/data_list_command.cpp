@@ -74,8 +74,10 @@ std::string text_of(const std::vector<data::DatasetEntry>& entries, const std::v
 }
 
 int list_command(const Common& common, const ListCommand& options) {
-  const model::Places places = common.workplace().places;
-  const auto entries = data::inventory(options.names, places.descriptors, places.data, options.verify);
+  const model::Workplace place = common.workplace();
+  const model::Places& places = place.places;
+  const auto entries = data::inventory(options.names, places.descriptors, places.data, options.verify,
+                                       place.readers().readers.get());
   if (common.json) {
     nlohmann::json result = nlohmann::json::array();
     for (const data::DatasetEntry& entry : entries) result.push_back(to_json(entry));

@@ -144,13 +144,14 @@ void write_pictures(const fs::path& file, const data::Dataset& data) {
 // Prints a description, "file = …", for --describe. It states the domain that was found, since with a description none
 // is guessed.
 int describe(const Common& common, const ShowOptions& options) {
-  const auto file = data::find_file(options.dataset, {}, common.workplace().places.data);
+  const model::Workplace place = common.workplace();
+  const auto file = data::find_file(options.dataset, {}, place.places.data);
   if (!file || file->path.extension() == ".toml")
     throw config::Error("--describe needs a file or a folder of data, found " +
                         (file ? "a description, " : std::string("none called ")) + options.dataset);
-  const data::Splits splits = data::load(data_spec(options, common), common.workplace().places.data,
-                                         common.workplace().places.descriptors, 1, at::kCPU, at::kFloat);
-  std::string text = data::guess_description(*file);
+  const model::FoundReaders found = place.readers();
+  const data::Splits splits = place.data(data_spec(options, common), *found.readers);
+  std::string text = data::guess_description(*file, found.readers.get());
   const std::string line = "domain = " + config::quote(splits.train.domain()) + "\n";
   text.insert(text.find('\n', text.find("\nname = ") + 1) + 1, line);
   write_result(text.substr(0, text.find_last_not_of('\n') + 1));
@@ -160,9 +161,8 @@ int describe(const Common& common, const ShowOptions& options) {
 int show_command(const Common& common, const ShowOptions& options) {
   constexpr int kWidth = 100;
   if (options.describe) return describe(common, options);
-  const model::Places places = common.workplace().places;
-  const data::Splits splits =
-      data::load(data_spec(options, common), places.data, places.descriptors, 1, at::kCPU, at::kFloat);
+  const model::Workplace place = common.workplace();
+  const data::Splits splits = place.data(data_spec(options, common), *place.readers().readers);
   std::vector<data::SplitSummary> summaries;
   for (const auto& [name, part] : parts_of(splits)) summaries.push_back(data::summarise(*part, name));
   if (!options.picture.empty()) write_pictures(chosen(options.picture), splits.train);

@@ -30,7 +30,7 @@ std::string padded(std::string_view text, std::size_t width) {
 std::string kinds_text(const Test& test) {
   if (test.kinds.empty()) return "the library";
   if (test.kinds.size() == kComponentKinds.size()) return "all";
-  if (test.kinds.size() == kKinds) return "all but metric";
+  if (test.kinds.size() == kKinds) return "all of a model";
   std::string text;
   for (Kind kind : test.kinds) text += (text.empty() ? "" : ", ") + std::string(to_string(kind));
   return text;

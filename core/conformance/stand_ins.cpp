@@ -152,6 +152,7 @@ std::shared_ptr<Component> stand_in(Kind kind, const Build& build, int64_t outpu
     case Kind::kLikelihood: return std::make_shared<StandInLikelihood>(build, outputs);
     case Kind::kObjective: return std::make_shared<StandInObjective>();
     case Kind::kMetric:
+    case Kind::kReader:
     case Kind::kUnknown: break;  // no model has one
   }
   throw Error("a component of an unknown kind was requested");

@@ -8,6 +8,7 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 
@@ -148,9 +149,10 @@ const Extent& Case::extent() const {
 const std::vector<Test>& all_tests() {
   static const std::vector<Test> tests = [] {
     std::vector<Test> all;
-    for (std::vector<Test> group : {library_tests(), component_tests(), silence_tests(), state_tests(),
-                                    contract_tests(), gradient_tests(), distribution_tests(),
-                                    likelihood_tests(), network_tests(), objective_tests(), metric_tests()})
+    for (std::vector<Test> group :
+         {library_tests(), component_tests(), silence_tests(), state_tests(), contract_tests(),
+          gradient_tests(), distribution_tests(), likelihood_tests(), network_tests(), objective_tests(),
+          metric_tests(), reader_tests()})
       std::move(group.begin(), group.end(), std::back_inserter(all));
     return all;
   }();
@@ -172,7 +174,8 @@ Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind())
   model_ = std::make_unique<HostModel>(data, latent, tensors, testing::generator(hash(seed, "model")));
   const testing::Values values = test.parameters(options.settings);
   std::vector<Kind> kinds(kAllKinds.begin(), kAllKinds.end());
-  if (kind_ == Kind::kMetric) kinds.push_back(kind_);
+  const bool is_slot = std::find(kinds.begin(), kinds.end(), kind_) != kinds.end();
+  if (!is_slot) kinds.push_back(kind_);  // a metric or a reader, which stands beside the model
   for (Kind kind : kinds) {
     const bool own = kind == kind_;
     const Domain domain =
@@ -198,7 +201,7 @@ Rig::Rig(const Case& test, const RigOptions& options) : kind_(test.info->kind())
                   (component ? "a component of another kind than " : "no ") + to_string(kind));
     component->train(true);
     if (own) own_ = component;
-    if (kind == Kind::kMetric) continue;  // it stands beside the model
+    if (own && !is_slot) continue;
     model_->set(kind, std::move(component),
                 own ? std::string(test.info->id) + " (" + test.manifest.id + ")" : "stand-in");
   }

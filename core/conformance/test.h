@@ -120,7 +120,8 @@ class Case {
 struct Test {
   std::string_view name;  ///< "entropy"; unique among those of a kind
   std::string_view
-      group;  ///< "library", "component", "probability", "network", "likelihood", "objective", "metric"
+      group;  ///< "library", "component", "probability", "network", "likelihood", "objective", "metric",
+              ///< "reader"
   std::string_view sentence;            ///< one sentence, for people
   std::vector<Kind> kinds;              ///< the components that it is for; none: the library
   std::vector<std::string_view> needs;  ///< tests without whose success this one is meaningless
@@ -142,6 +143,7 @@ std::vector<Test> likelihood_tests();
 std::vector<Test> network_tests();  // encoders and decoders
 std::vector<Test> objective_tests();
 std::vector<Test> metric_tests();
+std::vector<Test> reader_tests();
 
 class Rig {
  public:

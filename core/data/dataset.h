@@ -16,6 +16,7 @@
 namespace variform::data {
 
 using Shape = std::vector<std::int64_t>;
+class OtherReaders;
 
 /// The data of a split as tensors; all but x may be undefined.
 struct Columns {
@@ -141,8 +142,10 @@ struct Splits {
 /// row's place in its file, and on nothing else. Throws config::Error for a wrong description, MissingData and
 /// ReadError for files, and std::invalid_argument for options that do not fit the data. `trained`: the condition of a model
 /// that was trained before, whose classes and constants are used for these data, whatever they are themselves; may be null.
+/// `readers`: those of other formats; may be null.
 Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::path>& data_folders,
             const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,
-            at::Device device, at::ScalarType type, const Condition* trained = nullptr);
+            at::Device device, at::ScalarType type, const Condition* trained = nullptr,
+            const OtherReaders* readers = nullptr);
 
 }  // namespace variform::data

@@ -12,6 +12,7 @@
 #include "config/load.h"
 #include "config/reader.h"
 #include "data/guess.h"
+#include "data/other_readers.h"
 #include "data/readers/array.h"
 #include "data/readers/sniff.h"
 
@@ -28,16 +29,17 @@ const std::vector<std::string> kDomains{"real", "unit interval", "binary", "coun
 constexpr std::array<std::string_view, 8> kMemberSuffixes{".npz", ".h5",  ".hdf5", ".hdf",
                                                           ".mat", ".csv", ".tsv",  ".txt"};
 
-bool has_members(std::string_view name) {
+bool has_members(std::string_view name, const OtherReaders* readers) {
   const std::string file = plain_name(name);
   return std::any_of(kMemberSuffixes.begin(), kMemberSuffixes.end(),
-                     [&](std::string_view suffix) { return file.ends_with(suffix); });
+                     [&](std::string_view suffix) { return file.ends_with(suffix); }) ||
+         (readers && readers->has_suffix(file));
 }
 
 /// Splits "faces.npz:images" into file and member; a colon in another kind of file belongs to its name.
-void add_file(Source& source, const std::string& text) {
+void add_file(Source& source, const std::string& text, const OtherReaders* readers) {
   const auto colon = text.rfind(':');
-  if (colon != std::string::npos && has_members(std::string_view(text).substr(0, colon))) {
+  if (colon != std::string::npos && has_members(std::string_view(text).substr(0, colon), readers)) {
     source.member = text.substr(colon + 1);
     source.files.push_back(text.substr(0, colon));
   } else {
@@ -45,24 +47,51 @@ void add_file(Source& source, const std::string& text) {
   }
 }
 
+/// Parses the format of files: one of formats(), or one of a reader, which may have parameters.
+std::string parse_format(Reader& reader, const std::string& fallback, const OtherReaders* readers) {
+  if (!reader.has("format")) return fallback;
+  const Node& node = *reader.node("format", true);
+  if (!node.is_table() && !node.if_text()) {
+    reader.error("format",
+                 "@ must be a format's name, or a table with the type of a reader and its parameters.");
+    return fallback;
+  }
+  const std::string format = node.is_table() ? config::print_value(node) : *node.if_text();
+  if (std::find(formats().begin(), formats().end(), format) != formats().end()) return format;
+  std::vector<std::string> known = formats();
+  if (readers) {
+    const std::vector<std::string> others = readers->formats();
+    known.insert(known.end(), others.begin(), others.end());
+    const bool is_theirs = node.is_table() || std::find(others.begin(), others.end(), format) != others.end();
+    const std::string problem = is_theirs ? readers->problem(format) : std::string();
+    if (!problem.empty()) reader.error("format", "@: " + problem);
+    if (is_theirs) return format;
+  }
+  const std::string near = config::did_you_mean(format, known);
+  reader.error("format", "@ must be one of " + config::join(known) + ", or a reader of a plugin, found " +
+                             config::quote(format) + (near.empty() ? "." : "; " + near));
+  return fallback;
+}
+
 /// Parses a file's name, a list of names, or { files = [...], member = "...", format = "..." }.
-Source parse_source(Reader& reader, const std::string& key, const std::string& format, bool required) {
+Source parse_source(Reader& reader, const std::string& key, const std::string& format, bool required,
+                    const OtherReaders* readers) {
   Source source;
   source.format = format;
   const Node* node = reader.node(key, required);
   if (node == nullptr) return source;
   if (node->if_text() != nullptr) {
-    add_file(source, reader.text(key));
+    add_file(source, reader.text(key), readers);
   } else if (node->if_array() != nullptr) {
-    for (const auto& text : reader.texts(key, {.least = 1})) add_file(source, text);
+    for (const auto& text : reader.texts(key, {.least = 1})) add_file(source, text, readers);
   } else if (node->is_table()) {
     Reader table = reader.table(key);
-    for (const auto& text : table.texts("files", {.least = 1})) add_file(source, text);
+    for (const auto& text : table.texts("files", {.least = 1})) add_file(source, text, readers);
     source.member = table.text("member", {.fallback = source.member});
     source.columns = table.texts("columns", {.fallback = std::vector<std::string>{}});
     if (!source.member.empty() && !source.columns.empty())
       table.error("columns", "@ and member exclude each other; give one of them.");
-    source.format = table.text("format", {.fallback = format, .choices = formats()});
+    source.format = parse_format(table, format, readers);
     table.finish();
   } else {
     reader.error(key,
@@ -82,15 +111,16 @@ void parse_rows(Reader& reader, Split& split) {
 }
 
 /// Parses the keys of a split, which may also stand at the top of a descriptor that has only one.
-Split parse_split(Reader& reader, const std::string& name, const std::string& format) {
+Split parse_split(Reader& reader, const std::string& name, const std::string& format,
+                  const OtherReaders* readers) {
   Split split;
   split.name = name;
-  split.x = parse_source(reader, "x", format, true);
-  split.labels = parse_source(reader, "labels", format, false);
-  split.factors = parse_source(reader, "factors", format, false);
-  split.latents = parse_source(reader, "latents", format, false);
-  split.condition = parse_source(reader, "condition", format, false);
-  split.mask = parse_source(reader, "mask", format, false);
+  split.x = parse_source(reader, "x", format, true, readers);
+  split.labels = parse_source(reader, "labels", format, false, readers);
+  split.factors = parse_source(reader, "factors", format, false, readers);
+  split.latents = parse_source(reader, "latents", format, false, readers);
+  split.condition = parse_source(reader, "condition", format, false, readers);
+  split.mask = parse_source(reader, "mask", format, false, readers);
   parse_rows(reader, split);
   if (reader.has("shuffle"))
     split.shuffle = static_cast<std::uint64_t>(reader.integer("shuffle", {.fallback = 0, .low = 0}));
@@ -98,9 +128,10 @@ Split parse_split(Reader& reader, const std::string& name, const std::string& fo
   return split;
 }
 
-void parse_splits(Reader& reader, Descriptor& descriptor, const std::string& format) {
+void parse_splits(Reader& reader, Descriptor& descriptor, const std::string& format,
+                  const OtherReaders* readers) {
   if (!reader.has("splits")) {
-    descriptor.splits.push_back(parse_split(reader, "all", format));
+    descriptor.splits.push_back(parse_split(reader, "all", format, readers));
     return;
   }
   Reader splits = reader.table("splits");
@@ -110,7 +141,7 @@ void parse_splits(Reader& reader, Descriptor& descriptor, const std::string& for
     if (is_short) short_form.set("x", member.value);
     Reader split(is_short ? short_form : member.value, reader.diagnostics(), splits.full(member.key));
     splits.know(member.key);
-    descriptor.splits.push_back(parse_split(split, member.key, format));
+    descriptor.splits.push_back(parse_split(split, member.key, format, readers));
     split.finish();
   }
   if (descriptor.splits.empty()) reader.error("splits", "@ must hold at least one split.");
@@ -174,21 +205,22 @@ void parse_facts(Reader& reader, Descriptor& descriptor) {
                                              descriptor.factor_names.size()));
 }
 
-Descriptor read_file(const fs::path& path, const config::Position& where, Diagnostics& diagnostics) {
+Descriptor read_file(const fs::path& path, const config::Position& where, Diagnostics& diagnostics,
+                     const OtherReaders* readers) {
   const std::size_t errors = diagnostics.size();
   const Node table = config::parse_file(path.string(), diagnostics);
   if (diagnostics.size() > errors) {
     diagnostics.error(where, "the data set's description " + path.string() + " could not be read.");
     return {};
   }
-  return parse_descriptor(table, diagnostics);
+  return parse_descriptor(table, diagnostics, readers);
 }
 
 /// Treats a file of data as a data set.
-Descriptor guessed(const NamedFile& file, Diagnostics& diagnostics) {
-  const std::string text = guess_description(file);
+Descriptor guessed(const NamedFile& file, Diagnostics& diagnostics, const OtherReaders* readers) {
+  const std::string text = guess_description(file, readers);
   const std::string beside = (fs::absolute(file.path).parent_path() / "(guessed)").string();
-  Descriptor descriptor = parse_descriptor(config::parse(text, beside, diagnostics), diagnostics);
+  Descriptor descriptor = parse_descriptor(config::parse(text, beside, diagnostics), diagnostics, readers);
   descriptor.is_guessed = true;
   if (const auto at = text.find(kNotUsed); at != std::string::npos)
     descriptor.not_used = text.substr(at + kNotUsed.size(), text.find('\n', at) - at - kNotUsed.size());
@@ -237,14 +269,12 @@ const Split* Descriptor::find(const std::string& split) const {
   return found == splits.end() ? nullptr : &*found;
 }
 
-Descriptor parse_descriptor(const Node& table, Diagnostics& diagnostics) {
+Descriptor parse_descriptor(const Node& table, Diagnostics& diagnostics, const OtherReaders* readers) {
   config::refuse_tildes(table, diagnostics);
   Reader reader(table, diagnostics, "dataset");
   Descriptor descriptor;
   parse_facts(reader, descriptor);
-  std::string format;
-  if (reader.has("format")) format = reader.text("format", {.fallback = "npy", .choices = formats()});
-  parse_splits(reader, descriptor, format);
+  parse_splits(reader, descriptor, parse_format(reader, "", readers), readers);
   parse_files(reader, descriptor);
   descriptor.folder = folder_of(table, reader.text("folder", {.fallback = ""}));
   reader.finish("the description of a data set");
@@ -279,8 +309,9 @@ fs::path find_descriptor(const std::string& name, const std::vector<fs::path>& f
 }
 
 Descriptor resolve_descriptor(const Node& dataset, const std::vector<fs::path>& folders,
-                              const std::vector<fs::path>& data_folders, Diagnostics& diagnostics) {
-  if (dataset.is_table()) return parse_descriptor(dataset, diagnostics);
+                              const std::vector<fs::path>& data_folders, Diagnostics& diagnostics,
+                              const OtherReaders* readers) {
+  if (dataset.is_table()) return parse_descriptor(dataset, diagnostics, readers);
   const std::string* text = dataset.if_text();
   if (text == nullptr) {
     diagnostics.error(dataset.where(),
@@ -290,10 +321,11 @@ Descriptor resolve_descriptor(const Node& dataset, const std::vector<fs::path>& 
   }
   try {
     if (text->ends_with(".toml"))
-      return read_file(resolve_path(*text, dataset.where()), dataset.where(), diagnostics);
+      return read_file(resolve_path(*text, dataset.where()), dataset.where(), diagnostics, readers);
     if (!names_file(*text) && is_described(*text, folders))
-      return read_file(find_descriptor(*text, folders), dataset.where(), diagnostics);
-    if (const auto file = find_file(*text, dataset.where(), data_folders)) return guessed(*file, diagnostics);
+      return read_file(find_descriptor(*text, folders), dataset.where(), diagnostics, readers);
+    if (const auto file = find_file(*text, dataset.where(), data_folders))
+      return guessed(*file, diagnostics, readers);
     if (!names_file(*text)) find_descriptor(*text, folders);  // throws: there is none
     throw ReadError("there is no file or folder " + *text +
                     " of data: looked beside the config, in the working folder" +

@@ -14,18 +14,21 @@
 
 namespace variform::data {
 
+class OtherReaders;
+
 /// One array: files whose rows follow each other, and its place in them.
 struct Source {
   std::vector<std::string> files;
   std::string
       member;  ///< npz: member, hdf5: path, csv: column; empty: the only one (csv: all columns that nothing else names)
   std::vector<std::string> columns;  ///< csv: several columns, in this order; then there is no member
-  std::string format;                ///< one of formats(); empty: by the file's name
+  /// One of formats(), or one of OtherReaders; empty: by the file's name and first bytes.
+  std::string format;
 
   bool empty() const { return files.empty(); }
 };
 
-/// "idx", "npy", "npz", "hdf5", "cifar10", "images", "csv".
+/// The formats read here: "idx", "npy", "npz", "hdf5", "cifar10", "images", "csv".
 const std::vector<std::string>& formats();
 
 struct Split {
@@ -78,8 +81,9 @@ struct Descriptor {
   const Split* find(const std::string& split) const;
 };
 
-/// Reads a descriptor's table; all mistakes go to `diagnostics`.
-Descriptor parse_descriptor(const config::Node& table, config::Diagnostics& diagnostics);
+/// Reads a descriptor's table; all mistakes go to `diagnostics`. `readers` knows further formats; may be null.
+Descriptor parse_descriptor(const config::Node& table, config::Diagnostics& diagnostics,
+                            const OtherReaders* readers = nullptr);
 
 /// Finds the file NAME.toml in the first of the folders that has it. Throws ReadError with a near match otherwise.
 std::filesystem::path find_descriptor(const std::string& name,
@@ -90,7 +94,7 @@ std::filesystem::path find_descriptor(const std::string& name,
 /// is also looked for in `data_folders`. Mistakes go to `diagnostics`.
 Descriptor resolve_descriptor(const config::Node& dataset, const std::vector<std::filesystem::path>& folders,
                               const std::vector<std::filesystem::path>& data_folders,
-                              config::Diagnostics& diagnostics);
+                              config::Diagnostics& diagnostics, const OtherReaders* readers = nullptr);
 
 /// Returns the same data set for another file or working folder: paths made absolute, except those of files that were
 /// found in a data folder.

@@ -15,6 +15,7 @@
 #include "base/words.h"
 #include "config/node.h"
 #include "data/fingerprint.h"
+#include "data/other_readers.h"
 #include "data/readers/cifar10.h"
 #include "data/readers/csv.h"
 #include "data/readers/hdf5.h"
@@ -31,20 +32,18 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDebianFolder = "/usr/share/datasets";
 
-/// Returns the format by the file's name, else by its first bytes; empty when neither tells.
-std::string format_of(const fs::path& path) {
+/// Returns the format by the file's name, else that which another reader claims, else by its first bytes; empty when
+/// nothing tells.
+std::string format_of(const fs::path& path, const OtherReaders* readers) {
   std::error_code error;
-  if (fs::is_directory(path, error)) return "images";
-  if (const std::string foreign = foreign_format(path); !foreign.empty())
-    throw ReadError(path.string() + ": it is " + foreign);
-  const std::string name = plain_name(path);
-  const std::string type = fs::path(name).extension().string();
-  if (type == ".npy") return "npy";
-  if (type == ".npz") return "npz";
-  if (type == ".h5" || type == ".hdf5" || type == ".hdf") return "hdf5";
-  if (type == ".csv" || type == ".tsv" || type == ".txt") return "csv";
-  if (name.find("idx") != std::string::npos) return "idx";
-  return format_by_bytes(path);
+  const bool is_folder = fs::is_directory(path, error);
+  const std::string foreign = is_folder ? "" : foreign_format(path);
+  if (!is_folder && foreign.empty())
+    if (std::string format = format_by_name(path); !format.empty()) return format;
+  if (readers)
+    if (std::string format = readers->claimant(path); !format.empty()) return format;
+  if (!foreign.empty()) throw ReadError(path.string() + ": it is " + foreign);
+  return is_folder ? "images" : format_by_bytes(path);
 }
 
 std::string join(const std::vector<std::string>& texts) {
@@ -153,8 +152,9 @@ std::vector<fs::path> data_folders(const std::vector<std::string>& given) {
   return folders;
 }
 
-SplitReader::SplitReader(const Descriptor& descriptor, std::vector<fs::path> folders, const Bounds& bounds)
-    : descriptor_(descriptor), bounds_(bounds), folders_(std::move(folders)) {
+SplitReader::SplitReader(const Descriptor& descriptor, std::vector<fs::path> folders, const Bounds& bounds,
+                         const OtherReaders* readers)
+    : descriptor_(descriptor), readers_(readers), bounds_(bounds), folders_(std::move(folders)) {
   bounds_.memory = bounds.bytes();
   bounds_.other_files = descriptor.other_files;
   // The description's own folder comes first: a table in a config names files beside the config.
@@ -212,6 +212,19 @@ Array SplitReader::table_columns(const fs::path& path, const Source& source,
   return std::move(columns.values);
 }
 
+Array SplitReader::other_array(const fs::path& path, const Source& source, const std::string& format,
+                               Loaded& loaded) {
+  std::vector<std::string> classes;
+  Array array = read_other(*readers_, format, path, source.member, left(), classes);
+  if (!loaded.values.bytes.empty() && classes != loaded.class_names)
+    throw ReadError(path.string() + ": expected the classes " + join(loaded.class_names) +
+                    " as in the file before it, found " + join(classes) + ".");
+  loaded.class_names = std::move(classes);
+  std::string note = shown(path) + ": read by " + readers_->label(format) + ".";
+  if (std::find(notes_.begin(), notes_.end(), note) == notes_.end()) notes_.push_back(std::move(note));
+  return array;
+}
+
 std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
     const Source& source, const std::vector<std::string>& claimed_columns) {
   const std::string key = join(source.files) + "\n" + source.member + "\n" + join(source.columns) + "\n" +
@@ -221,7 +234,7 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
   auto loaded = std::make_shared<Loaded>();
   for (const auto& file : source.files) {
     const fs::path path = locate(file);
-    const std::string format = source.format.empty() ? format_of(path) : source.format;
+    const std::string format = source.format.empty() ? format_of(path, readers_) : source.format;
     if (std::find(paths_.begin(), paths_.end(), path) == paths_.end()) paths_.push_back(path);
     check_facts(path, descriptor_);
     Labelled pair;
@@ -251,6 +264,8 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
         throw ReadError(path.string() + ": expected the sub-folders " + join(loaded->class_names) +
                         " as in the folder before it, found " + join(images.classes) + ".");
       loaded->class_names = std::move(images.classes);
+    } else if (readers_ && !format.empty()) {
+      pair.x = other_array(path, source, format, *loaded);
     } else {
       throw ReadError(path.string() + ": its name does not tell its format; expected format = one of " +
                       join(formats()) + " in the description.");

@@ -30,8 +30,9 @@ struct SplitArrays {
 /// Reads the splits of one descriptor, each file once. Not thread-safe.
 class SplitReader {
  public:
+  /// `readers`: of other formats; may be null, must outlive it.
   SplitReader(const Descriptor& descriptor, std::vector<std::filesystem::path> folders,
-              const Bounds& bounds = {});
+              const Bounds& bounds = {}, const OtherReaders* readers = nullptr);
   ~SplitReader();
 
   /// Throws MissingData or ReadError.
@@ -51,9 +52,13 @@ class SplitReader {
   Array table_columns(const std::filesystem::path& path, const Source& source,
                       const std::vector<std::string>& claimed, Loaded& loaded);
 
+  Array other_array(const std::filesystem::path& path, const Source& source, const std::string& format,
+                    Loaded& loaded);
+
   Bounds left() const;  // of what may still be read
 
   const Descriptor& descriptor_;
+  const OtherReaders* readers_;
   Bounds bounds_;  // of everything that is read
   std::vector<std::filesystem::path> folders_;
   std::vector<std::pair<std::string, std::shared_ptr<const Loaded>>> cache_;  // by files, member and format

@@ -11,6 +11,7 @@
 
 #include "config/text.h"
 #include "data/listing.h"
+#include "data/other_readers.h"
 #include "data/readers/array.h"
 #include "data/readers/csv.h"
 #include "data/readers/hdf5.h"
@@ -114,11 +115,20 @@ const Member* also_of(const std::vector<Member>& members, const Member& x, const
   return nullptr;
 }
 
-std::string source_of(const fs::path& path, const std::string& member) {
-  return quote(path.filename().string() + (member.empty() ? "" : ":" + member));
+/// A file, and the reader of another format that claims it; empty: a format of this folder.
+struct File {
+  const fs::path& path;
+  std::string reader = {};
+};
+
+std::string source_of(const File& file, const std::string& member) {
+  const std::string name = file.path.filename().string();
+  if (file.reader.empty()) return quote(name + (member.empty() ? "" : ":" + member));
+  return "{ files = [" + quote(name) + "]" + (member.empty() ? "" : ", member = " + quote(member)) +
+         ", format = " + quote(file.reader) + " }";
 }
 
-std::string lines_of_split(const fs::path& path, const std::vector<Member>& members, const Member& x) {
+std::string lines_of_split(const File& path, const std::vector<Member>& members, const Member& x) {
   std::string text = "x = " + source_of(path, x.name) + "  # " + describe_shape(x.shape) + "\n";
   for (const char* role : {"labels", "factors", "latents"})
     if (const Member* member = also_of(members, x, role))
@@ -128,7 +138,7 @@ std::string lines_of_split(const fs::path& path, const std::vector<Member>& memb
 }
 
 /// Returns the arrays that no line of the description uses.
-std::string unused_text(const std::string& description, const fs::path& path,
+std::string unused_text(const std::string& description, const File& path,
                         const std::vector<Member>& members) {
   std::vector<Member> unused;
   for (const Member& member : members)
@@ -136,11 +146,12 @@ std::string unused_text(const std::string& description, const fs::path& path,
   return unused.empty() ? "" : std::string(kNotUsed) + listed(unused) + "\n";
 }
 
-std::string of_members(const fs::path& path, const std::string& wanted, const std::vector<Member>& members) {
+std::string of_members(const File& file, const std::string& wanted, const std::vector<Member>& members) {
+  const fs::path& path = file.path;
   if (!wanted.empty()) {
     for (const Member& member : members)
       if (!member.role.empty() && (member.name == wanted || member.name == "/" + wanted))
-        return "x = " + source_of(path, member.name) + "  # " + describe_shape(member.shape) + "\n";
+        return "x = " + source_of(file, member.name) + "  # " + describe_shape(member.shape) + "\n";
     throw ReadError(path.string() + ": expected an array " + wanted + ", found " + listed(members) + ".");
   }
   std::map<std::string, const Member*> splits;
@@ -150,12 +161,12 @@ std::string of_members(const fs::path& path, const std::string& wanted, const st
     std::string text;
     for (const char* split : {"train", "test", "validation"})
       if (splits.contains(split))
-        text += "\n[splits." + std::string(split) + "]\n" + lines_of_split(path, members, *splits.at(split));
-    return text + unused_text(text, path, members);
+        text += "\n[splits." + std::string(split) + "]\n" + lines_of_split(file, members, *splits.at(split));
+    return text + unused_text(text, file, members);
   }
   if (splits.size() == 1) {
-    const std::string text = lines_of_split(path, members, *splits.begin()->second);
-    return text + unused_text(text, path, members);
+    const std::string text = lines_of_split(file, members, *splits.begin()->second);
+    return text + unused_text(text, file, members);
   }
   throw ReadError(path.string() + ": expected one array of data, found " + listed(members) +
                   "; say which: \"" + path.filename().string() + ":" +
@@ -180,6 +191,13 @@ std::vector<Member> members_of_hdf5(const fs::path& path) {
   return members;
 }
 
+std::vector<Member> members_of(const OtherReaders& readers, const std::string& format, const fs::path& path) {
+  std::vector<Member> members;
+  for (const OtherArray& array : readers.open(format, path)->arrays())
+    members.push_back(understood(array.name, array.shape));
+  return members;
+}
+
 // ---- Tables and folders
 
 /// Returns the first lines, with the values that they lack: whether these are admitted is decided where data are loaded.
@@ -193,7 +211,7 @@ Table columns_of(const fs::path& path) {
 
 /// Takes a column of text as labels, if there is one, or one that is called label.
 std::string of_table(const fs::path& path, const std::string& wanted) {
-  if (!wanted.empty()) return "x = " + source_of(path, wanted) + "\n";
+  if (!wanted.empty()) return "x = " + source_of({path}, wanted) + "\n";
   const Table table = columns_of(path);
   std::vector<std::string> texts, named;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
@@ -202,15 +220,15 @@ std::string of_table(const fs::path& path, const std::string& wanted) {
     else if (words.size() == 1 && is_label_word(words.front()) && table.columns.size() > 1)
       named.push_back(table.columns[i]);
   }
-  std::string text = "x = " + source_of(path, "") + "  # all other columns\n";
+  std::string text = "x = " + source_of({path}, "") + "  # all other columns\n";
   const auto& labels = texts.empty() ? named : texts;
   if (labels.size() > 1)
     throw ReadError(
         path.string() + ": the columns " + config::join(labels) +
         (texts.empty() ? " could all be labels" : " hold text, of which only labels can be made") +
         "; write a description that names the columns that are values: x = { files = [" +
-        source_of(path, "") + "], columns = [\"…\"] }.");
-  if (labels.size() == 1) text += "labels = " + source_of(path, labels.front()) + "\n";
+        source_of({path}, "") + "], columns = [\"…\"] }.");
+  if (labels.size() == 1) text += "labels = " + source_of({path}, labels.front()) + "\n";
   return text;
 }
 
@@ -265,28 +283,32 @@ std::optional<NamedFile> find_file(const std::string& text, const config::Positi
   return {};
 }
 
-std::string guess_description(const NamedFile& file) {
+std::string guess_description(const NamedFile& file, const OtherReaders* readers) {
   const fs::path& path = file.path;
   std::error_code error;
   const bool is_folder = fs::is_directory(path, error);
-  if (const std::string foreign = is_folder ? "" : foreign_format(path); !foreign.empty())
-    throw ReadError(path.string() + ": it is " + foreign);
-  const std::string plain = plain_name(path), bytes = is_folder ? "" : format_by_bytes(path);
+  const std::string foreign = is_folder ? "" : foreign_format(path), plain = plain_name(path);
+  const bool has_own_name = foreign.empty() && !is_folder && !format_by_name(path).empty();
+  const std::string reader = readers && !has_own_name ? readers->claimant(path) : "";
+  if (!foreign.empty() && reader.empty()) throw ReadError(path.string() + ": it is " + foreign);
+  const std::string bytes = is_folder ? "" : format_by_bytes(path);
   std::string name = fs::path(plain).stem().string();
   if (name.empty() || is_folder) name = fs::absolute(path).lexically_normal().filename().string();
   std::string text =
       "# Guessed from " + shown(path.filename()) +
       "; change what is wrong. In a config: dataset = the path of this file.\nname = " + quote(name) + "\n";
   const auto is = [&](std::string_view ending) { return plain.ends_with(ending); };
+  if (!reader.empty())
+    return text + of_members({path, reader}, file.member, members_of(*readers, reader, path));
   if (is_folder) return text + of_folder(path);
-  if (is(".npz") || bytes == "npz") return text + of_members(path, file.member, members_of_npz(path));
+  if (is(".npz") || bytes == "npz") return text + of_members({path}, file.member, members_of_npz(path));
   if (is(".h5") || is(".hdf5") || is(".hdf") || bytes == "hdf5")
-    return text + of_members(path, file.member, members_of_hdf5(path));
+    return text + of_members({path}, file.member, members_of_hdf5(path));
   if (is(".csv") || is(".tsv") || is(".txt")) return text + of_table(path, file.member);
   if (is_image(path))
     throw ReadError(path.string() + ": expected a data set, found one image; name the folder of the images.");
   if (is(".npy") || bytes == "npy" || plain.find("idx") != std::string::npos)
-    return text + "x = " + source_of(path, "") + "\n";
+    return text + "x = " + source_of({path}, "") + "\n";
   throw ReadError(
       path.string() +
       ": expected a file of arrays (.npy, .npz, .h5, .mat of MATLAB 7.3, idx), a table (.csv, .tsv) or a "

@@ -11,6 +11,8 @@
 
 namespace variform::data {
 
+class OtherReaders;
+
 /// A file or folder named by `data.dataset`, and the array in it, if given.
 struct NamedFile {
   std::filesystem::path path;
@@ -29,7 +31,8 @@ std::optional<NamedFile> find_file(const std::string& text, const config::Positi
 /// Returns the description of a file as a TOML text, to be written beside it. The names and shapes of arrays decide
 /// which are x, labels, factors and splits; a comment at its end ("# Not used: …") names the others. Throws ReadError
 /// when none can be x, when several could, and for a file that cannot be read here.
-std::string guess_description(const NamedFile& file);
+/// `readers` knows further formats; may be null.
+std::string guess_description(const NamedFile& file, const OtherReaders* readers = nullptr);
 
 /// The beginning of that comment.
 inline constexpr std::string_view kNotUsed = "# Not used: ";

@@ -81,7 +81,8 @@ bool DatasetEntry::is_wrong() const {
 
 std::vector<DatasetEntry> inventory(const std::vector<std::string>& names,
                                     const std::vector<fs::path>& descriptor_folders,
-                                    const std::vector<fs::path>& data_folders, bool verify) {
+                                    const std::vector<fs::path>& data_folders, bool verify,
+                                    const OtherReaders* readers) {
   std::vector<DatasetEntry> entries;
   for (const std::string& name : names.empty() ? descriptor_names(descriptor_folders) : names) {
     DatasetEntry& entry = entries.emplace_back();
@@ -91,7 +92,7 @@ std::vector<DatasetEntry> inventory(const std::vector<std::string>& names,
         is_path ? fs::absolute(name).lexically_normal() : find_descriptor(name, descriptor_folders);
     config::Diagnostics diagnostics;
     const Descriptor descriptor = resolve_descriptor(config::Node(entry.description.string()),
-                                                     descriptor_folders, data_folders, diagnostics);
+                                                     descriptor_folders, data_folders, diagnostics, readers);
     if (!diagnostics.empty()) {
       entry.problem = diagnostics.render();
       continue;

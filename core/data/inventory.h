@@ -8,6 +8,8 @@
 
 namespace variform::data {
 
+class OtherReaders;
+
 enum class FileState { kFound, kVerified, kMissing, kWrong };
 
 /// "found", "verified", "missing", "wrong"
@@ -34,9 +36,10 @@ struct DatasetEntry {
 /// Returns the data sets of these names or paths of descriptions; if none is given, all NAME.toml in
 /// `descriptor_folders`, sorted. A file is wrong when its size differs from the description or, with `verify`, its
 /// SHA-256, which costs a whole read; it is verified when its SHA-256 is right. Throws ReadError for a name that does
-/// not exist, and base::Error for a file that cannot be read.
+/// not exist, and base::Error for a file that cannot be read. `readers` knows further formats; may be null.
 std::vector<DatasetEntry> inventory(const std::vector<std::string>& names,
                                     const std::vector<std::filesystem::path>& descriptor_folders,
-                                    const std::vector<std::filesystem::path>& data_folders, bool verify);
+                                    const std::vector<std::filesystem::path>& data_folders, bool verify,
+                                    const OtherReaders* readers = nullptr);
 
 }  // namespace variform::data

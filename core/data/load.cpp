@@ -472,13 +472,14 @@ const Split& find_split(const Descriptor& descriptor, const std::string& name) {
 
 Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::path>& data_folders,
             const std::vector<std::filesystem::path>& descriptor_folders, std::uint64_t seed,
-            at::Device device, at::ScalarType type, const Condition* trained) {
+            at::Device device, at::ScalarType type, const Condition* trained, const OtherReaders* readers) {
   config::Diagnostics diagnostics;
-  Descriptor descriptor = resolve_descriptor(spec.dataset, descriptor_folders, data_folders, diagnostics);
+  Descriptor descriptor =
+      resolve_descriptor(spec.dataset, descriptor_folders, data_folders, diagnostics, readers);
   diagnostics.throw_if_any();
   keep_missing(descriptor, spec);
   const auto memory = static_cast<std::uint64_t>(spec.memory * 1e9);
-  SplitReader reader(descriptor, data_folders, {.memory = memory, .is_given = memory > 0});
+  SplitReader reader(descriptor, data_folders, {.memory = memory, .is_given = memory > 0}, readers);
   Splits splits;
   const auto read = [&](const std::string& name) {
     const Split& split = find_split(descriptor, name);

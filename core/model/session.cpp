@@ -16,6 +16,7 @@
 #include "data/order.h"
 #include "model/checkpoints.h"
 #include "model/condition.h"
+#include "model/plugin_readers.h"
 
 namespace variform::model {
 namespace fs = std::filesystem;
@@ -156,8 +157,9 @@ int64_t horizon_of(const config::TrainSpec& spec, int64_t size) {
 
 config::Experiment resolve_experiment(const config::Node& root, const plugins::Registry& registry,
                                       const Places& places, config::Diagnostics& diagnostics) {
+  const auto readers = plugin_readers(registry);
   const auto check_dataset = [&](const config::Node& dataset, config::Diagnostics& found) {
-    data::resolve_descriptor(dataset, places.descriptors, places.data, found);
+    data::resolve_descriptor(dataset, places.descriptors, places.data, found, readers.get());
   };
   config::Experiment experiment = config::resolve(root, registry, diagnostics, check_dataset);
   diagnostics.throw_if_any();
@@ -230,10 +232,10 @@ std::unique_ptr<Session> open_session(config::Experiment experiment, const plugi
     session->batches = fresh_batches(experiment.data, registry, experiment.train.batch, session->options);
     session->splits.condition = session->batches->condition();
   } else {
-    session->splits = experiment.data.model
-                          ? draw_data(experiment.data, registry, session->options)
-                          : data::load(experiment.data, places.data, places.descriptors, experiment.seed,
-                                       session->options.device(), dtype, trained);
+    session->splits = experiment.data.model ? draw_data(experiment.data, registry, session->options)
+                                            : data::load(experiment.data, places.data, places.descriptors,
+                                                         experiment.seed, session->options.device(), dtype,
+                                                         trained, plugin_readers(registry).get());
     session->batches = batches_of(session->splits, experiment.train.batch, experiment.seed, session->options);
   }
   session->facts = facts_of(session->splits, session->batches->examples(1).sizes().slice(1).vec(),
@@ -289,7 +291,8 @@ std::unique_ptr<Session> open_without_data(const checkpoint::Snapshot& snapshot,
 }
 
 // Returns why a checkpoint's data are missing, as far as can be told without reading them; empty: they may be here.
-std::string why_not_described(const checkpoint::Snapshot& snapshot, const Places& places) {
+std::string why_not_described(const checkpoint::Snapshot& snapshot, const plugins::Registry& registry,
+                              const Places& places) {
   config::Diagnostics diagnostics;
   const config::Node root = config_in(snapshot, {}, diagnostics);
   const config::Node* data = root.find("data");
@@ -302,7 +305,8 @@ std::string why_not_described(const checkpoint::Snapshot& snapshot, const Places
                : "they are drawn from the run " + *from->if_text() + ", which is gone.";
   if (dataset->if_text()) try {
       config::Diagnostics found;
-      data::resolve_descriptor(*dataset, places.descriptors, places.data, found);
+      data::resolve_descriptor(*dataset, places.descriptors, places.data, found,
+                               plugin_readers(registry).get());
       found.throw_if_any();
     } catch (const std::exception& error) {
       return error.what();
@@ -317,7 +321,7 @@ std::unique_ptr<Session> open_if_there(const checkpoint::Snapshot& snapshot,
                                        std::string& no_data) {
   const std::optional<DataFacts> facts = facts_in(snapshot.attributes);
   if (facts && use == DataUse::kNone) return open_without_data(snapshot, *facts, overrides, registry);
-  no_data = why_not_described(snapshot, places);
+  no_data = why_not_described(snapshot, registry, places);
   try {
     if (no_data.empty()) return open_with_data(snapshot, overrides, registry, places);
   } catch (const data::MissingData& missing) {

@@ -76,6 +76,17 @@ std::vector<plugins::ConfigPath> plugin_paths_of(const fs::path& run) {
   return plugin_paths_in(config::parse(kept->second, (run / config::kResolvedConfig).string(), ignored));
 }
 
+FoundReaders Workplace::readers() const {
+  FoundReaders found;
+  found.registry = registry();
+  found.readers = plugin_readers(*found.registry);
+  return found;
+}
+
+data::Splits Workplace::data(const config::DataSpec& spec, const data::OtherReaders& others) const {
+  return data::load(spec, places.data, places.descriptors, 1, at::kCPU, at::kFloat, nullptr, &others);
+}
+
 std::unique_ptr<plugins::Registry> Workplace::registry(const std::vector<plugins::ConfigPath>& config_paths,
                                                        const std::string& config) const {
   auto registry = std::make_unique<plugins::Registry>(plugins::search_for(plugins, config_paths));

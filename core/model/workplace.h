@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "model/plugin_readers.h"
 #include "model/session.h"
 #include "plugins/registry.h"
 
@@ -35,6 +36,12 @@ struct OpenedRun {
   Session& session() const { return *trained.session; }
 };
 
+/// The readers that plugins bring, and the plugins.
+struct FoundReaders {
+  std::unique_ptr<plugins::Registry> registry;
+  std::unique_ptr<data::OtherReaders> readers;
+};
+
 /// Which checkpoint of a run is opened, and how.
 struct OpenOptions {
   std::string which = "last";  ///< or "best"
@@ -52,6 +59,10 @@ struct Workplace {
   /// refused, and about named places that do not exist.
   std::unique_ptr<plugins::Registry> registry(const std::vector<plugins::ConfigPath>& config_paths = {},
                                               const std::string& config = {}) const;
+  /// The readers of those that are found without a config.
+  FoundReaders readers() const;
+  /// Reads data by themselves, to look at them: in float32 on the CPU. Throws as data::load().
+  data::Splits data(const config::DataSpec& spec, const data::OtherReaders& others) const;
 
   /// Reads config files with overrides. Throws all errors at once (config::Error), also for a study's file. Logs a note
   /// for what an override dropped.

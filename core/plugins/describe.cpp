@@ -287,18 +287,23 @@ std::string describe_one(const Registry& registry, const Offer& offer) {
     text += wrapped(parameter.description, std::string(columns + 6, ' '));
   }
   text += quantities_text(registry, offer);
-  return text + (offer.kind == Kind::kMetric ? "\n  in an evaluation\n" : "\n  in a config\n") + [&] {
-    std::string indented;
-    const std::string snippet = offer.kind == Kind::kMetric ? "variform evaluate RUN --metric '" +
-                                                                  inline_snippet(registry, offer) + "'\n"
-                                                            : toml_snippet(registry, offer);
-    for (std::size_t at = 0; at < snippet.size();) {
-      const std::size_t end = snippet.find('\n', at);
-      indented += "    " + snippet.substr(at, end - at + 1);
-      at = end + 1;
-    }
-    return indented;
-  }();
+  const bool is_metric = offer.kind == Kind::kMetric, is_reader = offer.kind == Kind::kReader;
+  return text +
+         (is_metric   ? "\n  in an evaluation\n"
+          : is_reader ? "\n  in a data set's description\n"
+                      : "\n  in a config\n") +
+         [&] {
+           std::string indented;
+           const std::string snippet =
+               is_metric ? "variform evaluate RUN --metric '" + inline_snippet(registry, offer) + "'\n"
+                         : toml_snippet(registry, offer);
+           for (std::size_t at = 0; at < snippet.size();) {
+             const std::size_t end = snippet.find('\n', at);
+             indented += "    " + snippet.substr(at, end - at + 1);
+             at = end + 1;
+           }
+           return indented;
+         }();
 }
 
 std::string place_note(const Registry& registry, const Place& place) {
@@ -355,6 +360,9 @@ json list_json(const Registry& registry, std::optional<Kind> kind) {
 
 std::string toml_snippet(const Registry& registry, const Offer& offer) {
   if (offer.kind == Kind::kMetric) return inline_snippet(registry, offer) + "\n";
+  if (offer.kind == Kind::kReader)
+    return "format = " +
+           (offer.parameters.empty() ? config::quote(offer.id) : inline_snippet(registry, offer)) + "\n";
   const bool objective = offer.kind == Kind::kObjective;
   std::string text = objective ? "[objective]\n" : std::string("[model.") + to_string(offer.kind) + "]\n";
   text += "type = " + config::quote(offer.id) + "\n";

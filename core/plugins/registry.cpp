@@ -26,6 +26,7 @@
 #include <variform/metric.h>
 #include <variform/objective.h>
 #include <variform/prior.h>
+#include <variform/reader.h>
 
 #include "base/last_words.h"
 #include "base/process_state.h"
@@ -293,6 +294,7 @@ bool is_of_kind(const Component& component, Kind kind) {
     case Kind::kLikelihood: return dynamic_cast<const Likelihood*>(&component);
     case Kind::kObjective: return dynamic_cast<const Objective*>(&component);
     case Kind::kMetric: return dynamic_cast<const Metric*>(&component);
+    case Kind::kReader: return dynamic_cast<const Reader*>(&component);
     case Kind::kUnknown: break;
   }
   return false;

@@ -18,6 +18,7 @@ VARIFORM_API void values(const Draw&, const Pushed&, const Gaussian&, const Line
                          const Covariance&, const Build&) {}
 VARIFORM_API void metrics(const Quantity&, const Findings&, const Features&, const Measured&, const Compared&,
                           const Metric&) {}
+VARIFORM_API void readers(const ArrayInfo&, const ArrayFile&, const Reader&) {}
 VARIFORM_API void engine(const ParameterSource&, const HostModel&, const Model&, const Posterior&,
                          const Frozen&) {}
 VARIFORM_API void layers(const nn::Block&, const nn::Convolution&, nn::Upsample::Mode, const nn::LinearMap&) {
@@ -33,7 +34,7 @@ VARIFORM_API void abilities(const Pushforward&, const PullbackMetric&, const Pie
                             const nn::Push&, const nn::PushMetric&, const nn::Elementwise&,
                             const nn::Isometric&, const nn::PythonHelper&, const Conditioned&,
                             const MissingValues&, const PosteriorLevels&, const PriorLevels&,
-                            const LevelMoments&) {}
+                            const LevelMoments&, const ExampleFile&) {}
 
 }  // namespace abi
 }  // namespace v2

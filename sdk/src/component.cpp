@@ -8,6 +8,7 @@
 #include <variform/ext/objective.h>
 #include <variform/ext/posterior.h>
 #include <variform/ext/prior.h>
+#include <variform/ext/reader.h>
 #include <variform/host.h>
 #include <variform/manifest.h>
 
@@ -35,6 +36,10 @@ Features::~Features() = default;
 Measured::~Measured() = default;
 Metric::~Metric() = default;
 Compared::~Compared() = default;
+ArrayFile::~ArrayFile() = default;
+Reader::~Reader() = default;
+
+const void* ArrayFile::ability(std::string_view) const { return nullptr; }
 
 std::string to_text(at::IntArrayRef shape) {
   std::string text = "[";

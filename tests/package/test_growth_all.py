@@ -32,10 +32,10 @@ class Tempered {
 """
 # The later SDK: (file, text, its replacement). Its model says that it has found the new ability.
 GROWTH = [
-    ("include/variform/schema.h", "  kMetric,\n", "  kMetric,\n  kSampler,\n"),
-    ("include/variform/schema.h", "kKinds + 1> kComponentKinds", "kKinds + 2> kComponentKinds"),
-    ("include/variform/schema.h", "Kind::kMetric};", "Kind::kMetric, Kind::kSampler};"),
-    ("include/variform/schema.h", '"metric"};', '"metric", "sampler"};'),
+    ("include/variform/schema.h", "  kReader,\n", "  kReader,\n  kSampler,\n"),
+    ("include/variform/schema.h", "kKinds + 2> kComponentKinds", "kKinds + 3> kComponentKinds"),
+    ("include/variform/schema.h", "Kind::kReader};", "Kind::kReader, Kind::kSampler};"),
+    ("include/variform/schema.h", '"reader"};', '"reader", "sampler"};'),
     ("include/variform/manifest.h", 'VARIFORM_SDK_VERSION "2.0.0"', 'VARIFORM_SDK_VERSION "2.1.0"'),
     ("src/model.cpp", "#include <variform/host.h>\n", "#include <variform/ext/tempered.h>\n#include <variform/host.h>\n"),
     ("src/model.cpp", "Tensor Model::log_prior(const Tensor& z, const Context& context) {\n",

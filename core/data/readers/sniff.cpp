@@ -72,6 +72,17 @@ std::string plain_name(const fs::path& path) {
   return name;
 }
 
+std::string format_by_name(const fs::path& path) {
+  const std::string name = plain_name(path);
+  const std::string type = fs::path(name).extension().string();
+  if (type == ".npy") return "npy";
+  if (type == ".npz") return "npz";
+  if (type == ".h5" || type == ".hdf5" || type == ".hdf") return "hdf5";
+  if (type == ".csv" || type == ".tsv" || type == ".txt") return "csv";
+  if (name.find("idx") != std::string::npos) return "idx";
+  return {};
+}
+
 std::string format_by_bytes(const fs::path& path) {
   const std::string bytes = first_bytes(path, 2048 + kHdf5.size());
   const std::string_view text = bytes;

@@ -14,6 +14,9 @@ inline constexpr std::array<std::string_view, 5> kCompressions{"", ".gz", ".xz",
 /// Strips the compression: "Faces.CSV.gz" -> "faces.csv", whose ending tells the format.
 std::string plain_name(const std::filesystem::path& path);
 
+/// Returns the format that a file's name tells; empty when it tells none.
+std::string format_by_name(const std::filesystem::path& path);
+
 /// Returns "npy", "npz", "hdf5" (including MATLAB 7.3) or "": nothing that is read here.
 std::string format_by_bytes(const std::filesystem::path& path);
 

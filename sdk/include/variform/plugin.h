@@ -19,5 +19,6 @@
 #include <variform/ext/objective.h>
 #include <variform/ext/posterior.h>
 #include <variform/ext/prior.h>
+#include <variform/ext/reader.h>
 #include <variform/log.h>
 #include <variform/model.h>

@@ -13,8 +13,8 @@
 namespace variform {
 inline namespace v2 {
 
-/// The kinds of component that this SDK knows: the six slots of a model, and metrics, which measure a model. Plugins carry a
-/// kind's name, not its number, so that kinds may be added.
+/// The kinds of component that this SDK knows: the six slots of a model; metrics, which measure a model; and readers of
+/// files. Plugins carry a kind's name, not its number, so that kinds may be added.
 enum class Kind {
   kEncoder,
   kDecoder,
@@ -23,6 +23,7 @@ enum class Kind {
   kLikelihood,
   kObjective,
   kMetric,
+  kReader,
   kUnknown = 255  ///< of a later SDK
 };
 
@@ -34,14 +35,14 @@ inline constexpr std::array<Kind, kKinds> kAllKinds{Kind::kLikelihood, Kind::kPr
                                                     Kind::kEncoder,    Kind::kDecoder, Kind::kObjective};
 
 /// The kinds of component, in the order in which they are listed.
-inline constexpr std::array<Kind, kKinds + 1> kComponentKinds{
+inline constexpr std::array<Kind, kKinds + 2> kComponentKinds{
     Kind::kEncoder,    Kind::kDecoder,   Kind::kFamily, Kind::kPrior,
-    Kind::kLikelihood, Kind::kObjective, Kind::kMetric};
+    Kind::kLikelihood, Kind::kObjective, Kind::kMetric, Kind::kReader};
 
 /// The kind's name as it stands in plugins, configs, checkpoints and messages: "encoder", "decoder", "family", …
 constexpr const char* to_string(Kind kind) {
   constexpr const char* kNames[] = {"encoder",    "decoder",   "family", "prior",
-                                    "likelihood", "objective", "metric"};
+                                    "likelihood", "objective", "metric", "reader"};
   return kind == Kind::kUnknown ? "unknown kind" : kNames[static_cast<std::size_t>(kind)];
 }
 
