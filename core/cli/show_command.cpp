@@ -53,9 +53,7 @@ config::DataSpec data_spec(const ShowOptions& options, const Common& common) {
 std::vector<std::pair<std::string, const data::Dataset*>> parts_of(const data::Splits& splits) {
   std::vector<std::pair<std::string, const data::Dataset*>> parts{{"train", &splits.train}};
   if (splits.validation.size() > 0) parts.emplace_back("validation", &splits.validation);
-  const bool is_same = splits.test.stored().data_ptr() == splits.train.stored().data_ptr() &&
-                       splits.test.size() == splits.train.size();
-  if (!is_same) parts.emplace_back("test", &splits.test);
+  if (!splits.test.is_same_as(splits.train)) parts.emplace_back("test", &splits.test);
   return parts;
 }
 

@@ -77,6 +77,25 @@ void check_condition_of_model(Reader& data, const DataSpec& spec) {
                "write classes = 10 in [data.dataset], and condition its prior or decoder on them");
 }
 
+// Values that stay in their file cannot be changed there.
+void check_stream(Reader& data, const DataSpec& spec) {
+  if (!spec.stream) return;
+  if (spec.model) data.error("stream", "@ is for data in files; data drawn from a model are in memory.");
+  if (spec.binarise == "static")
+    data.error("binarise",
+               "@ = \"static\" makes a copy of all values in memory, which stream = true is meant to avoid.",
+               "write binarise = \"dynamic\", or store the bits in a file");
+  if (spec.channels == "grey")
+    data.error("channels",
+               "@ = \"grey\" makes a copy of all values in memory, which stream = true is meant to avoid.",
+               "store the images with one channel");
+  if (!spec.missing.empty())
+    data.error("missing",
+               "@ = " + quote(spec.missing) +
+                   " makes a copy of all values in memory, which stream = true is meant to avoid.",
+               "leave out one of them");
+}
+
 void check_combinations(Reader& data, const DataSpec& spec) {
   if (spec.binarise != "none" && spec.dequantise)
     data.error("dequantise",
@@ -86,6 +105,7 @@ void check_combinations(Reader& data, const DataSpec& spec) {
                "@ = " + quote(spec.binarise) + " needs values between 0 and 1, but scale is " +
                    quote(spec.scale) + ".",
                data.advice("binarise", "scale", "\"unit\""));
+  check_stream(data, spec);
   if (!spec.model || !spec.model->fresh) return;
   if (spec.validation > 0)
     data.error("validation", "@ has no meaning for fresh data, of which nothing can be held out.");
@@ -113,6 +133,7 @@ DataSpec read_data(Reader& root, const Catalog& catalog, const CheckDataset& che
   }
   if (reader.has("memory"))
     spec.memory = reader.number("memory", {.fallback = 0, .low = 0, .excludes_low = true, .unit = "GB"});
+  if (reader.has("stream")) spec.stream = reader.flag("stream", {.fallback = false});
   spec.channels =
       reader.text("channels", {.fallback = "as-stored", .choices = {"as-stored", "grey", "colour"}});
   spec.scale = reader.text("scale", {.fallback = "unit", .choices = {"unit", "none", "standardise"}});

@@ -107,7 +107,8 @@ struct DataSpec {
   std::int64_t validation = 0;  ///< training examples held out, from the end of the split
   std::int64_t limit = 0;       ///< training examples used; 0: all
   double test = 0;  ///< rows drawn for testing from data of one split: a count or, below 1, a share; 0: none
-  double memory = 0;  ///< GB that the data may take when they are read; 0: half of what is free
+  double memory = 0;    ///< GB that the data may take when they are read; 0: half of what is free
+  bool stream = false;  ///< values stay in their file, and are read as they are needed
   std::string channels = "as-stored";  ///< "as-stored", "grey", "colour"
   std::string scale = "unit";          ///< "unit", "none", "standardise"
   bool dequantise = false;

@@ -10,6 +10,8 @@
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 
+#include "base/mapped.h"
+
 namespace variform::data {
 namespace {
 
@@ -51,8 +53,9 @@ Dataset::Dataset(Columns columns, Transform transform, std::string domain, at::D
   if (!columns_.x.defined() || columns_.x.dim() < 2)
     throw std::invalid_argument("a data set needs x of shape [N, data...].");
   columns_.for_each([&](at::Tensor& column, const char* what) {
-    check_rows(column, size(), what);
-    column = moved(column, device_);
+    const bool is_x = &column == &columns_.x;
+    if (!is_x) check_rows(column, size(), what);
+    if (!is_x || !columns_.in_place) column = moved(column, device_);
   });
   for (at::Tensor* constant : {&transform_.mean, &transform_.sd})
     if (constant->defined()) *constant = constant->to(device_, type_);
@@ -71,7 +74,7 @@ Shape Dataset::shape() const {
 at::Tensor Dataset::gather(const at::Tensor& index, at::Generator* generator) const {
   if (needs_generator() && generator == nullptr)
     throw std::invalid_argument("dequantised or dynamically binarised data need a generator.");
-  at::Tensor rows = selected(columns_.x, index, device_).to(type_);  // [B, data…], a copy
+  at::Tensor rows = stored_rows(index).to(type_);  // [B, data…], a copy
   const auto uniform = [&] { return at::rand(rows.sizes(), *generator, rows.options()); };
   if (transform_.dequantise) rows.add_(uniform()).div_(256);
   else if (transform_.divide_by_255) rows.div_(255);
@@ -79,6 +82,39 @@ at::Tensor Dataset::gather(const at::Tensor& index, at::Generator* generator) co
   if (transform_.mean.defined()) rows.sub_(transform_.mean).div_(transform_.sd);
   if (has_missing()) rows.masked_fill_(gather_mask(index).logical_not(), 0);
   return rows;
+}
+
+at::Tensor Dataset::stored_rows(const at::Tensor& index) const {
+  if (!columns_.in_place) return selected(columns_.x, index, device_);
+  const at::Tensor values = columns_.x.index_select(0, places_of(index));
+  base::forget(columns_.x.storage().data(), columns_.x.storage().nbytes());
+  return sent(values, device_);
+}
+
+at::Tensor Dataset::places_of(const at::Tensor& index) const {
+  const at::Tensor here = index.to(at::kCPU);
+  return columns_.rows.defined() ? columns_.rows.index_select(0, here) : here;
+}
+
+void Dataset::foresee(const at::Tensor& index) const {
+  if (!columns_.in_place) return;
+  const at::Tensor places = places_of(index).contiguous();
+  const auto* x = static_cast<const std::byte*>(columns_.x.const_data_ptr());
+  const std::size_t stride = static_cast<std::size_t>(columns_.x.stride(0)) * columns_.x.element_size();
+  for (std::int64_t i = 0; i < places.size(0); ++i)
+    base::foresee(x + static_cast<std::size_t>(places.const_data_ptr<std::int64_t>()[i]) * stride, stride);
+}
+
+const at::Tensor& Dataset::stored() const {
+  if (columns_.in_place)
+    throw std::logic_error("values that are left in their file were asked for as a whole");
+  return columns_.x;
+}
+
+bool Dataset::is_same_as(const Dataset& other) const {
+  return columns_.x.defined() && other.columns_.x.defined() &&
+         columns_.x.const_data_ptr() == other.columns_.x.const_data_ptr() && size() == other.size() &&
+         columns_.rows.is_same(other.columns_.rows);
 }
 
 at::Tensor Dataset::gather_column(const at::Tensor& column, const at::Tensor& index) const {
@@ -107,16 +143,21 @@ Dataset Dataset::conditioned(at::Tensor condition, std::int64_t classes) const {
 
 Dataset Dataset::slice(std::int64_t first, std::int64_t count) const {
   Dataset part = *this;
+  const bool are_listed = columns_.rows.defined();
+  if (are_listed) part.columns_.rows = columns_.rows.narrow(0, first, count);
   part.columns_.for_each([&](at::Tensor& column, const char*) {
-    if (column.defined()) column = column.narrow(0, first, count);
+    if (column.defined() && !(are_listed && &column == &part.columns_.x))
+      column = column.narrow(0, first, count);
   });
   return part;
 }
 
 Dataset Dataset::select(const at::Tensor& index) const {
   Dataset part = *this;
+  if (columns_.in_place) part.columns_.rows = places_of(index);
   part.columns_.for_each([&](at::Tensor& column, const char*) {
-    if (column.defined()) column = column.index_select(0, sent(index, column.device()));
+    if (column.defined() && !(columns_.in_place && &column == &part.columns_.x))
+      column = column.index_select(0, sent(index, column.device()));
   });
   return part;
 }

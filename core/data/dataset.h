@@ -26,8 +26,10 @@ struct Columns {
   at::Tensor latents;         ///< [N, d]: the true latents of data drawn from a model
   at::Tensor condition = {};  ///< [N, c]: what a model is conditioned on; or classes, int64 [N]
   at::Tensor mask = {};       ///< [N, data…] bool: which values were observed; undefined: all
+  bool in_place = false;  ///< x is memory of a mapped file (base/mapped.h), larger perhaps than the memory
+  at::Tensor rows = {};  ///< of x in place: which of its rows these are, int64 [N] on the CPU; undefined: all
 
-  /// Calls visit(column, its name) for all of them, defined or not.
+  /// Calls visit(column, its name) for all of them but `rows`, defined or not.
   template <class Visit>
   void for_each(const Visit& visit) {
     visit(x, "x");
@@ -50,7 +52,8 @@ struct Transform {
   at::Tensor mean, sd;         ///< (x − mean)/sd, [C, 1, 1] or [P]; undefined: not standardised
 };
 
-/// Immutable; copies share their tensors.
+/// Immutable; copies share their tensors. x may lie in a mapped file: then it is never copied as a whole, and the memory
+/// behind rows that were read is let go of.
 class Dataset {
  public:
   Dataset() = default;  ///< empty: size() is 0
@@ -60,7 +63,10 @@ class Dataset {
   /// Wraps data in memory without a transform. Labels, factors and latents are kept on x's device.
   static Dataset from_tensors(Columns columns, std::string domain, at::ScalarType type);
 
-  std::int64_t size() const { return columns_.x.defined() ? columns_.x.size(0) : 0; }
+  std::int64_t size() const {
+    const at::Tensor& rows = columns_.rows.defined() ? columns_.rows : columns_.x;
+    return rows.defined() ? rows.size(0) : 0;
+  }
   /// The shape of one example: [channels, height, width] or [P].
   Shape shape() const;
   /// The domain of gather()'s values: "real", "unit interval", "binary", "count" or "categorical".
@@ -83,7 +89,16 @@ class Dataset {
   /// Returns which values of the same rows were observed, [B, data…] bool; undefined where all were.
   at::Tensor gather_mask(const at::Tensor& index) const { return gather_column(columns_.mask, index); }
 
-  const at::Tensor& stored() const { return columns_.x; }  ///< [N, data…], as stored
+  /// The rows as stored, [B, data…], a copy on the device.
+  at::Tensor stored_rows(const at::Tensor& index) const;
+  at::ScalarType stored_type() const { return columns_.x.scalar_type(); }
+  /// All of them, [N, data…]. Not of data in place.
+  const at::Tensor& stored() const;
+  bool is_in_place() const { return columns_.in_place; }
+  /// Has the system begin to read these rows if they are in place, without waiting.
+  void foresee(const at::Tensor& index) const;
+  /// Whether both are the same rows of the same memory.
+  bool is_same_as(const Dataset& other) const;
   const at::Tensor& labels() const { return columns_.labels; }
   const at::Tensor& factors() const { return columns_.factors; }
   const at::Tensor& latents() const { return columns_.latents; }
@@ -109,6 +124,8 @@ class Dataset {
   Dataset standardised(at::Tensor mean, at::Tensor sd) const;
 
  private:
+  at::Tensor places_of(const at::Tensor& index) const;  // in x in place, on the CPU
+
   Columns columns_;
   std::int64_t classes_ = 0;  // of the condition; 0: it is not one of classes
   Transform transform_;

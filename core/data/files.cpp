@@ -165,9 +165,11 @@ SplitReader::~SplitReader() = default;
 
 Bounds SplitReader::left() const {
   Bounds left = bounds_;
-  for (const auto& [key, loaded] : cache_)
-    left.memory -=
-        std::min<std::uint64_t>(left.memory, loaded->values.bytes.size() + loaded->labels.bytes.size());
+  left.in_place = false;  // x alone may stay in its file
+  for (const auto& [key, loaded] : cache_) {
+    const std::uint64_t values = loaded->values.in_place ? 0 : loaded->values.bytes.size();
+    left.memory -= std::min<std::uint64_t>(left.memory, values + loaded->labels.bytes.size());
+  }
   if (left.memory == 0) left.is_given = true;  // nothing is left; 0 would mean the default
   return left;
 }
@@ -225,10 +227,16 @@ Array SplitReader::other_array(const fs::path& path, const Source& source, const
   return array;
 }
 
-std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
-    const Source& source, const std::vector<std::string>& claimed_columns) {
-  const std::string key = join(source.files) + "\n" + source.member + "\n" + join(source.columns) + "\n" +
-                          source.format + "\n" + join(claimed_columns);
+std::shared_ptr<const SplitReader::Loaded> SplitReader::load(const Source& source,
+                                                             const std::vector<std::string>& claimed_columns,
+                                                             bool in_place) {
+  if (in_place && source.files.size() > 1)
+    throw ReadError(locate(source.files.front()).string() +
+                    ": data.stream = true needs all values in one file, found " + join(source.files) +
+                    "; write them into one file, such as an HDF5 file.");
+  const std::string key = std::string(in_place ? "in place " : "") + join(source.files) + "\n" +
+                          source.member + "\n" + join(source.columns) + "\n" + source.format + "\n" +
+                          join(claimed_columns);
   for (const auto& [known, loaded] : cache_)
     if (known == key) return loaded;
   auto loaded = std::make_shared<Loaded>();
@@ -237,12 +245,16 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(
     const std::string format = source.format.empty() ? format_of(path, readers_) : source.format;
     if (std::find(paths_.begin(), paths_.end(), path) == paths_.end()) paths_.push_back(path);
     check_facts(path, descriptor_);
+    Bounds bounds = left();
+    bounds.in_place = in_place;
+    if (in_place && format != "idx" && format != "npy" && format != "hdf5")
+      refuse_in_place(path.string(), "the format " + format, "write them into an npy or HDF5 file");
     Labelled pair;
-    if (format == "idx") pair.x = read_idx(path, left());
-    else if (format == "npy") pair.x = read_npy(path, left());
+    if (format == "idx") pair.x = read_idx(path, bounds);
+    else if (format == "npy") pair.x = read_npy(path, bounds);
     else if (format == "npz") pair.x = read_npz_source(path, source.member, left());
     else if (format == "hdf5") {
-      pair.x = read_hdf5(path, source.member.empty() ? "/x" : source.member, &notes_, left());
+      pair.x = read_hdf5(path, source.member.empty() ? "/x" : source.member, &notes_, bounds);
       if (path.extension() == ".mat")
         notes_.push_back(
             path.string() +
@@ -295,7 +307,7 @@ SplitArrays SplitReader::read(const Split& split) {
     if (!source.member.empty()) claimed.push_back(source.member);
     else claimed.insert(claimed.end(), source.columns.begin(), source.columns.end());
   });
-  const auto x = load(split.x, claimed);
+  const auto x = load(split.x, claimed, bounds_.in_place);
   arrays.x = {x, &x->values};
   arrays.class_names = x->class_names;
   if (!x->labels.bytes.empty()) arrays.labels = {x, &x->labels};

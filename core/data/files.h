@@ -48,7 +48,8 @@ class SplitReader {
 
  private:
   struct Loaded;
-  std::shared_ptr<const Loaded> load(const Source& source, const std::vector<std::string>& claimed_columns);
+  std::shared_ptr<const Loaded> load(const Source& source, const std::vector<std::string>& claimed_columns,
+                                     bool in_place = false);
   Array table_columns(const std::filesystem::path& path, const Source& source,
                       const std::vector<std::string>& claimed, Loaded& loaded);
 

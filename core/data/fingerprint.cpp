@@ -4,11 +4,15 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <fstream>
 #include <new>
 #include <vector>
 
 #include <fmt/format.h>
+
+#include "base/interrupt.h"
+#include "base/mapped.h"
 
 namespace variform::data {
 
@@ -22,7 +26,19 @@ Fingerprint::~Fingerprint() = default;
 
 void Fingerprint::add(const Array& array) {
   add(std::string(to_string(array.element)) + " " + describe_shape(array.shape));
-  XXH3_128bits_update(state_.get(), array.bytes.data(), array.bytes.size());
+  if (!array.in_place) {
+    XXH3_128bits_update(state_.get(), array.bytes.data(), array.bytes.size());
+    return;
+  }
+  constexpr std::size_t kPiece = std::size_t{64} << 20;
+  for (std::size_t first = 0; first < array.bytes.size(); first += kPiece) {
+    base::stop_if_interrupted();
+    const std::uint8_t* piece = array.bytes.data() + first;
+    const std::size_t size = std::min(kPiece, array.bytes.size() - first);
+    base::foresee(piece, size);
+    XXH3_128bits_update(state_.get(), piece, size);
+    base::forget(piece, size);
+  }
 }
 
 void Fingerprint::add(std::string_view text) {

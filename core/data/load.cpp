@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -151,20 +152,28 @@ std::string shortest(Float value) {
 }
 
 /// Guesses the domain of data without a description: bits; images with values from 0 to 1. Empty: by their type.
-std::string domain_by_values(const at::Tensor& x) {
+std::string domain_by_values(const at::Tensor& x, bool in_place) {
   if (x.scalar_type() == at::kBool || x.numel() == 0) return "";
   const bool is_real = at::isFloatingType(x.scalar_type());
-  if (is_real && (x.dim() != 4 || !at::isfinite(x).all().item<bool>())) return "";
-  const double low = x.min().item<double>(), high = x.max().item<double>();
+  if (is_real && x.dim() != 4) return "";
+  bool are_finite = true, are_bits = true;
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  visit_rows(x, in_place, [&](const at::Tensor& rows, std::int64_t) {
+    are_finite = are_finite && (!is_real || at::isfinite(rows).all().item<bool>());
+    if (!are_finite) return;
+    low = std::min(low, rows.min().item<double>()), high = std::max(high, rows.max().item<double>());
+    are_bits = are_bits && high <= 1 && (!is_real || at::logical_or(rows == 0, rows == 1).all().item<bool>());
+  });
+  if (!are_finite) return "";
   if (low < 0) return "real";
-  if (high == 1 && (!is_real || at::logical_or(x == 0, x == 1).all().item<bool>())) return "binary";
+  if (high == 1 && are_bits) return "binary";
   return is_real && high <= 1 ? "unit interval" : "";
 }
 
-std::string domain_of(const at::Tensor& x, const Context& context) {
+std::string domain_of(const at::Tensor& x, const Context& context, bool in_place) {
   if (!context.descriptor.domain.empty()) return context.descriptor.domain;
   if (context.descriptor.is_guessed)
-    if (const std::string domain = domain_by_values(x); !domain.empty()) return domain;
+    if (const std::string domain = domain_by_values(x, in_place); !domain.empty()) return domain;
   switch (x.scalar_type()) {
     case at::kByte: return "unit interval";
     case at::kBool: return "binary";
@@ -174,7 +183,12 @@ std::string domain_of(const at::Tensor& x, const Context& context) {
   }
 }
 
-void check_domain(const at::Tensor& x, const std::string& domain, const Context& context) {
+/// Checks rows of which `first` is the first; `are_all`: there are no others.
+void check_domain(const at::Tensor& x, std::int64_t first, bool are_all, const std::string& domain,
+                  const Context& context) {
+  const auto and_others = [&](std::int64_t others) {
+    return are_all ? fmt::format("in {} other rows", others) : std::string("perhaps in rows behind it");
+  };
   const bool is_byte = x.scalar_type() == at::kByte;
   const auto fail = [&](const std::string& expected, double found) {
     throw ReadError(context.where + ": expected " + expected + " (domain \"" + domain + "\"), found " +
@@ -183,10 +197,10 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
   if (at::isFloatingType(x.scalar_type()) && !at::isfinite(x).all().item<bool>()) {
     const at::Tensor rows = at::isfinite(x).flatten(1).all(1).logical_not().nonzero();
     throw ReadError(
-        fmt::format("{}: expected finite numbers, found a NaN or an infinity in row {} (from 0) and in "
-                    "{} other rows; drop these rows, replace them by numbers, or write missing = \"mask\" in "
+        fmt::format("{}: expected finite numbers, found a NaN or an infinity in row {} (from 0) and {}; "
+                    "drop these rows, replace them by numbers, or write missing = \"mask\" in "
                     "[data] to model the values that are there (NaN alone, no infinities).",
-                    context.where, rows[0].item<std::int64_t>(), rows.size(0) - 1));
+                    context.where, first + rows[0].item<std::int64_t>(), and_others(rows.size(0) - 1)));
   }
   if (domain == "unit interval" && is_byte) return;
   const double low = x.min().item<double>(), high = x.max().item<double>();
@@ -205,10 +219,10 @@ void check_domain(const at::Tensor& x, const std::string& domain, const Context&
   const at::Tensor values = x[row].flatten();
   const at::Tensor at = (values != values.round()).nonzero()[0];
   throw ReadError(
-      fmt::format("{}: expected whole numbers (domain \"{}\"), found {} in row {} (from 0) and in {} "
-                  "other rows; write domain = \"real\" in the description, or correct the data.",
-                  context.where, domain, shortest(values[at.item<std::int64_t>()].item<double>()), row,
-                  fractions.size(0) - 1));
+      fmt::format("{}: expected whole numbers (domain \"{}\"), found {} in row {} (from 0) and {}; "
+                  "write domain = \"real\" in the description, or correct the data.",
+                  context.where, domain, shortest(values[at.item<std::int64_t>()].item<double>()),
+                  first + row, and_others(fractions.size(0) - 1)));
 }
 
 /// Returns Rec. 601 luma for grey; colour from grey is a view that takes no memory.
@@ -262,10 +276,13 @@ struct Values {
   std::string domain;
 };
 
-Values transformed(at::Tensor x, const at::Tensor& rows, const Context& context, std::uint64_t seed) {
+Values transformed(at::Tensor x, const at::Tensor& rows, const Context& context, std::uint64_t seed,
+                   bool in_place) {
   const config::DataSpec& spec = context.spec;
-  Values values{x, {}, domain_of(x, context)};
-  check_domain(x, values.domain, context);
+  Values values{x, {}, domain_of(x, context, in_place)};
+  visit_rows(x, in_place, [&](const at::Tensor& part, std::int64_t first) {
+    check_domain(part, first, !in_place, values.domain, context);
+  });
   const bool is_pixels = values.domain == "unit interval" && x.scalar_type() == at::kByte;
   values.x = with_channels(x, context);
   if (values.domain == "binary" && at::isFloatingType(x.scalar_type()) && values.x.size(1) != x.size(1))
@@ -300,18 +317,26 @@ Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed,
   SplitArrays arrays = reader.read(context.split);
   const auto& names =
       context.descriptor.class_names.empty() ? arrays.class_names : context.descriptor.class_names;
-  const at::Tensor x = shaped(to_tensor(arrays.x), context, notes);
+  const bool in_place = arrays.x->in_place;
+  const at::Tensor stored = to_tensor(arrays.x), x = shaped(stored, context, notes);
+  if (in_place && x.storage().data() != stored.storage().data())
+    throw ReadError(
+        context.where +
+        ": data.stream = true leaves the values in their file, and height x width x channels would be turned "
+        "into channels x height x width in memory; store the channels first.");
   const at::Tensor rows = row_numbers(x.size(0), context);
-  at::Tensor picked = pick(x, rows);
+  at::Tensor picked = in_place ? x : pick(x, rows);
   const at::Tensor mask = take_missing(picked, pick(to_tensor(arrays.mask), rows), context);
-  Values values = transformed(picked, rows, context, hash(seed, context.split.name));
-  if (at::isFloatingType(values.x.scalar_type())) values.x = values.x.to(type);
+  Values values = transformed(picked, rows, context, hash(seed, context.split.name), in_place);
+  if (at::isFloatingType(values.x.scalar_type()) && !in_place) values.x = values.x.to(type);
   Columns columns;
   columns.x = values.x;
   columns.labels = checked_labels(pick(to_tensor(arrays.labels), rows), names.size(), context);
   columns.factors = checked_factors(pick(to_tensor(arrays.factors), rows), context);
   columns.latents = pick(to_tensor(arrays.latents), rows);
   columns.mask = mask;
+  columns.in_place = in_place;
+  if (in_place) columns.rows = rows;
   if (context.spec.condition == "array")
     columns.condition = checked_condition(pick(to_tensor(arrays.condition), rows), context, type);
   Dataset dataset(std::move(columns), std::move(values.transform), values.domain, device, type);
@@ -479,7 +504,8 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
   diagnostics.throw_if_any();
   keep_missing(descriptor, spec);
   const auto memory = static_cast<std::uint64_t>(spec.memory * 1e9);
-  SplitReader reader(descriptor, data_folders, {.memory = memory, .is_given = memory > 0}, readers);
+  SplitReader reader(descriptor, data_folders,
+                     {.memory = memory, .is_given = memory > 0, .in_place = spec.stream}, readers);
   Splits splits;
   const auto read = [&](const std::string& name) {
     const Split& split = find_split(descriptor, name);

@@ -2,10 +2,13 @@
 
 #include "data/preparation.h"
 
+#include <algorithm>
 #include <optional>
 
 #include <ATen/ATen.h>
 
+#include "base/interrupt.h"
+#include "base/mapped.h"
 #include "data/files.h"
 
 namespace variform::data {
@@ -52,6 +55,22 @@ at::Tensor shaped(at::Tensor x, const Context& context, std::vector<std::string>
   }
   shape.insert(shape.begin(), x.size(0));
   return x.reshape(shape);
+}
+
+void visit_rows(const at::Tensor& x, bool in_place,
+                const std::function<void(const at::Tensor& rows, std::int64_t first)>& visit) {
+  if (!in_place) return visit(x, 0);
+  constexpr std::int64_t kBytes = std::int64_t{1} << 26;
+  const std::int64_t row = x.stride(0) * static_cast<std::int64_t>(x.element_size()),
+                     step = std::max<std::int64_t>(kBytes / std::max<std::int64_t>(row, 1), 1);
+  for (std::int64_t first = 0; first < x.size(0); first += step) {
+    base::stop_if_interrupted();
+    const at::Tensor rows = x.narrow(0, first, std::min(step, x.size(0) - first));
+    const auto size = static_cast<std::size_t>(rows.size(0) * row);
+    base::foresee(rows.const_data_ptr(), size);
+    visit(rows, first);
+    base::forget(rows.const_data_ptr(), size);
+  }
 }
 
 std::vector<Dataset*> parts_of(Splits& splits) {

@@ -19,9 +19,8 @@ constexpr std::int64_t kRowsAtOnce = 2048;
 at::Tensor rows_of(const Dataset& data, std::int64_t first, std::int64_t count) {
   const at::Tensor index = at::arange(first, std::min(data.size(), first + count), at::kLong);
   if (!data.needs_generator()) return data.gather(index);
-  at::Tensor rows =
-      data.stored().index_select(0, index).to(at::kFloat);  // as stored, without the drawn noise
-  return data.stored().scalar_type() == at::kByte ? rows.div_(255) : rows;
+  at::Tensor rows = data.stored_rows(index).to(at::kFloat);  // as stored, without the drawn noise
+  return data.stored_type() == at::kByte ? rows.div_(255) : rows;
 }
 
 at::Tensor mask_of(const Dataset& data, std::int64_t first, std::int64_t count) {
@@ -128,7 +127,7 @@ SplitSummary summarise(const Dataset& data, const std::string& name) {
   summary.rows = data.size();
   summary.shape = data.shape();
   summary.domain = data.domain();
-  switch (data.stored().scalar_type()) {
+  switch (data.stored_type()) {
     case at::kByte: summary.stored = "uint8"; break;
     case at::kBool: summary.stored = "bool"; break;
     case at::kInt: summary.stored = "int32"; break;

@@ -65,7 +65,8 @@ void require_runs(const std::vector<ComparedRun>& runs) {
 // the models see (up to the rounding of another precision).
 std::int64_t rows_that_differ(model::Rows& rows, model::Rows& others, std::int64_t count) {
   const auto of = [&](model::Rows& from, bool stored, std::int64_t first, std::int64_t n) {
-    const Tensor x = stored ? from.dataset()->stored().narrow(0, first, n) : from.range(first, n).x;
+    const Tensor x = stored ? from.dataset()->stored_rows(at::arange(first, first + n, at::kLong))
+                            : from.range(first, n).x;
     return x.to(at::kCPU, at::kDouble).flatten(1);
   };
   const auto is_noisy = [](model::Rows& from) { return from.dataset() && from.dataset()->needs_generator(); };

@@ -16,7 +16,7 @@ ImageFeatures::~ImageFeatures() = default;
 
 std::int64_t ImageFeatures::size(std::string_view split) const {
   const data::Splits& splits = network_.session().splits;
-  const bool same = split != split_ && splits.test.stored().is_same(splits.train.stored());
+  const bool same = split != split_ && splits.test.is_same_as(splits.train);
   return same ? 0 : (split == "test" ? splits.test : splits.train).size();
 }
 

@@ -32,13 +32,16 @@ class StoredBatches final : public Batches {
   std::string domain() const override { return splits_.train.domain(); }
   Batch training(int64_t step) override {
     const Tensor index = data::sent(order_.indices(step), generator_.device());
-    return gather(splits_.train, index, hash(seed_, "data", static_cast<uint64_t>(step)));
+    Batch batch = gather(splits_.train, index, hash(seed_, "data", static_cast<uint64_t>(step)));
+    if (splits_.train.is_in_place()) splits_.train.foresee(order_.indices(step + 1));
+    return batch;
   }
   std::string evaluation_split() const override {
     return splits_.validation.size() > 0 ? "validation" : "test";
   }
   int64_t evaluation_size() const override { return held_out().size(); }
   Batch evaluation(int64_t first, int64_t count) override {
+    held_out().foresee(at::arange(first, first + count));
     return gather(held_out(), at::arange(first, first + count),
                   hash(seed_, "evaluation data", static_cast<uint64_t>(first)));
   }

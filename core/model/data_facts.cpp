@@ -48,7 +48,7 @@ DataFacts facts_of(const data::Splits& splits, Shape shape, std::int64_t rows, c
   DataFacts facts{splits.name, domain, std::move(shape), rows, splits.validation.size(), splits.test.size()};
   facts.mean = train.mean();
   facts.sd = train.sd();
-  facts.are_bytes = train.size() > 0 && train.stored().scalar_type() == at::kByte;
+  facts.are_bytes = train.size() > 0 && train.stored_type() == at::kByte;
   facts.class_names = train.class_names;
   facts.factor_names = train.factor_names;
   facts.condition = splits.condition;

@@ -74,7 +74,8 @@ std::string key_of(const model::Session& network) {
   base::Sha256 sum;
   sum.update(fmt::format("{} {}", config::experiment_hash(network.experiment), network.experiment.seed));
   for (const data::Dataset* split : {&network.splits.train, &network.splits.test}) {
-    model::add_to(sum, split->stored());
+    if (split->is_in_place()) sum.update(network.splits.fingerprint + " " + std::to_string(split->size()));
+    else model::add_to(sum, split->stored());
     model::add_to(sum, split->labels());
   }
   return network.experiment.name + "-" + sum.hex().substr(0, 16);

@@ -3,11 +3,14 @@
 #include "data/readers/array.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/mapped.h"
 #include "base/memory.h"
 #include "config/text.h"
 
@@ -78,6 +81,25 @@ void check_fits(const std::string& where, std::uint64_t bytes, const Bounds& bou
     throw ReadError(fmt::format(
         "{}: {} become {}, more than {} times as much, as in a file that was made to fill the memory{}",
         where, base::memory_text(packed), base::memory_text(bytes), kMostRatio, way_out()));
+}
+
+ArrayBytes bytes_in_place(const std::filesystem::path& path, const std::string& where, std::uint64_t place,
+                          std::uint64_t bytes) try {
+  return ArrayBytes(base::mapped_room(path, place, bytes));
+} catch (const std::system_error& error) {
+  if (error.code().value() != ENODATA)
+    throw ReadError(where + ": cannot be read in place (" + error.code().message() + ").");
+  throw ReadError(
+      fmt::format("{}: expected {} bytes of values from byte {} on, found fewer; the file is truncated.",
+                  where, bytes, place));
+}
+
+void refuse_in_place(const std::string& where, const std::string& found, const std::string& way_out) {
+  throw ReadError(
+      where +
+      ": data.stream = true leaves the values in their file, where they must lie as they are used: one row "
+      "after the other, not compressed, in this machine's byte order; found " +
+      found + "; " + way_out + ".");
 }
 
 void append(Array& to, Array&& more, const std::string& file) {

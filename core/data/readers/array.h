@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -29,7 +30,8 @@ const char* to_string(Element element);
 struct Array {
   Element element = Element::kUint8;
   std::vector<std::int64_t> shape;
-  ArrayBytes bytes;  ///< product(shape) · size_of(element), this machine's byte order
+  ArrayBytes bytes;       ///< product(shape) · size_of(element), this machine's byte order
+  bool in_place = false;  ///< they are a mapped file's (base/mapped.h)
 
   /// The first dimension: the number of examples in the array.
   std::int64_t rows() const { return shape.empty() ? 0 : shape.front(); }
@@ -47,6 +49,7 @@ struct Bounds {
   std::uint64_t memory = 0;  ///< bytes; 0: half of what is free (base/memory.h)
   bool is_given = false;     ///< by a person, who thus allows files that become far larger than they are
   bool other_files = false;  ///< HDF5: follows links to other files, external storage and virtual datasets
+  bool in_place = false;     ///< values stay in their file, and one that does not allow it is refused
 
   /// `memory`, or half of what is free where it is 0.
   std::uint64_t bytes() const;
@@ -58,6 +61,14 @@ struct Bounds {
 void check_fits(const std::string& where, std::uint64_t bytes, const Bounds& bounds,
                 std::uint64_t packed = 0);
 inline constexpr std::uint64_t kSmall = std::uint64_t{1} << 28, kMostRatio = 250;
+
+/// Returns `bytes` bytes of a plain file from `place` on, mapped. Throws ReadError, beginning with `where`.
+ArrayBytes bytes_in_place(const std::filesystem::path& path, const std::string& where, std::uint64_t place,
+                          std::uint64_t bytes);
+
+/// Refuses values that cannot stay in their file: "FILE: data.stream …, found WHAT; WAY OUT."
+[[noreturn]] void refuse_in_place(const std::string& where, const std::string& found,
+                                  const std::string& way_out);
 
 /// Appends the rows of `more`; both must agree in the element type and in all dimensions but the first. `file` names
 /// the origin of `more` in the error.

@@ -169,7 +169,7 @@ std::string check_stored(const std::filesystem::path& path, const std::string& w
   const Handle properties(H5Dget_create_plist(dataset), H5Pclose);
   const H5D_layout_t layout = properties ? H5Pget_layout(properties.get()) : H5D_CONTIGUOUS;
   if (properties) check_other_files(path, where, properties.get(), bounds.other_files);
-  check_fits(where, bytes, bounds, layout == H5D_CHUNKED && stored > 0 ? stored : 0);
+  if (!bounds.in_place) check_fits(where, bytes, bounds, layout == H5D_CHUNKED && stored > 0 ? stored : 0);
   if (layout == H5D_VIRTUAL) return "";
   if (layout == H5D_CHUNKED) {
     const auto [all, written] = chunks_of(dataset, properties.get(), array.shape);
@@ -267,6 +267,12 @@ std::string read_apart(const std::filesystem::path& path, const std::string& pat
   const std::uint64_t beside = chunk_bytes(where, dataset.get(), width, bounds);
   constexpr std::uint64_t kLibrary = std::uint64_t{400} << 20, kBytesPerSecond = 10'000'000;
   const std::int64_t place = place_of(file.get(), dataset.get(), type.get(), target.type, bytes);
+  if (place == kNoPlace && bounds.in_place)
+    refuse_in_place(
+        where, "chunks, compression, or values of another type than are used",
+        fmt::format("h5repack -l {0}:CONTI -f {0}:NONE {1} OUT.h5 (of HDF5's tools) writes a file that "
+                    "allows it",
+                    path_inside, path.filename().string()));
   if (place == kNoPlace) {
     outbox.extend({bytes + beside + kLibrary, std::chrono::seconds(10 + bytes / kBytesPerSecond)});
     std::byte* const room = outbox.make_room(bytes);
@@ -383,6 +389,13 @@ Array read_hdf5(const std::filesystem::path& path, const std::string& path_insid
   }
   const std::uint64_t bytes = byte_count(where, array.shape, array.element);
   if (place != kNoPlace) {
+    if (bounds.in_place) {
+      array.bytes = bytes_in_place(path, where, static_cast<std::uint64_t>(place), bytes);
+      array.in_place = true;
+      if (array.element == Element::kBool || is_unsigned)
+        refuse_in_place(where, "bool or unsigned 64-bit values", "store them as uint8 or int64");
+      return array;
+    }
     check_fits(where, bytes, bounds);
     handed.room = read_in_place(path, where, place, bytes);
   }

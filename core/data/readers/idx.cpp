@@ -49,6 +49,15 @@ Array read_idx(const std::filesystem::path& path, const Bounds& bounds) {
                           (std::int64_t{b[2]} << 8) | b[3]);
   }
   const std::uint64_t bytes = byte_count(source->name(), array.shape, *element);
+  if (bounds.in_place) {
+    if (source->packed() != 0 || size_of(*element) > 1)
+      refuse_in_place(source->name(),
+                      source->packed() != 0 ? "a compressed file" : "values in the other byte order",
+                      source->packed() != 0 ? "gunzip it" : "store it as an npy or HDF5 file");
+    array.bytes = bytes_in_place(path, source->name(), 4 + 4 * rank, bytes);
+    array.in_place = true;
+    return array;
+  }
   array.bytes = read_rest(*source, bytes,
                           describe_shape(array.shape) + " " + to_string(*element) + " after the header");
   if constexpr (std::endian::native == std::endian::little) swap_bytes(array.bytes, size_of(*element));

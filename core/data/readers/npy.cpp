@@ -162,7 +162,12 @@ Type parse_type(const std::string& file, std::string_view text) {
                   std::string(descr) + "; convert with astype before saving.");
 }
 
-std::string read_header(ByteSource& source) {
+struct HeaderText {
+  std::string text;
+  std::uint64_t size;
+};
+
+HeaderText read_header(ByteSource& source) {
   const auto magic = read_exactly(source, 8, "the magic bytes of an npy file");
   const int major = magic[6];
   if (std::string_view(reinterpret_cast<const char*>(magic.data()), 6) != "\x93NUMPY" || major < 1 ||
@@ -179,17 +184,19 @@ std::string read_header(ByteSource& source) {
         "{}: expected an npy header of at most 1 MiB, found one of {} bytes; the file is damaged.",
         source.name(), length));
   const auto header = read_exactly(source, length, "an npy header");
-  return std::string(header.begin(), header.end());
+  // Its whole size is what lies before the values.
+  return {std::string(header.begin(), header.end()), 8 + width + length};
 }
 
 struct NpyHeader {
   Type type;
   std::vector<std::int64_t> shape;
   bool is_fortran = false;
+  std::uint64_t size = 0;  // of the header, in bytes
 };
 
 NpyHeader parse_header(ByteSource& source) {
-  const std::string header = read_header(source);
+  const auto [header, header_size] = read_header(source);
   const auto descr = value_of(header, "descr"), order = value_of(header, "fortran_order"),
              sizes = value_of(header, "shape");
   const auto shape = sizes ? parse_shape(*sizes) : std::nullopt;
@@ -197,13 +204,13 @@ NpyHeader parse_header(ByteSource& source) {
     throw ReadError(source.name() +
                     ": expected descr, fortran_order and shape in the npy header, found a header without "
                     "them; the file is damaged.");
-  return {parse_type(source.name(), *descr), *shape, !order->starts_with("False")};
+  return {parse_type(source.name(), *descr), *shape, !order->starts_with("False"), header_size};
 }
 
 }  // namespace
 
 Array read_npy(ByteSource& source) {
-  const auto [type, shape, is_fortran] = parse_header(source);
+  const auto [type, shape, is_fortran, header_size] = parse_header(source);
   Array array{type.element, shape, {}};
   const std::uint64_t bytes = byte_count(source.name(), array.shape, array.element);
   const std::size_t width = width_of(type);
@@ -221,7 +228,32 @@ Array read_npy(ByteSource& source) {
   return array;
 }
 
+namespace {
+
+Array npy_in_place(const std::filesystem::path& path, const Bounds& bounds) {
+  const auto source = open_file(path, bounds);
+  const auto [type, shape, is_fortran, header_size] = parse_header(*source);
+  const std::string name = source->name();
+  const auto refuse = [&](const std::string& found) {
+    refuse_in_place(name, found,
+                    "in Python: a = numpy.load(\"IN.npy\", mmap_mode=\"r\"), then numpy.save(\"OUT.npy\", "
+                    "numpy.ascontiguousarray(a, dtype=\"float32\")) or \"uint8\"");
+  };
+  if (source->packed() != 0) refuse("a compressed file");
+  if (type.stored != Stored::kAsItIs || type.element == Element::kBool)
+    refuse("values of another type than are used");
+  if (type.swapped) refuse("values in the other byte order");
+  if (is_fortran && shape.size() > 1) refuse("columns after each other (Fortran order)");
+  Array array{type.element, shape, {}, true};
+  const std::uint64_t bytes = byte_count(name, shape, type.element);
+  array.bytes = bytes_in_place(path, name, header_size, bytes);
+  return array;
+}
+
+}  // namespace
+
 Array read_npy(const std::filesystem::path& path, const Bounds& bounds) {
+  if (bounds.in_place) return npy_in_place(path, bounds);
   return read_npy(*open_file(path, bounds));
 }
 
