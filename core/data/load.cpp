@@ -318,14 +318,12 @@ Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed,
   const auto& names =
       context.descriptor.class_names.empty() ? arrays.class_names : context.descriptor.class_names;
   const bool in_place = arrays.x->in_place;
-  const at::Tensor stored = to_tensor(arrays.x), x = shaped(stored, context, notes);
-  if (in_place && x.storage().data() != stored.storage().data())
-    throw ReadError(
-        context.where +
-        ": data.stream = true leaves the values in their file, and height x width x channels would be turned "
-        "into channels x height x width in memory; store the channels first.");
+  const at::Tensor x = shaped(to_tensor(arrays.x), context, notes);
   const at::Tensor rows = row_numbers(x.size(0), context);
-  at::Tensor picked = in_place ? x : pick(x, rows);
+  const bool is_range = rows.defined() && !context.split.shuffle;
+  at::Tensor picked = !in_place  ? pick(x, rows)
+                      : is_range ? x.narrow(0, context.split.first, rows.size(0))
+                                 : x;
   const at::Tensor mask = take_missing(picked, pick(to_tensor(arrays.mask), rows), context);
   Values values = transformed(picked, rows, context, hash(seed, context.split.name), in_place);
   if (at::isFloatingType(values.x.scalar_type()) && !in_place) values.x = values.x.to(type);
@@ -336,7 +334,7 @@ Dataset prepare(SplitReader& reader, const Context& context, std::uint64_t seed,
   columns.latents = pick(to_tensor(arrays.latents), rows);
   columns.mask = mask;
   columns.in_place = in_place;
-  if (in_place) columns.rows = rows;
+  if (in_place && !is_range) columns.rows = rows;
   if (context.spec.condition == "array")
     columns.condition = checked_condition(pick(to_tensor(arrays.condition), rows), context, type);
   Dataset dataset(std::move(columns), std::move(values.transform), values.domain, device, type);

@@ -33,8 +33,14 @@ at::Tensor shaped(at::Tensor x, const Context& context, std::vector<std::string>
         context.where + ": the files' " + shape_text(x.sizes().slice(1)) +
         " was taken for height x width x channels; write channels_last = false in the description if it is "
         "not.");
-  if (last ? *last && x.dim() == 4 : looks_channels_last(x, context.descriptor.shape))
+  if (last ? *last && x.dim() == 4 : looks_channels_last(x, context.descriptor.shape)) {
+    if (context.spec.stream)
+      throw ReadError(
+          context.where +
+          ": data.stream = true leaves the values in their file, and height x width x channels would be "
+          "turned into channels x height x width in memory; store the channels first.");
     x = x.permute({0, 3, 1, 2}).contiguous();
+  }
   const Shape& wanted = context.descriptor.shape;
   const auto row = x.sizes().slice(1);
   Shape shape = row.vec();
