@@ -30,10 +30,10 @@ def main():
     parser.add_argument("--list", action="store_true", help="the figures' names")
     options = parser.parse_args()
     if options.list:
-        for name, figure in {**figures.ALL, **figures.GPU}.items():
+        for name, figure in {**figures.ALL, **figures.LARGE, **figures.GPU}.items():
             print(f"{name:<16}{figure.__doc__.splitlines()[0]}")
         return
-    known = {**figures.ALL, **figures.GPU}
+    known = {**figures.ALL, **figures.LARGE, **figures.GPU}
     unknown = [name for name in options.figures if name not in known]
     if unknown:
         parser.error(f"there is no figure {', '.join(unknown)}; there are: {', '.join(known)}")

@@ -341,6 +341,51 @@ def reading(place):
               f"{rounds.milliseconds('apart') / 1000:.2f} s against {rounds.milliseconds('within') / 1000:.2f} s")
 
 
+def large_file(place, name, gigabytes):
+    """An HDF5 file of random images 1×28×28 (float32), without chunks; written piece by piece. Its number of rows."""
+    import h5py
+    import numpy
+
+    rows, at_once = int(gigabytes * 1e9) // (4 * 784), 65536
+    generator = numpy.random.default_rng(1)
+    piece = generator.random((at_once, 1, 28, 28), numpy.float32)
+    with h5py.File(place.work / name, "w") as file:
+        x = file.create_dataset("x", (rows, 1, 28, 28), "f4")
+        for first in range(0, rows, at_once):
+            last = min(first + at_once, rows)
+            x[first:last] = numpy.roll(piece, first // at_once, 2)[:last - first]
+    return rows
+
+
+def stream(place, gigabytes=20):
+    """20 GB of HDF5 that stay in their file (data.stream) beside a twentieth of them in memory; asks for the disk."""
+    rows = large_file(place, "streamed.h5", gigabytes)
+    large_file(place, "in-memory.h5", gigabytes / 20)
+
+    def participant(name, data):
+        folder = place.work / name
+        folder.mkdir(exist_ok=True)
+        dataset = f'{{ x = "{place.work / name}.h5:/x", domain = "unit interval" }}'
+        config = Case().config(place, 60).replace('dataset = "fashion-mnist"\n', f"dataset = {dataset}\n{data}\n")
+        (folder / "config.toml").write_text(config)
+        return Participant(name, [place.build / "tests/bench-train", folder / "config.toml", folder, place.root / "datasets", "0"],
+                           place.environment())
+
+    started = time.perf_counter()
+    with participant("streamed", "stream = true") as streamed:
+        seconds = time.perf_counter() - started
+        with participant("in-memory", "stream = false") as memory:
+            rounds = Rounds([streamed, memory], 60, place.rounds)
+            peak = {each.name: each.ask({"steps": 1})["peak_kib"] / 1024 for each in (streamed, memory)}
+    (place.work / "streamed.h5").unlink()
+    yield Row("throughput of data in their file over that in memory", rounds.ratio("in-memory", "streamed"), 0.9, "higher",
+              f"{rows:,} rows, {gigabytes} GB; {rounds.milliseconds('streamed'):.2f} ms a step against {rounds.milliseconds('in-memory'):.2f} ms; "
+              f"start {seconds:.0f} s")
+    beyond = peak["streamed"] - (peak["in-memory"] - gigabytes / 20 * 1e9 / 2**20)
+    yield Row("peak memory with data in their file beyond that of the model, GB", beyond * 2**20 / 1e9, 1.0, "lower",
+              f"{peak['streamed']:.0f} MiB with {gigabytes} GB of data, {peak['in-memory']:.0f} MiB with {gigabytes / 20} GB in memory")
+
+
 def pair(place):
     """Two trainings at once on two cores, one thread each, beside one after the other."""
     cores = sorted(os.sched_getaffinity(0))[:2]
@@ -406,6 +451,7 @@ def gpu_conv(place):
 
 
 GPU = {"gpu-step": gpu_step, "gpu-grae": gpu_grae, "gpu-precision": gpu_precision, "gpu-conv": gpu_conv}
+LARGE = {"stream": stream}  # asked for by name: it needs 20 GB of disk
 ALL = {"step": step, "epochs": epochs, "conv": conv, "bfloat16": bfloat16, "grae-approx": grae_approx, "grae": grae,
        "evaluate": evaluate, "start": start, "checkpoint": checkpoint,
        "reading": reading, "pair": pair}
