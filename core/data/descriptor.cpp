@@ -11,6 +11,7 @@
 
 #include "config/load.h"
 #include "config/reader.h"
+#include "config/text.h"
 #include "data/guess.h"
 #include "data/other_readers.h"
 #include "data/readers/array.h"
