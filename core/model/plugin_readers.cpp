@@ -41,6 +41,14 @@ data::Element element_of(at::ScalarType type) {
               "; expected uint8, bool, int32, int64, float32 or float64");
 }
 
+ModelSpec no_model() {
+  ModelSpec spec;
+  spec.data = {1};
+  spec.latent = 1;
+  spec.options = at::kFloat;
+  return spec;
+}
+
 // A reader with what must live as long as it.
 struct Made {
   std::string label;                 // "svmlight (org.example.svmlight 1.0.0)"
@@ -173,8 +181,7 @@ class PluginReaders final : public data::OtherReaders {
     problems.throw_if_any();
     Made made;
     made.label = registry_.offer(Kind::kReader, given.component.type, given.component.plugin).label();
-    made.beside =
-        std::make_shared<Assembly>(ModelSpec{.data = {1}, .latent = 1, .options = at::kFloat}, registry_);
+    made.beside = std::make_shared<Assembly>(no_model(), registry_);
     made.reader = std::static_pointer_cast<Reader>(made.beside->beside(given.component, registry_));
     return made;
   }

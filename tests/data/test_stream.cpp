@@ -53,7 +53,8 @@ Splits loaded(const std::string& dataset, const std::string& more = "") {
 }
 
 std::string dataset_in(const Files& files, const std::string& keys = "") {
-  return "{ folder = \"" + files.folder.path().string() + "\", x = \"x.npy\", labels = \"y.npy\"" + keys + " }";
+  return "{ folder = \"" + files.folder.path().string() + "\", x = \"x.npy\", labels = \"y.npy\"" + keys +
+         " }";
 }
 
 std::string refused(const std::string& dataset, const std::string& more) {
@@ -86,11 +87,13 @@ TEST_CASE("what stays in its file is the same data") {
   const Files files;
   for (const char* keys : {"", ", rows = [50, 400]", ", shuffle = 4", ", shuffle = 4, rows = [10, 500]",
                            ", domain = \"unit interval\""})
-    for (const char* more : {"", "test = 0.25", "validation = 40\nlimit = 100", "scale = \"standardise\"",
-                             "channels = \"colour\"", "test = 30\nscale = \"standardise\"\nvalidation = 20"}) {
+    for (const char* more :
+         {"", "test = 0.25", "validation = 40\nlimit = 100", "scale = \"standardise\"",
+          "channels = \"colour\"", "test = 30\nscale = \"standardise\"\nvalidation = 20"}) {
       CAPTURE(keys, more);
       const std::string dataset = dataset_in(files, keys);
-      const Splits streamed = loaded(dataset, std::string("stream = true\n") + more), stored = loaded(dataset, more);
+      const Splits streamed = loaded(dataset, std::string("stream = true\n") + more),
+                   stored = loaded(dataset, more);
       check_same(streamed.train, stored.train);
       check_same(streamed.test, stored.test);
       if (stored.validation.size() > 0) check_same(streamed.validation, stored.validation);
@@ -120,7 +123,8 @@ long resident(const std::string& file) {
   bool here = false;
   for (std::string line; std::getline(maps, line);) {
     unsigned long kilobytes = 0;
-    if (line.find('/') != std::string::npos || line.find('[') != std::string::npos) here = line.ends_with(file);
+    if (line.find('/') != std::string::npos || line.find('[') != std::string::npos)
+      here = line.ends_with(file);
     else if (here && std::sscanf(line.c_str(), "Rss: %lu kB", &kilobytes) == 1)
       total = std::max(total, 0L) + static_cast<long>(kilobytes);
   }
@@ -171,10 +175,13 @@ TEST_CASE("what cannot stay in its file is refused with the way out") {
   CHECK_THAT(refused(named("half.npy"), ""), ContainsSubstring("found values of another type than are used"));
   CHECK_THAT(refused(named("fortran.npy"), ""), ContainsSubstring("Fortran order"));
   CHECK_THAT(refused(named("last.npy"), ""), ContainsSubstring("store the channels first"));
-  CHECK_THAT(refused(named("table.csv"), ""), ContainsSubstring("found the format csv; write them into an npy or HDF5"));
+  CHECK_THAT(refused(named("table.csv"), ""),
+             ContainsSubstring("found the format csv; write them into an npy or HDF5"));
   CHECK_THAT(refused(named("cut.npy"), ""), ContainsSubstring("found fewer; the file is truncated"));
-  CHECK_THAT(refused("{ x = [\"" + (folder / "x.npy").string() + "\", \"" + (folder / "x.npy").string() + "\"] }", ""),
-             ContainsSubstring("needs all values in one file"));
+  CHECK_THAT(
+      refused("{ x = [\"" + (folder / "x.npy").string() + "\", \"" + (folder / "x.npy").string() + "\"] }",
+              ""),
+      ContainsSubstring("needs all values in one file"));
   const std::string good = dataset_in(files);
   CHECK_THAT(refused(good, "binarise = \"static\""), ContainsSubstring("write binarise = \"dynamic\""));
   CHECK_THAT(refused(good, "channels = \"grey\""), ContainsSubstring("store the images with one channel"));
@@ -186,8 +193,10 @@ TEST_CASE("values in place are checked as others are") {
   Bytes values = floats(40);
   const float bad = std::numeric_limits<float>::quiet_NaN();
   std::memcpy(values.data() + 4 * 22, &bad, sizeof bad);
-  const std::string dataset = "{ x = \"" + write(folder / "x.npy", npy("<f4", "10, 4", values)).string() + "\"";
-  CHECK_THAT(refused(dataset + " }", ""), ContainsSubstring("in row 5 (from 0) and perhaps in rows behind it"));
+  const std::string dataset =
+      "{ x = \"" + write(folder / "x.npy", npy("<f4", "10, 4", values)).string() + "\"";
+  CHECK_THAT(refused(dataset + " }", ""),
+             ContainsSubstring("in row 5 (from 0) and perhaps in rows behind it"));
   CHECK(refused(dataset + ", rows = [6, 10] }", "").empty());
 }
 

@@ -30,7 +30,8 @@ const plugins::Registry& registry() {
 fs::path numbers(const fs::path& path, std::int64_t rows = 6, std::int64_t columns = 3) {
   std::ofstream out(path, std::ios::binary);
   out << "NUMBERS ";
-  for (const std::int64_t size : {rows, columns}) out.write(reinterpret_cast<const char*>(&size), sizeof size);
+  for (const std::int64_t size : {rows, columns})
+    out.write(reinterpret_cast<const char*>(&size), sizeof size);
   for (std::int64_t i = 0; i < rows * columns; ++i) {
     const auto value = static_cast<double>(i);
     out.write(reinterpret_cast<const char*>(&value), sizeof value);
@@ -77,9 +78,11 @@ TEST_CASE("a file is read by the plugin that claims its ending") {
 TEST_CASE("two readers that recognise the same bytes are a question") {
   const test::Folder folder;
   const fs::path file = numbers(folder / "a.unknown");
-  CHECK_THAT(refusal(quoted(file)), ContainsSubstring("both reader numbers (test.readers 1.0.0) and reader rival") &&
-                                        ContainsSubstring("write format = \"numbers\" or format = \"rival\""));
-  CHECK(load("{ x = { files = [" + quoted(file) + "], member = \"x\", format = \"rival\" } }").train.size() == 6);
+  CHECK_THAT(refusal(quoted(file)),
+             ContainsSubstring("both reader numbers (test.readers 1.0.0) and reader rival") &&
+                 ContainsSubstring("write format = \"numbers\" or format = \"rival\""));
+  CHECK(load("{ x = { files = [" + quoted(file) + "], member = \"x\", format = \"rival\" } }").train.size() ==
+        6);
 }
 
 TEST_CASE("a description names a reader, with its parameters") {
@@ -87,8 +90,9 @@ TEST_CASE("a description names a reader, with its parameters") {
   const std::string file = quoted(numbers(folder / "a.dat"));
   const std::string sources = ", x = { files = [" + file + "], member = \"x\" } }";
   CHECK(load("{ format = \"numbers\"" + sources).train.size() == 6);
-  CHECK_THAT(refusal("{ format = { type = \"numbers\", most_rows = 5 }" + sources),
-             ContainsSubstring("a.dat: reader numbers (test.readers 1.0.0): it has more rows than most_rows = 5"));
+  CHECK_THAT(
+      refusal("{ format = { type = \"numbers\", most_rows = 5 }" + sources),
+      ContainsSubstring("a.dat: reader numbers (test.readers 1.0.0): it has more rows than most_rows = 5"));
   CHECK_THAT(refusal("{ format = { type = \"numbers\", most = 5 }" + sources), ContainsSubstring("most"));
   CHECK_THAT(refusal("{ format = \"nubmers\"" + sources),
              ContainsSubstring("liar, numbers, rival, or a reader of a plugin, found \"nubmers\"") &&
@@ -99,7 +103,8 @@ TEST_CASE("a description names a reader, with its parameters") {
 
 TEST_CASE("rows of several files follow each other") {
   const test::Folder folder;
-  const std::string files = quoted(numbers(folder / "a.numbers")) + ", " + quoted(numbers(folder / "b.numbers", 4));
+  const std::string files =
+      quoted(numbers(folder / "a.numbers")) + ", " + quoted(numbers(folder / "b.numbers", 4));
   const data::Splits splits = load("{ x = [" + files + "] }");
   CHECK(splits.train.size() == 10);
   CHECK(at::equal(splits.train.gather(at::tensor({6}, at::kLong)), at::arange(3, at::kDouble).view({1, 3})));
@@ -107,26 +112,30 @@ TEST_CASE("rows of several files follow each other") {
 
 TEST_CASE("the program's own formats come first") {
   const test::Folder folder;
-  CHECK_THAT(refusal(quoted(numbers(folder / "a.npy"))), ContainsSubstring("npy") && !ContainsSubstring("numbers ("));
+  CHECK_THAT(refusal(quoted(numbers(folder / "a.npy"))),
+             ContainsSubstring("npy") && !ContainsSubstring("numbers ("));
 }
 
 TEST_CASE("what a reader gives is held against what it announced") {
   const test::Folder folder;
   std::ofstream(folder / "a.lies") << "anything";
-  CHECK_THAT(refusal(quoted(folder / "a.lies")),
-             ContainsSubstring("a.lies: reader liar (test.readers 1.0.0): expected rows 0 to 4 of 'x' as [5, 2] of "
-                               "Float on the CPU, found [5, 3] of Float"));
+  CHECK_THAT(
+      refusal(quoted(folder / "a.lies")),
+      ContainsSubstring("a.lies: reader liar (test.readers 1.0.0): expected rows 0 to 4 of 'x' as [5, 2] of "
+                        "Float on the CPU, found [5, 3] of Float"));
   const fs::path cut = numbers(folder / "b.numbers");
   fs::resize_file(cut, fs::file_size(cut) - 1);
   CHECK_THAT(refusal(quoted(cut)),
-             ContainsSubstring("b.numbers: reader numbers (test.readers 1.0.0): its size is not that of its header"));
+             ContainsSubstring(
+                 "b.numbers: reader numbers (test.readers 1.0.0): its size is not that of its header"));
 }
 
 TEST_CASE("a guessed description names the reader and the arrays") {
   const test::Folder folder;
   const auto readers = plugin_readers(registry());
   const std::string text = data::guess_description({numbers(folder / "a.numbers"), ""}, readers.get());
-  CHECK_THAT(text, ContainsSubstring("x = { files = [\"a.numbers\"], member = \"x\", format = \"numbers\" }  # 6 x 3") &&
+  CHECK_THAT(text, ContainsSubstring(
+                       "x = { files = [\"a.numbers\"], member = \"x\", format = \"numbers\" }  # 6 x 3") &&
                        ContainsSubstring("labels = { files = [\"a.numbers\"], member = \"labels\""));
 }
 

@@ -28,8 +28,10 @@ class FaultyFile final : public variform::ArrayFile {
     if (rows < 1 || rows > 1000) throw variform::Error("an impossible number of rows");
     values_ = at::zeros({rows, 2}, at::kDouble);
     const std::size_t left = bytes.size() - kHeader;
-    if (left != values_.nbytes() && fault_ != "pads") throw variform::Error("its size is not that of its header");
-    std::memcpy(values_.mutable_data_ptr(), bytes.data() + kHeader, std::min<std::size_t>(left, values_.nbytes()));
+    if (left != values_.nbytes() && fault_ != "pads")
+      throw variform::Error("its size is not that of its header");
+    std::memcpy(values_.mutable_data_ptr(), bytes.data() + kHeader,
+                std::min<std::size_t>(left, values_.nbytes()));
   }
 
   std::vector<ArrayInfo> arrays() const override {

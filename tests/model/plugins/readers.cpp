@@ -21,7 +21,8 @@ class NumbersFile final : public variform::ArrayFile {
   explicit NumbersFile(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     std::string bytes(std::istreambuf_iterator<char>(in), {});
-    if (!bytes.starts_with(kMark)) throw variform::Error("expected it to begin with NUMBERS, found another beginning");
+    if (!bytes.starts_with(kMark))
+      throw variform::Error("expected it to begin with NUMBERS, found another beginning");
     int64_t sizes[2];
     if (bytes.size() < kMark.size() + sizeof sizes) throw variform::Error("the header is cut short");
     std::memcpy(sizes, bytes.data() + kMark.size(), sizeof sizes);
@@ -93,13 +94,16 @@ class Liar final : public variform::Reader {
   explicit Liar(const variform::Build&) {}
   std::vector<std::string> suffixes() const override { return {".lies"}; }
   bool recognises(std::string_view) const override { return false; }
-  std::unique_ptr<variform::ArrayFile> open(const std::string&) override { return std::make_unique<LyingFile>(); }
+  std::unique_ptr<variform::ArrayFile> open(const std::string&) override {
+    return std::make_unique<LyingFile>();
+  }
 };
 
 }  // namespace
 
-VARIFORM_PLUGIN("test.readers", "1.0.0",
-                variform::component<Numbers>("numbers", "Files of numbers.", "a test",
-                                             {variform::integer("most_rows", 100).at_least(1).doc("Rows at most.")}),
-                variform::component<Rival>("rival", "The same files.", "a test"),
-                variform::component<Liar>("liar", "Announces other shapes.", "a test"))
+VARIFORM_PLUGIN(
+    "test.readers", "1.0.0",
+    variform::component<Numbers>("numbers", "Files of numbers.", "a test",
+                                 {variform::integer("most_rows", 100).at_least(1).doc("Rows at most.")}),
+    variform::component<Rival>("rival", "The same files.", "a test"),
+    variform::component<Liar>("liar", "Announces other shapes.", "a test"))
