@@ -6,10 +6,10 @@
 namespace variform::conformance {
 namespace {
 
-constexpr const char* kPlugin = "faulty-readers.so";
+constexpr const char* kReaders = "faulty-readers.so";
 
 TEST_CASE("A right reader passes everything") {
-  const Results results = check_component(kPlugin, "reader:faulty", "");
+  const Results results = check_component(kReaders, "reader:faulty", "");
   CAPTURE(text_of(results, false));
   CHECK(found_in(results).empty());
   CHECK(results.count(Outcome::kPass) == 7);
@@ -38,7 +38,7 @@ TEST_CASE("Errors of a reader") {
       {"draws globally", "quiet", "draws from the global random generator"},
       {"writes", "quiet", "it changes the file that it reads"},
   };
-  for (const Fault& fault : faults) check_fault(kPlugin, "reader:faulty", fault);
+  for (const Fault& fault : faults) check_fault(kReaders, "reader:faulty", fault);
 }
 
 }  // namespace
