@@ -193,8 +193,8 @@ std::vector<Member> members_of_hdf5(const fs::path& path) {
 
 std::vector<Member> members_of(const OtherReaders& readers, const std::string& format, const fs::path& path) {
   std::vector<Member> members;
-  for (const OtherArray& array : readers.open(format, path)->arrays())
-    members.push_back(understood(array.name, array.shape));
+  const auto file = readers.open(format, path);
+  for (const OtherArray& array : file->arrays()) members.push_back(understood(array.name, array.shape));
   return members;
 }
 
@@ -311,8 +311,9 @@ std::string guess_description(const NamedFile& file, const OtherReaders* readers
     return text + "x = " + source_of({path}, "") + "\n";
   throw ReadError(
       path.string() +
-      ": expected a file of arrays (.npy, .npz, .h5, .mat of MATLAB 7.3, idx), a table (.csv, .tsv) or a "
-      "folder of images, found none of them by its name and its first bytes.");
+      ": expected a file of arrays (.npy, .npz, .h5, .mat of MATLAB 7.3, idx), a table (.csv, .tsv), a "
+      "folder of images, or a file of a plugin's reader (variform list reader), found none of them by its name and its "
+      "first bytes.");
 }
 
 }  // namespace variform::data

@@ -38,8 +38,8 @@ struct Files {
   Files() {
     Bytes labels;
     for (std::uint64_t i = 0; i < 600; ++i) add_number(labels, i % 3, 8);
-    write(folder / "x.npy", npy("<f4", "600, 3, 8, 8", floats(600 * 3 * 64)));
-    write(folder / "y.npy", npy("<i8", "600,", labels));
+    write(folder / "x.npy", npy("'<f4'", "(600, 3, 8, 8)", floats(600 * 3 * 64)));
+    write(folder / "y.npy", npy("'<i8'", "(600,)", labels));
   }
 };
 
@@ -71,7 +71,7 @@ void check_same(const Dataset& streamed, const Dataset& stored) {
   CHECK(streamed.is_in_place());
   CHECK_FALSE(stored.is_in_place());
   CHECK(streamed.domain() == stored.domain());
-  CHECK(at::equal(streamed.labels(), stored.labels()));
+  if (stored.labels().defined()) CHECK(at::equal(streamed.labels(), stored.labels()));
   const at::Tensor all = at::arange(stored.size(), at::kLong);
   CHECK(at::equal(streamed.gather(all), stored.gather(all)));
   const at::Tensor some = at::tensor({5, 2, 2, 17}, at::kLong);
@@ -123,8 +123,7 @@ long resident(const std::string& file) {
   bool here = false;
   for (std::string line; std::getline(maps, line);) {
     unsigned long kilobytes = 0;
-    if (line.find('/') != std::string::npos || line.find('[') != std::string::npos)
-      here = line.ends_with(file);
+    if (line.find('-') < line.find(' ')) here = line.ends_with(file);  // "55a0-55b0 r--s … /path"
     else if (here && std::sscanf(line.c_str(), "Rss: %lu kB", &kilobytes) == 1)
       total = std::max(total, 0L) + static_cast<long>(kilobytes);
   }
@@ -151,7 +150,7 @@ TEST_CASE("the memory behind a part of a file can be let go of") {
 
 TEST_CASE("no step of loading keeps the file in memory") {
   const TemporaryFolder folder;
-  write(folder / "large.npy", npy("<f4", "1000, 3, 32, 32", floats(1000 * 3 * 1024)));
+  write(folder / "large.npy", npy("'<f4'", "(1000, 3, 32, 32)", floats(1000 * 3 * 1024)));
   const Splits splits =
       loaded("{ x = \"" + (folder / "large.npy").string() + "\" }", "stream = true\nscale = \"standardise\"");
   splits.train.gather(at::arange(10, at::kLong));
@@ -164,12 +163,12 @@ TEST_CASE("what cannot stay in its file is refused with the way out") {
   const fs::path folder = files.folder.path();
   const auto named = [&](const std::string& file) { return "{ x = \"" + (folder / file).string() + "\" }"; };
   write(folder / "x.npy.gz", gzip(read(folder / "x.npy")));
-  write(folder / "big.npy", npy(">f4", "10, 4", floats(40)));
-  write(folder / "half.npy", npy("<f2", "10, 4", Bytes(80)));
-  write(folder / "fortran.npy", npy("<f4", "10, 4", floats(40), true));
-  write(folder / "last.npy", npy("<f4", "10, 8, 8, 3", floats(1920)));
+  write(folder / "big.npy", npy("'>f4'", "(10, 4)", floats(40)));
+  write(folder / "half.npy", npy("'<f2'", "(10, 4)", Bytes(80)));
+  write(folder / "fortran.npy", npy("'<f4'", "(10, 4)", floats(40), true));
+  write(folder / "last.npy", npy("'<f4'", "(10, 8, 8, 3)", floats(1920)));
   write(folder / "table.csv", "a,b\n1,2\n3,4\n");
-  write(folder / "cut.npy", npy("<f4", "10, 400", floats(40)));
+  write(folder / "cut.npy", npy("'<f4'", "(10, 400)", floats(40)));
   CHECK_THAT(refused(named("x.npy.gz"), ""), ContainsSubstring("found a compressed file; in Python:"));
   CHECK_THAT(refused(named("big.npy"), ""), ContainsSubstring("found values in the other byte order"));
   CHECK_THAT(refused(named("half.npy"), ""), ContainsSubstring("found values of another type than are used"));
@@ -194,7 +193,7 @@ TEST_CASE("values in place are checked as others are") {
   const float bad = std::numeric_limits<float>::quiet_NaN();
   std::memcpy(values.data() + 4 * 22, &bad, sizeof bad);
   const std::string dataset =
-      "{ x = \"" + write(folder / "x.npy", npy("<f4", "10, 4", values)).string() + "\"";
+      "{ x = \"" + write(folder / "x.npy", npy("'<f4'", "(10, 4)", values)).string() + "\"";
   CHECK_THAT(refused(dataset + " }", ""),
              ContainsSubstring("in row 5 (from 0) and perhaps in rows behind it"));
   CHECK(refused(dataset + ", rows = [6, 10] }", "").empty());
