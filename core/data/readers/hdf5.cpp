@@ -270,7 +270,7 @@ std::string read_apart(const std::filesystem::path& path, const std::string& pat
   if (place == kNoPlace && bounds.in_place)
     refuse_in_place(
         where, "chunks, compression, or values of another type than are used",
-        fmt::format("h5repack -l {0}:CONTI -f {0}:NONE {1} OUT.h5 (of HDF5's tools) writes a file that "
+        fmt::format("h5repack -l {0}:CONTI -f {0}:NONE {1} OUT.h5 (Debian's hdf5-tools) writes a file that "
                     "allows it",
                     path_inside, path.filename().string()));
   if (place == kNoPlace) {
