@@ -138,7 +138,7 @@ void leave_initial_state(model::Session& session, const std::filesystem::path& f
   exports::export_weights(session, folder / "initial.pt");
   std::ofstream file(folder / "batches.i64", std::ios::binary);
   for (int64_t step = 0; step < kBatches; ++step) {
-    const Tensor index = session.batches->training(step).index.to(at::kLong).contiguous();
+    const Tensor index = session.batches->training(step).context.index.to(at::kLong).contiguous();
     file.write(static_cast<const char*>(index.const_data_ptr()),
                static_cast<std::streamsize>(index.nbytes()));
   }
