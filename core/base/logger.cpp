@@ -58,16 +58,21 @@ std::string json_of(const spdlog::details::log_msg& message) {
 class PrintSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit PrintSink(Logger::Print print) : print_(std::move(print)) {}
-  bool json = false, colour = false;
+  void set(const LoggerOptions& how) {
+    const std::lock_guard lock(mutex_);
+    json_ = how.json;
+    colour_ = how.colour;
+  }
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    print_(json ? json_of(message) : line_of(message, colour));
+    print_(json_ ? json_of(message) : line_of(message, colour_));
   }
   void flush_() override {}
 
  private:
   Logger::Print print_;
+  bool json_ = false, colour_ = false;  // guarded by the base's mutex, which sink_it_() is called with
 };
 
 }  // namespace
@@ -120,10 +125,7 @@ struct Logger::State {
 Logger::Logger(LoggerOptions options, Print print) : state_(std::make_unique<State>()) {
   const auto sink = std::make_shared<PrintSink>(std::move(print));
   state_->sink = sink;
-  state_->set_sink = [sink](const LoggerOptions& how) {
-    sink->json = how.json;
-    sink->colour = how.colour;
-  };
+  state_->set_sink = [sink](const LoggerOptions& how) { sink->set(how); };
   set(std::move(options));
 }
 

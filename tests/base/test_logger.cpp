@@ -73,7 +73,7 @@ TEST_CASE("for programs a message is one line of JSON") {
   CHECK(found.at("time").get<double>() > 1.6e9);
 }
 
-TEST_CASE("threads write whole lines") {
+TEST_CASE("threads write whole lines, also while the options change") {
   Shown shown;
   Logger log({}, shown.print());
   std::vector<std::thread> threads;
@@ -81,6 +81,7 @@ TEST_CASE("threads write whole lines") {
     threads.emplace_back([&log] {
       for (int j = 0; j < 200; ++j) log.info("a line");
     });
+  for (int j = 0; j < 200; ++j) log.set({});
   for (std::thread& thread : threads) thread.join();
   CHECK(shown.lines == std::vector<std::string>(800, "a line"));
 }
