@@ -19,6 +19,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/coverage.h"
 #include "base/descriptor.h"
 #include "base/file.h"
 #include "base/frames.h"
@@ -38,7 +39,7 @@ struct Guard {
   std::atomic<pid_t> process = 0;     // of the process that is guarded; 0: none
   std::atomic<pid_t> reporter = 0;    // the thread that says why the process ends; 0: none yet
   const SignalText* cause = nullptr;  // what it has to say, until that is written
-  int folder = -1;                    // of the run that is marked
+  std::atomic<int> folder = -1;       // of the run that is marked; LongCalls' thread reads it, too
   std::array<char, kAdvice> advice{};
 };
 Guard guard;
@@ -228,8 +229,7 @@ bool restore_ending_guard() {
 
 void mark_run(const std::filesystem::path& folder, const std::string& advice) {
   const int opened = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (guard.folder >= 0) ::close(guard.folder);
-  guard.folder = opened;
+  if (const int former = guard.folder.exchange(opened); former >= 0) ::close(former);
   const std::string shown = shown_lines(advice);
   const std::size_t size = std::min(shown.size(), guard.advice.size() - 2);
   std::memcpy(guard.advice.data(), shown.data(), size);
@@ -262,6 +262,7 @@ void end_in_order(int code) {
 }
 
 void leave(int code) {
+  write_line_counts();
   ::syscall(SYS_exit_group, code);
   while (true) ::pause();
 }
