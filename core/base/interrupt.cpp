@@ -9,8 +9,9 @@
 
 namespace variform::base {
 
-volatile std::sig_atomic_t& interrupt_flag() {
-  static volatile std::sig_atomic_t flag = 0;
+std::atomic<int>& interrupt_flag() {
+  static std::atomic<int> flag = 0;
+  static_assert(std::atomic<int>::is_always_lock_free);  // signal handlers set it
   return flag;
 }
 

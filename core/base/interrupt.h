@@ -1,6 +1,7 @@
 #pragma once
 // Whether the program has been asked to end: set by its signal handler, looked at by long work.
 
+#include <atomic>
 #include <csignal>
 #include <stdexcept>
 #include <string>
@@ -17,8 +18,8 @@ class Interrupted : public std::runtime_error {
 inline constexpr int kEndingSignals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGUSR1, SIGUSR2,
                                          SIGQUIT, SIGXCPU, SIGPIPE, SIGXFSZ};
 
-/// The one flag of the process. 0: no request.
-volatile std::sig_atomic_t& interrupt_flag();
+/// The one flag of the process. 0: no request. Atomic, since the handler may run in any thread.
+std::atomic<int>& interrupt_flag();
 
 /// A descriptor that becomes readable with request_interrupt(), for poll() beside others. The first call makes it.
 int interrupt_event();

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -18,7 +19,9 @@
 namespace variform::cli {
 namespace {
 
-volatile std::sig_atomic_t is_at_work = 0, first_signal = 0, times_ctrl_c = 0;
+// Atomic, since a handler may run in any thread, and the threads of a study ask.
+std::atomic<int> is_at_work = 0, first_signal = 0, times_ctrl_c = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 
 constexpr int kTimesToForce = 3;  // presses of Ctrl-C
 
@@ -69,7 +72,7 @@ void on_signal(int signal, siginfo_t* info, void*) {
   // fails, too, and that error is reported. From anybody else it is a request to end.
   if (signal == SIGXFSZ && (info->si_code != SI_USER || info->si_pid == ::getpid())) return;
   const bool is_unheard = signal == SIGPIPE || signal == SIGHUP;  // the terminal or the reader is gone
-  if (signal == SIGINT) times_ctrl_c = times_ctrl_c + 1;
+  if (signal == SIGINT) ++times_ctrl_c;
   if (!is_at_work || times_ctrl_c >= kTimesToForce) end_at_once(signal, is_unheard);
   if (!first_signal && !is_unheard) tell_ending(signal);
   if (!first_signal) first_signal = signal;

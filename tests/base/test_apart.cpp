@@ -121,7 +121,7 @@ TEST_CASE("a process apart reads files and does nothing else to the system") {
 }
 
 TEST_CASE("waiting for a process apart ends when a signal came, unless it is to be finished") {
-  volatile std::sig_atomic_t& flag = variform::base::interrupt_flag();
+  std::atomic<int>& flag = variform::base::interrupt_flag();
   flag = 1;
   CHECK_THROWS_AS(do_apart([](Outbox&) { return std::string("x"); }), variform::base::Interrupted);
   CHECK(do_apart([](Outbox&) { return std::string("x"); }, {.heeds_signals = false}).text == "x");

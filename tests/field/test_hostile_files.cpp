@@ -199,7 +199,7 @@ TEST_CASE("reading ends when a signal came") {
   const TemporaryFolder folder;
   const auto path = write(folder / "x.npy", npy("'|u1'", "(20, 10)", Bytes(200)));
   const auto h5 = write_chunked(folder / "x.h5", 10, 4, 5);
-  volatile std::sig_atomic_t& flag = base::interrupt_flag();
+  std::atomic<int>& flag = base::interrupt_flag();
   flag = 1;
   CHECK_THROWS_AS(read_npy(path), base::Interrupted);
   CHECK_THROWS_AS(read_hdf5(h5, "/x"), base::Interrupted);
