@@ -162,10 +162,12 @@ TEST_CASE("a child ends with its owner, and with the thread that has started it"
     id = child.id();
   }
   CHECK(::kill(id, 0) == -1);
+#if !defined(__SANITIZE_THREAD__)  // makes vfork() a fork(): the thread may end before its child is watched
   std::optional<Child> child;
   std::thread([&] { child.emplace(Child::of_program({"sleep", "60"}, {})); }).join();
   CHECK(child->ends_by(in(30'000)));
   CHECK(code_of(child->status()) == 128 + SIGKILL);
+#endif
 }
 
 TEST_CASE("a program is killed at the end of its time, also when it has closed its output before") {
