@@ -23,7 +23,8 @@ bool is_name_character(char c) {
          c == '.';
 }
 
-/// Returns the config file's own name, as far as it can name a run's folder.
+}  // namespace
+
 std::string default_name(const Node& root) {
   std::string name;
   if (!root.where().is_default() && !root.where().is_command_line())
@@ -33,6 +34,8 @@ std::string default_name(const Node& root) {
   for (std::size_t at; (at = name.find("..")) != std::string::npos;) name.erase(at, 1);
   return name.empty() ? "run" : name.substr(0, 80);
 }
+
+namespace {
 
 std::string read_name(Reader& reader) {
   const std::string name = reader.text("name", {.fallback = default_name(reader.source())});

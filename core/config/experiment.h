@@ -134,6 +134,9 @@ struct Experiment {
 /// on it.
 std::vector<std::string> plugin_paths(const Node& root);
 
+/// The name of a config that does not say it: its file's own, as far as that can name a run's folder.
+std::string default_name(const Node& root);
+
 /// The components that exist. The plugin registry implements it.
 class Catalog {
  public:

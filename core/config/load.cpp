@@ -350,6 +350,27 @@ Node parse_overrides(const std::vector<std::string>& overrides, Diagnostics& dia
   return root;
 }
 
+std::optional<std::pair<std::string, Node>> parse_assignment(std::string_view text, int line,
+                                                             Diagnostics& diagnostics) {
+  const std::string file(kCommandLine);
+  const Position where{file, line, 1};
+  const auto parsed = parse_override(text, where, diagnostics);
+  ParseFailure impossible;  // parse_override() has read the key already
+  const auto key = parse_toml(std::string(text.substr(0, find_assignment(text))) + "=0", impossible);
+  if (!parsed || !key) return {};
+  Converter converter(file, line, diagnostics);
+  const Node keys = converter.table(*key, where, 0);
+  Node value = converter.table(*parsed, where, 0);
+  std::string path;
+  for (const Node* level = &keys; level->is_table(); level = &level->members()[0].value) {
+    const std::string& part = level->members()[0].key;
+    path += (path.empty() ? "" : ".") + part;
+    Node inner = *value.find(part);
+    value = std::move(inner);
+  }
+  return std::pair(path, std::move(value));
+}
+
 Node load(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
           Diagnostics& diagnostics, std::vector<Dropped>& dropped) {
   Node root = Node::table();

@@ -1,8 +1,10 @@
 #pragma once
 // Turns TOML files, includes and command-line overrides into one tree of values, and a tree back into TOML.
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/node.h"
@@ -47,6 +49,11 @@ Node parse_file(const std::string& file, Diagnostics& diagnostics);
 
 /// Parses only the overrides, merged among themselves: merge(base, parse_overrides(...)) changes a config afterwards.
 Node parse_overrides(const std::vector<std::string>& overrides, Diagnostics& diagnostics);
+
+/// Parses one override in the same way, as the one in that line of the command line; the caller registers its text as a
+/// source. Returns its dotted key and its value; nothing after an error.
+std::optional<std::pair<std::string, Node>> parse_assignment(std::string_view text, int line,
+                                                             Diagnostics& diagnostics);
 
 /// Puts `later` over `base`: tables merge, scalars and arrays replace. A table that names another `type` or `schedule`
 /// than the one below it replaces it altogether, since the former component's parameters mean nothing to the new one.

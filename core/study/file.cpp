@@ -3,6 +3,7 @@
 #include "study/file.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/file.h"
 #include "base/program.h"
@@ -33,8 +34,13 @@ StudyFile read_file(const std::vector<std::string>& files, const std::vector<std
     throw config::Error("a study needs its file; try: variform study configs/studies/linear_quick.toml");
   config::Diagnostics diagnostics;
   const config::Node root = config::load(files, overrides, diagnostics);
+  return study_of(root, std::move(diagnostics), files.back(), given, place);
+}
+
+StudyFile study_of(const config::Node& root, config::Diagnostics diagnostics, const std::string& config,
+                   const std::vector<std::string>& given, const model::Workplace& place) {
   StudyFile study;
-  study.registry = place.registry(model::plugin_paths_in(root), files.back());
+  study.registry = place.registry(model::plugin_paths_in(root), config);
   study.plan = read_plan(root, diagnostics);
   study.cells = cells_of(study.plan, diagnostics);
   const std::vector<std::string> axes = axes_of(study.plan);

@@ -35,6 +35,10 @@ struct StudyFile {
 StudyFile read_file(const std::vector<std::string>& files, const std::vector<std::string>& overrides,
                     const std::vector<std::string>& given, const model::Workplace& place);
 
+/// The same for a config that has been read, with its table [study]. `config`: its last file, for messages.
+StudyFile study_of(const config::Node& root, config::Diagnostics diagnostics, const std::string& config,
+                   const std::vector<std::string>& given, const model::Workplace& place);
+
 /// Resolves a cell's config. Throws config::Error.
 config::Experiment experiment_of(const config::Node& node, const StudyFile& study,
                                  const model::Workplace& place);
