@@ -154,6 +154,8 @@ int work_on_cells(const Common& common, const study::StudyFile& study, const stu
   }
 }
 
+}  // namespace
+
 int study_command(const Common& common, const StudyCommand& command) {
   const model::Workplace place = common.workplace();
   const study::StudyFile study = command.read(place);
@@ -175,6 +177,8 @@ int study_command(const Common& common, const StudyCommand& command) {
   watch_signals();
   return work_on_cells(common, study, options, settings, ending, progress);
 }
+
+namespace {
 
 int report_command(const Common& common, const StudyCommand& command) {
   const study::StudyFile study = command.read(common.workplace());

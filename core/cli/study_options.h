@@ -26,6 +26,9 @@ struct StudyCommand {
   void require_fitting() const;
 };
 
+/// Does what `study` does.
+int study_command(const Common& common, const StudyCommand& command);
+
 /// Add the options of `study` that are about several processes.
 void add_worker_options(Command study, StudyCommand& options);
 void add_slurm_options(Command study, StudyCommand& options);

@@ -1,7 +1,8 @@
-// train and resume.
+// train and resume; several trainings are in multirun.h.
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/multirun.h"
 #include "cli/revision.h"
 #include "export/pictures.h"
 #include "train/run.h"
@@ -15,6 +16,7 @@ struct TrainOptions {
   std::string folder;  // instead of <runs>/<name>-<hash>-<seed>
   train::RunOptions run;
   bool resume = false, overwrite = false, no_figures = false, no_check = false;
+  MultirunOptions several;
 };
 
 train::RunHost host_of(const Common& common, const TrainOptions& options, const model::Workplace& place) {
@@ -37,6 +39,12 @@ int ended(train::Ending ending, const fs::path& folder) {
 
 int train_command(const Common& common, TrainOptions options) {
   const ConfigArguments arguments = split_arguments(options.arguments);
+  if (!options.several.given.empty()) {
+    options.several.study.asked.no_check = options.no_check;
+    options.several.study.asked.accept_changed_plugins = options.run.accept_changed_plugins;
+    return multirun_command(common, arguments, options.several);
+  }
+  options.several.require_none();
   if (arguments.files.empty())
     throw config::Error("train needs a config file; try: variform train configs/quickstart.toml");
   const model::Workplace place = common.workplace();
@@ -85,12 +93,13 @@ void add_train_commands(Command app, Common& common, Action& action) {
         "extended");
   };
   Command train = app.add_command("train", "Train a model from config files");
-  train.add_option("config", options->arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]").required();
+  train.add_option("config", options->arguments, "CONFIG.toml [more.toml...] [a.b=VALUE...]");
   train.add_flag("--resume", options->resume, "Resume if the run folder exists");
   train.add_flag("--overwrite", options->overwrite, "Replace the run folder if it exists")
       .excludes("--resume");
   train.add_option("--folder", options->folder, "Run folder instead of RUNS/NAME-HASH-SEED").type_name("DIR");
   shared_options(train);
+  add_multirun_options(train, options->several);
   train.on_chosen([&common, &action, options] {
     action = [&common, options] { return train_command(common, *options); };
   });

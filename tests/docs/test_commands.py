@@ -101,6 +101,10 @@ class Commands(unittest.TestCase):
         for place, words in self.commands:
             if words[0] != "train" or len(words) < 2 or not words[1].startswith("configs/"):
                 continue
+            if "-m" in words:
+                with self.subTest(place=place), tempfile.TemporaryDirectory() as folder:
+                    asked(*words, *([] if "--list" in words else ["--list"]), "--studies", folder)
+                continue
             overrides = [word for word in words[2:] if "=" in word and not word.startswith("-")]
             if any(PLACEHOLDER.search(word) for word in overrides) or " ".join(overrides).startswith(REFUSED):
                 continue
