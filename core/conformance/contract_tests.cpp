@@ -1,4 +1,4 @@
-// Tests of what the headers say beside the mathematics: empty batches, and two threads in one family.
+// Tests of what the headers say beside the mathematics: empty batches, two threads in one family, conditions.
 
 #include <ATen/core/grad_mode.h>
 
@@ -105,30 +105,66 @@ std::pair<Tensor, OfRows> function_of_rows(Rig& rig, Kind kind, int64_t rows, st
           }};
 }
 
-// Whoever calls a conditioned component without a condition must hear of it, and rows must not share one.
+// Moves the parameters a little, since a layer that starts at 0 hides what the condition does.
+void leave_the_start(Rig& rig, std::uint64_t seed) {
+  for (auto& [name, parameter] : rig.parameters())
+    parameter.add_(rig.normal(parameter.sizes(), hash(seed, name)), 0.1);
+}
+
+// Whoever calls a conditioned component without a condition must hear of it.
+void expect_refusal(const std::string& function, const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error&) {
+    return;
+  } catch (...) {
+    fail("it says that it is conditioned, and without a condition " + function + " fails with " +
+         message_of_exception() +
+         "; throw variform::Error where context.condition is undefined (condition_in() does)");
+  }
+  fail("it says that it is conditioned, and " + function +
+       " computes without a condition; throw variform::Error where context.condition is undefined "
+       "(condition_in() does), or say that it is not conditioned");
+}
+
+void expect_use(const OfRows& call, const Tensor& input, const Tensor& values, const Context& another) {
+  if (at::equal(call(input, another), values))
+    fail(
+        "it says that it is conditioned, and has the same values under another condition; use the condition that "
+        "condition_in() returns, or say that it is not conditioned");
+}
+
+void expect_own_rows(const OfRows& call, const Tensor& input, const Tensor& values, const Context& context) {
+  for (int64_t row = 0; row < input.size(0); ++row) {
+    const Tensor alone = call(input.narrow(0, row, 1), context.rows(row, 1));
+    if (!at::allclose(alone, values.narrow(0, row, 1), 1e-9, 1e-12))
+      fail("row " + std::to_string(row) +
+           " of a batch has other values than by itself with its own condition; each row has its own");
+  }
+}
+
 void condition(const Case& test) {
   constexpr int64_t kRows = 4;
   Rig rig(test);
   rig.component().eval();
   if (!is_conditioned(rig.component())) skip("it is not conditioned");
   const at::NoGradGuard no_grad;
-  const auto [input, call] = function_of_rows(rig, test.info->kind(), kRows, test.seed);
-  try {
-    call(input, {});
-    fail(
-        "it says that it is conditioned, and computes without a condition; throw variform::Error where "
-        "context.condition is undefined (condition_in() does)");
-  } catch (const Error&) {
-  }
-  const Context context{.condition = rig.normal({kRows, kConditionSize}, hash(test.seed, "condition"))};
-  const Tensor all = call(input, context);
-  for (int64_t row = 0; row < kRows; ++row) {
-    const Tensor alone = call(input.narrow(0, row, 1), context.rows(row, 1));
-    if (!at::allclose(alone, all.narrow(0, row, 1), 1e-9, 1e-12))
-      fail(fmt::format(
-          "row {} of a batch has other values than by itself with its own condition; each row has its own",
-          row));
-  }
+  leave_the_start(rig, test.seed);
+  const Kind kind = test.info->kind();
+  const auto [input, call] = function_of_rows(rig, kind, kRows, test.seed);
+  expect_refusal(kind == Kind::kEncoder   ? "encode"
+                 : kind == Kind::kDecoder ? "decode"
+                                          : "log_prob",
+                 [&] { call(input, {}); });
+  if (kind == Kind::kPrior)
+    expect_refusal("sample", [&] { rig.as<Prior>().sample(kRows, rig.model().rng, {}); });
+  const auto some = [&](const char* name) {
+    return Context{.condition = rig.normal({kRows, kConditionSize}, hash(test.seed, name))};
+  };
+  const Context context = some("condition");
+  const Tensor values = call(input, context);
+  expect_use(call, input, values, some("another condition"));
+  expect_own_rows(call, input, values, context);
 }
 
 }  // namespace

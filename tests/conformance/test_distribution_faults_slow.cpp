@@ -22,6 +22,12 @@ TEST_CASE("What is unusual in a family, and right, passes everything") {
   for (const char* unusual : {"jumping draws", "even latents"}) check_twin(kFile, "family:faulty", unusual);
 }
 
+TEST_CASE("A prior with a condition passes everything, and one that draws without it does not") {
+  check_twin(kFile, "prior:faulty", "conditioned");
+  check_fault(kFile, "prior:faulty",
+              {"draws without a condition", "condition", "sample computes without a condition"});
+}
+
 TEST_CASE("A family with a part detached") {
   for (const auto& [fault, says] :
        {std::pair{"detached draws", "is the draw detached?"}, std::pair{"detached density", "log_prob"}}) {

@@ -20,6 +20,7 @@ TEST_CASE("A right encoder, decoder and objective pass everything") {
 TEST_CASE("What is unusual in a network or an objective, and right, passes everything") {
   for (const char* component : {"encoder:faulty", "decoder:faulty", "objective:faulty"})
     check_twin(kPlugin, component, "moving state");
+  check_twin(kPlugin, "encoder:faulty", "conditioned");
   check_twin(kPlugin, "decoder:faulty", "batch statistics");
   check_twin(kPlugin, "objective:faulty", "parameter of its own");
   check_twin(kPlugin, "objective:faulty", "refuses one datum");
@@ -62,6 +63,14 @@ TEST_CASE("Errors of an encoder") {
                 {"loses digits", "precision", "loses digits"},
                 {"no bfloat16", "autocast", "expected the weights' own type", Outcome::kWarning},
                 {"draws in evaluation", "evaluation", "depends on random numbers"}});
+}
+
+TEST_CASE("Errors of an encoder with a condition") {
+  check_faults("encoder:faulty",
+               {{"asks for no condition", "condition", "encode computes without a condition"},
+                {"fails without a condition", "condition", "throw variform::Error where context.condition"},
+                {"ignores its condition", "condition", "the same values under another condition"},
+                {"condition of the batch", "condition", "with its own condition; each row has its own"}});
 }
 
 TEST_CASE("Errors of a decoder") {

@@ -1,6 +1,7 @@
 // A family, a prior and a likelihood that are right, each with a parameter `fault` that makes one thing wrong: the
 // tests of `variform check` must find it, and find nothing else.
 
+#include <variform/ext/condition.h>
 #include <variform/ext/levels.h>
 #include <variform/plugin.h>
 
@@ -201,36 +202,45 @@ class FaultyFamily final
   std::atomic<const Tensor*> kept_ = nullptr;
 };
 
-/// N(m, 0.8² I) with a trained mean.
+/// N(m, 0.8² I) with a trained mean; conditioned, the mean of a row is moved by the sum of its condition.
 class FaultyPrior final
     : public variform::With<variform::Prior, variform::ClosedCrossEntropy, variform::GaussianForm,
-                            variform::BoundedSupport, variform::MomentsNeeded> {
+                            variform::BoundedSupport, variform::MomentsNeeded, variform::Conditioned> {
  public:
   explicit FaultyPrior(const variform::Build& build)
-      : fault_(build), mean_(register_parameter("mean", at::full({build.latent}, 0.3, build.options))) {
+      : fault_(build),
+        condition_(build.condition),
+        mean_(register_parameter("mean", at::full({build.latent}, 0.3, build.options))) {
     if (fault_.is("unused parameter")) register_parameter("unused", mean_.detach().clone());
   }
 
-  Tensor log_prob(const Tensor& z, const variform::Context&) override {
-    const Tensor mean = fault_.is("detached") ? mean_.detach() : mean_;
+  bool is_conditioned() const override {
+    return fault_.is("conditioned") || fault_.is("draws without a condition");
+  }
+
+  Tensor log_prob(const Tensor& z, const variform::Context& context) override {
+    const Tensor mean = fault_.is("detached") ? mean_.detach() : mean_at(context);
     const double constant = fault_.is("normalisation") ? 0 : kLogTwoPi;
     const Tensor sum =
         -0.5 * (((z - mean) / kDeviation).square() + constant + 2 * std::log(kDeviation)).sum(-1);
     return fault_.is("shape") ? sum.unsqueeze(0) : sum;
   }
-  Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
+  Tensor sample(int64_t n, variform::Generator& rng, const variform::Context& context) override {
+    const bool needs_none = fault_.is("draws without a condition") && !context.condition.defined();
+    const Tensor mean = needs_none ? mean_ : mean_at(context);
     const int64_t d = mean_.size(0);
     Tensor noise =
         fault_.is("global generator") ? at::randn({n, d}, mean_.options()) : normal({n, d}, mean_, rng);
     if (fault_.is("draws of another distribution"))
       noise = at::rand({n, d}, rng, mean_.options()) * std::sqrt(12.0) - std::sqrt(3.0);
-    const Tensor z = mean_ + kDeviation * noise;
+    const Tensor z = mean + kDeviation * noise;
     return fault_.is("dtype") ? z.to(at::kFloat) : z;
   }
-  std::optional<Tensor> cross_entropy(const variform::Posterior& q, const variform::Context&) override {
+  std::optional<Tensor> cross_entropy(const variform::Posterior& q,
+                                      const variform::Context& context) override {
     const auto covariance = q.covariance();
     if (!covariance) return {};
-    const Tensor from = fault_.is("cross-entropy") ? q.location() : q.location() - mean_;
+    const Tensor from = fault_.is("cross-entropy") ? q.location() : q.location() - mean_at(context);
     const Tensor second = covariance->variances() + from.square();
     const Tensor right =
         0.5 * (second / (kDeviation * kDeviation) + kLogTwoPi + 2 * std::log(kDeviation)).sum(-1);
@@ -239,10 +249,10 @@ class FaultyPrior final
     if (own && own->is_wrong_with_own_prior()) return right + 0.3;
     return fault_.is("sign of the cross-entropy") ? -right : right;
   }
-  std::optional<variform::Gaussian> gaussian(const variform::Context&) override {
+  std::optional<variform::Gaussian> gaussian(const variform::Context& context) override {
     const double deviation = fault_.is("gaussian") ? 1 : kDeviation;
-    return variform::Gaussian{mean_.unsqueeze(0),
-                              variform::Covariance::diagonal(at::full_like(mean_, deviation).unsqueeze(0))};
+    const Tensor mean = is_conditioned() ? mean_at(context) : mean_.unsqueeze(0);
+    return variform::Gaussian{mean, variform::Covariance::diagonal(at::full_like(mean, deviation))};
   }
   variform::Support support() const override {
     return fault_.is("support") ? variform::Support{.low = 0} : variform::Support{};
@@ -251,7 +261,14 @@ class FaultyPrior final
 
  private:
   static constexpr double kDeviation = 0.8;
+  // [d], or [rows, d] where the rows' condition counts.
+  Tensor mean_at(const variform::Context& context) const {
+    if (!is_conditioned()) return mean_;
+    const int64_t rows = context.condition.defined() ? context.condition.size(0) : 0;
+    return mean_ + 0.1 * condition_in(context, rows, condition_).sum(1, true);
+  }
   Fault fault_;
+  int64_t condition_;
   Tensor mean_;  // [d]
 };
 

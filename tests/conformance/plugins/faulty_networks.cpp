@@ -2,6 +2,7 @@
 // each, every one of which a test of `variform check` must catch. Errors of a descriptor, which is constant data, are
 // components of their own.
 
+#include <variform/ext/condition.h>
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
@@ -9,6 +10,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
@@ -54,12 +56,30 @@ Tensor moved(Tensor steps, bool training, const Tensor& value) {
   return value * (1 - 0.5 * (-steps).exp());
 }
 
+// What a conditioned encoder adds to each row: the sum of the row's own condition.
+Tensor shift_by(const Fault& fault, const variform::Context& context, int64_t rows, int64_t size) {
+  if (fault.is("asks for no condition")) return at::zeros({});
+  if (fault.is("fails without a condition")) return context.condition.sum(1, true);
+  const Tensor& condition = condition_in(context, rows, size);
+  if (fault.is("ignores its condition")) return at::zeros({});
+  if (fault.is("condition of the batch"))
+    return condition.sum() / static_cast<double>(std::max<int64_t>(1, rows));
+  return condition.sum(1, true);
+}
+bool is_of_condition(const Fault& fault) {
+  for (const char* name : {"asks for no condition", "fails without a condition", "ignores its condition",
+                           "condition of the batch", "conditioned"})
+    if (fault.is(name)) return true;
+  return false;
+}
+
 /// tanh(xA + a)B.
-class FaultyEncoder final : public variform::Encoder {
+class FaultyEncoder final : public variform::With<variform::Encoder, variform::Conditioned> {
  public:
   explicit FaultyEncoder(const variform::Build& build)
       : fault_(build),
         outputs_(fault_.is("fixed outputs") ? 6 : build.outputs),
+        condition_(build.condition),
         a_(register_parameter("a", weight(build, build.data_size(), build.integer("width")))),
         a0_(weight(build, 1, build.integer("width"))),
         b_(weight(build, build.integer("width"), outputs_)),
@@ -78,8 +98,11 @@ class FaultyEncoder final : public variform::Encoder {
   }
   ~FaultyEncoder() override { *alive_ = false; }
 
-  Tensor encode(const Tensor& x, const variform::Context&) override {
+  bool is_conditioned() const override { return is_of_condition(fault_); }
+
+  Tensor encode(const Tensor& x, const variform::Context& context) override {
     fault_.in_call();
+    if (is_conditioned()) return right(x) + shift_by(fault_, context, x.size(0), condition_);
     if (has_moving_state(fault_)) return moved(steps_, is_training(), right(x));
     if (fault_.is("power iteration")) return right(x) / norm_of_weights();
     if (fault_.is("wrong shape")) return right(x).unsqueeze(1);
@@ -147,7 +170,7 @@ class FaultyEncoder final : public variform::Encoder {
   }
 
   Fault fault_;
-  int64_t outputs_;
+  int64_t outputs_, condition_;
   Tensor a_, a0_, b_, steps_, direction_;
   variform::Generator rng_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
