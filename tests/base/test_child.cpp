@@ -13,6 +13,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "base/child.h"
 #include "base/program.h"
@@ -93,6 +94,22 @@ TEST_CASE("descriptors become streams whatever their numbers") {
       },
       {});
   CHECK(code_of(child.status()) == 3);
+}
+
+TEST_CASE("streams may change places") {
+  auto [from_one, one] = pipe_of_two();
+  auto [from_two, two] = pipe_of_two();
+  Child child = Child::of_function(
+      [] {
+        const std::vector<std::string> both{"sh", "-c", "echo output; echo error >&2"};
+        return code_of(Child::of_program(both, {.out = 2, .error = 1}).status());
+      },
+      {.out = one.get(), .error = two.get()});
+  one.close();
+  two.close();
+  CHECK(all_of(from_one) == "error\n");
+  CHECK(all_of(from_two) == "output\n");
+  CHECK(code_of(child.status()) == 0);
 }
 
 TEST_CASE("a program that cannot be started is an error that says why") {
