@@ -26,22 +26,21 @@ std::string own_name() {
 }  // namespace
 
 WorkerLog::WorkerLog(base::Log& to, const std::filesystem::path& study)
-    : to_(to), file_(study / "workers" / own_name()) {
+    : KeptLog(to), file_(study / "workers" / own_name()) {
   base::make_folder_inside(study, file_.parent_path());
 }
 
 void WorkerLog::write_to_file(base::Level level, const std::string& text) try {
-  const std::string what = level == base::Level::kInfo ? "" : fmt::format("{}: ", base::to_string(level));
-  const std::string line = fmt::format("{}  {}{}", base::local_time(), what, text);
+  const std::string line = fmt::format("{}  {}", base::local_time(), with_level(level, text));
   base::append_text(file_, base::shown_lines(line) + "\n");
 } catch (const std::runtime_error& error) {
   if (!fails_.exchange(true))
-    to_.warning(fmt::format("this worker's own log is not complete: {}", error.what()));
+    to().warning(fmt::format("this worker's own log is not complete: {}", error.what()));
 }
 
 void WorkerLog::write(base::Level level, std::string_view topic, const std::string& text) {
-  to_.write(level, topic, text);
-  if (level >= base::Level::kInfo) write_to_file(level, text);
+  to().write(level, topic, text);
+  if (keeps(level)) write_to_file(level, text);
 }
 
 }  // namespace variform::study

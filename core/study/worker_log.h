@@ -6,25 +6,21 @@
 #include <filesystem>
 #include <string>
 
-#include "base/log.h"
+#include "base/kept_log.h"
 
 namespace variform::study {
 
 /// Writes every message from kInfo on, with the time, to STUDY/workers/HOST-PROCESS.txt, and passes all on to `to`, which
 /// must outlive it. Where the file cannot be written, `to` gets a warning, once, and the work goes on.
-class WorkerLog final : public base::Log {
+class WorkerLog final : public base::KeptLog {
  public:
   WorkerLog(base::Log& to, const std::filesystem::path& study);
 
   void write(base::Level level, std::string_view topic, const std::string& text) override;
   /// Writes to the file alone.
   void write_to_file(base::Level level, const std::string& text);
-  bool wants(base::Level level, std::string_view topic) const override {
-    return level >= base::Level::kInfo || to_.wants(level, topic);
-  }
 
  private:
-  base::Log& to_;
   std::filesystem::path file_;
   std::atomic<bool> fails_ = false;
 };

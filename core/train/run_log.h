@@ -4,16 +4,16 @@
 #include <atomic>
 #include <cstdint>
 
-#include "base/log.h"
+#include "base/kept_log.h"
 #include "model/run_folder.h"
 
 namespace variform::train {
 
 /// Writes every message from kInfo on, and those that `to` wants, to the folder's log.txt, and passes them on to `to`.
 /// Both must outlive it.
-class RunLog final : public base::Log {
+class RunLog final : public base::KeptLog {
  public:
-  RunLog(base::Log& to, model::RunFolder& folder) : to_(to), folder_(folder) {}
+  RunLog(base::Log& to, model::RunFolder& folder) : KeptLog(to), folder_(folder) {}
 
   /// Sets the step of the lines from now on.
   void at_step(std::int64_t step) { step_ = step; }
@@ -21,12 +21,8 @@ class RunLog final : public base::Log {
   void write(base::Level level, std::string_view topic, const std::string& text) override;
   /// Writes to the file alone.
   void write_to_file(base::Level level, const std::string& text);
-  bool wants(base::Level level, std::string_view topic) const override {
-    return level >= base::Level::kInfo || to_.wants(level, topic);
-  }
 
  private:
-  base::Log& to_;
   model::RunFolder& folder_;
   std::atomic<std::int64_t> step_ = 0;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/kept_log.h"
 #include "catch.h"
 
 namespace variform::base {
@@ -35,6 +36,29 @@ TEST_CASE("a message has its level before it, and what nobody asked for is not s
   });
   CHECK(shown.lines == std::vector<std::string>{"run: here", "note: look", "warning: mind", "error: gone"});
   CHECK_FALSE(composed);
+}
+
+TEST_CASE("a log beside another keeps from info on, and asks for no more than the other") {
+  class Kept final : public KeptLog {
+   public:
+    using KeptLog::KeptLog;
+    std::string text;
+    void write(Level level, std::string_view, const std::string& said) override {
+      if (keeps(level)) text += with_level(level, said) + "\n";
+    }
+  };
+  Shown shown;
+  Logger curious({.levels = levels_in("plugins=debug", {})}, shown.print());
+  SilentLog silent;
+  Kept kept(silent), with_more(curious);
+  CHECK(kept.wants(Level::kInfo, "train"));
+  CHECK_FALSE(kept.wants(Level::kDebug, "plugins"));
+  CHECK(with_more.wants(Level::kDebug, "plugins"));
+  CHECK_FALSE(with_more.wants(Level::kDebug, "train"));
+  kept.info("here");
+  kept.write(Level::kDebug, "plugins", "which");
+  kept.warning("mind");
+  CHECK(kept.text == "here\nwarning: mind\n");
 }
 
 TEST_CASE("levels are read by topic") {
