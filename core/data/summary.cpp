@@ -6,10 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string_view>
 
 #include <fmt/format.h>
+
+#include "data/range.h"
 
 namespace variform::data {
 namespace {
@@ -28,34 +29,28 @@ at::Tensor mask_of(const Dataset& data, std::int64_t first, std::int64_t count) 
 }
 
 void look_at_values(const Dataset& data, SplitSummary& summary) {
-  at::Tensor least, most;
+  Range range;
   double sum = 0, squares = 0, count = 0, all = 0;
   for (std::int64_t first = 0; first < data.size(); first += kRowsAtOnce) {
-    at::Tensor rows = rows_of(data, first, kRowsAtOnce).flatten(1), low, high;
+    at::Tensor rows = rows_of(data, first, kRowsAtOnce);
+    const at::Tensor mask = mask_of(data, first, kRowsAtOnce);
+    range.add(rows, mask);
     double observed = static_cast<double>(rows.numel());
-    if (data.has_missing()) {
-      constexpr double kNone = std::numeric_limits<double>::infinity();
-      const at::Tensor missing = mask_of(data, first, kRowsAtOnce).flatten(1).logical_not();
-      observed -= missing.sum().item<double>();
-      low = std::get<0>(rows.masked_fill(missing, kNone).min(0));
-      high = std::get<0>(rows.masked_fill(missing, -kNone).max(0));
-      rows = rows.masked_fill(missing, 0);
-    } else {
-      low = std::get<0>(rows.min(0)), high = std::get<0>(rows.max(0));
+    if (mask.defined()) {
+      observed = mask.sum().item<double>();
+      rows = rows.masked_fill(mask.logical_not(), 0);
     }
-    least = least.defined() ? at::minimum(least, low) : low;
-    most = most.defined() ? at::maximum(most, high) : high;
     sum += rows.sum(at::kDouble).item<double>();
     squares += rows.to(at::kDouble).square().sum().item<double>();
     count += observed;
     all += static_cast<double>(rows.numel());
   }
-  summary.low = least.min().item<double>();
-  summary.high = most.max().item<double>();
+  summary.low = range.low.min().item<double>();
+  summary.high = range.high.max().item<double>();
   summary.mean = count > 0 ? sum / count : 0;
   summary.missing = std::llround(all - count);
   summary.sd = std::sqrt(std::max(0.0, squares / std::max(1.0, count) - summary.mean * summary.mean));
-  summary.constants = (least >= most).sum().item<std::int64_t>();
+  summary.constants = range.constants();
 }
 
 void count_classes(const Dataset& data, SplitSummary& summary) {

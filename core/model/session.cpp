@@ -6,7 +6,6 @@
 #include <torch/cuda.h>
 
 #include <algorithm>
-#include <limits>
 
 #include <fmt/format.h>
 
@@ -186,19 +185,6 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
   }
   return at::TensorOptions().device(device).dtype(spec.precision == config::Precision::kFloat64 ? at::kDouble
                                                                                                 : at::kFloat);
-}
-
-int64_t values_that_never_vary(const data::Dataset& rows) {
-  const Tensor stored = rows.stored().flatten(1);
-  if (stored.size(0) == 0) return 0;
-  if (rows.has_missing()) {
-    constexpr double kNone = std::numeric_limits<double>::infinity();
-    const Tensor missing = rows.mask().flatten(1).logical_not(), values = stored.to(at::kDouble);
-    return (values.masked_fill(missing, -kNone).amax(0) <= values.masked_fill(missing, kNone).amin(0))
-        .sum()
-        .item<int64_t>();
-  }
-  return (stored.amax(0) == stored.amin(0)).sum().item<int64_t>();
 }
 
 void forget_sources(config::Experiment& experiment) {

@@ -54,9 +54,6 @@ struct Session {
   Preflight preflight(const plugins::Registry& registry);
 };
 
-/// The number of an example's values that are the same in all stored rows.
-int64_t values_that_never_vary(const data::Dataset& rows);
-
 /// Drops every `from` of a slot, or of a component inside one, for models whose tensors come from a checkpoint: the
 /// other run may be gone.
 void forget_sources(config::Experiment& experiment);

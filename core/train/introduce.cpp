@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "data/range.h"
 #include "train/trainer.h"
 
 namespace variform::train {
@@ -20,7 +21,7 @@ void tell_constant_values(base::Log& log, const model::Session& session) {
   for (const Tensor& parameter : likelihood.parameters())
     each = each || (parameter.requires_grad() && parameter.sizes() == at::IntArrayRef(model.data));
   if (!each || session.splits.train.size() < 2) return;
-  const int64_t constant = model::values_that_never_vary(session.splits.train);
+  const int64_t constant = data::values_that_never_vary(session.splits.train);
   if (constant > 0)
     log.note(
         fmt::format("{} of the data's values never vary in the training rows; what likelihood {} learns "
