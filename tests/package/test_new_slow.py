@@ -10,7 +10,7 @@ import unittest
 
 from installed import BUILD, LIBTORCH, Installed, run
 
-KINDS = ("family", "prior", "likelihood", "encoder", "decoder", "objective")
+KINDS = ("family", "prior", "likelihood", "encoder", "decoder", "objective", "reader")
 
 
 def without_comments(text):
