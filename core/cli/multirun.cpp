@@ -50,8 +50,8 @@ int multirun_command(const Common& common, const ConfigArguments& single, const 
   const std::string file = base::for_shell(made.file.string()), places = places_of(common, options.study);
   common.log.info(fmt::format("study: {} cells; its file is {}", made.cells, file));
   common.log.info(fmt::format(
-      "whoever else works on it or looks at it gives that file: variform study {}{} --status (or --worker, "
-      "--slurm), variform report {}{}",
+      "other commands on it take that file: variform study {}{} --status (or --worker, --slurm), variform report "
+      "{}{}",
       file, places, file, places));
   StudyCommand study = options.study;
   study.arguments = {made.file.string()};
@@ -61,14 +61,14 @@ int multirun_command(const Common& common, const ConfigArguments& single, const 
 void add_multirun_options(Command train, MultirunOptions& options) {
   const char* group = "Several trainings (docs/studies.md, A study without a file)";
   constexpr int kAnyNumber = 1 << 20;
-  Option several =
-      train.add_option("--multirun,-m", options.given,
-                       "Keys with several values, such as seed=1:5 model.family.type=diagonal,full: "
-                       "a study of all their combinations; the same command goes on with it");
-  several.type_name("KEY=VALUES").takes(0, kAnyNumber).group(group);
-  for (const char* of_one : {"--resume", "--overwrite", "--folder", "--stop-at", "--stop-at-epoch",
-                             "--reference", "--accept-changed-metrics", "--no-figures", "--model-only"})
-    several.excludes(of_one);
+  train
+      .add_option(
+          "--multirun,-m", options.given,
+          "Keys with several values, such as seed=1:5 model.family.type=diagonal,full: a study of all "
+          "their combinations, with which the same command goes on")
+      .type_name("KEY=VALUES")
+      .takes(0, kAnyNumber)
+      .group(group);
   train
       .add_option("--name", options.name, "Name of the study; default: the config's, with a hash of the keys")
       .type_name("NAME")

@@ -18,7 +18,7 @@ struct MultirunOptions {
   void require_none() const;
 };
 
-/// Adds the options; those of a single training must be there already.
+/// Adds the options.
 void add_multirun_options(Command train, MultirunOptions& options);
 
 /// Writes the study's file, then does what `study` does with it. `single`: what else the command line names.

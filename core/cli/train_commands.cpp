@@ -37,9 +37,22 @@ int ended(train::Ending ending, const fs::path& folder) {
   return ending == train::Ending::kInterrupted ? kInterrupted : kDone;
 }
 
+// Options that say something about the one run would be ignored by a study.
+void require_none_of_one_run(const TrainOptions& options) {
+  const train::RunOptions& asked = options.run;
+  const train::RunOptions untouched;
+  if (options.resume || options.overwrite || !options.folder.empty() || options.no_figures ||
+      asked.stop_at != untouched.stop_at || asked.stop_at_epoch != untouched.stop_at_epoch ||
+      asked.reference || asked.accept_changed_metrics || asked.model_only)
+    throw config::Error(
+        "--resume, --overwrite, --folder, --stop-at, --stop-at-epoch, --accept-changed-metrics, --no-figures, "
+        "--reference and --model-only are for one training, and --multirun makes several.");
+}
+
 int train_command(const Common& common, TrainOptions options) {
   const ConfigArguments arguments = split_arguments(options.arguments);
   if (!options.several.given.empty()) {
+    require_none_of_one_run(options);
     options.several.study.asked.no_check = options.no_check;
     options.several.study.asked.accept_changed_plugins = options.run.accept_changed_plugins;
     return multirun_command(common, arguments, options.several);

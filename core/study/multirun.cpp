@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/contents.h"
 #include "base/file.h"
 #include "base/name.h"
@@ -26,7 +28,7 @@ using config::Diagnostics;
 using config::Node;
 using config::Position;
 
-constexpr double kMostValues = 100'000;  // of an axis, as of a stage's cells
+constexpr int kMostValues = 100'000;  // of an axis, as of a stage's cells
 constexpr std::string_view kBlanks = " \t";
 
 /// KEY=VALUES of the command line.
@@ -131,8 +133,7 @@ std::vector<std::int64_t> values_of_range(const std::string& text) {
   const double count =
       std::floor((static_cast<double>(last) - static_cast<double>(first)) / static_cast<double>(step)) + 1;
   if (count > kMostValues)
-    throw config::Error("the range " + text + " has more than " + config::format_plain(kMostValues) +
-                        " values.");
+    throw config::Error("the range " + text + " has more than " + std::to_string(kMostValues) + " values.");
   std::vector<std::int64_t> values;
   for (int i = 0; i < count; ++i) values.push_back(first + i * step);
   return values;
@@ -246,7 +247,7 @@ void require_some_but_not_too_many(const GivenKeys& given, const MultirunRequest
         "model.family.type=diagonal,full" +
         (request.axes.empty() ? std::string(".") : ", found " + config::join(request.axes, " ") + "."));
   if (cells > static_cast<double>(request.most_cells))
-    throw config::Error("these axes make " + config::format_plain(cells) + " cells (" + product +
+    throw config::Error(fmt::format("these axes make {:.0f} cells ({}", cells, product) +
                         "), each a training; give --yes if that is meant, or fewer values.");
 }
 
