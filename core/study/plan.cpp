@@ -6,11 +6,13 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "base/quote.h"
 #include "config/load.h"
 #include "config/reader.h"
 #include "config/text.h"
+#include "study/search.h"
 
 namespace variform::study {
 namespace {
@@ -217,7 +219,8 @@ void read_comparisons(Reader& study, Plan& plan) {
 void read_all_stages(Reader& study, Plan& plan) {
   Reader table = study.table("stages");
   const Settings shared = settings_of(study.node("set"));
-  const std::vector<Axis> axes = read_axes(study);
+  std::vector<Axis> axes = read_axes(study);
+  if (study.has("search")) axes.insert(axes.begin(), read_search(study));
   for (const auto& member : table.source().members()) {
     Reader reader(member.value, study.diagnostics(), table.path() + "." + member.key);
     Stage stage{member.key, shared, axes};
@@ -376,7 +379,14 @@ std::string kind_of(const Cell& cell) {
     return !label.empty() && label.find_first_not_of("0123456789.+-e") == std::string::npos;
   };
   std::string kind = std::to_string(cell.stage);
-  for (const auto& [axis, label] : cell.labels) kind += "\n" + (is_number(label) ? axis : axis + "=" + label);
+  for (const auto& [axis, label] : cell.labels) {
+    kind += "\n" + axis;
+    std::istringstream words(label);  // those of a trial are "lr=0.003"
+    for (std::string word; std::getline(words, word, ' ');) {
+      const std::size_t number = word.find('=') + 1;  // 0: the word itself
+      kind += " " + word.substr(0, is_number(word.substr(number)) ? number : word.npos);
+    }
+  }
   return kind;
 }
 
