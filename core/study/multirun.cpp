@@ -334,9 +334,15 @@ std::string file_text(const MultirunRequest& request, const Node& own) {
 }
 
 // A pipe cannot be read again by those who do the study's work.
+bool is_pipe(const std::string& file) {
+  std::error_code error;
+  return file.starts_with("/dev/") || file.starts_with("/proc/") ||
+         (fs::exists(file, error) && !fs::is_regular_file(file, error));
+}
+
 void require_files(const std::vector<std::string>& files) {
   for (const std::string& file : files)
-    if (base::is_special(file))
+    if (is_pipe(file))
       throw config::Error("--multirun makes a study that reads its config several times, but " +
                           base::shown(file) + " is not a file; write it into one.");
 }
