@@ -1,7 +1,5 @@
 // Posterior of latents in levels: each level is Gaussian, given x and the levels after it.
 
-#include <variform/ext/levels.h>
-#include <variform/nn/network.h>
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
@@ -9,6 +7,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "../levels.h"
 #include "coupling.h"
 
 namespace {
@@ -155,10 +154,7 @@ class Ladder final : public variform::VariationalFamily {
  private:
   std::shared_ptr<nn::Sequential> network(const variform::Build& build, int64_t above, size_t l) const {
     auto layers = std::make_shared<nn::Sequential>();
-    const nn::Block block{build.text(nn::kActivation), "none", 1};
-    const int64_t width = append_hidden(*layers, build, block, above + context_, build.integers("hidden"));
-    const int64_t size = couplings_.levels[l];
-    layers->append(std::make_shared<nn::Linear>(build, width, couplings_.scales ? 2 * size : size));
+    append_level(*layers, build, above + context_, couplings_.levels[l], couplings_.scales);
     return layers;
   }
   variform::PriorLevels& prior() const {
@@ -182,16 +178,11 @@ class Ladder final : public variform::VariationalFamily {
 VARIFORM_COMPONENTS(variform::component<Ladder>(
     "ladder", "Latents in levels: each is Gaussian, given x and the next levels.",
     "Sønderby et al., Ladder Variational Autoencoders, NeurIPS 2016",
-    {variform::kLevels,
-     variform::integers("hidden", {64})
-         .at_least(1)
-         .doc("Widths of the hidden layers of every level's network; []: it is affine."),
-     nn::kActivation,
+    {variform::kLevels, variform::kLevelHidden, nn::kActivation,
      variform::integer("context", 16)
          .at_least(0)
          .doc("Numbers, beside mean and variance, that the encoder gives to every network."),
-     variform::flag("scale", true)
-         .doc("Whether the scale of a level depends on the next ones, or on x alone."),
+     variform::level_scale("Whether the scale of a level depends on the next ones, or on x alone."),
      variform::text("merge", "sum")
          .one_of({"sum", "precision"})
          .doc("What the encoder's Gaussian of a level is: the posterior itself, or what x says of it, which "

@@ -1,12 +1,11 @@
 // Prior of latents in levels: each level is Gaussian, with location and scale by a network of the levels after it.
 
-#include <variform/ext/levels.h>
-#include <variform/nn/network.h>
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "../levels.h"
 #include "log_two_pi.h"
 
 namespace {
@@ -76,12 +75,9 @@ class Ladder final : public variform::With<variform::Prior, variform::PriorLevel
  private:
   std::shared_ptr<nn::Sequential> network(const variform::Build& build, int64_t above, int64_t level) const {
     auto layers = std::make_shared<nn::Sequential>();
-    const nn::Block block{build.text(nn::kActivation), "none", 1};
-    const int64_t width = append_hidden(*layers, build, block, above, build.integers("hidden"));
-    const auto last = std::make_shared<nn::Linear>(build, width, scales_ ? 2 * level : level);
+    const auto last = append_level(*layers, build, above, level, scales_);
     const at::NoGradGuard no_grad;
     for (const Tensor& parameter : last->parameters()) Tensor(parameter).zero_();
-    layers->append(last);
     return layers;
   }
 
@@ -97,11 +93,6 @@ class Ladder final : public variform::With<variform::Prior, variform::PriorLevel
 VARIFORM_COMPONENTS(variform::component<Ladder>(
     "ladder", "Latents in levels: each is Gaussian, with location and scale by a network of the next ones.",
     "Sønderby et al., Ladder Variational Autoencoders, NeurIPS 2016",
-    {variform::kLevels,
-     variform::integers("hidden", {64})
-         .at_least(1)
-         .doc("Widths of the hidden layers of every level's network; []: it is affine."),
-     nn::kActivation,
-     variform::flag("scale", true)
-         .doc(
-             "Whether the scale of a level depends on the next ones, or is one trained number per latent.")}))
+    {variform::kLevels, variform::kLevelHidden, nn::kActivation,
+     variform::level_scale(
+         "Whether the scale of a level depends on the next ones, or is one trained number per latent.")}))
