@@ -37,8 +37,8 @@ Tensor codes_of(model::Session& session, model::Rows& rows, std::int64_t count, 
                 std::int64_t before, std::int64_t all) {
   const model::EvaluationMode mode(*session.assembly);
   Model& model = session.assembly->model();
-  std::optional<model::Rows> own;  // the same rows with this run's condition
-  if (session.facts.condition.size > 0) own.emplace(session, rows.split());
+  std::optional<model::Rows> own;  // the same rows with this run's condition and mask
+  if (session.facts.condition.size > 0 || session.facts.has_missing) own.emplace(session, rows.split());
   std::vector<Tensor> parts;
   for (std::int64_t first = 0; first < count; first += kComparisonBatch) {
     base::tell(watch, "codes", before + first, all);

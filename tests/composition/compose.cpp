@@ -16,6 +16,7 @@
 
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
+#include "folder.h"
 #include "model/checkpoints.h"
 #include "model/run_folder.h"
 #include "model/session.h"
@@ -23,9 +24,6 @@
 #include "train/trainer.h"
 
 namespace variform::composition {
-namespace {
-
-namespace fs = std::filesystem;
 
 const plugins::Registry& registry() {
   static const plugins::Registry stock = [] {
@@ -37,6 +35,10 @@ const plugins::Registry& registry() {
   return stock;
 }
 
+namespace {
+
+namespace fs = std::filesystem;
+
 // "type = …" and parameters that make a component small, or that it cannot be without in every company.
 std::string described(const std::string& slot, const std::string& type) {
   static const std::map<std::string, std::string> known{
@@ -44,6 +46,7 @@ std::string described(const std::string& slot, const std::string& type) {
       {"family:ladder", "hidden = [3], context = 2"},
       {"family:low-rank", "rank = 1"},
       {"family:optimal", "beta = 1.0, curvature = \"fisher\""},
+      {"prior:conditional", "hidden = [3]"},
       {"prior:flow", "layers = 2, hidden = [3]"},
       {"prior:ladder", "hidden = [3]"},
       {"prior:mixture", "components = 2"},
@@ -58,18 +61,37 @@ std::string described(const std::string& slot, const std::string& type) {
   return "type = \"" + type + "\"" + (found == known.end() ? "" : ", " + found->second);
 }
 
+std::unique_ptr<model::Session> open(const Combination& combination, int64_t steps);
+
 std::string slot(const char* name, const std::string& type) {
   return std::string(name) + " = { " + described(name, type) + " }\n";
 }
 
-std::string config_of(const Combination& c, int64_t steps) {
-  return "name = \"composition\"\nseed = 3\n" + slot("objective", c.objective) +
-         "[data.dataset]\ntype = \"model\"\nlatent = 2\nsize = 12\ntest = 6\nshape = [3]\n"
+// The domain of a likelihood's data, as a description of data writes it.
+std::string domain_for(const std::string& likelihood) {
+  static std::map<std::string, std::string> known;
+  if (const auto found = known.find(likelihood); found != known.end()) return found->second;
+  Combination drawn;
+  drawn.likelihood = likelihood;
+  return known[likelihood] = variform::to_string(open(drawn, 1)->assembly->model().likelihood().domain());
+}
+
+std::string data_of(const Combination& c) {
+  if (c.rows != Rows::kDrawn) return table_section(c.rows, domain_for(c.likelihood));
+  return "[data.dataset]\ntype = \"model\"\nlatent = 2\nsize = 12\ntest = 6\nshape = [3]\n"
          "decoder = { type = \"linear\" }\nprior = { type = \"gaussian\" }\n" +
-         slot("likelihood", c.likelihood) +
-         "[model]\nlatent = 2\nencoder = { type = \"mlp\", hidden = [4], activation = \"tanh\" }\n"
-         "decoder = { type = \"mlp\", hidden = [4], activation = \"tanh\" }\n" +
-         slot("family", c.family) + slot("prior", c.prior) + slot("likelihood", c.likelihood) +
+         slot("likelihood", c.likelihood);
+}
+
+std::string network(const char* name, const Combination& c) {
+  return std::string(name) + " = { type = \"mlp\", hidden = [4], activation = \"tanh\"" +
+         (have_condition(c.rows) ? ", condition = true" : "") + " }\n";
+}
+
+std::string config_of(const Combination& c, int64_t steps) {
+  return "name = \"composition\"\nseed = 3\n" + slot("objective", c.objective) + data_of(c) +
+         "[model]\nlatent = 2\n" + network("encoder", c) + network("decoder", c) + slot("family", c.family) +
+         slot("prior", c.prior) + slot("likelihood", c.likelihood) +
          "[train]\nsteps = " + std::to_string(steps) +
          "\nlog_every = 2\nbatch = 4\nthreads = 1\ndevice = \"cpu\"\nevaluate_every = 0\ncheckpoint_every = "
          "0\n";
@@ -79,25 +101,6 @@ class Silent final : public train::Observer {
  public:
   void stepped(int64_t, int64_t, const std::map<std::string, double>&) override {}
   void evaluated(int64_t, const std::string&, const std::map<std::string, double>&, bool) override {}
-};
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "variform-composition-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
 };
 
 std::unique_ptr<model::Session> open(const Combination& combination, int64_t steps) {
@@ -143,6 +146,20 @@ void train_and_resume(const Combination& combination, std::unique_ptr<model::Ses
     if (!at::equal(tensor, resumed.at(name)))
       throw std::runtime_error("resumed, " + name + " has other bits");
   }
+}
+
+// Computes the loss of a batch of training, with the same draws every time.
+at::Tensor loss_of(model::Session& session, const Batch& batch) {
+  session.assembly->model().rng.set_current_seed(5);
+  return session.assembly->model().evaluate(batch).loss.detach();
+}
+
+bool alike(const at::Tensor& a, const at::Tensor& b) { return at::allclose(a, b, 1e-6, 1e-6); }
+
+// So that x reaches the loss by the objective and the likelihood alone.
+void close_eyes(Model& model) {
+  const at::NoGradGuard no_grad;
+  for (const at::Tensor& parameter : model.encoder().parameters()) at::Tensor(parameter).zero_();
 }
 
 // As a graph would be, but that operations are asked for again: on the tensors of the recording.
@@ -207,7 +224,40 @@ std::string refusal(const Combination& combination) {
     throw std::runtime_error("it is refused without a name: " + text);
   }
   train_and_resume(combination, std::move(session));
+  return unheeded(combination);
+}
+
+std::string unheeded(const Combination& combination) {
+  if (!have_condition(combination.rows) && !have_gaps(combination.rows)) return {};
+  const auto session = prepared(combination);
+  session->assembly->set_training(true);
+  session->assembly->set_step(0);
+  const Batch batch = session->batches->training(0);
+  const at::Tensor loss = loss_of(*session, batch);
+  Batch other = batch;
+  if (have_condition(combination.rows)) {
+    other.context.condition = 1 - batch.context.condition;
+    if (alike(loss_of(*session, other), loss)) return "it trains, and its loss looks at no condition";
+  }
+  if (!have_gaps(combination.rows)) return {};
+  other = batch;
+  other.context.mask = at::ones_like(batch.context.mask);
+  if (alike(loss_of(*session, other), loss))
+    return "it trains, and its loss does not depend on which values are missing: x counts in the encoder alone";
+  close_eyes(session->assembly->model());
+  other = batch;
+  other.x = at::where(batch.context.mask, batch.x, 1 - batch.x);
+  if (!alike(loss_of(*session, other), loss_of(*session, batch)))
+    throw std::runtime_error("its loss depends on values that are missing");
   return {};
+}
+
+std::unique_ptr<model::Session> trained_session(const Combination& combination) {
+  const Folder folder;
+  auto session = prepared(combination);
+  trained(*session, folder.path() / "run", 3);
+  session->assembly->set_training(false);
+  return session;
 }
 
 std::string not_recordable(const Combination& combination) {

@@ -3,16 +3,32 @@
 // them: either it trains, and resumes bit for bit, or it is refused with a reason.
 
 #include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "rows.h"
+
+namespace variform::model {
+struct Session;
+}
+namespace variform::plugins {
+class Registry;
+}
+
 namespace variform::composition {
 
-/// One choice of each; the networks are small perceptrons.
+/// The stock plugins.
+const plugins::Registry& registry();
+
+/// One choice of each; the networks are small perceptrons. With a condition, encoder and decoder are given it.
 struct Combination {
   std::string family = "diagonal", prior = "gaussian", likelihood = "gaussian", objective = "beta-vae";
-  std::string name() const { return family + " / " + prior + " / " + likelihood + " / " + objective; }
+  Rows rows = Rows::kDrawn;
+  std::string name() const {
+    return family + " / " + prior + " / " + likelihood + " / " + objective + " / " + to_string(rows);
+  }
 };
 
 /// What there is, from the plugins themselves.
@@ -24,6 +40,13 @@ const Offered& offered();
 /// The reason why it is refused; empty: it trained three steps with finite losses, and two steps, a checkpoint and a third
 /// step in a new process's stead gave the same tensors. Throws std::runtime_error when it did anything else.
 std::string refusal(const Combination& combination);
+
+/// Why it trains and yet looks at no condition, or does not look at which values are missing; empty: it looks at
+/// what its rows have. Throws std::runtime_error when the loss depends on values that are missing.
+std::string unheeded(const Combination& combination);
+
+/// It after three steps of training.
+std::unique_ptr<model::Session> trained_session(const Combination& combination);
 
 /// What keeps a step of it from being recorded as a CUDA graph, found on the CPU: an operation by which the host reads a
 /// value of the device, or steps that differ when they are replayed on the tensors of the first. Empty: nothing does, or

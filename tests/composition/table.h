@@ -5,7 +5,8 @@
 
 namespace variform::composition {
 
-/// Four tables (families and priors, each kind and objectives), with the reasons of what is refused.
+/// Tables of two kinds (families and priors, each kind and objectives), of each kind with a condition and missing
+/// values, and of commands and metrics with them, with the reasons of what is refused.
 std::string tables();
 
 }  // namespace variform::composition
