@@ -108,7 +108,9 @@ void report(const SignalText& what, const char* hint, bool ends = true) {
     place << ", in a place that could not be told";
     write_report(*cause, place, "");
   }
-  if (ends) leave(guard.code);
+  if (!ends) return;
+  write_line_counts();  // here, not in leave(), which a child of vfork() calls, too
+  leave(guard.code);
 }
 
 bool is_near_the_stack(const void* address, const void* context) {
@@ -262,7 +264,6 @@ void end_in_order(int code) {
 }
 
 void leave(int code) {
-  write_line_counts();
   ::syscall(SYS_exit_group, code);
   while (true) ::pause();
 }
