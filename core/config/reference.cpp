@@ -57,7 +57,7 @@ constexpr Key kKeys[] = {
     {"data", "test", "number, at least 0", "(none)", "data",
      "Rows drawn for testing from a data set of one split: a count or, below 1, a share. The draw is the "
      "same for every `seed`; the rest is for training."},
-    {"data", "stream", "true or false", "false", "",
+    {"data", "stream", "true or false", "(false)", "",
      "Leaves the values of x in their file and reads those of each batch: for data larger than the memory. The numbers "
      "are the same. Files: npy, idx, HDF5 without chunks (docs/tutorial.md)."},
     {"data", "memory", "number, above 0", "(half of what is free)", "GB",

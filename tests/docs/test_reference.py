@@ -104,7 +104,7 @@ class Reference(ProgramTest):
         for optimizer in ("adam", "adamw", "rmsprop"):
             seen |= self.check_keys(self.resolved("small.toml", f"train.optimizer.type={optimizer}"))
         seen |= self.check_keys(self.resolved("small.toml", "name=x"))
-        seen |= self.check_keys(self.resolved("small.toml", "data.dataset='images.npy'", "data.test=0.1", "data.memory=2"))
+        seen |= self.check_keys(self.resolved("small.toml", "data.dataset='images.npy'", "data.test=0.1", "data.memory=2", "data.stream=true"))
         # The other way round: what the table has and no config shows is listed here, one by one.
         unseen = set(self.keys) - seen
         self.assertEqual(unseen, {
