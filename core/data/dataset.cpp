@@ -86,7 +86,10 @@ at::Tensor Dataset::gather(const at::Tensor& index, at::Generator* generator) co
 
 at::Tensor Dataset::stored_rows(const at::Tensor& index) const {
   if (!columns_.in_place) return selected(columns_.x, index, device_);
-  const at::Tensor values = columns_.x.index_select(0, places_of(index));
+  const at::Tensor places = places_of(index);
+  const bool are_neighbours = places.size(0) > 1 && (places.diff() == 1).all().item<bool>();
+  if (are_neighbours) foresee(index);  // as when all rows are read; for drawn ones that is done a step before
+  const at::Tensor values = columns_.x.index_select(0, places);
   base::forget(columns_.x.storage().data(), columns_.x.storage().nbytes());
   return sent(values, device_);
 }
@@ -101,8 +104,14 @@ void Dataset::foresee(const at::Tensor& index) const {
   const at::Tensor places = places_of(index).contiguous();
   const auto* x = static_cast<const std::byte*>(columns_.x.const_data_ptr());
   const std::size_t stride = static_cast<std::size_t>(columns_.x.stride(0)) * columns_.x.element_size();
-  for (std::int64_t i = 0; i < places.size(0); ++i)
-    base::foresee(x + static_cast<std::size_t>(places.const_data_ptr<std::int64_t>()[i]) * stride, stride);
+  const std::int64_t *place = places.const_data_ptr<std::int64_t>(), *const end = place + places.size(0);
+  while (place != end) {
+    const std::int64_t* last = place + 1;  // of a run of neighbours
+    while (last != end && *last == last[-1] + 1) ++last;
+    base::foresee(x + static_cast<std::size_t>(*place) * stride,
+                  static_cast<std::size_t>(last - place) * stride);
+    place = last;
+  }
 }
 
 const at::Tensor& Dataset::stored() const {

@@ -534,7 +534,7 @@ Splits load(const config::DataSpec& spec, const std::vector<std::filesystem::pat
   if (!spec.condition.empty()) set_condition(splits, spec, type, same_kind(trained, spec));
   if (spec.scale == "standardise") standardise(splits);
   if (!spec.missing.empty()) note_missing(splits);
-  if (!splits.train.is_on_device())
+  if (!splits.train.is_on_device() && !splits.train.is_in_place())
     splits.notes.push_back("The data set \"" + splits.name +
                            "\" does not fit into the device's memory and stays in the host's.");
   return splits;
