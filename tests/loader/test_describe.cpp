@@ -100,7 +100,7 @@ TEST_CASE("describe of what is not there names a near match") {
   CHECK(error("encodr:steady") == "there is no kind \"encodr\"; did you mean \"encoder\"?");
   CHECK(error("zzzzzzzzzz:a") ==
         "there is no kind \"zzzzzzzzzz\"; the kinds are encoder, decoder, family, prior, likelihood, "
-        "objective, metric");
+        "objective, metric, reader");
   CHECK(error("stead") == "there is no component \"stead\"; did you mean \"steady\"?");
 }
 
