@@ -135,6 +135,14 @@ struct SplitReader::Loaded {
   Array values;
   Array labels;  // those that the format contains
   std::vector<std::string> class_names;
+
+  /// Takes the classes of one more file, which must be those of the files before it.
+  void take_classes(std::vector<std::string> classes, const fs::path& path) {
+    if (!values.bytes.empty() && classes != class_names)
+      throw ReadError(path.string() + ": expected the classes " + join(class_names) +
+                      " as in the file before it, found " + join(classes) + ".");
+    class_names = std::move(classes);
+  }
 };
 
 std::vector<fs::path> data_folders(const std::vector<std::string>& given) {
@@ -207,10 +215,7 @@ Array SplitReader::table_columns(const fs::path& path, const Source& source,
     notes_.insert(notes_.end(), table->second.notes.begin(), table->second.notes.end());
   }
   TableColumns columns = wanted_columns(table->second, source, claimed, path.string());
-  if (!loaded.values.bytes.empty() && columns.classes != loaded.class_names)
-    throw ReadError(path.string() + ": expected the classes " + join(loaded.class_names) +
-                    " as in the file before it, found " + join(columns.classes) + ".");
-  loaded.class_names = std::move(columns.classes);
+  loaded.take_classes(std::move(columns.classes), path);
   return std::move(columns.values);
 }
 
@@ -218,10 +223,7 @@ Array SplitReader::other_array(const fs::path& path, const Source& source, const
                                Loaded& loaded) {
   std::vector<std::string> classes;
   Array array = read_other(*readers_, format, path, source.member, left(), classes);
-  if (!loaded.values.bytes.empty() && classes != loaded.class_names)
-    throw ReadError(path.string() + ": expected the classes " + join(loaded.class_names) +
-                    " as in the file before it, found " + join(classes) + ".");
-  loaded.class_names = std::move(classes);
+  loaded.take_classes(std::move(classes), path);
   std::string note = shown(path) + ": read by " + readers_->label(format) + ".";
   if (std::find(notes_.begin(), notes_.end(), note) == notes_.end()) notes_.push_back(std::move(note));
   return array;

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <functional>
 #include <system_error>
 
@@ -128,14 +127,6 @@ class OpenFile final : public data::OtherFile {
   std::vector<OtherArray> arrays_;
 };
 
-std::string first_bytes(const fs::path& path) {
-  std::string bytes(4096, '\0');
-  std::ifstream in(path, std::ios::binary);
-  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-  return bytes;
-}
-
 class PluginReaders final : public data::OtherReaders {
  public:
   explicit PluginReaders(const plugins::Registry& registry) : registry_(registry) {}
@@ -162,7 +153,7 @@ class PluginReaders final : public data::OtherReaders {
     });
     std::error_code error;
     if (!claimed.empty() || !fs::is_regular_file(path, error)) return claimed;
-    const std::string bytes = first_bytes(path);
+    const std::string bytes = data::first_bytes(path, 4096);
     return bytes.empty() ? std::string()
                          : only(path, [&](const Reader& reader) { return reader.recognises(bytes); });
   }

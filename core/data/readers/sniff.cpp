@@ -15,14 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kHdf5 = "\x89HDF\r\n\x1a\n";
 
-std::string first_bytes(const fs::path& path, std::size_t count) {
-  std::string bytes(count, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(bytes.data(), static_cast<std::streamsize>(count));
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
-  return bytes;
-}
-
 struct Foreign {
   std::string_view begin, suffix;  // one of them tells
   const char* what;
@@ -64,6 +56,14 @@ std::string filled_in(const char* python, const fs::path& path) {
 }
 
 }  // namespace
+
+std::string first_bytes(const fs::path& path, std::size_t count) {
+  std::string bytes(count, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(bytes.data(), static_cast<std::streamsize>(count));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  return bytes;
+}
 
 std::string plain_name(const fs::path& path) {
   const std::string name = config::lower_case(path.filename().string());

@@ -2,6 +2,7 @@
 // Recognises files by their first bytes, where their names do not tell.
 
 #include <array>
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@ inline constexpr std::array<std::string_view, 5> kCompressions{"", ".gz", ".xz",
 
 /// Strips the compression: "Faces.CSV.gz" -> "faces.csv", whose ending tells the format.
 std::string plain_name(const std::filesystem::path& path);
+
+/// Returns the first bytes of a file, at most `count`; nothing if it cannot be read.
+std::string first_bytes(const std::filesystem::path& path, std::size_t count);
 
 /// Returns the format that a file's name tells; empty when it tells none.
 std::string format_by_name(const std::filesystem::path& path);
