@@ -28,7 +28,8 @@ class Example {
     const auto* writer = variform::ability<ExampleFile>(reader());
     if (!writer)
       skip(
-          "it writes no example (ability ExampleFile), so that there is no file to read; give it one to have it tested");
+          "it writes no example (ability ExampleFile), so that there is no file to read; give it one to have it "
+          "tested");
     const std::vector<std::string> suffixes = reader().suffixes();
     path_ = folder_.path() / ("example" + (suffixes.empty() ? std::string() : suffixes.front()));
     writer->write_example(path_.string());

@@ -14,8 +14,8 @@ class Dataset;
 struct Range {
   at::Tensor low, high;
 
-  /// Widens it by rows [n, data…], n > 0. `mask`: bool of the same shape, true where a value was observed; undefined: all
-  /// were.
+  /// Widens it by rows [n, data…], n > 0. `mask`: bool of the same shape, true where a value was observed; undefined:
+  /// all were.
   void add(const at::Tensor& rows, const at::Tensor& mask);
   /// The number of values of an example that are the same in all rows, or never observed.
   std::int64_t constants() const;

@@ -1,6 +1,6 @@
 #pragma once
-// Reads [study.search]: an axis whose values are drawn at random when the plan is read, as a function of the table alone.
-// The trials are thus known before anything is trained, and are ordinary cells.
+// Reads [study.search]: an axis whose values are drawn at random when the plan is read, as a function of the table
+// alone. The trials are thus known before anything is trained, and are ordinary cells.
 
 #include "config/reader.h"
 #include "study/plan.h"
