@@ -46,9 +46,12 @@ void write_holder(int file) {
   if (retried([&] { return ::pwrite(file, text.data(), text.size(), 0); }) < 0) return;
 }
 
+// Returns what is left to see of a process that may end at any moment: then opening fails, or reading does.
 std::string command_of(pid_t process) {
   std::ifstream stream(fmt::format("/proc/{}/cmdline", process), std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(stream), {});
+  std::array<char, 1024> start{};
+  stream.read(start.data(), start.size());  // an iterator over the stream would throw what this turns into a bit
+  std::string text(start.data(), static_cast<std::size_t>(stream.gcount()));
   while (!text.empty() && text.back() == '\0') text.pop_back();
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');

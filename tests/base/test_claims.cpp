@@ -116,6 +116,24 @@ TEST_CASE("of many processes that want one claim, one has it at a time", "[claim
   for (const pid_t child : children) CHECK(code_of_child(child) == 0);
 }
 
+TEST_CASE("a holder may end while it is looked at", "[claims]") {
+  for (int round = 0; round < 100; ++round) {
+    const pid_t holder = in_child([] { return ::pause(); });
+    const pid_t looker = in_child([&] {
+      try {
+        while (::kill(holder, 0) == 0) Holder::of(holder, host_name());
+      } catch (const std::exception&) {
+        return 1;
+      }
+      return 0;
+    });
+    ::usleep(1000);
+    ::kill(holder, SIGKILL);
+    code_of_child(holder);
+    REQUIRE(code_of_child(looker) == 0);
+  }
+}
+
 TEST_CASE("a dead process' claim is taken over by one of those who want it", "[claims]") {
   const ClaimFolder folder;
   for (int round = 0; round < 20; ++round) {
