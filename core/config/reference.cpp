@@ -59,7 +59,7 @@ constexpr Key kKeys[] = {
      "same for every `seed`; the rest is for training."},
     {"data", "stream", "true or false", "(false)", "",
      "Leaves the values of x in their file and reads those of each batch: for data larger than the memory. The numbers "
-     "are the same. Files: npy, idx, HDF5 without chunks (docs/tutorial.md)."},
+     "are the same. Files: npy, idx, HDF5 without chunks, and those of readers that say where values lie (docs/tutorial.md)."},
     {"data", "memory", "number, above 0", "(half of what is free)", "GB",
      "Memory that data files may take when they are read. Giving it also allows files that become far "
      "larger in memory than they are."},

@@ -178,6 +178,30 @@ void ranges(const Case& test) {
   must_throw("an array that the file does not have", [&] { file->read("no such array", 0, 1); });
 }
 
+void in_place(const Case& test) {
+  Example example(test);
+  const auto file = example.open();
+  const auto* lies = variform::ability<InPlace>(*file);
+  if (!lies) skip("its files do not say where values lie in them (ability InPlace), and cannot be mapped");
+  for (const ArrayInfo& array : file->arrays()) {
+    int64_t at = 0;
+    try {
+      at = lies->first_byte(array.name);
+    } catch (const std::exception&) {
+      continue;  // this one does not lie there as in memory
+    }
+    const Tensor values = read(*file, array, 0, array.shape.front()).contiguous();
+    const std::string_view bytes(static_cast<const char*>(values.const_data_ptr()), values.nbytes());
+    const std::string where = "first_byte(\"" + array.name + "\") is " + std::to_string(at);
+    if (at < 0 || at % static_cast<int64_t>(values.element_size()) != 0)
+      fail(where + ", which is not a multiple of the size of a value");
+    if (std::string_view(example.bytes()).substr(std::min<std::size_t>(at, example.bytes().size())).substr(0, bytes.size()) != bytes)
+      fail(where + ", where the file has other bytes than read() gives");
+  }
+  must_throw("the first byte of an array that the file does not have",
+             [&] { static_cast<void>(lies->first_byte("no such array")); });
+}
+
 // Whether an array of a file cut short is the beginning of the whole one.
 bool begins(ArrayFile& cut, const ArrayInfo& array, ArrayFile& whole, const std::vector<ArrayInfo>& all) {
   const auto known =
@@ -260,6 +284,12 @@ std::vector<Test> reader_tests() {
        reader,
        {"arrays"},
        ranges},
+      {"in-place",
+       group,
+       "Where values are said to lie in the file, the file has the bytes that are read.",
+       reader,
+       {"ranges"},
+       in_place},
       {"damaged",
        group,
        "A file that is cut short, empty or of random bytes is refused, or gives values that it really has.",

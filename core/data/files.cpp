@@ -220,9 +220,9 @@ Array SplitReader::table_columns(const fs::path& path, const Source& source,
 }
 
 Array SplitReader::other_array(const fs::path& path, const Source& source, const std::string& format,
-                               Loaded& loaded) {
+                               const Bounds& bounds, Loaded& loaded) {
   std::vector<std::string> classes;
-  Array array = read_other(*readers_, format, path, source.member, left(), classes);
+  Array array = read_other(*readers_, format, path, source.member, bounds, classes);
   loaded.take_classes(std::move(classes), path);
   std::string note = shown(path) + ": read by " + readers_->label(format) + ".";
   if (std::find(notes_.begin(), notes_.end(), note) == notes_.end()) notes_.push_back(std::move(note));
@@ -249,7 +249,7 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(const Source& sourc
     check_facts(path, descriptor_);
     Bounds bounds = left();
     bounds.in_place = in_place;
-    if (in_place && format != "idx" && format != "npy" && format != "hdf5")
+    if (in_place && (format == "npz" || format == "cifar10" || format == "csv" || format == "images"))
       refuse_in_place(path.string(), "the format " + format, "write them into an npy or HDF5 file");
     Labelled pair;
     if (format == "idx") pair.x = read_idx(path, bounds);
@@ -279,7 +279,7 @@ std::shared_ptr<const SplitReader::Loaded> SplitReader::load(const Source& sourc
                         " as in the folder before it, found " + join(images.classes) + ".");
       loaded->class_names = std::move(images.classes);
     } else if (readers_ && !format.empty()) {
-      pair.x = other_array(path, source, format, *loaded);
+      pair.x = other_array(path, source, format, bounds, *loaded);
     } else {
       throw ReadError(path.string() + ": its name does not tell its format; expected format = one of " +
                       join(formats()) + " in the description.");

@@ -54,7 +54,7 @@ class SplitReader {
                       const std::vector<std::string>& claimed, Loaded& loaded);
 
   Array other_array(const std::filesystem::path& path, const Source& source, const std::string& format,
-                    Loaded& loaded);
+                    const Bounds& bounds, Loaded& loaded);
 
   Bounds left() const;  // of what may still be read
 

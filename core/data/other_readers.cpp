@@ -28,6 +28,20 @@ const OtherArray& chosen(const std::vector<OtherArray>& arrays, const std::strin
                   ", found " + listed(arrays) + ".");
 }
 
+Array array_in_place(OtherFile& file, const OtherArray& found, const std::filesystem::path& path,
+                     const std::string& label, std::uint64_t bytes) {
+  const auto place = file.first_byte(found);
+  if (!place)
+    refuse_in_place(path.string(), "a format whose " + label + " does not say where values lie",
+                    "write them into an npy or HDF5 file, or give the reader the ability InPlace "
+                    "(docs/readers.md)");
+  if (found.element == Element::kBool)
+    refuse_in_place(path.string(), "bool values", "have the reader announce them as uint8");
+  Array array{found.element, found.shape, {}, true};
+  array.bytes = bytes_in_place(path, path.string() + " (" + label + ")", *place, bytes);
+  return array;
+}
+
 }  // namespace
 
 Array read_other(const OtherReaders& readers, const std::string& format, const std::filesystem::path& path,
@@ -35,6 +49,8 @@ Array read_other(const OtherReaders& readers, const std::string& format, const s
   const auto file = readers.open(format, path);
   const OtherArray& found = chosen(file->arrays(), member, path);
   const std::uint64_t bytes = byte_count(path.string(), found.shape, found.element);
+  class_names = found.class_names;
+  if (bounds.in_place) return array_in_place(*file, found, path, readers.label(format), bytes);
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(path, error);  // a folder has none
   check_fits(path.string(), bytes, bounds, error ? 0 : size);
@@ -48,7 +64,6 @@ Array read_other(const OtherReaders& readers, const std::string& format, const s
     file->read(found, first, std::min(step, array.rows() - first),
                array.bytes.data() + static_cast<std::uint64_t>(first) * per_row);
   }
-  class_names = found.class_names;
   return array;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,9 @@ class OtherFile {
   virtual const std::vector<OtherArray>& arrays() const = 0;
   /// Copies rows [first, first + count) of an array to `out`. Throws ReadError.
   virtual void read(const OtherArray& array, std::int64_t first, std::int64_t count, std::uint8_t* out) = 0;
+  /// The first byte of an array that lies in the file as in memory; nothing where the reader cannot say. Throws
+  /// ReadError for an array that does not.
+  virtual std::optional<std::uint64_t> first_byte(const OtherArray& array) = 0;
 };
 
 /// All readers that are not this folder's. A format is written as in a description: a name, or an inline table of TOML
@@ -52,8 +56,8 @@ class OtherReaders {
                                           const std::filesystem::path& path) const = 0;
 };
 
-/// Reads one array of such a file: the one called `member`; without a member the only one, or that called x.
-/// `class_names` is set to its classes. Throws ReadError.
+/// Reads one array of such a file, or maps it if the bounds say so: the one called `member`; without a member the only
+/// one, or that called x. `class_names` is set to its classes. Throws ReadError.
 Array read_other(const OtherReaders& readers, const std::string& format, const std::filesystem::path& path,
                  const std::string& member, const Bounds& bounds, std::vector<std::string>& class_names);
 

@@ -3,7 +3,7 @@
 #include "model/plugin_readers.h"
 
 #include <variform/calls.h>
-#include <variform/reader.h>
+#include <variform/ext/reader.h>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <system_error>
 
 #include "base/interrupt.h"
@@ -116,6 +117,17 @@ class OpenFile final : public data::OtherFile {
                                     : std::string("an undefined tensor")));
       const Tensor plain = rows.contiguous();
       std::memcpy(out, plain.const_data_ptr(), plain.nbytes());
+    });
+  }
+  std::optional<std::uint64_t> first_byte(const OtherArray& array) override {
+    const auto* lies = ability<InPlace>(*file_);
+    if (!lies) return {};
+    return in(made_, path_, "first_byte", [&]() -> std::uint64_t {
+      const std::int64_t at = lies->first_byte(array.name);
+      if (at < 0 || at % static_cast<std::int64_t>(data::size_of(array.element)) != 0)
+        throw Error("it says that the values of '" + array.name + "' begin at byte " + std::to_string(at) +
+                    "; expected a multiple of their size");
+      return static_cast<std::uint64_t>(at);
     });
   }
 

@@ -39,6 +39,10 @@ Compared::~Compared() = default;
 ArrayFile::~ArrayFile() = default;
 Reader::~Reader() = default;
 
+const void* Findings::ability(std::string_view) const { return nullptr; }
+const void* Features::ability(std::string_view) const { return nullptr; }
+const void* Measured::ability(std::string_view) const { return nullptr; }
+const void* Compared::ability(std::string_view) const { return nullptr; }
 const void* ArrayFile::ability(std::string_view) const { return nullptr; }
 
 std::string to_text(at::IntArrayRef shape) {
@@ -109,12 +113,12 @@ Context Context::repeated(int64_t K) const {
     sizes.front() = K;
     return rows.repeat(sizes);
   };
-  return {times(labels), times(condition), times(mask), times(index)};
+  return {times(labels), times(condition), times(mask), times(index), {}};
 }
 
 Context Context::rows(int64_t first, int64_t count) const {
   const auto some = [&](const Tensor& all) { return all.defined() ? all.narrow(0, first, count) : all; };
-  return {some(labels), some(condition), some(mask), some(index)};
+  return {some(labels), some(condition), some(mask), some(index), {}};
 }
 
 Frozen::Frozen(torch::nn::Module& module) {

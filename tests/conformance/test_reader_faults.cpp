@@ -12,7 +12,7 @@ TEST_CASE("A right reader passes everything") {
   const Results results = check_component(kReaders, "reader:faulty", "");
   CAPTURE(text_of(results, false));
   CHECK(found_in(results).empty());
-  CHECK(results.count(Outcome::kPass) == 7);
+  CHECK(results.count(Outcome::kPass) == 8);
 }
 
 TEST_CASE("Errors of a reader") {
@@ -34,6 +34,9 @@ TEST_CASE("Errors of a reader") {
       {"shifted", "ranges", "are others by themselves than among all rows"},
       {"wraps", "ranges", "found none"},
       {"any name", "ranges", "an array that the file does not have"},
+      {"uneven", "in-place", "not a multiple of the size of a value"},
+      {"misplaced", "in-place", "the file has other bytes"},
+      {"lies anywhere", "in-place", "expected an exception for the first byte of an array"},
       {"pads", "damaged", "that the whole file does not have"},
       {"draws globally", "quiet", "draws from the global random generator"},
       {"writes", "quiet", "it changes the file that it reads"},

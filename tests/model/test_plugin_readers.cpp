@@ -39,9 +39,9 @@ fs::path numbers(const fs::path& path, std::int64_t rows = 6, std::int64_t colum
   return path;
 }
 
-data::Splits load(const std::string& dataset) {
+data::Splits load(const std::string& dataset, const std::string& more = {}) {
   config::Diagnostics diagnostics;
-  const config::Node root = config::parse("[data]\ndataset = " + dataset + "\n", "test", diagnostics);
+  const config::Node root = config::parse("[data]\ndataset = " + dataset + "\n" + more + "\n", "test", diagnostics);
   const config::DataSpec spec = config::parse_data(root, diagnostics);
   diagnostics.throw_if_any();
   const auto readers = plugin_readers(registry());
@@ -50,9 +50,9 @@ data::Splits load(const std::string& dataset) {
 
 std::string quoted(const fs::path& path) { return "\"" + path.string() + "\""; }
 
-std::string refusal(const std::string& dataset) {
+std::string refusal(const std::string& dataset, const std::string& more = {}) {
   try {
-    load(dataset);
+    load(dataset, more);
   } catch (const std::exception& error) {
     return error.what();
   }
@@ -128,6 +128,25 @@ TEST_CASE("what a reader gives is held against what it announced") {
   CHECK_THAT(refusal(quoted(cut)),
              ContainsSubstring(
                  "b.numbers: reader numbers (test.readers 1.0.0): its size is not that of its header"));
+}
+
+TEST_CASE("values stay in a file whose reader says where they lie") {
+  const test::Folder folder;
+  const fs::path file = numbers(folder / "a.numbers", 9, 4);
+  const data::Splits stored = load(quoted(file)), streamed = load(quoted(file), "stream = true");
+  const at::Tensor all = at::arange(9, at::kLong);
+  CHECK(streamed.train.is_in_place());
+  CHECK(at::equal(streamed.train.gather(all), stored.train.gather(all)));
+  CHECK(at::equal(streamed.train.labels(), stored.train.labels()));
+  CHECK_THAT(refusal("{ x = { files = [" + quoted(file) + "], member = \"labels\" } }", "stream = true"),
+             ContainsSubstring("found labels, which are counted and not stored"));
+  std::ofstream(folder / "a.lies") << "anything";
+  CHECK_THAT(refusal(quoted(folder / "a.lies"), "stream = true"),
+             ContainsSubstring("a.lies: data.stream = true leaves the values in their file") &&
+                 ContainsSubstring("found a format whose reader liar (test.readers 1.0.0) does not say where") &&
+                 ContainsSubstring("the ability InPlace"));
+  fs::resize_file(file, fs::file_size(file) - 1);
+  CHECK_THAT(refusal(quoted(file), "stream = true"), ContainsSubstring("its size is not that of its header"));
 }
 
 TEST_CASE("a guessed description names the reader and the arrays") {

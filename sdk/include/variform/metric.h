@@ -69,6 +69,8 @@ class VARIFORM_API Findings {
   virtual void object(std::string_view name, std::string_view json) = 0;
   /// In measure(): keeps rows of the batch, [B, …], for the file of `evaluate --dump`, under a name of its own.
   virtual void keep(std::string_view name, const Tensor& rows) = 0;
+  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name. [any thread]
+  virtual const void* ability(std::string_view id) const;
 };
 
 /// Images in the features of a classifier of the same data, which the engine trains when it is first needed.
@@ -85,6 +87,8 @@ class VARIFORM_API Features {
   virtual Tensor of_rows(std::string_view split, const Tensor& index) = 0;
   /// Features of a model's images, x on its scale: [n, data…] -> [n, d] float64 on the CPU.
   virtual Tensor of(const Tensor& x) = 0;
+  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name. [any thread]
+  virtual const void* ability(std::string_view id) const;
 };
 
 /// A trained model on the rows of one split, batch by batch. Everything is computed when it is first asked for, once for
@@ -175,6 +179,8 @@ class VARIFORM_API Measured {
   virtual Tensor factors() = 0;
   /// Their names, as many as are known.
   virtual std::vector<std::string> factor_names() const = 0;
+  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name. [any thread]
+  virtual const void* ability(std::string_view id) const;
 };
 
 /// Several models' codes of the same rows.
@@ -194,6 +200,8 @@ class VARIFORM_API Compared {
   virtual Tensor true_latents() = 0;
   /// See Measured::progress.
   virtual void progress(int64_t done, int64_t all) = 0;
+  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name. [any thread]
+  virtual const void* ability(std::string_view id) const;
 };
 
 /// An option of `evaluate` that is the short way to ask for a metric.

@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -164,6 +166,8 @@ inline const ComponentInfo& find_component(const PluginInfo& plugin, Kind kind, 
 /// return report.exit_code();`. Each failure is a line on stderr.
 class Report {
  public:
+  /// From now on an exception that nothing catches ends the program with its message and the code 1, not with abort().
+  Report() { std::set_terminate(end_with_message); }
   /// Holds when the largest |found − expected| is at most `tolerance` times the largest |expected| (or 1, if that is
   /// larger). Shapes must agree.
   void close(const std::string& what, const Tensor& found, const Tensor& expected, double tolerance) {
@@ -187,6 +191,22 @@ class Report {
   }
 
  private:
+  [[noreturn]] static void end_with_message() noexcept {
+    try {
+      if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
+      std::fprintf(stderr, "failed: the program was ended by std::terminate()\n");
+    } catch (const c10::Error& error) {
+      std::fprintf(stderr, "failed: %s\n", error.what_without_backtrace());
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "failed: %s\n", error.what());
+    } catch (...) {
+      std::fprintf(stderr, "failed: an exception that is no std::exception\n");
+    }
+    std::fprintf(stderr,
+                 "The test stopped there. If the component's parameters have changed, change what the test gives "
+                 "for them.\n");
+    std::_Exit(1);
+  }
   void pass() { ++passed_; }
   void fail(const std::string& text) {
     ++failed_;

@@ -1,5 +1,5 @@
-// A reader that makes every mistake that `variform check` looks for, one at a time. Its files begin with "ROWS" and the
-// number of rows, and hold two float64 values per row.
+// A reader that makes every mistake that `variform check` looks for, one at a time. Its files begin with "ROWS OF " and
+// the number of rows, and hold two float64 values per row.
 
 #include <variform/plugin.h>
 
@@ -14,10 +14,10 @@ namespace {
 using variform::ArrayInfo;
 using variform::Tensor;
 
-constexpr std::string_view kMark = "ROWS";
+constexpr std::string_view kMark = "ROWS OF ";
 constexpr std::size_t kHeader = kMark.size() + sizeof(int64_t);
 
-class FaultyFile final : public variform::ArrayFile {
+class FaultyFile final : public variform::With<variform::ArrayFile, variform::InPlace> {
  public:
   FaultyFile(std::string path, std::string fault) : path_(std::move(path)), fault_(std::move(fault)) {
     std::ifstream in(path_, std::ios::binary);
@@ -52,6 +52,11 @@ class FaultyFile final : public variform::ArrayFile {
     if (fault_ == "wrong shape") return values_.narrow(0, first, count).flatten();
     if (fault_ == "wrong type") return values_.narrow(0, first, count).to(at::kFloat);
     return values_.narrow(0, fault_ == "shifted" ? 0 : first, count);
+  }
+  int64_t first_byte(std::string_view array) const override {
+    if (array != "x" && fault_ != "lies anywhere") throw variform::Error("no such array");
+    if (fault_ == "uneven") return kHeader + 1;
+    return fault_ == "misplaced" ? 0 : kHeader;
   }
 
  private:

@@ -16,7 +16,7 @@ using variform::Tensor;
 
 constexpr std::string_view kMark = "NUMBERS ";
 
-class NumbersFile final : public variform::ArrayFile {
+class NumbersFile final : public variform::With<variform::ArrayFile, variform::InPlace> {
  public:
   explicit NumbersFile(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -42,6 +42,10 @@ class NumbersFile final : public variform::ArrayFile {
     if (array == "x") return values_.narrow(0, first, count);
     if (array == "labels") return at::arange(first, first + count, at::kLong).remainder(2);
     throw variform::Error("no such array");
+  }
+  int64_t first_byte(std::string_view array) const override {
+    if (array == "x") return kMark.size() + 2 * sizeof(int64_t);
+    throw variform::Error("found labels, which are counted and not stored");
   }
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// Abilities of readers.
+// Abilities of readers and of the files that they open.
 
 #include <variform/reader.h>
 
@@ -17,6 +17,21 @@ class ExampleFile {
 
  protected:
   ~ExampleFile() = default;
+};
+
+/// An open file that holds values as they lie in memory. Needed by: data larger than the memory (`data.stream = true`),
+/// whose file is then mapped, so that only the rows of a batch are read.
+class InPlace {
+ public:
+  static constexpr std::string_view kId = "variform.in-place/1";  ///< its name
+  /// The first byte of an array in the file that was opened: from there its values follow each other, row after row, of
+  /// its dtype, in this machine's byte order, not compressed. A multiple of the size of a value. Throws Error for an
+  /// array of which this is not so: say what is found instead, and what would write such a file. Called before read(),
+  /// once or more.
+  virtual int64_t first_byte(std::string_view array) const = 0;
+
+ protected:
+  ~InPlace() = default;
 };
 
 }  // namespace v2
