@@ -56,7 +56,7 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   result["commit"] = revision();
   result["plugins"] = model::plugin_digests(*opened.run.registry);
   result["data_fingerprint"] = opened.session().facts.fingerprint;
-  const fs::path file = destination(common, options, named(opened, evaluation_name(options)) + ".json");
+  const fs::path file = destination(common, options, named(opened, options, evaluation_name(options)) + ".json");
   const std::string dumped = json_text(result) + "\n";
   if (result.contains("interrupted")) {
     write_result(common.json ? dumped : text);

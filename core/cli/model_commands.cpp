@@ -28,9 +28,11 @@ void require_picture(const Common& common, const ModelOptions& options, const st
                          {.makes_folders = true});
 }
 
-int write_picture(const Common& common, const Opened& opened, const ModelOptions& options, const char* name,
+int write_picture(const Common& common, const Opened& opened, const ModelOptions& options, const std::string& name,
                   const draw::Image& image) {
-  const fs::path file = destination(common, options, fs::path("figures") / (named(opened, name) + ".png"));
+  const std::string split = options.split.empty() && options.on.empty() ? "" : "-" + split_of(options);
+  const fs::path file = destination(
+      common, options, fs::path("figures") / (named(opened, options, name + split) + ".png"));
   draw::write_png(file, image);
   write_result(file.string());
   return kDone;

@@ -5,8 +5,11 @@
 #include <variform/calls.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cstring>
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "cli/progress.h"
 #include "config/load.h"
 #include "model/checkpoints.h"
@@ -87,8 +90,32 @@ void use_prior(const Common& common, Opened& opened, const ModelOptions& options
   common.log.info(opened.ex_post->sentence());
 }
 
-std::string named(const Opened& opened, const std::string& name) {
-  return opened.ex_post ? name + "-" + opened.ex_post->id : name;
+namespace {
+
+// Returns a text as a part of a file's name; what it loses or cuts is told apart by a digest.
+std::string as_name(const std::string& text) {
+  constexpr std::size_t kMost = 48, kDigits = 8;
+  std::string name;
+  for (const char c : text) {
+    const bool stays = std::isalnum(static_cast<unsigned char>(c)) != 0 || std::strchr("=._+", c) != nullptr;
+    if (stays) name += c;
+    else if (!name.empty() && name.back() != '-') name += '-';
+  }
+  if (name != text || name.size() > kMost)
+    name = name.substr(0, kMost) + "-" + base::sha256(text).substr(0, kDigits);
+  return name;
+}
+
+}  // namespace
+
+std::string named(const Opened& opened, const ModelOptions& options, const std::string& name) {
+  std::string all = opened.ex_post ? name + "-" + opened.ex_post->id : name;
+  for (const std::string& change : options.overrides)
+    if (!change.starts_with("device=")) all += "-" + as_name(change);
+  if (const std::string dataset = options.on.substr(0, options.on.find(':')); !dataset.empty())
+    all += "-on-" + as_name(dataset);
+  if (!options.condition.empty()) all += "-condition-" + as_name(options.condition);
+  return options.noise ? all + "-noise" : all;
 }
 
 std::string split_of(const ModelOptions& options) {

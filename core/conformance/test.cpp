@@ -140,10 +140,13 @@ const Extent& Case::extent() const {
   if (!wanted.data.empty() && wanted.latent > 0)
     fail(fmt::format("it cannot be created for d = {} and data of {}: {}", wanted.latent,
                      to_text(wanted.data), first_problem));
+  std::string tried;
+  for (const Shape& shape : shapes) tried += (tried.empty() ? "" : ", ") + to_text(shape);
   fail(
-      "it cannot be created with its parameters at their defaults for any of the usual sizes (data of [6], " +
-      to_text(shapes[0]) + ", " + to_text(shapes[2]) +
-      " …; d = 1 to 4). The first attempt said: " + first_problem);
+      fmt::format("it cannot be created with its parameters at their defaults for data of {} and d = {}. Name sizes "
+                  "that suit it (--data, --latent), or other parameters. The first attempt, data of {} and d = {}, "
+                  "said: {}",
+                  tried, fmt::join(latents, ", "), to_text(shapes.front()), latents.front(), first_problem));
 }
 
 const std::vector<Test>& all_tests() {

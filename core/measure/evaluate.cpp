@@ -50,6 +50,8 @@ class Dump {
     keep("x", [&] { return pass.batch().x; });
     keep("index", [&] { return pass.batch().context.index; });
     keep("labels", [&] { return pass.batch().context.labels; });
+    keep("condition", [&] { return pass.batch().context.condition; });
+    keep("mask", [&] { return pass.batch().context.mask; });
     keep("h", [&] { return pass.codes(); });
     keep("z", [&] { return pass.draws().z.transpose(0, 1); });
     keep("nll_of_draws", [&] { return pass.nll().transpose(0, 1); });

@@ -145,7 +145,7 @@ std::vector<std::int64_t> Pass::blocks() {
 }
 
 std::string Pass::no_beta() const {
-  return "objective " + model_.label(Kind::kObjective) + " has no β; give one for the evaluation";
+  return "objective " + model_.label(Kind::kObjective) + " has no β; `evaluate --beta` gives one";
 }
 std::string Pass::no_optimum() const {
   const std::string prior = "prior " + model_.label(Kind::kPrior);

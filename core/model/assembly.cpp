@@ -85,9 +85,15 @@ struct Assembly::Source final : ParameterSource {
   template <class T>
   const T* find(std::string_view key) const {
     const auto found = spec.parameters.find(std::string(key));
-    if (found == spec.parameters.end())
-      throw Error("parameter '" + std::string(key) + "' is not declared in the component's schema");
+    if (found == spec.parameters.end()) throw Error(undeclared(key));
     return std::get_if<T>(&found->second);
+  }
+  std::string undeclared(std::string_view key) const {
+    std::vector<std::string> known;
+    for (const auto& [name, value] : spec.parameters) known.push_back(name);
+    const std::string near = config::did_you_mean(key, known);
+    return fmt::format("parameter '{}' is not declared in the component's schema, which has {}{}", key,
+                       known.empty() ? "none" : config::join(known), near.empty() ? "" : "; " + near);
   }
   [[noreturn]] static void wrong(std::string_view key, const char* asked) {
     throw Error("parameter '" + std::string(key) + "' was declared with another type; it is not a " + asked);

@@ -438,7 +438,7 @@ std::string offers_for_large_data(const config::ComponentSpec& encoder) {
 }
 
 // Returns advice against values that are not finite. Before the first update the learning rate cannot be the cause.
-std::string advice(int64_t step, const Tensor& x, const config::ComponentSpec& encoder) {
+std::string advice(int64_t step, const Tensor& x, const config::ComponentSpec& encoder, bool uses_curvature) {
   constexpr double kLarge = 1000;
   const double largest = x.isfinite().all().item<bool>() ? x.abs().max().item<double>() : 0;
   if (largest > kLarge) {
@@ -447,8 +447,14 @@ std::string advice(int64_t step, const Tensor& x, const config::ComponentSpec& e
         "The data of this batch reach {:.6g}, too much for a network to take as they are: {}.", largest,
         offers.empty() ? "scale them (data.scale=standardise for real values)" : "try " + offers);
   }
-  return step == 0 ? "Use precision = \"float64\", or another scale of the data."
-                   : "Lower the learning rate, set train.clip_norm, or use precision = \"float64\".";
+  std::string text = step == 0
+                         ? "Use precision = \"float64\", or another scale of the data."
+                         : "Lower the learning rate, set train.clip_norm, or use precision = \"float64\".";
+  if (uses_curvature)
+    text +=
+        " Where the likelihood's second derivative is negative the objective has no lower bound: use its Fisher "
+        "information if the objective offers it (variform describe).";
+  return text;
 }
 
 }  // namespace
@@ -485,7 +491,8 @@ void Trainer::fail_not_finite(const Terms& terms, const Batch& batch) {
       fmt::format("at step {}, the term '{}' of the loss is not finite; the first value that is not "
                   "finite comes from {}. The last good checkpoint is kept. {}",
                   progress_.step, term, culprit,
-                  advice(progress_.step, batch.x, assembly_.spec().slots.at(Kind::kEncoder))));
+                  advice(progress_.step, batch.x, assembly_.spec().slots.at(Kind::kEncoder),
+                         model.objective().uses_tangents())));
 }
 
 }  // namespace variform::train

@@ -303,7 +303,13 @@ std::unique_ptr<Posterior> Model::posterior(const Tensor& x, const Context& cont
     return expect(found, {batch, outputs}, options, "encode").to(options.dtype().toScalarType());
   });
   return in(*this, Kind::kFamily, "posterior", [&]() -> std::unique_ptr<Posterior> {
-    std::unique_ptr<Posterior> inner = family().posterior(params, x, context);
+    std::unique_ptr<Posterior> inner;
+    try {
+      inner = family().posterior(params, x, context);
+    } catch (const c10::Error& error) {
+      throw Error(std::string(error.what_without_backtrace()) + "; params are " + to_text(params.sizes()) +
+                  ", with as many columns as parameter_count(" + std::to_string(latent) + ") says");
+    }
     if (!inner) throw Error("posterior returned nothing");
     return std::make_unique<CheckedPosterior>(*this, std::move(inner), batch);
   });

@@ -26,7 +26,11 @@ GaussianPosterior::~GaussianPosterior() = default;
 
 IndependentPosterior::~IndependentPosterior() = default;
 Tensor IndependentPosterior::log_prob(const Draw& draw) const {
-  return static_cast<const LogMarginals&>(*this).log_marginals(draw).sum(-1);
+  const Tensor marginals = static_cast<const LogMarginals&>(*this).log_marginals(draw);
+  if (marginals.sizes() != draw.z.sizes())
+    throw Error("log_marginals returned " + to_text(marginals.sizes()) +
+                "; expected one number per latent of each draw, " + to_text(draw.z.sizes()));
+  return marginals.sum(-1);
 }
 
 Draw GaussianPosterior::rsample(int64_t K, Generator& rng) const {

@@ -19,7 +19,7 @@ class Losses final : public With<Metric, InValues> {
     return {{"elbo", kNats, "negative evidence lower bound: nll + kl"},
             {"nll", kNats, "E_q of −log p(x|z)"},
             {"kl", kNats, "KL of q to the prior"},
-            {"nll_at_mean", kNats, "−log p(x|z) at q's mean"},
+            {"nll_at_mean", kNats, "−log p(x|z) at q's location"},
             {"loss_beta", kNats, "nll + β kl"},
             {"objective", kNats, "the trained loss, as its objective computes it on batches of rows"}};
   }

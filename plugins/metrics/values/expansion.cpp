@@ -58,7 +58,7 @@ class Expansion final : public With<Metric, InValues> {
   bool in_values() const override { return true; }
 
   std::vector<Quantity> quantities() const override {
-    return {{"taylor", kNats, "second-order expansion of loss_beta about q's mean (§3)"},
+    return {{"taylor", kNats, "second-order expansion of loss_beta about q's location (§3)"},
             {"taylor_gap", kNats, "loss_beta − taylor, by mirrored draws"},
             {"taylor_full", kNats, "taylor with all of ∇²F instead of H = JᵀH_ℓJ"},
             {"taylor_full_gap", kNats, "loss_beta − taylor_full, by mirrored draws"},
