@@ -9,6 +9,10 @@
 
 #include <variform/random.h>
 
+#include <fmt/format.h>
+
+#include "config/node.h"
+#include "config/text.h"
 #include "model/checkpoints.h"
 
 namespace variform::model {
