@@ -131,7 +131,7 @@ Tensor Pass::training_gradient(std::int64_t batch, std::int64_t draw) {
 std::vector<std::int64_t> Pass::blocks() {
   if (!blocks_.empty()) return blocks_;
   if (!structure_ && !levels_ && at_hand_) try {
-      if (const auto* known = ability<PosteriorLevels>(*posterior())) levels_ = known->levels();
+      if (const auto* known = variform::ability<PosteriorLevels>(*posterior())) levels_ = known->levels();
       else covariance();
     } catch (const Unsupported&) {  // then it has no blocks
     }
