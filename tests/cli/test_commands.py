@@ -160,6 +160,15 @@ class Models(ProgramTest):
             self.assertEqual(self.folder / result.last_line, run / "figures" / file)
             width, height = self.png_size(run / "figures" / file)
             self.assertGreater(min(width, height), 4 * 8)
+        # What is shown otherwise has a name of its own, and takes no other picture's place.
+        samples = (run / "figures/samples.png").read_bytes()
+        for more, name in ((["--noise"], "samples-noise"), (["model.prior.type=laplace"], "samples-model.prior.type=laplace"),
+                           (["--noise", "device=cpu"], "samples-noise")):
+            result = self.run_program("sample", run, *more)
+            self.assertEqual(self.folder / result.last_line, run / "figures" / f"{name}.png")
+        self.assertEqual((run / "figures/samples.png").read_bytes(), samples)
+        shown = self.run_program("reconstruct", run, "--split", "train").last_line
+        self.assertEqual(self.folder / shown, run / "figures/reconstructions-train.png")
         small = self.run_program("sample", run, "--n", 5, "--noise", "--out", "five.png")
         self.assertEqual(small.last_line, "five.png")
         self.assertLess(self.png_size("five.png")[1], self.png_size(run / "figures/samples.png")[1])
