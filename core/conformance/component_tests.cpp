@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <variform/ext/outputs.h>
 #include <variform/model.h>
 #include <variform/random.h>
 
@@ -157,8 +158,23 @@ std::vector<Observation> seen_of_batch(Rig& rig, int64_t B, std::uint64_t seed) 
   return {};
 }
 
+// Whether the outputs that a family or a likelihood names are as many as it takes.
+void check_named_outputs(Rig& rig, Kind kind) {
+  const auto* names = variform::ability<NamesOutputs>(rig.component());
+  if (!names) return;
+  const int64_t d = rig.model().latent;
+  const int64_t expected = kind == Kind::kFamily ? rig.as<VariationalFamily>().parameter_count(d)
+                                                 : rig.as<Likelihood>().outputs();
+  int64_t named = 0;
+  for (const OutputPart& part : names->output_parts(d)) named += part.size;
+  if (named != expected)
+    fail(fmt::format("output_parts({}) names {} outputs; expected {}, as many as it takes", d, named, expected));
+}
+
 void shapes(const Case& test) {
   Rig rig(test);
+  if (const Kind kind = test.info->kind(); kind == Kind::kFamily || kind == Kind::kLikelihood)
+    check_named_outputs(rig, kind);
   for (int64_t B : {1, 2, 7})
     for (const Observation& o : seen_of_batch(rig, B, test.seed)) {
       const std::string where = fmt::format(" for a batch of {} (d = {}, data {})", B, rig.model().latent,

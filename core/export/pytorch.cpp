@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <variform/ext/outputs.h>
 #include <variform/nn/network.h>
 
 #include <algorithm>
@@ -86,16 +87,29 @@ std::string loader(const std::string& weights, const ModuleClasses& classes) {
          "\n";
 }
 
+// Returns "mean (10), log-variance (10)": what a network's outputs mean, as the component that takes them says; else `other`.
+std::string meanings(const Component& taker, int64_t latent, const std::string& other) {
+  const auto* names = ability<NamesOutputs>(taker);
+  if (!names) return other;
+  std::string text;
+  for (const OutputPart& part : names->output_parts(latent))
+    if (part.size > 0) text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", part.meaning, part.size);
+  return text;
+}
+
 std::string python_source(const std::string& weights, const Model& model, const ModuleClasses& classes,
                           std::vector<std::string> parts) {
   std::string text = fmt::format(
       "\"\"\"Networks of a trained Variform model for PyTorch; the weights are in a file beside this one.\n\n"
       "    {} = load()\n\n"
-      "Data are {} each, latents have {} dimensions. The encoder's outputs are the parameters of\n"
-      "q(z|x), the decoder's are the likelihood's natural parameters (means, logits, …): {} for each value,\n"
-      "slow index first.\n\"\"\"\nimport pathlib\n\n",
+      "Data are {} each, latents have {} dimensions.\n\n"
+      "encoder(x): for family {}, in columns: {}.\n"
+      "decoder(z): for likelihood {}, of each value, slow index first: {}.\n\"\"\"\nimport pathlib\n\n",
       listed(classes, [](const auto& each) { return each.first; }), to_text(model.data), model.latent,
-      model.likelihood().outputs());
+      model.label(Kind::kFamily), meanings(model.family(), model.latent, "the parameters of q(z|x)"),
+      model.label(Kind::kLikelihood),
+      meanings(model.likelihood(), model.latent,
+               fmt::format("its natural parameters ({})", model.likelihood().outputs())));
   parts.push_back(loader(weights, classes));
   for (std::size_t i = 0; i < parts.size(); ++i) text += (i ? kBlank : "") + parts[i];
   return text;

@@ -40,7 +40,7 @@ Tensor rows_of(int64_t b, const at::Device& device) {
 /// b(b−1)/2 numbers n_ij below its diagonal, row by row: L_ij = L_ii c n_ij, c = coupling / √N for N of them in all.
 /// An encoder that outputs zeros thus gives N(0, deviation² I), and one with small outputs nearly the diagonal
 /// family's posterior.
-class Blocks : public variform::VariationalFamily {
+class Blocks : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   Blocks(const variform::Build& build, std::vector<int64_t> sizes)
       : deviation_(build.number("deviation")),
@@ -54,6 +54,9 @@ class Blocks : public variform::VariationalFamily {
     }
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d + triangles(sizes_); }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean", d}, {"log(variance / deviation²) before the couplings", d}, {"couplings of latents within a block", triangles(sizes_)}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     const int64_t batch = params.size(0), d = std::accumulate(sizes_.begin(), sizes_.end(), int64_t{0});

@@ -11,11 +11,14 @@ using variform::Tensor;
 
 /// q(z|x) = N(m, deviation² I), m from the encoder. Under §3 the objective is that of a regularized autoencoder whose
 /// penalty is ½ deviation² tr H.
-class Fixed final : public variform::VariationalFamily {
+class Fixed final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Fixed(const variform::Build& build)
       : deviation_(at::full({1}, build.number("deviation"), build.options)) {}
   int64_t parameter_count(int64_t d) const override { return d; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean", d}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     return std::make_unique<variform::GaussianPosterior>(

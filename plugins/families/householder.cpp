@@ -17,13 +17,16 @@ using variform::Tensor;
 /// encoder outputs m [d], log s² [d], then n_1 … n_T [d each]: v_t = e_t + c n_t, c = coupling / √(T d), where the
 /// constant directions e_t are the same for every two of the reflections: at n = 0 these undo each other, and U = I.
 /// With an odd T the last one changes the sign of z_1.
-class Householder final : public variform::VariationalFamily {
+class Householder final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Householder(const variform::Build& build)
       : reflections_(build.integer("reflections")),
         coupling_(variform::register_coupling(*this, build, reflections_ * build.latent)),
         directions_(variform::flows::paired_directions(reflections_, build.latent, build.options)) {}
   int64_t parameter_count(int64_t d) const override { return (2 + reflections_) * d; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean before the reflections", d}, {"log-variance before the reflections", d}, {"directions of the reflections", reflections_ * d}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     const int64_t batch = params.size(0), d = params.size(1) / (2 + reflections_);

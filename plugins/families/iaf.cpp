@@ -58,7 +58,7 @@ class IafPosterior final : public variform::flows::FlowPosterior {
 /// `bias`, `out`, `out_bias` with t appended. The paper's gate σ ⊙ z + (1 − σ) ⊙ μ with σ = S(·) is the identity for no
 /// finite numbers. Its first form, exp(c a) ⊙ z + c μ, is the identity at zero, where networks start.
 /// c = coupling / √(2 d T).
-class Iaf final : public variform::VariationalFamily {
+class Iaf final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Iaf(const variform::Build& build)
       : context_(build.integer("context")),
@@ -67,6 +67,9 @@ class Iaf final : public variform::VariationalFamily {
       steps_.push_back(make_step(build, std::to_string(t)));
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d + context_; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean before the flow", d}, {"log-variance before the flow", d}, {"context of the flow", context_}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     const int64_t d = (params.size(1) - context_) / 2;

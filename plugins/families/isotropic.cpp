@@ -11,10 +11,13 @@ using variform::Tensor;
 
 /// q(z|x) = N(m, s²I). The encoder outputs d + 1 numbers: the mean m, then log(s/deviation)². Its gap to the full
 /// family is the same for every rotation of the decoder, so that it does not make the model unique (§7).
-class Isotropic final : public variform::VariationalFamily {
+class Isotropic final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Isotropic(const variform::Build& build) : deviation_(build.number("deviation")) {}
   int64_t parameter_count(int64_t d) const override { return d + 1; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean", d}, {"log(variance / deviation²)", 1}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     const int64_t d = params.size(1) - 1;

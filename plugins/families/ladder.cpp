@@ -126,7 +126,7 @@ class LadderPosterior final : public variform::With<variform::Posterior, varifor
 /// The encoder outputs m [d], log s² [d] and a context [C] that every network sees. With merge = "precision" the encoder's and
 /// the network's Gaussian is x's part alone, and q(z_l|z_l+1 …, x) is its product with the prior's p(z_l|z_l+1 …), as in
 /// Sønderby et al. 2016, equations 11 to 16. State: `network0`, `network1`, …, `coupling`: c = coupling / √N for N outputs.
-class Ladder final : public variform::VariationalFamily {
+class Ladder final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Ladder(const variform::Build& build)
       : context_(build.integer("context")), merges_(build.text("merge") == "precision"), model_(build.model) {
@@ -142,6 +142,9 @@ class Ladder final : public variform::VariationalFamily {
     }
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d + context_; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean without the levels above", d}, {"log-variance without the levels above", d}, {"context of the levels", context_}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const Context& context) override {
     const int64_t d = (params.size(1) - context_) / 2;

@@ -31,10 +31,13 @@ class LaplacePosterior final : public variform::LocationScalePosterior {
 
 /// q(z|x) = ∏_i exp(−|z_i − m_i|/b_i)/(2b_i). The encoder outputs m [d], then log(b/scale)² [d].
 /// At equal variance a coordinate's entropy is ½ log π − ½ = 0.0724 nats below a Gaussian's.
-class Laplace final : public variform::VariationalFamily {
+class Laplace final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Laplace(const variform::Build& build) : scale_(build.number("scale")) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"location", d}, {"2 log(scale of the latent / scale)", d}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     const std::vector<Tensor> parts = params.chunk(2, -1);

@@ -33,10 +33,13 @@ class LogisticPosterior final : public variform::LocationScalePosterior {
 };
 
 /// q(z|x) = ∏_i of logistic distributions about m_i with scale s_i. The encoder outputs m [d], then log(s/scale)² [d].
-class Logistic final : public variform::VariationalFamily {
+class Logistic final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Logistic(const variform::Build& build) : scale_(build.number("scale")) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"location", d}, {"2 log(scale of the latent / scale)", d}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     const std::vector<Tensor> parts = params.chunk(2, -1);

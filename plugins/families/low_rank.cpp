@@ -15,7 +15,7 @@ using variform::Tensor;
 /// optimum. The encoder outputs the mean m, log(s/deviation)² (one number, or d), and numbers n_ij row by row: F_ij =
 /// s_i c n_ij, c = coupling / √(d r). An encoder that outputs zeros gives N(0, deviation² I). At F = 0 the gradient
 /// through F Fᵀ is zero. Networks leave this point since they start with small random outputs.
-class LowRank final : public variform::VariationalFamily {
+class LowRank final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit LowRank(const variform::Build& build)
       : deviation_(build.number("deviation")),
@@ -27,6 +27,9 @@ class LowRank final : public variform::VariationalFamily {
                             "; found " + std::to_string(rank_) + "; use family 'full' for all of it");
   }
   int64_t parameter_count(int64_t d) const override { return d + scales(d) + d * rank_; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean", d}, {"log(variance / deviation²) without the factor", scales(d)}, {"factor, row by row", d * rank_}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     const int64_t batch = params.size(0),

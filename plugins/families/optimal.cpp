@@ -70,7 +70,7 @@ class OptimalPosterior final
 /// q(z|x) = N(h(x), Σ*), where Σ* minimises ½ tr(HΣ) + β KL inside `structure`: (Q + H/β)⁻¹ for a full one, with
 /// H = JᵀH_ℓJ at h(x) and Q the Gaussian prior's precision (§4, second column). The encoder outputs d numbers, the
 /// mean. Where Q + H/β is not positive definite (H is indefinite) everything is NaN; use curvature = "fisher".
-class Optimal final : public variform::VariationalFamily {
+class Optimal final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Optimal(const variform::Build& build)
       : settings_{build.model,
@@ -80,6 +80,9 @@ class Optimal final : public variform::VariationalFamily {
     settings_.structure.validate(build.latent);
   }
   int64_t parameter_count(int64_t d) const override { return d; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean", d}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor& x,
                                                  const variform::Context& context) override {
     return std::make_unique<OptimalPosterior>(params, x, context, settings_);

@@ -56,12 +56,15 @@ class PlanarPosterior final : public variform::flows::FlowPosterior {
 };
 
 /// The encoder outputs m [d] and log s² [d], then u / c [d], w [d], b for each of the maps, c = coupling / √(maps d).
-class PlanarFlow final : public variform::VariationalFamily {
+class PlanarFlow final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit PlanarFlow(const variform::Build& build)
       : maps_(build.integer("maps")),
         coupling_(variform::register_coupling(*this, build, maps_ * build.latent)) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d + maps_ * (2 * d + 1); }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean before the flow", d}, {"log-variance before the flow", d}, {"parameters of the maps", maps_ * (2 * d + 1)}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     const int64_t d = (params.size(1) - maps_) / (2 * maps_ + 2);

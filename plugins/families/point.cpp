@@ -28,10 +28,13 @@ class PointPosterior final : public variform::Posterior {
 
 /// z = h(x): every draw is the encoder's output itself. It has no entropy, density or covariance, so that objectives
 /// with a KL divergence refuse it.
-class Point final : public variform::VariationalFamily {
+class Point final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Point(const variform::Build&) {}
   int64_t parameter_count(int64_t d) const override { return d; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"code", d}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     return std::make_unique<PointPosterior>(params);

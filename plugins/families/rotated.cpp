@@ -16,7 +16,7 @@ using variform::Tensor;
 /// as for `diagonal`. R = M exp(A), A skew-symmetric; `angle` turns every pair of neighbouring latents (1 and 2, 3 and
 /// 4, …), `matrix` gives an orthogonal M, by default I, and `learned` trains all d(d−1)/2 numbers of A from there: the
 /// family then chooses its own coordinates.
-class Rotated final : public variform::VariationalFamily {
+class Rotated final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Rotated(const variform::Build& build) {
     const int64_t d = build.latent;
@@ -29,6 +29,9 @@ class Rotated final : public variform::VariationalFamily {
     generator_ = build.flag("learned") ? register_parameter("rotation", start) : start;
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean before the rotation", d}, {"log-variance before the rotation", d}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     const int64_t batch = params.size(0), d = params.size(1) / 2;

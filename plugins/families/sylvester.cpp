@@ -49,7 +49,7 @@ class SylvesterPosterior final : public variform::flows::FlowPosterior {
 /// The encoder outputs m [d] and log s² [d], then for each map: `reflections` vectors whose Householder reflections
 /// make Q, the numbers on and above the diagonal of R / c and of R̃ row by row (those on the diagonal through tanh),
 /// and b [d]; c = coupling / √N for the N numbers of all R.
-class Sylvester final : public variform::VariationalFamily {
+class Sylvester final : public variform::With<variform::VariationalFamily, variform::NamesOutputs> {
  public:
   explicit Sylvester(const variform::Build& build)
       : maps_(build.integer("maps")),
@@ -61,6 +61,9 @@ class Sylvester final : public variform::VariationalFamily {
   }
   int64_t parameter_count(int64_t d) const override {
     return 2 * d + maps_ * (reflections_ * d + triangle(d) * 2 + d);
+  }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean before the flow", d}, {"log-variance before the flow", d}, {"parameters of the maps", parameter_count(d) - 2 * d}};
   }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {

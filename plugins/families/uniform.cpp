@@ -33,7 +33,7 @@ class UniformPosterior final : public variform::LocationScalePosterior {
 
 /// q(z|x) = ∏_i uniform on (c_i − w_i, c_i + w_i) inside (low, high). The encoder outputs a [d], then b [d]:
 /// w = (high − low)/2 · S(b), S the sigmoid, and c = low + w + (high − low − 2w) S(a). Zeros give the middle half.
-class Uniform final : public variform::With<variform::VariationalFamily, variform::BoundedSupport> {
+class Uniform final : public variform::With<variform::VariationalFamily, variform::BoundedSupport, variform::NamesOutputs> {
  public:
   explicit Uniform(const variform::Build& build) : low_(build.number("low")), high_(build.number("high")) {
     if (!(low_ < high_))
@@ -41,6 +41,9 @@ class Uniform final : public variform::With<variform::VariationalFamily, varifor
                             std::to_string(high_));
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"logit of the centre's place", d}, {"logit of the width's share of the cube", d}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     const std::vector<Tensor> parts = params.chunk(2, -1);

@@ -18,7 +18,7 @@ using variform::likelihoods::Grid;
 /// log S(a) + log S(b) + log(1 − e^{−δ/s}); in the end bins log S(a) or log S(b) alone. ∂²ℓ/∂g² = [S(a)S(−a) +
 /// S(b)S(−b)]/s² > 0, in the end bins one of the two (§3). There is no closed Fisher information.
 class DiscretisedLogistic final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit DiscretisedLogistic(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -28,6 +28,7 @@ class DiscretisedLogistic final
 
   bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override { return {{"location", 1}}; }
   variform::Domain domain() const override { return variform::Domain::kUnitInterval; }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     return -variform::sum_data(Grid::log_probability(grid_.bin(x.unsqueeze(1), g, scale_), inside_),

@@ -25,7 +25,7 @@ constexpr double kFloor = 1e-4;
 /// used as σ² everywhere else.
 class Gaussian final
     : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::IsotropicCurvature,
-                            variform::NoiseVariance, variform::MissingValues> {
+                            variform::NoiseVariance, variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit Gaussian(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -46,6 +46,7 @@ class Gaussian final
 
   bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override { return {{"mean", 1}}; }
   variform::Domain domain() const override { return variform::Domain::kReal; }
   std::optional<Tensor> noise_variance() const override {
     if (per_value_) return {};

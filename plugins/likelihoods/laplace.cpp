@@ -13,7 +13,7 @@ using variform::Tensor;
 /// ℓ(x, g) = Σ |x − g|/b + P log(2b), g the median. ∂²ℓ/∂g² is 0 almost everywhere, which says nothing about a
 /// neighbourhood, so that the Hessian is refused. The Fisher information is 1/b² (§3).
 class Laplace final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit Laplace(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -22,6 +22,7 @@ class Laplace final
 
   bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override { return {{"location", 1}}; }
   variform::Domain domain() const override { return variform::Domain::kReal; }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const Tensor sums = variform::sum_data((g - x.unsqueeze(1)).abs(), dimensions_, context) / scale_;

@@ -14,7 +14,7 @@ using variform::Tensor;
 /// ℓ(x, g) = −Σ [log S(u) + log S(−u)] + P log s, u = (x − g)/s, S the sigmoid. ∂²ℓ/∂g² = 2 S(u)S(−u)/s² > 0; Fisher
 /// information 1/(3s²) (§3).
 class Logistic final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit Logistic(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -23,6 +23,7 @@ class Logistic final
 
   bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override { return {{"location", 1}}; }
   variform::Domain domain() const override { return variform::Domain::kReal; }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const Tensor u = (x.unsqueeze(1) - g) / scale_;

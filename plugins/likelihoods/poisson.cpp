@@ -10,12 +10,13 @@ using variform::Tensor;
 
 /// ℓ(x, g) = Σ [e^g − x g + log x!], g the log-rate; ∂²ℓ/∂g² = e^g > 0, which is its Fisher information too (§3).
 class Poisson final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit Poisson(const variform::Build& build) : dimensions_(static_cast<int64_t>(build.data.size())) {}
 
   bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override { return {{"log-rate", 1}}; }
   variform::Domain domain() const override { return variform::Domain::kCount; }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const Tensor counts = x.unsqueeze(1);

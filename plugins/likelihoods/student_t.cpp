@@ -15,7 +15,7 @@ using variform::Tensor;
 /// where r² > νs²: curvature objectives may then be unbounded below (§4) and should use the Fisher information,
 /// (ν+1)/((ν+3)s²) (§3).
 class StudentT final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit StudentT(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -25,6 +25,7 @@ class StudentT final
 
   bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override { return {{"location", 1}}; }
   variform::Domain domain() const override { return variform::Domain::kReal; }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const double constant = std::lgamma(df_ / 2) - std::lgamma((df_ + 1) / 2) +

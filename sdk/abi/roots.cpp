@@ -34,7 +34,7 @@ VARIFORM_API void abilities(const Pushforward&, const PullbackMetric&, const Pie
                             const nn::Push&, const nn::PushMetric&, const nn::Elementwise&,
                             const nn::Isometric&, const nn::PythonHelper&, const Conditioned&,
                             const MissingValues&, const PosteriorLevels&, const PriorLevels&,
-                            const LevelMoments&, const ExampleFile&, const InPlace&) {}
+                            const LevelMoments&, const ExampleFile&, const InPlace&, const NamesOutputs&) {}
 
 }  // namespace abi
 }  // namespace v2

@@ -309,6 +309,7 @@ class Models(ProgramTest):
         self.addCleanup(sys.path.remove, str(self.folder))
         import model
 
+        self.assertIn("in columns: mean (4), log(variance / deviation²) (4).", model.__doc__)
         networks = model.load()
         x = torch.tensor(numpy.load(self.folder / "images.npy")[192:]).float().div(255).reshape(-1, 1, 8, 8)
         self.run_program("encode", self.run_folder, "--out", "codes.h5")

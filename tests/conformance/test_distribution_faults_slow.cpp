@@ -81,6 +81,7 @@ TEST_CASE("A family that does not even run", "[conformance]") {
                                  {"crash", "runs", "signal 11", Outcome::kCrash},
                                  {"undefined tensor", "shapes", "undefined tensor"},
                                  {"shape", "shapes", "log_prob"},
+                                 {"named outputs", "shapes", "names 4 outputs; expected 6"},
                                  {"changes its input", "inputs", "changes its input 'params'"},
                                  {"dtype", "dtypes", "location is Float"},
                                  {"NaN", "finite", "entropy is not finite"},
@@ -224,6 +225,7 @@ TEST_CASE("Broken priors", "[conformance]") {
 TEST_CASE("Broken likelihoods", "[conformance]") {
   check_all("likelihood:faulty", {
                                      {"changes its input", "inputs", "changes its input 'x'"},
+                                     {"named outputs", "shapes", "names 1 outputs; expected 2"},
                                      {"rows", "rows", "nll"},
                                      {"domain", "domain", "nll is inf"},
                                      {"normalisation", "normalised", "1 value is"},

@@ -17,6 +17,7 @@
 #include <variform/ext/metric.h>
 #include <variform/ext/network.h>
 #include <variform/ext/objective.h>
+#include <variform/ext/outputs.h>
 #include <variform/ext/posterior.h>
 #include <variform/ext/prior.h>
 #include <variform/ext/reader.h>

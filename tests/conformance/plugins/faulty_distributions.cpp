@@ -165,7 +165,8 @@ class Faulty final
 };
 
 class FaultyFamily final
-    : public variform::With<variform::VariationalFamily, variform::BoundedSupport, variform::FiniteMoments> {
+    : public variform::With<variform::VariationalFamily, variform::BoundedSupport, variform::FiniteMoments,
+                            variform::NamesOutputs> {
  public:
   explicit FaultyFamily(const variform::Build& build) : fault_(build) {
     TORCH_CHECK(!fault_.is("even latents") || build.latent % 2 == 0, "latents come in pairs");
@@ -175,6 +176,9 @@ class FaultyFamily final
     if (fault_.is("parameter without a name")) offset_.requires_grad_(true);
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d; }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
+    return {{"mean", d}, {"log-variance", fault_.is("named outputs") ? 1 : d}};
+  }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     if (fault_.is("changes its input")) params.detach().mul_(1.01);
@@ -274,11 +278,16 @@ class FaultyPrior final
 
 /// A Gaussian with mean and logarithm of the variance for every data value (§3's table, second row).
 class FaultyLikelihood final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues> {
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues,
+                            variform::NamesOutputs> {
  public:
   explicit FaultyLikelihood(const variform::Build& build)
       : fault_(build), sides_(static_cast<int64_t>(build.data.size())) {}
   int64_t outputs() const override { return 2; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override {
+    if (fault_.is("named outputs")) return {{"mean", 1}};
+    return {{"mean", 1}, {"log-variance", 1}};
+  }
   variform::Domain domain() const override { return variform::Domain::kReal; }
   bool admits_missing() const override { return true; }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
