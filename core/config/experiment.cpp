@@ -124,6 +124,15 @@ void forget_places(Node& identity) {
     data->set("dataset", Node(std::filesystem::path(*text).filename().string(), dataset->where()));
 }
 
+// [log], which is in the resolved config only where it is written.
+void read_log(Reader& root, Experiment& experiment) {
+  if (!root.has("log")) return;
+  Reader log = root.table("log");
+  experiment.tensorboard = log.flag("tensorboard", {.fallback = false});
+  log.finish();
+  root.put("log", log.resolved());
+}
+
 }  // namespace
 
 std::vector<std::string> plugin_paths(const Node& root) {
@@ -143,6 +152,7 @@ Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagno
   experiment.data = read_data(reader, catalog, check_dataset);
   read_slots(reader, experiment, catalog);
   experiment.train = read_train(reader, experiment.data.model && experiment.data.model->fresh);
+  read_log(reader, experiment);
   experiment.plugin_paths = read_plugin_paths(reader);
   reader.finish("the config");
   experiment.resolved = reader.resolved();
@@ -151,7 +161,7 @@ Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagno
 
 std::string identity_text(const Node& resolved) {
   Node identity = resolved;
-  for (const char* key : {"name", "seed", "plugins"}) identity.erase(key);
+  for (const char* key : {"name", "seed", "plugins", "log"}) identity.erase(key);
   if (Node* train = identity.find("train"))
     for (const char* key : {"device", "threads"}) train->erase(key);
   if (Node* data = identity.find("data")) data->erase("stream");  // the numbers are the same

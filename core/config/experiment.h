@@ -124,6 +124,7 @@ struct Experiment {
   std::int64_t latent = 0;
   std::map<Kind, ComponentSpec> slots;  ///< all six, once resolve() found no error
   TrainSpec train;
+  bool tensorboard = false;               ///< log.tensorboard: event files while it trains
   std::vector<std::string> plugin_paths;  ///< absolute
   /// The whole config with its defaults: print() of it, resolved again, is this experiment. Positions are
   /// kept.

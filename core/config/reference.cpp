@@ -33,6 +33,7 @@ constexpr Section kSections[] = {
     {"<SCHEDULE>",
      "A table instead of a number, where a schedule is allowed: the value at each step. Between `delay` and "
      "its end linear, cosine, exponential or repeated (cyclical); steps: piecewise constant."},
+    {"log", "What a training writes for other programs while it runs. No part of a run's identity."},
     {"plugins", "Where plugins are besides the usual places (`variform doctor` lists them)."},
 };
 
@@ -261,6 +262,10 @@ constexpr Key kKeys[] = {
     {"<SCHEDULE>", "values", "list of numbers", "required", "", "steps: the values, in order."},
     {"<SCHEDULE>", "at", "list of integers, rising", "required", "steps",
      "steps: where the next value begins; one fewer than values."},
+
+    {"log", "tensorboard", "true or false", "(false)", "",
+     "Writes RUN/tensorboard for TensorBoard: losses, evaluations, pictures at the end, and the config for its table of "
+     "hyperparameters (docs/tutorial.md)."},
 
     {"plugins", "paths", "list of texts", "[]", "",
      "Plugin files or folders of them, relative to the file that names them."},

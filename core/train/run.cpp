@@ -29,6 +29,7 @@
 #include "plugins/plugin_log.h"
 #include "train/run_log.h"
 #include "train/schedules.h"
+#include "train/tensorboard.h"
 
 namespace variform::train {
 namespace fs = std::filesystem;
@@ -97,6 +98,7 @@ class Run {
   const std::string resolved_;
   MaybeSnapshot snapshot_;
   RunLog log_;
+  std::unique_ptr<TensorBoard> board_;  // where it is asked for
   const plugins::PluginLog plugin_log_{log_};
 };
 
@@ -196,7 +198,9 @@ Ending Run::to_end() {
     at::globalContext().setUserEnabledMkldnn(false);  // LibTorch's own products instead of oneDNN's
   if (snapshot_) accept();
   const std::unique_ptr<Observer> shown = host_.observe(log_);
-  Stepping observer(log_, *shown);
+  if (session().experiment.tensorboard)
+    board_ = std::make_unique<TensorBoard>(folder_.path(), session().experiment.resolved, log_, *shown);
+  Stepping observer(log_, board_ ? *board_ : *shown);
   const auto attributes = model::attributes_of(session(), registry_);
   Trainer trainer(session().experiment.train, session().horizon, attributes, *session().assembly,
                   *session().batches, folder_, log_, observer);
@@ -211,6 +215,7 @@ Ending Run::to_end() {
   folder_.clear_marks();
   base::mark_run(folder_.path(), "The run is marked FAILED; its last checkpoint is kept: variform resume " +
                                      quoted(folder_.path()) + " goes on from there.");
+  if (board_) board_->begin(trainer.step());
   folder_.write_environment(environment());
   if (snapshot_)
     if (const std::string changes = model::changed_plugins(*snapshot_, registry_); !changes.empty())
@@ -269,6 +274,7 @@ void Run::finish(const Outcome& outcome) {
                   ? "pictures: " + folder_.figures().string() + "/{reconstructions,samples,traversals}.png"
                   : "no pictures: " + why_not);
   }
+  if (board_) board_->finish(outcome.step, folder_.figures());
   if (outcome.best_step >= 0 && outcome.best_step < outcome.step)
     log_.info("best: step " + std::to_string(outcome.best_step));
   if (!outcome.not_finite.empty())

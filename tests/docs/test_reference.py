@@ -104,7 +104,7 @@ class Reference(ProgramTest):
         for optimizer in ("adam", "adamw", "rmsprop"):
             seen |= self.check_keys(self.resolved("small.toml", f"train.optimizer.type={optimizer}"))
         seen |= self.check_keys(self.resolved("small.toml", "name=x"))
-        seen |= self.check_keys(self.resolved("small.toml", "data.dataset='images.npy'", "data.test=0.1", "data.memory=2", "data.stream=true"))
+        seen |= self.check_keys(self.resolved("small.toml", "data.dataset='images.npy'", "data.test=0.1", "data.memory=2", "data.stream=true", "log.tensorboard=true"))
         # The other way round: what the table has and no config shows is listed here, one by one.
         unseen = set(self.keys) - seen
         self.assertEqual(unseen, {
@@ -158,7 +158,7 @@ class Reference(ProgramTest):
     def check_keys(self, config):
         """Asserts that the table has every key of a resolved config; the keys that were met."""
         self.seen = set()
-        self.check("", config, skip=("data", "model", "objective", "train", "plugins"))
+        self.check("", config, skip=("data", "model", "objective", "train", "log", "plugins"))
         self.check("data", config["data"])
         dataset = config["data"]["dataset"]
         if isinstance(dataset, dict):
@@ -171,6 +171,7 @@ class Reference(ProgramTest):
         self.check("train", train)
         for part in ("optimizer", "early_stopping", "evaluation"):
             self.check("train." + part, train.get(part, {}))
+        self.check("log", config.get("log", {}))
         self.check("plugins", config.get("plugins", {}))
         return self.seen
 
