@@ -1,5 +1,5 @@
-"""What the public headers say of their functions, read from their text: comments, and the rules that a header's first comment
-or a class's states once for all its functions. test_contracts.py says what must be there."""
+"""What the public headers say of their functions, read from their text: comments, and the rules that a header's first
+comment or a class's states once for all its functions. test_contracts.py says what must be there."""
 
 import pathlib
 import re
@@ -11,8 +11,8 @@ WORDS = {
     "dtype": r"\bdtype\b|\bu?int(8|32|64)\b|\bfloat(32|64)\b|\bbfloat16\b|\bbool\b",
     "device": r"\bdevice\b|\bon the CPU\b",
     "autograd": r"\bautograd\b|\bno_grad\b|\b[Dd]ifferentiable\b",
-    "calls": r"\bper (step|batch|lookup|file)\b|\b[Oo]nce\b|\b[Aa]ny number of times\b|\b[Ss]everal times\b|\b[Ee]ach time\b"
-             r"|\bfirst asked\b|\bas often as\b",
+    "calls": r"\bper (step|batch|lookup|file)\b|\b[Oo]nce\b|\b[Aa]ny number of times\b|\b[Ss]everal times\b"
+             r"|\b[Ee]ach time\b|\bfirst asked\b|\bas often as\b",
     "thread": r"\bthreads?\b",
     "recorded step": r"\brecorded\b",
     "errors": r"\b[Tt]hrows?\b|\b(Error|Unsupported)\b",
@@ -198,7 +198,7 @@ def shapes_of(function):
 
 
 class Contracts:
-    """What holds of every function: its own words, then the rules of its class, of its header, and of the headers that this names."""
+    """What holds of every function: its own words, then the rules of its class, its header, and those named there."""
 
     def __init__(self, headers):
         self.headers = headers

@@ -1,10 +1,10 @@
 """Every function of the public headers says its contract: whoever writes it, or calls it, must not have to guess.
 
-Of a function that somebody implements (every virtual one, of abilities, too) must be known: shapes where it takes or gives
-tensors, dtype under mixed precision, too, device, autograd, source; and of all: how often it is called, by which thread, whether
-within a recorded step, errors. Its own comment says it, or the rules that its header's or its class's comment states once,
-"Unless a function says otherwise: dtype: …; thread: …", which may name another header, whose rules then hold, too. Functions
-that are only called need a comment, shapes, and errors where the sources throw some."""
+Of a function that somebody implements (every virtual one, of abilities, too) must be known: shapes where it takes or
+gives tensors, dtype under mixed precision, too, device, autograd, source; and of all: how often it is called, by which
+thread, whether within a recorded step, errors. Its own comment says it, or the rules that its header's or its class's
+comment states once, "Unless a function says otherwise: dtype: …; thread: …", which may name another header, whose rules
+then hold, too. Functions that are only called need a comment, shapes, and errors where the sources throw some."""
 
 import dataclasses
 import pathlib
@@ -60,20 +60,23 @@ FACTS = {
     "source": "Theory: §3.",
 }
 RULES = {
-    "dtype": "Build::options', under mixed precision, too", "device": "the model's", "autograd": "under no_grad in evaluations",
-    "calls": "several times per step", "thread": "one at a time", "recorded step": "no .item()", "errors": "throws Error",
-    "source": "theory §3",
+    "dtype": "Build::options', under mixed precision, too", "device": "the model's",
+    "autograd": "under no_grad in evaluations", "calls": "several times per step", "thread": "one at a time",
+    "recorded step": "no .item()", "errors": "throws Error", "source": "theory §3",
 }
+MAKE = "virtual Tensor make(const Tensor& x) = 0;"
 
 
-def fake(comment, *, header="Why it exists.", of_class="A kind.", signature="virtual Tensor make(const Tensor& x) = 0;"):
+def fake(comment, *, header="Why it exists.", of_class="A kind.", signature=MAKE):
     return (f"#pragma once\n// {header}\n\nnamespace variform {{\ninline namespace v2 {{\n\n/// {of_class}\n"
-            f"class VARIFORM_API Kind : public Component {{\n public:\n  ~Kind() override;\n  /// {comment}\n  {signature}\n}};\n\n"
+            "class VARIFORM_API Kind : public Component {\n public:\n  ~Kind() override;\n"
+            f"  /// {comment}\n  {signature}\n}};\n\n"
             "}  // namespace v2\n}  // namespace variform\n")
 
 
 def rules(without=""):
-    return "Unless a function says otherwise: " + "; ".join(f"{fact}: {text}" for fact, text in RULES.items() if fact != without) + "."
+    stated = "; ".join(f"{fact}: {text}" for fact, text in RULES.items() if fact != without)
+    return f"Unless a function says otherwise: {stated}."
 
 
 def lacking(texts):
@@ -113,7 +116,7 @@ class Headers(unittest.TestCase):
                     self.assertIn(sentence.lower(), self.contracts.by_name[owner, name].comment.lower())
 
     def test_no_rule_can_be_deleted(self):
-        """Without any one fact of any rules a function lacks it, unless the rules that hold besides say it more generally."""
+        """Without any one fact of any rules a function lacks it, unless rules that hold besides say it, too."""
         looked = 0
         for name, header in self.contracts.headers.items():
             for comment in [header.introduction, *header.classes.values()]:
@@ -130,7 +133,7 @@ class Headers(unittest.TestCase):
         self.assertGreaterEqual(looked, 20)
 
     def stated_from(self, name, owner=""):
-        """The facts that the rules of a header (and of a class of it) state, with those of the headers that they name."""
+        """The facts that the rules of a header (and of a class of it) state, with those of headers that they name."""
         facts = set()
         for comment in (self.contracts.headers[name].classes.get(owner, ""), self.contracts.headers[name].introduction):
             stated, others = contracts.rules_in(comment)
@@ -169,7 +172,8 @@ class Refusals(unittest.TestCase):
 
     def test_rules_of_another_header(self):
         texts = {"other.h": fake("", header=rules(), signature="int plain();"),
-                 "fake.h": fake(FACTS["shapes"], header="Unless a function says otherwise, the rules of variform/other.h hold.")}
+                 "fake.h": fake(FACTS["shapes"],
+                                header="Unless a function says otherwise, the rules of variform/other.h hold.")}
         self.assertEqual(lacking(texts), [])
         texts["other.h"] = texts["other.h"].replace("device: the model's; ", "")
         self.assertEqual(lacking(texts), ["device"])
@@ -177,7 +181,8 @@ class Refusals(unittest.TestCase):
         self.assertEqual(set(lacking(texts)), {*RULES, contracts.MIXED})
 
     def test_an_empty_rule_is_none(self):
-        self.assertIn("device", lacking(fake(FACTS["shapes"], header=rules().replace("device: the model's", "device: "))))
+        empty = rules().replace("device: the model's", "device: ")
+        self.assertIn("device", lacking(fake(FACTS["shapes"], header=empty)))
 
     def test_the_comment_of_a_class_is_no_functions(self):
         self.assertEqual(set(lacking(fake("", of_class=" ".join(FACTS.values())))), set(FACTS))

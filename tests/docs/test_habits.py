@@ -15,7 +15,8 @@ PHRASES = {  # phrase: what to write instead
     r"\bgo(es)? the same way\b": "work in the same way",
     r"\ba row a latent\b": "one row per latent",
 }
-TEXTS = ("configs", "core", "plugins", "sdk/include", "sdk/src", "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "datasets")
+TEXTS = ("configs", "core", "plugins", "sdk/include", "sdk/src", "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md",
+         "datasets")
 # Made from the headers and the components, which are looked at themselves, and by studies.
 LEFT = ("docs/sdk.md", "docs/config_reference.md", "docs/results/", "docs/results.md")
 

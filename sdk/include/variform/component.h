@@ -73,8 +73,8 @@ class VARIFORM_API Build {
   /// The value that schedule(key) has at the end of the training.
   double final_value(std::string_view key) const;
 
-  /// The same by the parameter itself, so that its name stands once, in the component's list and in `build.number(kDf)`:
-  /// `constexpr auto kDf = variform::number("df", 5.0);`.
+  /// The same by the parameter itself, so that its name stands once: with
+  /// `constexpr auto kDf = variform::number("df", 5.0);` in the component's list, `build.number(kDf)`.
   double number(const Parameter& parameter) const { return number(parameter.name); }
   /// An integer, by its parameter.
   int64_t integer(const Parameter& parameter) const { return integer(parameter.name); }
