@@ -188,7 +188,7 @@ def rules_in(comment):
     others = re.findall(r"the rules of (?:(\w+) in )?variform/([\w/]+\.h)", rules)
     names = "|".join(WORDS)
     stated = re.findall(rf"(?:^|[;:,.—] |\band )({names}): ([^;]*)", rules)
-    return {fact: text for fact, text in stated if len(text.strip(" .")) > 3}, others
+    return {fact: text for fact, text in stated if len(text.strip(" .")) >= 3}, others
 
 
 def shapes_of(function):
