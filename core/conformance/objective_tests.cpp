@@ -86,7 +86,7 @@ void part_values(const Case& test) {
 }
 
 // Checks that each row's loss is its own: with the same draws, other rows do not change it.
-void loss_per_datum(const Case& test) {
+void loss_per_example(const Case& test) {
   Rig rig(test);
   if (!rig.parameters().empty())
     skip("the objective trains its own parameters, whose loss may compare the rows of a batch");
@@ -196,12 +196,12 @@ std::vector<Test> objective_tests() {
        kinds,
        {"shapes", "finite"},
        plain_batch},
-      {"loss-per-datum",
+      {"loss-per-example",
        group,
        "The loss of an example does not depend on the other data in the batch.",
        kinds,
        {"determinism", "global-rng", "no-grad"},
-       loss_per_datum},
+       loss_per_example},
       {"beta",
        group,
        "beta() is a number of at least 0, and final_beta() is its value at the end.",

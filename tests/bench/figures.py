@@ -237,7 +237,7 @@ def products_of(case):
     sizes = [list(zip(widths, widths[1:])) for widths in (encoder, decoder)]
     forward = [2 * case.batch * a * b for a, b in sizes[0] + sizes[1]]
     plain = 3 * sum(forward) - forward[0]  # the data need no gradient
-    # A tangent is one row more for each datum in every layer but the first, where a unit vector picks a column.
+    # A tangent is one row more for each example in every layer but the first, where a unit vector picks a column.
     tangent = 3 * sum(2 * case.batch * a * b for a, b in sizes[1][1:])
     code = 3 * 2 * case.batch * 512 * case.latent  # the point family's encoder has no variances
     return plain, plain + tangent - code

@@ -23,7 +23,7 @@ TEST_CASE("What is unusual in a network or an objective, and right, passes every
   check_twin(kPlugin, "encoder:faulty", "conditioned");
   check_twin(kPlugin, "decoder:faulty", "batch statistics");
   check_twin(kPlugin, "objective:faulty", "parameter of its own");
-  check_twin(kPlugin, "objective:faulty", "refuses one datum");
+  check_twin(kPlugin, "objective:faulty", "refuses one row");
 }
 
 TEST_CASE("Errors of a descriptor") {
@@ -113,7 +113,7 @@ TEST_CASE("Errors of an objective") {
                 {"parts of one name", "parts", "the part 'nll'"},
                 {"part named step", "parts", "the part 'step'"},
                 {"needs labels", "plain-batch", "variform::Error"},
-                {"loss of the batch", "loss-per-datum", "with the other data in the batch"},
+                {"loss of the batch", "loss-per-example", "with the other data in the batch"},
                 {"negative beta", "beta", "at least 0"},
                 {"another final beta", "beta", "must be the same"},
                 {"undeclared tangents", "tangents", "uses_tangents() says false"},

@@ -7,7 +7,7 @@ import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PHRASES = {  # phrase: what to write instead
-    r"(?<!\")\ba datum\b": "an example, a row",
+    r"(?<!\"a )\bdatum\b": "an example, a row",
     r"\bnats an? \w+\b": "nats per …",
     r"(?<!there )\b(is|are) none[;,.]": "is not …",
     r"\banew\b": "again",
@@ -15,8 +15,9 @@ PHRASES = {  # phrase: what to write instead
     r"\bgo(es)? the same way\b": "work in the same way",
     r"\ba row a latent\b": "one row per latent",
 }
-TEXTS = ("configs", "core", "plugins", "sdk/src", "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "datasets")
-# The headers are rewritten with SDK 2, and docs/sdk.md is made of them; the others are made by studies.
+TEXTS = ("configs", "core", "plugins", "sdk/include", "sdk/src", "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md",
+         "datasets")
+# Made from the headers and the components, which are looked at themselves, and by studies.
 LEFT = ("docs/sdk.md", "docs/config_reference.md", "docs/results/", "docs/results.md")
 
 

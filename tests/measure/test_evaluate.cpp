@@ -101,7 +101,7 @@ TEST_CASE(
   const auto tensors = checkpoint::read(options.dump).tensors;
   CHECK(result.at("beta") == 0.5);
 
-  // H is WᵀW/σ² whatever the datum.
+  // H is WᵀW/σ² whatever the row.
   const at::Tensor h = pca.w.t().mm(pca.w) / kVariance, eye = at::eye(3, at::kDouble);
   CHECK(test::largest(tensors.at("hessian") - h) < 1e-12);
   const at::Tensor norm = 0.25 * tensors.at("h").square().sum(1);

@@ -81,7 +81,7 @@ def coupling(count):
 
 
 def planar(params, noise):
-    """One datum's draw through its two maps: z and log q, the latter from the Jacobian of the whole map."""
+    """One example's draw through its two maps: z and log q, the latter from the Jacobian of the whole map."""
     mean, log_variance = params[:LATENT], params[LATENT : 2 * LATENT]
 
     def whole(start):
@@ -131,7 +131,7 @@ def beta_tcvae(w, x, rng, size):
     z = z[0]
     log_size = math.log(len(x) * size)
     log_q, log_product = [], []
-    for one in z:  # of each draw, under every datum of the batch
+    for one in z:  # of each draw, under every row of the batch
         densities = q.log_prob(one)  # [M, d]
         log_q.append(densities.sum(-1).exp().sum().log() - log_size)
         log_product.append((densities.exp().sum(0).log() - log_size).sum())
@@ -261,7 +261,7 @@ def laplace_family(w, x, rng, size):
 
 
 def flow_family(whole):
-    """β-VAE with a flow given as a map from one datum's parameters and standard normal noise to z; log q from its Jacobian."""
+    """β-VAE with a flow given as a map from one example's parameters and standard normal noise to z; log q from its Jacobian."""
 
     def loss(w, x, rng, size):
         def draw(params, e):
@@ -476,12 +476,12 @@ def wae_mmd(w, x, rng, size):
 
 
 def second_order(hessian):
-    """§3 with the whole Hessian of one datum's loss, or with Gauss–Newton, both by torch.func."""
+    """§3 with the whole Hessian of one example's loss, or with Gauss–Newton, both by torch.func."""
 
     def loss(w, x, rng, size):
         q = w.gaussian(x)
 
-        def datum(x, mean, variance):
+        def of_row(x, mean, variance):
             def f(z):
                 return w.nll(x.unsqueeze(0), z.unsqueeze(0))[0]
 
@@ -492,7 +492,7 @@ def second_order(hessian):
                 h = jacobian.mT @ jacobian / VARIANCE
             return f(mean) + 0.5 * (h.diagonal() * variance).sum()
 
-        taylor = torch.func.vmap(datum)(x, q.mean, q.variance)
+        taylor = torch.func.vmap(of_row)(x, q.mean, q.variance)
         return {"model": (taylor + BETA * kl_divergence(q, standard()).sum(-1)).mean()}
 
     return loss

@@ -113,7 +113,7 @@ class Expected:
         }  # fmt: skip
 
     def deterministic(self):
-        """§5: GRAE, its bounds, and one draw of GRAE≈ a datum."""
+        """§5: GRAE, its bounds, and one draw of GRAE≈ per example."""
         model, d = self.model, self.model.d
         rows = {"grae": "full", "diagonal_bound": "diagonal", "isotropic_bound": "isotropic"}
         for name, structure in rows.items():
@@ -177,9 +177,9 @@ class Expected:
 
     def column_variance(self):
         """§5, by enumeration: the variance over the column of the estimate for one batch, in expectation over batches
-        of n data drawn with replacement, and with a column for each datum."""
+        of n data drawn with replacement, and with a column for each row."""
         d, n = self.model.d, self.model.config["train"]["batch"]
-        estimates = d * self.columns  # of one datum, for every choice of the column
+        estimates = d * self.columns  # of one row, for every choice of the column
         each = estimates.var(1, unbiased=False)
         shared = estimates.mean(0).var(unbiased=False)
         return {"one_column_a_batch": shared + (each.mean() - shared) / n, "one_column_a_datum": each.mean() / n}
@@ -189,7 +189,7 @@ QUARTERS = torch.tensor([0.25, 0.5, 0.75])
 
 
 class Sections:
-    """The sections that look at all data at once. An entry is a tensor of one value a datum, or one number; with the
+    """The sections that look at all data at once. An entry is a tensor of one value per row, or one number; with the
     magnitude that its digits count from, if that is not its own."""
 
     def __init__(self, expected):

@@ -420,7 +420,7 @@ class Model:
         weight = torch.softmax(log_weight, 0)
         return math.log(len(z)) - log_weight.logsumexp(0), 1 / weight.square().sum(0)
 
-    # ---- objectives (§2, §5): the trained loss of every datum [B]
+    # ---- objectives (§2, §5): the trained loss of every row [B]
 
     def encoding_norm(self, h, beta):
         mean, precision = self.prior_moments()

@@ -1,5 +1,5 @@
 // Numerical robustness of everything that is made of curvature (§4, §5): collapsed latents, Jacobians of norm 0 and 1e6,
-// β = 1e-6 and 1e6, one datum, 1 and 128 latents. Loss and gradients are finite, and within 1e-5 of singular values while
+// β = 1e-6 and 1e6, one row, 1 and 128 latents. Loss and gradients are finite, and within 1e-5 of singular values while
 // ‖J‖²/β ≤ 1e12; beyond, they are finite, or NaN as a whole, which the trainer reports as an error and names.
 
 #include "catch.h"

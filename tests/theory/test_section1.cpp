@@ -67,7 +67,7 @@ TEST_CASE("§1: G = JᵀJ is H for a Gaussian of unit variance, and σ²H for an
   }
 }
 
-TEST_CASE("§1: ℓ is a sum over the data's dimensions, and each datum's own") {
+TEST_CASE("§1: ℓ is a sum over the data's dimensions, and each row's own") {
   for (const std::string likelihood : {"gaussian", "bernoulli", "poisson", "laplace"}) {
     CAPTURE(likelihood);
     Assembly all = assemble(6, 2, likelihood), part = assemble(2, 2, likelihood);

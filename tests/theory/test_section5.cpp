@@ -180,14 +180,14 @@ TEST_CASE("§5: GRAE≈ averaged over all its draws is the diagonal bound, in va
     }
 }
 
-TEST_CASE("§5: per-sample columns: each datum has its own draw, with the same expectation") {
+TEST_CASE("§5: per-sample columns: each row has its own draw, with the same expectation") {
   const Values values{{"beta", num(0.3)}, {"per_sample", num(1)}};
   Assembly model = assemble("gaussian", SmallDecoder::Shape::kTanh, "grae-approx", values);
   Assembly bound = assemble("gaussian", SmallDecoder::Shape::kTanh, "grae",
                             {{"beta", num(0.3)}, {"structure", txt("diagonal")}});
   const at::NoGradGuard guard;
   const Tensor expected = bound.part(data(), "penalty");
-  std::vector<std::vector<Tensor>> seen(kB);  // by datum
+  std::vector<std::vector<Tensor>> seen(kB);  // by row
   int mixed = 0;
   const Tensor diagonal = pieces(model).hessian.diagonal(0, 1, 2);
   for (std::uint64_t seed = 0; seed < 300; ++seed) {

@@ -95,7 +95,7 @@ TEST_CASE("§6: the constant-variance VAE under §3 is RAE-GP with a Gaussian: �
   CHECK(error(taylor, rae + constant, rae) < 1e-12);
 }
 
-TEST_CASE("§6: capacity and free bits: β|KL − C| and β max(KL, λ), of each datum") {
+TEST_CASE("§6: capacity and free bits: β|KL − C| and β max(KL, λ), of each row") {
   Assembly plain = assemble("beta-vae", {{"beta", num(1.7)}});
   const Tensor nll = plain.part(data(), "nll", 5), kl = plain.part(data(), "kl", 5);
   const double middle = kl.median().item<double>();

@@ -38,7 +38,7 @@ train::ExPostFit fit(model::Session& session, const std::string& prior, const Fo
   return train::use_ex_post_prior(session, session, given(prior), test::registry(), folder / "priors");
 }
 
-// Location of q for every datum of a split, [N, d].
+// Location of q for every row of a split, [N, d].
 Tensor codes(model::Session& session, const std::string& split) {
   const at::NoGradGuard no_grad;
   model::Rows rows(session, split);

@@ -9,16 +9,17 @@
 namespace variform {
 inline namespace v2 {
 
-/// The ability A of a component, a posterior or a layer; nullptr when it has none. The result belongs to `of` and lives as
-/// long. Any thread; costs a few comparisons of texts. `variform::ability<variform::PullbackMetric>(decoder)`.
+/// The ability A of a component, a posterior or a layer; nullptr when it has none. The result belongs to `of` and lives
+/// as long. Any thread; costs a few comparisons of texts. `variform::ability<variform::PullbackMetric>(decoder)`.
 template <class A, class T>
 auto* ability(T& of) {
   using Result = std::conditional_t<std::is_const_v<T>, const A, A>;
   return static_cast<Result*>(const_cast<A*>(static_cast<const A*>(of.ability(A::kId))));
 }
 
-/// The interface with abilities: `class Mine final : public variform::With<variform::Prior, variform::ClosedCrossEntropy>`.
-/// A class that inherits from a class with abilities adds its own in the same way: With<Base, More>.
+/// The interface with abilities: `class Mine final : public variform::With<variform::Prior,
+/// variform::ClosedCrossEntropy>`. A class that inherits from a class with abilities adds its own in the same way:
+/// With<Base, More>.
 template <class Interface, class... Abilities>
 class With : public Interface, public Abilities... {
  public:

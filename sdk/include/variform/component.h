@@ -1,5 +1,13 @@
 #pragma once
-// What every component is, and what its constructor is given.
+// What every component is, and what its constructor is given. The rules of the SDK, which other headers name and add
+// to; a function states its shapes, and what differs. Unless a function says otherwise: dtype: that of Build::options
+// (float32 or float64), under mixed precision, too, where autocast to bfloat16 surrounds encode(), decode() and
+// pushforward() alone; device: that of Build::options; autograd: differentiable in the tensors that it is given and in
+// trained parameters, and the same values under no_grad, which evaluations set; thread: one at a time; recorded step:
+// on a GPU a training step is recorded once, after three plain ones, and replayed from then on without a call of any
+// function: no .item(), no boolean-mask indexing, no decision of the host on data, no number of the host that changes;
+// errors: throws variform::Error, or Unsupported for what it cannot do, to which the engine adds kind, component,
+// function and step.
 
 #include <variform/ability.h>
 #include <variform/context.h>
@@ -27,13 +35,15 @@ class ParameterSource;
 class VARIFORM_API Component : public torch::nn::Module {
  public:
   ~Component() override;
-  /// The ability of that name, or nullptr. Ask by variform::ability<A>(component), and derive from variform::With to have
-  /// some: this function is then written. Override it by hand only where a parameter decides. [any thread]
+  /// The ability of that name, or nullptr. Ask by variform::ability<A>(component), and derive from variform::With to
+  /// have some: this function is then written. Override it by hand only where a parameter decides. Any number of times,
+  /// by any thread; never throws.
   virtual const void* ability(std::string_view id) const;
 };
 
-/// All that a component's constructor may ask. Sizes are resolved. Copies share the generator and the parameters.
-/// Asking for a parameter that the component's schema does not declare, or with another type, throws Error.
+/// All that a component's constructor may ask. Sizes are resolved. Copies share the generator and the parameters: a
+/// copy with other sizes builds another component. Unless a function says otherwise: errors: throws Error for a
+/// parameter that the component's schema does not declare, or declares with another type.
 class VARIFORM_API Build {
  public:
   Shape data;                 ///< one example: [channels, height, width] or [P]
@@ -63,8 +73,8 @@ class VARIFORM_API Build {
   /// The value that schedule(key) has at the end of the training.
   double final_value(std::string_view key) const;
 
-  /// The same by the parameter itself, so that its name stands once: `constexpr auto kDf = variform::number("df", 5.0);`
-  /// in the component's list and `build.number(kDf)`.
+  /// The same by the parameter itself, so that its name stands once: with
+  /// `constexpr auto kDf = variform::number("df", 5.0);` in the component's list, `build.number(kDf)`.
   double number(const Parameter& parameter) const { return number(parameter.name); }
   /// An integer, by its parameter.
   int64_t integer(const Parameter& parameter) const { return integer(parameter.name); }
@@ -76,7 +86,7 @@ class VARIFORM_API Build {
   std::vector<double> numbers(const Parameter& parameter) const { return numbers(parameter.name); }
   /// A list of integers, by its parameter.
   std::vector<int64_t> integers(const Parameter& parameter) const { return integers(parameter.name); }
-  /// A schedule, by its parameter.
+  /// A schedule, 0-dim, by its parameter.
   Tensor schedule(const Parameter& parameter) const { return schedule(parameter.name); }
   /// The last value of a schedule, by its parameter.
   double final_value(const Parameter& parameter) const { return final_value(parameter.name); }
@@ -87,7 +97,7 @@ class VARIFORM_API Build {
   std::shared_ptr<T> component(std::string_view key) const;
 
   /// The first n training data, or all if there are fewer, [n, data…], in options' dtype and device: for
-  /// data-dependent initialisation.
+  /// data-dependent initialisation. Throws Error for a model that is built without data.
   Tensor examples(int64_t n) const;
 
   /// The number of values in one example, P.

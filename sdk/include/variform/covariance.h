@@ -26,10 +26,10 @@ struct VARIFORM_API Structure {
   static Structure isotropic(int64_t d);
   /// s²I plus a positive part of the given rank, 0 ≤ rank < d.
   static Structure low_rank(int64_t d, int64_t rank);
-  /// Blocks of `size`, the last one smaller when size does not divide d.
+  /// Blocks of `size`, the last one smaller when size does not divide d. Throws Error for a size below 1.
   static Structure equal_blocks(int64_t d, int64_t size);
-  /// What a component's `structure` parameter says: "full", "diagonal", "isotropic", "block" with equal blocks of `block`, or
-  /// "low-rank" with `rank`. Error otherwise.
+  /// What a component's `structure` parameter says: "full", "diagonal", "isotropic", "block" with equal blocks of
+  /// `block`, or "low-rank" with `rank`. Error otherwise.
   static Structure named(const std::string& name, int64_t d, int64_t block, int64_t rank = 0);
   /// d, the sum of the blocks.
   int64_t dimension() const;
@@ -39,8 +39,9 @@ struct VARIFORM_API Structure {
   void validate(int64_t d) const;
 };
 
-/// Σ = L Lᵀ, a batch of B (or 1, broadcast). Cheap to copy; immutable; differentiable in what it was made from.
-/// The makers throw Error when shapes do not fit each other.
+/// Σ = L Lᵀ, a batch of B (or 1, broadcast). Cheap to copy; immutable; differentiable in what it was made from, in
+/// whose dtype and on whose device its functions compute. Any thread. Unless a function says otherwise: shapes: [B or
+/// 1, d, d]; errors: the makers throw Error when shapes do not fit each other.
 class VARIFORM_API Covariance {
  public:
   /// How a covariance is stored: the library's own business.
@@ -94,8 +95,8 @@ VARIFORM_API Covariance optimal_covariance(const Structure& structure, const Ten
 
 /// §4, third column: what is left of ½ tr(HΣ) + β(KL − ½ (h−m)ᵀQ(h−m)) at that Σ, [B] float64, in nats. No constant
 /// dropped. Where I + H/β, restricted to the structure, is not positive definite the result is NaN (§4: unbounded
-/// below). β may be 0 here: the penalty then is 0, and so is its gradient. Arguments as above; a diagonal Q given as [d]
-/// spares the factorisation of Q and two triangular solves.
+/// below). β may be 0 here: the penalty then is 0, and so is its gradient. Arguments as above; a diagonal Q given as
+/// [d] spares the factorisation of Q and two triangular solves. Throws Error when the structure does not fit d.
 VARIFORM_API Tensor curvature_penalty(const Structure& structure, const Tensor& h, const Tensor& beta,
                                       const Tensor& precision = {});
 

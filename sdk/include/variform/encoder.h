@@ -1,5 +1,6 @@
 #pragma once
-// Encoder: the network that amortises inference.
+// Encoder: the network that amortises inference. Unless a function says otherwise, the rules of variform/component.h
+// hold; calls: once per step and batch, and again where a prior is made of posteriors; source: theory §1.
 
 #include <variform/component.h>
 
@@ -11,9 +12,8 @@ class VARIFORM_API Encoder : public Component {
  public:
   static constexpr Kind kKind = Kind::kEncoder;  ///< what kind of component it is
   ~Encoder() override;
-  /// x [B, data…] -> [B, Build::outputs], B ≥ 0, without interaction between rows. Differentiable in the parameters; under
-  /// no_grad when evaluating. Called once per step and batch. The result has Build::options' dtype, or bfloat16 under
-  /// mixed precision, where the engine widens it. One thread at a time; must suit a recorded step (docs/sdk.md).
+  /// x [B, data…] -> [B, Build::outputs], B ≥ 0, without interaction between rows. The result may be bfloat16 under
+  /// mixed precision: the engine widens it.
   virtual Tensor encode(const Tensor& x, const Context& context) = 0;
 };
 

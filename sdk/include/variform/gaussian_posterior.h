@@ -7,11 +7,12 @@
 namespace variform {
 inline namespace v2 {
 
-/// N(mean, Σ) for a batch (§1's Gaussian q): draws, density, entropy and moments in closed form. Draw::state is L⁻¹(z − m).
+/// N(mean, Σ) for a batch (§1's Gaussian q): draws, density, entropy and moments in closed form. Draw::state is L⁻¹(z −
+/// m).
 class VARIFORM_API GaussianPosterior : public With<Posterior, LogMarginals, ClosedEntropy, Moments> {
  public:
-  /// mean [B, d]; covariance of B or of 1, in the mean's dtype (or in float64, as §4's optimum is: draws and densities
-  /// then have the mean's dtype). Error when their dimensions differ.
+  /// mean [B, d]; covariance [B or 1, d, d], in the mean's dtype (or in float64, as §4's optimum is: draws and
+  /// densities then have the mean's dtype). Error when their dimensions differ.
   GaussianPosterior(Tensor mean, Covariance covariance);
   ~GaussianPosterior() override;
 

@@ -1,30 +1,32 @@
 #pragma once
-// The engine's side of the SDK: where a component's parameters come from, and a model whose slots are filled. For the engine
-// and for tests; a plugin includes variform/plugin.h.
+// The engine's side of the SDK: where a component's parameters come from, and a model whose slots are filled. For the
+// engine and for tests; a plugin includes variform/plugin.h. Unless a function says otherwise, the rules of
+// variform/component.h hold; calls: any number of times, by constructors; autograd: none; source: the config, and the
+// data set.
 
 #include <variform/model.h>
 
 namespace variform {
 inline namespace v2 {
 
-/// Validated and defaulted parameters. Components see them through Build.
+/// Validated and defaulted parameters. Components see them through Build. Unless a function says otherwise: errors:
+/// throws Error for a key that the schema does not declare with such a type.
 class VARIFORM_API ParameterSource {
  public:
   virtual ~ParameterSource();
-  /// A number, an integer or a flag (0 or 1). Like the others it throws Error for a key that the schema does not
-  /// declare with such a type.
+  /// A number, an integer or a flag (0 or 1).
   virtual double number(std::string_view key) const = 0;
   /// A text.
   virtual std::string text(std::string_view key) const = 0;
   /// A list of numbers or of integers.
   virtual std::vector<double> numbers(std::string_view key) const = 0;
-  /// See Build::schedule.
+  /// See Build::schedule().
   virtual Tensor schedule(std::string_view key) const = 0;
-  /// See Build::final_value.
+  /// See Build::final_value().
   virtual double final_value(std::string_view key) const = 0;
   /// Builds the component that a parameter describes, with the sizes of `build`.
   virtual std::shared_ptr<Component> component(std::string_view key, Kind kind, const Build& build) const = 0;
-  /// See Build::examples.
+  /// See Build::examples().
   virtual Tensor examples(int64_t n) const = 0;
 };
 

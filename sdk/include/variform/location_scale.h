@@ -1,5 +1,6 @@
 #pragma once
-// Mean-field posteriors of one shape: z_i = m_i + s_i e_i with independent e_i of a fixed standard distribution.
+// Mean-field posteriors of one shape: z_i = m_i + s_i e_i with independent e_i of a fixed standard distribution. Unless
+// a function says otherwise, the rules of Posterior in variform/family.h hold; source: theory §4.
 
 #include <variform/ext/posterior.h>
 
@@ -22,9 +23,10 @@ class VARIFORM_API LocationScalePosterior : public With<IndependentPosterior, Cl
   std::optional<Covariance> covariance() const override;
 
  protected:
-  /// Draws of e in the given shape, in like's dtype and on its device, from `rng` only.
+  /// Draws of e, [K, B, d] or what `shape` says, in like's dtype and on its device, from `rng` only; `like` is [B, d].
+  /// Without autograd: no parameter moves e.
   virtual Tensor standard_sample(at::IntArrayRef shape, const Tensor& like, Generator& rng) const = 0;
-  /// log f(e), elementwise.
+  /// log f(e), elementwise: [..., B, d] -> the same shape.
   virtual Tensor standard_log_density(const Tensor& e) const = 0;
   /// −E log f(e) in nats.
   virtual double standard_entropy() const = 0;

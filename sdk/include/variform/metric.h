@@ -1,6 +1,8 @@
 #pragma once
 // Metric: numbers about a trained model. A metric declares its quantities; `evaluate`, its JSON, tables, studies,
-// figures and the reference take name, unit and meaning from there.
+// figures and the reference take name, unit and meaning from there. Unless a function says otherwise, the rules of
+// variform/component.h hold; calls: any number of times; autograd: under no_grad, in evaluation mode; recorded step:
+// never within one, so that values may be read on the host; source: theory §10.
 
 #include <variform/component.h>
 #include <variform/covariance.h>
@@ -28,17 +30,19 @@ struct Quantity {
       meaning;  ///< what it is, without a full stop: "mean of ‖h‖ over the rows (Smith 2024, equation 3)"
 };
 
-/// Takes what a metric found. `quantity` is always a declared name; a name that was not declared throws Error. Values
-/// may lie on any device, in any floating-point dtype; they are widened to float64.
+/// Takes what a metric found. `quantity` is always a declared name. Unless a function says otherwise: dtype: any
+/// floating-point one, under mixed precision, too, widened to float64; device: any; autograd: of no concern, since
+/// values are detached; errors: throws Error for a name that was not declared and for values of another shape.
 class VARIFORM_API Findings {
  public:
   virtual ~Findings();
-  /// Adds values of single rows: those of the batch, [B], in measure(), or those of any rows, [N], in finish(). Reported
-  /// are their mean over all rows, its standard error sd/√N, and their quartiles.
+  /// Adds values of single rows: those of the batch, [B], in measure(), or those of any rows, [N], in finish().
+  /// Reported are their mean over all rows, its standard error sd/√N, and their quartiles.
   virtual void rows(std::string_view quantity, const Tensor& values) = 0;
-  /// The same for logarithms: reported are the geometric mean of the values, its error, and the values' quartiles.
+  /// The same for logarithms, [B] or [N]: reported are the geometric mean of the values, its error, and the values'
+  /// quartiles.
   virtual void geometric(std::string_view quantity, const Tensor& logarithms) = 0;
-  /// Sets the median of all numbers in a tensor, with their quartiles.
+  /// Sets the median of all numbers in a tensor […], with their quartiles.
   virtual void median(std::string_view quantity, const Tensor& values) = 0;
   /// Sets one number, with its standard error if there is one. A number that is not finite is reported as not defined.
   virtual void number(std::string_view quantity, double value, std::optional<double> error = {}) = 0;
@@ -55,7 +59,7 @@ class VARIFORM_API Findings {
   /// Says on what all of the metric's numbers depend, beside the model: it stands in brackets behind the names of the
   /// quantities, "frechet_samples[mnist-conv-1a2b3c4d]", since numbers that differ in it must not be compared.
   virtual void qualify(std::string_view by) = 0;
-  /// Keeps an array for figures, of up to three dimensions, under any name.
+  /// Keeps an array for figures, […] of up to three dimensions, under any name.
   virtual void array(std::string_view name, const Tensor& values) = 0;
   /// Keeps mean and quartiles over the first dimension of [N, …], for figures.
   virtual void spread(std::string_view name, const Tensor& values) = 0;
@@ -69,11 +73,12 @@ class VARIFORM_API Findings {
   virtual void object(std::string_view name, std::string_view json) = 0;
   /// In measure(): keeps rows of the batch, [B, …], for the file of `evaluate --dump`, under a name of its own.
   virtual void keep(std::string_view name, const Tensor& rows) = 0;
-  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name. [any thread]
+  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name.
   virtual const void* ability(std::string_view id) const;
 };
 
-/// Images in the features of a classifier of the same data, which the engine trains when it is first needed.
+/// Images in the features of a classifier of the same data, which the engine trains when it is first needed. Unless a
+/// function says otherwise: dtype: float64, of models under mixed precision, too.
 class VARIFORM_API Features {
  public:
   virtual ~Features();
@@ -87,19 +92,20 @@ class VARIFORM_API Features {
   virtual Tensor of_rows(std::string_view split, const Tensor& index) = 0;
   /// Features of a model's images, x on its scale: [n, data…] -> [n, d] float64 on the CPU.
   virtual Tensor of(const Tensor& x) = 0;
-  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name. [any thread]
+  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name.
   virtual const void* ability(std::string_view id) const;
 };
 
-/// A trained model on the rows of one split, batch by batch. Everything is computed when it is first asked for, once for
-/// all metrics, without autograd, and in evaluation mode. What a model lacks throws Unsupported with the reason; a metric
-/// that lets it pass is reported as not defined, for that reason.
+/// A trained model on the rows of one split, batch by batch. Unless a function says otherwise: dtype: that of
+/// Build::options, under mixed precision, too; calls: any number of times, computed when first asked for, once for all
+/// metrics; errors: throws Unsupported, with the reason, for what the model lacks (a metric that lets it pass is
+/// reported as not defined, for that reason), and Error for the batch at hand outside measure().
 class VARIFORM_API Measured {
  public:
   virtual ~Measured();
 
   // ---- the evaluation
-  /// The model. Draw with random() only.
+  /// The model, in evaluation mode. Draw with random() only.
   virtual Model& model() = 0;
   /// "train", "validation" or "test".
   virtual std::string split() const = 0;
@@ -132,7 +138,8 @@ class VARIFORM_API Measured {
   virtual Batch rows(const Tensor& index) = 0;
   /// Features of images. Unsupported where there is no classifier, as for data without labels.
   virtual Features& features() = 0;
-  /// Reports progress of long work: `done` of `all` are complete. Throws when the user stops the evaluation; let it pass.
+  /// Reports progress of long work: `done` of `all` are complete. Throws when the user stops the evaluation; let it
+  /// pass.
   virtual void progress(int64_t done, int64_t all) = 0;
   /// Where the data are bytes with uniform noise: the standard deviations by which their values, from 0 to 1, were
   /// divided, float64 on the CPU, of the shape [data…] or one that broadcasts to it. Empty for all other data.
@@ -141,8 +148,8 @@ class VARIFORM_API Measured {
   // ---- the training
   /// The number of rows in a batch of the training.
   virtual int64_t training_rows() const = 0;
-  /// The gradient of the training's loss with respect to all trained parameters, as one row of float64: at the end of
-  /// the schedules, in training mode, for the training's batch with this number. Its random numbers depend on `draw`
+  /// The gradient of the training's loss with respect to all trained parameters, [their numbers] in float64: at the end
+  /// of the schedules, in training mode, for the training's batch with this number. Its random numbers depend on `draw`
   /// alone; buffers that a training step changes go on from one call to the next. Leaves the model as it was.
   virtual Tensor training_gradient(int64_t batch, int64_t draw) = 0;
 
@@ -167,11 +174,11 @@ class VARIFORM_API Measured {
   virtual Tensor pullback_metric() = 0;
   /// H = JᵀH_ℓJ at h, [B, d, d] float64 (theory §1).
   virtual Tensor hessian() = 0;
-  /// The covariance Σ of q, float64.
+  /// The covariance Σ of q, [B or 1, d, d] float64.
   virtual Covariance covariance() = 0;
-  /// Σ*, optimal for this decoder at β within the structure of the family's covariance, float64 (theory §4).
+  /// Σ* [B, d, d], optimal for this decoder at β within the structure of the family's covariance, float64 (theory §4).
   virtual Covariance optimal_covariance() = 0;
-  /// The same for another β, above 0.
+  /// The same [B, d, d] for another β, above 0.
   virtual Covariance optimal_covariance_at(double beta) = 0;
   /// What is left of ½ tr(HΣ) + β KL at the optimal Σ within a structure (theory §4), [B] float64, nats.
   virtual Tensor curvature_penalty(const Structure& structure) = 0;
@@ -179,11 +186,12 @@ class VARIFORM_API Measured {
   virtual Tensor factors() = 0;
   /// Their names, as many as are known.
   virtual std::vector<std::string> factor_names() const = 0;
-  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name. [any thread]
+  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name.
   virtual const void* ability(std::string_view id) const;
 };
 
-/// Several models' codes of the same rows.
+/// Several models' codes of the same rows. Unless a function says otherwise: dtype: float64, of models under mixed
+/// precision, too.
 class VARIFORM_API Compared {
  public:
   virtual ~Compared();
@@ -198,9 +206,9 @@ class VARIFORM_API Compared {
   virtual Tensor informative(int64_t run) = 0;
   /// The true latents of the rows, [N, d] float64 on the CPU; undefined where they are not known.
   virtual Tensor true_latents() = 0;
-  /// See Measured::progress.
+  /// See Measured::progress().
   virtual void progress(int64_t done, int64_t all) = 0;
-  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name. [any thread]
+  /// An ability of a later release's, as Component::ability(); nullptr when it has none of that name.
   virtual const void* ability(std::string_view id) const;
 };
 
@@ -210,16 +218,18 @@ struct Shorthand {
   std::string parameter;  ///< the metric's parameter that takes the option's value; empty: it has none
 };
 
-/// A metric of one model, of several, or of both. Abilities: ext/metric.h. `evaluate` builds it, calls measure() for each batch in order, then
-/// finish(); `compare` calls compare(). It lives for one evaluation or comparison, and may keep what it needs between the
-/// batches: that is no state of a model, and is never saved.
+/// A metric of one model, of several, or of both. Abilities: ext/metric.h. `evaluate` builds it, calls measure() for
+/// each batch in order, then finish(); `compare` calls compare(). It lives for one evaluation or comparison, and may
+/// keep what it needs between the batches: that is no state of a model, and is never saved. What it throws is reported
+/// in place of its numbers.
 class VARIFORM_API Metric : public Component {
  public:
   static constexpr Kind kKind = Kind::kMetric;  ///< what kind of component it is
   ~Metric() override;
-  /// What it reports of one model, in the order of tables; nothing: it only compares. Depends on its parameters only.
+  /// What it reports of one model, in the order of tables; nothing: it only compares. Depends on its parameters only,
+  /// and is asked without a model, too.
   virtual std::vector<Quantity> quantities() const = 0;
-  /// Looks at one batch, B ≥ 1; in order, by one thread, without autograd.
+  /// Looks at one batch, B ≥ 1 rows. Once per batch, in order.
   virtual void measure(Measured& at, Findings& findings) = 0;
 
   /// What needs all rows at once, by the ability Finishes; nothing without it. The batch at hand is gone.

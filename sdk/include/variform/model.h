@@ -28,8 +28,11 @@ class VARIFORM_API ComponentError : public Error {
   ~ComponentError() override;
 };
 
-/// A composed model, as components see it. One thread at a time; it never moves, and outlives its components. Every function
-/// checks shapes, and names slot, component, plugin and step in errors. Contexts are of the rows of their call: [B].
+/// A composed model, as components see it. One thread at a time; it never moves, and outlives its components. Contexts
+/// are of the rows of their call, [B]; results have options' dtype, under mixed precision, too, where a function does
+/// not say float64. Unless a function says otherwise: errors: throws ComponentError (or Unsupported) for what a
+/// component throws or returns in another shape, with slot, component, plugin and step, and Error for arguments of
+/// another shape.
 class VARIFORM_API Model {
  public:
   Model(const Model&) = delete;
@@ -60,23 +63,23 @@ class VARIFORM_API Model {
   Likelihood& likelihood() const;  ///< The likelihood itself; prefer nll(), data_mean() and sample_data().
   Objective& objective() const;    ///< The objective itself; prefer evaluate(), which checks.
 
-  /// q(z|x), x [B, data…]. Its methods check shapes and name the family in their errors.
+  /// q(z|x), x [B, data…]. Its functions check shapes and name the family in their errors.
   std::unique_ptr<Posterior> posterior(const Tensor& x, const Context& context);
   /// z [..., B, d] or [d] -> g [..., B, n, data…]. The context's rows are repeated for the leading dimensions.
   Tensor decode(const Tensor& z, const Context& context);
-  /// −log p(x|g), [..., B].
+  /// −log p(x|g), x [B, data…], g [..., B, n, data…] -> [..., B].
   Tensor nll(const Tensor& x, const Tensor& g, const Context& context);
   /// log p(z), z [..., d] -> [...].
   Tensor log_prior(const Tensor& z, const Context& context);
   /// n latents from the prior, [n, d]; `context` is of the n draws.
   Tensor sample_prior(int64_t n, const Context& context);
-  /// E[x|g], [..., B, data…].
+  /// E[x|g], g [..., B, n, data…] -> [..., B, data…].
   Tensor data_mean(const Tensor& g);
-  /// One draw of x for each g, [..., B, data…].
+  /// One draw of x for each g, [..., B, n, data…] -> [..., B, data…].
   Tensor sample_data(const Tensor& g);
-  /// KL(q(z|x) ‖ p(z)), [B]: cross-entropy − entropy when both are closed, else the Monte Carlo mean over the
-  /// draw's K samples, of partly_closed_kl() (ext/levels.h) for latents in levels, of log q − log p for all others (half of
-  /// each would be noisier).
+  /// KL(q(z|x) ‖ p(z)), z [K, B, d] -> [B]: cross-entropy − entropy when both are closed, else the Monte Carlo mean
+  /// over the draw's K samples, of partly_closed_kl() (ext/levels.h) for latents in levels, of log q − log p for all
+  /// others (half of each would be noisier).
   Tensor kl(const Posterior& posterior, const Draw& draw, const Context& context);
   /// Whether kl() is closed for this pair.
   bool has_closed_kl(const Posterior& posterior, const Context& context);
@@ -89,7 +92,7 @@ class VARIFORM_API Model {
                                Curvature curvature = Curvature::kHessian);
   /// The unit tangents of every latent, [d, B, d].
   Tensor unit_tangents(int64_t batch) const;
-  /// The objective on a batch, with its terms' shapes checked.
+  /// The objective on a batch [B, …]: loss and parts, [B] or 0-dim each.
   Terms evaluate(const Batch& batch);
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
-// Objective: the scalar that is trained.
+// Objective: the scalar that is trained. Unless a function says otherwise, the rules of variform/component.h hold;
+// source: theory §2, §5, §6.
 
 #include <variform/component.h>
 #include <variform/covariance.h>
@@ -34,10 +35,9 @@ class VARIFORM_API Objective : public Component {
  public:
   static constexpr Kind kKind = Kind::kObjective;  ///< what kind of component it is
   ~Objective() override;
-  /// The loss on a batch [B, …], B ≥ 1, in any floating-point dtype, once per step, by one thread; differentiable in all
-  /// trained parameters, under no_grad when evaluating. Draws from model.rng only, and hands
-  /// `batch.context` on. Must suit a recorded step (docs/sdk.md): no .item(), no boolean-mask indexing, no decisions on data
-  /// by the host.
+  /// The loss on a batch of B ≥ 1 rows: loss and parts [B] or 0-dim, in any floating-point dtype. Once per step; in an
+  /// evaluation once per batch and draw. Draws from model.rng only, and hands `batch.context` on. All of it is within a
+  /// recorded step.
   virtual Terms evaluate(Model& model, const Batch& batch) = 0;
 
   /// β as it is now (0-dim), by the ability Weighted; empty without it.

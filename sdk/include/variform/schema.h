@@ -133,8 +133,8 @@ struct Parameter {
     return p;
   }
   /// For a parameter that a component did not have at first: its default must be what the component did without it, and
-  /// leaves no trace in a resolved config, so that runs of before are still recognised. Texts that are empty by default are
-  /// such parameters already.
+  /// leaves no trace in a resolved config, so that runs of before are still recognised. Texts that are empty by default
+  /// are such parameters already.
   constexpr Parameter added_later() const {
     Parameter p = *this;
     p.is_added_later = true;

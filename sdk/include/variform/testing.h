@@ -169,7 +169,7 @@ class Report {
   /// From now on an exception that nothing catches ends the program with its message and the code 1, not with abort().
   Report() { std::set_terminate(end_with_message); }
   /// Holds when the largest |found − expected| is at most `tolerance` times the largest |expected| (or 1, if that is
-  /// larger). Shapes must agree.
+  /// larger). Both of the same shape.
   void close(const std::string& what, const Tensor& found, const Tensor& expected, double tolerance) {
     if (found.sizes() != expected.sizes())
       return fail(what + ": shape " + to_text(found.sizes()) + ", expected " + to_text(expected.sizes()));

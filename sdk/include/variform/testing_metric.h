@@ -161,7 +161,7 @@ struct MeasuredOptions {
 /// Images as they are, flat, for features; those of the other split are a little smaller.
 class PlainFeatures final : public Features {
  public:
-  /// The images of the measured split, "test".
+  /// The images of the measured split, "test", [N, data…].
   explicit PlainFeatures(Tensor x) : x_(std::move(x)) {}
   /// See Features.
   std::string name() const override { return "plain"; }

@@ -289,7 +289,7 @@ class FaultyObjective final
   variform::Terms evaluate(variform::Model& model, const variform::Batch& batch) override {
     fault_.in_call();
     const auto posterior = model.posterior(batch.x, {});
-    if (fault_.is("refuses one datum") && batch.x.size(0) == 1)
+    if (fault_.is("refuses one row") && batch.x.size(0) == 1)
       throw variform::Error("it compares the data of a batch, and there is one");
     variform::Generator rng = model.rng;
     if (fault_.is("generator of its own")) {

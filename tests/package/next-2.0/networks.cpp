@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace {
@@ -181,9 +182,30 @@ class Turned final : public variform::With<variform::Decoder, variform::Pushforw
   Tensor rotation_;  // constant, not state
 };
 
+/// Another decoder of the first latents alone: it is built by a copy of the Build with a smaller size.
+class First final : public variform::Decoder {
+ public:
+  explicit First(const Build& build) : latents_(std::min(build.integer("latents"), build.latent)) {
+    Build smaller = build;
+    smaller.latent = latents_;
+    of_ = register_module("of", smaller.component<variform::Decoder>("of"));
+  }
+  Tensor decode(const Tensor& z, const variform::Context& context) override {
+    return of_->decode(z.narrow(1, 0, latents_), context);
+  }
+
+ private:
+  int64_t latents_;
+  std::shared_ptr<variform::Decoder> of_;
+};
+
 }  // namespace
 
 VARIFORM_COMPONENTS(
+    variform::component<First>("source-first", "Another decoder of the first latents.", "none is needed",
+                               {variform::component_parameter("of", variform::Kind::kDecoder)
+                                    .doc("The decoder of fewer latents."),
+                                variform::integer("latents", 2).at_least(1).in("latents").doc("How many it has.")}),
     variform::component<Perceptron>("source-perceptron", "Linear layers with a nonlinearity between them.", "Rumelhart et al. 1986",
                                     {variform::integers("hidden", {16}).at_least(1).doc("Widths of the hidden layers."),
                                      nn::kActivation, nn::kNormalisation, nn::kGroups}),

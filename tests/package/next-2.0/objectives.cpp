@@ -105,7 +105,11 @@ constexpr variform::Parameter kBeta =
 
 VARIFORM_COMPONENTS(
     variform::component<Sampled>("source-sampled", "Expected reconstruction plus the divergence from the prior.", "theory §2",
-                                 {kBeta, variform::integer("draws", 2).at_least(1).in("draws per datum").doc("Draws for each datum."),
+                                 {kBeta,
+                                  variform::integer("draws", 2)
+                                      .at_least(1)
+                                      .in("draws per example")
+                                      .doc("Draws for each example."),
                                   variform::flag("closed", true).doc("Whether a divergence in closed form is used where there is one.")}),
     variform::component<Curved>("source-curved", "The deterministic approximation by the decoder's curvature.", "theory §4",
                                 {kBeta, variform::text("structure", "full").one_of({"full", "diagonal"}).doc("Structure of the covariance.")}),

@@ -63,7 +63,7 @@ void test_schema(t::Report& report) {
   build.schedule("beta").fill_(0.25);
   report.close("a schedule moves", build.schedule("beta"), at::full({}, 0.25, at::kDouble), 0);
   report.that("numbers", build.integer("draws") == 3 && build.flag("closed") && build.final_value("beta") == 1);
-  report.that("names", std::string(to_string(info.kind)) == "objective" && info.parameters().size() == 3);
+  report.that("names", std::string(to_string(info.kind())) == "objective" && info.parameters().size() == 3);
   static_assert(variform::hash(1, "step", 2) != variform::hash(1, "step", 3));
   bool thrown = false;
   try {

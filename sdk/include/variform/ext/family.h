@@ -1,5 +1,7 @@
 #pragma once
-// Abilities of families and priors as distributions over latents.
+// Abilities of families and priors as distributions over latents. Unless a function says otherwise, the rules of
+// variform/component.h hold; calls: any number of times, from the model's composition on, with the same result each
+// time; thread: any; recorded step: of no concern, since they depend on parameters alone.
 
 #include <variform/family.h>
 

@@ -1,5 +1,5 @@
 #pragma once
-// Abilities of metrics.
+// Abilities of metrics. Unless a function says otherwise, the rules of variform/metric.h hold.
 
 #include <variform/metric.h>
 
@@ -23,7 +23,7 @@ class Compares {
   static constexpr std::string_view kId = "variform.compares/1";  ///< its name
   /// What it reports of them. Depends on its parameters only.
   virtual std::vector<Quantity> comparisons() const = 0;
-  /// Compares them. Errors of numbers come from a jackknife over the runs, or are left out.
+  /// Compares them, once, by their codes [N, d]. Standard errors come from a jackknife over the runs, or are left out.
   virtual void compare(Compared& runs, Findings& findings) = 0;
 
  protected:

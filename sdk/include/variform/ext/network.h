@@ -1,5 +1,6 @@
 #pragma once
-// The ability to name the network of variform/nn layers behind a component.
+// The ability to name the network of variform/nn layers behind a component. Unless a function says otherwise, the rules
+// of variform/component.h hold; calls: any number of times, with the same result each time; thread: any.
 
 #include <variform/component.h>
 
@@ -14,7 +15,8 @@ class Layer;
 class MadeOfLayers {
  public:
   static constexpr std::string_view kId = "variform.made-of-layers/1";  ///< its name
-  /// The network, owned by the component, and registered under the name "network"; nullptr: it is not made of layers only.
+  /// The network, owned by the component, and registered under the name "network"; nullptr: it is not made of layers
+  /// only.
   virtual const nn::Layer* network() const = 0;
 
  protected:

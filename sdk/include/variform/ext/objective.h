@@ -1,5 +1,6 @@
 #pragma once
-// Abilities of objectives.
+// Abilities of objectives. Unless a function says otherwise, the rules of variform/objective.h hold; calls: any number
+// of times; recorded step: never within one, unless the objective calls it itself.
 
 #include <variform/objective.h>
 
@@ -10,29 +11,30 @@ inline namespace v2 {
 class Weighted {
  public:
   static constexpr std::string_view kId = "variform.weighted/1";  ///< its name
-  /// β as it is now, 0-dim, on the model's device.
+  /// β as it is now, 0-dim, float64 as Build::schedule() gives it, on the model's device; needs no autograd. Read on
+  /// the host at each line of the log.
   virtual Tensor beta() const = 0;
-  /// β at the end of training.
+  /// β at the end of training: the β of an evaluation.
   virtual double final_beta() const = 0;
 
  protected:
   ~Weighted() = default;
 };
 
-/// An objective that differentiates the decoder's pushforward: the engine then verifies that gradient by differences before
-/// the training, since LibTorch is silently wrong for some fused layers.
+/// An objective that differentiates the decoder's pushforward: the engine then verifies that gradient by differences
+/// before the training, since LibTorch is silently wrong for some fused layers.
 class UsesTangents {
  public:
   static constexpr std::string_view kId = "variform.uses-tangents/1";  ///< its name
-  /// True when it does, which parameters may decide.
+  /// True when it does, which parameters may decide. Asked before the training.
   virtual bool uses_tangents() const { return true; }
 
  protected:
   ~UsesTangents() = default;
 };
 
-/// An objective that stands for a variational family's covariance structure (GRAE's regularizer, theory §4): an evaluation
-/// takes the optimum within it.
+/// An objective that stands for a variational family's covariance structure (GRAE's regularizer, theory §4): an
+/// evaluation takes the optimum within it.
 class StandsFor {
  public:
   static constexpr std::string_view kId = "variform.stands-for/1";  ///< its name

@@ -1,5 +1,5 @@
 #pragma once
-// Abilities of posteriors.
+// Abilities of posteriors. Unless a function says otherwise, the rules of Posterior in variform/family.h hold.
 
 #include <variform/family.h>
 
@@ -10,8 +10,8 @@ inline namespace v2 {
 class LogMarginals {
  public:
   static constexpr std::string_view kId = "variform.log-marginals/1";  ///< its name
-  /// log q(z_i|x) for z [..., B or 1, d] -> [..., B, d], whose sum over d is log_prob(). Unsupported where a parameter makes
-  /// the coordinates dependent.
+  /// log q(z_i|x) for z [..., B or 1, d] -> [..., B, d], whose sum over d is log_prob(). Throws Unsupported where a
+  /// parameter makes the coordinates dependent.
   virtual Tensor log_marginals(const Draw& draw) const = 0;
 
  protected:
@@ -30,18 +30,20 @@ class VARIFORM_API IndependentPosterior : public With<Posterior, LogMarginals> {
 class ClosedEntropy {
  public:
   static constexpr std::string_view kId = "variform.closed-entropy/1";  ///< its name
-  /// −E_q log q, [B], in nats.
+  /// −E_q log q, [B], in nats (§2).
   virtual Tensor entropy() const = 0;
 
  protected:
   ~ClosedEntropy() = default;
 };
 
-/// A posterior that knows its second central moment. Needed by: L_Taylor, the covariance metrics, a Gaussian prior's KL.
+/// A posterior that knows its second central moment. Needed by: L_Taylor, the covariance metrics, a Gaussian prior's
+/// KL.
 class Moments {
  public:
   static constexpr std::string_view kId = "variform.moments/1";  ///< its name
-  /// Σ of B rows, or of 1 for all; location() is the mean. Empty where a parameter leaves it infinite.
+  /// Σ [B or 1, d, d], of each row or of all; location() is the mean. In the dtype of location(), or float64 as §4's
+  /// optimum is. Empty where a parameter leaves it infinite.
   virtual std::optional<Covariance> covariance() const = 0;
 
  protected:

@@ -1,5 +1,5 @@
 #pragma once
-// Abilities of priors.
+// Abilities of priors. Unless a function says otherwise, the rules of variform/prior.h hold.
 
 #include <variform/ext/condition.h>
 #include <variform/ext/family.h>
@@ -12,7 +12,9 @@ inline namespace v2 {
 class ClosedCrossEntropy {
  public:
   static constexpr std::string_view kId = "variform.closed-cross-entropy/1";  ///< its name
-  /// −E_q log p [B] in nats, where this q allows it (a Gaussian prior needs q's two moments only); empty for other q.
+  /// −E_q log p [B] in nats (§2), where this q allows it (a Gaussian prior needs q's two moments only); empty for other
+  /// q. Once or twice per step and batch, for a posterior with ClosedEntropy. Differentiable in what q was made of and
+  /// in the parameters.
   virtual std::optional<Tensor> cross_entropy(const Posterior& posterior, const Context& context) = 0;
 
  protected:
@@ -23,14 +25,16 @@ class ClosedCrossEntropy {
 class GaussianForm {
  public:
   static constexpr std::string_view kId = "variform.gaussian-form/1";  ///< its name
-  /// The prior as a Gaussian, of one row for all or of the context's rows; empty where a parameter makes it another one.
+  /// The prior as a Gaussian, mean [1 or B, d]: of one row for all, or of the context's B rows; empty where a parameter
+  /// makes it another one. In steps and evaluations, any number of times, by whoever needs it (§4).
   virtual std::optional<Gaussian> gaussian(const Context& context) = 0;
 
  protected:
   ~GaussianForm() = default;
 };
 
-/// The prior as one Gaussian for all rows; empty when it is not Gaussian, or differs from row to row (ability Conditioned).
+/// The prior as one Gaussian for all rows, mean [1, d]; empty when it is not Gaussian, or differs from row to row
+/// (ability Conditioned).
 VARIFORM_API std::optional<Gaussian> common_gaussian(Prior& prior);
 
 /// A prior that needs moments of q. With a family's FiniteMoments it tells at config time whether KL is infinite.
@@ -38,6 +42,7 @@ class MomentsNeeded {
  public:
   static constexpr std::string_view kId = "variform.moments-needed/1";  ///< its name
   /// The highest moment of q that must be finite for −E_q log p to be finite (Gaussian: 2, Laplace: 1, Student-t: 0).
+  /// Depends on parameters alone; asked when the model is composed.
   virtual int moments_needed() const = 0;
 
  protected:

@@ -1,5 +1,6 @@
 #pragma once
-// Abilities of readers and of the files that they open.
+// Abilities of readers and of the files that they open. Unless a function says otherwise, the rules of
+// variform/reader.h hold.
 
 #include <variform/reader.h>
 

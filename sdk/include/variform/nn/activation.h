@@ -1,5 +1,5 @@
 #pragma once
-// Activations by name.
+// Activations by name, as layers.
 
 #include <variform/nn/layer.h>
 

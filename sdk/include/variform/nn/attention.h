@@ -1,7 +1,7 @@
 #pragma once
-// Layers beyond linear maps and elementwise functions: attention, softmax, norms of a part of a datum, pooling, sums and
+// Layers beyond linear maps and elementwise functions: attention, softmax, norms of a part of a row, pooling, sums and
 // joins of branches, and any function that somebody writes. All push tangents exactly (dual.h), but for Function, which
-// falls back to automatic differentiation.
+// falls back to automatic differentiation. Unless a function says otherwise, the rules of variform/nn/layer.h hold.
 
 #include <variform/nn/dual.h>
 #include <variform/nn/layers.h>
@@ -12,7 +12,8 @@ namespace variform {
 inline namespace v2 {
 namespace nn {
 
-/// torch.nn.Softmax, or LogSoftmax, along a dimension that is counted from the end (−1: the last; −3: an image's channels).
+/// torch.nn.Softmax, or LogSoftmax, along a dimension that is counted from the end (−1: the last; −3: an image's
+/// channels).
 class VARIFORM_API Softmax final : public With<Layer, Push> {
  public:
   /// `logarithm`: of it.
@@ -27,9 +28,9 @@ class VARIFORM_API Softmax final : public With<Layer, Push> {
   bool logarithm_;
 };
 
-/// Multi-head self-attention of tokens, [N, L, width] -> the same shape (Vaswani et al. 2017, §3.2): queries, keys and values
-/// are linear maps of the tokens, softmax(q kᵀ/√(width/heads)) v in each head, then a linear map of all heads. No order is
-/// known to it: see AddParameter. State: qkv.weight [3 width, width], qkv.bias, out.weight, out.bias.
+/// Multi-head self-attention of tokens, [N, L, width] -> the same shape (Vaswani et al. 2017, §3.2): queries, keys and
+/// values are linear maps of the tokens, softmax(q kᵀ/√(width/heads)) v in each head, then a linear map of all heads.
+/// No order is known to it: see AddParameter. State: qkv.weight [3 width, width], qkv.bias, out.weight, out.bias.
 class VARIFORM_API Attention final : public With<Layer, Push, PythonHelper> {
  public:
   /// `heads` must divide `width`.
@@ -45,11 +46,11 @@ class VARIFORM_API Attention final : public With<Layer, Push, PythonHelper> {
   std::shared_ptr<Linear> qkv_, out_;
 };
 
-/// A trained tensor that is added to every datum, such as the positions of tokens. State: value, of that shape, normal with
-/// deviation 0.02 at the start.
+/// A trained tensor that is added to every row, such as the positions of tokens. State: value, of that shape, normal
+/// with deviation 0.02 at the start.
 class VARIFORM_API AddParameter final : public With<Layer, Push, PiecewiseLinear, PythonHelper> {
  public:
-  /// Of the shape of the last dimensions of a datum; not empty.
+  /// Of the shape of the last dimensions of a row; not empty.
   AddParameter(const Build& build, Shape shape);
   Tensor forward(const Tensor& x) const override;
   Pushed push(const Tensor& x, const Tensor& v) const override;
@@ -134,10 +135,11 @@ class VARIFORM_API PixelShuffle final : public With<LinearMap, Isometric> {
   int64_t factor_;
 };
 
-/// Changes the order of a datum's dimensions: Permute({1, 2, 0}) takes [channels, height, width] to [height, width, channels].
+/// Changes the order of a row's dimensions: Permute({1, 2, 0}) takes [channels, height, width] to [height, width,
+/// channels].
 class VARIFORM_API Permute final : public With<LinearMap, Isometric, PythonHelper> {
  public:
-  /// Each dimension of a datum once, from 0.
+  /// Each dimension of a row once, from 0.
   explicit Permute(std::vector<int64_t> dims);
   Tensor forward(const Tensor& x) const override;
   Shape output_shape(const Shape& in) const override;
@@ -149,7 +151,7 @@ class VARIFORM_API Permute final : public With<LinearMap, Isometric, PythonHelpe
   std::vector<int64_t> dims_;
 };
 
-/// `length` entries of a datum's dimension from `start` on: one part of a split; the dimension is counted from the end.
+/// `length` entries of a row's dimension from `start` on: one part of a split; the dimension is counted from the end.
 class VARIFORM_API Narrow final : public With<LinearMap, PythonHelper> {
  public:
   /// `dim`: -1 is the last; `start` from 0.
@@ -163,9 +165,9 @@ class VARIFORM_API Narrow final : public With<LinearMap, PythonHelper> {
   int64_t dim_, start_, length_;
 };
 
-/// What several layers make of the same data, side by side along a dimension that is counted from the end (−3: an image's
-/// channels). A branch that is activation("identity") keeps the data themselves, as skip connections of U-nets do. Children
-/// "0", "1", ….
+/// What several layers make of the same data, side by side along a dimension that is counted from the end (−3: an
+/// image's channels). A branch that is activation("identity") keeps the data themselves, as skip connections of U-nets
+/// do. Children "0", "1", ….
 class VARIFORM_API Concatenate final
     : public With<Layer, Push, PiecewiseLinear, RowsIndependent, PythonHelper> {
  public:
@@ -184,12 +186,12 @@ class VARIFORM_API Concatenate final
   std::vector<LayerPtr> branches_;
 };
 
-/// Any function of rows, written in operations of LibTorch: no push() is needed. Tangents are computed by double backward,
-/// which costs about three more passes for every tangent and keeps the memory of all of them; a training says so before its
-/// first step. Without parameters: derive from Layer for a function with a state.
+/// Any function of rows, written in operations of LibTorch: no push() is needed. Tangents are computed by double
+/// backward, which costs about three more passes for every tangent and keeps the memory of all of them; a training says
+/// so before its first step. Without parameters: derive from Layer for a function with a state.
 class VARIFORM_API Function final : public Layer {
  public:
-  /// A function of x [N, …] that treats each row by itself, and what it makes of one datum's shape. `python`: its PyTorch
+  /// A function of x [N, …] that treats each row by itself, and what it makes of one row's shape. `python`: its PyTorch
   /// counterpart, for `export`.
   Function(std::function<Tensor(const Tensor& x)> function,
            std::function<Shape(const Shape& in)> output_shape, std::string python = {});

@@ -1,8 +1,10 @@
 #pragma once
-// Functions of tensors that carry tangents: what a decoder that writes its own pushforward is made of, and the layers of
-// attention.h. Each takes g [N, …] with jv [T, N, …] and gives both of its value, exactly, in operations whose gradients
-// are right; g is computed once for all tangents. Dimensions are counted from the end (−1: the last), so that they are the
-// same for g and jv.
+// Functions of tensors that carry tangents: what a decoder that writes its own pushforward is made of, and the layers
+// of attention.h. Each takes g [N, …] with jv [T, N, …] and gives both of its value, exactly, in operations whose
+// gradients are right; g is computed once for all tangents. Dimensions are counted from the end (−1: the last), so that
+// they are the same for g and jv. Unless a function says otherwise, the rules of variform/nn/layer.h hold; shapes: g
+// [N, …] and jv [T, N, …] of what is given and of the result; errors: throws Error for a dimension that is not counted
+// from the end, and what LibTorch throws for shapes that do not fit; thread: any.
 
 #include <variform/decoder.h>
 
@@ -30,8 +32,8 @@ VARIFORM_API Pushed softmax(const Pushed& x, int64_t dim = -1);
 VARIFORM_API Pushed log_softmax(const Pushed& x, int64_t dim = -1);
 /// log Σ exp(x) along a dimension, which stays with size 1.
 VARIFORM_API Pushed logsumexp(const Pushed& x, int64_t dim = -1);
-/// softmax(q kᵀ/√d) v (Vaswani et al. 2017, eq. 1): q [N, …, L, d], k [N, …, S, d], v [N, …, S, e] -> [N, …, L, e], where
-/// "…" may be heads.
+/// softmax(q kᵀ/√d) v (Vaswani et al. 2017, eq. 1): q [N, …, L, d], k [N, …, S, d], v [N, …, S, e] -> [N, …, L, e],
+/// where "…" may be heads.
 VARIFORM_API Pushed attention(const Pushed& q, const Pushed& k, const Pushed& v);
 /// (x − mean)/√(variance + ε) over the last `dims` dimensions, times weight plus bias, of that shape; both may be
 /// undefined (Ba et al. 2016). LibTorch's fused layer_norm gives silently wrong gradients of losses on tangents.

@@ -1,7 +1,10 @@
 #pragma once
-// Layers that carry tangents: beside forward(), each knows its own Jacobian–vector product. A decoder made of
-// them has an exact pushforward for the price of the products alone, and each layer states its PyTorch
-// counterpart for `export`.
+// Layers that carry tangents: beside forward(), each knows its own Jacobian–vector product. A decoder made of them has
+// an exact pushforward for the price of the products alone, and each layer states its PyTorch counterpart for `export`.
+// Unless a function says otherwise, the rules of variform/component.h hold; dtype: x's, or bfloat16 under mixed
+// precision, where autocast surrounds the network; device: x's; calls: any number of times per step; thread: any,
+// several at once in evaluation mode; errors: throws Error for sizes that do not fit, constructors first; source:
+// torch.nn's of that name, theory §1 for tangents.
 
 #include <variform/ext/decoder.h>
 #include <variform/ext/network.h>
@@ -26,36 +29,38 @@ class VARIFORM_API Layer : public torch::nn::Module {
  public:
   ~Layer() override;
 
-  /// x [N, …] -> [N, …], N ≥ 0, in x's dtype. Any thread.
+  /// x [N, …] -> [N, …], N ≥ 0.
   virtual Tensor forward(const Tensor& x) const = 0;
   /// One row's shape in -> out, without N. Throws Error when `in` does not fit.
   virtual Shape output_shape(const Shape& in) const = 0;
   /// The constructor expression of the PyTorch counterpart, whose state dict has the same names and shapes:
   /// "torch.nn.Linear(16, 512)". May span lines.
   virtual std::string python() const = 0;
-  /// The ability of that name, or nullptr; as in Component.
+  /// The ability of that name, or nullptr; as Component::ability().
   virtual const void* ability(std::string_view id) const;
 
-  /// T tangents beside one primal pass: x [N, …], v [T, N, …] -> g = forward(x) [N, …] and jv [T, N, …], the
-  /// Jacobian at x applied to v. Differentiable in x, v and the parameters: gradients of a loss on jv are
-  /// right. A direction that is the same for all rows may be given with stride 0 along N: the first product
-  /// is then skipped. By the ability Push; without it by double backward through forward(), for rows that do not interact: right
-  /// for any function, at about three more passes for every tangent and the memory of all of them; a training says so before
+  /// T tangents beside one primal pass: x [N, …], v [T, N, …] -> g = forward(x) [N, …] and jv [T, N, …], the Jacobian
+  /// at x applied to v. Differentiable in x, v and the parameters: gradients of a loss on jv are right. A direction
+  /// that is the same for all rows may be given with stride 0 along N: the first product is then skipped. By the
+  /// ability Push; without it by double backward through forward(), for rows that do not interact: right for any
+  /// function, at about three more passes for every tangent and the memory of all of them; a training says so before
   /// its first step.
   Pushed push(const Tensor& x, const Tensor& v) const;
   /// push() and the inner products of its tangents: x [N, …], v [T, N, …] -> g [N, …], metric [N, T, T]. By the ability
   /// PushMetric; without it from jv.
   Pullback push_metric(const Tensor& x, const Tensor& v) const;
-  /// f'(x) [N, …] of a layer y = f(x) that acts on every value by itself, by the ability Elementwise; empty for all others.
+  /// f'(x) [N, …], for x and y [N, …], of a layer y = f(x) that acts on every value by itself, by the ability
+  /// Elementwise; empty for all others.
   std::optional<Tensor> slope(const Tensor& x, const Tensor& y) const;
   /// True when forward() leaves values as they are or only rearranges them (ability Isometric).
   bool isometric() const;
-  /// True when forward() is piecewise linear in x (ability PiecewiseLinear), so that its second derivative is zero almost
-  /// everywhere.
+  /// True when forward() is piecewise linear in x (ability PiecewiseLinear), so that its second derivative is zero
+  /// almost everywhere.
   bool piecewise_linear() const;
   /// False when rows of a batch interact (ability RowsIndependent).
   bool rows_independent() const;
-  /// The source of a helper class that python() refers to (ability PythonHelper); empty when it names classes of torch only.
+  /// The source of a helper class that python() refers to (ability PythonHelper); empty when it names classes of torch
+  /// only.
   std::string python_helper() const;
 };
 
@@ -86,7 +91,8 @@ class PushMetric {
 class Elementwise {
  public:
   static constexpr std::string_view kId = "variform.nn.elementwise/1";  ///< its name
-  /// f'(x) [N, …], differentiable, given y = f(x); empty where a parameter makes it another kind of layer.
+  /// f'(x) [N, …], differentiable, given x and y = f(x), both [N, …]; empty where a parameter makes it another kind of
+  /// layer.
   virtual std::optional<Tensor> slope(const Tensor& x, const Tensor& y) const = 0;
 
  protected:

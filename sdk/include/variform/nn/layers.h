@@ -1,7 +1,7 @@
 #pragma once
-// Linear and convolutional layers, normalisations and changes of shape. Parameters have PyTorch's names,
-// shapes and default distributions (uniform within ±1/√fan_in), drawn from Build::rng in float64 and then
-// rounded, so that models of either precision start alike.
+// Linear and convolutional layers, normalisations and changes of shape. Parameters have PyTorch's names, shapes and
+// default distributions (uniform within ±1/√fan_in), drawn from Build::rng in float64 and then rounded, so that models
+// of either precision start alike. Unless a function says otherwise, the rules of variform/nn/layer.h hold.
 
 #include <variform/nn/layer.h>
 
@@ -113,7 +113,7 @@ class VARIFORM_API SpectralNorm final : public With<Layer, Push, PiecewiseLinear
   bool piecewise_linear() const override { return true; }
   std::string python() const override;
 
-  /// σ, one number; differentiable in W.
+  /// σ, 0-dim; differentiable in W.
   Tensor norm() const;
 
  private:
@@ -131,7 +131,7 @@ class VARIFORM_API SpectralNorm final : public With<Layer, Push, PiecewiseLinear
   mutable int64_t moved_in_ = -1;
 };
 
-/// torch.nn.LayerNorm over the last dimensions of a datum, which have the given shape (all of them, or a token's width),
+/// torch.nn.LayerNorm over the last dimensions of a row, which have the given shape (all of them, or a token's width),
 /// composed of elementary operations: LibTorch's fused kernel gives silently wrong gradients of losses on its tangents.
 /// State: weight, bias of that shape.
 class VARIFORM_API LayerNorm final : public With<Layer, Push> {

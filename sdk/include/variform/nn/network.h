@@ -1,5 +1,6 @@
 #pragma once
-// Encoders and decoders that are one network of variform/nn layers, and the PyTorch source of such a network.
+// Encoders and decoders that are one network of variform/nn layers, and the PyTorch source of such a network. Unless a
+// function says otherwise, the rules of variform/nn/layer.h hold.
 
 #include <variform/encoder.h>
 #include <variform/ext/condition.h>
@@ -15,12 +16,12 @@ namespace variform {
 inline namespace v2 {
 namespace nn {
 
-/// An encoder that is `network`, registered as "network". The network takes [B, data…] to [B, outputs]; conditioned on c
-/// numbers it takes [B, P + c], the flattened data and after them the condition.
+/// An encoder that is `network`, registered as "network". The network takes [B, data…] to [B, outputs]; conditioned on
+/// c numbers it takes [B, P + c], the flattened data and after them the condition.
 class VARIFORM_API NetworkEncoder : public With<Encoder, MadeOfLayers, Conditioned> {
  public:
-  /// Conditioned on `condition` numbers per row (see condition_of()), or on none. Throws Error when the network's output shape
-  /// for such an input is not [outputs].
+  /// Conditioned on `condition` numbers per row (see condition_of()), or on none. Throws Error when the network's
+  /// output shape for such an input is not [outputs].
   NetworkEncoder(const Build& build, LayerPtr network, int64_t condition = 0);
   ~NetworkEncoder() override;
   Tensor encode(const Tensor& x, const Context& context) override;
@@ -32,14 +33,15 @@ class VARIFORM_API NetworkEncoder : public With<Encoder, MadeOfLayers, Condition
   int64_t condition_;
 };
 
-/// A decoder that is `network`, registered as "network": its pushforward and its pullback metric are the layers' own. The
-/// network takes [N, d] to [N, outputs·data[0], data[1]…]; conditioned on c numbers it takes [N, d + c], the latents and after
-/// them the condition, and tangents are those of the latents. A decoder with another pushforward derives from Decoder.
+/// A decoder that is `network`, registered as "network": its pushforward and its pullback metric are the layers' own.
+/// The network takes [N, d] to [N, outputs·data[0], data[1]…]; conditioned on c numbers it takes [N, d + c], the
+/// latents and after them the condition, and tangents are those of the latents. A decoder with another pushforward
+/// derives from Decoder.
 class VARIFORM_API NetworkDecoder : public With<Decoder, Pushforward, PullbackMetric, PiecewiseLinear,
                                                 RowsIndependent, MadeOfLayers, Conditioned> {
  public:
-  /// Conditioned on `condition` numbers per row (see condition_of()), or on none. Throws Error when the network's output shape
-  /// for such an input is not that.
+  /// Conditioned on `condition` numbers per row (see condition_of()), or on none. Throws Error when the network's
+  /// output shape for such an input is not that.
   NetworkDecoder(const Build& build, LayerPtr network, int64_t condition = 0);
   ~NetworkDecoder() override;
   Tensor decode(const Tensor& z, const Context& context) override;
@@ -73,7 +75,7 @@ inline constexpr Parameter kActivation = text("activation", "relu")
 inline constexpr Parameter kNormalisation = text("normalisation", "none")
                                                 .one_of({"none", "layer", "group"})
                                                 .doc(
-                                                    "Normalisation before each nonlinearity: over a datum "
+                                                    "Normalisation before each nonlinearity: over an example "
                                                     "(layer) or over groups of channels (group).");
 /// A Block's normalisation, for the schema of a component whose linear maps are all made by make_linear() and
 /// its siblings, append_hidden() and residual_block().
@@ -81,7 +83,7 @@ inline constexpr Parameter kNormalisationWithSpectral =
     text("normalisation", "none")
         .one_of({"none", "layer", "group", "spectral"})
         .doc(
-            "Normalisation before each nonlinearity, over a datum (layer) or over groups of channels "
+            "Normalisation before each nonlinearity, over an example (layer) or over groups of channels "
             "(group); or of every weight of the network, the last one, too, by its largest singular value "
             "(spectral).");
 /// A Block's groups, for a component's schema.
@@ -98,11 +100,11 @@ inline constexpr Parameter kInput =
         .doc(
             "What is done to the data before the network: nothing when empty; sign(x) log(1 + |x|) for "
             "\"log1p\", for counts and other values of many magnitudes.");
-/// Appends the map that kInput names, if any. Of the joined input of an encoder that is conditioned on `condition` numbers it
-/// changes the data alone.
+/// Appends the map that kInput names, if any. Of the joined input of an encoder that is conditioned on `condition`
+/// numbers it changes the data alone.
 VARIFORM_API void append_input(Sequential& network, const Build& build, int64_t condition = 0);
-/// Appends what brings an encoder's joined input [N, P + c] to [N, channels + c, height, width] for convolutions; nothing when
-/// `condition` is 0. Returns the shape of one row behind it. Build::data must be images.
+/// Appends what brings an encoder's joined input [N, P + c] to [N, channels + c, height, width] for convolutions;
+/// nothing when `condition` is 0. Returns the shape of one row behind it. Build::data must be images.
 VARIFORM_API Shape append_planes(Sequential& network, const Build& build, int64_t condition);
 
 /// A decoder's last nonlinearity, for its schema; append_output() appends it.
@@ -146,17 +148,17 @@ VARIFORM_API void append_block(Sequential& network, const Build& build, const Bl
 /// width.
 VARIFORM_API int64_t append_hidden(Sequential& network, const Build& build, const Block& block, int64_t in,
                                    const std::vector<int64_t>& hidden);
-/// x + conv(act(norm(conv(act(norm(x)))))), 3×3 convolutions by make_conv2d() on images of the given shape (He et al. 2016, identity
-/// mappings).
+/// x + conv(act(norm(conv(act(norm(x)))))), 3×3 convolutions by make_conv2d() on images of the given shape (He et al.
+/// 2016, identity mappings).
 VARIFORM_API LayerPtr residual_block(const Build& build, const Block& block, const Shape& shape);
 /// Throws Error unless Build::data is [channels, height, width] and its sides can be halved `layers` times.
 VARIFORM_API void require_halvings(const Build& build, size_t layers);
 /// What a decoder returns for one latent: [outputs·data[0], data[1]…].
 VARIFORM_API Shape decoded_shape(const Build& build);
 
-/// The complete source of a Python module with one torch.nn.Module, `class_name`, whose state dict is that of
-/// a component whose child `attribute` is `network`. Needs torch only. The module of a conditioned component is called with
-/// the input and the condition.
+/// The complete source of a Python module with one torch.nn.Module, `class_name`, whose state dict is that of a
+/// component whose child `attribute` is `network`. Needs torch only. The module of a conditioned component is called
+/// with the input and the condition.
 VARIFORM_API std::string python_module(const Layer& network, const std::string& class_name,
                                        const std::string& attribute = "network", bool is_conditioned = false);
 
