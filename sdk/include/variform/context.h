@@ -17,7 +17,7 @@ struct Context {
   Tensor
       mask{};  ///< [B, data…] bool, true where a value was observed; x is 0 elsewhere; undefined where all were observed
   Tensor index{};  ///< [B] int64, row numbers in the data set; undefined for rows that come from no data set
-  /// Room for what a later release knows of rows, so that this class keeps its size: plugins hand it on with the rest.
+  /// Room for what a later release knows of rows, so that this class keeps its size. Empty today, and not for plugins.
   std::shared_ptr<const void> more{};
 
   /// Every row K times, [K·B, …] with the K copies of the batch one after another: the rows of z [K, B, d] as [K·B, d].

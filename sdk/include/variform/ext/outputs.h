@@ -1,5 +1,6 @@
 #pragma once
-// Ability of families and likelihoods: what the numbers mean that a network computes for them.
+// Ability of families and likelihoods: what the numbers mean that a network computes for them. Unless a function says
+// otherwise, the rules of variform/component.h hold; recorded step: never within one.
 
 #include <cstdint>
 #include <string>
@@ -15,13 +16,14 @@ struct OutputPart {
   int64_t size = 0;     ///< how many they are
 };
 
-/// A family or a likelihood that says what its network's outputs mean. Needed by: the Python source that `export` writes
-/// and `describe RUN`, which say it to those who use the networks outside this program.
+/// A family or a likelihood that says what its network's outputs mean. Needed by: the Python source that `export` writes,
+/// which says it to those who use the networks outside this program.
 class NamesOutputs {
  public:
   static constexpr std::string_view kId = "variform.names-outputs/1";  ///< its name
   /// The outputs in their order. Of a family: the columns of params for d latents, parameter_count(d) of them altogether.
-  /// Of a likelihood: the outputs of each value, outputs() of them altogether, whatever d is. Any thread, at any time.
+  /// Of a likelihood: the outputs of each value, outputs() of them altogether, whatever d is. Any number of times, by any
+  /// thread; never throws.
   virtual std::vector<OutputPart> output_parts(int64_t d) const = 0;
 
  protected:
