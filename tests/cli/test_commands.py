@@ -163,7 +163,7 @@ class Models(ProgramTest):
         # What is shown otherwise has a name of its own, and takes no other picture's place.
         samples = (run / "figures/samples.png").read_bytes()
         for more, name in ((["--noise"], "samples-noise"), (["model.prior.type=laplace"], "samples-model.prior.type=laplace"),
-                           (["--noise", "device=cpu"], "samples-noise")):
+                           (["--noise", "train.device=cpu"], "samples-noise")):
             result = self.run_program("sample", run, *more)
             self.assertEqual(self.folder / result.last_line, run / "figures" / f"{name}.png")
         self.assertEqual((run / "figures/samples.png").read_bytes(), samples)

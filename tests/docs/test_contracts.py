@@ -54,6 +54,7 @@ DIFFERING = {
     "ext/levels.h": ["source"],
     "ext/network.h": ["thread"],
     "ext/objective.h": ["recorded step"],
+    "ext/outputs.h": ["recorded step"],
     "Posterior": ["autograd", "thread"],
     "host.h": ["autograd"],
     "ParameterSource": ["errors"],
