@@ -53,6 +53,7 @@ void add_model_commands(Command app, Common& common,
                         Action& action);  // sample, reconstruct, traverse, interpolate, encode, export
 void add_runs_commands(Command app, Common& common, Action& action);    // runs list|table|diff|plot
 void add_plot_command(Command runs, Common& common, Action& action);    // runs plot
+void add_export_commands(Command app, Common& common, Action& action);  // export, import
 void add_compare_command(Command app, Common& common, Action& action);  // compare
 void add_data_commands(Command app, Common& common, Action& action);    // data import|list|show
 void add_list_command(Command data, Common& common, Action& action);    // data list

@@ -45,6 +45,7 @@ int run(int argc, char** argv, variform::base::Logger& log) {
   variform::cli::add_train_commands(app, common, action);
   variform::cli::add_evaluate_command(app, common, action);
   variform::cli::add_model_commands(app, common, action);
+  variform::cli::add_export_commands(app, common, action);
   variform::cli::add_compare_command(app, common, action);
   variform::cli::add_runs_commands(app, common, action);
   variform::cli::add_study_commands(app, common, action);

@@ -1,4 +1,4 @@
-// Commands that show or export a trained model: sample, reconstruct, traverse, interpolate, encode, export.
+// Commands that show a trained model: sample, reconstruct, traverse, interpolate, encode.
 
 #include <algorithm>
 
@@ -9,7 +9,6 @@
 #include "cli/trained.h"
 #include "export/impute.h"
 #include "export/pictures.h"
-#include "export/pytorch.h"
 #include "model/condition.h"
 
 namespace variform::cli {
@@ -132,19 +131,6 @@ int encode_command(const Common& common, ModelOptions options) {
   return kDone;
 }
 
-int export_command(const Common& common, ModelOptions options) {
-  const fs::path file = destination(common, options, "model.pt");
-  if (base::is_special(file))
-    throw config::Error("export writes two files, NAME.pt and NAME.py; " + file.string() +
-                        " cannot hold both");
-  base::require_writable(file.extension() == ".pt" ? file : fs::path(file.string() + ".pt"));
-  Opened opened = open(common, options, model::DataUse::kNone);
-  const exports::Exported exported = exports::export_weights(opened.session(), file);
-  for (const std::string& note : exported.notes) common.log.info(note);
-  for (const fs::path& written : exported.files) write_result(written.string());
-  return kDone;
-}
-
 void add_condition_option(ModelCommand& model, const char* description) {
   model.command.add_option("--condition", model.options->condition, description);
 }
@@ -197,8 +183,6 @@ void add_model_commands(Command app, Common& common, Action& action) {
   encode.command.add_option("--limit", encode.options->encode.limit, "First rows only; 0: all")
       .non_negative();
   add_data_options(encode);
-
-  add("export", "Weights and networks for PyTorch", export_command);
 }
 
 }  // namespace variform::cli

@@ -21,6 +21,7 @@ struct ModelOptions {
   std::string run, which = "last", on, out, only, curvature = "hessian", prior;
   std::vector<std::string> metrics;
   std::string condition;  // as a user writes it
+  std::string format = "torch";
   std::vector<std::string> overrides;
   measure::EvaluateOptions evaluate;
   exports::EncodeOptions encode;
