@@ -21,6 +21,7 @@
 #include "checkpoint/snapshot.h"
 #include "export/safetensors.h"
 #include "model/checkpoints.h"
+#include "model/run_config.h"
 #include "model/run_folder.h"
 #include "model/session.h"
 
@@ -133,7 +134,10 @@ std::vector<fs::path> give(const model::OpenedRun& run, const fs::path& file, co
   fs::path weights = file;
   if (weights.extension() != ".safetensors") weights += ".safetensors";
   const fs::path beside = fs::path(weights).replace_extension(".md");
-  base::commit(compose_safetensors(run.trained.snapshot), weights);
+  checkpoint::Snapshot snapshot = run.trained.snapshot;  // shares the tensors' memory
+  snapshot.attributes.erase(model::kModelOnly);          // of the run, not of the model
+  snapshot.attributes.erase(model::kReplacesConfig);
+  base::commit(compose_safetensors(snapshot), weights);
   const std::string text = card(run, weights.filename().string(), revision);
   base::commit(std::as_bytes(std::span(text)), beside);
   return {weights, beside};

@@ -1,14 +1,12 @@
 """A model as safetensors: read by the format's own library bit for bit, and made a run again that gives the same numbers."""
 
 import json
-import os
 import shutil
 import struct
 
-import numpy
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
-from program import PLUGINS, ProgramTest, checkpoint, main
+from program import ProgramTest, checkpoint, main
 
 
 class Exchange(ProgramTest):
@@ -53,7 +51,7 @@ class Exchange(ProgramTest):
         # Bit for bit the same file again.
         self.run_program("export", imported, "--format", "safetensors", "--out", "again")
         first, again = ((self.folder / f"{name}.safetensors").read_bytes() for name in ("model", "again"))
-        self.assertEqual(first, again.replace(b'"variform.model_only":"true",', b"") if first != again else again)
+        self.assertEqual(first, again)
         refused = self.run_program("import", "model.safetensors", code=1)
         self.assertIn("already exists", refused.stderr)
         other = self.run_program("import", "model.safetensors", "--folder", "other").last_line
@@ -96,11 +94,8 @@ class Exchange(ProgramTest):
         changed[name] = header[name]
         del changed["__metadata__"]["variform.config"]
         self.assertIn("without a config", self.refused(self.write(changed, data)))
-        self.assertIn("[" * 3, self.refused_text(b"[" * 100_000) + "[[[")
-
-    def refused_text(self, text):
-        (self.folder / "deep.safetensors").write_bytes(struct.pack("<Q", len(text)) + text)
-        return self.refused("deep.safetensors")
+        (self.folder / "deep.safetensors").write_bytes(struct.pack("<Q", 100_000) + b"[" * 100_000)
+        self.refused("deep.safetensors")
 
     def test_other_plugins(self):
         """A model of a plugin that is not here is refused by its name."""
