@@ -19,6 +19,7 @@
 #include "base/quote.h"
 #include "base/whole_file.h"
 #include "checkpoint/snapshot.h"
+#include "config/load.h"
 #include "export/safetensors.h"
 #include "model/checkpoints.h"
 #include "model/run_config.h"
