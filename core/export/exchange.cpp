@@ -120,13 +120,17 @@ std::string card(const model::OpenedRun& run, const std::string& file, const std
 
 // Opens the snapshot as a model without its data, so that what does not fit is said now.
 void require_model(const checkpoint::Snapshot& snapshot, const plugins::Registry& registry,
-                   const model::Workplace& place, const fs::path& beside) {
+                   const model::Workplace& place, const fs::path& beside, const std::string& name) {
   const base::Temporary file(beside, base::Temporary::Kind::kName);
   if (file.error()) base::fail_on_file("write", beside, file.error());
   checkpoint::write(snapshot, file.path());
   const auto remove = [&](const fs::path* path) { fs::remove(*path); };
   const std::unique_ptr<const fs::path, decltype(remove)> removed(&file.path(), remove);
-  model::open_trained(file.path(), {}, registry, place.places, model::DataUse::kNone);
+  try {
+    model::open_trained(file.path(), {}, registry, place.places, model::DataUse::kNone);
+  } catch (const std::runtime_error& error) {
+    throw base::Error(name + ": its tensors are not those of its config: " + error.what());
+  }
 }
 
 }  // namespace
@@ -153,7 +157,7 @@ fs::path take(const fs::path& file, const std::function<fs::path(const config::E
   const fs::path folder = folder_for(loaded.experiment);
   const fs::path parent = folder.has_parent_path() ? folder.parent_path() : fs::path(".");
   fs::create_directories(parent);
-  require_model(snapshot, *loaded.registry, place, parent);
+  require_model(snapshot, *loaded.registry, place, parent, file.string());
   model::RunFolder run = model::RunFolder::create(folder, config, model::IfPresent::kRefuse);
   checkpoint::write(snapshot, run.last());
   run.mark_done({{"ending", "imported"}, {"from", file.filename().string()}});

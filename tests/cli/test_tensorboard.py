@@ -37,7 +37,7 @@ class TensorBoard(ProgramTest):
         return events
 
     def test_training(self):
-        run = self.train(WRITE)
+        run = self.folder / self.run_program("train", "small.toml", WRITE).last_line  # with its pictures
         events = self.check_scalars(run)
         self.assertEqual(set(events.Tags()["images"]), {"reconstructions", "samples", "traversals"})
         for tag in events.Tags()["images"]:
