@@ -46,11 +46,13 @@ def parsed(arguments):
         parser.error("a median of fewer than 7 rounds says little here")
     if options.against and (options.record or options.json):
         parser.error("--against compares two builds of Variform and has no rows for --record or --json")
+    if options.record and (on_gpu := [name for name in options.figures if name in figures.GPU]):
+        parser.error(f"--record keeps the processor's figures, and {', '.join(on_gpu)} are a GPU's; use --json")
     return options
 
 
 def chosen_figures(options, isa):
-    """Those asked for, or all that can be measured with the instruction set."""
+    """Those asked for, or all that can be measured with the instruction set (None: only a GPU's are asked for)."""
     possible = declared_rows.figures_with(isa)
     impossible = [name for name in options.figures if name in figures.ALL and name not in possible]
     if impossible:
@@ -60,7 +62,7 @@ def chosen_figures(options, isa):
 
 def command_of(isa, processor):
     """The words that measure a figure again."""
-    mode = f" --isa {isa}" if isa != processor.own() else ""
+    mode = f" --isa {isa}" if isa and isa != processor.own() else ""
     return lambda figure: (f"tests/bench/gpu.sh PREFIX {figure}" if figure in figures.GPU else f"./variform bench {figure}{mode}")
 
 
@@ -82,9 +84,11 @@ def main(arguments=None):
             print(f"{name:<16}{figure.__doc__.splitlines()[0]}")
         return
     processor = sets.Processor()
-    isa = sets.chosen(options.isa, processor, os.environ)
-    os.environ.update(sets.environment(isa, processor, ROOT / ".variform"))
-    print(f"kernels for {sets.TITLES[isa]} on {processor.name}", file=sys.stderr)
+    isa = None
+    if not options.figures or options.isa or any(name not in figures.GPU for name in options.figures):
+        isa = sets.chosen(options.isa, processor, os.environ)
+        os.environ.update(sets.environment(isa, processor, ROOT / ".variform"))
+        print(f"kernels for {sets.TITLES[isa]} on {processor.name}", file=sys.stderr)
     build = options.build.resolve()
     with tempfile.TemporaryDirectory(prefix="variform-bench-") as folder:
         place = figures.Place(build, ROOT, pathlib.Path(folder), options.rounds, isa)

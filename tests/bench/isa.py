@@ -60,5 +60,5 @@ def environment(isa, processor, cache):
 
 def confirm(name, capability, isa):
     """Refuses a side that says that it computes with other kernels than asked for; `capability` in LibTorch's words."""
-    if capability != CAPABILITIES[isa]:
+    if isa and capability != CAPABILITIES[isa]:
         raise Refused(f"{name} computes with kernels for {capability}, but {CAPABILITIES[isa]} was asked for; nothing is reported.")

@@ -63,7 +63,7 @@ def commit_of(root):
 
 def line(row, isa):
     declared = declared_rows.BY_NAME[row.name]
-    judged = f"{declared.bar(isa):<7} {'yes' if declared.met(isa, row.ratio) else 'NO '}" if isa in declared.bars else "no bar     "
+    judged = f"{declared.bar(isa):<7} {'yes' if declared.met(isa, row.ratio) else 'NO '}" if declared.limit(isa) is not None else "no bar     "
     return f"  {row.name:<72}{row.ratio:7.3f}  {judged}  {row.detail}"
 
 
@@ -120,7 +120,7 @@ def table(found):
 def cell(declared, isa, entry):
     if not entry:
         return MISSING
-    missed = isa in declared.bars and not declared.met(isa, entry["ratio"])
+    missed = declared.limit(isa) is not None and not declared.met(isa, entry["ratio"])
     return f"{entry['ratio']:.2f}{', missed' if missed else ''}"
 
 

@@ -67,7 +67,7 @@ class Documents(unittest.TestCase):
         seen = set()
         for entry in self.found:
             declared = declared_rows.BY_NAME[entry["name"]]
-            self.assertIn(entry["isa"], declared.bars, entry["name"])
+            self.assertIsNotNone(declared.limit(entry["isa"]), entry["name"])
             self.assertEqual(entry["command"].split()[:3], ["./variform", "bench", declared.figure])
             self.assertTrue(entry["processor"])
             self.assertTrue(all(isinstance(entry[key], float) for key in ("ratio", "ours", "rival")), entry["name"])
@@ -238,6 +238,26 @@ class InstructionSets(unittest.TestCase):
         self.assertEqual(bench.command_of("avx2", ZEN3)("step"), "./variform bench step")
 
 
+@unittest.skipUnless(sets.Processor().has("avx512"), "this processor has no AVX-512 to be kept from")
+class OwnKernels(unittest.TestCase):
+    def test_they_follow(self):
+        """The program's own choice of kernels under the variables of --isa avx2, by what oneDNN says that it computes."""
+        with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, ONEDNN_VERBOSE="1"):
+            for isa in sets.TITLES:
+                place = figures.Place(pathlib.Path(os.environ["VARIFORM_BUILD"]), SOURCE, pathlib.Path(folder), 7, isa)
+                config, run = place.work / "small.toml", place.work / isa
+                config.write_text(figures.Case(network="small", latent=4, batch=1024).config(place, 1, "steps = 40\n"))  # more words than a buffer holds
+                variables = {**os.environ, **place.environment(), **sets.environment(isa, sets.Processor(), place.work)}
+                said = subprocess.run([place.build / "variform", "train", config, "--folder", run, "--no-figures"], env=variables,
+                                      text=True, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+                self.assertEqual(json.loads((run / "environment.json").read_text())["cpu"], sets.CAPABILITIES[isa])
+                products = [line for line in said.splitlines() if ",exec,cpu,inner_product," in line or ",exec,cpu,matmul," in line]
+                if isa == "avx2":
+                    self.assertEqual(products, [])  # they are MKL's, as on a processor without AVX-512
+                elif "AuthenticAMD" in pathlib.Path("/proc/cpuinfo").read_text():
+                    self.assertIn("avx512", products[0])
+
+
 class Constant:
     """Rounds in which every participant takes 2 ms."""
 
@@ -264,7 +284,7 @@ class Figures(unittest.TestCase):
             for name in by_rounds:
                 with mock.patch.object(figures, "in_turn", lambda *_, **__: Constant()):
                     found = [each.name for each in bench.KNOWN[name](place)]
-                self.assertEqual(found, [each.name for each in declared_rows.BY_NAME.values() if each.figure == name and isa in each.bars])
+                self.assertEqual(found, [each.name for each in declared_rows.BY_NAME.values() if each.figure == name and each.limit(isa) is not None])
 
     def test_rate_of_one_thread(self):
         place = figures.Place(pathlib.Path("/build"), SOURCE, pathlib.Path("/work"), 7, "avx2")
@@ -284,12 +304,20 @@ class Options(unittest.TestCase):
         self.assertIn("there is no figure stepp; there are: step, epochs", self.refused("stepp"))
         self.assertIn("fewer than 7 rounds", self.refused("--rounds", "3"))
         self.assertIn("'avx'", self.refused("--isa", "avx"))
+        self.assertIn("gpu-step are a GPU's; use --json", self.refused("gpu-step", "--record"))
         self.assertIn("no rows for --record", self.refused("--against", "HEAD", "--record"))
         self.assertIn("no figure pair to compare with a commit; there are: step", self.refused("--against", "HEAD", "pair"))
 
     def test_the_script_lists(self):
         done = subprocess.run([sys.executable, SOURCE / "tests/bench/bench.py", "--build", "b", "--list"], capture_output=True, text=True)
         self.assertEqual([line.split()[0] for line in done.stdout.splitlines()], list(bench.KNOWN), done.stderr)
+
+    def test_a_gpus_figures_ask_for_no_instruction_set(self):
+        other = sets.Processor("processor\t: 0\nFeatures\t: asimd\n", cores=64)
+        sets.confirm("them", "DEFAULT", None)  # whatever it computes with
+        self.assertEqual(bench.command_of(None, other)("gpu-step"), "tests/bench/gpu.sh PREFIX gpu-step")
+        self.assertEqual(bench.chosen_figures(types.SimpleNamespace(figures=["gpu-step"]), None), ["gpu-step"])
+        self.assertIn("9.000  ≥ 8     yes", report.line(row("GPU, MLP step: PyTorch eager, default Adam", 9.0), None))
 
     def test_a_run(self):
         """From the words to the history: one figure, whose numbers are made up."""
