@@ -390,6 +390,30 @@ class Against(unittest.TestCase):
                                                   "CMAKE_PREFIX_PATH:PATH=\n")
         self.assertEqual(against.settings(self.root), ["-DCMAKE_BUILD_TYPE=Release", "-DLIBTORCH=/a/torch"])
 
+    def test_two_commits_from_the_words_to_the_table(self):
+        """git, cmake and the turns are real; the training program is a script, which the second commit made faster."""
+        (self.root / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.20)\nproject(tiny NONE)\nadd_custom_target(variform)\nadd_custom_target(stock-plugins)\n"
+            "add_custom_target(bench-train ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/bench-train ${CMAKE_BINARY_DIR}/tests/bench-train)\n")
+        (self.root / ".gitignore").write_text("/.variform/\n/build/\n")
+        script = self.root / "bench-train"
+        for seconds in ("0.003", "0.002"):
+            script.write_text(f"#!{sys.executable}\nimport sys\nsys.argv[1:] = ['{seconds}', 'AVX2']\n{ANSWERS}")
+            script.chmod(0o755)
+            git(self.root, "add", ".")
+            git(self.root, "commit", "-q", "-m", seconds)
+        work = self.root / ".variform/work"
+        work.mkdir(parents=True)
+        (self.root / "build").mkdir()
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()) as said:
+            build = against.built(self.root, self.root / "build/here", [])
+            against.compare(figures.Place(build, self.root, work, 7, "avx2"), "HEAD~1", ["small"])
+        commit = against.resolved(self.root, "HEAD~1")
+        self.assertIn(f"faster than HEAD~1 ({commit[:10]})", said.getvalue())
+        self.assertEqual(said.getvalue().splitlines()[-1].split(),
+                         "small model step 2.000 ms 3.000 ms 1.500 1.500 to 1.500".split())
+        self.assertIn("0.003", (self.root / f".variform/against/{commit[:12]}/build/tests/bench-train").read_text())
+
     def test_a_build_that_fails_says_why(self):
         (self.root / "source").mkdir()
         with contextlib.redirect_stderr(io.StringIO()), self.assertRaisesRegex(SystemExit, r"could not be built(.|\n)*CMakeLists.txt"):
