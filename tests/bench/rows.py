@@ -1,4 +1,4 @@
-"""The rows of bench.py's table: which figure yields each, and the bars that issue and edition have set for it.
+"""The rows of bench.py's table: which figure yields each, and the bar that it should reach, by instruction set.
 
 A row is known before it is measured, so that docs/performance.md can show what is missing.
 """
