@@ -44,6 +44,9 @@ RunEnvironment environment_of(const fs::path& run) {
       if (const auto threads = root.find("threads")) found.threads = threads->integer(1, kMostThreads);
     });
     attempt([&] {
+      if (const auto cpu = root.find("cpu")) found.cpu = cpu->text();
+    });
+    attempt([&] {
       const auto list = root.find("plugins");
       if (!list) return;
       std::vector<RunEnvironment::Plugin> plugins;

@@ -318,6 +318,16 @@ std::int64_t recorded_threads(const fs::path& run, base::Log& log) {
   return environment.threads.value_or(0);
 }
 
+// Warns if the run has computed with kernels of another instruction set, which sum in another order.
+void tell_other_kernels(const fs::path& run, base::Log& log) {
+  const std::string before = config::environment_of(run).cpu, now = at::get_cpu_capability();
+  if (!before.empty() && before != now)
+    log.warning(
+        fmt::format("the run used kernels for {} and goes on with those for {} (the processor's, or "
+                    "ATEN_CPU_CAPABILITY); this is not bit for bit the same.",
+                    before, now));
+}
+
 // Drops `from` if the run has a checkpoint, which holds the tensors that its slots took from other runs.
 void drop_sources(config::Experiment& experiment, const fs::path& run) {
   if (fs::exists(run / "checkpoints" / "last.h5")) model::forget_sources(experiment);
@@ -396,6 +406,7 @@ Ending train(model::Loaded loaded, const fs::path& path, model::IfPresent if_pre
   std::int64_t threads = options.threads > 0 ? options.threads : experiment.train.threads;
   if (resumes && options.threads == 0 && is_there) threads = recorded_threads(path, host.place.log);
   model::set_threads(threads);
+  if (resumes && is_there) tell_other_kernels(path, host.place.log);
   const std::string resolved = config::print(experiment.resolved);
   const config::Node identity = experiment.resolved;
   if (resumes) drop_sources(experiment, path);
@@ -422,6 +433,7 @@ Ending resume(const fs::path& path, const std::vector<std::string>& overrides, c
   if (recorded > 0 && threads != recorded)
     host.place.log.warning(fmt::format(
         "the run used {} threads and goes on with {}; this is not bit for bit the same.", recorded, threads));
+  tell_other_kernels(folder.path(), host.place.log);
   const std::string resolved = config::print(loaded.experiment.resolved);
   drop_sources(loaded.experiment, folder.path());
   Composed composed =

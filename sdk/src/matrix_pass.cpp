@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorIterator.h>
+#include <ATen/Version.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -99,12 +100,7 @@ VARIFORM_AVX512 void pass_over_tile(const MatrixPass& pass, int64_t i, int64_t j
   for (int64_t k = 0; k < kLine; ++k) _mm512_storeu_ps(pass.transposed + (j + k) * pass.rows + i, rows[k]);
 }
 
-bool tile_by_tile() {
-  static const bool supported = __builtin_cpu_supports("avx512f");
-  return supported;
-}
 #else
-bool tile_by_tile() { return false; }
 void pass_over_tile(const MatrixPass&, int64_t, int64_t) {}
 #endif
 
@@ -112,7 +108,7 @@ void pass_over_columns(const MatrixPass& pass, int64_t left, int64_t right) {
   if (pass.sum) std::fill(pass.sum + left, pass.sum + right, 0.0F);
   for (int64_t j = left; j < right; j += kLine)
     for (int64_t i = 0; i < pass.rows; i += kLine) {
-      if (i + kLine <= pass.rows && j + kLine <= right && tile_by_tile()) {
+      if (i + kLine <= pass.rows && j + kLine <= right && uses_avx512()) {
         pass_over_tile(pass, i, j);
         continue;
       }
@@ -123,6 +119,15 @@ void pass_over_columns(const MatrixPass& pass, int64_t left, int64_t right) {
 }
 
 }  // namespace
+
+bool uses_avx512() {
+#if defined(__x86_64__)
+  static const bool used = at::get_cpu_capability() == "AVX512" && __builtin_cpu_supports("avx512f");
+  return used;
+#else
+  return false;
+#endif
+}
 
 void pass_over(const MatrixPass& pass) {
   constexpr int64_t kLeastNumbers = 16384;  // for which a thread is worth waking

@@ -35,7 +35,7 @@ const std::optional<c10::TypedOperatorHandle<Pointwise>>& pointwise() {
 
 bool mkl_leaves_avx512_unused() {
 #if defined(__x86_64__)
-  static const bool unused = __builtin_cpu_supports("avx512f") && !__builtin_cpu_is("intel") && at::hasMKL();
+  static const bool unused = uses_avx512() && !__builtin_cpu_is("intel") && at::hasMKL();
   return unused;
 #else
   return false;
@@ -53,7 +53,7 @@ bool by_onednn(const Tensor& x, const Tensor& weight) {
 // Whether autocast would compute the product in bfloat16 on a CPU that has instructions for it.
 bool in_bfloat16(const Tensor& x, const Tensor& weight) {
 #if defined(__x86_64__)
-  static const bool supported = __builtin_cpu_supports("avx512bf16");
+  static const bool supported = uses_avx512() && __builtin_cpu_supports("avx512bf16");
 #else
   static const bool supported = false;
 #endif

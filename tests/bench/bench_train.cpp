@@ -3,15 +3,18 @@
 //   bench-train CONFIG FOLDER DESCRIPTORS [THREADS]
 // Plugins come from VARIFORM_PLUGINS, data from VARIFORM_DATA. At the start it leaves in FOLDER what others need to train
 // the same model on the same batches: initial.pt and initial.py (as `variform export`), batches.i64 (row numbers of the
-// first kBatches batches). Then it reads lines of JSON: {"steps": N} trains N steps and answers
+// first batches). It says {"ready": true, "rss_kib": …, "cpu": …, "threads": …}, with LibTorch's word for the kernels
+// that it uses. Then it reads lines of JSON: {"steps": N} trains N steps and answers
 // {"seconds": …, "loss": …, "peak_kib": …}, the loss averaged over the last train.log_every steps; with "profile": true also
 // {"operations": {name: [seconds, calls]}}, the time inside each LibTorch operation but not inside those that it calls, which
 // slows the steps down a little. The end of the input ends it.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <ATen/record_function.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -36,7 +39,10 @@
 namespace variform {
 namespace {
 
-constexpr int64_t kBatches = 2000;
+// As many batches as others find in batches.i64: enough for the steps of a figure.
+int64_t batches_left(int64_t rows) {
+  return std::clamp<int64_t>(256'000 / std::max<int64_t>(rows, 1), 60, 2000);
+}
 
 // A line of /proc/self/status: "VmHWM:" is the most memory so far, "VmRSS:" that of now.
 int64_t kib(const char* line) {
@@ -137,7 +143,8 @@ class Turns final : public train::Observer {
 void leave_initial_state(model::Session& session, const std::filesystem::path& folder) {
   exports::export_weights(session, folder / "initial.pt");
   std::ofstream file(folder / "batches.i64", std::ios::binary);
-  for (int64_t step = 0; step < kBatches; ++step) {
+  const int64_t count = batches_left(session.experiment.train.batch);
+  for (int64_t step = 0; step < count; ++step) {
     const Tensor index = session.batches->training(step).context.index.to(at::kLong).contiguous();
     file.write(static_cast<const char*>(index.const_data_ptr()),
                static_cast<std::streamsize>(index.nbytes()));
@@ -163,7 +170,10 @@ int run(const std::string& config, const std::filesystem::path& folder, const st
   base::SilentLog log;
   train::Trainer trainer(session->experiment.train, session->horizon, {}, *session->assembly,
                          *session->batches, run, log, turns);
-  answer({{"ready", true}, {"rss_kib", kib("VmRSS:")}});
+  answer({{"ready", true},
+          {"rss_kib", kib("VmRSS:")},
+          {"cpu", at::get_cpu_capability()},
+          {"threads", at::get_num_threads()}});
   if (!turns.ended()) trainer.run(session->horizon, [&turns] { return turns.ended(); });
   return 0;
 }

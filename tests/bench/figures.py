@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 
+import isa as sets
 from report import Row
 from turns import WARM_UP, Participant, Rounds
 
@@ -21,7 +22,10 @@ MODELS = {  # [model] but for family and latent; the figures' own words for the 
     "conv": 'encoder = { type = "conv", channels = [32, 64] }\ndecoder = { type = "conv", channels = [64, 32] }\n',
     "conv-64": 'encoder = { type = "conv", channels = [32, 64, 128, 256] }\n'
                'decoder = { type = "conv", channels = [256, 128, 64, 32] }\n',
+    "small": 'encoder = { type = "mlp", hidden = [64, 64] }\ndecoder = { type = "mlp", hidden = [64, 64] }\n',
 }
+# Data of the networks that do not take Fashion-MNIST: [rows, shape…], random bytes that are the same for everybody.
+DRAWN = {"conv-64": (2048, 3, 64, 64), "small": (20000, 20)}
 FAMILIES = {"beta-vae": '{ type = "diagonal" }', "grae-approx": '{ type = "optimal", structure = "diagonal" }',
             "grae": '{ type = "optimal", structure = "full" }'}
 
@@ -34,6 +38,7 @@ class Place:
     root: pathlib.Path
     work: pathlib.Path
     rounds: int
+    isa: str
 
     def environment(self):
         return {"VARIFORM_PLUGINS": str(self.build / "plugins"), "VARIFORM_HOME": str(self.root)}
@@ -63,19 +68,24 @@ class Case:
 
     def images(self, place):
         """The file that both sides read, and its entry in [data]."""
-        if self.network != "conv-64":
+        if self.network not in DRAWN:
             return fashion_mnist("train-images-idx3-ubyte.gz"), '"fashion-mnist"'
-        file = place.work / "images-64.npy"
+        shape = DRAWN[self.network]
+        file, description = (place.work / f"drawn-{self.network}{ending}" for ending in (".npy", ".toml"))
         if not file.exists():
             import numpy
 
             generator = numpy.random.default_rng(1)
-            coarse = generator.integers(0, 256, (2048, 3, 8, 8), numpy.uint8)
-            numpy.save(file, coarse.repeat(8, 2).repeat(8, 3))
-            (place.work / "images-64.toml").write_text(
-                'name = "images-64"\ntitle = "squares"\nlicence = "none"\nobtain = "made here"\ndomain = "unit interval"\n'
-                f'shape = [3, 64, 64]\n[splits.train]\nx = "{file}"\n[splits.test]\nx = "{file}"\n')
-        return str(file), f'"{place.work / "images-64.toml"}"'
+            if len(shape) == 2:
+                values = generator.integers(0, 256, shape, numpy.uint8)
+            else:  # squares of 8×8
+                coarse = generator.integers(0, 256, (*shape[:2], shape[2] // 8, shape[3] // 8), numpy.uint8)
+                values = coarse.repeat(8, 2).repeat(8, 3)
+            numpy.save(file, values)
+            description.write_text(f'name = "{description.stem}"\ntitle = "drawn"\nlicence = "none"\nobtain = "made here"\n'
+                                   f'domain = "unit interval"\nshape = {list(shape[1:])}\n'
+                                   f'[splits.train]\nx = "{file}"\n[splits.test]\nx = "{file}"\n')
+        return str(file), f'"{description}"'
 
     def config(self, place, steps_a_line, train=""):
         family = FAMILIES[self.objective]
@@ -93,8 +103,18 @@ def ours(place, name, case, steps, cores=None):
     folder = place.work / name.replace(" ", "-")
     folder.mkdir(exist_ok=True)
     (folder / "config.toml").write_text(case.config(place, steps))
-    return Participant(name, [place.build / "tests/bench-train", folder / "config.toml", folder, place.root / "datasets",
-                              str(case.threads)], place.environment(), cores)
+    return checked(place, Participant(name, [place.build / "tests/bench-train", folder / "config.toml", folder,
+                                             place.root / "datasets", str(case.threads)], place.environment(), cores))
+
+
+def checked(place, participant):
+    """Holds a participant to the instruction set of the run by what it says itself; builds of before do not say."""
+    with contextlib.ExitStack() as stack:
+        stack.push(participant)
+        if "cpu" in participant.ready:
+            sets.confirm(participant.name, participant.ready["cpu"], place.isa)
+        stack.pop_all()
+    return participant
 
 
 def theirs(place, name, case, mode, like):
@@ -103,7 +123,7 @@ def theirs(place, name, case, mode, like):
     description = {**dataclasses.asdict(case), "mode": mode, "folder": str(folder), "images": case.images(place)[0]}
     file = folder / f"{name.replace(' ', '-')}.json"
     file.write_text(json.dumps(description))
-    return Participant(name, [sys.executable, place.root / "tests/bench/torch_train.py", file])
+    return checked(place, Participant(name, [sys.executable, place.root / "tests/bench/torch_train.py", file]))
 
 
 def in_turn(place, steps, *makers, rounds=None):
@@ -122,7 +142,7 @@ def afresh(place, steps, *makers):
 
 def compared(place, case, steps, modes):
     """Variform beside PyTorch's modes."""
-    name = f"{case.network} {case.objective} {case.latent} {case.precision}"
+    name = f"{case.network} {case.objective} {case.latent} {case.batch} {case.precision}"
     others = [functools.partial(theirs, place, mode, case, mode, name) for mode in modes]
     return name, in_turn(place, steps, functools.partial(ours, place, name, case, steps), *others)
 
@@ -133,23 +153,64 @@ def detail(rounds, one, other):
     return text + (f"; loss {losses[0]:.3f} and {losses[1]:.3f}" if all(losses) else "")
 
 
+def row(name, rounds, rival, ours):
+    """How much longer `rival` takes than `ours`."""
+    return Row(name, rounds.ratio(rival, ours), rounds.milliseconds(ours), rounds.milliseconds(rival), "ms", detail(rounds, rival, ours))
+
+
+def cost(name, rounds, ours, rival, work=1.0):
+    """How much longer `ours` takes than `rival`, whose work is `work` times less."""
+    said = detail(rounds, rival, ours) if work == 1 else (
+        f"{rounds.milliseconds(ours):.2f} ms against {rounds.milliseconds(rival):.2f} ms, work {work:.2f} times")
+    return Row(name, rounds.ratio(ours, rival) / work, rounds.milliseconds(ours), rounds.milliseconds(rival), "ms", said)
+
+
 def step(place):
     """A training step of the β-VAE: MLP 784-512-512-16, batch 128, beside PyTorch and beside its own matrix products."""
-    name, rounds = compared(place, Case(), 120, ["eager", "fused", "compile", "products", "products-onednn"])
-    yield Row("MLP step: PyTorch eager, default Adam", rounds.ratio("eager", name), 1.7, "higher", detail(rounds, "eager", name))
-    yield Row("MLP step: PyTorch eager, fused Adam", rounds.ratio("fused", name), 1.3, "higher", detail(rounds, "fused", name))
-    yield Row("MLP step: torch.compile, fused Adam", rounds.ratio("compile", name), 1.05, "higher", detail(rounds, "compile", name))
-    yield Row("MLP step over its matrix products by torch.mm", rounds.ratio(name, "products"), 1.15, "lower", detail(rounds, "products", name))
-    yield Row("MLP step over its matrix products as it does them", rounds.ratio(name, "products-onednn"), 1.15, "lower",
-              detail(rounds, "products-onednn", name))
+    case, alone = Case(), Case(threads=1)
+    name = "mlp"
+    rounds = in_turn(place, 120, lambda: ours(place, name, case, 120),
+                     *(functools.partial(theirs, place, mode, case, mode, name) for mode in ("eager", "fused", "compile", "products", "products-onednn")),
+                     *(functools.partial(theirs, place, f"{mode}-1", alone, mode, name) for mode in ("products", "products-onednn")))
+    yield row("MLP step: PyTorch eager, default Adam", rounds, "eager", name)
+    yield row("MLP step: PyTorch eager, fused Adam", rounds, "fused", name)
+    yield row("MLP step: torch.compile, fused Adam", rounds, "compile", name)
+    yield cost("MLP step over its matrix products by torch.mm", rounds, name, "products")
+    if place.isa == "avx512":
+        yield cost("MLP step over its matrix products as it does them", rounds, name, "products-onednn")
+    cores = rounds.ready["products"]["threads"]
+    best = min(("products-1", "products-onednn-1"), key=rounds.milliseconds)
+    limit = rounds.milliseconds(best) / cores
+    yield Row("MLP step over its products at one thread's rate times the cores", rounds.ratio(name, best) * cores,
+              rounds.milliseconds(name), limit, "ms",
+              f"{rounds.milliseconds(name):.2f} ms against {rounds.milliseconds(best):.2f} ms on one thread, {cores} cores")
 
 
 def conv(place):
     """A training step of convolutional networks, 1×28×28 and 3×64×64."""
     for network, words, batch in (("conv", "conv 28×28", 128), ("conv-64", "conv 64×64", 64)):
         name, rounds = compared(place, Case(network=network, batch=batch), 24 if network == "conv" else 8, ["fused", "compile"])
-        yield Row(f"{words} step: PyTorch eager, fused Adam", rounds.ratio("fused", name), 1.2, "higher", detail(rounds, "fused", name))
-        yield Row(f"{words} step: torch.compile, fused Adam", rounds.ratio("compile", name), 1.0, "higher", detail(rounds, "compile", name))
+        yield row(f"{words} step: PyTorch eager, fused Adam", rounds, "fused", name)
+        yield row(f"{words} step: torch.compile, fused Adam", rounds, "compile", name)
+
+
+def batches(place):
+    """A training step of the MLP and of the convolutional network, batch 1,024 and 4,096, beside PyTorch."""
+    for words, case, steps in LARGE_BATCHES:
+        name, rounds = compared(place, case, steps, ["fused"])
+        yield row(f"{words}: PyTorch eager, fused Adam", rounds, "fused", name)
+
+
+def small(place):
+    """A training step of a small model: 20 columns, networks 64-64, d = 4, batch 64, one thread, beside PyTorch."""
+    name, rounds = compared(place, SMALL, 150, ["fused", "compile"])
+    yield row("small model step: PyTorch eager, fused Adam", rounds, "fused", name)
+    yield row("small model step: torch.compile, fused Adam", rounds, "compile", name)
+
+
+SMALL = Case(network="small", latent=4, batch=64, threads=1)
+LARGE_BATCHES = [(f"{words} step, batch {batch:,}", Case(network=network, batch=batch), max(1, steps * 128 // batch))
+                 for words, network, steps in (("MLP", "mlp", 120), ("conv 28×28", "conv", 32)) for batch in (1024, 4096)]
 
 
 def bfloat16(place):
@@ -157,16 +218,15 @@ def bfloat16(place):
     full, half, steps = Case(), Case(precision="bfloat16"), 120
     rounds = afresh(place, steps, lambda: ours(place, "float32", full, steps), lambda: ours(place, "bfloat16", half, steps),
                     *(functools.partial(theirs, place, f"autocast-{mode}", half, mode, "bfloat16") for mode in ("eager", "fused")))
-    yield Row("MLP step in bfloat16: our float32", rounds.ratio("float32", "bfloat16"), 2.2, "higher", detail(rounds, "float32", "bfloat16"))
+    yield row("MLP step in bfloat16: our float32", rounds, "float32", "bfloat16")
     for mode, optimizer in (("eager", "default Adam"), ("fused", "fused Adam")):
-        yield Row(f"MLP step in bfloat16: PyTorch eager, autocast, {optimizer}", rounds.ratio(f"autocast-{mode}", "bfloat16"), 1.5,
-                  "higher", detail(rounds, f"autocast-{mode}", "bfloat16"))
+        yield row(f"MLP step in bfloat16: PyTorch eager, autocast, {optimizer}", rounds, f"autocast-{mode}", "bfloat16")
     found = {}
     for precision in ("float32", "bfloat16"):
         run = trained(place, f"elbo-{precision}", Case(precision=precision), "epochs = 5\n")
         found[precision] = evaluated(place, run)["elbo"]
     difference = 100 * abs(found["bfloat16"] / found["float32"] - 1)
-    yield Row("test ELBO in bfloat16, % from float32's, 5 epochs", difference, 0.5, "lower",
+    yield Row("test ELBO in bfloat16, % from float32's, 5 epochs", difference, found["bfloat16"], found["float32"], "nats",
               f"{found['bfloat16']:.2f} and {found['float32']:.2f} nats")
 
 
@@ -204,8 +264,8 @@ def epochs(place):
                               check=True, text=True, capture_output=True)
         times["pythae"].append(json.loads(done.stdout.splitlines()[-1])["seconds"])
     ratio = statistics.median(b / a for a, b in zip(times["ours"], times["pythae"]))
-    yield Row("epochs of 20,000 images: pythae's trainer", ratio, 1.7, "higher",
-              f"{statistics.median(times['ours']) / 2:.2f} s against {statistics.median(times['pythae']) / 2:.2f} s an epoch")
+    one, other = (statistics.median(times[name]) / 2 for name in ("ours", "pythae"))
+    yield Row("epochs of 20,000 images: pythae's trainer", ratio, one, other, "s", f"{one:.2f} s against {other:.2f} s an epoch")
 
 
 def on_a_terminal(command, environment):
@@ -250,20 +310,18 @@ def grae_approx(place):
                      lambda: theirs(place, "jvp", case, "fused", "grae-approx"))
     plain, with_tangent = products_of(case)
     work = with_tangent / plain
-    yield Row("GRAE≈ step over the β-VAE's times the ratio of its work", rounds.ratio("grae-approx", "beta-vae") / work, 1.08, "lower",
-              f"{rounds.milliseconds('grae-approx'):.2f} ms against {rounds.milliseconds('beta-vae'):.2f} ms, work {work:.2f} times")
-    yield Row("GRAE≈ step: PyTorch, torch.func.jvp, fused Adam", rounds.ratio("jvp", "grae-approx"), 2.0, "higher", detail(rounds, "jvp", "grae-approx"))
+    yield cost("GRAE≈ step over the β-VAE's times the ratio of its work", rounds, "grae-approx", "beta-vae", work)
+    yield row("GRAE≈ step: PyTorch, torch.func.jvp, fused Adam", rounds, "jvp", "grae-approx")
 
 
 def grae(place):
     """A training step of exact GRAE, d = 16 and d = 64, beside PyTorch with vmap(jacfwd), and its memory."""
-    for latent, bar in ((16, 1.8), (64, 2.5)):
+    for latent in (16, 64):
         case, steps = Case(objective="grae", latent=latent), 4 if latent == 16 else 2
         name = f"grae-{latent}"
         other = f"jacfwd-{latent}"
         rounds = in_turn(place, steps, lambda: ours(place, name, case, steps), lambda: theirs(place, other, case, "fused", name))
-        yield Row(f"exact GRAE step, d = {latent}: PyTorch, vmap(jacfwd), fused Adam", rounds.ratio(f"jacfwd-{latent}", name), bar, "higher",
-                  detail(rounds, f"jacfwd-{latent}", name))
+        yield row(f"exact GRAE step, d = {latent}: PyTorch, vmap(jacfwd), fused Adam", rounds, other, name)
     yield memory(place, case)
 
 
@@ -277,8 +335,13 @@ def memory(place, case):
             with start() as one:
                 pair.append((one.ask({"steps": 10})["peak_kib"] - one.ready["rss_kib"]) / 1024)
         grown.append(pair)
-    return Row(f"exact GRAE, d = {case.latent}, memory over PyTorch's", statistics.median(a / b for a, b in grown), 0.5, "lower",
-               f"{statistics.median(a for a, _ in grown):.0f} MiB against {statistics.median(b for _, b in grown):.0f} MiB more than before the first step")
+    one, other = medians(grown)
+    return Row(f"exact GRAE, d = {case.latent}, memory over PyTorch's", statistics.median(a / b for a, b in grown), one, other, "MiB",
+               f"{one:.0f} MiB against {other:.0f} MiB more than before the first step")
+
+
+def medians(pairs):
+    return tuple(statistics.median(each) for each in zip(*pairs))
 
 
 def seconds_of(command, environment=None):
@@ -301,8 +364,9 @@ def evaluate(place):
         pairs.append((a, b))
     ours = json.loads((run / "evaluation-test.json").read_text())["values"]
     same = [f"{name} {ours[name]['mean']:.2f} and {json.loads(said)[name]:.2f}" for name in ("loss_beta", "grae")]
-    yield Row("evaluate, 10,000 images: PyTorch, vmap(jacfwd)", statistics.median(b / a for a, b in pairs), 3.0, "higher",
-              f"{statistics.median(a for a, _ in pairs):.1f} s against {statistics.median(b for _, b in pairs):.1f} s, start included; {'; '.join(same)}")
+    one, other = medians(pairs)
+    yield Row("evaluate, 10,000 images: PyTorch, vmap(jacfwd)", statistics.median(b / a for a, b in pairs), one, other, "s",
+              f"{one:.1f} s against {other:.1f} s, start included; {'; '.join(same)}")
 
 
 def start(place):
@@ -316,8 +380,9 @@ def start(place):
         b, _ = seconds_of([place.build / "tests/bench-load"])
         if number > 0:  # the first fills the page cache
             pairs.append((a, b))
-    yield Row("start to the end of a training of one step over LibTorch's load", statistics.median(a / b for a, b in pairs), 4.0, "lower",
-              f"{statistics.median(a for a, _ in pairs):.2f} s against {statistics.median(b for _, b in pairs):.2f} s, the whole process")
+    one, other = medians(pairs)
+    yield Row("start to the end of a training of one step over LibTorch's load", statistics.median(a / b for a, b in pairs), one, other, "s",
+              f"{one:.2f} s against {other:.2f} s, the whole process")
 
 
 def checkpoint(place):
@@ -325,10 +390,14 @@ def checkpoint(place):
     file = place.work / "checkpoint.h5"
     command = [place.build / "tests/bench-checkpoint"]
     rounds = in_turn(place, 1, *(functools.partial(Participant, mode, [*command, mode, file]) for mode in ("bytes", "checkpoint", "stall")))
-    yield Row("checkpoint of 100 M parameters with Adam over the same bytes with fsync", rounds.ratio("checkpoint", "bytes"), 2.0, "lower",
-              f"{rounds.milliseconds('checkpoint') / 1000:.2f} s against {rounds.milliseconds('bytes') / 1000:.2f} s, 1.2 GB")
-    yield Row("what a training waits for it, over writing it", rounds.ratio("stall", "checkpoint"), 0.1, "lower",
-              f"{rounds.milliseconds('stall') / 1000:.2f} s against {rounds.milliseconds('checkpoint') / 1000:.2f} s")
+    yield in_seconds("checkpoint of 100 M parameters with Adam over the same bytes with fsync", rounds, "checkpoint", "bytes", ", 1.2 GB")
+    yield in_seconds("what a training waits for it, over writing it", rounds, "stall", "checkpoint")
+
+
+def in_seconds(name, rounds, ours, rival, more=""):
+    """How much longer `ours` takes than `rival`, for what takes seconds."""
+    one, other = (rounds.milliseconds(each) / 1000 for each in (ours, rival))
+    return Row(name, rounds.ratio(ours, rival), one, other, "s", f"{one:.2f} s against {other:.2f} s{more}")
 
 
 def reading(place):
@@ -337,8 +406,7 @@ def reading(place):
     command = [place.build / "tests/bench-reading"]
     rounds = in_turn(place, 1, *(functools.partial(Participant, mode, [*command, mode, file]) for mode in ("within", "apart")))
     file.unlink()
-    yield Row("reading 2 GB of HDF5 in a process apart over doing it within", rounds.ratio("apart", "within"), 1.1, "lower",
-              f"{rounds.milliseconds('apart') / 1000:.2f} s against {rounds.milliseconds('within') / 1000:.2f} s")
+    yield in_seconds("reading 2 GB of HDF5 in a process apart over doing it within", rounds, "apart", "within")
 
 
 def large_file(place, name, gigabytes):
@@ -378,10 +446,12 @@ def stream(place, gigabytes=20):
             rounds = Rounds([streamed, memory], 60, place.rounds)
             peak = {each.name: each.ask({"steps": 1})["peak_kib"] / 1024 for each in (streamed, memory)}
     (place.work / "streamed.h5").unlink()
-    yield Row("throughput of data in their file over that in memory", rounds.ratio("in-memory", "streamed"), 0.9, "higher",
+    yield Row("throughput of data in their file over that in memory", rounds.ratio("in-memory", "streamed"),
+              rounds.milliseconds("streamed"), rounds.milliseconds("in-memory"), "ms",
               f"{rows:,} rows, {gigabytes} GB; {rounds.milliseconds('streamed'):.2f} ms a step against {rounds.milliseconds('in-memory'):.2f} ms; "
               f"start {seconds:.0f} s")
-    yield Row("peak memory of the whole process with data in their file, GB", peak["streamed"] * 2**20 / 1e9, 1.0, "lower",
+    yield Row("peak memory of the whole process with data in their file, GB", peak["streamed"] * 2**20 / 1e9, peak["streamed"],
+              peak["in-memory"], "MiB",
               f"{peak['streamed']:.0f} MiB with {gigabytes} GB of data, {peak['in-memory']:.0f} MiB with {gigabytes / 20} GB in memory")
 
 
@@ -403,8 +473,9 @@ def pair(place):
                 if number >= 0:
                     ratios.append(alone / together)
                     seconds.append((alone / (2 * steps), together / (2 * steps)))
-    yield Row("two trainings at once, throughput over one after the other", statistics.median(ratios), 1.8, "higher",
-              f"{1000 * statistics.median(b for _, b in seconds):.2f} ms against {1000 * statistics.median(a for a, _ in seconds):.2f} ms a step")
+    alone, together = (1000 * each for each in medians(seconds))
+    yield Row("two trainings at once, throughput over one after the other", statistics.median(ratios), together, alone, "ms",
+              f"{together:.2f} ms against {alone:.2f} ms a step")
 
 
 def evaluated(place, run, *options):
@@ -416,9 +487,8 @@ def evaluated(place, run, *options):
 def gpu_step(place):
     """On a GPU: a training step of the β-VAE's MLP beside PyTorch eager and torch.compile(mode="reduce-overhead")."""
     name, rounds = compared(place, Case(device="cuda"), 400, ["eager", "fused", "reduce-overhead"])
-    yield Row("GPU, MLP step: PyTorch eager, default Adam", rounds.ratio("eager", name), 8.0, "higher", detail(rounds, "eager", name))
-    yield Row("GPU, MLP step: torch.compile, reduce-overhead", rounds.ratio("reduce-overhead", name), 1.2, "higher",
-              detail(rounds, "reduce-overhead", name))
+    yield row("GPU, MLP step: PyTorch eager, default Adam", rounds, "eager", name)
+    yield row("GPU, MLP step: torch.compile, reduce-overhead", rounds, "reduce-overhead", name)
 
 
 def gpu_grae(place):
@@ -426,10 +496,8 @@ def gpu_grae(place):
     cases = {objective: Case(objective=objective, device="cuda") for objective in ("beta-vae", "grae-approx", "grae")}
     rounds = in_turn(place, 200, *(functools.partial(ours, place, f"gpu-{name}", case, 200) for name, case in cases.items()),
                      lambda: theirs(place, "gpu-products", cases["grae"], "products", "gpu-grae"))
-    yield Row("GPU, GRAE≈ step over the β-VAE's", rounds.ratio("gpu-grae-approx", "gpu-beta-vae"), 1.5, "lower",
-              detail(rounds, "gpu-beta-vae", "gpu-grae-approx"))
-    yield Row("GPU, exact GRAE step, d = 16, over its matrix products", rounds.ratio("gpu-grae", "gpu-products"), 1.3, "lower",
-              detail(rounds, "gpu-products", "gpu-grae"))
+    yield cost("GPU, GRAE≈ step over the β-VAE's", rounds, "gpu-grae-approx", "gpu-beta-vae")
+    yield cost("GPU, exact GRAE step, d = 16, over its matrix products", rounds, "gpu-grae", "gpu-products")
 
 
 def gpu_precision(place):
@@ -437,20 +505,18 @@ def gpu_precision(place):
     cases = {name: Case(precision=name, device="cuda", batch=4096) for name in ("float32", "tf32", "bfloat16")}
     rounds = in_turn(place, 100, *(functools.partial(ours, place, f"gpu-{name}", case, 100) for name, case in cases.items()))
     for name in ("tf32", "bfloat16"):
-        yield Row(f"GPU, MLP step, batch 4096, in {name}: our float32", rounds.ratio("gpu-float32", f"gpu-{name}"), 1.0, "higher",
-                  detail(rounds, "gpu-float32", f"gpu-{name}"))
+        yield row(f"GPU, MLP step, batch 4096, in {name}: our float32", rounds, "gpu-float32", f"gpu-{name}")
 
 
 def gpu_conv(place):
     """On a GPU: a training step of convolutional networks, 3×64×64."""
     name, rounds = compared(place, Case(network="conv-64", batch=64, device="cuda"), 100, ["fused", "reduce-overhead"])
-    yield Row("GPU, conv 64×64 step: PyTorch eager, fused Adam", rounds.ratio("fused", name), 1.2, "higher", detail(rounds, "fused", name))
-    yield Row("GPU, conv 64×64 step: torch.compile, reduce-overhead", rounds.ratio("reduce-overhead", name), 1.0, "higher",
-              detail(rounds, "reduce-overhead", name))
+    yield row("GPU, conv 64×64 step: PyTorch eager, fused Adam", rounds, "fused", name)
+    yield row("GPU, conv 64×64 step: torch.compile, reduce-overhead", rounds, "reduce-overhead", name)
 
 
 GPU = {"gpu-step": gpu_step, "gpu-grae": gpu_grae, "gpu-precision": gpu_precision, "gpu-conv": gpu_conv}
 LARGE = {"stream": stream}  # asked for by name: it needs 20 GB of disk
-ALL = {"step": step, "epochs": epochs, "conv": conv, "bfloat16": bfloat16, "grae-approx": grae_approx, "grae": grae,
+ALL = {"step": step, "epochs": epochs, "conv": conv, "batches": batches, "small": small, "bfloat16": bfloat16, "grae-approx": grae_approx, "grae": grae,
        "evaluate": evaluate, "start": start, "checkpoint": checkpoint,
        "reading": reading, "pair": pair}

@@ -6,7 +6,7 @@
 CASE has: folder (initial.py, initial.pt and batches.i64 of bench-train), images (file of bytes in IDX form, or .npy),
 batch, latent, beta, objective ("beta-vae", "grae-approx" or "grae"), mode (eager, fused, compile, reduce-overhead),
 precision, threads, device.
-Then as bench-train: a line {"steps": N} trains N steps and answers {"seconds": …, "loss": …, "peak_kib": …}. With the
+Then as bench-train: {"ready": true, "rss_kib": …, "cpu": …, "threads": …}, and a line {"steps": N} trains N steps and answers {"seconds": …, "loss": …, "peak_kib": …}. With the
 mode "products" a step is nothing but the matrix products of the model's linear layers, forward and backward, and with
 "products-onednn" the same by the operation that Variform's layers use on some processors.
 """
@@ -187,7 +187,8 @@ def main():
     torch.manual_seed(1)
     with torch.set_grad_enabled(not case["mode"].startswith("products")):
         work = Products(case) if case["mode"].startswith("products") else Training(case)
-        answer({"ready": True, "rss_kib": kib("VmRSS:")})
+        answer({"ready": True, "rss_kib": kib("VmRSS:"), "cpu": torch.backends.cpu.get_cpu_capability(),
+                "threads": torch.get_num_threads()})
         for line in sys.stdin:
             count = json.loads(line)["steps"]
             start = time.perf_counter()

@@ -39,6 +39,7 @@ class Participant:
     def __exit__(self, *_):
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
 class Rounds:

@@ -116,7 +116,7 @@ class Judged(ProgramTest):
         for key, value, expected in (("threads", "x", "a whole number from 1"), ("threads", -3, "a whole number from 1"),
                                      ("threads", 1e300, "a whole number"), ("threads", [1], "a whole number"),
                                      ("plugins", 7, "an array"), ("plugins", [7], "an object"),
-                                     ("plugins", [{"id": 1}], "a text"), ("data_fingerprint", {}, "a text"),
+                                     ("plugins", [{"id": 1}], "a text"), ("data_fingerprint", {}, "a text"), ("cpu", 7, "a text"),
                                      ("data_files", "x", "an array"), ("data_files", [{"path": 3}], "a text")):
             with self.subTest(f"{key} = {value}"):
                 path.write_text(json.dumps({**whole, key: value}))

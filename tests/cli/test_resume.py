@@ -1,6 +1,7 @@
 """2N steps equal N steps + resume + N steps, bit for bit: whatever is trained, and however it was cut."""
 
 import concurrent.futures
+import json
 import pathlib
 
 from program import ProgramTest, checkpoint, main, metrics
@@ -189,6 +190,15 @@ class TwiceN(ProgramTest):
         self.assertNotIn("warning", same.stderr)
         fewer = self.resume(run, "--threads", 1, "--stop-at", 4, env=several)
         self.assertIn("the run used 2 threads and goes on with 1; this is not bit for bit the same", fewer.stderr)
+
+    def test_kernels_of_another_instruction_set_are_said(self):
+        run = self.train("--stop-at", 2)
+        own = json.loads((run / "environment.json").read_text())["cpu"]
+        self.assertNotIn("kernels", self.resume(run, "--stop-at", 3).stderr)
+        other = self.resume(run, "--stop-at", 4, env={"ATEN_CPU_CAPABILITY": "default"})
+        words = f"the run used kernels for {own} and goes on with those for DEFAULT"
+        self.assertEqual(words in other.stderr, own != "DEFAULT", other.stderr)
+        self.assertEqual(json.loads((run / "environment.json").read_text())["cpu"], "DEFAULT")
 
     # What is refused.
 
