@@ -93,8 +93,8 @@ std::string config_of(const Combination& c, int64_t steps) {
          "[model]\nlatent = 2\n" + network("encoder", c) + network("decoder", c) + slot("family", c.family) +
          slot("prior", c.prior) + slot("likelihood", c.likelihood) +
          "[train]\nsteps = " + std::to_string(steps) +
-         "\nlog_every = 2\nbatch = 4\nthreads = 1\ndevice = \"cpu\"\nevaluate_every = 0\ncheckpoint_every = "
-         "0\n";
+         "\nlog_every = 2\nbatch = 4\nthreads = 1\nevaluate_every = 0\ncheckpoint_every = 0\ndevice = \"" +
+         c.device + "\"\nprecision = \"" + c.precision + "\"\n";
 }
 
 class Silent final : public train::Observer {
@@ -111,8 +111,7 @@ std::unique_ptr<model::Session> open(const Combination& combination, int64_t ste
 
 // Trains to `stop_at`, on from a checkpoint if there is one in the folder; the state afterwards.
 std::map<std::string, at::Tensor> trained(model::Session& session, const fs::path& path, int64_t stop_at,
-                                          train::RepeatedStep::MakeRecorder make = {}) {
-  Silent observer;
+                                          train::RepeatedStep::MakeRecorder make, train::Observer& observer) {
   base::SilentLog log;
   model::RunFolder folder =
       model::RunFolder::create(path, config::print(session.experiment.resolved), model::IfPresent::kResume);
@@ -126,6 +125,12 @@ std::map<std::string, at::Tensor> trained(model::Session& session, const fs::pat
   std::map<std::string, at::Tensor> state;
   for (const auto& [name, tensor] : session.assembly->state()) state[name] = tensor.detach().clone();
   return state;
+}
+
+std::map<std::string, at::Tensor> trained(model::Session& session, const fs::path& path, int64_t stop_at,
+                                          train::RepeatedStep::MakeRecorder make = {}) {
+  Silent observer;
+  return trained(session, path, stop_at, std::move(make), observer);
 }
 
 // Throws what a refusal throws.
@@ -250,6 +255,11 @@ std::string unheeded(const Combination& combination) {
   if (!alike(loss_of(*session, other), loss_of(*session, batch)))
     throw std::runtime_error("its loss depends on values that are missing");
   return {};
+}
+
+void train(const Combination& combination, int64_t steps, train::Observer& observer) {
+  const Folder folder;
+  trained(*prepared(combination, steps), folder.path() / "run", steps, {}, observer);
 }
 
 std::unique_ptr<model::Session> trained_session(const Combination& combination) {

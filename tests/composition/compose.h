@@ -16,6 +16,9 @@ struct Session;
 namespace variform::plugins {
 class Registry;
 }
+namespace variform::train {
+class Observer;
+}
 
 namespace variform::composition {
 
@@ -26,6 +29,7 @@ const plugins::Registry& registry();
 struct Combination {
   std::string family = "diagonal", prior = "gaussian", likelihood = "gaussian", objective = "beta-vae";
   Rows rows = Rows::kDrawn;
+  std::string device = "cpu", precision = "float32";  ///< train.device and train.precision
   std::string name() const {
     return family + " / " + prior + " / " + likelihood + " / " + objective + " / " + to_string(rows);
   }
@@ -44,6 +48,9 @@ std::string refusal(const Combination& combination);
 /// Why it trains and yet looks at no condition, or does not look at which values are missing; empty: it looks at
 /// what its rows have. Throws std::runtime_error when the loss depends on values that are missing.
 std::string unheeded(const Combination& combination);
+
+/// Trains it, with `observer` at every step. Throws what a refusal throws.
+void train(const Combination& combination, int64_t steps, train::Observer& observer);
 
 /// It after three steps of training.
 std::unique_ptr<model::Session> trained_session(const Combination& combination);
