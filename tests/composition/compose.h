@@ -30,6 +30,8 @@ struct Combination {
   std::string family = "diagonal", prior = "gaussian", likelihood = "gaussian", objective = "beta-vae";
   Rows rows = Rows::kDrawn;
   std::string device = "cpu", precision = "float32";  ///< train.device and train.precision
+  /// These parts of the config; empty: those of `rows`, small and plain ones.
+  std::string data = {}, encoder = {}, decoder = {}, train = {};
   std::string name() const {
     return family + " / " + prior + " / " + likelihood + " / " + objective + " / " + to_string(rows);
   }
@@ -49,8 +51,12 @@ std::string refusal(const Combination& combination);
 /// what its rows have. Throws std::runtime_error when the loss depends on values that are missing.
 std::string unheeded(const Combination& combination);
 
-/// Trains it, with `observer` at every step. Throws what a refusal throws.
-void train(const Combination& combination, int64_t steps, train::Observer& observer);
+/// Trains it three steps, with `observer` at each, and again in two parts with a checkpoint between them. Returns its
+/// tensors. Throws what a refusal throws, and std::runtime_error when they are not finite or not the same bits in both.
+std::map<std::string, at::Tensor> trained_in_parts(const Combination& combination, train::Observer& observer);
+
+/// Its tensors after two steps of `first`, a checkpoint, and a third step of `second`.
+std::map<std::string, at::Tensor> handed_over(const Combination& first, const Combination& second);
 
 /// It after three steps of training.
 std::unique_ptr<model::Session> trained_session(const Combination& combination);
