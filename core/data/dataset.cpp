@@ -39,7 +39,7 @@ at::Tensor selected(const at::Tensor& column, const at::Tensor& index, at::Devic
 }  // namespace
 
 at::Tensor sent(const at::Tensor& tensor, at::Device device) {
-  if (!tensor.is_cpu() || !device.is_cuda()) return tensor.to(device);
+  if (!tensor.is_cpu() || device.is_cpu()) return tensor.to(device);
   return tensor.pin_memory().to(device, /*non_blocking=*/true);
 }
 

@@ -31,7 +31,9 @@ class StoredBatches final : public Batches {
   int64_t size() const override { return splits_.train.size(); }
   std::string domain() const override { return splits_.train.domain(); }
   Batch training(int64_t step) override {
-    const Tensor index = data::sent(order_.indices(step), generator_.device());
+    const Tensor order = order_.indices(step);
+    const bool are_on_host = splits_.train.is_in_place();  // its rows are found there, without a way back
+    const Tensor index = are_on_host ? order : data::sent(order, generator_.device());
     Batch batch = gather(splits_.train, index, hash(seed_, "data", static_cast<uint64_t>(step)));
     if (splits_.train.is_in_place()) splits_.train.foresee(order_.indices(step + 1));
     return batch;
@@ -65,7 +67,7 @@ class StoredBatches final : public Batches {
     batch.context.labels = from.gather_column(from.labels(), index);
     batch.context.condition = from.gather_condition(index);
     batch.context.mask = from.gather_mask(index);
-    batch.context.index = index.to(generator_.device());
+    batch.context.index = data::sent(index, generator_.device());
     batch.dataset_size = size();
     return batch;
   }

@@ -3,6 +3,7 @@
 #include "model/session.h"
 
 #include <ATen/ATen.h>
+#include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <torch/cuda.h>
 
 #include <algorithm>
@@ -170,10 +171,21 @@ config::Experiment resolve_experiment(const config::Node& root, const plugins::R
   return experiment;
 }
 
+namespace {
+
+// Returns a GPU, or the device of another kind that somebody has registered with LibTorch in this process.
+at::Device device_there() {
+  if (torch::cuda::is_available()) return {at::kCUDA, 0};
+  if (at::isPrivateUse1HooksRegistered()) return {at::kPrivateUse1, 0};
+  return at::kCPU;
+}
+
+}  // namespace
+
 at::TensorOptions tensor_options(const config::TrainSpec& spec) {
   at::Device device = at::kCPU;
   if (spec.device == "auto") {
-    if (torch::cuda::is_available()) device = at::Device(at::kCUDA, 0);
+    device = device_there();
   } else {
     device = at::Device(spec.device == "cuda" ? "cuda:0" : spec.device);
     if (device.is_cuda() &&

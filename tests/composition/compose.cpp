@@ -77,24 +77,26 @@ std::string domain_for(const std::string& likelihood) {
 }
 
 std::string data_of(const Combination& c) {
+  if (!c.data.empty()) return c.data;
   if (c.rows != Rows::kDrawn) return table_section(c.rows, domain_for(c.likelihood));
   return "[data.dataset]\ntype = \"model\"\nlatent = 2\nsize = 12\ntest = 6\nshape = [3]\n"
          "decoder = { type = \"linear\" }\nprior = { type = \"gaussian\" }\n" +
          slot("likelihood", c.likelihood);
 }
 
-std::string network(const char* name, const Combination& c) {
-  return std::string(name) + " = { type = \"mlp\", hidden = [4], activation = \"tanh\"" +
+std::string network(const char* name, const std::string& given, const Combination& c) {
+  const std::string small = "type = \"mlp\", hidden = [4], activation = \"tanh\"";
+  return std::string(name) + " = { " + (given.empty() ? small : given) +
          (have_condition(c.rows) ? ", condition = true" : "") + " }\n";
 }
 
 std::string config_of(const Combination& c, int64_t steps) {
   return "name = \"composition\"\nseed = 3\n" + slot("objective", c.objective) + data_of(c) +
-         "[model]\nlatent = 2\n" + network("encoder", c) + network("decoder", c) + slot("family", c.family) +
-         slot("prior", c.prior) + slot("likelihood", c.likelihood) +
+         "[model]\nlatent = 2\n" + network("encoder", c.encoder, c) + network("decoder", c.decoder, c) +
+         slot("family", c.family) + slot("prior", c.prior) + slot("likelihood", c.likelihood) +
          "[train]\nsteps = " + std::to_string(steps) +
-         "\nlog_every = 2\nbatch = 4\nthreads = 1\ndevice = \"cpu\"\nevaluate_every = 0\ncheckpoint_every = "
-         "0\n";
+         "\nlog_every = 2\nbatch = 4\nthreads = 1\ncheckpoint_every = 0\ndevice = \"" + c.device +
+         "\"\nprecision = \"" + c.precision + "\"\n" + (c.train.empty() ? "evaluate_every = 0\n" : c.train);
 }
 
 class Silent final : public train::Observer {
@@ -111,8 +113,7 @@ std::unique_ptr<model::Session> open(const Combination& combination, int64_t ste
 
 // Trains to `stop_at`, on from a checkpoint if there is one in the folder; the state afterwards.
 std::map<std::string, at::Tensor> trained(model::Session& session, const fs::path& path, int64_t stop_at,
-                                          train::RepeatedStep::MakeRecorder make = {}) {
-  Silent observer;
+                                          train::RepeatedStep::MakeRecorder make, train::Observer& observer) {
   base::SilentLog log;
   model::RunFolder folder =
       model::RunFolder::create(path, config::print(session.experiment.resolved), model::IfPresent::kResume);
@@ -128,6 +129,12 @@ std::map<std::string, at::Tensor> trained(model::Session& session, const fs::pat
   return state;
 }
 
+std::map<std::string, at::Tensor> trained(model::Session& session, const fs::path& path, int64_t stop_at,
+                                          train::RepeatedStep::MakeRecorder make = {}) {
+  Silent observer;
+  return trained(session, path, stop_at, std::move(make), observer);
+}
+
 // Throws what a refusal throws.
 std::unique_ptr<model::Session> prepared(const Combination& combination, int64_t steps = 3) {
   auto session = open(combination, steps);
@@ -135,17 +142,22 @@ std::unique_ptr<model::Session> prepared(const Combination& combination, int64_t
   return session;
 }
 
-void train_and_resume(const Combination& combination, std::unique_ptr<model::Session> session) {
+using State = std::map<std::string, at::Tensor>;
+
+// The state after training `session`, which is also that after training in two parts.
+State train_and_resume(const Combination& combination, std::unique_ptr<model::Session> session,
+                       train::Observer& observer) {
   const Folder folder;
-  const auto straight = trained(*session, folder.path() / "straight", 3);
+  State straight = trained(*session, folder.path() / "straight", 3, {}, observer);
   trained(*prepared(combination), folder.path() / "parts", 2);
-  const auto resumed = trained(*prepared(combination), folder.path() / "parts", 3);
+  const State resumed = trained(*prepared(combination), folder.path() / "parts", 3);
   for (const auto& [name, tensor] : straight) {
     if (!at::isfinite(tensor).all().item<bool>())
       throw std::runtime_error(name + " is not finite after three steps");
     if (!at::equal(tensor, resumed.at(name)))
       throw std::runtime_error("resumed, " + name + " has other bits");
   }
+  return straight;
 }
 
 // Computes the loss of a batch of training, with the same draws every time.
@@ -223,7 +235,8 @@ std::string refusal(const Combination& combination) {
       if (text.find(part) != std::string::npos) return text;
     throw std::runtime_error("it is refused without a name: " + text);
   }
-  train_and_resume(combination, std::move(session));
+  Silent observer;
+  train_and_resume(combination, std::move(session), observer);
   return unheeded(combination);
 }
 
@@ -250,6 +263,17 @@ std::string unheeded(const Combination& combination) {
   if (!alike(loss_of(*session, other), loss_of(*session, batch)))
     throw std::runtime_error("its loss depends on values that are missing");
   return {};
+}
+
+std::map<std::string, at::Tensor> trained_in_parts(const Combination& combination,
+                                                   train::Observer& observer) {
+  return train_and_resume(combination, prepared(combination), observer);
+}
+
+std::map<std::string, at::Tensor> handed_over(const Combination& first, const Combination& second) {
+  const Folder folder;
+  trained(*prepared(first), folder.path() / "run", 2);
+  return trained(*prepared(second), folder.path() / "run", 3);
 }
 
 std::unique_ptr<model::Session> trained_session(const Combination& combination) {

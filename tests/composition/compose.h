@@ -16,6 +16,9 @@ struct Session;
 namespace variform::plugins {
 class Registry;
 }
+namespace variform::train {
+class Observer;
+}
 
 namespace variform::composition {
 
@@ -26,6 +29,9 @@ const plugins::Registry& registry();
 struct Combination {
   std::string family = "diagonal", prior = "gaussian", likelihood = "gaussian", objective = "beta-vae";
   Rows rows = Rows::kDrawn;
+  std::string device = "cpu", precision = "float32";  ///< train.device and train.precision
+  /// These parts of the config; empty: those of `rows`, small and plain ones.
+  std::string data = {}, encoder = {}, decoder = {}, train = {};
   std::string name() const {
     return family + " / " + prior + " / " + likelihood + " / " + objective + " / " + to_string(rows);
   }
@@ -44,6 +50,13 @@ std::string refusal(const Combination& combination);
 /// Why it trains and yet looks at no condition, or does not look at which values are missing; empty: it looks at
 /// what its rows have. Throws std::runtime_error when the loss depends on values that are missing.
 std::string unheeded(const Combination& combination);
+
+/// Trains it three steps, with `observer` at each, and again in two parts with a checkpoint between them. Returns its
+/// tensors. Throws what a refusal throws, and std::runtime_error when they are not finite or not the same bits in both.
+std::map<std::string, at::Tensor> trained_in_parts(const Combination& combination, train::Observer& observer);
+
+/// Its tensors after two steps of `first`, a checkpoint, and a third step of `second`.
+std::map<std::string, at::Tensor> handed_over(const Combination& first, const Combination& second);
 
 /// It after three steps of training.
 std::unique_ptr<model::Session> trained_session(const Combination& combination);

@@ -37,20 +37,6 @@ config::ComponentSpec spec_of(const std::string& id) {
   return given.component;
 }
 
-// Evaluates with all metrics, those on request among them.
-nlohmann::json evaluated(model::Session& session) {
-  measure::EvaluateOptions options;
-  options.registry = &registry();
-  options.samples = 3;
-  options.importance_samples = 3;
-  for (const std::string& id : registry().ids(Kind::kMetric)) {
-    const std::shared_ptr<Metric> metric = metric_of(session, id);
-    if (metric && metric->on_request() && !metric->quantities().empty())
-      options.metrics.push_back(spec_of(id));
-  }
-  return measure::evaluate(session, options);
-}
-
 // Notes what an evaluation says of one quantity.
 void take(Answer& answer, const nlohmann::json& section, const std::string& quantity) {
   const auto found = section.find(quantity);
@@ -76,6 +62,19 @@ Answer answer_of(const std::string& name, const std::function<void()>& call) {
 }
 
 }  // namespace
+
+nlohmann::json evaluated(model::Session& session) {
+  measure::EvaluateOptions options;
+  options.registry = &registry();
+  options.samples = 3;
+  options.importance_samples = 3;
+  for (const std::string& id : registry().ids(Kind::kMetric)) {
+    const std::shared_ptr<Metric> metric = metric_of(session, id);
+    if (metric && metric->on_request() && !metric->quantities().empty())
+      options.metrics.push_back(spec_of(id));
+  }
+  return measure::evaluate(session, options);
+}
 
 std::vector<Answer> answers_of_metrics(model::Session& session) {
   const nlohmann::json result = evaluated(session);

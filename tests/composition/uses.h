@@ -2,6 +2,7 @@
 // What a trained model is asked for: every metric, and every command that looks at rows or draws them.
 
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct Answer {
   std::map<std::string, std::string>
       without;  ///< the quantities that it did not give, and why; {"", why}: of a command
 };
+
+/// The result of an evaluation with all metrics, those on request among them.
+nlohmann::json evaluated(model::Session& session);
 
 /// Every metric of an evaluation, whether it must be asked for or not; in the order of their names. Throws
 /// std::runtime_error when one failed instead of refusing.
