@@ -79,6 +79,12 @@ std::string precision_of(const at::TensorOptions& options) {
   return options.dtype().toScalarType() == at::kDouble ? "float64" : "float32";
 }
 
+// The step at which a model was saved; −1: it does not say.
+int64_t step_of(const checkpoint::Snapshot& snapshot) {
+  const auto found = snapshot.tensors.find("progress/step");
+  return found == snapshot.tensors.end() ? -1 : found->second.item<int64_t>();
+}
+
 [[noreturn]] void refuse(const std::string& sentence) { throw Error(sentence); }
 
 std::string text_of(const Shape& data, const char* leading) {
@@ -128,7 +134,7 @@ std::string Run::facts() const {
   nlohmann::json all = {{"shape", data.shape},
                         {"latent", model().latent},
                         {"outputs", model().likelihood().outputs()},
-                        {"step", model().step()},
+                        {"step", step_of(opened_->trained.snapshot)},
                         {"seed", spec().seed},
                         {"mixed_precision", model().mixed_precision()},
                         {"dataset", data.name},
