@@ -3,7 +3,7 @@
 import csv
 import os
 import pathlib
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import List, Optional, Union
 
 from . import _program
 
@@ -111,12 +111,12 @@ def study(path: Union[str, os.PathLike], *, progress: bool = True, studies: Unio
 
 
 def _name_of(file: pathlib.Path) -> str:
-    """The name that a study's file gives it."""
-    try:
-        import tomllib
-    except ImportError:  # Python 3.10
-        import re
-        found = re.search(r'^\s*name\s*=\s*"([^"]+)"', file.read_text(encoding="utf-8"), re.M)
-        return found[1] if found else file.stem
+    """The name that a study's file gives it, or the last file that it includes."""
+    import tomllib
+
     with open(file, "rb") as stream:
-        return tomllib.load(stream)["study"].get("name", file.stem)
+        text = tomllib.load(stream)
+    if "name" in text:
+        return text["name"]
+    names = [_name_of(file.parent / each) for each in text.get("include", [])]
+    return next((name for name in reversed(names) if name), "")
