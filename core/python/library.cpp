@@ -60,8 +60,8 @@ int64_t rows_of(const Tensor& x) { return x.dim() > 0 ? x.size(0) : 0; }
 int64_t rows_of_latents(const Tensor& z) { return z.dim() > 1 ? z.size(-2) : 1; }
 
 Self opened(const std::string& path, const std::string& which, const std::string& program,
-            std::vector<std::string> overrides, std::vector<std::string> plugins, std::vector<std::string> data,
-            std::vector<std::string> descriptors) {
+            std::vector<std::string> overrides, std::vector<std::string> plugins,
+            std::vector<std::string> data, std::vector<std::string> descriptors) {
   return in_words([&] {
     return c10::make_intrusive<Run>(Opening{path, which, program, std::move(overrides), std::move(plugins),
                                             std::move(data), std::move(descriptors)});
@@ -116,11 +116,13 @@ void bind_functions(torch::class_<Run>& run) {
   run.def("sample_prior", [](const Self& self, int64_t n, Integer seed, const Known& known) {
     return in(self, [&] { return self->sample_prior(n, seed, self->context(n, known)); });
   });
-  run.def("data_mean", [](const Self& self, const Tensor& g) { return in(self, [&] { return self->data_mean(g); }); });
+  run.def("data_mean",
+          [](const Self& self, const Tensor& g) { return in(self, [&] { return self->data_mean(g); }); });
   run.def("sample_data", [](const Self& self, const Tensor& g, Integer seed) {
     return in(self, [&] { return self->sample_data(g, seed); });
   });
-  run.def("unscaled", [](const Self& self, const Tensor& x) { return in(self, [&] { return self->unscaled(x); }); });
+  run.def("unscaled",
+          [](const Self& self, const Tensor& x) { return in(self, [&] { return self->unscaled(x); }); });
 }
 
 void bind_posterior(torch::class_<Posterior>& q) {
@@ -132,9 +134,8 @@ void bind_posterior(torch::class_<Posterior>& q) {
   q.def("rsample", [](const OfBatch& self, Integer count, Integer seed) {
     return in(self, [&] { return self->rsample(count, seed); });
   });
-  q.def("log_prob", [](const OfBatch& self, const Tensor& z) {
-    return in(self, [&] { return self->log_prob(z); });
-  });
+  q.def("log_prob",
+        [](const OfBatch& self, const Tensor& z) { return in(self, [&] { return self->log_prob(z); }); });
   q.def("kl", [](const OfBatch& self, int64_t draws, Integer seed) {
     return in(self, [&] { return self->kl(draws, seed); });
   });

@@ -10,7 +10,8 @@ namespace variform::python {
 void Messages::write(base::Level level, std::string_view, const std::string& text) {
   constexpr std::size_t kMost = 1000;
   const std::lock_guard lock(mutex_);
-  if (kept_.size() < kMost) kept_.push_back(std::string(to_string(level)) + ": " + base::without_frames(text));
+  if (kept_.size() < kMost)
+    kept_.push_back(std::string(to_string(level)) + ": " + base::without_frames(text));
 }
 
 bool Messages::wants(base::Level level, std::string_view) const { return level >= base::Level::kInfo; }

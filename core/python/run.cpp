@@ -162,7 +162,8 @@ void Run::set_training(bool on) {
 
 void Run::require(const Tensor& tensor, const char* name) const {
   const at::TensorOptions& options = spec().options;
-  if (tensor.scalar_type() == options.dtype().toScalarType() && tensor.device().type() == options.device().type())
+  if (tensor.scalar_type() == options.dtype().toScalarType() &&
+      tensor.device().type() == options.device().type())
     return;
   refuse(fmt::format("{} is {} on {}; the model computes in {} on {}: move one of them by .to(…).", name,
                      c10::toString(tensor.scalar_type()), tensor.device().str(),
@@ -198,7 +199,8 @@ Context Run::context(int64_t rows, std::vector<std::optional<Tensor>> known) con
                          to_text(given.sizes()), c10::toString(dtype), to_text(shape)));
     return given.to(spec().options.device());
   };
-  if (known[1] && size == 0) refuse("a condition was given, and no component of this model has condition = true.");
+  if (known[1] && size == 0)
+    refuse("a condition was given, and no component of this model has condition = true.");
   context.labels = take(0, "labels", {rows}, at::kLong);
   context.condition = take(1, "condition", {rows, size}, spec().options.dtype().toScalarType());
   context.mask = take(2, "mask", values, at::kBool);
@@ -225,8 +227,8 @@ Tensor Run::decode(const Tensor& z, const Context& context) const {
 Tensor Run::nll(const Tensor& x, const Tensor& z, const Context& context) const {
   require_x(x);
   if (require_z(z) != x.size(0) || z.dim() < 2)
-    refuse(fmt::format("x has {} rows and z has shape {}; expected [..., {}, {}].", x.size(0), to_text(z.sizes()),
-                       x.size(0), spec().latent));
+    refuse(fmt::format("x has {} rows and z has shape {}; expected [..., {}, {}].", x.size(0),
+                       to_text(z.sizes()), x.size(0), spec().latent));
   return model().nll(x, model().decode(z, context), context);
 }
 
@@ -238,7 +240,8 @@ Tensor Run::log_prior(const Tensor& z, const Context& context) const {
 namespace {
 void require_rows(const Tensor& z, int64_t rows, int64_t latent) {
   if (z.dim() != 2 || z.size(0) != rows)
-    refuse(fmt::format("z has shape {}; expected [{}, {}], one code per row.", to_text(z.sizes()), rows, latent));
+    refuse(fmt::format("z has shape {}; expected [{}, {}], one code per row.", to_text(z.sizes()), rows,
+                       latent));
 }
 }  // namespace
 
@@ -251,7 +254,9 @@ Tensor Run::hessian(const Tensor& x, const Tensor& z, const Context& context, co
   require_x(x);
   require_z(z);
   require_rows(z, x.size(0), spec().latent);
-  return model().latent_hessian(x, z, model().unit_tangents(z.size(0)), context, curvature_named(form)).hessian;
+  return model()
+      .latent_hessian(x, z, model().unit_tangents(z.size(0)), context, curvature_named(form))
+      .hessian;
 }
 
 Tensor Run::sample_prior(int64_t n, std::optional<int64_t> seed, const Context& context) const {
@@ -340,7 +345,8 @@ void Run::save(const std::string& file, int64_t step) const {
   snapshot.attributes = opened_->trained.snapshot.attributes;
   snapshot.attributes[model::kModelOnly] = "true";
   config::Diagnostics diagnostics;
-  config::Node root = config::parse(snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
+  config::Node root =
+      config::parse(snapshot.attributes.at("config"), "config in the checkpoint", diagnostics);
   const bool was_double = opened_->trained.session->experiment.train.precision == config::Precision::kFloat64;
   if (was_double != (precision_of(spec().options) == "float64")) {
     root.find("train")->set("precision", config::Node(precision_of(spec().options)));
@@ -406,7 +412,8 @@ Tensor Posterior::rsample(std::optional<int64_t> count, std::optional<int64_t> s
 Tensor Posterior::log_prob(const Tensor& z) const {
   const int64_t rows = run_->require_z(z), latent = z.size(-1);
   if (rows != rows_ && rows != 1)
-    refuse(fmt::format("z has shape {}; expected [..., {}, {}], as many rows as x.", to_text(z.sizes()), rows_, latent));
+    refuse(fmt::format("z has shape {}; expected [..., {}, {}], as many rows as x.", to_text(z.sizes()),
+                       rows_, latent));
   const auto leading = z.sizes().slice(0, static_cast<std::size_t>(std::max<int64_t>(z.dim() - 2, 0)));
   Shape shape(leading.begin(), leading.end());
   shape.push_back(rows_);

@@ -57,18 +57,20 @@ class Run final : public torch::CustomClassHolder {
   Tensor condition(const std::string& text) const;
 
   c10::intrusive_ptr<Posterior> posterior(const Tensor& x, const Context& context);
-  Tensor decode(const Tensor& z, const Context& context) const;                  // [..., B, d] -> [..., B, n, data…]
-  Tensor nll(const Tensor& x, const Tensor& z, const Context& context) const;    // [..., B]
-  Tensor log_prior(const Tensor& z, const Context& context) const;               // [..., B, d] -> [..., B]
-  Tensor jacobian(const Tensor& z, const Context& context) const;                // [B, d] -> [B, n, data…, d]
-  Tensor hessian(const Tensor& x, const Tensor& z, const Context& context, const std::string& form) const;  // [B, d, d]
+  Tensor decode(const Tensor& z, const Context& context) const;  // [..., B, d] -> [..., B, n, data…]
+  Tensor nll(const Tensor& x, const Tensor& z, const Context& context) const;  // [..., B]
+  Tensor log_prior(const Tensor& z, const Context& context) const;             // [..., B, d] -> [..., B]
+  Tensor jacobian(const Tensor& z, const Context& context) const;              // [B, d] -> [B, n, data…, d]
+  Tensor hessian(const Tensor& x, const Tensor& z, const Context& context,
+                 const std::string& form) const;                                              // [B, d, d]
   Tensor sample_prior(int64_t n, std::optional<int64_t> seed, const Context& context) const;  // [n, d]
-  Tensor data_mean(const Tensor& g) const;                                       // [..., B, data…]
-  Tensor sample_data(const Tensor& g, std::optional<int64_t> seed) const;        // [..., B, data…]
+  Tensor data_mean(const Tensor& g) const;                                 // [..., B, data…]
+  Tensor sample_data(const Tensor& g, std::optional<int64_t> seed) const;  // [..., B, data…]
   /// Values on the model's scale as the data set has them, on the CPU.
   Tensor unscaled(const Tensor& x) const;
   /// The objective's value ("loss") and parts, [B] or [] each, at a training step; without one where the model is now.
-  c10::Dict<std::string, Tensor> terms(const Tensor& x, std::optional<int64_t> step, const Context& context) const;
+  c10::Dict<std::string, Tensor> terms(const Tensor& x, std::optional<int64_t> step,
+                                       const Context& context) const;
 
   /// The number of rows in a split of the run's data, which are read when they are first asked for.
   int64_t size(const std::string& split);
@@ -78,9 +80,9 @@ class Run final : public torch::CustomClassHolder {
   /// Writes a checkpoint of the model as it is now. No training can be resumed from it.
   void save(const std::string& file, int64_t step) const;
 
-  void require(const Tensor& tensor, const char* name) const;          ///< dtype and device
-  void require_x(const Tensor& x) const;                               ///< [B, data…]
-  int64_t require_z(const Tensor& z, const char* name = "z") const;    ///< [..., d]; returns its rows
+  void require(const Tensor& tensor, const char* name) const;        ///< dtype and device
+  void require_x(const Tensor& x) const;                             ///< [B, data…]
+  int64_t require_z(const Tensor& z, const char* name = "z") const;  ///< [..., d]; returns its rows
 
  private:
   const model::ModelSpec& spec() const { return assembly_->spec(); }

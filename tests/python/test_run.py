@@ -121,6 +121,8 @@ class Model(PythonTest):
                 self.assert_near(run.hessian(x, z), whole)
 
     def test_gradients_by_differences(self):
+        warnings.simplefilter("error")
+        self.addCleanup(warnings.resetwarnings)
         run = self.small("model.prior={type='mixture', components=3}", "model.decoder.activation=tanh",
                          "model.encoder.activation=tanh")
         x = run.batch("test", 0, 4)["x"].requires_grad_()
