@@ -53,8 +53,11 @@ class Gaussian final
     return log_variance().detach().exp();
   }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
+    Tensor target = x.unsqueeze(1);
+    if (x.requires_grad())
+      target = target.expand_as(g);  // mse_loss resizes a gradient of a smaller shape, and warns
     const Tensor squares =
-        at::mse_loss(g, x.unsqueeze(1), at::Reduction::None);  // one operation, one for its gradient
+        at::mse_loss(g, target, at::Reduction::None);  // one operation, one for its gradient
     if (context.mask.defined()) return nll_of_observed(squares, context);
     const Scale scale =
         constant_ ? *constant_

@@ -1,0 +1,25 @@
+"""Variform in Python: trained models as torch modules, and the program's trainings, evaluations and studies.
+
+    import torch, variform
+
+    run = variform.load("runs/quickstart-…")       # or: variform.train("quickstart", {"train.steps": 100})
+    x = run.batch("test", 0, 64)["x"]              # [64, 1, 28, 28]
+    q = run.posterior(x)
+    z = q.rsample(5, seed=1)                       # [5, 64, d]
+    q.log_prob(z); q.kl(); q.mean; q.covariance
+    run.decode(z); run.nll(x, z); run.log_prior(z); run.sample(16, seed=1)
+    run.jacobian(z[0]); run.hessian(x, z[0])
+
+    optimizer = torch.optim.Adam(run.parameters(), lr=1e-4)
+    run.objective(x).backward(); optimizer.step()  # the engine's own tensors: this trains the model
+    run.save("tuned.h5"); run.evaluate()
+
+help(variform.Run) describes all of it, with shapes and units. docs/python.md is the page.
+"""
+
+from ._library import VariformWarning
+from ._program import train
+from ._run import Posterior, Run, load
+from ._study import Figure, Study, study
+
+__all__ = ["Figure", "Posterior", "Run", "Study", "VariformWarning", "load", "study", "train"]
