@@ -102,7 +102,7 @@ Trained trained(const Case& c, bool recorded, const std::filesystem::path& path,
   return result;
 }
 
-constexpr int64_t kSteps = 24;
+constexpr int64_t kSteps = 16;
 // Plain ones and the two that are recorded.
 constexpr int64_t kBefore = RepeatedStep::kPlainSteps + 2;
 
@@ -168,12 +168,13 @@ TEST_CASE("recorded steps have the bits of plain ones in other models") {
 }
 
 TEST_CASE("recorded steps have the bits of plain ones under every optimizer") {
-  check_replayed(
-      Case{.optimizer = GENERATE(as<std::string>(), "type = \"adam\", weight_decay = 0.1", "type = \"adamw\"",
-                                 "type = \"sgd\", momentum = 0.9, nesterov = true", "type = \"sgd\"",
-                                 "type = \"rmsprop\"", "type = \"rmsprop\", momentum = 0.5",
-                                 "lr = { schedule = \"cosine\", from = 1e-2, to = 1e-4 }"),
-           .more = GENERATE(as<std::string>(), "", "clip_norm = 0.5")});
+  check_replayed(GENERATE(Case{.optimizer = "type = \"adam\", weight_decay = 0.1", .more = "clip_norm = 0.5"},
+                          Case{.optimizer = "type = \"adamw\""},
+                          Case{.optimizer = "type = \"sgd\", momentum = 0.9, nesterov = true"},
+                          Case{.optimizer = "type = \"sgd\"", .more = "clip_norm = 0.5"},
+                          Case{.optimizer = "type = \"rmsprop\""},
+                          Case{.optimizer = "type = \"rmsprop\", momentum = 0.5"},
+                          Case{.optimizer = "lr = { schedule = \"cosine\", from = 1e-2, to = 1e-4 }"}));
 }
 
 TEST_CASE("evaluations, checkpoints and later comparisons between recorded steps change no bit") {
@@ -181,6 +182,13 @@ TEST_CASE("evaluations, checkpoints and later comparisons between recorded steps
   const Trained result = compared(c, 70);
   INFO(result.said);
   CHECK(result.replays == 70 - kBefore);
+}
+
+TEST_CASE("a step is recorded again once components have moved tensors between two steps") {
+  const Trained result = compared(Case{.prior = "type = \"moving\"", .more = "evaluate_every = 12\n"}, 30);
+  INFO(result.said);
+  CHECK(result.replays == 30 - kBefore - 2 * 2);  // two evaluations before the last step
+  CHECK_THAT(result.said, !ContainsSubstring("note:"));
 }
 
 TEST_CASE("a training of recorded steps goes on from its checkpoint") {

@@ -69,6 +69,20 @@ class GlobalDraws final : public Standard {
   Tensor more(const Tensor& z) override { return z.sum(-1) + 0 * at::rand_like(z).sum(-1); }
 };
 
+// Gives its buffer other memory and values in every evaluation, which a step may read.
+class Moving final : public Standard {
+ public:
+  explicit Moving(const variform::Build& build)
+      : Standard(build), weight_(register_buffer("weight", at::ones({}, build.options))) {}
+
+ private:
+  Tensor more(const Tensor& z) override {
+    if (!is_training()) weight_.set_data(weight_ + 0.5);
+    return weight_ * z.sum(-1);
+  }
+  Tensor weight_;
+};
+
 }  // namespace
 
 VARIFORM_PLUGIN("org.variform.test.unrecordable", "1.0.0",
@@ -76,4 +90,5 @@ VARIFORM_PLUGIN("org.variform.test.unrecordable", "1.0.0",
                 variform::component<RawMemory>("raw-memory", "Fills.", "tests/train"),
                 variform::component<RawInPlace>("raw-in-place", "Changes.", "tests/train"),
                 variform::component<Counting>("counting", "Counts.", "tests/train"),
-                variform::component<GlobalDraws>("global-draws", "Draws.", "tests/train"))
+                variform::component<GlobalDraws>("global-draws", "Draws.", "tests/train"),
+                variform::component<Moving>("moving", "Moves.", "tests/train"))
