@@ -12,7 +12,9 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -20,6 +22,7 @@
 #include "model/checkpoints.h"
 #include "plugins/ambient.h"
 #include "plugins/trial.h"
+#include "train/cpu_tape.h"
 #include "train/cuda_graph.h"
 
 namespace variform::train {
@@ -190,6 +193,19 @@ std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batche
   return names + " not finite" + (where.empty() ? "" : "; the first such value comes from " + where);
 }
 
+namespace {
+
+// Mixed precision has LibTorch cast between operators, which a recording on the CPU cannot see.
+RepeatedStep::MakeRecorder recorder_for(const Model& model) {
+  const at::Device device = model.options.device();
+  if (!device.is_cpu()) return graph_recorder(device, model.rng);
+  const char* asked = std::getenv("VARIFORM_RECORD");
+  if (model.mixed_precision() || (asked && std::string_view(asked) == "0")) return {};
+  return tape_recorder(device, model.rng);
+}
+
+}  // namespace
+
 Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
                  std::map<std::string, std::string> attributes, model::Assembly& assembly,
                  model::Batches& batches, model::RunFolder& folder, base::Log& log, Observer& observer)
@@ -203,12 +219,23 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
       log_(log),
       optimizer_(assembly.parameter_groups(spec.optimizer)) {
   judging_.part = spec.early_stopping ? spec.early_stopping->part : spec.best;
-  if (!assembly.model().reference())
-    record_with(graph_recorder(assembly.spec().options.device(), assembly.model().rng));
+  if (!assembly.model().reference()) record_with(recorder_for(assembly.model()));
 }
 
-void Trainer::record_with(RepeatedStep::MakeRecorder make) {
-  repeated_ = RepeatedStep(std::move(make), [this](const std::string& text) { log_.info(text); });
+void Trainer::record_with(RepeatedStep::MakeRecorder make, bool also_if_slower) {
+  const auto says = [this](Saying saying, const std::string& text) {
+    if (saying == Saying::kDetail) log_.debug("train", [&] { return text; });
+    else if (saying == Saying::kInfo) log_.info(text);
+    else log_.note(text);
+  };
+  const auto changed_by_a_step = [this] {
+    std::map<std::string, Tensor> tensors = assembly_.state();
+    tensors.merge(optimizer_.state());
+    for (const auto& [name, sum] : progress_.sums) tensors["sum of " + name] = sum;
+    return tensors;
+  };
+  repeated_ = RepeatedStep(std::move(make), says, StepState{changed_by_a_step, assembly_.model().rng});
+  if (also_if_slower) repeated_.keep_slower();
 }
 
 void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics) {
@@ -220,6 +247,7 @@ void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_
   progress_.metrics_bytes = folder_.metrics_bytes();
   evaluated_at_ = progress_.step;
   restored_ = true;
+  repeated_.others_ran();
   // The best step was chosen while a schedule ran that has become longer, or by an earlier release: not comparable now.
   if (progress_.best_step >= 0 && progress_.best_step < judging_.from) {
     progress_.best = std::numeric_limits<double>::infinity();
@@ -246,8 +274,13 @@ bool Trainer::due(const config::Every& every) const {
 Terms Trainer::update(const Batch& batch) {
   Terms terms = assembly_.model().evaluate(batch);
   const Tensor loss = terms.loss.mean();
+  terms.loss = terms.loss.detach();
+  for (auto& [name, part] : terms.parts) part = part.detach();
   // A GPU is not synchronised in every step: there, the log lines and checkpoints check the loss instead.
-  if (loss.is_cpu() && !std::isfinite(loss.item<double>())) fail_not_finite(terms, batch);
+  if (loss.is_cpu())
+    repeated_.look([this, value = loss.detach(), terms, batch] {
+      if (!std::isfinite(value.item<double>())) fail_not_finite(terms, batch);
+    });
   // The graph does not tell which component's operation failed.
   {
     constexpr const char* kBackward = "the backward pass of the loss";
@@ -262,8 +295,6 @@ Terms Trainer::update(const Batch& batch) {
   if (spec_.clip_norm > 0) optimizer_.clip(spec_.clip_norm);
   optimizer_.update();
   optimizer_.zero_grad();
-  terms.loss = terms.loss.detach();
-  for (auto& [name, part] : terms.parts) part = part.detach();
   add(progress_.sums, terms, 1);
   return terms;
 }
@@ -284,6 +315,7 @@ Values Trainer::train_step() {
 }
 
 Values Trainer::write_log_line(Values values) {
+  repeated_.others_ran();
   Model& model = assembly_.model();
   if (const std::optional<double> beta = beta_of(model)) values["beta"] = *beta;
   if (const std::optional<double> beta = effective_beta(model)) values["beta_eff"] = *beta;
@@ -293,6 +325,7 @@ Values Trainer::write_log_line(Values values) {
 }
 
 void Trainer::evaluate_into(Outcome& outcome) {
+  repeated_.others_ran();
   outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
   outcome.not_finite = what_is_not_finite(assembly_, batches_, spec_, outcome.evaluation);
   if (!outcome.not_finite.empty())

@@ -68,7 +68,10 @@ class Trainer {
   Outcome run(int64_t stop_at, const std::function<bool()>& interrupted);
 
   /// Records steps with the recorders of `make` instead of the device's own; empty: steps are not recorded.
-  void record_with(RepeatedStep::MakeRecorder make);
+  /// `also_if_slower`: replays them even if that takes longer.
+  void record_with(RepeatedStep::MakeRecorder make, bool also_if_slower = false);
+  /// How many of the steps so far were replayed.
+  int64_t replays() const { return repeated_.replays(); }
 
   int64_t step() const { return progress_.step; }
 

@@ -19,10 +19,10 @@ from turns import WARM_UP, Participant, Rounds
 
 MODELS = {  # [model] but for family and latent; the figures' own words for the networks
     "mlp": 'encoder = { type = "mlp", hidden = [512, 512] }\ndecoder = { type = "mlp", hidden = [512, 512] }\n',
+    "small": 'encoder = { type = "mlp", hidden = [64, 64] }\ndecoder = { type = "mlp", hidden = [64, 64] }\n',
     "conv": 'encoder = { type = "conv", channels = [32, 64] }\ndecoder = { type = "conv", channels = [64, 32] }\n',
     "conv-64": 'encoder = { type = "conv", channels = [32, 64, 128, 256] }\n'
                'decoder = { type = "conv", channels = [256, 128, 64, 32] }\n',
-    "small": 'encoder = { type = "mlp", hidden = [64, 64] }\ndecoder = { type = "mlp", hidden = [64, 64] }\n',
 }
 # Data of the networks that do not take Fashion-MNIST: [rows, shape…], random bytes that are the same for everybody.
 DRAWN = {"conv-64": (2048, 3, 64, 64), "small": (20000, 20)}
@@ -98,13 +98,13 @@ class Case:
                 'steps = 1000000\nevaluate_every = "0 steps"\ncheckpoint_every = "0 steps"\n'))
 
 
-def ours(place, name, case, steps, cores=None):
+def ours(place, name, case, steps, cores=None, environment=None):
     """Variform's participant; its folder holds what the others start from."""
     folder = place.work / name.replace(" ", "-")
     folder.mkdir(exist_ok=True)
     (folder / "config.toml").write_text(case.config(place, steps))
     return checked(place, Participant(name, [place.build / "tests/bench-train", folder / "config.toml", folder,
-                                             place.root / "datasets", str(case.threads)], place.environment(), cores))
+                                             place.root / "datasets", str(case.threads)], {**place.environment(), **(environment or {})}, cores))
 
 
 def checked(place, participant):
@@ -202,10 +202,19 @@ def batches(place):
 
 
 def small(place):
-    """A training step of a small model: 20 columns, networks 64-64, d = 4, batch 64, one thread, beside PyTorch."""
-    name, rounds = compared(place, SMALL, 150, ["fused", "compile"])
-    yield row("small model step: PyTorch eager, fused Adam", rounds, "fused", name)
-    yield row("small model step: torch.compile, fused Adam", rounds, "compile", name)
+    """A training step of small models: 20 columns, networks 64-64, d = 4, batch 64, one thread; replayed from a recording,
+    beside the plain step and PyTorch."""
+    for words, objective, modes in (("small model", "beta-vae", ["fused", "compile"]), ("small GRAE≈", "grae-approx", ["fused"]),
+                                    ("small exact GRAE", "grae", ["fused"])):
+        case, steps = dataclasses.replace(SMALL, objective=objective), 150 if objective == "beta-vae" else 60
+        name = f"small-{objective}"
+        rounds = in_turn(place, steps, lambda: ours(place, name, case, steps),
+                         lambda: ours(place, "plain", case, steps, environment={"VARIFORM_RECORD": "0"}),
+                         *(functools.partial(theirs, place, mode, case, mode, name) for mode in modes))
+        yield row(f"{words} step: the plain step", rounds, "plain", name)
+        yield row(f"{words} step: PyTorch eager, fused Adam", rounds, "fused", name)
+        if "compile" in modes:
+            yield row(f"{words} step: torch.compile, fused Adam", rounds, "compile", name)
 
 
 SMALL = Case(network="small", latent=4, batch=64, threads=1)
