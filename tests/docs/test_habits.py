@@ -15,9 +15,9 @@ PHRASES = {  # phrase: what to write instead
     r"\bgo(es)? the same way\b": "work in the same way",
     r"\ba row a latent\b": "one row per latent",
 }
-TEXTS = ("configs", "core", "plugins", "sdk/src", "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "datasets")
-# The headers are rewritten with SDK 2, and docs/sdk.md is made of them; the others are made by studies.
-LEFT = ("docs/sdk.md", "docs/config_reference.md", "docs/results/", "docs/results.md")
+TEXTS = ("configs", "core", "plugins", "sdk", "tests", "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "datasets")
+# Not yet the benchmarks and the SDK's headers, of which docs/sdk.md is made; the others are made by studies, or are this list.
+LEFT = ("sdk/include/", "tests/bench/", "docs/sdk.md", "docs/config_reference.md", "docs/results/", "docs/results.md", "tests/docs/test_habits.py")
 
 
 def files():
@@ -28,6 +28,8 @@ def files():
 
 
 class Habits(unittest.TestCase):
+    maxDiff = None
+
     def test_phrases(self):
         found = []
         for name, text in files():

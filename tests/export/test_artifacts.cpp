@@ -74,7 +74,7 @@ TEST_CASE("data that are no images are refused with a sentence") {
   CHECK_THROWS_WITH(exports::samples(*session), ContainsSubstring("cannot be shown"));
 }
 
-TEST_CASE("latents are ordered by their KL, and traversed from −3 to 3 about a datum") {
+TEST_CASE("latents are ordered by their KL, and traversed from −3 to 3 about an example") {
   auto session = test::open(Setup{.shape = "[1, 8, 8]"});
   // log σ² = 0, −2, −4 and μ = 0: the KL is ½(e^v − 1 − v).
   test::state(*session, "model/encoder/parameters/network.1.weight").zero_();

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What a linear β-VAE can reach at best on a data set, in closed form (docs/theory.md, §4, end): unit-variance Gaussian
-likelihood, constants dropped, in nats a datum.
+likelihood, constants dropped, in nats per example.
 
     linear_bound.py DATASET [--beta 0.1] [--latent 16] [--data DIR]... [--json]
 

@@ -113,7 +113,7 @@ class Expected:
         }  # fmt: skip
 
     def deterministic(self):
-        """§5: GRAE, its bounds, and one draw of GRAE≈ a datum."""
+        """§5: GRAE, its bounds, and one draw of GRAE≈ per example."""
         model, d = self.model, self.model.d
         rows = {"grae": "full", "diagonal_bound": "diagonal", "isotropic_bound": "isotropic"}
         for name, structure in rows.items():
@@ -189,7 +189,7 @@ QUARTERS = torch.tensor([0.25, 0.5, 0.75])
 
 
 class Sections:
-    """The sections that look at all data at once. An entry is a tensor of one value a datum, or one number; with the
+    """The sections that look at all data at once. An entry is a tensor of one value per example, or one number; with the
     magnitude that its digits count from, if that is not its own."""
 
     def __init__(self, expected):

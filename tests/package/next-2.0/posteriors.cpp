@@ -14,7 +14,7 @@ namespace {
 using variform::Covariance;
 using variform::Tensor;
 
-/// One variance for a datum, by the SDK's Gaussian posterior.
+/// One variance per example, by the SDK's Gaussian posterior.
 class Tied final : public variform::VariationalFamily {
  public:
   explicit Tied(const variform::Build&) {}
