@@ -98,6 +98,12 @@ std::string way_out(int problem, const fs::path& path) {
   }
 }
 
+// "; free some space, or name another place with --out"
+std::string advice_with(const std::string& option, int problem, const fs::path& path) {
+  const std::string advice = way_out(problem, path);
+  return "; " + (advice.empty() ? "" : advice + ", or ") + "name another place with " + option;
+}
+
 bool has_no_locks(int error) {
   return error == ENOLCK || error == ENOTSUP || error == EOPNOTSUPP || error == ENOSYS;
 }
@@ -312,13 +318,16 @@ int try_truncate(const fs::path& path, std::uint64_t bytes) {
   return retried([&] { return ::ftruncate(file.get(), static_cast<off_t>(bytes)); }) == 0 ? 0 : errno;
 }
 
-void require_writable(const fs::path& path, const PlannedFile& planned) {
+std::string why_not_writable(const fs::path& path, const PlannedFile& planned) {
   const int problem = try_to_place(path, planned);
-  if (problem == 0) return;
-  const std::string advice = way_out(problem, path);
-  throw std::runtime_error("cannot write " + path.string() + ": " + reason_of(problem) + "; " +
-                           (advice.empty() ? "" : advice + ", or ") + "name another place with " +
-                           planned.option + ". Nothing has been done yet.");
+  return problem == 0 ? std::string()
+                      : "cannot write " + path.string() + ": " + reason_of(problem) +
+                            advice_with(planned.option, problem, path);
+}
+
+void require_writable(const fs::path& path, const PlannedFile& planned) {
+  const std::string why = why_not_writable(path, planned);
+  if (!why.empty()) throw std::runtime_error(why + ". Nothing has been done yet.");
 }
 
 std::string reason_of(int error) {
@@ -327,8 +336,11 @@ std::string reason_of(int error) {
   return std::strerror(error);
 }
 
-void fail_on_file(const std::string& what, const fs::path& path, int error) {
+void fail_on_file(const std::string& what, const fs::path& path, int error, const std::string& option) {
   std::string advice;
+  if (!option.empty())
+    throw std::runtime_error("cannot " + what + " " + path.string() + ": " + reason_of(error) +
+                             advice_with(option, error, path));
   if (error == ENOSPC) advice = "; free some space or choose another folder with --runs";
   if (error == ELOOP) advice = "; remove the link";
   if (error == EEXIST) advice = "; move it away";

@@ -116,12 +116,16 @@ struct PlannedFile {
 /// Tries, before long work, what try_write_file() will do after it: makes a file beside `path` and removes it, looks at
 /// the free space and at the limit of file sizes. Throws std::runtime_error: "cannot write PATH: REASON; WHAT TO DO".
 void require_writable(const std::filesystem::path& path, const PlannedFile& planned = {});
+/// Returns what require_writable() would throw; empty: nothing.
+std::string why_not_writable(const std::filesystem::path& path, const PlannedFile& planned = {});
 
 /// Returns the system's reason for an errno, in words of our own where the system's mislead.
 std::string reason_of(int error);
 
-/// Throws std::runtime_error: "cannot WHAT PATH: REASON", with the reason of an errno, and what to do.
-[[noreturn]] void fail_on_file(const std::string& what, const std::filesystem::path& path, int error);
+/// Throws std::runtime_error: "cannot WHAT PATH: REASON", with the reason of an errno, and what to do: with `option`, such
+/// as "--out FILE", that it names another place.
+[[noreturn]] void fail_on_file(const std::string& what, const std::filesystem::path& path, int error,
+                               const std::string& option = {});
 
 // ------------------------------------------------------------------------------------------------------- locks
 

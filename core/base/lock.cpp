@@ -18,6 +18,7 @@
 
 #include <fmt/format.h>
 
+#include "base/descriptor.h"
 #include "base/file.h"
 #include "base/retry.h"
 
@@ -50,7 +51,8 @@ void write_holder(int file) {
 std::string command_of(pid_t process) {
   std::ifstream stream(fmt::format("/proc/{}/cmdline", process), std::ios::binary);
   std::array<char, 1024> start{};
-  stream.read(start.data(), start.size());  // an iterator over the stream would throw what this turns into a bit
+  stream.read(start.data(),
+              start.size());  // an iterator over the stream would throw what this turns into a bit
   std::string text(start.data(), static_cast<std::size_t>(stream.gcount()));
   while (!text.empty() && text.back() == '\0') text.pop_back();
   std::replace_if(
@@ -146,6 +148,19 @@ std::optional<FileLock> FileLock::try_to_take(const fs::path& path, After after,
     }
     write_holder(file);
     return lock;
+  }
+}
+
+FileLock FileLock::take(const fs::path& path, After after,
+                        const std::function<void(const Holder&)>& waits_for) {
+  for (bool has_said = false;; has_said = true) {
+    Holder holder;
+    if (std::optional<FileLock> lock = try_to_take(path, after, holder)) return std::move(*lock);
+    if (!has_said) waits_for(holder);
+    const Descriptor file(open_own(path.c_str(), O_RDWR | O_CREAT));
+    if (file.get() < 0) fail_on_file("lock", path, errno);
+    base::lock(file.get(), path,
+               /*waits=*/true);  // and let go again: try_to_take() knows what else is to be done
   }
 }
 

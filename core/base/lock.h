@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -32,6 +33,10 @@ class FileLock {
   /// Takes the lock at once, or not at all; then `holder` says who has it. Where the file system has no locks the
   /// result keeps nobody out (is_real()). Throws std::runtime_error when the file cannot be opened.
   static std::optional<FileLock> try_to_take(const std::filesystem::path& file, After after, Holder& holder);
+
+  /// Takes the lock. Where another process holds it, calls waits_for(holder) once, then waits for its end.
+  static FileLock take(const std::filesystem::path& file, After after,
+                       const std::function<void(const Holder&)>& waits_for);
 
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;

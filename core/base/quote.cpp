@@ -32,12 +32,9 @@ std::string escaped_bytes(std::string_view bytes) {
 // is not UTF-8.
 template <class Plain, class Odd>
 void each_character(std::string_view text, const Plain& plain, const Odd& odd) {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    const std::string_view part = text.substr(0, std::max<std::size_t>(length, 1));
-    if (length == 0 || is_control(code_point(part))) odd(part);
+  for (const std::string_view part : utf8_characters(text)) {
+    if (utf8_length(part) == 0 || is_control(code_point(part))) odd(part);
     else plain(part);
-    text.remove_prefix(part.size());
   }
 }
 

@@ -7,11 +7,16 @@
 
 namespace variform::base {
 
-/// Eight hexadecimal digits (FNV-1a of 64 bits, folded).
-inline std::string short_hash(std::string_view text) {
+/// FNV-1a of 64 bits, folded to 32.
+inline std::uint32_t fnv1a(std::string_view text) {
   std::uint64_t hash = 14695981039346656037ull;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  hash ^= hash >> 32;
+  return static_cast<std::uint32_t>(hash ^ hash >> 32);
+}
+
+/// fnv1a() as eight hexadecimal digits.
+inline std::string short_hash(std::string_view text) {
+  const std::uint32_t hash = fnv1a(text);
   std::string out;
   for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[(hash >> shift) & 15];
   return out;

@@ -11,20 +11,10 @@
 
 #include "base/error.h"
 #include "base/quote.h"
+#include "base/utf8.h"
 
 namespace variform::base {
 namespace {
-
-// Counts the characters of UTF-8 text: all bytes but those that continue one.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-std::string padded(const std::string& text, std::size_t width, Align align) {
-  const std::string spaces(width - std::min(width, width_of(text)), ' ');
-  return align == Align::kLeft ? text + spaces : spaces + text;
-}
 
 std::string without_spaces_at_end(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);
@@ -52,14 +42,14 @@ Lines pieces_of(const std::string& text, const char* breaks) {
 std::size_t longest_piece(const std::string& text, const char* breaks) {
   std::size_t longest = 0;
   for (const std::string& piece : pieces_of(text, breaks))
-    longest = std::max(longest, width_of(without_spaces_at_end(piece)));
+    longest = std::max(longest, utf8_width(without_spaces_at_end(piece)));
   return longest;
 }
 
 Lines broken(const std::string& text, std::size_t width, const char* breaks) {
   Lines lines{""};
   for (const std::string& piece : pieces_of(text, breaks)) {
-    if (!lines.back().empty() && width_of(lines.back() + without_spaces_at_end(piece)) > width)
+    if (!lines.back().empty() && utf8_width(lines.back() + without_spaces_at_end(piece)) > width)
       lines.emplace_back();
     lines.back() += piece;
   }
@@ -102,14 +92,14 @@ class Fitted {
     std::string& heading = columns_[c].heading;
     if (longest_piece(heading, kInHeadings) > limit) heading = note(heading);
     std::size_t least = std::max<std::size_t>(3, longest_piece(heading, kInHeadings));
-    std::size_t most = std::max<std::size_t>(3, width_of(heading));
+    std::size_t most = std::max<std::size_t>(3, utf8_width(heading));
     for (Lines& row : rows_) {
       std::string& cell = row[c];
       if (text && longest_piece(cell, kInTexts) > limit) cell = note(cell);
-      most = std::max(most, width_of(cell));
-      least = std::max(least,
-                       !text ? width_of(cell)
-                             : std::max(longest_piece(cell, kInTexts), std::min(width_of(cell), kReadable)));
+      most = std::max(most, utf8_width(cell));
+      least = std::max(
+          least, !text ? utf8_width(cell)
+                       : std::max(longest_piece(cell, kInTexts), std::min(utf8_width(cell), kReadable)));
     }
     least_.push_back(std::min(least, most));
     most_.push_back(most);
@@ -203,6 +193,11 @@ class Fitted {
 
 }  // namespace
 
+std::string padded(std::string_view text, std::size_t width, Align align) {
+  const std::string spaces(width - std::min(width, utf8_width(text)), ' ');
+  return align == Align::kLeft ? std::string(text) + spaces : spaces + std::string(text);
+}
+
 std::string Table::text(std::size_t width) const {
   const std::vector<std::size_t> widths = this->widths();
   const std::size_t whole =
@@ -227,8 +222,8 @@ void Table::add(std::vector<std::string> cells) {
 std::vector<std::size_t> Table::widths() const {
   std::vector<std::size_t> widths;
   for (std::size_t c = 0; c < columns_.size(); ++c) {
-    widths.push_back(std::max<std::size_t>(3, width_of(columns_[c].heading)));
-    for (const auto& row : rows_) widths[c] = std::max(widths[c], width_of(row[c]));
+    widths.push_back(std::max<std::size_t>(3, utf8_width(columns_[c].heading)));
+    for (const auto& row : rows_) widths[c] = std::max(widths[c], utf8_width(row[c]));
   }
   return widths;
 }
@@ -277,11 +272,11 @@ std::string folded(const std::string& text, std::size_t width) {
     const std::size_t end = std::min(text.find('\n', start), text.size());
     std::string line = text.substr(start, end - start);
     start = end + 1;
-    if (width_of(line) > width) {
+    if (utf8_width(line) > width) {
       const std::size_t margin = std::min(line.find_first_not_of(' '), width / 2);
       const std::size_t gap = line.find_last_not_of(' ', line.rfind("  "));  // before the last column
       const bool columns = line.rfind("  ") != std::string::npos && gap != std::string::npos;
-      std::size_t indent = columns ? width_of(line.substr(0, line.rfind("  ") + 2)) : margin;
+      std::size_t indent = columns ? utf8_width(line.substr(0, line.rfind("  ") + 2)) : margin;
       std::string before = columns ? line.substr(0, line.rfind("  ") + 2) : std::string(margin, ' ');
       std::string column = line.substr(columns ? line.rfind("  ") + 2 : margin);
       if (columns && (indent > width / 2 || longest_piece(column, kInTexts) > width - indent)) {
@@ -296,6 +291,22 @@ std::string folded(const std::string& text, std::size_t width) {
     result += line + "\n";
   }
   if (!text.ends_with('\n') && !result.empty()) result.pop_back();
+  return result;
+}
+
+std::vector<std::string> broken_at_spaces(const std::string& text, std::size_t width) {
+  return broken(text, width, kInTexts);
+}
+
+std::string wrapped(std::string_view text, std::size_t width, std::size_t indent) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    for (const std::string& line :
+         broken(std::string(text.substr(0, end)), width - std::min(width, indent), kInTexts))
+      result += without_spaces_at_end(std::string(indent, ' ') + line) + "\n";
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
   return result;
 }
 

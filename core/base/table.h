@@ -2,13 +2,15 @@
 // One table, two texts: aligned columns for a terminal, and Markdown.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace variform::base {
 
 enum class Align { kLeft, kRight };
 
-/// Rows of cells under headings, all of them as shown() (base/quote.h) gives them. Widths count characters, not bytes.
+/// Rows of cells under headings, all of them as shown() (base/quote.h) gives them. Widths are those
+/// of a terminal (utf8_width).
 class Table {
  public:
   struct Column {
@@ -37,6 +39,14 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+/// Returns the text with spaces after it (kLeft) or before it, so that it takes at least `width` columns.
+std::string padded(std::string_view text, std::size_t width, Align align = Align::kLeft);
+
+/// Breaks a text at spaces into lines of at most `width` columns; a longer word is a line by itself.
+std::vector<std::string> broken_at_spaces(const std::string& text, std::size_t width);
+/// The same as one text: each line ends, and begins with `indent` spaces, which count in `width`. Line ends in `text`
+/// stay.
+std::string wrapped(std::string_view text, std::size_t width, std::size_t indent);
 /// Breaks lines of more than `width` characters (0: no limit) at spaces; the rest stands under the line's last column,
 /// which begins after two spaces, or under its beginning.
 std::string folded(const std::string& text, std::size_t width);

@@ -19,6 +19,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "base/short_hash.h"
 
 namespace variform::base {
 namespace fs = std::filesystem;
@@ -66,10 +67,7 @@ std::string machine() {
   utsname names{};
   ::uname(&names);
   std::error_code error;
-  const std::string text = names.nodename + fs::read_symlink("/proc/self/ns/pid", error).string();
-  std::uint64_t hash = 14695981039346656037ull;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  return hex((hash ^ (hash >> 32)) & 0xffffffffu);
+  return hex(fnv1a(names.nodename + fs::read_symlink("/proc/self/ns/pid", error).string()));
 }
 
 std::uint64_t random_bits() {

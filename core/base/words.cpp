@@ -26,6 +26,10 @@ std::string values_text(const std::map<std::string, double>& values) {
   return text;
 }
 
+std::string with_article(const std::string& noun) {
+  return (std::string_view("aeio").find(noun.front()) != std::string_view::npos ? "an " : "a ") + noun;
+}
+
 std::vector<std::string> split(std::string_view text, std::string_view separator) {
   std::vector<std::string> parts;
   for (std::size_t end; (end = text.find(separator)) != std::string_view::npos;

@@ -12,6 +12,8 @@ namespace variform::base {
 std::string duration_text(double seconds);
 /// "loss 103.4, kl 12.1": parts in order, the loss first, five significant digits; "lr" is left out.
 std::string values_text(const std::map<std::string, double>& values);
+/// "an encoder", "a prior".
+std::string with_article(const std::string& noun);
 /// The parts of a text between separators, at least one; parts may be empty.
 std::vector<std::string> split(std::string_view text, std::string_view separator);
 

@@ -49,6 +49,7 @@ void add_config_commands(Command app, Common& common, Action& action);   // conf
 void add_check_command(Command app, Common& common, Action& action);     // check
 void add_plugin_commands(Command app, Common& common, Action& action);   // list, describe, doctor
 void add_evaluate_command(Command app, Common& common, Action& action);  // evaluate
+void add_export_commands(Command app, Common& common, Action& action);
 void add_model_commands(Command app, Common& common,
                         Action& action);  // sample, reconstruct, traverse, interpolate, encode, export
 void add_runs_commands(Command app, Common& common, Action& action);    // runs list|table|diff|plot

@@ -33,7 +33,7 @@ int compare(const Common& common, CompareCommand options) {
     for (plugins::ConfigPath& path : model::plugin_paths_of(folders.back())) paths.push_back(std::move(path));
   }
   const std::shared_ptr<plugins::Registry> registry = place.registry(paths);
-  model::set_threads(common.threads);
+  model::set_threads(common.threads, common.log);
   std::vector<model::OpenedRun> opened;
   std::vector<measure::ComparedRun> compared;
   for (const fs::path& folder : folders) {
@@ -63,7 +63,7 @@ int compare(const Common& common, CompareCommand options) {
                           ? base::try_write_file(options.out, std::as_bytes(std::span(dumped)))
                           : 0;
   write_result(common.json ? dumped : measure::text_of_comparison(result, output_width()));
-  if (problem != 0) base::fail_on_file("write", options.out, problem);
+  if (problem != 0) base::fail_on_file("write", options.out, problem, "--out FILE");
   if (!is_complete) {
     common.log.info("interrupted: what is complete was printed, and nothing was written");
     return kInterrupted;

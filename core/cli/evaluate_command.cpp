@@ -56,7 +56,8 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   result["commit"] = revision();
   result["plugins"] = model::plugin_digests(*opened.run.registry);
   result["data_fingerprint"] = opened.session().facts.fingerprint;
-  const fs::path file = destination(common, options, named(opened, options, evaluation_name(options)) + ".json");
+  const fs::path file =
+      destination(common, options, named(opened, options, evaluation_name(options)) + ".json");
   const std::string dumped = json_text(result) + "\n";
   if (result.contains("interrupted")) {
     write_result(common.json ? dumped : text);
@@ -65,7 +66,7 @@ int write_evaluation(const Common& common, const ModelOptions& options, const Op
   }
   const int problem = base::try_write_file(file, std::as_bytes(std::span(dumped)));
   write_result(common.json ? dumped : text);  // also when the file could not be written: the result took long
-  if (problem != 0) base::fail_on_file("write", file, problem);
+  if (problem != 0) base::fail_on_file("write", file, problem, "--out FILE");
   common.log.info("written: " + file.string());
   return kDone;
 }
@@ -98,14 +99,23 @@ nlohmann::json evaluation_of(const Common& common, const ModelOptions& options, 
   return result;
 }
 
+// Looks at once whether the result can be kept. A run may be somebody else's, so that what can only be printed is no
+// error yet; a place that the user names is one to be named rightly.
+void look_at_place(const Common& common, const ModelOptions& options) {
+  const base::PlannedFile planned{.bytes = 1 << 14};  // at least
+  const fs::path file = destination(common, options, evaluation_name(options) + ".json");
+  if (!options.out.empty()) return base::require_writable(file, planned);
+  const std::string why = base::why_not_writable(file, planned);
+  if (!why.empty()) common.log.warning(why + ". The result will be printed, and not kept.");
+}
+
 int evaluate_command(const Common& common, ModelOptions options) {
   options.evaluate.split = split_of(options);
   if (!options.dump.empty()) options.dump = chosen(options.dump).string();
   options.evaluate.dump = options.dump;
   if (options.beta >= 0) options.evaluate.beta = options.beta;
   options.evaluate.curvature = curvature_named(options.curvature);
-  constexpr std::uint64_t kBytes = 1 << 14;  // at least
-  base::require_writable(destination(common, options, evaluation_name(options) + ".json"), {.bytes = kBytes});
+  look_at_place(common, options);
   if (!options.dump.empty()) base::require_writable(options.dump, {.option = "--dump"});
   Opened opened = open(common, options);
   watch_signals();  // until here there is nothing to keep, and Ctrl-C ends the process at once
@@ -132,66 +142,7 @@ void add_evaluate_command(Command app, Common& common, Action& action) {
   ModelCommand model =
       add_model_command(app, common, action, "evaluate",
                         "All objective values with standard errors, to a table and JSON", evaluate_command);
-  Command command = model.command;
-  const auto& options = model.options;
-  command.add_option("--samples", options->evaluate.samples, "Latent draws per example")
-      .positive()
-      .shows_default();
-  command
-      .add_option("--importance-samples", options->evaluate.importance_samples,
-                  "Of the importance-weighted NLL; 0: none")
-      .non_negative()
-      .shows_default();
-  command.add_option("--batch", options->evaluate.batch, "Rows at a time").positive().shows_default();
-  command.add_option("--limit", options->evaluate.limit, "First rows only; 0: all").non_negative();
-  command.add_option("--beta", options->beta, "Instead of the training's final beta").positive();
-  command.add_option("--curvature", options->curvature, "hessian or fisher")
-      .one_of({"hessian", "fisher"})
-      .shows_default();
-  command
-      .add_option("--hessian-rows", options->evaluate.hessian_rows,
-                  "First rows that taylor_full differentiates twice; 0: none")
-      .non_negative()
-      .shows_default();
-  command
-      .add_option("--block", options->evaluate.block,
-                  "Size of latent blocks for block_bound and geometry, for a family without blocks")
-      .positive();
-  command
-      .add_option(
-          "--structure", options->evaluate.structure,
-          "Of the covariance of the values at the optimum (full, diagonal, isotropic; block with --block), "
-          "instead of the family's own")
-      .one_of({"full", "diagonal", "isotropic", "block"});
-  command
-      .add_option(
-          "--gradient-draws", options->gradient_draws,
-          "Also the noise of the objective's gradient, from as many draws of each of 8 training batches")
-      .between(2, 1000);
-  command
-      .add_option("--metric", options->metrics,
-                  "Also a metric that is computed on request only, or one with other parameters: NAME, or '{ "
-                  "type = \"NAME\", KEY = VALUE }'; may be repeated")
-      .type_name("METRIC");
-  command.add_option("--only", options->only, "One metric and nothing else, the same way (fast on many rows)")
-      .type_name("METRIC");
-  command.add_flag("--linear", options->linear,
-                   "Also the closed form of the linear beta-VAE on the same data");
-  command.add_option("--dump", options->dump, "HDF5 file for x, latent draws and per-example terms")
-      .type_name("FILE");
-  command
-      .add_flag(
-          "--quality{10000}", options->quality_images,
-          "Also sample quality, from as many images (--quality=N; 10000) in the features of a classifier, "
-          "which is trained on first need")
-      .non_negative();
-  command
-      .add_option("--features", options->features,
-                  "Config of that classifier instead of configs/features/conv.toml")
-      .type_name("FILE")
-      .existing_file();
-  add_prior_option(model);
-  add_data_options(model);
+  add_evaluate_options(model);
 }
 
 }  // namespace variform::cli

@@ -1,15 +1,62 @@
-// export and import: a trained model given to other programs, and taken from others.
+// Commands that give a trained model to others, and take one from them: encode, export, import, and reconstruct --impute.
+
+#include <fmt/format.h>
 
 #include "base/file.h"
+#include "base/table.h"
+#include "cli/progress.h"
 #include "cli/revision.h"
 #include "cli/trained.h"
 #include "export/exchange.h"
+#include "export/impute.h"
 #include "export/pytorch.h"
 #include "train/run.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
+
+int impute_command(const Common& common, ModelOptions options) {
+  const std::string split = split_of(options);
+  const fs::path file = destination(common, options, "imputed-" + split + ".h5");
+  base::require_writable(file);
+  const Opened opened = open(common, options);
+  watch_signals();
+  double effective = 0;
+  const std::int64_t draws = options.n > 0 ? options.n : 100;
+  try {
+    Progress progress(common);
+    effective = exports::impute(opened.session(), file, {split, draws, watch_with(progress)});
+  } catch (const base::Interrupted&) {
+    return interrupted_with_nothing(common);
+  }
+  common.log.info(
+      fmt::format("missing values are means over {} draws per row with importance weights, {} of them "
+                  "effective on average",
+                  draws, base::significant(effective, 3)));
+  write_result(file.string());
+  return kDone;
+}
+
 namespace {
+
+int encode_command(const Common& common, ModelOptions options) {
+  options.encode.split = split_of(options);
+  const fs::path file = destination(common, options, "codes-" + options.encode.split + ".h5");
+  base::require_writable(file);
+  Opened opened = open(common, options);
+  watch_signals();
+  std::vector<std::string> notes;
+  try {
+    Progress progress(common);
+    options.encode.watch = watch_with(progress);
+    notes = exports::encode(opened.session(), file, options.encode);
+  } catch (const base::Interrupted&) {
+    return interrupted_with_nothing(common);
+  }
+  for (const std::string& note : notes) common.log.info(note);
+  write_result(file.string());
+  return kDone;
+}
 
 int export_safetensors(const Common& common, const ModelOptions& options) {
   const fs::path file = destination(common, options, "model.safetensors");
@@ -48,8 +95,17 @@ int import_command(const Common& common, const std::string& file, const std::str
 }  // namespace
 
 void add_export_commands(Command app, Common& common, Action& action) {
-  ModelCommand given = add_model_command(app, common, action, "export",
-                                         "Weights and networks for PyTorch, or the whole model", export_command);
+  const auto add = [&](const char* name, const char* description, RunsModelCommand run) {
+    return add_model_command(app, common, action, name, description, run);
+  };
+  ModelCommand encode = add("encode", "Codes, covariances and labels to HDF5", encode_command);
+  encode.command.add_option("--jacobians", encode.options->encode.jacobians, "Jacobians of the first N rows")
+      .non_negative();
+  encode.command.add_option("--limit", encode.options->encode.limit, "First rows only; 0: all")
+      .non_negative();
+  add_data_options(encode);
+
+  ModelCommand given = add("export", "Weights and networks for PyTorch, or the whole model", export_command);
   given.command
       .add_option("--format", given.options->format,
                   "torch: weights and Python source; safetensors: the whole model, which `import` takes")

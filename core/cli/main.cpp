@@ -69,7 +69,7 @@ int run(int argc, char** argv, variform::base::Logger& log) {
     log.info(error.what());
     return variform::cli::kInterrupted;
   } catch (const variform::config::Mistakes& error) {
-    if (common.log_json) log.write(Level::kError, {}, error.what());
+    if (common.log_json) log.write(Level::kError, {}, error.plain());
     else variform::cli::write_lines(variform::base::shown_lines(error.what()));
     return variform::cli::kUsage;
   } catch (const variform::config::Error& error) {

@@ -1,13 +1,11 @@
-// Commands that show a trained model: sample, reconstruct, traverse, interpolate, encode.
+// Commands that show a trained model in pictures: sample, reconstruct, traverse, interpolate.
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include "base/file.h"
-#include "cli/progress.h"
 #include "cli/trained.h"
-#include "export/impute.h"
 #include "export/pictures.h"
 #include "model/condition.h"
 
@@ -27,11 +25,11 @@ void require_picture(const Common& common, const ModelOptions& options, const st
                          {.makes_folders = true});
 }
 
-int write_picture(const Common& common, const Opened& opened, const ModelOptions& options, const std::string& name,
-                  const draw::Image& image) {
+int write_picture(const Common& common, const Opened& opened, const ModelOptions& options,
+                  const std::string& name, const draw::Image& image) {
   const std::string split = options.split.empty() && options.on.empty() ? "" : "-" + split_of(options);
-  const fs::path file = destination(
-      common, options, fs::path("figures") / (named(opened, options, name + split) + ".png"));
+  const fs::path file =
+      destination(common, options, fs::path("figures") / (named(opened, options, name + split) + ".png"));
   draw::write_png(file, image);
   write_result(file.string());
   return kDone;
@@ -56,28 +54,6 @@ int sample_command(const Common& common, ModelOptions options) {
   return write_picture(
       common, opened, options, "samples",
       exports::samples(opened.session(), options.n > 0 ? options.n : 100, options.noise, conditions));
-}
-
-int impute_command(const Common& common, ModelOptions options) {
-  const std::string split = split_of(options);
-  const fs::path file = destination(common, options, "imputed-" + split + ".h5");
-  base::require_writable(file);
-  const Opened opened = open(common, options);
-  watch_signals();
-  double effective = 0;
-  const std::int64_t draws = options.n > 0 ? options.n : 100;
-  try {
-    Progress progress(common);
-    effective = exports::impute(opened.session(), file, {split, draws, watch_with(progress)});
-  } catch (const base::Interrupted&) {
-    return interrupted_with_nothing(common);
-  }
-  common.log.info(
-      fmt::format("missing values are means over {} draws per row with importance weights, {} of them "
-                  "effective on average",
-                  draws, base::significant(effective, 3)));
-  write_result(file.string());
-  return kDone;
 }
 
 int reconstruct_command(const Common& common, ModelOptions options) {
@@ -110,25 +86,6 @@ int interpolate_command(const Common& common, ModelOptions options) {
       common, opened, options, "interpolations",
       exports::interpolations(opened.session(), split_of(options), options.n > 0 ? options.n : 8,
                               options.columns, conditions_of(opened, options)));
-}
-
-int encode_command(const Common& common, ModelOptions options) {
-  options.encode.split = split_of(options);
-  const fs::path file = destination(common, options, "codes-" + options.encode.split + ".h5");
-  base::require_writable(file);
-  Opened opened = open(common, options);
-  watch_signals();
-  std::vector<std::string> notes;
-  try {
-    Progress progress(common);
-    options.encode.watch = watch_with(progress);
-    notes = exports::encode(opened.session(), file, options.encode);
-  } catch (const base::Interrupted&) {
-    return interrupted_with_nothing(common);
-  }
-  for (const std::string& note : notes) common.log.info(note);
-  write_result(file.string());
-  return kDone;
 }
 
 void add_condition_option(ModelCommand& model, const char* description) {
@@ -176,13 +133,6 @@ void add_model_commands(Command app, Common& common, Action& action) {
   interpolate.command.add_option("--n", interpolate.options->n, "Pairs (8)").positive();
   add_condition_option(interpolate, "The condition instead of each first row's own: a class, or numbers");
   add_data_options(interpolate);
-
-  ModelCommand encode = add("encode", "Codes, covariances and labels to HDF5", encode_command);
-  encode.command.add_option("--jacobians", encode.options->encode.jacobians, "Jacobians of the first N rows")
-      .non_negative();
-  encode.command.add_option("--limit", encode.options->encode.limit, "First rows only; 0: all")
-      .non_negative();
-  add_data_options(encode);
 }
 
 }  // namespace variform::cli

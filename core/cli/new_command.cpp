@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/words.h"
 #include "cli/commands.h"
 #include "plugins/describe.h"
 #include "plugins/new_plugin.h"
@@ -27,7 +28,7 @@ int new_command(const Common& common, const std::string& kind_name, const std::s
         {{"folder", fs::absolute(made.folder).string()}, {"git", made.git}, {"commands", made.commands}}));
     return kDone;
   }
-  std::string text = made.folder.string() + " is a plugin with " + plugins::with_article(kind) +
+  std::string text = made.folder.string() + " is a plugin with " + base::with_article(to_string(kind)) +
                      ", which works as it is: src/" + name + ".cpp.\n" + made.git + " Next:\n\n";
   for (const std::string& command : made.commands) text += "  " + command + "\n";
   write_result(text);

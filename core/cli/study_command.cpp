@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <mutex>
 #include <optional>
 
 #include <fmt/format.h>
@@ -15,8 +13,8 @@
 #include "cli/console.h"
 #include "cli/progress.h"
 #include "cli/study_options.h"
+#include "cli/study_watch.h"
 #include "config/text.h"
-#include "study/batch.h"
 #include "study/preflight.h"
 #include "study/report.h"
 #include "study/runner.h"
@@ -25,51 +23,6 @@
 namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
-
-// Shows how many cells are left. Called by several threads.
-class CellProgress {
- public:
-  explicit CellProgress(const Common& common) : progress_(common) {}
-
-  void ended(std::int64_t ended, std::int64_t worked, std::int64_t all) {
-    const std::lock_guard lock(mutex_);
-    ended_ = ended;
-    worked_ = worked;
-    all_ = all;
-  }
-  void clear() {
-    const std::lock_guard lock(mutex_);
-    progress_.clear();
-  }
-  void tick() {
-    const std::lock_guard lock(mutex_);
-    if (all_ > 0) progress_.show("study", "cells", ended_, all_, worked_);
-  }
-
- private:
-  std::mutex mutex_;
-  Progress progress_;
-  std::int64_t ended_ = 0, worked_ = 0, all_ = 0;
-};
-
-// When a process is to end, by a signal or by --time.
-class Ending {
- public:
-  explicit Ending(const std::string& time) {
-    if (time.empty()) return;
-    const auto after = study::batch_time(time);
-    if (!after)
-      throw config::Error("--time is a time such as 90 (minutes), 1:30:00 or 2-12:00:00, found " +
-                          config::quote(time) + ".");
-    end_ = std::chrono::steady_clock::now() + *after;
-  }
-  bool has_come() const { return interrupted() || (end_ && std::chrono::steady_clock::now() >= *end_); }
-  // Whether it is the time that is over: SIGUSR1 is what batch systems are asked to send before that.
-  bool is_by_time() const { return !interrupted() || interrupting_signal() == std::string("SIGUSR1"); }
-
- private:
-  std::optional<std::chrono::steady_clock::time_point> end_;
-};
 
 // Returns the runner's options, with messages and progress shown.
 study::RunnerOptions shown_runner_options(const study::StudyFile& study, const study::StudyOptions& options,
@@ -136,7 +89,7 @@ int work_on_cells(const Common& common, const study::StudyFile& study, const stu
   std::optional<study::WorkerLog> own;
   if (options.worker) own.emplace(common.log, settings.folder);
   base::Log& log = own ? static_cast<base::Log&>(*own) : common.log;
-  settings.say = [&log](const std::string& line) { log.info(line); };
+  settings.say = [&log](base::Level level, const std::string& line) { log.write(level, {}, line); };
   if (own)
     log.info(fmt::format("worker: process {} on {}{}", ::getpid(), base::host_name(),
                          settings.job.empty() ? "" : " (" + settings.job + ")"));

@@ -58,7 +58,7 @@ Opened open(const Common& common, const ModelOptions& options, model::DataUse us
   if (!options.on.empty() || !options.split.empty() || options.row >= 0 || !options.prior.empty())
     how.use = model::DataUse::kNeeded;
   std::shared_ptr<plugins::Registry> registry = place.registry(model::plugin_paths_of(run));
-  model::set_threads(common.threads);
+  model::set_threads(common.threads, common.log);
   Opened opened;
   if (!options.prior.empty()) {
     config::Diagnostics diagnostics;

@@ -48,6 +48,9 @@ void add_prior_option(ModelCommand& model);
 /// Adds --split and --on: the data that it looks at.
 void add_data_options(ModelCommand& model);
 
+/// Adds the options of evaluate.
+void add_evaluate_options(ModelCommand& model);
+
 /// A trained model opened for a command. Reports at its end state of the process that components have changed.
 struct Opened {
   class Surroundings;
@@ -76,6 +79,8 @@ std::string named(const Opened& opened, const ModelOptions& options, const std::
 /// Returns the file that a command writes: --out, or this name in the folder of the run.
 std::filesystem::path destination(const Common& common, const ModelOptions& options,
                                   const std::filesystem::path& name);
+/// reconstruct --impute: writes the split with its missing values replaced.
+int impute_command(const Common& common, ModelOptions options);
 /// Says that a command was interrupted before it had any result; returns its exit code.
 int interrupted_with_nothing(const Common& common);
 

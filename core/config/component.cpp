@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/words.h"
 #include "config/load.h"
 #include "config/sections.h"
 #include "config/text.h"
@@ -19,11 +20,6 @@ std::string available(Kind kind, const Catalog& catalog) {
   std::vector<std::string> ids = catalog.ids(kind);
   std::sort(ids.begin(), ids.end());
   return ids.empty() ? std::string("no plugin offers one") : "available: " + join(ids);
-}
-
-std::string article(Kind kind) {
-  const std::string name = variform::to_string(kind);
-  return (std::string("eo").find(name[0]) != std::string::npos ? "an " : "a ") + name;
 }
 
 NumberRule number_rule(const Parameter& p) {
@@ -197,7 +193,9 @@ std::optional<ComponentSpec> read_component(Reader& parent, std::string_view key
   const std::string example = "write " + name + " = { type = \"…\" }";
   if (!node) {
     if (required)
-      parent.error(key, "@ is missing: expected " + article(kind) + "; " + available(kind, catalog) + ".",
+      parent.error(key,
+                   "@ is missing: expected " + base::with_article(variform::to_string(kind)) + "; " +
+                       available(kind, catalog) + ".",
                    example);
     return std::nullopt;
   }
@@ -219,7 +217,8 @@ std::optional<ComponentSpec> read_component(Reader& parent, std::string_view key
   if (has_type && reader.has("plugin")) spec.plugin = reader.text("plugin");
   read_slot_keys(reader, spec, place);
   if (!has_type && !spec.from) {
-    reader.error("type", "@ is missing: expected " + article(kind) + "; " + available(kind, catalog) + ".");
+    reader.error("type", "@ is missing: expected " + base::with_article(variform::to_string(kind)) + "; " +
+                             available(kind, catalog) + ".");
     return std::nullopt;  // the owner of these parameters is unknown
   }
   if (!has_type) {

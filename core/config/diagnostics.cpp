@@ -4,6 +4,7 @@
 #include <limits>
 #include <tuple>
 
+#include "base/utf8.h"
 #include "config/node.h"
 #include "config/text.h"
 
@@ -15,13 +16,10 @@ constexpr std::size_t kShownCharacters = 100;
 /// Splits a line into characters (UTF-8 sequences), with tabs and other control characters as blanks.
 std::vector<std::string> characters(std::string_view line) {
   std::vector<std::string> out;
-  for (const char c : line) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte & 0xc0) == 0x80 && !out.empty()) {
-      out.back() += c;
-    } else {
-      out.emplace_back(1, byte < 0x20 || byte == 0x7f ? ' ' : c);
-    }
+  for (const std::string_view part : base::utf8_characters(line)) {
+    const bool is_control =
+        part.size() == 1 && (static_cast<unsigned char>(part[0]) < 0x20 || part[0] == 0x7f);
+    out.emplace_back(is_control ? " " : part);
   }
   return out;
 }
@@ -39,7 +37,9 @@ std::string excerpt(const std::string& label, std::string_view line, int column)
   out += end < all.size() ? "…\n" : "\n";
   if (column <= 0) return out;
   out += "  " + std::string(label.size(), ' ') + " | " + (begin > 0 ? " " : "");
-  return out + std::string(std::min(at, end) - begin, ' ') + "^\n";
+  std::size_t width = 0;  // of what stands before the column
+  for (std::size_t i = begin; i < std::min(at, end); ++i) width += base::utf8_width(all[i]);
+  return out + std::string(width, ' ') + "^\n";
 }
 
 /// Returns the edit distance with transpositions. Each edit costs 2; changing case, or `_` to `-`, costs 1.
@@ -109,9 +109,9 @@ void Diagnostics::add_source(const std::string& file, std::string_view text) {
   }
 }
 
-void Diagnostics::render_entry(const Entry& entry, std::string& out) const {
+void Diagnostics::render_entry(const Entry& entry, bool says_error, std::string& out) const {
   if (!entry.where.is_default()) out += to_string(entry.where) + ": ";
-  out += "error: " + entry.message + "\n";
+  out += (says_error ? "error: " : "") + entry.message + "\n";
   const auto source = sources_.find(entry.where.file);
   const auto line = static_cast<std::size_t>(std::max(entry.where.line, 0));
   if (source != sources_.end() && line >= 1 && line <= source->second.lines.size()) {
@@ -121,7 +121,7 @@ void Diagnostics::render_entry(const Entry& entry, std::string& out) const {
   if (!entry.hint.empty()) out += "  hint: " + entry.hint + "\n";
 }
 
-std::string Diagnostics::render() const {
+std::string Diagnostics::render(bool says_error) const {
   const auto order = [&](const Entry& entry) {
     const auto source = sources_.find(entry.where.file);
     const std::size_t rank =
@@ -132,13 +132,13 @@ std::string Diagnostics::render() const {
   std::stable_sort(sorted.begin(), sorted.end(),
                    [&](const Entry& a, const Entry& b) { return order(a) < order(b); });
   std::string out;
-  for (const Entry& entry : sorted) render_entry(entry, out);
+  for (const Entry& entry : sorted) render_entry(entry, says_error, out);
   if (sorted.size() > 1) out += std::to_string(sorted.size()) + " errors.\n";
   return out;
 }
 
 void Diagnostics::throw_if_any() const {
-  if (!entries_.empty()) throw Mistakes(render());
+  if (!entries_.empty()) throw Mistakes(render(), render(/*says_error=*/false));
 }
 
 }  // namespace variform::config

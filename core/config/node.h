@@ -107,7 +107,12 @@ class Error : public std::runtime_error {
 /// Thrown by Diagnostics::throw_if_any(): what() holds every mistake, rendered with its place and the word "error".
 class Mistakes : public Error {
  public:
-  using Error::Error;
+  Mistakes(const std::string& text, std::string plain) : Error(text), plain_(std::move(plain)) {}
+  /// The same without that word, for logs that say a message's level by themselves.
+  const std::string& plain() const { return plain_; }
+
+ private:
+  std::string plain_;
 };
 
 /// Collects errors, so that all mistakes of a config are reported at once. Keeps the texts of the sources to show the
@@ -134,7 +139,7 @@ class Diagnostics {
   const std::vector<Entry>& entries() const { return entries_; }
 
   /// Renders every error, ordered by source and line: `file:line:column: error: sentence`, the line, a caret, the hint.
-  std::string render() const;
+  std::string render(bool says_error = true) const;
   void throw_if_any() const;
 
  private:
@@ -142,7 +147,7 @@ class Diagnostics {
     std::size_t rank = 0;  // order of registration
     std::vector<std::string> lines;
   };
-  void render_entry(const Entry& entry, std::string& out) const;
+  void render_entry(const Entry& entry, bool says_error, std::string& out) const;
 
   std::vector<Entry> entries_;
   bool incomplete_ = false;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/table.h"
+
 namespace variform::config {
 namespace {
 
@@ -292,29 +294,6 @@ std::string default_words(const Key& key) {
   return "default " + std::string(value);
 }
 
-std::size_t columns_of(std::string_view text) {  // UTF-8 characters
-  std::size_t count = 0;
-  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  return count;
-}
-
-std::string wrapped(std::string_view text, std::size_t indent) {
-  constexpr std::size_t kWidth = 100;
-  const std::string margin(indent, ' ');
-  std::string out, line;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
-    const std::string word(text.substr(at, end - at));
-    if (!line.empty() && indent + columns_of(line) + 1 + columns_of(word) > kWidth) {
-      out += margin + line + "\n";
-      line.clear();
-    }
-    line += (line.empty() ? "" : " ") + word;
-    at = end + 1;
-  }
-  return out + margin + line + "\n";
-}
-
 /// A bar would end a cell, and an angle bracket begin a tag.
 std::string escaped_cell(std::string_view text) {
   std::string out;
@@ -331,14 +310,15 @@ std::span<const Section> reference_sections() { return kSections; }
 std::span<const Key> reference_keys() { return kKeys; }
 
 std::string reference_text() {
+  constexpr std::size_t kWidth = 100;
   std::string out;
   for (const Section& section : kSections) {
-    out += (out.empty() ? "" : "\n") + title(section) + "\n" + wrapped(section.meaning, 2);
+    out += (out.empty() ? "" : "\n") + title(section) + "\n" + base::wrapped(section.meaning, kWidth, 2);
     for (const Key& key : kKeys) {
       if (std::string_view(key.section) != section.name) continue;
       std::string line = std::string("  ") + key.name + "  " + key.type + ", " + default_words(key);
       if (*key.unit) line += std::string(", in ") + key.unit;
-      out += line + "\n" + wrapped(key.meaning, 6);
+      out += line + "\n" + base::wrapped(key.meaning, kWidth, 6);
     }
   }
   return out;

@@ -55,14 +55,11 @@ std::string format_number(double value) {
 
 std::string quote(std::string_view text) {
   std::string out = "\"";
-  while (!text.empty()) {
-    const std::size_t length = base::utf8_length(text);
-    const std::string_view part = text.substr(0, std::max<std::size_t>(length, 1));
-    const char32_t code = length > 1 ? base::code_point(part) : 0;
+  for (const std::string_view part : base::utf8_characters(text)) {
+    const char32_t code = part.size() > 1 ? base::code_point(part) : 0;
     if (part.size() == 1) out += escaped_character(static_cast<unsigned char>(part[0]));
     else if (base::is_control(code)) out += unicode_escape(code);
     else out += part;
-    text.remove_prefix(part.size());
   }
   return out + "\"";
 }
@@ -78,12 +75,9 @@ std::string lower_case(std::string text) {
 }
 
 std::string shorten(std::string_view text, std::size_t characters) {
-  std::size_t seen = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool starts_character = (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80;
-    if (starts_character && seen++ == characters) return std::string(text.substr(0, i)) + "…";
-  }
-  return std::string(text);
+  const std::vector<std::string_view> all = base::utf8_characters(text);
+  if (all.size() <= characters) return std::string(text);
+  return std::string(text.substr(0, static_cast<std::size_t>(all[characters].data() - text.data()))) + "…";
 }
 
 std::string short_hash(std::string_view text) { return base::short_hash(text); }

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include <fmt/format.h>
 
+#include "base/table.h"
+#include "base/utf8.h"
 #include "conformance/run.h"
 
 namespace variform::conformance {
@@ -23,10 +24,6 @@ const Test& test_of(const Result& result) {
   throw Error("there is no conformance test '" + result.test + "' of " + kind);
 }
 
-std::string padded(std::string_view text, std::size_t width) {
-  return std::string(text) + std::string(text.size() < width ? width - text.size() : 1, ' ');
-}
-
 std::string kinds_text(const Test& test) {
   if (test.kinds.empty()) return "the library";
   if (test.kinds.size() == kComponentKinds.size()) return "all";
@@ -36,30 +33,21 @@ std::string kinds_text(const Test& test) {
   return text;
 }
 
-constexpr std::size_t kColumns = 100;
+constexpr std::size_t kColumns = 100, kOutcome = 9;
 
-// Breaks text into lines of at most kColumns, each indented by `indent` spaces; existing line ends stay.
-std::string wrapped(const std::string& text, std::size_t indent) {
-  std::string result, line;
-  const auto flush = [&] {
-    result += std::string(indent, ' ') + line + "\n";
-    line.clear();
-  };
-  std::istringstream lines(text);
-  for (std::string paragraph; std::getline(lines, paragraph); flush()) {
-    std::istringstream words(paragraph);
-    for (std::string word; words >> word; line += (line.empty() ? "" : " ") + word)
-      if (!line.empty() && indent + line.size() + 1 + word.size() > kColumns) flush();
-  }
-  return result;
+// Returns how wide the column of tests' names is.
+std::size_t names_width() {
+  std::size_t width = 0;
+  for (const Test& test : all_tests()) width = std::max(width, base::utf8_width(test.name));
+  return width + 2;
 }
 
 std::string line_of(const Result& result) {
   const std::string outcome = result.outcome == Outcome::kFail    ? "FAIL"
                               : result.outcome == Outcome::kCrash ? "CRASH"
                                                                   : to_string(result.outcome);
-  return "  " + padded(outcome, 9) + padded(result.test, 22) + std::string(test_of(result).sentence) + "\n" +
-         wrapped(result.detail, 11);
+  return "  " + base::padded(outcome, kOutcome) + base::padded(result.test, names_width()) +
+         std::string(test_of(result).sentence) + "\n" + base::wrapped(result.detail, kColumns, 2 + kOutcome);
 }
 
 }  // namespace
@@ -69,7 +57,8 @@ std::string text_of(const Results& results, bool all) {
       (results.plugin.empty() ? "plugin" : results.plugin) + " (" + results.path.string() + ")\n";
   std::string component, blocked;
   const auto end_component = [&] {
-    if (!blocked.empty()) text += wrapped("Not run, because they build on what failed: " + blocked + ".", 2);
+    if (!blocked.empty())
+      text += base::wrapped("Not run, because they build on what failed: " + blocked + ".", kColumns, 2);
     blocked.clear();
   };
   for (const Result& result : results.results) {
@@ -113,10 +102,11 @@ json json_of(const Results& results) {
 }
 
 std::string tests_text() {
+  const std::size_t width = names_width();
   std::string text, group;
   for (const Test& test : all_tests()) {
     if (test.group != group) text += (text.empty() ? "" : "\n") + (group = test.group) + "\n";
-    text += "  " + padded(test.name, 22) + std::string(test.sentence) + "\n";
+    text += "  " + base::padded(test.name, width) + std::string(test.sentence) + "\n";
   }
   return text;
 }

@@ -18,6 +18,7 @@
 #include "base/whole_file.h"
 #include "config/text.h"
 #include "data/image_file.h"
+#include "data/luma.h"
 #include "data/readers/images.h"
 #include "data/resample.h"
 
@@ -63,11 +64,10 @@ Plan make_plan(const ImportOptions& options, const ImageListing& found) {
 
 // ---- One image
 
-/// Converts to Rec. 601 luma, as in load.cpp.
 void to_grey(Bytes& interleaved) {
   for (std::size_t p = 0; p < interleaved.size() / 3; ++p) {
     const std::uint8_t* pixel = interleaved.data() + 3 * p;
-    interleaved[p] = static_cast<std::uint8_t>(0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2] + 0.5);
+    interleaved[p] = static_cast<std::uint8_t>(luma(pixel[0], pixel[1], pixel[2]) + 0.5);
   }
   interleaved.resize(interleaved.size() / 3);
 }

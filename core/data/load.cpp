@@ -21,6 +21,7 @@
 #include "data/dataset.h"
 #include "data/descriptor.h"
 #include "data/files.h"
+#include "data/luma.h"
 #include "data/missing_values.h"
 #include "data/preparation.h"
 #include <variform/shuffle.h>
@@ -241,9 +242,9 @@ at::Tensor with_channels(const at::Tensor& x, const Context& context) {
   for (std::int64_t first = 0; first < x.size(0); first += kAtOnce) {
     const std::int64_t n = std::min(kAtOnce, x.size(0) - first);
     const at::Tensor rows = x.narrow(0, first, n).to(type);
-    at::Tensor luma = rows.select(1, 0) * 0.299 + rows.select(1, 1) * 0.587 + rows.select(1, 2) * 0.114;
-    if (!at::isFloatingType(x.scalar_type())) luma.round_();
-    grey.narrow(0, first, n).copy_(luma.unsqueeze(1));
+    at::Tensor values = luma(rows.select(1, 0), rows.select(1, 1), rows.select(1, 2));
+    if (!at::isFloatingType(x.scalar_type())) values.round_();
+    grey.narrow(0, first, n).copy_(values.unsqueeze(1));
   }
   return grey;
 }

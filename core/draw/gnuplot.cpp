@@ -15,6 +15,8 @@
 
 #include "base/program.h"
 #include "base/quote.h"
+#include "base/table.h"
+#include "base/utf8.h"
 #include "draw/png_grid.h"
 
 namespace variform::draw::gnuplot {
@@ -33,22 +35,11 @@ std::string number(double value) {
 }
 
 int width_of(const std::string& text) {
-  const auto characters = std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-  return static_cast<int>(kCharacter * static_cast<double>(characters));
+  return static_cast<int>(kCharacter * static_cast<double>(base::utf8_width(text)));
 }
 
 std::vector<std::string> wrapped(const std::string& text, double place) {
-  std::vector<std::string> lines{""};
-  for (std::size_t start = 0; start <= text.size();) {
-    const std::size_t end = std::min(text.find(' ', start), text.size());
-    const std::string word = text.substr(start, end - start);
-    if (lines.back().empty()) lines.back() = word;
-    else if (width_of(lines.back() + " " + word) <= place) lines.back() += " " + word;
-    else lines.push_back(word);
-    start = end + 1;
-  }
-  return lines;
+  return base::broken_at_spaces(text, static_cast<std::size_t>(std::max(0.0, (place + 1) / kCharacter)));
 }
 
 std::string font_for(const std::string& text, double place) {

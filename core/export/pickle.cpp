@@ -3,6 +3,7 @@
 #include "export/pickle.h"
 
 #include <ATen/Functions.h>
+#include <caffe2/serialize/inline_container.h>
 
 #include <bit>
 #include <cstdint>
@@ -12,7 +13,6 @@
 
 #include "base/whole_file.h"
 #include "checkpoint/dtype.h"
-#include "export/zip.h"
 
 namespace variform::exports {
 namespace {
@@ -122,7 +122,6 @@ std::string pickle_state(const NamedTensors& state, const Metadata& metadata) {
 NamedTensors ready_to_export(const NamedTensors& state) {
   NamedTensors ready = state;
   std::set<std::string_view> names;
-  std::size_t bytes = 0;
   for (auto& [name, tensor] : ready) {
     if (!names.insert(name).second)
       throw base::Error("tensor \"" + name + "\" is to be exported twice; name each once.");
@@ -133,7 +132,6 @@ NamedTensors ready_to_export(const NamedTensors& state) {
           "int64, int32, uint8, bool, found " +
           (tensor.defined() ? std::string(tensor.toString()) : "an undefined one") + "; convert it first.");
     }
-    Zip::check_size(bytes += tensor.nbytes());
     tensor = tensor.detach().to(at::kCPU).contiguous();
   }
   return ready;
@@ -143,16 +141,21 @@ NamedTensors ready_to_export(const NamedTensors& state) {
 
 std::vector<std::byte> compose_torch_file(const NamedTensors& state, const Metadata& metadata) {
   const NamedTensors ready = ready_to_export(state);
-  Zip archive;
-  archive.add("archive/data.pkl", pickle_state(ready, metadata));
-  archive.add("archive/byteorder", std::string_view("little"));
-  for (std::size_t i = 0; i < ready.size(); ++i) {
-    const at::Tensor& tensor = ready[i].second;
-    const auto* const data = static_cast<const std::byte*>(tensor.const_data_ptr());
-    archive.add("archive/data/" + std::to_string(i), std::span(data, tensor.nbytes()));
-  }
-  archive.add("archive/version", std::string_view("3\n"));
-  return archive.finish();
+  std::vector<std::byte> bytes;
+  caffe2::serialize::PyTorchStreamWriter archive([&](const void* data, std::size_t size) {
+    const auto* const begin = static_cast<const std::byte*>(data);
+    bytes.insert(bytes.end(), begin, begin + size);
+    return size;
+  });
+  const std::string pickle = pickle_state(ready, metadata);
+  archive.writeRecord("data.pkl", pickle.data(), pickle.size());
+  constexpr std::string_view kOrder = "little";
+  archive.writeRecord("byteorder", kOrder.data(), kOrder.size());
+  for (std::size_t i = 0; i < ready.size(); ++i)
+    archive.writeRecord("data/" + std::to_string(i), ready[i].second.const_data_ptr(),
+                        ready[i].second.nbytes());
+  archive.writeEndOfFile();  // with the format's version
+  return bytes;
 }
 
 void write_torch_file(const std::filesystem::path& path, const NamedTensors& state,

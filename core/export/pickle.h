@@ -19,8 +19,7 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 using Metadata = std::map<std::string, std::string>;  // UTF-8
 
 // Composes a file from which torch.load returns an OrderedDict from name to tensor, in the order of `state`, fit
-// for load_state_dict; its attribute `metadata` is a dict of texts. Types as in snapshot.h; at most 4 GiB in all
-// (Error beyond). Same input, same bytes.
+// for load_state_dict; its attribute `metadata` is a dict of texts. Types as in snapshot.h. Same input, same bytes.
 std::vector<std::byte> compose_torch_file(const NamedTensors& state, const Metadata& metadata);
 
 // Writes the same durably into a file: see commit() in file.h.

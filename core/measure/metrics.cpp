@@ -16,6 +16,8 @@
 #include <tuple>
 
 #include <variform/shuffle.h>
+#include "base/caught_output.h"
+#include "config/text.h"
 #include "model/session.h"
 #include "plugins/registry.h"
 
@@ -48,8 +50,10 @@ Chosen usual_metric(model::Session& session, const plugins::Registry& registry, 
   }
 }
 
-bool call_metric(const std::string& label, const char* function, std::int64_t step, KeptFindings& findings,
-                 std::vector<std::string>& warnings, const std::function<void()>& call) {
+namespace {
+
+bool has_called(const std::string& label, const char* function, std::int64_t step, KeptFindings& findings,
+                std::vector<std::string>& warnings, const std::function<void()>& call) {
   try {
     const KeptModes kept;
     const Calling calling("metric", label.c_str(), function, step);
@@ -64,6 +68,29 @@ bool call_metric(const std::string& label, const char* function, std::int64_t st
     findings.undefined_rest("the metric failed: " + std::string(error.what()));
   }
   return false;
+}
+
+// Warns once of a metric that has printed to stdout, and quotes how that begins.
+void tell_printed(const std::string& label, const char* function, const base::CaughtOutput& output,
+                  std::vector<std::string>& warnings) {
+  constexpr std::size_t kShown = 100;
+  const std::string text = output.text(kShown), who = "metric " + label + " prints to stdout";
+  if (text.empty() || std::any_of(warnings.begin(), warnings.end(),
+                                  [&](const std::string& warning) { return warning.starts_with(who); }))
+    return;
+  warnings.push_back(who + ", in " + function +
+                     ", which belongs to the command's result: " + config::quote(text) +
+                     ". It was kept out of there; a metric may use variform::log, or throw an error.");
+}
+
+}  // namespace
+
+bool call_metric(const std::string& label, const char* function, std::int64_t step, KeptFindings& findings,
+                 std::vector<std::string>& warnings, const std::function<void()>& call) {
+  const base::CaughtOutput output;
+  const bool is_fine = has_called(label, function, step, findings, warnings, call);
+  tell_printed(label, function, output, warnings);
+  return is_fine;
 }
 
 Metrics::Metrics(model::Session& session, const EvaluateOptions& options, std::int64_t rows, bool only_these)

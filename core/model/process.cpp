@@ -14,6 +14,10 @@
 #include <sstream>
 #include <thread>
 
+#include <fmt/format.h>
+
+#include "base/log.h"
+
 namespace variform::model {
 namespace {
 
@@ -80,10 +84,22 @@ std::int64_t usable_processors() {
   return std::max<std::int64_t>(usable, 1);
 }
 
-std::int64_t set_threads(std::int64_t wanted) {
-  if (wanted <= 0) wanted = usable_processors();
-  if (const std::int64_t limit = number_in("OMP_NUM_THREADS"); limit > 0) wanted = std::min(wanted, limit);
-  at::set_num_threads(static_cast<int>(std::max<std::int64_t>(wanted, 1)));
+std::int64_t threads_for(std::int64_t wanted) {
+  std::int64_t most = usable_processors();
+  if (const std::int64_t limit = number_in("OMP_NUM_THREADS"); limit > 0) most = std::min(most, limit);
+  return wanted > 0 ? std::min(wanted, most) : most;
+}
+
+std::int64_t set_threads(std::int64_t wanted, base::Log& log) {
+  const std::int64_t threads = threads_for(wanted);
+  const std::int64_t usable = usable_processors();
+  if (wanted > threads)
+    log.note(fmt::format(
+        "{} threads were asked for, and {} {} used: {}", wanted, threads, threads == 1 ? "is" : "are",
+        threads < usable
+            ? "OMP_NUM_THREADS says so"
+            : fmt::format("this process may use {} processor{}", usable, usable == 1 ? "" : "s")));
+  at::set_num_threads(static_cast<int>(threads));
   return at::get_num_threads();
 }
 

@@ -14,6 +14,10 @@
 #include <sys/types.h>
 #endif
 
+namespace variform::base {
+class Log;
+}
+
 namespace variform::model {
 
 // Keeps freed memory in the process, up to its peak, for the next tensors. A program linked to variform-process uses
@@ -45,8 +49,10 @@ std::int64_t usable_processors();
 /// of /proc/self/cgroup.
 std::optional<std::int64_t> quota_of(const std::filesystem::path& mounted, const std::string& membership);
 
-/// Sets the number of LibTorch's threads: `wanted`, or for 0 as many as the process may use; never more than
-/// OMP_NUM_THREADS says. Returns the number that holds now.
-std::int64_t set_threads(std::int64_t wanted);
+/// Returns how many threads a computation gets: `wanted`, or for 0 as many as possible; never more than
+/// usable_processors(), nor than OMP_NUM_THREADS says.
+std::int64_t threads_for(std::int64_t wanted);
+/// Sets the number of LibTorch's threads to threads_for(wanted), notes it where that is fewer, and returns it.
+std::int64_t set_threads(std::int64_t wanted, base::Log& log);
 
 }  // namespace variform::model

@@ -2,15 +2,10 @@
 
 #include "model/side_effects.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include <cstdio>
 #include <functional>
-#include <iostream>
 #include <map>
 #include <set>
 #include <utility>
@@ -19,43 +14,12 @@
 
 #include <variform/calls.h>
 
+#include "base/caught_output.h"
 #include "plugins/ambient.h"
-
 #include "plugins/host_reads.h"
 
 namespace variform::model {
 namespace {
-
-void flush_stdout() {
-  std::cout.flush();
-  std::fflush(stdout);
-}
-
-// Catches in memory what is written to stdout while it lives. Without a free descriptor, nothing is caught.
-class CaughtOutput {
- public:
-  CaughtOutput() {
-    flush_stdout();
-    file_ = ::memfd_create("output", MFD_CLOEXEC);
-    stdout_ = ::dup(STDOUT_FILENO);
-    if (file_ >= 0 && stdout_ >= 0) ::dup2(file_, STDOUT_FILENO);
-  }
-  ~CaughtOutput() {
-    flush_stdout();
-    if (file_ >= 0 && stdout_ >= 0) ::dup2(stdout_, STDOUT_FILENO);
-    if (file_ >= 0) ::close(file_);
-    if (stdout_ >= 0) ::close(stdout_);
-  }
-  CaughtOutput(const CaughtOutput&) = delete;
-  CaughtOutput& operator=(const CaughtOutput&) = delete;
-  bool any() const {
-    flush_stdout();
-    return file_ >= 0 && ::lseek(file_, 0, SEEK_CUR) > 0;
-  }
-
- private:
-  int file_ = -1, stdout_ = -1;
-};
 
 // Restores the global generator and the gradient mode.
 class Ambient {
@@ -149,7 +113,7 @@ class Watch {
     const Calling calling(to_string(kind), assembly_.model().label(kind).c_str(), function, -1);
     const Shared shared(*this, kind, who);
     const Ambient ambient(assembly_.spec().options.device());
-    const CaughtOutput output;
+    const base::CaughtOutput output;
     const plugins::CountedHostReads reads;
     const Tensor value = call();
     const int64_t read = reads.count();

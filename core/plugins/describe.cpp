@@ -13,6 +13,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/table.h"
+#include "base/utf8.h"
 #include "config/text.h"
 #include "plugins/quantities.h"
 
@@ -26,47 +28,23 @@ std::string full_name(const Offer& offer) {
   return std::string(to_string(offer.kind)) + ":" + std::string(offer.id);
 }
 
-// Counts UTF-8 characters, for columns.
-std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-std::string padded(std::string_view text, std::size_t columns) {
-  return std::string(text) + std::string(columns > width(text) ? columns - width(text) : 0, ' ');
-}
-
 // Lays out left-aligned columns with two blanks between them and none at a line's end.
 std::string table(const std::vector<std::vector<std::string>>& rows, const std::string& indent = {}) {
   std::vector<std::size_t> columns;
   for (const auto& row : rows) {
     columns.resize(std::max(columns.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) columns[i] = std::max(columns[i], width(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) columns[i] = std::max(columns[i], base::utf8_width(row[i]));
   }
   std::string text;
   for (const auto& row : rows) {
     std::string line = indent;
-    for (std::size_t i = 0; i < row.size(); ++i) line += padded(row[i], columns[i] + 2);
+    for (std::size_t i = 0; i < row.size(); ++i) line += base::padded(row[i], columns[i] + 2);
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
   return text;
 }
 
-// Breaks text into lines of at most 100 columns.
-std::string wrapped(std::string_view text, const std::string& indent) {
-  std::string result, line;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
-    const std::string_view word = text.substr(at, end - at);
-    if (!line.empty() && indent.size() + width(line) + 1 + width(word) > 100) {
-      result += indent + line + "\n";
-      line.clear();
-    }
-    if (!word.empty()) line += (line.empty() ? "" : " ") + std::string(word);
-    at = end + 1;
-  }
-  return line.empty() ? result : result + indent + line + "\n";
-}
+constexpr std::size_t kColumns = 100;
 
 // Returns the value as TOML.
 std::string toml_number(double value, bool integer) {
@@ -260,19 +238,20 @@ std::string inline_snippet(const Registry& registry, const Offer& offer) {
 std::string quantities_text(const Registry& registry, const Offer& offer) {
   const std::vector<DeclaredQuantity> declared = quantities_of(registry, offer);
   std::size_t columns = 0;
-  for (const DeclaredQuantity& quantity : declared) columns = std::max(columns, width(quantity.name));
+  for (const DeclaredQuantity& quantity : declared)
+    columns = std::max(columns, base::utf8_width(quantity.name));
   std::string text;
   for (const DeclaredQuantity& quantity : declared) {
     const std::string unit = quantity.unit.empty() ? "a plain number" : quantity.unit;
-    text += "    " + padded(quantity.name, columns + 2) + unit +
+    text += "    " + base::padded(quantity.name, columns + 2) + unit +
             (quantity.of_several_models ? ", of several models" : "") + "\n";
-    text += wrapped(quantity.meaning, std::string(columns + 6, ' '));
+    text += base::wrapped(quantity.meaning, kColumns, columns + 6);
   }
   return text.empty() ? text : "\n  quantities\n" + text;
 }
 
 std::string describe_one(const Registry& registry, const Offer& offer) {
-  std::string text = full_name(offer) + "\n" + wrapped(offer.summary, "  ") + "\n";
+  std::string text = full_name(offer) + "\n" + base::wrapped(offer.summary, kColumns, 2) + "\n";
   std::vector<std::vector<std::string>> rows;
   if (!offer.source.empty()) rows.push_back({"source", std::string(offer.source)});
   rows.push_back({"plugin", offer.plugin->name()});
@@ -281,10 +260,11 @@ std::string describe_one(const Registry& registry, const Offer& offer) {
   text += table(rows, "  ") + "\n";
   text += offer.parameters.empty() ? "  no parameters\n" : "  parameters\n";
   std::size_t columns = 0;
-  for (const Parameter& parameter : offer.parameters) columns = std::max(columns, width(parameter.name));
+  for (const Parameter& parameter : offer.parameters)
+    columns = std::max(columns, base::utf8_width(parameter.name));
   for (const Parameter& parameter : offer.parameters) {
-    text += "    " + padded(parameter.name, columns + 2) + facts(parameter) + "\n";
-    text += wrapped(parameter.description, std::string(columns + 6, ' '));
+    text += "    " + base::padded(parameter.name, columns + 2) + facts(parameter) + "\n";
+    text += base::wrapped(parameter.description, kColumns, columns + 6);
   }
   text += quantities_text(registry, offer);
   const bool is_metric = offer.kind == Kind::kMetric, is_reader = offer.kind == Kind::kReader;

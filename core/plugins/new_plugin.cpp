@@ -16,6 +16,7 @@
 #include "base/program.h"
 #include "base/quote.h"
 #include "base/shared_files.h"
+#include "base/words.h"
 #include "config/node.h"
 #include "plugins/search.h"
 
@@ -59,8 +60,8 @@ void require_name(const Registry& registry, Kind kind, const std::string& name) 
     throw config::Error("'" + name + "' is the name of a build command; choose another name");
   const auto found = registry.find(kind, name);
   if (!found.empty())
-    throw config::Error("there is " + with_article(kind) + " '" + name + "' already, in plugin " +
-                        found.front().plugin + "; choose another name");
+    throw config::Error("there is " + base::with_article(to_string(kind)) + " '" + name +
+                        "' already, in plugin " + found.front().plugin + "; choose another name");
 }
 
 std::string substituted(std::string text, const Placeholders& placeholders) {
@@ -141,11 +142,6 @@ std::vector<std::string> next_commands(const fs::path& folder, Kind kind) {
 }
 
 }  // namespace
-
-std::string with_article(Kind kind) {
-  const std::string name = to_string(kind);
-  return (name[0] == 'e' || name[0] == 'o' ? "an " : "a ") + name;
-}
 
 NewPlugin new_plugin(Kind kind, const std::string& name, const fs::path& into, const Registry& registry) {
   require_name(registry, kind, name);

@@ -15,9 +15,6 @@ struct NewPlugin {
   std::vector<std::string> commands;  ///< what to type next, from the folder above to the first training
 };
 
-/// "a family", "an encoder".
-std::string with_article(Kind kind);
-
 /// Creates a project with one component of that kind in the folder `into`/`name`, which appears whole or not at all: it
 /// builds, passes its tests and trains as it is. Throws config::Error where the name cannot be a component's, is taken
 /// in `registry`, or exists already; Error where the template is missing.

@@ -239,8 +239,8 @@ void CellRuns::set_aside(std::size_t cell, const std::string& why) {
   for (int n = 2; fs::exists(kept); ++n) kept = fs::path(fmt::format("{}.before-{}", run.string(), n));
   if (base::retried([&] { return ::rename(run.c_str(), kept.c_str()); }) != 0)
     base::fail_on_file("rename", run, errno);
-  options_.say("warning: " + text_of(cells_[cell]) + " is made again: " + why +
-               " The former run is kept in " + kept.string() + ".");
+  options_.say(base::Level::kWarning, text_of(cells_[cell]) + " is made again: " + why +
+                                          " The former run is kept in " + kept.string() + ".");
 }
 
 std::vector<Group> CellRuns::groups() {

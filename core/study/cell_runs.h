@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "study/cell_record.h"
 #include "study/plan.h"
 
@@ -39,7 +40,7 @@ struct CellRunsOptions {
   /// then not mixed with new ones: the run is kept under another name and trained again, unless such runs are accepted.
   std::function<std::string(const std::filesystem::path& run)> changed;
   bool accept_changed_plugins = false;
-  std::function<void(const std::string&)> say;  ///< one line of progress
+  std::function<void(base::Level, const std::string&)> say;  ///< one line: progress (kInfo), or a warning
 };
 
 /// The progress of a cell.

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace variform::study {
 
 struct Expression::Term {
@@ -50,10 +52,8 @@ class Parser {
   [[noreturn]] void fail(const std::string& expected) {
     std::string found = "the end";
     if (!at_end()) {
-      std::size_t size = 1;  // a character may have several bytes
-      while (at_ + size < text_.size() && (static_cast<unsigned char>(text_[at_ + size]) & 0xC0) == 0x80)
-        ++size;
-      found = "'" + text_.substr(at_, size) + "'";
+      const std::string_view rest = std::string_view(text_).substr(at_);
+      found = "'" + std::string(base::utf8_characters(rest).front()) + "'";
     }
     throw ExpressionError("expected " + expected + ", found " + found, at_);
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/utf8.h"
 #include "config/reader.h"
 #include "config/text.h"
 #include "study/groups.h"
@@ -20,10 +21,7 @@ using config::Reader;
 // Returns the position of a text's byte in the config: past the quote, in characters. None for the command line.
 config::Position inside(config::Position where, const std::string& text, std::size_t offset) {
   if (where.is_command_line() || where.column == 0) return where;
-  const auto characters =
-      std::count_if(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset),
-                    [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-  where.column += 1 + static_cast<int>(characters);
+  where.column += 1 + static_cast<int>(base::utf8_count(std::string_view(text).substr(0, offset)));
   return where;
 }
 

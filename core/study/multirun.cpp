@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/name.h"
 #include "base/quote.h"
+#include "base/utf8.h"
 #include "config/experiment.h"
 #include "config/load.h"
 #include "config/text.h"
@@ -94,10 +95,7 @@ std::vector<Value> pieces_of(const Assignment& assignment) {
 
 // Returns the column of a byte, which counts characters.
 int column_of(const std::string& text, std::size_t at) {
-  const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
-  return static_cast<int>(
-             std::count_if(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), begins)) +
-         1;
+  return static_cast<int>(base::utf8_count(std::string_view(text).substr(0, at))) + 1;
 }
 
 // ------------------------------------------------------------------------------------------------------- ranges

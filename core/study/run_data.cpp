@@ -33,11 +33,12 @@ std::string y_label(const std::string& value, const std::string& unit, const std
   return (unit.empty() ? value : unit) + " (" + split + ")";
 }
 
-// Returns the unit of what a training logs. metrics.jsonl names none: losses and their parts are in nats per example.
+// Returns the unit of what a training logs, which metrics.jsonl does not name. The loss and the parts that the SDK's
+// convention names are in nats per example; of other parts of an objective nothing is known.
 std::string unit_of_logged(const std::string& name) {
-  for (const char* plain : {"beta", "beta_eff", "lr", "step", "epoch", "accuracy"})
-    if (name == plain) return "";
-  return "nats per example";
+  for (const char* known : {"loss", "nll", "kl", "elbo"})
+    if (name == known) return "nats per example";
+  return "";
 }
 
 std::set<std::string> values_of(const std::vector<json>& lines, const std::string& split) {

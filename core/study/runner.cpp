@@ -181,7 +181,7 @@ std::string Runner::work(const Work& work, const Resolved& resolved) {
   const fs::path config = options_.folder / "cells" / (cell_number(work.cell) + ".toml");
   base::make_folder_inside(options_.folder, config.parent_path());
   base::write_text_file(config, resolved.config);
-  if (options_.tells_begin) say(text_of(cells_[work.cell]) + ": begins");
+  if (options_.tells_begin) say(base::Level::kInfo, text_of(cells_[work.cell]) + ": begins");
   const auto start = Clock::now();
   make(work, run);
   record(work, resolved, {}, seconds_since(start));
@@ -251,9 +251,10 @@ void Runner::take_and_work(std::size_t cell, const Resolved& resolved) {
   } catch (const Interrupted&) {
     throw;
   } catch (const TakenOver&) {
-    say("warning: " + text_of(cells_[cell]) +
-        ": another process has taken it over, since none of this one's signs of life have reached " +
-        options_.runs.string());
+    say(base::Level::kWarning,
+        text_of(cells_[cell]) +
+            ": another process has taken it over, since none of this one's signs of life have reached " +
+            options_.runs.string());
     schedule_.set(cell, Mark::kElsewhere);
   } catch (const std::exception& error) {
     record(work, resolved, error.what(), seconds_since(start));
@@ -290,20 +291,21 @@ void Runner::finish(std::size_t cell, Mark mark, const std::string& text) {
   const std::string line = text_of(cells_[cell]) + ": " + text;
   const std::lock_guard lock(mutex_);
   if (mark == Mark::kFailed) failures_.push_back(fmt::format("cell {}, {}", cell + 1, line));
-  if (options_.waits || text != kWasDone) options_.say(fmt::format("[{}/{}] {}", ended, all, line));
+  if (options_.waits || text != kWasDone)
+    options_.say(base::Level::kInfo, fmt::format("[{}/{}] {}", ended, all, line));
   worked_ += text != kWasDone;
   if (options_.progressed)
     options_.progressed(static_cast<std::int64_t>(ended), worked_, static_cast<std::int64_t>(all));
 }
 
-void Runner::say(const std::string& text) {
+void Runner::say(base::Level level, const std::string& text) {
   const std::lock_guard lock(mutex_);
-  options_.say(text);
+  options_.say(level, text);
 }
 
 void Runner::say_once(std::size_t cell, const std::string& text) {
   const std::lock_guard lock(mutex_);
-  if (waited_for_.insert(cell).second) options_.say(text_of(cells_[cell]) + ": " + text);
+  if (waited_for_.insert(cell).second) options_.say(base::Level::kInfo, text_of(cells_[cell]) + ": " + text);
 }
 
 // Sleeps; wakes early when the program is to end.
@@ -351,7 +353,7 @@ bool Runner::claim(const std::string& key, bool waits, const std::string& does) 
   base::Claim other;
   for (bool has_said = false; !claims_.try_to_take(key, other); has_said = true) {
     if (!waits) return false;
-    if (!has_said) say("waiting for " + other.holder.sentence() + ", which " + does);
+    if (!has_said) say(base::Level::kInfo, "waiting for " + other.holder.sentence() + ", which " + does);
     if (options_.interrupted && options_.interrupted()) throw Interrupted();
     std::this_thread::sleep_for(kShortPause);
   }

@@ -76,7 +76,7 @@ class Runner {
               double seconds) const;
   bool is_busy(std::size_t cell, const std::filesystem::path& run);
   void finish(std::size_t cell, Mark mark, const std::string& text);
-  void say(const std::string& text);
+  void say(base::Level level, const std::string& text);
   void say_once(std::size_t cell, const std::string& text);
   void pause(std::chrono::milliseconds time) const;
   void look_around();

@@ -5,10 +5,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <fcntl.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -19,12 +16,13 @@
 
 #include "base/file.h"
 #include "base/json_file.h"
-#include "base/retry.h"
+#include "base/lock.h"
 #include "base/sha256.h"
 #include "base/watch.h"
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
 #include "model/checkpoints.h"
+#include "model/process.h"
 #include "model/run_folder.h"
 #include "model/session.h"
 #include "plugins/plugin_log.h"
@@ -81,32 +79,11 @@ std::string key_of(const model::Session& network) {
   return network.experiment.name + "-" + sum.hex().substr(0, 16);
 }
 
-// A lock between processes: one trains, the others wait. The system releases it when a process dies.
-class Lock {
- public:
-  Lock(const fs::path& file, base::Log& log)
-      : file_(base::retried(
-            [&] { return ::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666); })) {
-    if (file_ < 0) base::fail_on_file("open", file, errno);
-    base::Lock lock = base::lock(file_, file);
-    if (lock == base::Lock::kHeld) {
-      log.info("waiting for another process that trains the feature network");
-      lock = base::lock(file_, file, /*waits=*/true);
-    }
-    if (lock == base::Lock::kUnknown) log.warning(base::no_locks(file));
-  }
-  ~Lock() { ::close(file_); }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  int file_;
-};
-
+// The threads of a training, and afterwards those of before.
 class Threads {
  public:
-  explicit Threads(std::int64_t wanted) : before_(at::get_num_threads()) {
-    if (wanted > 0) at::set_num_threads(static_cast<int>(wanted));
+  Threads(std::int64_t wanted, base::Log& log) : before_(at::get_num_threads()) {
+    if (wanted > 0) model::set_threads(wanted, log);
   }
   ~Threads() { at::set_num_threads(before_); }
   Threads(const Threads&) = delete;
@@ -138,7 +115,7 @@ std::optional<json> loaded(model::Session& network, const fs::path& folder, cons
 
 void train_in(const fs::path& folder, model::Session& network, const FeatureSource& source) {
   const config::Experiment& experiment = network.experiment;
-  const Threads threads(experiment.train.threads);
+  const Threads threads(experiment.train.threads, source.log);
   network.preflight(source.registry);
   source.log.info("training the feature network '" + experiment.name + "' on " + network.splits.name +
                   ", once: it is kept in " + folder.string());
@@ -179,7 +156,12 @@ model::FeatureNetwork feature_network(const model::Session& session, const Featu
     throw std::runtime_error("cannot create the folder " + source.cache.string() +
                              ", which keeps feature networks: " + failed.message());
   const fs::path folder = source.cache / key_of(*network);
-  const Lock lock(folder.string() + ".lock", source.log);
+  const fs::path lock_file = folder.string() + ".lock";
+  const base::FileLock lock =
+      base::FileLock::take(lock_file, base::FileLock::After::kStays, [&](const base::Holder& holder) {
+        source.log.info("waiting for " + holder.sentence() + ", which trains the feature network");
+      });
+  if (!lock.is_real()) source.log.warning(base::no_locks(lock_file));
   std::optional<json> evaluation = loaded(*network, folder, source);
   if (!evaluation) {
     try {

@@ -45,8 +45,27 @@ void tell_model(base::Log& log, const model::Session& session) {
                        session.options.device().str(), threads, threads == 1 ? " thread" : " threads"));
 }
 
+// Returns why the decoder's pushforward is computed as it is.
+const char* reason_of(PushforwardTier tier) {
+  switch (tier) {
+    case PushforwardTier::kUndecided: break;
+    case PushforwardTier::kLayers:
+      return "the decoder's network is made of layers that push tangents beside values";
+    case PushforwardTier::kForwardMode:
+      return "the decoder has none of its own, or --reference does without it, and its operations have forward mode";
+    case PushforwardTier::kDoubleBackward:
+      return "the decoder has none of its own, and one of its operations has no forward mode";
+    case PushforwardTier::kOwn: return "the decoder computes it by itself";
+  }
+  return "";
+}
+
 void tell_pushforward(base::Log& log, const model::Preflight& preflight) {
   if (preflight.tier == PushforwardTier::kUndecided) return;
+  log.debug("model", [&] {
+    return fmt::format("the pushforward is by {}, since {}", to_string(preflight.tier),
+                       reason_of(preflight.tier));
+  });
   log.info(fmt::format(
       "decoder's pushforward: {}; the objective's gradient agrees with central differences to {:.1e}",
       to_string(preflight.tier), preflight.tangent_error));

@@ -405,7 +405,7 @@ Ending train(model::Loaded loaded, const fs::path& path, model::IfPresent if_pre
     model::RunFolder::create(path, "", if_present);  // throws; before anything slow is done
   std::int64_t threads = options.threads > 0 ? options.threads : experiment.train.threads;
   if (resumes && options.threads == 0 && is_there) threads = recorded_threads(path, host.place.log);
-  model::set_threads(threads);
+  model::set_threads(threads, host.place.log);
   if (resumes && is_there) tell_other_kernels(path, host.place.log);
   const std::string resolved = config::print(experiment.resolved);
   const config::Node identity = experiment.resolved;
@@ -429,7 +429,8 @@ Ending resume(const fs::path& path, const std::vector<std::string>& overrides, c
   MaybeSnapshot snapshot = last_checkpoint(folder);
   model::Loaded loaded = load_run(folder, snapshot, overrides, host.place);
   const std::int64_t recorded = recorded_threads(folder.path(), host.place.log);
-  const std::int64_t threads = model::set_threads(options.threads > 0 ? options.threads : recorded);
+  const std::int64_t threads =
+      model::set_threads(options.threads > 0 ? options.threads : recorded, host.place.log);
   if (recorded > 0 && threads != recorded)
     host.place.log.warning(fmt::format(
         "the run used {} threads and goes on with {}; this is not bit for bit the same.", recorded, threads));

@@ -219,7 +219,11 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
       log_(log),
       optimizer_(assembly.parameter_groups(spec.optimizer)) {
   judging_.part = spec.early_stopping ? spec.early_stopping->part : spec.best;
-  if (!assembly.model().reference()) record_with(recorder_for(assembly.model()));
+  if (assembly.model().reference())
+    log_.debug("train", [] {
+      return std::string("steps are not recorded: a reference training does without what saves time");
+    });
+  else record_with(recorder_for(assembly.model()));
 }
 
 void Trainer::record_with(RepeatedStep::MakeRecorder make, bool also_if_slower) {
@@ -302,8 +306,14 @@ Terms Trainer::update(const Batch& batch) {
 Values Trainer::train_step() {
   assembly_.set_step(progress_.step);
   optimizer_.set_rates(progress_.step, horizon_);
-  const Batch batch = batches_.training(progress_.step);
-  const Terms terms = repeated_.run(batch, [this](const Batch& rows) { return update(rows); });
+  const Batch batch = [&] {
+    const Timed timed(spent_.batches);
+    return batches_.training(progress_.step);
+  }();
+  const Terms terms = [&] {
+    const Timed timed(spent_.steps);
+    return repeated_.run(batch, [this](const Batch& rows) { return update(rows); });
+  }();
   ++progress_.summed;
   ++progress_.step;
   if (spec_.log_every <= 0 || progress_.step % spec_.log_every != 0) return {};
@@ -326,6 +336,7 @@ Values Trainer::write_log_line(Values values) {
 
 void Trainer::evaluate_into(Outcome& outcome) {
   repeated_.others_ran();
+  const Timed timed(spent_.evaluations);
   outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
   outcome.not_finite = what_is_not_finite(assembly_, batches_, spec_, outcome.evaluation);
   if (!outcome.not_finite.empty())
@@ -376,6 +387,7 @@ void Trainer::check_parameters() const {
 }
 
 void Trainer::write_checkpoint(std::vector<std::filesystem::path> paths) {
+  const Timed timed(spent_.checkpoints);
   check_parameters();
   checkpoint::Snapshot snapshot;
   snapshot.attributes = attributes_;
@@ -388,6 +400,7 @@ void Trainer::write_checkpoint(std::vector<std::filesystem::path> paths) {
 
 Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) {
   Outcome outcome;
+  spent_ = {};
   const OwnStream stream(assembly_.spec().options.device());
   assembly_.set_training(true);
   if (progress_.step == 0 && !restored_) write_checkpoint({folder_.last()});
@@ -445,7 +458,11 @@ void Trainer::tell_changes(const plugins::AmbientState& ambient) {
 }
 
 Outcome Trainer::ended(Outcome outcome, Ending ending) {
-  writer_.finish();
+  {
+    const Timed timed(spent_.checkpoints);
+    writer_.finish();
+  }
+  log_.debug("train", [&] { return "time of the training: " + spent_.text(); });
   outcome.ending = ending;
   outcome.step = progress_.step;
   outcome.best_step = progress_.best_step;

@@ -20,6 +20,7 @@
 #include "train/optimizer.h"
 #include "train/progress.h"
 #include "train/repeated_step.h"
+#include "train/spent.h"
 
 namespace variform::train {
 
@@ -103,6 +104,7 @@ class Trainer {
   Progress progress_;
   RepeatedStep repeated_;
   checkpoint::Writer writer_;
+  Spent spent_;  // since run() began
   int64_t evaluated_at_ = -1;
   bool restored_ = false;
   std::set<std::string> told_;  // what components have changed and has been reported

@@ -16,6 +16,7 @@
 
 #include "disentanglement/fixed_factor.h"
 #include "disentanglement/numbers_of.h"
+#include "jackknife.h"
 
 namespace variform::metrics {
 namespace {
@@ -72,7 +73,7 @@ Statistic mean_of_runs(const std::vector<Value>& of_run) {
   };
 }
 
-// Returns √((R − 1)/R Σ(θ₋ᵣ − mean)²), for means the usual standard error.
+// Leaves out one run at a time. Nothing for fewer than three runs, or where a statistic is not defined.
 Value jackknife_of_runs(std::size_t runs, const Statistic& statistic) {
   std::vector<double> without;
   if (runs < 3) return {};
@@ -84,10 +85,7 @@ Value jackknife_of_runs(std::size_t runs, const Statistic& statistic) {
     if (!value) return {};
     without.push_back(*value);
   }
-  const double centre = *mean(without);
-  double squares = 0;
-  for (double value : without) squares += (value - centre) * (value - centre);
-  return std::sqrt(squares * static_cast<double>(runs - 1) / static_cast<double>(runs));
+  return jackknife_error(without);
 }
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();

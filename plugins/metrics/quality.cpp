@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "jackknife.h"
+
 namespace variform::metrics {
 namespace {
 
@@ -102,18 +104,14 @@ Estimate frechet_of_rows(Tensor real, Tensor made) {
   real = real - centre;
   made = made - centre;
   const Moments all_real = Moments::of(real), all_made = Moments::of(made);
-  double sum = 0, squares = 0;
+  std::vector<double> without;
   for (std::int64_t group = 0; group < kGroups; ++group) {
     const auto part = [&](const Tensor& rows) {
       return Moments::of(rows.slice(0, group, std::nullopt, kGroups));
     };
-    const double value = frechet(all_real.without(part(real)), all_made.without(part(made)));
-    sum += value;
-    squares += value * value;
+    without.push_back(frechet(all_real.without(part(real)), all_made.without(part(made))));
   }
-  constexpr auto kCount = static_cast<double>(kGroups);
-  const double spread = std::max(0.0, squares - sum * sum / kCount);
-  return {frechet(all_real, all_made), std::sqrt((kCount - 1) / kCount * spread)};
+  return {frechet(all_real, all_made), jackknife_error(without)};
 }
 
 // Returns n row numbers (int64) evenly spread over `size` rows, which may be ordered by class.

@@ -2,7 +2,7 @@
 """The record of the SDK's binary interface: makes it, and holds a tree against it.
 
     sdk/abi/abi.py check  --build build/release                 does the tree still have the recorded interface?
-    sdk/abi/abi.py record --build build/release --release 1.0   records it anew, with a copy of the public headers
+    sdk/abi/abi.py record --build build/release --release 1.0   records it again, with a copy of the public headers
 
 While VARIFORM_SDK_ABI stands, plugins that were built before must load and work. What they rely on (exported symbols,
 layout of virtual function tables and structs, values of enumerations) is read from debugging information by abidw and
@@ -215,7 +215,7 @@ def check(build, tree):
     now = abi_integer(tree / "sdk")
     if now != record["abi"]:
         raise Problem(f"VARIFORM_SDK_ABI is {now}, but the recorded interface is that of {record['abi']}: record it "
-                      f"anew with {RECORD_COMMAND}, and rebuild every plugin")
+                      f"again with {RECORD_COMMAND}, and rebuild every plugin")
     with tempfile.TemporaryDirectory() as folder:
         found, libtorch = interface(build, tree / "sdk", pathlib.Path(folder))
         if libtorch != record["libtorch"]:

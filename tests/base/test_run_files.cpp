@@ -187,6 +187,36 @@ TEST_CASE("a lock names its holder, and goes with a process that is killed", "[l
   ::close(ends[1]);
 }
 
+TEST_CASE("a lock that another process holds is waited for, and its holder is named once", "[lock]") {
+  const OwnFolder folder;
+  const fs::path file = folder.path / ".lock";
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Holder holder;
+    const auto held = FileLock::try_to_take(file, FileLock::After::kStays, holder);
+    if (::write(ends[1], "x", 1) != 1) ::_exit(1);
+    ::pause();
+    ::_exit(held ? 0 : 1);
+  }
+  char byte = 0;
+  REQUIRE(::read(ends[0], &byte, 1) == 1);
+  std::vector<pid_t> waited_for;
+  const FileLock lock = FileLock::take(file, FileLock::After::kStays, [&](const Holder& holder) {
+    waited_for.push_back(holder.process);
+    ::kill(child, SIGKILL);  // ends the wait
+  });
+  CHECK(waited_for == std::vector<pid_t>{child});
+  CHECK(lock.is_real());
+  Holder holder;
+  CHECK_FALSE(FileLock::try_to_take(file, FileLock::After::kStays, holder));
+  CHECK(holder.process == ::getpid());
+  ::waitpid(child, nullptr, 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
 TEST_CASE("a lock tells when its name has gone elsewhere; a link is not followed", "[lock]") {
   const OwnFolder folder;
   fs::create_directory(folder.path / "run");

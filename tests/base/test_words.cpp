@@ -15,6 +15,12 @@ TEST_CASE("a text is split at every separator, and nothing is lost") {
   CHECK(split("one\n\n\ntwo\n\n\n", "\n\n\n") == Parts{"one", "two", ""});
 }
 
+TEST_CASE("nouns with their articles") {
+  CHECK(with_article("encoder") == "an encoder");
+  CHECK(with_article("objective") == "an objective");
+  CHECK(with_article("prior") == "a prior");
+}
+
 TEST_CASE("durations and values in words") {
   CHECK(duration_text(3720) == "1 h 02 min");
   CHECK(duration_text(200) == "3 min 20 s");

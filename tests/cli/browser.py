@@ -83,7 +83,7 @@ class Browser:
             self.events.append((message.get("method"), message.get("params", {})))
 
     def open(self, url, width, height=900, media="screen"):
-        """Loads a page in a window of that size; `events` begins anew."""
+        """Loads a page in a window of that size; `events` begins again."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", media=media)
         self.events.clear()

@@ -90,6 +90,10 @@ class Check(ProgramTest):
         for test in listed:
             self.assertIn(test["test"], text)
             self.assertIn(f"| `{test['test']}` |", table)
+        sentences = {test["sentence"] for test in listed}
+        columns = {len(line) - len(line[line.index(sentence):]) for line in text.splitlines() for sentence in sentences
+                   if line.endswith(" " + sentence)}
+        self.assertEqual(len(columns), 1, "the sentences do not begin in one column")
 
     def test_limit(self):
         begin = time.monotonic()

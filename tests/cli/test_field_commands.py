@@ -116,10 +116,17 @@ class Places(Trained):
         for path in [runs, *runs.rglob("*")]:
             path.chmod(0o555 if path.is_dir() else 0o444)
         try:
-            for command in ("evaluate", "encode", "export", "sample"):
+            for command in ("encode", "export", "sample"):
                 result = self.refused("Permission denied; see to its permissions, or name another place with --out",
                                       command, self.run_folder, **options)
                 self.assertIn(str(self.run_folder), result.stderr)
+            before = self.files()
+            result = self.run_program("evaluate", self.run_folder, "--limit", 8, code=1, **options)
+            self.assertRegex(result.stdout, r"(?m)^elbo +\d")    # computed and printed all the same
+            cannot = r"cannot write \S+evaluation-test\.json: Permission denied; see to its permissions, or name another place "
+            self.assertRegex(result.stderr, rf"(?m)^warning: {cannot}with --out. The result will be printed, and not kept\.")
+            self.assertRegex(result.stderr, rf"error: {cannot}with --out FILE\n\Z")
+            self.assertEqual(self.files(), before)
             result = self.run_program("evaluate", self.run_folder, "--limit", 8, "--out", "/dev/null", **options)
             self.assertIn("elbo", result.stdout)
         finally:
@@ -128,8 +135,12 @@ class Places(Trained):
 
     def test_a_limit_of_file_sizes(self):
         limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))}
-        for command in (["evaluate", self.run_folder, "--limit", 8], ["encode", self.run_folder]):
+        for command in (["evaluate", self.run_folder, "--limit", 8, "--out", "e.json"], ["encode", self.run_folder]):
             self.refused("File too large; raise the limit of file sizes (ulimit -f)", *command, **limit)
+        result = self.run_program("evaluate", self.run_folder, "--limit", 8, code=1, **limit)
+        self.assertRegex(result.stdout, r"(?m)^elbo +\d")
+        self.assertIn("File too large; raise the limit of file sizes (ulimit -f), or name another place with --out FILE",
+                      result.stderr)
         before = self.files()
         for command in ("export", "sample"):  # found at the end, and said
             result = self.run_program(command, self.run_folder, code=1, **limit)
@@ -140,7 +151,8 @@ class Places(Trained):
         """The table is there all the same."""
         result = self.run_program("evaluate", self.run_folder, "--limit", 8, "--out", "/dev/full", code=1)
         self.assertRegex(result.stdout, r"(?m)^elbo +\d")
-        self.assertIn("cannot write /dev/full: No space left on device", result.stderr)
+        self.assertIn("cannot write /dev/full: No space left on device; free some space, or name another place with "
+                      "--out FILE", result.stderr)
         result = self.run_program("evaluate", self.run_folder, "--limit", 8, "--dump", "/dev/full", code=1)
         self.assertRegex(result.stdout, r"(?m)^elbo +\d")
         self.assertIn("No space left on device", result.stderr)

@@ -122,7 +122,7 @@ class Kill(ProgramTest):
             tries += 1
             self.check_state()
             run = self.run_folder()
-            if run and (run / "DONE").exists():   # that one got through: compare, and begin anew
+            if run and (run / "DONE").exists():   # that one got through: compare, and begin again
                 self.assert_same_run(whole, run)
                 shutil.rmtree(run)
                 runs += 1

@@ -37,7 +37,10 @@ class Log(ProgramTest):
             entry = json.loads(line)
             self.assertEqual(set(entry), {"time", "level", "topic", "text"})
         wrong = self.run_program("train", "small.toml", "train.stepz=3", "--log-json", code=2)
-        self.assertIn("stepz", json.loads(wrong.stderr.splitlines()[-1])["text"])
+        mistake = json.loads(wrong.stderr.splitlines()[-1])
+        self.assertEqual(mistake["level"], "error")
+        self.assertIn("stepz", mistake["text"])
+        self.assertNotIn("error:", mistake["text"])
 
     def test_a_runs_log_has_time_and_step(self):
         run = self.folder / self.say("-q").last_line
@@ -81,7 +84,7 @@ class Printing(unittest.TestCase):
                 code = line.split("//")[0]
                 if re.search(r"\b(fprintf|printf|puts|fputs|perror)\s*\(|std::c(err|out|log)\b", code):
                     found.append(f"{path.relative_to(SOURCE)}:{number}: {line.strip()}")
-        allowed = ("core/cli/terminal.cpp:", "core/model/side_effects.cpp:")  # the second flushes what plugins left
+        allowed = ("core/cli/terminal.cpp:", "core/base/caught_output.cpp:")  # the second flushes what plugins left
         self.assertEqual([line for line in found if not line.startswith(allowed)], [])
 
 

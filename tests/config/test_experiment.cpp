@@ -154,8 +154,7 @@ TEST_CASE("a slot from a run, frozen, with an optimizer of its own") {
   same_after(e);
   CHECK(only_error(kValid, {"model.encoder={ from = \"runs/a\", hidden = [3] }"}) ==
         "command line: Unknown key \"hidden\" in a component taken from \"runs/a\", whose parameters are the "
-        "run's. | "
-        "known here: from, frozen, optimizer, plugin, type");
+        "run's. | known here: from, frozen, optimizer, plugin, type");
   CHECK(only_error(kValid, {"model.encoder={ from = \"r\", frozen = true, optimizer = {} }"}) ==
         "command line: model.encoder.optimizer has no effect on a frozen component. | drop it, or frozen = "
         "true");
@@ -214,8 +213,7 @@ TEST_CASE("what is missing or strange at the top") {
   CHECK(only_error(kValid, {"data=3"}) == "command line: data must be a table, found integer 3.");
   CHECK(only_error(kValid, {"name=a/b"}) ==
         "command line: name must be letters, digits, \"-\", \"_\" and \".\" (80 at most), since it names a "
-        "folder, "
-        "found \"a/b\".");
+        "folder, found \"a/b\".");
   CHECK(good(with(kValid, "name = \"fashion-beta-vae\"\n", "")).name == "exp");
 }
 

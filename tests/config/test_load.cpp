@@ -76,10 +76,17 @@ TEST_CASE("what is no TOML is shown with its line and a caret") {
         "bad.toml:2:5: error: This is not TOML: while parsing key-value pair: expected value, saw ']'.\n"
         "  2 | b = ]\n"
         "    |     ^\n");
+  CHECK(diagnostics.render(/*says_error=*/false) ==
+        "bad.toml:2:5: This is not TOML: while parsing key-value pair: expected value, saw ']'.\n"
+        "  2 | b = ]\n"
+        "    |     ^\n");
 }
 
 TEST_CASE("carets stand right after tabs, wide characters and far out in long lines") {
   Diagnostics diagnostics;
+  diagnostics.add_source("g", "\"数\" = 1\n");
+  diagnostics.error({"g", 1, 7}, "Three.");
+  CHECK_THAT(diagnostics.render(), testing::ContainsSubstring("  1 | \"数\" = 1\n    |        ^\n"));
   diagnostics.add_source("f", "\t\"ü\" = 1\n" + std::string(300, 'x') + "!" + std::string(300, 'y') + "\n");
   diagnostics.error({"f", 1, 8}, "One.");
   diagnostics.error({"f", 2, 301}, "Two.");

@@ -29,7 +29,7 @@ TemporaryFolder::~TemporaryFolder() {
 
 fs::path write(const fs::path& path, std::span<const std::uint8_t> bytes) {
   fs::create_directories(path.parent_path());
-  fs::remove(path);  // some file systems flush a file that is truncated and written anew
+  fs::remove(path);  // some file systems flush a file that is truncated and written again
   std::ofstream file(path, std::ios::binary);
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   return path;

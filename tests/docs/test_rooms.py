@@ -35,6 +35,13 @@ class Rooms(unittest.TestCase):
             (pathlib.Path(folder) / "core/attic").mkdir(parents=True)
             self.assertEqual(rooms.forbidden(pathlib.Path(folder)), ["core/attic has no row in the table"])
 
+    def test_the_command_line_is_thin(self):
+        """Options, one library call, printing: what needs more is a library's work, or several commands."""
+        files = [*(SOURCE / "core/cli").glob("*.cpp"), *(SOURCE / "core/cli").glob("*.h")]
+        self.assertGreater(len(files), 20)
+        long = {file.name: lines for file in files if (lines := len(file.read_text().splitlines())) > 200}
+        self.assertEqual(long, {}, "no file of core/cli has more than 200 lines")
+
     def test_a_circle_is_refused(self):
         with self.assertRaisesRegex(SystemExit, "a → b → a are a circle"):
             rooms.reach({"a": ["b"], "b": ["a"]})

@@ -57,6 +57,4 @@ TEST_CASE("what cannot be exported is refused with its name", "[checkpoint][pick
   CHECK(contains(refusal({{"a", one}, {"a", one}}), "tensor \"a\" is to be exported twice"));
   CHECK(contains(refusal({{"a", at::Tensor()}}), "tensor \"a\" cannot be exported"));
   CHECK(contains(refusal({{"a", one.to(at::kHalf)}}), "found CPUHalfType"));
-  // 5 GiB that take no memory until they are copied, which must not happen
-  CHECK(contains(refusal({{"a", at::zeros({1}).expand({5LL << 28})}}), "exceed 4 GiB"));
 }

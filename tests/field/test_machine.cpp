@@ -11,6 +11,7 @@
 #include "base/whole_file.h"
 #include "catch.h"
 #include "data/support.h"
+#include "measure/models.h"
 #include "model/process.h"
 
 namespace variform {
@@ -73,6 +74,31 @@ TEST_CASE("M1: no more threads than SLURM_CPUS_PER_TASK, than the processors tha
   })
       .join();
   CHECK(bound == 1);
+}
+
+TEST_CASE(
+    "M1: threads are at most the processors that one may use, and OMP_NUM_THREADS; fewer than asked is said") {
+  const char* outside = std::getenv("OMP_NUM_THREADS");
+  const std::string before = outside ? outside : "";
+  const int threads = at::get_num_threads();
+  measure::test::KeptLog log;
+  ::unsetenv("OMP_NUM_THREADS");
+  ::setenv("SLURM_CPUS_PER_TASK", "1", 1);
+  CHECK(model::threads_for(0) == 1);
+  CHECK(model::threads_for(64) == 1);
+  CHECK(model::set_threads(1, log) == 1);
+  CHECK(log.said.empty());
+  CHECK(model::set_threads(64, log) == 1);
+  CHECK(log.said == "note: 64 threads were asked for, and 1 is used: this process may use 1 processor\n");
+  ::unsetenv("SLURM_CPUS_PER_TASK");
+  ::setenv("OMP_NUM_THREADS", "1", 1);
+  CHECK(model::threads_for(0) == 1);
+  CHECK(model::threads_for(64) == 1);
+  ::unsetenv("OMP_NUM_THREADS");
+  CHECK(model::threads_for(0) == model::usable_processors());
+  CHECK(model::threads_for(1) == 1);
+  if (outside) ::setenv("OMP_NUM_THREADS", before.c_str(), 1);
+  at::set_num_threads(threads);
 }
 
 TEST_CASE(

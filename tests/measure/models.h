@@ -67,7 +67,9 @@ class KeptLog final : public base::Log {
                                             : "") +
             text + "\n";
   }
+  bool wants(base::Level level, std::string_view) const override { return level >= least; }
   std::string said;
+  base::Level least = base::Level::kInfo;
 };
 
 /// The one tensor of the model's state with this path, "model/decoder/parameters/network.0.weight".

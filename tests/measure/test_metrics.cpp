@@ -6,6 +6,7 @@
 
 #include "measure/evaluate.h"
 #include "measure/models.h"
+#include "base/caught_output.h"
 #include "plugins/plugin_log.h"
 
 namespace variform::measure {
@@ -44,8 +45,8 @@ EvaluateOptions brief() {
 TEST_CASE("a metric that fails is named, and loses nothing") {
   const auto session = test::open(test::Setup{});
   const json result = evaluate(*session, brief());
-  REQUIRE(result.at("warnings").size() == 1);
-  CHECK(result.at("warnings").at(0) ==
+  REQUIRE(result.at("warnings").size() == 2);  // the other one is that it prints
+  CHECK(result.at("warnings").at(1) ==
         "metric failing (org.variform.test.odd-metrics 1.0.0) failed: the moon is full");
   CHECK(result.at("failing").at("seen").at("value") == 32);  // reported before
   CHECK(result.at("failing").at("never").at("undefined") ==
@@ -56,6 +57,21 @@ TEST_CASE("a metric that fails is named, and loses nothing") {
         json({"covariance", "disentanglement", "failing", "few", "geometry", "information", "needy"}));
   CHECK(result.at("needy").at("factors_seen").at("undefined") ==
         "not defined: these data have no known factors.");
+}
+
+TEST_CASE("a metric that prints to stdout is named once, and what it prints stays out of there") {
+  const auto session = test::open(test::Setup{});
+  json result;
+  {
+    const base::CaughtOutput output;
+    result = evaluate(*session, brief());
+    CHECK_FALSE(output.any());
+  }
+  CHECK(
+      result.at("warnings").at(0) ==
+      "metric failing (org.variform.test.odd-metrics 1.0.0) prints to stdout, in measure, which belongs to the "
+      "command's result: \"seen 16 rows\\n\". It was kept out of there; a metric may use variform::log, or throw an "
+      "error.");
 }
 
 TEST_CASE("a metric's losses stand among the others in `values`") {

@@ -119,7 +119,7 @@ class Abi(unittest.TestCase):
         done = subprocess.run([sys.executable, SOURCE / "sdk/abi/abi.py", "check", "--build", BUILD, "--tree", tree],
                               capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"VARIFORM_SDK_ABI is 99, but the recorded interface is that of \d+: record it anew "
+        self.assertRegex(done.stderr, r"VARIFORM_SDK_ABI is 99, but the recorded interface is that of \d+: record it again "
                                       r"with sdk/abi/abi.py record --build build/release --release MAJOR.MINOR, and "
                                       r"rebuild every plugin\n$")
 

@@ -266,8 +266,7 @@ TEST_CASE("under a figure stands what its runs have in common") {
   study::SharedSettings settings(results);
   CHECK(settings.of({0, 1, 2, 3}) ==
         "Data set blobs; 4 latents; encoder mlp; objective beta-vae; 20 steps; batches of 10; adam; learning "
-        "rate "
-        "0.001; 2 seeds; 4 runs.");
+        "rate 0.001; 2 seeds; 4 runs.");
   CHECK_THAT(settings.of({0, 2}), ContainsSubstring("family full; objective beta-vae; 20 steps"));
   CHECK_THAT(settings.of({0}), ContainsSubstring("β = 0.5; 20 steps"));
   CHECK_THAT(settings.of({0}), ContainsSubstring("; 1 seed; 1 run."));
@@ -311,14 +310,12 @@ log_y = true
       {"study.toml:2:1: error: study.figures.array is missing.\n",
        "study.toml:5:9: error: study.figures.range must be two numbers, the smaller first.\n",
        "study.toml:6:10: error: study.figures.series is not a key of a figure of kind \"heat-map\", which "
-       "would "
-       "ignore it.\n",
+       "would ignore it.\n",
        "study.toml:10:11: error: A histogram is of either study.figures.metrics or an array.\n",
        "study.toml:12:8: error: study.figures.bins must be between 1 and 1000, found 0.\n",
        "study.toml:13:1: error: study.figures.picture is missing.\n",
        "study.toml:16:9: error: study.figures.panel is not a key of a figure of kind \"images\", which would "
-       "ignore "
-       "it.\n",
+       "ignore it.\n",
        "study.toml:17:14: error: study.figures.evaluation cannot choose pictures: they belong to runs.\n",
        "study.toml:20:8: error: ", "study.toml:21:1: error: study.figures.x_array is missing.\n",
        "study.toml:25:12: error: study.figures.identity needs two axes of one kind: log_x and log_y, or "

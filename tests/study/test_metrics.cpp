@@ -191,8 +191,7 @@ TEST_CASE("along the training derived metrics stay with their epoch and evaluati
             "the metric g has no value: no run has nll beside a run with objective.beta = 2 that is like it "
             "otherwise.",
             "the metric h has no value: no run has nll beside a run with model.family.type = block that is "
-            "like "
-            "it otherwise."});
+            "like it otherwise."});
 }
 
 TEST_CASE("a run is held against its like of the same stage, or of the only other stage that has one") {

@@ -430,7 +430,8 @@ std::filesystem::path fake_run(const Folder& folder, const std::string& name, co
   std::ofstream(run / "metrics.jsonl")
       << "{\"split\":\"train\",\"step\":5,\"loss\":9,\"lr\":0.1}\n"
       << "{\"split\":\"test\",\"step\":5,\"loss\":8,\"kl\":null,\"epoch\":0.5}\n"
-      << "{\"split\":\"test\",\"step\":10,\"loss\":" << value << ",\"kl\":2,\"epoch\":1}\n{\"split\":\"te";
+      << "{\"split\":\"test\",\"step\":10,\"loss\":" << value
+      << ",\"kl\":2,\"epoch\":1,\"mmd\":0.5}\n{\"split\":\"te";
   std::ofstream(run / "evaluation-test.json")
       << "{\"values\":{\"contrast\":{\"mean\":" << value
       << ",\"se\":0.5},\"grae\":{\"undefined\":\"not defined: no.\"}},\"quality\":{\"distance[net-" << name
@@ -473,15 +474,19 @@ TEST_CASE("curves and bars are what the runs' files say") {
       study::sources({fake_run(folder, "a", config_of("diagonal", "0.1"), 1),
                       fake_run(folder, "b", config_of("full", "0.1"), 2)});
   const draw::Figure all = study::curves(runs, "epoch", {}, "");
-  REQUIRE(all.panels.size() == 2);
+  REQUIRE(all.panels.size() == 3);
   CHECK((all.panels[0].title == "loss" && all.panels[0].x_label == "epoch"));
   CHECK(all.panels[0].y_label == "nats per example (test)");
+  CHECK((all.panels[1].title == "kl" && all.panels[1].y_label == "nats per example (test)"));
+  CHECK((all.panels[2].title == "mmd" &&
+         all.panels[2].y_label == "mmd (test)"));  // in a unit that nothing says
   CHECK(all.panels[0].series[1].x == std::vector<double>{0.5, 1});
   CHECK(all.panels[0].series[1].y == std::vector<double>{8, 2});
   CHECK(std::isnan(all.panels[1].series[0].y[0]));
   CHECK(study::curves(runs, "step", {"lr"}, "train").panels[0].y_label == "lr (train)");
-  CHECK_THROWS_WITH(study::curves(runs, "step", {"elbo"}, ""),
-                    ContainsSubstring("has no 'elbo' on the split 'test'; it has: epoch, kl, loss, step."));
+  CHECK_THROWS_WITH(
+      study::curves(runs, "step", {"elbo"}, ""),
+      ContainsSubstring("has no 'elbo' on the split 'test'; it has: epoch, kl, loss, mmd, step."));
   CHECK_THROWS_WITH(study::curves(runs, "step", {"loss"}, "validation"),
                     ContainsSubstring("Its splits: test, train"));
   CHECK_THROWS_WITH(study::curves(runs, "hours", {"loss"}, ""), ContainsSubstring("has no 'hours'"));

@@ -57,14 +57,18 @@ class ScriptedStudy {
     options.resolve = [this](const config::Node&) {
       return study::Resolved{config, "s", "00000000", 1, "11111111"};
     };
-    options.say = [](const std::string&) {};
+    options.say = [this](base::Level level, const std::string& text) { said.emplace_back(level, text); };
+    options.changed = [](const fs::path& run) {
+      return fs::exists(run / "of other code") ? std::string("plugins have changed.") : std::string();
+    };
     options.interrupted = [this] { return asked++ < 0; };
     return study::Runner(plan, cells, options).run();
   }
 
   fs::path folder;
   std::string config;  // of the cell, resolved
-  int asked = 0;       // how often the runner has looked whether it is interrupted
+  std::vector<std::pair<base::Level, std::string>> said;
+  int asked = 0;  // how often the runner has looked whether it is interrupted
 };
 
 constexpr const char* kTrains =
@@ -120,6 +124,22 @@ TEST_CASE("a result that was damaged afterwards is made again") {
   std::string text;
   std::getline(std::ifstream(result), text);
   CHECK(text == "{\"step\": 1}");
+}
+
+TEST_CASE("that a run is made again is a warning; progress is not") {
+  ScriptedStudy study(std::string(kTrains) +
+                      "if [ $1 = evaluate ]; then echo '{\"step\": 1}' > $OUT; fi\nexit 0\n");
+  CHECK(study.run().empty());
+  REQUIRE(!study.said.empty());
+  for (const auto& [level, text] : study.said) CHECK(level == base::Level::kInfo);
+  std::ofstream(study.folder / "runs" / "s-00000000-1" / "of other code");
+  study.said.clear();
+  CHECK(study.run().empty());
+  REQUIRE(!study.said.empty());
+  CHECK(study.said[0].first == base::Level::kWarning);
+  CHECK_THAT(study.said[0].second,
+             Catch::Contains("is made again: plugins have changed. The former run is kept in") &&
+                 !Catch::Contains("warning:"));
 }
 
 TEST_CASE("a run with the cell's hash and seed but another config is not taken for the cell's") {

@@ -257,7 +257,7 @@ TEST_CASE("families that contain the diagonal one start beside it, with the same
     const auto q = model->posterior(data(), {});
     const int64_t K = 20000;
     const Draw draw = q->rsample(K, model->rng);
-    // KL(q ‖ the diagonal family's posterior), nats a latent.
+    // KL(q ‖ the diagonal family's posterior), nats per latent.
     const Tensor log_ratio = q->log_prob(draw) - p->log_prob({draw.z, {}});
     CHECK(std::abs(log_ratio.mean().item<double>()) / 16 < 1e-3);
   }

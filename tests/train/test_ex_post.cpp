@@ -209,7 +209,7 @@ TEST_CASE("q stays what was trained, and what depends on the prior follows the f
   CHECK(after.at("values").at("is_nll_optimal").contains("mean"));
 }
 
-TEST_CASE("a fit is kept, read again, and made anew for another model or from a damaged file") {
+TEST_CASE("a fit is kept, read again, and made again for another model or from a damaged file") {
   const Folder folder;
   const auto tensors = [](model::Session& session) { return session.assembly->state(); };
   auto first = test::open(Setup{});

@@ -60,6 +60,28 @@ TEST_CASE("a training writes its run, says what it does, and ends with DONE") {
   CHECK(folder_of(loaded.experiment, "runs").filename().string().ends_with("-3"));
 }
 
+TEST_CASE("whoever asks is told how a training was decided, and where its time went") {
+  Laboratory lab;
+  const auto grae = [&](const std::string& name) {
+    return train(
+        lab.place.load_text(test::config_of({.family = "type = \"optimal\"", .objective = "type = \"grae\""}),
+                            "test.toml", {}),
+        lab.folder / name, model::IfPresent::kRefuse, {}, lab.host());
+  };
+  CHECK(grae("quiet") == Ending::kFinished);
+  CHECK_THAT(lab.log.said, !ContainsSubstring("steps are not recorded"));
+  lab.log.least = base::Level::kDebug;
+  CHECK(grae("asked") == Ending::kFinished);
+  CHECK_THAT(lab.log.said,
+             ContainsSubstring("steps are not recorded: that is for CUDA devices, and this is cpu\n"));
+  CHECK_THAT(
+      lab.log.said,
+      ContainsSubstring("the pushforward is by layers, since the decoder's network is made of layers"));
+  CHECK_THAT(lab.log.said,
+             Catch::Matches("[^]*time of the training: batches \\S+ s, steps [1-9.e-]+\\S* s, evaluations "
+                            "\\S+ s, waiting for checkpoints \\S+ s\n[^]*"));
+}
+
 TEST_CASE("what a plugin says has its component's name, and stands in the run's log") {
   Laboratory lab;
   const plugins::PluginLog plugin_log(lab.log);  // as the program does

@@ -16,6 +16,7 @@
 #include <numeric>
 
 #include "../activity.h"
+#include "../jackknife.h"
 #include "boosting.h"
 #include "fixed_factor.h"
 #include "information.h"
@@ -79,7 +80,7 @@ std::string text_of(double value) {
   return text;
 }
 
-// Returns √((g − 1)/g Σ(θ_k − mean)²) over statistics with one of g groups of rows left out.
+// Leaves out one of twenty groups of rows at a time.
 double jackknife_of_groups(std::size_t rows,
                            const std::function<double(const std::vector<std::int64_t>&)>& statistic) {
   constexpr std::size_t kGroups = 20;
@@ -91,10 +92,7 @@ double jackknife_of_groups(std::size_t rows,
         kept.push_back(static_cast<std::int64_t>(n));
     without.push_back(statistic(kept));
   }
-  const double mean = std::accumulate(without.begin(), without.end(), 0.0) / kGroups;
-  double squares = 0;
-  for (double value : without) squares += (value - mean) * (value - mean);
-  return std::sqrt(squares * (kGroups - 1) / kGroups);
+  return jackknife_error(without);
 }
 
 std::vector<double> entropies(const Classes& factors) {

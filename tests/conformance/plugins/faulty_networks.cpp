@@ -347,7 +347,7 @@ class FaultyObjective final
 };
 
 constexpr variform::Parameter kFault =
-    variform::text("fault", "none").doc("The one error to make; anything unknown is none.");
+    variform::text("fault", "none").doc("The one error to make; anything unknown makes no error.");
 constexpr variform::Parameter kWidth =
     variform::integer("width", 5).at_least(1).at_most(16).doc("Width of the hidden layer.");
 constexpr const char* kSource = "Variform's tests of `check`";

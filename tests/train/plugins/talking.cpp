@@ -14,7 +14,9 @@ using variform::Tensor;
 
 class Talking final : public variform::Prior {
  public:
-  explicit Talking(const variform::Build&) { variform::log(LogLevel::kInfo, "I am here"); }
+  explicit Talking(const variform::Build& build) : latent_(build.latent), options_(build.options) {
+    variform::log(LogLevel::kInfo, "I am here");
+  }
   Tensor log_prob(const Tensor& z, const variform::Context&) override {
     if (!std::exchange(has_spoken_, true)) {
       variform::log(LogLevel::kWarning, "the first density");
@@ -23,10 +25,12 @@ class Talking final : public variform::Prior {
     return (-0.5 * (z.square() + std::log(2 * std::numbers::pi))).sum(-1);
   }
   Tensor sample(int64_t n, variform::Generator& rng, const variform::Context&) override {
-    return at::randn({n, 3}, rng, at::kDouble);
+    return at::randn({n, latent_}, rng, options_);
   }
 
  private:
+  int64_t latent_;
+  at::TensorOptions options_;
   bool has_spoken_ = false;
 };
 
