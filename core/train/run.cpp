@@ -8,9 +8,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -84,6 +86,7 @@ class Run {
   void take_config(const std::map<std::string, std::string>& attributes);
   json environment() const;
   void tell_jumps(std::int64_t step);
+  void decide_recording(Trainer& trainer);
   std::int64_t stop_at() const;
   Ending guarded(Trainer& trainer, std::int64_t stop_at);
   void finish(const Outcome& outcome);
@@ -173,6 +176,26 @@ json Run::environment() const {
           {"plugins", json::parse(model::plugins_json(registry_))}};
 }
 
+// Forbids recorded steps where VARIFORM_RECORD says so, and on the CPU where a component did not come with the program,
+// unless VARIFORM_RECORD=1: a step that depends on numbers of the host would be replayed with those of its recording
+// until the next comparison with the plain step, and its author may not have thought of that.
+void Run::decide_recording(Trainer& trainer) {
+  const char* const given = std::getenv("VARIFORM_RECORD");
+  const std::string_view asked = given ? given : "";
+  const auto records = registry_.records();
+  const auto guest = std::find_if(records.begin(), records.end(), [](const plugins::PluginRecord* record) {
+    return record->status == plugins::Status::kLoaded && !record->is_stock;
+  });
+  const bool is_host_alone = guest != records.end() && session().options.device().is_cpu() && asked != "1";
+  if (asked != "0" && !is_host_alone) return;
+  trainer.record_with({});
+  log_.debug("train", [&] {
+    return asked == "0" ? std::string("steps are not recorded: VARIFORM_RECORD=0")
+                        : "steps are not recorded, since plugin " + (*guest)->id +
+                              " did not come with the program; VARIFORM_RECORD=1 records them all the same";
+  });
+}
+
 // Reports how another length of the training changes scheduled values.
 void Run::tell_jumps(std::int64_t step) {
   const model::Session& session = *composed_.session;
@@ -204,6 +227,7 @@ Ending Run::to_end() {
   const auto attributes = model::attributes_of(session(), registry_);
   Trainer trainer(session().experiment.train, session().horizon, attributes, *session().assembly,
                   *session().batches, folder_, log_, observer);
+  decide_recording(trainer);
   trainer.judge_by(composed_.judging);
   if (snapshot_) trainer.restore(*snapshot_, options_.accept_changed_metrics);
   else folder_.truncate_metrics(0);

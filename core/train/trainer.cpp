@@ -12,7 +12,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <string_view>
 
@@ -199,9 +198,7 @@ namespace {
 RepeatedStep::MakeRecorder recorder_for(const Model& model) {
   const at::Device device = model.options.device();
   if (!device.is_cpu()) return graph_recorder(device, model.rng);
-  const char* asked = std::getenv("VARIFORM_RECORD");
-  if (model.mixed_precision() || (asked && std::string_view(asked) == "0")) return {};
-  return tape_recorder(device, model.rng);
+  return model.mixed_precision() ? RepeatedStep::MakeRecorder() : tape_recorder(device, model.rng);
 }
 
 }  // namespace
