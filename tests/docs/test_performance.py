@@ -253,7 +253,7 @@ class OwnKernels(unittest.TestCase):
                 self.assertEqual(json.loads((run / "environment.json").read_text())["cpu"], sets.CAPABILITIES[isa])
                 products = [line for line in said.splitlines() if ",exec,cpu,inner_product," in line or ",exec,cpu,matmul," in line]
                 if isa == "avx2":
-                    self.assertEqual(products, [])  # they are MKL's, as on a processor without AVX-512
+                    self.assertEqual(products[:1], [])  # they are MKL's, as on a processor without AVX-512
                 elif "AuthenticAMD" in pathlib.Path("/proc/cpuinfo").read_text():
                     self.assertIn("avx512", products[0])
 
