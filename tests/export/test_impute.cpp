@@ -4,6 +4,8 @@
 
 #include "measure/models.h"
 
+#include <variform/testing.h>
+
 #include <cmath>
 #include <fstream>
 

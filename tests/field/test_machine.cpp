@@ -1,5 +1,6 @@
 // What machines are like: processors that are not all ours, and places that are no files.
 
+#include <ATen/Parallel.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>

@@ -44,7 +44,7 @@ struct Reported {
     return write_report(study, options, host);
   }
   std::string file(const std::string& name) const { return content(fake.folder() / "study" / name); }
-  bool has(const std::string& name) const { return base::is_there(fake.folder() / "study" / name); }
+  bool has(const std::string& name) const { return std::filesystem::exists(fake.folder() / "study" / name); }
 
   FakeStudy fake;
   StudyFile study;
