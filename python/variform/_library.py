@@ -95,11 +95,14 @@ def load_library():
     return torch.classes.variform
 
 
-def tell() -> None:
-    """Passes on what the engine and plugins have said: warnings as VariformWarning, the rest to the log "variform"."""
+def tell(level_of_caller: int = 4) -> None:
+    """Passes on what the engine and plugins have said: warnings as VariformWarning, the rest to the log "variform".
+
+    level_of_caller: that many frames up is the user's line.
+    """
     for message in torch.ops.variform.messages():
         level, _, text = message.partition(": ")
         if level in ("warning", "error"):
-            warnings.warn(text, VariformWarning, stacklevel=4)
+            warnings.warn(text, VariformWarning, stacklevel=level_of_caller)
         else:
             LOG.info(text)

@@ -58,6 +58,7 @@ def options_of(options: Mapping[str, Any]) -> List[str]:
 
 
 def repeated(option: str, values: Iterable[Union[str, os.PathLike]]) -> List[str]:
+    """An option before each of its values."""
     return [part for value in values for part in (option, os.fspath(value))]
 
 
@@ -102,6 +103,7 @@ def _sentence(said: List[str], code: int) -> str:
 
 
 def report(arguments: Sequence[Any], progress: bool) -> dict:
+    """What the program writes as JSON."""
     return json.loads(run(arguments, progress))
 
 
@@ -112,12 +114,12 @@ def as_table(found: dict):
     except ImportError:
         return found
     rows = {}
-    for group, values in found.items():
+    for group, values in sorted(found.items(), key=lambda item: item[0] != "values"):
         for name, value in values.items() if isinstance(values, dict) else ():
-            if isinstance(value, dict) and ("mean" in value or "value" in value):
-                rows[name] = {"mean": value.get("mean", value.get("value")), "error": value.get("se"),
-                              "unit": value.get("unit", "nats" if group == "values" else ""), "group": group,
-                              "what": value.get("what", "")}
+            mean = value.get("mean", value.get("value")) if isinstance(value, dict) else None
+            if isinstance(mean, (int, float)):
+                rows[f"{group}.{name}" if name in rows else name] = {
+                    "mean": mean, "error": value.get("se"), "unit": value.get("unit", ""), "group": group, "what": value.get("what", "")}
     table = pandas.DataFrame.from_dict(rows, orient="index", columns=["mean", "error", "unit", "group", "what"])
     table.attrs["report"] = found
     return table

@@ -428,5 +428,5 @@ def load(path: Union[str, os.PathLike], *, checkpoint: str = "last", device: Uni
         made = core(os.fspath(path), checkpoint, str(tree.program), overrides, texts(plugins), texts(data),
                     [str(tree.shared / "datasets")])
     finally:
-        _library.tell()
+        _library.tell(3)
     return Run(made, pathlib.Path(path))

@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -48,6 +49,13 @@ class Install(unittest.TestCase):
         for component in ("beta-vae", "diagonal", "mlp", "gaussian"):
             self.assertIn(component, done.stdout)
 
+    def test_python(self):
+        """The package finds the library, the stock plugins and the program of its own tree."""
+        script = "import variform, variform._program as p; print(p.run(['list', 'family'], False)); variform.load('nowhere')"
+        done = run(sys.executable, "-c", script, PYTHONPATH=self.prefix / "share/variform/python")
+        self.assertIn("family:diagonal", done.stdout, done.stderr)
+        self.assertIn("there is no run or checkpoint nowhere", done.stderr)
+
     def test_through_a_link(self):
         link = self.folder / "link"
         link.symlink_to(self.program)
@@ -60,6 +68,8 @@ class Install(unittest.TestCase):
             dynamic = run("readelf", "-d", file).stdout
             paths = re.findall(r"R(?:UN)?PATH.*\[(.*)\]", dynamic)
             expected = ["$ORIGIN/../../lib"] if file.parent.name == "variform" and file.suffix == "" else []
+            if file.name == "libvariform_python.so":
+                expected = ["$ORIGIN"]
             self.assertEqual(paths, expected, file)
 
     def test_plugins_export_one_symbol(self):
