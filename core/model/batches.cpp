@@ -32,8 +32,9 @@ class StoredBatches final : public Batches {
   std::string domain() const override { return splits_.train.domain(); }
   Batch training(int64_t step) override {
     const Tensor order = order_.indices(step);
-    const bool are_on_host = splits_.train.is_in_place();  // its rows are found there, without a way back
-    const Tensor index = are_on_host ? order : data::sent(order, generator_.device());
+    const bool are_on_host = splits_.train.is_in_place() || !splits_.train.is_on_device();
+    const Tensor index =
+        are_on_host ? order : data::sent(order, generator_.device());  // the host never waits for it
     Batch batch = gather(splits_.train, index, hash(seed_, "data", static_cast<uint64_t>(step)));
     if (splits_.train.is_in_place()) splits_.train.foresee(order_.indices(step + 1));
     return batch;

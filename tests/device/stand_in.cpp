@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/EmptyTensor.h>
+#include <ATen/autocast_mode.h>
 #include <ATen/core/enum_tag.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <ATen/native/CPUFallback.h>
@@ -14,6 +15,7 @@
 #include <torch/library.h>
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -53,9 +55,9 @@ class Record {
   std::atomic<int64_t> writes_ = 0;
 };
 
-// The device's addresses are those of the host's memory behind them, moved to where x86-64 and AArch64 have none: a host
+// The device's addresses are those of the host's memory behind them, moved to where x86-64 and AArch64 map nothing: a host
 // that reads one gets a SIGSEGV, as it does from a GPU's.
-constexpr std::uintptr_t kFar = std::uintptr_t{1} << 62;
+constexpr std::uintptr_t kFar = std::uintptr_t{1} << 54;
 void* far(void* host) {
   return host ? reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(host) + kFar) : host;
 }
@@ -77,10 +79,15 @@ class Memory final : public c10::Allocator {
     static Memory memory;
     return memory;
   }
-  at::DataPtr allocate(size_t bytes) override { return adopted(c10::GetCPUAllocator()->allocate(bytes)); }
+  at::DataPtr allocate(size_t bytes) override {
+    TORCH_CHECK_WITH(OutOfMemoryError, bytes <= largest, kStandIn, " has no memory for ", bytes, " bytes");
+    return adopted(c10::GetCPUAllocator()->allocate(bytes));
+  }
   void copy_data(void* to, const void* from, std::size_t bytes) const override {
     default_copy_data(near(to), near(const_cast<void*>(from)), bytes);
   }
+  std::atomic<std::size_t> largest = kAny;
+  static constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
 };
 
 // The host's memory from which a copy to the device does not keep the host waiting.
@@ -427,9 +434,30 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("convolution_backward_overrideable", convolution_backward);
 }
 
+TORCH_LIBRARY_IMPL(_, AutocastPrivateUse1, library) {
+  library.fallback(torch::CppFunction::makeFallthrough());
+}
+
+// What a GPU computes in which precision under autocast, from LibTorch's own lists.
+using at::IntArrayRef, at::Scalar, at::ScalarType, at::Tensor;  // as the lists call them
+#define IN_LOW_PRECISION(...) KERNEL_PRIVATEUSEONE(__VA_ARGS__, lower_precision_fp)
+#define IN_FLOAT32(...) KERNEL_PRIVATEUSEONE(__VA_ARGS__, fp32)
+#define IN_FLOAT32_BY_DTYPE(...) KERNEL_PRIVATEUSEONE(__VA_ARGS__, fp32_set_opt_dtype)
+#define IN_THE_WIDEST(...) KERNEL_PRIVATEUSEONE(__VA_ARGS__, promote)
+TORCH_LIBRARY_IMPL(aten, AutocastPrivateUse1, m) {
+  AT_FORALL_LOWER_PRECISION_FP(IN_LOW_PRECISION)
+  AT_FORALL_FP32(IN_FLOAT32)
+  AT_FORALL_FP32_SET_OPT_DTYPE(IN_FLOAT32_BY_DTYPE)
+  AT_FORALL_DIFFERENT_REDISPATCH_SIGNATURE(KERNEL_DIFFERENT_REDISPATCH_SIGNATURE_PRIVATEUSEONE)
+  AT_FORALL_PROMOTE(IN_THE_WIDEST)
+}
+
 }  // namespace
 
 at::Device stand_in() { return kStandIn; }
+
+SmallMemory::SmallMemory(std::size_t bytes) { Memory::here().largest = bytes; }
+SmallMemory::~SmallMemory() { Memory::here().largest = Memory::kAny; }
 
 Crossings::Crossings() : waits_(Record::here().waits()), writes_(Record::here().writes()) {}
 std::vector<std::string> Crossings::waits() const { return Record::here().waits_since(waits_); }

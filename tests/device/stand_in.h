@@ -1,7 +1,7 @@
 #pragma once
 // A GPU without a GPU: a device of LibTorch's kind PrivateUse1, named "standin", whose operations the CPU does. It has what
 // makes code for GPUs fail: memory that the host cannot read, generators of its own, an own thread for backward passes,
-// and operations that refuse tensors of two devices. What keeps the host waiting is counted.
+// and operations that refuse tensors of two devices, and GPUs' lists of what mixed precision computes in bfloat16. What keeps the host waiting is counted.
 
 #include <ATen/core/Tensor.h>
 
@@ -13,6 +13,15 @@ namespace variform::testing {
 
 /// The device. It is there from the start of a program that links this file; train.device = "auto" chooses it.
 at::Device stand_in();
+
+/// Lets the device have no memory for a tensor of more bytes while this lives: c10::OutOfMemoryError.
+class SmallMemory {
+ public:
+  explicit SmallMemory(std::size_t bytes);
+  ~SmallMemory();
+  SmallMemory(const SmallMemory&) = delete;
+  SmallMemory& operator=(const SmallMemory&) = delete;
+};
 
 /// What passes between host and device while this lives, in all threads.
 class Crossings {
