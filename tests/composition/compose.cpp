@@ -21,6 +21,7 @@
 #include "model/run_folder.h"
 #include "model/session.h"
 #include "plugins/registry.h"
+#include "train/cpu_tape.h"
 #include "train/trainer.h"
 
 namespace variform::composition {
@@ -113,15 +114,15 @@ std::unique_ptr<model::Session> open(const Combination& combination, int64_t ste
 
 // Trains to `stop_at`, on from a checkpoint if there is one in the folder; the state afterwards.
 std::map<std::string, at::Tensor> trained(model::Session& session, const fs::path& path, int64_t stop_at,
-                                          train::RepeatedStep::MakeRecorder make, train::Observer& observer) {
-  base::SilentLog log;
+                                          train::RepeatedStep::MakeRecorder make, train::Observer& observer,
+                                          base::Log&& log = base::SilentLog()) {
   model::RunFolder folder =
       model::RunFolder::create(path, config::print(session.experiment.resolved), model::IfPresent::kResume);
   train::Trainer trainer(session.experiment.train, session.horizon,
                          model::attributes_of(session.experiment, session.assembly->model().data,
                                               session.domain, model::plugins_json(registry())),
                          *session.assembly, *session.batches, folder, log, observer);
-  trainer.record_with(std::move(make));
+  trainer.record_with(std::move(make), /*also_if_slower=*/true);
   if (fs::exists(folder.last())) trainer.restore(checkpoint::read(folder.last()));
   trainer.run(stop_at, [] { return false; });
   std::map<std::string, at::Tensor> state;
@@ -130,9 +131,10 @@ std::map<std::string, at::Tensor> trained(model::Session& session, const fs::pat
 }
 
 std::map<std::string, at::Tensor> trained(model::Session& session, const fs::path& path, int64_t stop_at,
-                                          train::RepeatedStep::MakeRecorder make = {}) {
+                                          train::RepeatedStep::MakeRecorder make = {},
+                                          base::Log&& log = base::SilentLog()) {
   Silent observer;
-  return trained(session, path, stop_at, std::move(make), observer);
+  return trained(session, path, stop_at, std::move(make), observer, std::move(log));
 }
 
 // Throws what a refusal throws.
@@ -173,6 +175,20 @@ void close_eyes(Model& model) {
   const at::NoGradGuard no_grad;
   for (const at::Tensor& parameter : model.encoder().parameters()) at::Tensor(parameter).zero_();
 }
+
+// Keeps why steps are not replayed.
+class Reasons final : public base::Log {
+ public:
+  explicit Reasons(std::string& kept) : kept_(kept) {}
+  void write(base::Level, std::string_view, const std::string& text) override {
+    if (text.find("not replayed") != std::string::npos || text.find("cannot be replayed") != std::string::npos)
+      kept_ = text;
+  }
+  bool wants(base::Level, std::string_view) const override { return true; }
+
+ private:
+  std::string& kept_;
+};
 
 // As a graph would be, but that operations are asked for again: on the tensors of the recording.
 class Again final : public train::Recorder {
@@ -300,7 +316,13 @@ std::string not_recordable(const Combination& combination) {
       trained(*longer(), folder.path() / "replayed", kSteps, [] { return std::make_unique<Again>(); });
   for (const auto& [name, tensor] : plain)
     if (!at::equal(tensor, replayed.at(name))) return "replayed, " + name + " has other bits";
-  return {};
+  auto session = longer();
+  std::string reason;
+  const auto on_cpu = train::tape_recorder(at::kCPU, session->assembly->model().rng);
+  const auto by_kernels = trained(*session, folder.path() / "kernels", kSteps, on_cpu, Reasons(reason));
+  for (const auto& [name, tensor] : plain)
+    if (!at::equal(tensor, by_kernels.at(name))) return "replayed on the CPU, " + name + " has other bits";
+  return reason;
 }
 
 std::vector<Combination> all() {
