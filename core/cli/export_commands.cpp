@@ -63,9 +63,11 @@ int export_safetensors(const Common& common, const ModelOptions& options) {
   if (base::is_special(file))
     throw config::Error("export writes two files, NAME.safetensors and NAME.md; " + file.string() +
                         " cannot hold both");
-  base::require_writable(file.extension() == ".safetensors" ? file : fs::path(file.string() + ".safetensors"));
+  base::require_writable(file.extension() == ".safetensors" ? file
+                                                            : fs::path(file.string() + ".safetensors"));
   const Opened opened = open(common, options, model::DataUse::kNone);
-  for (const fs::path& written : exports::give(opened.run, file, std::string(VARIFORM_VERSION) + " " + revision()))
+  for (const fs::path& written :
+       exports::give(opened.run, file, std::string(VARIFORM_VERSION) + " " + revision()))
     write_result(written.string());
   return kDone;
 }
@@ -117,8 +119,10 @@ void add_export_commands(Command app, Common& common, Action& action) {
   import.add_option("file", *file, "FILE.safetensors").required();
   import.add_option("--folder", *folder, "Run folder instead of RUNS/NAME-HASH-SEED").type_name("DIR");
   import.on_chosen([&common, &action, file, folder] {
-    action = [&common, file, folder] { return import_command(common, *file, *folder); };
-  });
+    action = [&common, file, folder] { return import_command(common, *file, *folder);
+};
+}  // namespace variform::cli
+);
 }
 
 }  // namespace variform::cli

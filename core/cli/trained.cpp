@@ -111,7 +111,8 @@ std::string as_name(const std::string& text) {
 std::string named(const Opened& opened, const ModelOptions& options, const std::string& name) {
   std::string all = opened.ex_post ? name + "-" + opened.ex_post->id : name;
   for (const std::string& change : options.overrides)
-    if (!change.starts_with("train.device=") && !change.starts_with("train.threads=")) all += "-" + as_name(change);
+    if (!change.starts_with("train.device=") && !change.starts_with("train.threads="))
+      all += "-" + as_name(change);
   if (const std::string dataset = options.on.substr(0, options.on.find(':')); !dataset.empty())
     all += "-on-" + as_name(dataset);
   if (!options.condition.empty()) all += "-condition-" + as_name(options.condition);

@@ -163,12 +163,13 @@ void check_named_outputs(Rig& rig, Kind kind) {
   const auto* names = variform::ability<NamesOutputs>(rig.component());
   if (!names) return;
   const int64_t d = rig.model().latent;
-  const int64_t expected = kind == Kind::kFamily ? rig.as<VariationalFamily>().parameter_count(d)
-                                                 : rig.as<Likelihood>().outputs();
+  const int64_t expected =
+      kind == Kind::kFamily ? rig.as<VariationalFamily>().parameter_count(d) : rig.as<Likelihood>().outputs();
   int64_t named = 0;
   for (const OutputPart& part : names->output_parts(d)) named += part.size;
   if (named != expected)
-    fail(fmt::format("output_parts({}) names {} outputs; expected {}, as many as it takes", d, named, expected));
+    fail(fmt::format("output_parts({}) names {} outputs; expected {}, as many as it takes", d, named,
+                     expected));
 }
 
 void shapes(const Case& test) {

@@ -195,7 +195,9 @@ void in_place(const Case& test) {
     const std::string where = "first_byte(\"" + array.name + "\") is " + std::to_string(at);
     if (at < 0 || at % static_cast<int64_t>(values.element_size()) != 0)
       fail(where + ", which is not a multiple of the size of a value");
-    if (std::string_view(example.bytes()).substr(std::min<std::size_t>(at, example.bytes().size())).substr(0, bytes.size()) != bytes)
+    if (std::string_view(example.bytes())
+            .substr(std::min<std::size_t>(at, example.bytes().size()))
+            .substr(0, bytes.size()) != bytes)
       fail(where + ", where the file has other bytes than read() gives");
   }
   must_throw("the first byte of an array that the file does not have",

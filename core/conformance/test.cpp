@@ -142,11 +142,11 @@ const Extent& Case::extent() const {
                      to_text(wanted.data), first_problem));
   std::string tried;
   for (const Shape& shape : shapes) tried += (tried.empty() ? "" : ", ") + to_text(shape);
-  fail(
-      fmt::format("it cannot be created with its parameters at their defaults for data of {} and d = {}. Name sizes "
-                  "that suit it (--data, --latent), or other parameters. The first attempt, data of {} and d = {}, "
-                  "said: {}",
-                  tried, fmt::join(latents, ", "), to_text(shapes.front()), latents.front(), first_problem));
+  fail(fmt::format(
+      "it cannot be created with its parameters at their defaults for data of {} and d = {}. Name sizes "
+      "that suit it (--data, --latent), or other parameters. The first attempt, data of {} and d = {}, "
+      "said: {}",
+      tried, fmt::join(latents, ", "), to_text(shapes.front()), latents.front(), first_problem));
 }
 
 const std::vector<Test>& all_tests() {

@@ -99,9 +99,10 @@ std::string card(const model::OpenedRun& run, const std::string& file, const std
       "state = load_file({})  # \"encoder.network.0.weight\": …\n```\n\n"
       "In Variform: `variform import {}`, then `variform evaluate`, `sample` and the rest on the run that it makes.\n\n"
       "| | |\n|---|---|\n",
-      experiment.name, run.trained.snapshot.tensors.contains("progress/step")
-                           ? std::to_string(run.trained.snapshot.tensors.at("progress/step").item<std::int64_t>())
-                           : std::string("unknown"),
+      experiment.name,
+      run.trained.snapshot.tensors.contains("progress/step")
+          ? std::to_string(run.trained.snapshot.tensors.at("progress/step").item<std::int64_t>())
+          : std::string("unknown"),
       file, base::python_literal(file), base::for_shell(file));
   text += row("config", experiment.name + ", SHA-256 " + config::experiment_hash(experiment) + "…, seed " +
                             std::to_string(experiment.seed));
@@ -113,7 +114,8 @@ std::string card(const model::OpenedRun& run, const std::string& file, const std
                           run.session().facts.fingerprint);
   text += row("trained by", "`" + command_of(run.folder) + "`");
   text += row("exported by", "Variform " + revision);
-  text += row("licence", "not stated: say here under which terms the weights may be used; the data have their own");
+  text += row("licence",
+              "not stated: say here under which terms the weights may be used; the data have their own");
   const std::string numbers = numbers_of(run.folder);
   return numbers.empty() ? text : text + "\n| number | value |\n|---|---|\n" + numbers;
 }

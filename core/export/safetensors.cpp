@@ -28,10 +28,11 @@ using nlohmann::json;
 static_assert(std::endian::native == std::endian::little, "the file's bytes are little-endian");
 
 constexpr const char* kMetadata = "__metadata__";
-constexpr std::string_view kOwn = "variform.";         // begins the names of attributes
-constexpr const char* kBuffers = "variform-buffers";  // the tensors that are not parameters, as a list in JSON
-constexpr std::size_t kLength = 8;                    // bytes of the header's length
-constexpr std::uint64_t kMostHeader = 100'000'000;    // as the format's own library allows
+constexpr std::string_view kOwn = "variform.";  // begins the names of attributes
+constexpr const char* kBuffers =
+    "variform-buffers";                             // the tensors that are not parameters, as a list in JSON
+constexpr std::size_t kLength = 8;                  // bytes of the header's length
+constexpr std::uint64_t kMostHeader = 100'000'000;  // as the format's own library allows
 
 constexpr std::array<std::pair<at::ScalarType, const char*>, 7> kTypes{{{at::kDouble, "F64"},
                                                                         {at::kLong, "I64"},
@@ -71,7 +72,8 @@ std::vector<Entry> entries_of(const checkpoint::Snapshot& snapshot) {
     const auto known = std::find_if(kTypes.begin(), kTypes.end(),
                                     [&](const auto& type) { return type.first == tensor.scalar_type(); });
     if (known == kTypes.end())
-      throw base::Error(path + " is " + c10::toString(tensor.scalar_type()) + ", which safetensors cannot hold");
+      throw base::Error(path + " is " + c10::toString(tensor.scalar_type()) +
+                        ", which safetensors cannot hold");
     entries.push_back({outer_name(path), tensor.detach().cpu().contiguous(),
                        static_cast<std::size_t>(known - kTypes.begin())});
   }

@@ -212,7 +212,8 @@ void TensorBoard::attempt(const Write& write) {
   }
 }
 
-void TensorBoard::stepped(std::int64_t step, std::int64_t horizon, const std::map<std::string, double>& values) {
+void TensorBoard::stepped(std::int64_t step, std::int64_t horizon,
+                          const std::map<std::string, double>& values) {
   to_.stepped(step, horizon, values);
   if (!values.empty()) attempt([&](EventFile& file) { file.scalars(step, "train", values); });
 }

@@ -64,8 +64,7 @@ class TensorBoard final : public Observer {
   /// Opens a file for what follows a step. Nothing is written before.
   void begin(std::int64_t step);
 
-  void stepped(std::int64_t step, std::int64_t horizon,
-               const std::map<std::string, double>& values) override;
+  void stepped(std::int64_t step, std::int64_t horizon, const std::map<std::string, double>& values) override;
   void evaluated(std::int64_t step, const std::string& split, const std::map<std::string, double>& values,
                  bool best) override;
   /// Adds the pictures in a folder, and the end.

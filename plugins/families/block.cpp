@@ -55,7 +55,9 @@ class Blocks : public variform::With<variform::VariationalFamily, variform::Name
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d + triangles(sizes_); }
   std::vector<variform::OutputPart> output_parts(int64_t d) const override {
-    return {{"mean", d}, {"log(variance / deviation²) before the couplings", d}, {"couplings of latents within a block", triangles(sizes_)}};
+    return {{"mean", d},
+            {"log(variance / deviation²) before the couplings", d},
+            {"couplings of latents within a block", triangles(sizes_)}};
   }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {

@@ -16,9 +16,7 @@ class Fixed final : public variform::With<variform::VariationalFamily, variform:
   explicit Fixed(const variform::Build& build)
       : deviation_(at::full({1}, build.number("deviation"), build.options)) {}
   int64_t parameter_count(int64_t d) const override { return d; }
-  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
-    return {{"mean", d}};
-  }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override { return {{"mean", d}}; }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     return std::make_unique<variform::GaussianPosterior>(

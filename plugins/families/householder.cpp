@@ -25,7 +25,9 @@ class Householder final : public variform::With<variform::VariationalFamily, var
         directions_(variform::flows::paired_directions(reflections_, build.latent, build.options)) {}
   int64_t parameter_count(int64_t d) const override { return (2 + reflections_) * d; }
   std::vector<variform::OutputPart> output_parts(int64_t d) const override {
-    return {{"mean before the reflections", d}, {"log-variance before the reflections", d}, {"directions of the reflections", reflections_ * d}};
+    return {{"mean before the reflections", d},
+            {"log-variance before the reflections", d},
+            {"directions of the reflections", reflections_ * d}};
   }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {

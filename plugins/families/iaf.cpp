@@ -68,7 +68,8 @@ class Iaf final : public variform::With<variform::VariationalFamily, variform::N
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d + context_; }
   std::vector<variform::OutputPart> output_parts(int64_t d) const override {
-    return {{"mean before the flow", d}, {"log-variance before the flow", d}, {"context of the flow", context_}};
+    return {
+        {"mean before the flow", d}, {"log-variance before the flow", d}, {"context of the flow", context_}};
   }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {

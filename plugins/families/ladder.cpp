@@ -143,7 +143,9 @@ class Ladder final : public variform::With<variform::VariationalFamily, variform
   }
   int64_t parameter_count(int64_t d) const override { return 2 * d + context_; }
   std::vector<variform::OutputPart> output_parts(int64_t d) const override {
-    return {{"mean without the levels above", d}, {"log-variance without the levels above", d}, {"context of the levels", context_}};
+    return {{"mean without the levels above", d},
+            {"log-variance without the levels above", d},
+            {"context of the levels", context_}};
   }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const Context& context) override {

@@ -28,7 +28,9 @@ class LowRank final : public variform::With<variform::VariationalFamily, varifor
   }
   int64_t parameter_count(int64_t d) const override { return d + scales(d) + d * rank_; }
   std::vector<variform::OutputPart> output_parts(int64_t d) const override {
-    return {{"mean", d}, {"log(variance / deviation²) without the factor", scales(d)}, {"factor, row by row", d * rank_}};
+    return {{"mean", d},
+            {"log(variance / deviation²) without the factor", scales(d)},
+            {"factor, row by row", d * rank_}};
   }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {

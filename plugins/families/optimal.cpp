@@ -80,9 +80,7 @@ class Optimal final : public variform::With<variform::VariationalFamily, varifor
     settings_.structure.validate(build.latent);
   }
   int64_t parameter_count(int64_t d) const override { return d; }
-  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
-    return {{"mean", d}};
-  }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override { return {{"mean", d}}; }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor& x,
                                                  const variform::Context& context) override {
     return std::make_unique<OptimalPosterior>(params, x, context, settings_);

@@ -63,7 +63,9 @@ class PlanarFlow final : public variform::With<variform::VariationalFamily, vari
         coupling_(variform::register_coupling(*this, build, maps_ * build.latent)) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d + maps_ * (2 * d + 1); }
   std::vector<variform::OutputPart> output_parts(int64_t d) const override {
-    return {{"mean before the flow", d}, {"log-variance before the flow", d}, {"parameters of the maps", maps_ * (2 * d + 1)}};
+    return {{"mean before the flow", d},
+            {"log-variance before the flow", d},
+            {"parameters of the maps", maps_ * (2 * d + 1)}};
   }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {

@@ -32,9 +32,7 @@ class Point final : public variform::With<variform::VariationalFamily, variform:
  public:
   explicit Point(const variform::Build&) {}
   int64_t parameter_count(int64_t d) const override { return d; }
-  std::vector<variform::OutputPart> output_parts(int64_t d) const override {
-    return {{"code", d}};
-  }
+  std::vector<variform::OutputPart> output_parts(int64_t d) const override { return {{"code", d}}; }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {
     return std::make_unique<PointPosterior>(params);

@@ -57,7 +57,8 @@ class StudentTPosterior final : public variform::LocationScalePosterior {
 /// q(z|x) = ∏_i of Student-t distributions with ν degrees of freedom about m_i with scale s_i. The encoder outputs
 /// m [d], then log(s/scale)² [d]. For ν ≤ 2 it has no variance, and a Gaussian prior is refused, since KL would be
 /// infinite (§2).
-class StudentT final : public variform::With<variform::VariationalFamily, variform::FiniteMoments, variform::NamesOutputs> {
+class StudentT final
+    : public variform::With<variform::VariationalFamily, variform::FiniteMoments, variform::NamesOutputs> {
  public:
   explicit StudentT(const variform::Build& build) : df_(build.number("df")), scale_(build.number("scale")) {}
   int64_t parameter_count(int64_t d) const override { return 2 * d; }

@@ -63,7 +63,9 @@ class Sylvester final : public variform::With<variform::VariationalFamily, varif
     return 2 * d + maps_ * (reflections_ * d + triangle(d) * 2 + d);
   }
   std::vector<variform::OutputPart> output_parts(int64_t d) const override {
-    return {{"mean before the flow", d}, {"log-variance before the flow", d}, {"parameters of the maps", parameter_count(d) - 2 * d}};
+    return {{"mean before the flow", d},
+            {"log-variance before the flow", d},
+            {"parameters of the maps", parameter_count(d) - 2 * d}};
   }
   std::unique_ptr<variform::Posterior> posterior(const Tensor& params, const Tensor&,
                                                  const variform::Context&) override {

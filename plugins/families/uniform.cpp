@@ -33,7 +33,8 @@ class UniformPosterior final : public variform::LocationScalePosterior {
 
 /// q(z|x) = ∏_i uniform on (c_i − w_i, c_i + w_i) inside (low, high). The encoder outputs a [d], then b [d]:
 /// w = (high − low)/2 · S(b), S the sigmoid, and c = low + w + (high − low − 2w) S(a). Zeros give the middle half.
-class Uniform final : public variform::With<variform::VariationalFamily, variform::BoundedSupport, variform::NamesOutputs> {
+class Uniform final
+    : public variform::With<variform::VariationalFamily, variform::BoundedSupport, variform::NamesOutputs> {
  public:
   explicit Uniform(const variform::Build& build) : low_(build.number("low")), high_(build.number("high")) {
     if (!(low_ < high_))

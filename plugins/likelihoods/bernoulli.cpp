@@ -11,15 +11,18 @@ using variform::Tensor;
 /// ℓ(x, g) = −Σ [x log S(g) + (1 − x) log(1 − S(g))], g the logits, x in [0, 1]; ∂²ℓ/∂g² = S(g)(1 − S(g)) > 0,
 /// which is its Fisher information too (§3). For x strictly between 0 and 1 it is the expected code length of a bit
 /// with that probability, not a normalised density. β_eff = β (§2).
-class Bernoulli final : public variform::With<variform::Likelihood, variform::CurvatureForm,
-                                              variform::MissingValues, variform::NoiseVariance, variform::NamesOutputs> {
+class Bernoulli final
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues,
+                            variform::NoiseVariance, variform::NamesOutputs> {
  public:
   explicit Bernoulli(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())), one_(at::ones({}, build.options)) {}
 
   bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
-  std::vector<variform::OutputPart> output_parts(int64_t) const override { return {{"logit of the probability", 1}}; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override {
+    return {{"logit of the probability", 1}};
+  }
   variform::Domain domain() const override { return variform::Domain::kUnitInterval; }
   std::optional<Tensor> noise_variance() const override { return one_; }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {

@@ -10,15 +10,17 @@ using variform::Tensor;
 
 /// ℓ(x, g) = −Σ log softmax(g)_x over n classes per data value; ∂²ℓ/∂g² = diag p − ppᵀ ⪰ 0, singular along equal
 /// changes of all logits, which is its Fisher information too (§3).
-class Categorical final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
+class Categorical final : public variform::With<variform::Likelihood, variform::CurvatureForm,
+                                                variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit Categorical(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())), classes_(build.integer("classes")) {}
 
   bool admits_missing() const override { return true; }
   int64_t outputs() const override { return classes_; }
-  std::vector<variform::OutputPart> output_parts(int64_t) const override { return {{"logits of the classes", classes_}}; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override {
+    return {{"logits of the classes", classes_}};
+  }
   variform::Domain domain() const override { return variform::Domain::kCategorical; }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const int64_t axis = -dimensions_ - 1;

@@ -36,15 +36,17 @@ Tensor variance_of(const Tensor& g) {
 
 /// ℓ(x, g) = −Σ [g x + log(g/(e^g − 1))], x in [0, 1], g the logit. ∂²ℓ/∂g² = 1/g² − 1/(4 sinh²(g/2)) > 0, the variance
 /// of x, which is its Fisher information too (§3).
-class ContinuousBernoulli final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
+class ContinuousBernoulli final : public variform::With<variform::Likelihood, variform::CurvatureForm,
+                                                        variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit ContinuousBernoulli(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())) {}
 
   bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 1; }
-  std::vector<variform::OutputPart> output_parts(int64_t) const override { return {{"natural parameter (logit of λ)", 1}}; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override {
+    return {{"natural parameter (logit of λ)", 1}};
+  }
   variform::Domain domain() const override { return variform::Domain::kUnitInterval; }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     return -variform::sum_data(x.unsqueeze(1) * g + log_constant(g), dimensions_, context);

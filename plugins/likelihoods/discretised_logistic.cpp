@@ -17,8 +17,8 @@ using variform::likelihoods::Grid;
 /// ℓ(x, g) = −Σ log[S(a) − S(−b)], a = (x + δ/2 − g)/s, b = −(x − δ/2 − g)/s, computed as
 /// log S(a) + log S(b) + log(1 − e^{−δ/s}); in the end bins log S(a) or log S(b) alone. ∂²ℓ/∂g² = [S(a)S(−a) +
 /// S(b)S(−b)]/s² > 0, in the end bins one of the two (§3). There is no closed Fisher information.
-class DiscretisedLogistic final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
+class DiscretisedLogistic final : public variform::With<variform::Likelihood, variform::CurvatureForm,
+                                                        variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit DiscretisedLogistic(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),

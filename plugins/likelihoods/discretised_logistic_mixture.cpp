@@ -22,7 +22,8 @@ using variform::likelihoods::Grid;
 /// Fisher information: Σ_x p(x) ∇ℓ∇ℓᵀ over all levels, exact and never negative. It takes `levels` times the memory of
 /// the exact form, too much for larger images.
 class DiscretisedLogisticMixture final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
+    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues,
+                            variform::NamesOutputs> {
  public:
   explicit DiscretisedLogisticMixture(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),
@@ -32,7 +33,11 @@ class DiscretisedLogisticMixture final
 
   bool admits_missing() const override { return true; }
   int64_t outputs() const override { return 3 * components_; }
-  std::vector<variform::OutputPart> output_parts(int64_t) const override { return {{"logits of the weights", components_}, {"locations", components_}, {"log(scale of the component / scale)", components_}}; }
+  std::vector<variform::OutputPart> output_parts(int64_t) const override {
+    return {{"logits of the weights", components_},
+            {"locations", components_},
+            {"log(scale of the component / scale)", components_}};
+  }
   variform::Domain domain() const override { return variform::Domain::kUnitInterval; }
   Tensor nll(const Tensor& x, const Tensor& g, const variform::Context& context) override {
     const Parts parts = parts_of(g);

@@ -12,8 +12,8 @@ using variform::Tensor;
 
 /// ℓ(x, g) = Σ |x − g|/b + P log(2b), g the median. ∂²ℓ/∂g² is 0 almost everywhere, which says nothing about a
 /// neighbourhood, so that the Hessian is refused. The Fisher information is 1/b² (§3).
-class Laplace final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
+class Laplace final : public variform::With<variform::Likelihood, variform::CurvatureForm,
+                                            variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit Laplace(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),

@@ -13,8 +13,8 @@ using variform::Tensor;
 
 /// ℓ(x, g) = −Σ [log S(u) + log S(−u)] + P log s, u = (x − g)/s, S the sigmoid. ∂²ℓ/∂g² = 2 S(u)S(−u)/s² > 0; Fisher
 /// information 1/(3s²) (§3).
-class Logistic final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
+class Logistic final : public variform::With<variform::Likelihood, variform::CurvatureForm,
+                                             variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit Logistic(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),

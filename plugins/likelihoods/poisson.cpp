@@ -9,8 +9,8 @@ namespace {
 using variform::Tensor;
 
 /// ℓ(x, g) = Σ [e^g − x g + log x!], g the log-rate; ∂²ℓ/∂g² = e^g > 0, which is its Fisher information too (§3).
-class Poisson final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
+class Poisson final : public variform::With<variform::Likelihood, variform::CurvatureForm,
+                                            variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit Poisson(const variform::Build& build) : dimensions_(static_cast<int64_t>(build.data.size())) {}
 

@@ -14,8 +14,8 @@ using variform::Tensor;
 /// ℓ(x, g) = Σ ((ν+1)/2) log(1 + r²/(νs²)) + constants, r = x − g. ∂²ℓ/∂g² = (ν+1)(νs² − r²)/(νs² + r²)², negative
 /// where r² > νs²: curvature objectives may then be unbounded below (§4) and should use the Fisher information,
 /// (ν+1)/((ν+3)s²) (§3).
-class StudentT final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues, variform::NamesOutputs> {
+class StudentT final : public variform::With<variform::Likelihood, variform::CurvatureForm,
+                                             variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit StudentT(const variform::Build& build)
       : dimensions_(static_cast<int64_t>(build.data.size())),

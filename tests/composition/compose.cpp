@@ -181,7 +181,8 @@ class Reasons final : public base::Log {
  public:
   explicit Reasons(std::string& kept) : kept_(kept) {}
   void write(base::Level, std::string_view, const std::string& text) override {
-    if (text.find("not replayed") != std::string::npos || text.find("cannot be replayed") != std::string::npos)
+    if (text.find("not replayed") != std::string::npos ||
+        text.find("cannot be replayed") != std::string::npos)
       kept_ = text;
   }
   bool wants(base::Level, std::string_view) const override { return true; }

@@ -88,7 +88,8 @@ class WrongFamily final : public variform::VariationalFamily {
 };
 
 std::string error_of(bool slices) {
-  variform::HostModel model(variform::Shape{6}, 3, at::TensorOptions(at::kFloat), variform::test::generator(1));
+  variform::HostModel model(variform::Shape{6}, 3, at::TensorOptions(at::kFloat),
+                            variform::test::generator(1));
   model.set(Kind::kEncoder, std::make_shared<FixedEncoder>(), "fixed");
   model.set(Kind::kFamily, std::make_shared<WrongFamily>(slices), "wrong");
   try {
@@ -102,12 +103,14 @@ std::string error_of(bool slices) {
 
 TEST_CASE("a family that takes more parameters than it asked for is told how many there are") {
   CHECK_THAT(error_of(true), variform::testing::ContainsSubstring("family wrong, in posterior") &&
-                                 variform::testing::ContainsSubstring("params are [2, 3], with as many columns as parameter_count(3)"));
+                                 variform::testing::ContainsSubstring(
+                                     "params are [2, 3], with as many columns as parameter_count(3)"));
 }
 
 TEST_CASE("densities of another shape are blamed on the function that returned them") {
   CHECK_THAT(error_of(false),
-             variform::testing::ContainsSubstring("log_marginals returned [1, 2]; expected one number per latent of each draw, [1, 2, 3]"));
+             variform::testing::ContainsSubstring(
+                 "log_marginals returned [1, 2]; expected one number per latent of each draw, [1, 2, 3]"));
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ fs::path numbers(const fs::path& path, std::int64_t rows = 6, std::int64_t colum
 
 data::Splits load(const std::string& dataset, const std::string& more = {}) {
   config::Diagnostics diagnostics;
-  const config::Node root = config::parse("[data]\ndataset = " + dataset + "\n" + more + "\n", "test", diagnostics);
+  const config::Node root =
+      config::parse("[data]\ndataset = " + dataset + "\n" + more + "\n", "test", diagnostics);
   const config::DataSpec spec = config::parse_data(root, diagnostics);
   diagnostics.throw_if_any();
   const auto readers = plugin_readers(registry());
@@ -141,10 +142,11 @@ TEST_CASE("values stay in a file whose reader says where they lie") {
   CHECK_THAT(refusal("{ x = { files = [" + quoted(file) + "], member = \"labels\" } }", "stream = true"),
              ContainsSubstring("found labels, which are counted and not stored"));
   std::ofstream(folder / "a.lies") << "anything";
-  CHECK_THAT(refusal(quoted(folder / "a.lies"), "stream = true"),
-             ContainsSubstring("a.lies: data.stream = true leaves the values in their file") &&
-                 ContainsSubstring("found a format whose reader liar (test.readers 1.0.0) does not say where") &&
-                 ContainsSubstring("the ability InPlace"));
+  CHECK_THAT(
+      refusal(quoted(folder / "a.lies"), "stream = true"),
+      ContainsSubstring("a.lies: data.stream = true leaves the values in their file") &&
+          ContainsSubstring("found a format whose reader liar (test.readers 1.0.0) does not say where") &&
+          ContainsSubstring("the ability InPlace"));
   fs::resize_file(file, fs::file_size(file) - 1);
   CHECK_THAT(refusal(quoted(file), "stream = true"), ContainsSubstring("its size is not that of its header"));
 }

@@ -202,9 +202,10 @@ class Report {
     } catch (...) {
       std::fprintf(stderr, "failed: an exception that is no std::exception\n");
     }
-    std::fprintf(stderr,
-                 "The test stopped there. If the component's parameters have changed, change what the test gives "
-                 "for them.\n");
+    std::fprintf(
+        stderr,
+        "The test stopped there. If the component's parameters have changed, change what the test gives "
+        "for them.\n");
     std::_Exit(1);
   }
   void pass() { ++passed_; }

@@ -164,9 +164,8 @@ class Faulty final
   std::mt19937* own_;
 };
 
-class FaultyFamily final
-    : public variform::With<variform::VariationalFamily, variform::BoundedSupport, variform::FiniteMoments,
-                            variform::NamesOutputs> {
+class FaultyFamily final : public variform::With<variform::VariationalFamily, variform::BoundedSupport,
+                                                 variform::FiniteMoments, variform::NamesOutputs> {
  public:
   explicit FaultyFamily(const variform::Build& build) : fault_(build) {
     TORCH_CHECK(!fault_.is("even latents") || build.latent % 2 == 0, "latents come in pairs");
@@ -277,9 +276,8 @@ class FaultyPrior final
 };
 
 /// A Gaussian with mean and logarithm of the variance for every data value (§3's table, second row).
-class FaultyLikelihood final
-    : public variform::With<variform::Likelihood, variform::CurvatureForm, variform::MissingValues,
-                            variform::NamesOutputs> {
+class FaultyLikelihood final : public variform::With<variform::Likelihood, variform::CurvatureForm,
+                                                     variform::MissingValues, variform::NamesOutputs> {
  public:
   explicit FaultyLikelihood(const variform::Build& build)
       : fault_(build), sides_(static_cast<int64_t>(build.data.size())) {}
