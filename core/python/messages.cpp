@@ -2,6 +2,8 @@
 
 #include "python/messages.h"
 
+#include <utility>
+
 #include "base/frames.h"
 #include "plugins/plugin_log.h"
 

@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <variform/ext/posterior.h>
+#include <variform/random.h>
 
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -36,13 +37,14 @@ class UnchangedProcess {
   plugins::AmbientState before_ = plugins::AmbientState::now();
 };
 
-// A number stream of its own while it lives; with no seed the model's goes on.
+// A stream of random numbers of its own while it lives; without a seed the model's goes on. One seed gives different
+// purposes different numbers: latents and the noise on what is decoded from them must not be alike.
 class Seeded {
  public:
-  Seeded(Generator& rng, std::optional<int64_t> seed) : rng_(rng) {
+  Seeded(Generator& rng, std::optional<int64_t> seed, const char* purpose) : rng_(rng) {
     if (!seed) return;
     before_ = rng_.get_state();
-    rng_.set_current_seed(static_cast<uint64_t>(*seed));
+    rng_.set_current_seed(hash(static_cast<uint64_t>(*seed), "python", purpose));
   }
   ~Seeded() {
     if (before_.defined()) rng_.set_state(before_);
@@ -79,10 +81,10 @@ std::string precision_of(const at::TensorOptions& options) {
   return options.dtype().toScalarType() == at::kDouble ? "float64" : "float32";
 }
 
-// The step at which a model was saved; −1: it does not say.
+// The step at which a model was saved; 0 if it does not say.
 int64_t step_of(const checkpoint::Snapshot& snapshot) {
   const auto found = snapshot.tensors.find("progress/step");
-  return found == snapshot.tensors.end() ? -1 : found->second.item<int64_t>();
+  return found == snapshot.tensors.end() ? 0 : found->second.item<int64_t>();
 }
 
 [[noreturn]] void refuse(const std::string& sentence) { throw Error(sentence); }
@@ -99,11 +101,13 @@ Run::Run(const Opening& opening) : opening_(opening) {
       opening.run, {.which = opening.which, .overrides = opening.overrides, .use = model::DataUse::kNone},
       registry_of(opening)));
   assembly_ = {opened_, session().assembly.get()};
+  step_ = step_of(opened_->trained.snapshot);
+  opened_->trained.snapshot.tensors.clear();  // the model has a copy, and the optimizer's state is not needed
   seed(0);
 }
 
 Run::Run(const Run& other, const at::TensorOptions& options)
-    : opening_(other.opening_), opened_(other.opened_), is_training_(other.is_training_) {
+    : opening_(other.opening_), opened_(other.opened_), is_training_(other.is_training_), step_(other.step_) {
   const UnchangedProcess unchanged;
   model::ModelSpec spec = other.spec();
   const at::ScalarType dtype = options.dtype().toScalarType();
@@ -134,7 +138,7 @@ std::string Run::facts() const {
   nlohmann::json all = {{"shape", data.shape},
                         {"latent", model().latent},
                         {"outputs", model().likelihood().outputs()},
-                        {"step", step_of(opened_->trained.snapshot)},
+                        {"step", step_},
                         {"seed", spec().seed},
                         {"mixed_precision", model().mixed_precision()},
                         {"dataset", data.name},
@@ -262,7 +266,7 @@ Tensor Run::hessian(const Tensor& x, const Tensor& z, const Context& context, co
 Tensor Run::sample_prior(int64_t n, std::optional<int64_t> seed, const Context& context) const {
   if (n < 0) refuse(fmt::format("the number of samples is {}; expected 0 or more.", n));
   const at::NoGradGuard no_grad;
-  const Seeded seeded(model().rng, seed);
+  const Seeded seeded(model().rng, seed, "prior");
   return model().sample_prior(n, context);
 }
 
@@ -287,7 +291,7 @@ Tensor Run::sample_data(const Tensor& g, std::optional<int64_t> seed) const {
   require(g, "g");
   require_g(g, model());
   const at::NoGradGuard no_grad;
-  const Seeded seeded(model().rng, seed);
+  const Seeded seeded(model().rng, seed, "data");
   return model().sample_data(g);
 }
 
@@ -399,7 +403,7 @@ Tensor Posterior::entropy() const {
 
 Draw Posterior::draw(int64_t count, std::optional<int64_t> seed) const {
   if (count < 1) refuse(fmt::format("the number of draws is {}; expected at least 1.", count));
-  const Seeded seeded(run_->model().rng, seed);
+  const Seeded seeded(run_->model().rng, seed, "posterior");
   return q_->rsample(count, run_->model().rng);
 }
 

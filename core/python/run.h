@@ -94,6 +94,7 @@ class Run final : public torch::CustomClassHolder {
   std::shared_ptr<model::Assembly> assembly_;
   std::unique_ptr<model::OpenedRun> with_data_;  // another copy of the model, for its data
   bool is_training_ = false;
+  int64_t step_ = 0;  // at which it was saved
 };
 
 /// q(z|x) of a batch. Its model's mutex is held by whoever calls.

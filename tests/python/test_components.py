@@ -72,6 +72,14 @@ MORE = {
     ("objective", "classifier"): ["objective.type='classifier'", "model.latent=4", "model.family.type='point'"],
 }
 
+OTHER_CASES = {
+    "prior-vamp": (losses.vamp_prior, ["model.prior={type='vamp', pseudo_inputs=8}", "objective.samples=2", "objective.beta=0.5"]),
+    "family-planar": (losses.planar_flow, ["model.family={type='planar', maps=2}", "objective.samples=2", "objective.beta=0.5"]),
+    "objective-factor-vae": (losses.factor_vae, ["objective={type='factor-vae', gamma=4.0, critic_hidden=[8, 8]}"]),
+    "objective-beta-tcvae": (losses.beta_tcvae, ["objective={type='beta-tcvae', beta=6.0}"]),
+    "objective-iwae": (losses.iwae, ["objective={type='iwae', samples=5}"]),
+}
+
 
 def setUpModule():
     global FOLDER, IMAGES, LABELS, ENVIRONMENT
@@ -179,8 +187,8 @@ class OfTheProgram(unittest.TestCase):
 class OfPyTorch(unittest.TestCase):
     """float64, 1e-10: what is computed from the tensors of ``named_parameters()`` by other code."""
 
-    def check(self, reference, changes, levels):
-        run = variform.load(untrained(self.name, [*changes, "train.precision='float64'"]))
+    def check(self, name, reference, changes, levels):
+        run = variform.load(untrained(f"{name}-64", [*changes, "train.precision='float64'"]))
         own, theirs = (first_batch(levels, torch.float64)[0].requires_grad_() for _ in range(2))
         value = run.objective(own, step=0)
         gradients = torch.autograd.grad(value, [*run.parameters(), own], allow_unused=True)
@@ -189,8 +197,12 @@ class OfPyTorch(unittest.TestCase):
             weights[name.replace(".", "/", 1)] = parameter.detach().clone().requires_grad_()
         torch.set_default_dtype(torch.float64)
         try:
-            expected = sum(reference(weights, theirs, stream(SEED, "step", 0), TRAINED).values())
-            others = torch.autograd.grad(expected, [*weights.values(), theirs], allow_unused=True)
+            values = reference(weights, theirs, stream(SEED, "step", 0), TRAINED)
+            expected = sum(values.values())
+            # An adversary's loss is that of its own parameters alone.
+            model, critic = (torch.autograd.grad(values[player], [*weights.values(), theirs], retain_graph=True, allow_unused=True)
+                             if player in values else None for player in ("model", "critic"))
+            others = [critic[i] if critic and each.startswith("objective/") else model[i] for i, each in enumerate([*weights, "x"])]
         finally:
             torch.set_default_dtype(torch.float32)
         self.assertLess(abs(value.item() - expected.item()), 1e-10 * abs(expected.item()))
@@ -200,12 +212,11 @@ class OfPyTorch(unittest.TestCase):
             self.assertLess((found - other).abs().max().item(), 1e-10 * max(1e-6, other.abs().max().item()), name)
 
     def test_each(self):
-        for name, (reference, changes, *levels) in losses.CASES.items():
+        for name, (reference, changes, *levels) in {**losses.CASES, **OTHER_CASES}.items():
             if CHOSEN not in name:
                 continue
             with self.subTest(name):
-                self.name = f"{name}-64"
-                self.check(reference, changes, levels[0] if levels else None)
+                self.check(name, reference, changes, levels[0] if levels else None)
 
 
 if __name__ == "__main__":

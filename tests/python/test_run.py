@@ -3,12 +3,14 @@ differentiation and the program; what it leaves alone in the process; what it re
 """
 
 import copy
+import importlib.util
 import math
 import os
 import pathlib
 import subprocess
 import sys
 import threading
+import unittest
 import warnings
 
 import h5py
@@ -226,6 +228,24 @@ class Tuning(PythonTest):
                            progress=False, no_figures=True)
         self.assertEqual(_program.overrides_of({"a.b": {"type": "x", "n": [1, 2.5], "on": True}, "c": "it's \"so\""}),
                          ['a.b={ type = "x", n = [1, 2.5], on = true }', 'c="it\'s \\"so\\""'])
+
+
+    @unittest.skipUnless(importlib.util.find_spec("pandas"), "without pandas an evaluation is a dict")
+    def test_table(self):
+        table = variform.load(self.train()).evaluate(importance_samples=0)
+        self.assertEqual(table.loc["elbo", "mean"], table.attrs["report"]["values"]["elbo"]["mean"])
+        self.assertTrue(table.index.is_unique)
+
+    def test_samples(self):
+        """Draws of x vary about their means by the likelihood's noise, which has nothing to do with z."""
+        run = self.small("model.likelihood={type='gaussian', variance=0.04}", "model.latent=64")
+        z = run.sample_prior(400, seed=1)
+        self.assertTrue(torch.equal(z, run.sample_prior(400, seed=1)))
+        self.assertLess(z.mean().abs().item(), 0.05)
+        noise = run.sample(400, seed=1, noise=True) - run.sample(400, seed=1)
+        self.assertLess(abs(noise.std().item() - 0.2), 0.01)
+        both = torch.stack([noise.flatten(), z.flatten()])
+        self.assertLess(torch.corrcoef(both)[0, 1].abs().item(), 0.05)
 
 
 class Known(PythonTest):
