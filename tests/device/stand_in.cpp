@@ -55,8 +55,8 @@ class Record {
   std::atomic<int64_t> writes_ = 0;
 };
 
-// The device's addresses are those of the host's memory behind them, moved to where x86-64 and AArch64 map nothing: a host
-// that reads one gets a SIGSEGV, as it does from a GPU's.
+// The device's addresses are those of the host's memory behind them, moved to where x86-64 and AArch64 map nothing: a
+// host that reads one gets a SIGSEGV, as it does from a GPU's.
 constexpr std::uintptr_t kFar = std::uintptr_t{1} << 54;
 void* far(void* host) {
   return host ? reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(host) + kFar) : host;

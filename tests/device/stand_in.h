@@ -1,7 +1,8 @@
 #pragma once
-// A GPU without a GPU: a device of LibTorch's kind PrivateUse1, named "standin", whose operations the CPU does. It has what
-// makes code for GPUs fail: memory that the host cannot read, generators of its own, an own thread for backward passes,
-// and operations that refuse tensors of two devices, and GPUs' lists of what mixed precision computes in bfloat16. What keeps the host waiting is counted.
+// A GPU without a GPU: a device of LibTorch's kind PrivateUse1, named "standin", whose operations the CPU does. It has
+// what makes code for GPUs fail: memory that the host cannot read, generators of its own, an own thread for backward
+// passes, operations that refuse tensors of two devices, and GPUs' lists of what mixed precision computes in bfloat16.
+// What keeps the host waiting is counted.
 
 #include <ATen/core/Tensor.h>
 
@@ -27,8 +28,8 @@ class SmallMemory {
 class Crossings {
  public:
   Crossings();
-  /// Operations for which the host waited: a copy to it, .item(), a shape that depends on values, a copy from it that is not
-  /// from pinned memory or not asynchronous.
+  /// Operations for which the host waited: a copy to it, .item(), a shape that depends on values, a copy from it that
+  /// is not from pinned memory or not asynchronous.
   std::vector<std::string> waits() const;
   /// The number of copies of the host's tensors to the device.
   int64_t writes() const;

@@ -1,5 +1,5 @@
-// Everything that stock components compose to, on a device that is not the CPU (stand_in.h): the numbers are the CPU's, no
-// step keeps the host waiting, and a component that forgets the device is named.
+// Everything that stock components compose to, on a device that is not the CPU (stand_in.h): the numbers are the CPU's,
+// no step keeps the host waiting, and a component that forgets the device is named.
 
 #include "catch.h"
 #include "composition/compose.h"
