@@ -1,7 +1,7 @@
-// See cpu_tape.h. LibTorch's observer (at::RecordFunction) sees every call that goes through the dispatcher, in forward pass,
-// backward pass and optimizer. The outermost operators that are not mere compositions of others are the tape. It is
-// replayed by their CPU kernels: through their out= forms, where they have one, into the memory of the recording, so that
-// views need not be taken again.
+// See cpu_tape.h. LibTorch's observer (at::RecordFunction) sees every call that goes through the dispatcher, in forward
+// pass, backward pass and optimizer. The outermost operators that are not mere compositions of others are the tape. It
+// is replayed by their CPU kernels: through their out= forms, where they have one, into the memory of the recording, so
+// that views need not be taken again.
 
 #include "train/cpu_tape.h"
 
@@ -131,8 +131,8 @@ std::string trouble_with(const OperatorHandle& handle, c10::ArrayRef<const IValu
   return trouble.empty() ? "" : name_of(handle) + " " + trouble;
 }
 
-// What the observer keeps between an operator's begin and its end. Operators that it calls in turn are listed: if it has no
-// kernel of its own for the CPU, they take its place.
+// What the observer keeps between an operator's begin and its end. Operators that it calls in turn are listed: if it
+// has no kernel of its own for the CPU, they take its place.
 struct Frame final : at::ObserverContext {
   std::optional<OperatorHandle> handle;  // none: a composition, whose operators count as its caller's
   std::vector<IValue> arguments;
@@ -277,8 +277,8 @@ class Listener {
   size_t bytes_ = 0;
 };
 
-// Returns the operator's form that writes into given tensors, if it has one for the CPU: the same arguments without those
-// that describe a new tensor, then one per result.
+// Returns the operator's form that writes into given tensors, if it has one for the CPU: the same arguments without
+// those that describe a new tensor, then one per result.
 std::optional<OperatorHandle> out_form(const OperatorHandle& handle) {
   static const std::unordered_set<std::string> of_new_tensors = {"dtype", "layout", "device", "pin_memory"};
   auto& dispatcher = c10::Dispatcher::singleton();

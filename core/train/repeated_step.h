@@ -24,8 +24,8 @@ class Recorder {
   /// works_while_recording(). Throws what `work` throws, also when the device cannot record an operation; nothing is
   /// recorded then.
   virtual void record(const std::function<void()>& work) = 0;
-  /// Runs the recorded operations, on the tensors that they were recorded with. Throws NothingChanged if an operation fails
-  /// before any has written to tensors from outside the work.
+  /// Runs the recorded operations, on the tensors that they were recorded with. Throws NothingChanged if an operation
+  /// fails before any has written to tensors from outside the work.
   virtual void replay() = 0;
   /// Whether record() does the work as well. Replays of such a recorder are compared with the work.
   virtual bool works_while_recording() const { return false; }
@@ -37,7 +37,8 @@ class Recorder {
   virtual void at_each_replay(const std::function<void()>& look) { look(); }
 };
 
-/// An operation of a replay failed, and the state of the training is what it was before the step, but for the generator.
+/// An operation of a replay failed, and the state of the training is what it was before the step, but for the
+/// generator.
 class NothingChanged : public std::exception {};
 
 /// How much a message of RepeatedStep matters.
@@ -52,8 +53,8 @@ enum class Saying {
 /// steps: numbers of the host stay in the recording as they were.
 ///
 /// Replays of a recorder that works while it records are compared with the work, bit for bit, from the same state: the
-/// first kFirstChecks ones, then one after 50, 500, 5,000 … steps. A recording whose bits differ is dropped for good, as is
-/// one that is not faster in the first comparisons; the training goes on from the work's own results.
+/// first kFirstChecks ones, then one after 50, 500, 5,000 … steps. A recording whose bits differ is dropped for good,
+/// as is one that is not faster in the first comparisons; the training goes on from the work's own results.
 class RepeatedStep {
  public:
   using Work = std::function<Terms(const Batch&)>;

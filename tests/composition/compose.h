@@ -61,9 +61,9 @@ std::map<std::string, at::Tensor> handed_over(const Combination& first, const Co
 /// It after three steps of training.
 std::unique_ptr<model::Session> trained_session(const Combination& combination);
 
-/// What keeps a step of it from being recorded as a CUDA graph, found on the CPU: an operation by which the host reads a
-/// value of the device, or steps that differ when they are replayed on the tensors of the first. Or what keeps the CPU from
-/// replaying it by its kernels. Empty: nothing does, or the combination is refused.
+/// What keeps a step of it from being recorded as a CUDA graph, found on the CPU: an operation by which the host reads
+/// a value of the device, or steps that differ when they are replayed on the tensors of the first; or what keeps the
+/// CPU from replaying it by its kernels. Empty: nothing does, or the combination is refused.
 std::string not_recordable(const Combination& combination);
 
 /// Few combinations in which every pair of choices of two kinds occurs.

@@ -1,5 +1,5 @@
-// Steps that are recorded and replayed on the CPU: their bits are those of plain steps, whatever the model is made of, and
-// what cannot be replayed is noticed before it does harm.
+// Steps that are recorded and replayed on the CPU: their bits are those of plain steps, whatever the model is made of,
+// and what cannot be replayed is noticed before it does harm.
 
 #include "catch.h"
 

@@ -1,4 +1,5 @@
-// Standard normal priors whose steps cannot be recorded and replayed: each does in its own way what docs/sdk.md asks not to do.
+// Standard normal priors whose steps cannot be recorded and replayed: each does in its own way what docs/sdk.md asks
+// not to do.
 
 #include <variform/plugin.h>
 
