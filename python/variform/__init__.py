@@ -20,6 +20,7 @@ help(variform.Run) describes all of it, with shapes and units. docs/python.md is
 from ._library import VariformWarning
 from ._program import train
 from ._run import Posterior, Run, load
+from ._search import Search, search
 from ._study import Figure, Study, study
 
-__all__ = ["Figure", "Posterior", "Run", "Study", "VariformWarning", "load", "study", "train"]
+__all__ = ["Figure", "Posterior", "Run", "Search", "Study", "VariformWarning", "load", "search", "study", "train"]
