@@ -5,8 +5,8 @@
 
 namespace variform::base {
 
-/// Keeps in memory what the process writes to descriptor 1 while it lives, then gives the descriptor back. Without a free
-/// descriptor, nothing is caught.
+/// Keeps in memory what the process writes to descriptor 1 while it lives, then gives the descriptor back. Without a
+/// free descriptor, nothing is caught.
 class CaughtOutput {
  public:
   CaughtOutput();

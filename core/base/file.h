@@ -122,8 +122,8 @@ std::string why_not_writable(const std::filesystem::path& path, const PlannedFil
 /// Returns the system's reason for an errno, in words of our own where the system's mislead.
 std::string reason_of(int error);
 
-/// Throws std::runtime_error: "cannot WHAT PATH: REASON", with the reason of an errno, and what to do: with `option`, such
-/// as "--out FILE", that it names another place.
+/// Throws std::runtime_error: "cannot WHAT PATH: REASON", with the reason of an errno, and what to do: with `option`,
+/// such as "--out FILE", that it names another place.
 [[noreturn]] void fail_on_file(const std::string& what, const std::filesystem::path& path, int error,
                                const std::string& option = {});
 

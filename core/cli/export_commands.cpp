@@ -1,4 +1,5 @@
-// Commands that give a trained model to others, and take one from them: encode, export, import, and reconstruct --impute.
+// Commands that give a trained model to others, and take one from them: encode, export, import, and reconstruct
+// --impute.
 
 #include <fmt/format.h>
 

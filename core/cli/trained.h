@@ -73,8 +73,8 @@ void use_prior(const Common& common, Opened& opened, const ModelOptions& options
 
 /// The split that --split or --on names; else test.
 std::string split_of(const ModelOptions& options);
-/// "evaluation-test", or "evaluation-test-mixture-1a2b3c4d" under a fitted prior; with other options that change what is
-/// shown these too, so that no result takes the place of another: "samples-noise", "samples-condition-3".
+/// "evaluation-test", or "evaluation-test-mixture-1a2b3c4d" under a fitted prior; with other options that change what
+/// is shown these too, so that no result takes the place of another: "samples-noise", "samples-condition-3".
 std::string named(const Opened& opened, const ModelOptions& options, const std::string& name);
 /// Returns the file that a command writes: --out, or this name in the folder of the run.
 std::filesystem::path destination(const Common& common, const ModelOptions& options,

@@ -62,7 +62,8 @@ constexpr Key kKeys[] = {
      "same for every `seed`; the rest is for training."},
     {"data", "stream", "true or false", "(false)", "",
      "Leaves the values of x in their file and reads those of each batch: for data larger than the memory. The numbers "
-     "are the same. Files: npy, idx, HDF5 without chunks, and those of readers that say where values lie (docs/tutorial.md)."},
+     "are the same. Files: npy, idx, HDF5 without chunks, and those of readers that say where values lie "
+     "(docs/tutorial.md)."},
     {"data", "memory", "number, above 0", "(half of what is free)", "GB",
      "Memory that data files may take when they are read. Giving it also allows files that become far "
      "larger in memory than they are."},
@@ -266,8 +267,8 @@ constexpr Key kKeys[] = {
      "steps: where the next value begins; one fewer than values."},
 
     {"log", "tensorboard", "true or false", "(false)", "",
-     "Writes RUN/tensorboard for TensorBoard: losses, evaluations, pictures at the end, and the config for its table of "
-     "hyperparameters (docs/tutorial.md)."},
+     "Writes RUN/tensorboard for TensorBoard: losses, evaluations, pictures at the end, and the config for its table "
+     "of hyperparameters (docs/tutorial.md)."},
 
     {"plugins", "paths", "list of texts", "[]", "",
      "Plugin files or folders of them, relative to the file that names them."},

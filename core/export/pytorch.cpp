@@ -87,7 +87,8 @@ std::string loader(const std::string& weights, const ModuleClasses& classes) {
          "\n";
 }
 
-// Returns "mean (10), log-variance (10)": what a network's outputs mean, as the component that takes them says; else `other`.
+// Returns "mean (10), log-variance (10)": what a network's outputs mean, as the component that takes them says; else
+// `other`.
 std::string meanings(const Component& taker, int64_t latent, const std::string& other) {
   const auto* names = ability<NamesOutputs>(taker);
   if (!names) return other;

@@ -1,7 +1,7 @@
 #pragma once
-// A trained model as a safetensors file (huggingface.co/docs/safetensors): a header in JSON with names, types and places,
-// then the tensors' bytes. Holds all slots and what a checkpoint says of the run, so that the model can be made again here
-// and in Python, and nothing that could be executed.
+// A trained model as a safetensors file (huggingface.co/docs/safetensors): a header in JSON with names, types and
+// places, then the tensors' bytes. Holds all slots and what a checkpoint says of the run, so that the model can be made
+// again here and in Python, and nothing that could be executed.
 
 #include <cstddef>
 #include <filesystem>

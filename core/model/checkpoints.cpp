@@ -50,8 +50,8 @@ config::Experiment experiment_of(const checkpoint::Snapshot& snapshot, const plu
   config::Diagnostics diagnostics;
   const config::Node root =
       config::parse(attribute(snapshot, "config"), "config in the checkpoint", diagnostics);
-  // Not resolve_experiment(): callers take a model's parts, so that the data that it was trained on need not be described
-  // here; and a training wrote the parts of components that it took from other runs into this config.
+  // Not resolve_experiment(): callers take a model's parts, so that the data that it was trained on need not be
+  // described here; and a training wrote the parts of components that it took from other runs into this config.
   config::Experiment experiment = config::resolve(root, registry, diagnostics);
   diagnostics.throw_if_any();
   return experiment;

@@ -13,7 +13,8 @@
 #include "python/messages.h"
 #include "python/run.h"
 
-// Read by Python from the file before anything of it runs: a library for another LibTorch would load and compute nonsense.
+// Read by Python from the file before anything of it runs: a library for another LibTorch would load and compute
+// nonsense.
 extern "C" [[gnu::used, gnu::visibility("default")]] const char variform_python_built_for[] =
     "variform_python built for LibTorch " VARIFORM_LIBTORCH_MINOR ";";
 

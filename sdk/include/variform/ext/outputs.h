@@ -16,14 +16,14 @@ struct OutputPart {
   int64_t size = 0;     ///< how many they are
 };
 
-/// A family or a likelihood that says what its network's outputs mean. Needed by: the Python source that `export` writes,
-/// which says it to those who use the networks outside this program.
+/// A family or a likelihood that says what its network's outputs mean. Needed by: the Python source that `export`
+/// writes, which says it to those who use the networks outside this program.
 class NamesOutputs {
  public:
   static constexpr std::string_view kId = "variform.names-outputs/1";  ///< its name
-  /// The outputs in their order. Of a family: the columns of params for d latents, parameter_count(d) of them altogether.
-  /// Of a likelihood: the outputs of each value, outputs() of them altogether, whatever d is. Any number of times, by any
-  /// thread; never throws.
+  /// The outputs in their order. Of a family: the columns of params for d latents, parameter_count(d) of them
+  /// altogether. Of a likelihood: the outputs of each value, outputs() of them altogether, whatever d is. Any number of
+  /// times, by any thread; never throws.
   virtual std::vector<OutputPart> output_parts(int64_t d) const = 0;
 
  protected:
