@@ -319,7 +319,9 @@ std::string not_recordable(const Combination& combination) {
     if (!at::equal(tensor, replayed.at(name))) return "replayed, " + name + " has other bits";
   auto session = longer();
   std::string reason;
-  const auto on_cpu = train::tape_recorder(at::kCPU, session->assembly->model().rng);
+  const Model& model = session->assembly->model();
+  const auto on_cpu = train::tape_recorder(model.options.device(), model.rng);
+  if (!on_cpu) return {};  // another device
   const auto by_kernels = trained(*session, folder.path() / "kernels", kSteps, on_cpu, Reasons(reason));
   for (const auto& [name, tensor] : plain)
     if (!at::equal(tensor, by_kernels.at(name))) return "replayed on the CPU, " + name + " has other bits";
