@@ -27,9 +27,9 @@ GaussianPosterior::~GaussianPosterior() = default;
 IndependentPosterior::~IndependentPosterior() = default;
 Tensor IndependentPosterior::log_prob(const Draw& draw) const {
   const Tensor marginals = static_cast<const LogMarginals&>(*this).log_marginals(draw);
-  if (marginals.sizes() != draw.z.sizes())
-    throw Error("log_marginals returned " + to_text(marginals.sizes()) +
-                "; expected one number per latent of each draw, " + to_text(draw.z.sizes()));
+  if (marginals.dim() != draw.z.dim() || marginals.size(-1) != draw.z.size(-1))
+    throw Error("log_marginals returned " + to_text(marginals.sizes()) + " for z " + to_text(draw.z.sizes()) +
+                "; expected one number per latent of each draw");
   return marginals.sum(-1);
 }
 
