@@ -108,9 +108,10 @@ TEST_CASE("a family that takes more parameters than it asked for is told how man
 }
 
 TEST_CASE("densities of another shape are blamed on the function that returned them") {
-  CHECK_THAT(error_of(false),
-             variform::testing::ContainsSubstring(
-                 "log_marginals returned [1, 2] for z [1, 2, 3]; expected one number per latent of each draw"));
+  CHECK_THAT(
+      error_of(false),
+      variform::testing::ContainsSubstring(
+          "log_marginals returned [1, 2] for z [1, 2, 3]; expected one number per latent of each draw"));
 }
 
 }  // namespace

@@ -73,7 +73,8 @@ TEST_CASE("whoever asks is told how a training was decided, and where its time w
   lab.log.least = base::Level::kDebug;
   CHECK(grae("asked") == Ending::kFinished);
   CHECK_THAT(lab.log.said,
-             ContainsSubstring("steps are not recorded, since plugin org.variform.decoders did not come with the program"));
+             ContainsSubstring(
+                 "steps are not recorded, since plugin org.variform.decoders did not come with the program"));
   CHECK_THAT(
       lab.log.said,
       ContainsSubstring("the pushforward is by layers, since the decoder's network is made of layers"));
