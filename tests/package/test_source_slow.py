@@ -86,7 +86,7 @@ TRAININGS = {"2.0": {
     "levels": ['model.family={type="source-steps"}', 'model.prior={type="source-stairs"}'],
     "levels of the family alone": ['model.family={type="source-steps", levels=[1, 2]}'],
     "a file of one's own": ["table.toml"],
-    "a file of one's own that stays on the disk": ["table.toml", "data.stream=true"],
+    "a file of one's own that stays on the disk": ["table.toml", "data.stream=true", "name=streamed"],
 }}
 # Metrics, and a quantity of each, that an evaluation of one of these models is asked for.
 METRICS = {"2.0": {"source-cloud": "source_cloud", "source-offset": "source_offset"}}
