@@ -19,18 +19,13 @@
 #include "base/words.h"
 #include "config/load.h"
 #include "export/pickle.h"
+#include "export/safetensors.h"
 #include "model/session.h"
 
 namespace variform::exports {
 namespace {
 
 constexpr const char* kBlank = "\n\n\n";  // between the top-level parts of a Python module
-
-// Maps "model/encoder/parameters/network.0.weight" to "encoder.network.0.weight".
-std::string python_name(const std::string& path) {
-  const auto slot = path.find('/') + 1, kind = path.find('/', slot), name = path.find('/', kind + 1);
-  return path.substr(slot, kind - slot) + "." + path.substr(name + 1);
-}
 
 // Returns the name under which a component has registered its network, if that holds all of the component's state.
 std::optional<std::string> attribute_of(const Component& component) {
@@ -125,7 +120,7 @@ Exported export_weights(model::Session& session, const std::filesystem::path& fi
 
   exports::NamedTensors state;
   for (const auto& [path, tensor] : session.assembly->state())
-    state.emplace_back(python_name(path), tensor.detach());
+    state.emplace_back(outer_name(path), tensor.detach());
   exports::write_torch_file(weights, state, {{"config", config::print(session.experiment.resolved)}});
   Exported exported{{weights}, {}};
 

@@ -42,12 +42,6 @@ constexpr std::array<std::pair<at::ScalarType, const char*>, 7> kTypes{{{at::kDo
                                                                         {at::kByte, "U8"},
                                                                         {at::kBool, "BOOL"}}};
 
-// Maps "model/encoder/parameters/network.0.weight" to "encoder.network.0.weight".
-std::string outer_name(const std::string& path) {
-  const std::size_t slot = path.find('/') + 1, kind = path.find('/', slot), name = path.find('/', kind + 1);
-  return path.substr(slot, kind - slot) + "." + path.substr(name + 1);
-}
-
 std::string path_of(const std::string& name, bool is_buffer) {
   const std::size_t dot = name.find('.');
   return "model/" + name.substr(0, dot) + (is_buffer ? "/buffers/" : "/parameters/") + name.substr(dot + 1);
@@ -83,6 +77,11 @@ std::vector<Entry> entries_of(const checkpoint::Snapshot& snapshot) {
 }
 
 }  // namespace
+
+std::string outer_name(const std::string& path) {
+  const std::size_t slot = path.find('/') + 1, kind = path.find('/', slot), name = path.find('/', kind + 1);
+  return path.substr(slot, kind - slot) + "." + path.substr(name + 1);
+}
 
 std::vector<std::byte> compose_safetensors(const checkpoint::Snapshot& snapshot) {
   json header, buffers = json::array();

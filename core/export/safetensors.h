@@ -13,6 +13,10 @@
 
 namespace variform::exports {
 
+/// Returns what a tensor of the model is called outside: "model/encoder/parameters/network.0.weight" is
+/// "encoder.network.0.weight".
+std::string outer_name(const std::string& path);
+
 /// Returns the file. Tensors below model/ are named "encoder.network.0.weight"; attributes become texts of the file's
 /// metadata, "variform.config" and so on. Same input, same bytes; same bits back.
 std::vector<std::byte> compose_safetensors(const checkpoint::Snapshot& snapshot);
