@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -24,6 +25,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -170,6 +172,8 @@ int run(const std::string& config, const std::filesystem::path& folder, const st
   base::SilentLog log;
   train::Trainer trainer(session->experiment.train, session->horizon, {}, *session->assembly,
                          *session->batches, run, log, turns);
+  if (const char* asked = std::getenv("VARIFORM_RECORD"); asked && std::string_view(asked) == "0")
+    trainer.record_with({});
   answer({{"ready", true},
           {"rss_kib", kib("VmRSS:")},
           {"cpu", at::get_cpu_capability()},
