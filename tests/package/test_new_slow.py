@@ -68,17 +68,20 @@ class New(unittest.TestCase):
         last_run = folder / outputs[3].rstrip("\n").splitlines()[-1]
         self.assertTrue((last_run / "DONE").is_file(), outputs[3])
         self.assertNotRegex(outputs[0] + outputs[1], "(?i)warning")
-        # Only what is to be kept is in git; nothing was edited or left to be filled in.
+        self.is_clean(folder)
+        # By the environment alone, from another folder.
+        listed = self.variform("list", kind, program=program, VARIFORM_PLUGIN_PATH=folder / "build").stdout
+        self.assertRegex(listed, rf"\b{name}\b.*org\.example\.{name}")
+        return folder
+
+    def is_clean(self, folder):
+        """Only what is to be kept is in git; nothing was edited or left to be filled in."""
         self.assertEqual(run("git", "-C", folder, "status", "--porcelain").stdout, "")
         for file in run("git", "-C", folder, "ls-files").stdout.split():
             text = (folder / file).read_text()
             self.assertNotRegex(text, r"@\w+@", file)
             self.assertNotIn(str(self.tree.folder), text, file)
             self.assertNotIn(str(LIBTORCH), text, file)
-        # By the environment alone, from another folder.
-        listed = self.variform("list", kind, program=program, VARIFORM_PLUGIN_PATH=folder / "build").stdout
-        self.assertRegex(listed, rf"\b{name}\b.*org\.example\.{name}")
-        return folder
 
     def test_family(self):
         folder = self.everything("family")  # to the example's own end
@@ -92,9 +95,36 @@ class New(unittest.TestCase):
         self.assertRegex(done.stdout, r"my-family_test \.*\*+Failed")
 
     def test_the_other_kinds(self):
+        """In one build, so that LibTorch's headers are read once for all of them; the rest is as everything() does it."""
+        folders = {}
         for kind in KINDS[1:]:
+            self.variform("new", kind, f"my-{kind}")
+            folders[kind] = self.work / f"my-{kind}"
+        together = "".join(f"add_subdirectory(my-{kind})\n" for kind in folders)
+        (self.work / "CMakeLists.txt").write_text(
+            f"cmake_minimum_required(VERSION 3.25)\nproject(together LANGUAGES CXX)\nenable_testing()\n{together}")
+        build = self.work / "build"
+        run("cmake", "-S", self.work, "-B", build, f"-DCMAKE_PREFIX_PATH={self.tree.prefix}", check=True)
+        made = run("cmake", "--build", build, check=True)
+        self.assertNotRegex(made.stdout + made.stderr, "(?i)warning")
+        tested = run("ctest", "--test-dir", build, "--output-on-failure", OMP_NUM_THREADS=1)
+        self.assertEqual(tested.returncode, 0, tested.stdout + tested.stderr)
+        for kind, folder in folders.items():
             with self.subTest(kind=kind):
-                self.everything(kind, None, "train.steps=20", "--no-figures")
+                self.is_found_and_trains(kind, folder, build / f"my-{kind}", tested.stdout)
+
+    def is_found_and_trains(self, kind, folder, built, tested):
+        name = f"my-{kind}"
+        for test_name in ("check", "example"):
+            self.assertRegex(tested, rf"{name}-{test_name} \.* +Passed")
+        self.assertRegex(tested, rf"{name}_test \.* +Passed")
+        plugins = {"VARIFORM_PLUGIN_PATH": built}
+        self.assertRegex(self.variform("list", kind, **plugins).stdout, rf"\b{name}\b.*org\.example\.{name}")
+        trained = run(self.tree.program, "train", "example.toml", "train.steps=20", "--no-figures", folder=folder,
+                      OMP_NUM_THREADS=1, **plugins)
+        self.assertEqual(trained.returncode, 0, trained.stdout + trained.stderr)
+        self.assertTrue((folder / trained.stdout.strip().splitlines()[-1] / "DONE").is_file(), trained.stdout)
+        self.is_clean(folder)
 
     def test_metric(self):
         """A stranger's metric is in the evaluation, in its JSON, in a study's table, on a figure's axis, and described."""
