@@ -67,8 +67,8 @@ inside bash -euc '
   VARIFORM_DATA=~/datasets ../v/bin/variform train quickstart train.steps=100 | tee run
   echo "== installed and trained in $((SECONDS - began)) s"
   run=$(tail -n 1 run)
-  ../v/bin/variform plot "$run" || true
-  ls "$run" "$run/figures"
+  ../v/bin/variform runs plot "$run" || true
+  ls "$run" "$run/figures"; find . -newer run -name "*.svg" -o -newer run -name "*.png"
 ' bash "${install[@]}"
 inside bash -euc 'cd ~/work && VARIFORM_DATA=~/datasets ../v/bin/python -c "
 import sys, variform
