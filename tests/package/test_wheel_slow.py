@@ -119,7 +119,8 @@ class Wheel(unittest.TestCase):
         none = Environment(self.folder / "none", self.wheel, with_torch=False)
         done = self.session(none.program, "list", check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, rf"^variform: LibTorch {re.escape(self.minor)} was not found in \S+; set LIBTORCH to the folder")
+        self.assertRegex(done.stderr, rf"^variform: LibTorch {re.escape(self.minor)} was not found, neither in \S+ nor in this Python environment; "
+                                      rf"install torch=={re.escape(self.minor)}\.\* there, or set LIBTORCH to the folder")
 
     def test_a_family_configures(self):
         prefix = self.session(self.environment.program, "--cmake-prefix").stdout.strip()
