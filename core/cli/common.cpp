@@ -40,12 +40,24 @@ void Common::set_log() const {
 
 bool Common::shows_bars() const { return has_terminal() && !log_json && log.wants(base::Level::kInfo, {}); }
 
+namespace {
+
+// "quickstart" is the program's own configs/quickstart.toml where no file has that name.
+fs::path config_file(const std::string& given) {
+  const fs::path file = base::shared_file(given);
+  if (base::is_file_name(file) || file.has_parent_path() || file.has_extension()) return file;
+  const fs::path own = base::shared_file("configs/" + given + ".toml");
+  return base::is_file_name(own) ? own : file;
+}
+
+}  // namespace
+
 ConfigArguments split_arguments(const std::vector<std::string>& arguments) {
   ConfigArguments split;
   for (const std::string& argument : arguments) {
     const bool is_override = argument.find('=') != std::string::npos && !base::is_file_name(argument);
     if (is_override) split.overrides.push_back(argument);
-    else split.files.push_back(base::shared_file(argument).string());
+    else split.files.push_back(config_file(argument).string());
   }
   return split;
 }

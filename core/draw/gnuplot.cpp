@@ -53,6 +53,7 @@ std::string share(double part, double whole) { return number(part / whole); }
 std::string page(const std::string& name, int width, int height, const std::string& head,
                  const std::string& body) {
   const auto size = [&](int times) { return fmt::format("{},{}", times * width, times * height); };
+  const std::string large = size(2) + " noenhanced font 'Liberation Sans,13' fontscale 2 linewidth 2";
   return "# Draws an SVG and a PNG of this name from the CSV beside it. In their folder: gnuplot " +
          base::for_shell(name + ".gp") +
          "\nset encoding utf8\nset datafile separator comma\nset datafile missing NaN\n" + head +
@@ -60,9 +61,9 @@ std::string page(const std::string& name, int width, int height, const std::stri
          "  if (format eq 'svg') { set terminal svg size " +
          size(1) +
          " noenhanced font 'Arial,13' background 'white' }\n"
-         "  else { set terminal pngcairo size " +
-         size(2) +
-         " noenhanced font 'Liberation Sans,13' fontscale 2 linewidth 2 pointscale 2 }\n"
+         "  else { if (strstrt(GPVAL_TERMINALS, 'pngcairo') > 0) { set terminal pngcairo size " +
+         large + " pointscale 2 } else { set terminal png size " + large +
+         " }}\n"  // PyPI's gnuplot has no pngcairo
          "  set output " +
          base::gnuplot_file(name + ".") + ".format\n  set multiplot\n" + body +
          "  unset multiplot\n  unset output\n}\n";

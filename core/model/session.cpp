@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
+#include <dlfcn.h>
 #include <torch/cuda.h>
 
 #include <algorithm>
@@ -173,8 +174,15 @@ config::Experiment resolve_experiment(const config::Node& root, const plugins::R
 
 namespace {
 
+// A program that was built with a CPU build of LibTorch, as that of a wheel, is not linked to libtorch_cuda; a CUDA build
+// registers itself when that is loaded. To be called before LibTorch is asked for CUDA, whose first answer it keeps.
+void load_cuda() { ::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL); }
+
+bool has_cuda_driver() { return ::dlopen("libcuda.so.1", RTLD_LAZY) != nullptr; }
+
 // Returns a GPU, or the device of another kind that somebody has registered with LibTorch in this process.
 at::Device device_there() {
+  if (has_cuda_driver()) load_cuda();  // which takes a second
   if (torch::cuda::is_available()) return {at::kCUDA, 0};
   if (at::isPrivateUse1HooksRegistered()) return {at::kPrivateUse1, 0};
   return at::kCPU;
@@ -188,6 +196,7 @@ at::TensorOptions tensor_options(const config::TrainSpec& spec) {
     device = device_there();
   } else {
     device = at::Device(spec.device == "cuda" ? "cuda:0" : spec.device);
+    if (device.is_cuda()) load_cuda();
     if (device.is_cuda() &&
         (!torch::cuda::is_available() || device.index() >= static_cast<int64_t>(torch::cuda::device_count())))
       throw std::runtime_error(

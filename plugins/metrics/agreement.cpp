@@ -185,8 +185,10 @@ std::optional<double> folded_angle(const Numbers& a, const Numbers& b) {
       for (std::size_t n = 0; n < codes->rows; ++n) (*codes)(n, i) -= mean;
     }
   const Numbers c = moments(x, y);
-  const double turn = std::hypot(c(0, 0) + c(1, 1), c(0, 1) - c(1, 0));
-  const double mirror = std::hypot(c(0, 0) - c(1, 1), c(0, 1) + c(1, 0));
+  // Not std::hypot: glibc's newest is of 2.35, and alone would keep the wheel from systems with 2.34.
+  const auto length = [](double p, double q) { return std::sqrt(p * p + q * q); };
+  const double turn = length(c(0, 0) + c(1, 1), c(0, 1) - c(1, 0));
+  const double mirror = length(c(0, 0) - c(1, 1), c(0, 1) + c(1, 0));
   if (!(std::max(turn, mirror) > 0)) return {};
   const double angle = turn >= mirror ? std::atan2(c(0, 1) - c(1, 0), c(0, 0) + c(1, 1))
                                       : std::atan2(c(0, 1) + c(1, 0), c(0, 0) - c(1, 1));

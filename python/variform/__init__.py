@@ -17,10 +17,30 @@
 help(variform.Run) describes all of it, with shapes and units. docs/python.md is the page.
 """
 
-from ._library import VariformWarning
-from ._program import train
-from ._run import Posterior, Run, load
-from ._search import Search, search
-from ._study import Figure, Study, study
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._library import VariformWarning
+    from ._program import train
+    from ._run import Posterior, Run, load
+    from ._search import Search, search
+    from ._study import Figure, Study, study
 
 __all__ = ["Figure", "Posterior", "Run", "Search", "Study", "VariformWarning", "load", "search", "study", "train"]
+
+# Imported when they are first asked for: the command `variform` imports this package, and need not wait for torch.
+_MODULES = {"VariformWarning": "_library", "train": "_program", "Posterior": "_run", "Run": "_run", "load": "_run",
+            "Search": "_search", "search": "_search", "Figure": "_study", "Study": "_study", "study": "_study"}
+
+
+def __getattr__(name: str):
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
 """Finds the compiled library and the program, and loads the library into this process.
 
 They lie in one tree, an installation or a build folder: that which VARIFORM_PREFIX names, the one that this package is
-installed in, or a build folder of the checkout that this package lies in. The library registers two classes with
+installed in (a wheel's is torch-2.13/ beside this file, for that minor version of torch), or a build folder of the checkout that this package lies in. The library registers two classes with
 PyTorch; it is LibTorch's own loader that loads it, so that any Python will do.
 """
 
@@ -15,6 +15,8 @@ import warnings
 from typing import NamedTuple, Optional
 
 import torch
+
+from . import _command
 
 LIBRARY = "lib/libvariform_python.so"
 LOG = logging.getLogger("variform")
@@ -58,6 +60,8 @@ def _candidates():
     named = os.environ.get("VARIFORM_PREFIX")
     if named:
         return [pathlib.Path(named)]
+    if any(here.glob("torch-*")):
+        return [_command.tree_for(".".join(torch.__version__.split(".")[:2]))]
     installed = [here.parents[3]] if here.parent.name == "python" and here.parents[1].name == "variform" else []
     builds = here.parents[1] / "build"
     return installed + [builds / "release", *sorted(builds.glob("*"))]

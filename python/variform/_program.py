@@ -11,7 +11,7 @@ from typing import Any, Iterable, List, Mapping, Optional, Sequence, Union
 
 import torch
 
-from . import _library
+from . import _command, _library
 
 Paths = Sequence[Union[str, os.PathLike]]
 WRONG_USAGE, INTERRUPTED = 2, 130
@@ -69,7 +69,7 @@ def run(arguments: Sequence[Any], progress: bool) -> str:
     raised. Raises ValueError for a wrong config or option, RuntimeError for what else goes wrong, with its sentence.
     """
     command = [str(_library.tree().command), *map(os.fspath, map(_text, arguments))]
-    environment = dict(os.environ, LIBTORCH=str(pathlib.Path(torch.__file__).parent))
+    environment = _command.environment(pathlib.Path(torch.__file__).parent)
     said: List[str] = []
     with tempfile.TemporaryFile("w+", encoding="utf-8") as results:  # two pipes would have to be read at once
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=results, stderr=subprocess.PIPE, text=True,

@@ -30,6 +30,16 @@ class Configs(unittest.TestCase):
         self.assertGreater(checked, 15)
 
 
+class Names(ProgramTest):
+    def test_own_configs_by_name(self):
+        """A name without a file is the program's own config; a file of that name comes first."""
+        named = self.run_program("config", "print", "quickstart").stdout
+        self.assertEqual(named, self.run_program("config", "print", SOURCE / "configs/quickstart.toml").stdout)
+        (self.folder / "quickstart").write_text((SOURCE / "configs/quickstart.toml").read_text().replace("quickstart", "another"))
+        self.assertIn("another", self.run_program("config", "print", "quickstart").stdout)
+        self.assertIn('Cannot read "quickstar": expected a file', self.run_program("config", "print", "quickstar", code=2).stderr)
+
+
 class MissingData(ProgramTest):
     def test_what_excuses(self):
         """A data set that is not there is told from every other mistake, and excuses nothing where it should be there."""

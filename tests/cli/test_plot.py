@@ -49,6 +49,16 @@ class Plot(ProgramTest):
         subprocess.run(["gnuplot", "where.gp"], cwd=self.folder / "some", check=True)
         self.assertTrue((self.folder / "some" / "where.svg").exists())
 
+    def test_gnuplot_without_cairo(self):
+        """PyPI's has gd's terminal alone, which takes other options."""
+        self.plot(self.full)
+        script = (self.folder / "plot.gp").read_text()
+        self.assertEqual(script.count("GPVAL_TERMINALS, 'pngcairo'"), 1)
+        (self.folder / "plot.png").unlink()
+        (self.folder / "plot.gp").write_text(script.replace("GPVAL_TERMINALS, 'pngcairo'", "GPVAL_TERMINALS, 'no such'"))
+        subprocess.run(["gnuplot", "plot.gp"], cwd=self.folder, check=True)
+        self.assertEqual((self.folder / "plot.png").read_bytes()[:8], PNG)
+
     def test_evaluations(self):
         none = self.plot(self.full, "--evaluation", "contrast", code=1)
         self.assertIn("variform evaluate", none.stderr)

@@ -12,7 +12,7 @@ import unittest
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ["VARIFORM_BINARY"]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *sorted(f"docs/{f.name}" for f in (SOURCE / "docs").glob("*.md"))]
-LAUNCHER = {"test", "bench", "docs", "tidy", "fuzz", "deps", "format"}  # verbs of the script ./variform
+LAUNCHER = {"test", "bench", "docs", "tidy", "fuzz", "deps", "format", "wheel"}  # verbs of the script ./variform
 # Shown for the errors that they give.
 REFUSED = ("objektive.beta=1", "objective.type=grae model.prior.type=laplace")
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|…|\$|\*")  # RUN, CONFIG, [KEY=VALUE…], $beta
