@@ -22,5 +22,6 @@ from ._program import train
 from ._run import Posterior, Run, load
 from ._search import Search, search
 from ._study import Figure, Study, study
+from ._trackers import export_runs
 
-__all__ = ["Figure", "Posterior", "Run", "Search", "Study", "VariformWarning", "load", "search", "study", "train"]
+__all__ = ["Figure", "Posterior", "Run", "Search", "Study", "VariformWarning", "export_runs", "load", "search", "study", "train"]
