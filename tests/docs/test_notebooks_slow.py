@@ -29,9 +29,23 @@ def executed(file):
     notebook = nbformat.read(file, as_version=4)
     os.environ.update(VARIFORM_PREFIX=str(BUILD), PYTHONPATH=str(SOURCE / "python"), OMP_NUM_THREADS="1")
     with tempfile.TemporaryDirectory(prefix="variform-notebook-") as folder:
-        NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False, coalesce_streams=True,
+        NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False,
                        resources={"metadata": {"path": folder}}).execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = together(cell.outputs)
     return notebook
+
+
+def together(outputs):
+    """What was printed in one piece: in how many it arrives is chance."""
+    found = []
+    for output in outputs:
+        if found and output.output_type == found[-1].output_type == "stream" and output.name == found[-1].name:
+            found[-1].text += output.text
+        else:
+            found.append(output)
+    return found
 
 
 def outputs(notebook):
