@@ -22,7 +22,7 @@ PAGE = ROOT / "docs/sdk.md"
 HEADERS = ROOT / "sdk/include/variform"
 # In the order in which an author meets them.
 ORDER = ["plugin.h", "component.h", "context.h", "ability.h", "schema.h", "encoder.h", "decoder.h", "ext/decoder.h", "family.h",
-         "ext/posterior.h", "ext/condition.h", "ext/family.h", "gaussian_posterior.h", "location_scale.h", "covariance.h", "prior.h", "ext/prior.h", "ext/levels.h",
+         "ext/posterior.h", "ext/condition.h", "ext/family.h", "gaussian_posterior.h", "location_scale.h", "latent_kl.h", "covariance.h", "prior.h", "ext/prior.h", "ext/levels.h",
          "likelihood.h", "ext/likelihood.h", "ext/outputs.h", "objective.h", "ext/objective.h", "metric.h", "ext/metric.h", "reader.h", "ext/reader.h", "model.h", "nn/layer.h", "nn/layers.h", "nn/activation.h", "nn/dual.h", "nn/attention.h",
          "nn/network.h", "ext/network.h",
          "testing.h", "testing_metric.h", "types.h", "random.h", "log.h", "shuffle.h", "parallel.h", "descriptor.h", "manifest.h", "host.h"]

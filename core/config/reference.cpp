@@ -267,8 +267,8 @@ constexpr Key kKeys[] = {
      "steps: where the next value begins; one fewer than values."},
 
     {"log", "tensorboard", "true or false", "(false)", "",
-     "Writes RUN/tensorboard for TensorBoard: losses, evaluations, pictures at the end, and the config for its table "
-     "of hyperparameters (docs/tutorial.md)."},
+     "Writes RUN/tensorboard for TensorBoard: losses, evaluations, histograms of each latent's KL, pictures at the "
+     "end, and the config for its table of hyperparameters (docs/tutorial.md)."},
 
     {"plugins", "paths", "list of texts", "[]", "",
      "Plugin files or folders of them, relative to the file that names them."},

@@ -28,6 +28,7 @@
 #include "model/process.h"
 #include "model/run_config.h"
 #include "train/introduce.h"
+#include "train/latents.h"
 #include "plugins/plugin_log.h"
 #include "train/run_log.h"
 #include "train/schedules.h"
@@ -222,7 +223,10 @@ Ending Run::to_end() {
   if (snapshot_) accept();
   const std::unique_ptr<Observer> shown = host_.observe(log_);
   if (session().experiment.tensorboard)
-    board_ = std::make_unique<TensorBoard>(folder_.path(), session().experiment.resolved, log_, *shown);
+    board_ = std::make_unique<TensorBoard>(
+        folder_.path(), session().experiment.resolved,
+        [this] { return kl_of_latents(*session().assembly, *session().batches, session().experiment.train); },
+        log_, *shown);
   Stepping observer(log_, board_ ? *board_ : *shown);
   const auto attributes = model::attributes_of(session(), registry_);
   Trainer trainer(session().experiment.train, session().horizon, attributes, *session().assembly,

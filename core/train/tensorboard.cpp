@@ -7,11 +7,15 @@
 #include <isa-l/crc.h>
 #include <unistd.h>
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <chrono>
 #include <cerrno>
 #include <cmath>
+#include <iterator>
 #include <stdexcept>
 #include <system_error>
 
@@ -157,6 +161,34 @@ void EventFile::scalars(std::int64_t step, const std::string& group,
   if (!summary.empty()) event(step, field(5, summary));
 }
 
+void EventFile::histogram(std::int64_t step, const std::string& name, std::span<const double> values) {
+  constexpr std::size_t kParts = 30;
+  std::vector<double> finite;
+  std::copy_if(values.begin(), values.end(), std::back_inserter(finite),
+               [](double value) { return std::isfinite(value); });
+  if (finite.empty()) return;
+  const auto [low, high] = std::minmax_element(finite.begin(), finite.end());
+  const double width = (*high - *low) / kParts;
+  std::array<double, kParts> counts{};
+  double sum = 0, squares = 0;
+  for (const double value : finite) {
+    const double part = width > 0 ? std::floor((value - *low) / width) : 0;
+    counts[std::min(static_cast<std::size_t>(part), kParts - 1)] += 1;
+    sum += value;
+    squares += value * value;
+  }
+  std::string limits, inside;
+  for (std::size_t i = 0; i < kParts; ++i) {
+    const double limit = i + 1 == kParts ? *high : *low + width * static_cast<double>(i + 1);
+    limits += little_endian(std::bit_cast<std::uint64_t>(limit));
+    inside += little_endian(std::bit_cast<std::uint64_t>(counts[i]));
+  }
+  const std::string histogram =
+      field(1, *low) + field(2, *high) + field(3, static_cast<double>(finite.size())) + field(4, sum) +
+      field(5, squares) + field(6, std::string_view(limits)) + field(7, std::string_view(inside));
+  event(step, field(5, field(1, field(1, std::string_view(name)) + field(5, histogram))));
+}
+
 void EventFile::picture(std::int64_t step, const std::string& name, std::span<const std::byte> png) {
   const auto [width, height] = size_of_png(png);
   constexpr std::uint64_t kColours = 3;
@@ -187,8 +219,9 @@ void EventFile::ended(bool succeeded) {
 
 // ------------------------------------------------------------------------------------------------ the observer
 
-TensorBoard::TensorBoard(fs::path folder, const config::Node& resolved, base::Log& log, Observer& to)
-    : folder_(std::move(folder)), log_(log), to_(to) {
+TensorBoard::TensorBoard(fs::path folder, const config::Node& resolved, Latents latents, base::Log& log,
+                         Observer& to)
+    : folder_(std::move(folder)), latents_(std::move(latents)), log_(log), to_(to) {
   flatten(resolved, "", hyperparameters_);
 }
 TensorBoard::~TensorBoard() = default;
@@ -229,6 +262,30 @@ void TensorBoard::evaluated(std::int64_t step, const std::string& split,
       hyperparameters_.clear();
     }
     file.scalars(step, split, values);
+  });
+  if (file_ && latents_) show_latents(step);
+}
+
+// One histogram over the rows for each latent, and one over the latents of their means.
+void TensorBoard::show_latents(std::int64_t step) {
+  Tensor kl;
+  try {
+    kl = latents_().t().contiguous();  // [d, B]
+  } catch (const Unsupported& lacks) {
+    latents_ = {};
+    return log_.note(std::string("TensorBoard gets no histograms of the latents' KL: ") + lacks.what());
+  } catch (const std::exception& error) {  // a training does not end for the want of a picture
+    latents_ = {};
+    return log_.warning(std::string("TensorBoard gets no histograms of the latents' KL: ") + error.what());
+  }
+  const auto values = [](const Tensor& row) {
+    return std::span(row.const_data_ptr<double>(), static_cast<std::size_t>(row.numel()));
+  };
+  attempt([&](EventFile& file) {
+    const Tensor means = kl.mean(1);
+    file.histogram(step, "latent_kl/means", values(means));
+    for (std::int64_t i = 0; i < kl.size(0); ++i)
+      file.histogram(step, fmt::format("latent_kl/{}", i), values(kl[i]));
   });
 }
 

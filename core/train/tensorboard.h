@@ -1,11 +1,12 @@
 #pragma once
-// Writes what a training logs as TensorBoard's event files while it runs: scalars, pictures at its end, and its config
-// with the last evaluation for the table of hyperparameters. Records of the TFRecord format with Protocol Buffers
+// Writes what a training logs as TensorBoard's event files while it runs: scalars, histograms of each latent's KL
+// divergence, pictures at its end, and its config with the last evaluation for the table of hyperparameters. Records of the TFRecord format with Protocol Buffers
 // inside, of which these few messages are written by hand: a dependency on their library would be larger than all of
 // this.
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -34,6 +35,9 @@ class EventFile {
 
   /// Appends events; throws std::runtime_error when they cannot be written.
   void scalars(std::int64_t step, const std::string& group, const std::map<std::string, double>& values);
+  /// How many of the values lie in each of 30 equal parts of their range. Values that are not finite are left out, and
+  /// nothing is written when none is left.
+  void histogram(std::int64_t step, const std::string& name, std::span<const double> values);
   /// A PNG file's bytes.
   void picture(std::int64_t step, const std::string& name, std::span<const std::byte> png);
   /// The hyperparameters, and the names of the scalars that the table shows beside them.
@@ -59,7 +63,12 @@ std::uint32_t masked_crc32c(std::string_view data);
 /// reported once, as a warning, and the training goes on.
 class TensorBoard final : public Observer {
  public:
-  TensorBoard(std::filesystem::path folder, const config::Node& resolved, base::Log& log, Observer& to);
+  /// KL divergences of single latents, [B, d] float64 on the CPU; throws Unsupported where they are not known.
+  using Latents = std::function<Tensor()>;
+
+  /// `latents` is called after every evaluation.
+  TensorBoard(std::filesystem::path folder, const config::Node& resolved, Latents latents, base::Log& log,
+              Observer& to);
   ~TensorBoard() override;
 
   /// Opens a file for what follows a step. Nothing is written before.
@@ -74,8 +83,10 @@ class TensorBoard final : public Observer {
  private:
   template <class Write>
   void attempt(const Write& write);
+  void show_latents(std::int64_t step);
 
   const std::filesystem::path folder_;
+  Latents latents_;  // empty once they are not known
   base::Log& log_;
   Observer& to_;
   std::unique_ptr<EventFile> file_;  // null before begin(), and after an error

@@ -11,10 +11,11 @@ author = "The Variform maintainers"
 copyright = "the Variform maintainers"
 version = release = re.search(r"project\(\w+ VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text())[1]
 
-extensions = ["myst_parser"]
-source_suffix = {".md": "markdown"}
+extensions = ["myst_nb"]
+source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
+nb_execution_mode = "off"  # notebooks are shown as they are stored; tests/docs/test_notebooks_slow.py executes them
 root_doc = "docs/site/index"
-include_patterns = ["docs/*.md", "docs/site/*.md", "README.md", "datasets/README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+include_patterns = ["docs/*.md", "docs/notebooks/*.ipynb", "docs/site/*.md", "README.md", "datasets/README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4
 
@@ -39,13 +40,15 @@ LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\((?!https?:|#|mailto:)([^)\s#]+)(#[^)\s
 def show_links_to_sources(app, docname, source):
     """A link to a file that is not a page becomes its name: the site holds the documents, the checkout the rest."""
     folder = pathlib.PurePosixPath(docname).parent
+    if folder.name == "notebooks":  # JSON; they link to pages alone
+        return
 
     def fix(match):
         parts = []
         for part in (folder / match[2]).parts:
             parts = parts[:-1] if part == ".." else parts + [part]
         path = pathlib.PurePosixPath(*parts)
-        if path.suffix == ".md" and path in PATHS:
+        if path.suffix in (".md", ".ipynb") and path in PATHS:
             return match[0]
         if path in PATHS:
             return f"{match[1]} (`{path}`)" if match[1].strip("`") != str(path) else f"`{path}`"

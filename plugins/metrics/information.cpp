@@ -2,6 +2,7 @@
 
 #include "information.h"
 
+#include <variform/latent_kl.h>
 #include <variform/plugin.h>
 
 #include <ATen/ATen.h>
@@ -10,7 +11,6 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <numbers>
 #include <string>
 
 #include "activity.h"
@@ -59,27 +59,6 @@ AggregatePosterior::Densities AggregatePosterior::densities(Model& model, int64_
   }
   found.aggregate -= std::log(static_cast<double>(size_));
   return found;
-}
-
-// ------------------------------------------------------------------------------------------- latent by latent
-
-LatentKl latent_kl(const Posterior& posterior, const Draw& draw, const Gaussian& prior) {
-  constexpr double kTwoPi = 2 * std::numbers::pi;
-  const std::optional<Covariance> given = posterior.covariance();
-  if (!given)
-    throw Unsupported("the posterior has no covariance, so that no latent's cross-entropy is known");
-  const Covariance covariance = given->to(at::kDouble);
-  const Tensor variances = covariance.variances();                  // [B, d]
-  const Tensor own = prior.covariance.to(at::kDouble).variances();  // [1, d]
-  const Tensor off = (posterior.location() - prior.mean).to(at::kDouble);
-  const Tensor cross = 0.5 * ((kTwoPi * own).log() + (variances + off.square()) / own);
-  const auto d = static_cast<double>(variances.size(1));
-  if (const std::optional<Tensor> entropy = posterior.entropy()) {
-    const Tensor gaussian = 0.5 * (d * std::log(kTwoPi * std::numbers::e) + covariance.log_det());
-    const bool closed = (gaussian - *entropy).abs().max().item<double>() < 1e-5 * d;
-    if (closed) return {cross - 0.5 * (kTwoPi * std::numbers::e * variances).log(), true};
-  }
-  return {cross + posterior.log_marginals(draw).to(at::kDouble).mean(0), false};
 }
 
 // ------------------------------------------------------------------------------------------------ the metric
@@ -146,7 +125,7 @@ class Information final : public With<Metric, Finishes> {
     try {
       const std::optional<Gaussian> prior = model.prior().gaussian(at.batch().context);
       if (!prior) throw Unsupported("the marginals of prior " + model.label(Kind::kPrior) + " are not known");
-      const LatentKl found = metrics::latent_kl(*at.posterior(), draw, *prior);
+      const LatentKl found = latent_kl(*at.posterior(), draw, *prior);
       latent_kl_.push_back(found.kl.to(at::kCPU));
       is_closed_ = found.closed;
     } catch (const Unsupported& lacks) {

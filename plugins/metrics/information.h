@@ -38,13 +38,4 @@ class AggregatePosterior {
   int64_t size_ = 0;
 };
 
-/// Computes KL(q(z_i|x) ‖ p(z_i)) of every latent, [B, d] float64, for a Gaussian prior with these moments: in closed
-/// form where q is Gaussian, which is recognised by its entropy, else with the entropy of the marginals by Monte Carlo
-/// over the draws. Throws Unsupported when neither is possible.
-struct LatentKl {
-  Tensor kl;
-  bool closed;
-};
-LatentKl latent_kl(const Posterior& posterior, const Draw& draw, const Gaussian& prior);
-
 }  // namespace variform::metrics

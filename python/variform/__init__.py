@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from ._run import Posterior, Run, load
     from ._search import Search, search
     from ._study import Figure, Study, study
+    from ._trackers import export_runs
 
-__all__ = ["Figure", "Posterior", "Run", "Search", "Study", "VariformWarning", "load", "search", "study", "train"]
+__all__ = ["Figure", "Posterior", "Run", "Search", "Study", "VariformWarning", "export_runs", "load", "search", "study", "train"]
 
 # Imported when they are first asked for: the command `variform` imports this package, and need not wait for torch.
 _MODULES = {"VariformWarning": "_library", "train": "_program", "Posterior": "_run", "Run": "_run", "load": "_run",
-            "Search": "_search", "search": "_search", "Figure": "_study", "Study": "_study", "study": "_study"}
+            "Search": "_search", "search": "_search", "Figure": "_study", "Study": "_study", "study": "_study",
+            "export_runs": "_trackers"}
 
 
 def __getattr__(name: str):

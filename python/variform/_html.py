@@ -59,7 +59,7 @@ def _pictures(run) -> str:
 def _table(run) -> str:
     file = pathlib.Path(run.facts["folder"]) / "evaluation-test.json"
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))["values"]
+        values = (run.last_report or json.loads(file.read_text(encoding="utf-8")))["values"]
     except (OSError, ValueError, KeyError):
         return "<p>Not evaluated yet: <code>run.evaluate()</code>, or <code>variform evaluate</code> for a table here.</p>"
     rows = "".join(

@@ -107,20 +107,26 @@ def report(arguments: Sequence[Any], progress: bool) -> dict:
     return json.loads(run(arguments, progress))
 
 
-def as_table(found: dict):
-    """An evaluation as a pandas.DataFrame, or as it is where there is no pandas."""
-    try:
-        import pandas
-    except ImportError:
-        return found
-    rows = {}
+def numbers_of(found: Mapping[str, Any]) -> dict:
+    """An evaluation's numbers, {name: {mean, error, unit, group, what}}: those in "values" by their names, others as
+    "group.name" where the name is taken."""
+    rows: dict = {}
     for group, values in sorted(found.items(), key=lambda item: item[0] != "values"):
         for name, value in values.items() if isinstance(values, dict) else ():
             mean = value.get("mean", value.get("value")) if isinstance(value, dict) else None
             if isinstance(mean, (int, float)):
                 rows[f"{group}.{name}" if name in rows else name] = {
                     "mean": mean, "error": value.get("se"), "unit": value.get("unit", ""), "group": group, "what": value.get("what", "")}
-    table = pandas.DataFrame.from_dict(rows, orient="index", columns=["mean", "error", "unit", "group", "what"])
+    return rows
+
+
+def as_table(found: dict):
+    """An evaluation as a pandas.DataFrame, or as it is where there is no pandas."""
+    try:
+        import pandas
+    except ImportError:
+        return found
+    table = pandas.DataFrame.from_dict(numbers_of(found), orient="index", columns=["mean", "error", "unit", "group", "what"])
     table.attrs["report"] = found
     return table
 

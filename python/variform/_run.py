@@ -133,6 +133,7 @@ class Run(torch.nn.Module):
     def __init__(self, core, source: Optional[pathlib.Path] = None):
         super().__init__()
         self._source = source
+        self.last_report: Optional[Dict[str, Any]] = None  #: of the last ``evaluate``; None before it
         self._adopt(core)
         super().train(False)
 
@@ -380,6 +381,7 @@ class Run(torch.nn.Module):
             file = self.save(pathlib.Path(folder) / "model.h5")
             report = _program.report(["evaluate", file, "--json", "--split", split, *_program.options_of(options),
                                       *_program.repeated("--plugin", self.facts["plugins"])], progress)
+        self.last_report = report
         return _program.as_table(report) if table is not False else report
 
     # --------------------------------------------------------------------------------------------------- texts

@@ -2,6 +2,7 @@
 // exported function mentions, so that their layout is recorded, too. A new public struct that plugins see is added here.
 
 #include <variform/ext/levels.h>
+#include <variform/latent_kl.h>
 #include <variform/nn/network.h>
 #include <variform/host.h>
 #include <variform/plugin.h>
@@ -15,7 +16,7 @@ VARIFORM_API void descriptors(const PluginInfo&, const ComponentList&, const Com
 VARIFORM_API void enumerations(Kind, ParameterType, Domain, Curvature, PushforwardTier) {}
 VARIFORM_API void values(const Draw&, const Pushed&, const Gaussian&, const Linearization&, const Pullback&,
                          const Context&, const Support&, const Terms&, const Batch&, const Structure&,
-                         const Covariance&, const Build&) {}
+                         const Covariance&, const Build&, const LatentKl&) {}
 VARIFORM_API void metrics(const Quantity&, const Findings&, const Features&, const Measured&, const Compared&,
                           const Metric&) {}
 VARIFORM_API void readers(const ArrayInfo&, const ArrayFile&, const Reader&) {}

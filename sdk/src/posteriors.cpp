@@ -1,6 +1,7 @@
-// Posteriors that several families use.
+// Posteriors that several families use, and what is known of each of their latents.
 
 #include <variform/gaussian_posterior.h>
+#include <variform/latent_kl.h>
 #include <variform/location_scale.h>
 
 #include <ATen/ATen.h>
@@ -88,6 +89,25 @@ std::optional<Covariance> LocationScalePosterior::covariance() const {
   const std::optional<double> variance = standard_variance();
   if (!variance) return {};
   return Covariance::diagonal(scale_ * std::sqrt(*variance));
+}
+
+LatentKl latent_kl(const Posterior& posterior, const Draw& draw, const Gaussian& prior) {
+  constexpr double kTwoPi = 2 * std::numbers::pi;
+  const std::optional<Covariance> given = posterior.covariance();
+  if (!given)
+    throw Unsupported("the posterior has no covariance, so that no latent's cross-entropy is known");
+  const Covariance covariance = given->to(at::kDouble);
+  const Tensor variances = covariance.variances();                  // [B, d]
+  const Tensor own = prior.covariance.to(at::kDouble).variances();  // [1, d]
+  const Tensor off = (posterior.location() - prior.mean).to(at::kDouble);
+  const Tensor cross = 0.5 * ((kTwoPi * own).log() + (variances + off.square()) / own);
+  const auto d = static_cast<double>(variances.size(1));
+  if (const std::optional<Tensor> entropy = posterior.entropy()) {
+    const Tensor gaussian = 0.5 * (d * std::log(kTwoPi * std::numbers::e) + covariance.log_det());
+    const bool closed = (gaussian - *entropy).abs().max().item<double>() < 1e-5 * d;
+    if (closed) return {cross - 0.5 * (kTwoPi * std::numbers::e * variances).log(), true};
+  }
+  return {cross + posterior.log_marginals(draw).to(at::kDouble).mean(0), false};
 }
 
 }  // namespace v2

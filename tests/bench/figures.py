@@ -277,6 +277,23 @@ def epochs(place):
     yield Row("epochs of 20,000 images: pythae's trainer", ratio, one, other, "s", f"{one:.2f} s against {other:.2f} s an epoch")
 
 
+def tensorboard(place):
+    """Whole epochs through the program, evaluations and logs included, with log.tensorboard beside without."""
+    config = place.work / "tensorboard.toml"
+    config.write_text(Case().config(place, 20, 'epochs = 3\nevaluate_every = 234\ncheckpoint_every = "0 steps"\n'))
+    times = {"true": [], "false": []}
+    for number in range(-1, place.rounds):
+        for value, seconds in times.items():
+            run = place.work / f"tensorboard-{value}-{number}"
+            program(place, "train", config, "--folder", run, "--no-figures", f"log.tensorboard={value}")
+            if number >= 0:
+                seconds.append(json.loads((run / "timing.jsonl").read_text().splitlines()[-1])["seconds"])
+    ratio = statistics.median(a / b for a, b in zip(times["true"], times["false"]))
+    one, other = (statistics.median(seconds) for seconds in times.values())
+    yield Row("training with TensorBoard's files over one without", ratio, one, other, "s",
+              f"{one:.2f} s against {other:.2f} s, three epochs with six evaluations")
+
+
 def on_a_terminal(command, environment):
     """Runs a program whose output is a terminal, so that it draws what it draws for people."""
     master, slave = pty.openpty()
@@ -527,5 +544,5 @@ def gpu_conv(place):
 GPU = {"gpu-step": gpu_step, "gpu-grae": gpu_grae, "gpu-precision": gpu_precision, "gpu-conv": gpu_conv}
 LARGE = {"stream": stream}  # asked for by name: it needs 20 GB of disk
 ALL = {"step": step, "epochs": epochs, "conv": conv, "batches": batches, "small": small, "bfloat16": bfloat16, "grae-approx": grae_approx, "grae": grae,
-       "evaluate": evaluate, "start": start, "checkpoint": checkpoint,
+       "evaluate": evaluate, "start": start, "tensorboard": tensorboard, "checkpoint": checkpoint,
        "reading": reading, "pair": pair}

@@ -76,6 +76,7 @@ TABLE = (
     lower("grae", "exact GRAE, d = 64, memory over PyTorch's", 0.5),
     higher("evaluate", "evaluate, 10,000 images: PyTorch, vmap(jacfwd)", 3),
     lower("start", "start to the end of a training of one step over LibTorch's load", 4),
+    lower("tensorboard", "training with TensorBoard's files over one without", 1.01),
     lower("checkpoint", "checkpoint of 100 M parameters with Adam over the same bytes with fsync", 2),
     lower("checkpoint", "what a training waits for it, over writing it", 0.1),
     lower("reading", "reading 2 GB of HDF5 in a process apart over doing it within", 1.1),

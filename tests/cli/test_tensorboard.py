@@ -1,6 +1,11 @@
-"""log.tensorboard: what TensorBoard's own reader finds in the event files, against metrics.jsonl, the pictures and the config."""
+"""log.tensorboard: what TensorBoard's own reader finds in the event files, against metrics.jsonl, the evaluation, the pictures
+and the config."""
 
+import json
 import logging
+
+import h5py
+import numpy
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
@@ -12,7 +17,7 @@ WRITE = "log.tensorboard=true"
 
 def reader(run):
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
-    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0, "images": 0})
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0, "images": 0, "histograms": 0})
     events.Reload()
     return events
 
@@ -44,6 +49,44 @@ class TensorBoard(ProgramTest):
             (image,) = events.Images(tag)
             self.assertEqual(image.encoded_image_string, (run / "figures" / f"{tag}.png").read_bytes())
             self.assertEqual((image.step, image.width > 0, image.height > 0), (22, True, True))
+
+    def histograms(self, run):
+        """{tag: {step: (count, sum, sum of squares, limits, counts)}}"""
+        events = reader(run)
+        return {tag: {event.step: event.histogram_value for event in events.Histograms(tag)} for tag in events.Tags()["histograms"]}
+
+    def test_latents(self):
+        """One histogram per latent over the rows, one of the latents' means: their moments are those of `evaluate`'s rows."""
+        run = self.train(WRITE)
+        found = self.histograms(run)
+        self.assertEqual(set(found), {"latent_kl/means", *(f"latent_kl/{i}" for i in range(4))})
+        for tag, events in found.items():
+            self.assertEqual(set(events), {6, 12, 18, 22}, tag)
+            for value in events.values():
+                self.assertEqual(sum(value.bucket), value.num)
+                self.assertEqual((len(value.bucket), value.bucket_limit[-1]), (30, value.max))
+                self.assertEqual(sorted(value.bucket_limit), list(value.bucket_limit))
+        report = json.loads(self.run_program("evaluate", run, "--json", "--samples", 1, "--importance-samples", 0).stdout)
+        means = report["information_arrays"]["latent_kl"]
+        last = [found[f"latent_kl/{i}"][22] for i in range(4)]
+        self.assertEqual([value.num for value in last], [64] * 4)
+        numpy.testing.assert_allclose([value.sum / value.num for value in last], means, rtol=1e-6)
+        whole = found["latent_kl/means"][22]
+        numpy.testing.assert_allclose([whole.min, whole.max, whole.sum, whole.sum_squares],
+                                      [min(means), max(means), sum(means), numpy.square(means).sum()], rtol=1e-6)
+        # Row by row, from the posteriors' moments.
+        self.run_program("encode", run, "--out", self.folder / "codes.h5")
+        with h5py.File(self.folder / "codes.h5") as codes:
+            mean, variance = numpy.asarray(codes["h"], "f8"), numpy.asarray(codes["variances"], "f8")
+        rows = 0.5 * (mean**2 + variance - 1 - numpy.log(variance))
+        for i, value in enumerate(last):
+            counts, _ = numpy.histogram(rows[:, i], [value.min - 1e-6, *value.bucket_limit[:-1], value.max + 1e-6])
+            self.assertLessEqual(abs(counts - numpy.array(value.bucket)).sum(), 4, "but for rounding at the limits")
+
+    def test_latents_that_are_not_known(self):
+        run = self.run_program("train", "small.toml", WRITE, "model.prior.type=laplace", "--no-figures")
+        self.assertEqual(run.stderr.count("no histograms of the latents' KL: the marginals of prior laplace"), 1)
+        self.assertEqual(self.histograms(self.folder / run.last_line), {})
 
     def test_hyperparameters(self):
         run = self.train(WRITE)

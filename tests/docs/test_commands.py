@@ -28,7 +28,7 @@ def commands():
                 continue
             texts = [line] if fenced else re.findall(r"`([^`]*)`", line)
             for text in texts:
-                for found in re.finditer(r"(?:^|[\s($])(?:\./)?variform ([a-z].*)", text):
+                for found in re.finditer(r"(?<!python -m)(?:^|[\s($])(?:\./)?variform ([a-z].*)", text):
                     words = words_of(found[1])
                     if words:
                         yield f"{name}:{number}", words

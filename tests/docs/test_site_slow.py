@@ -25,6 +25,10 @@ class Site(unittest.TestCase):
             index = pathlib.Path(folder, "html/docs/site/index.html").read_text()
             for page in pages:
                 self.assertIn(f'href="../{page.stem}.html"', index, f"{page} is in no list of docs/site/index.md")
+            for notebook in SOURCE.glob("docs/notebooks/*.ipynb"):
+                self.assertIn(f'href="../notebooks/{notebook.stem}.html"', index, notebook)
+                shown = pathlib.Path(folder, f"html/docs/notebooks/{notebook.stem}.html").read_text()
+                self.assertIn("cell_output", shown, "its stored outputs")
             theory = pathlib.Path(folder, "html/docs/theory.html").read_text()
             self.assertIn("Notation", theory)
             self.assertTrue(re.search(r'<img[^>]+rooms', pathlib.Path(folder, "html/docs/design.html").read_text()))
