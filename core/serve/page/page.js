@@ -37,6 +37,12 @@ function number(value) {
   return size !== 0 && (size < 1e-3 || size >= 1e7) ? value.toExponential(3) : String(Number(value.toPrecision(5)));
 }
 
+// The label of a tick.
+function short(value) {
+  const rounded = Number(value.toPrecision(6)), size = Math.abs(rounded);
+  return size !== 0 && (size < 1e-3 || size >= 1e6) ? rounded.toExponential() : String(rounded);
+}
+
 function duration(seconds) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
@@ -55,10 +61,8 @@ const COLUMNS = [
   {key: 'name', title: 'Run', of: run => run.name.toLowerCase()},
   {key: 'state', title: 'State', of: run => Object.keys(STATES).indexOf(run.state)},
   {key: 'step', title: 'Step', css: 'n', of: run => run.step},
-  {key: 'left', title: 'Left', css: 'n', of: secondsLeft},
-  {key: 'training', title: 'Training loss', css: 'n wide', of: run => run.training?.loss ?? NaN},
-  {key: 'loss', title: 'Loss', css: 'n', of: run => loss(run) ?? NaN},
-  {key: 'dataset', title: 'Data', css: 'wide', of: run => run.dataset},
+  {key: 'training', title: 'Train loss', css: 'n wide', of: run => run.training?.loss ?? NaN},
+  {key: 'evaluation', title: 'Eval loss', css: 'n', of: run => run.evaluation?.loss ?? NaN},
   {key: 'changed', title: 'Changed', css: 'n wide', of: run => run.changed},
 ];
 
@@ -83,30 +87,30 @@ function makeRow(run) {
   cells.name.className = 'name';
   cells.name.append(label);
   cells.state.className = 'state';
-  const row = {box, cells, name, why, element: make('tr', {}, ...Object.values(cells))};
+  const row = {box, cells, name, why, left: make('span', {className: 'why'}), element: make('tr', {}, ...Object.values(cells))};
   rows.set(run.id, row);
   return row;
 }
 
 function fillRow(run) {
-  const {box, cells, name, why} = rows.get(run.id) ?? makeRow(run);
+  const row = rows.get(run.id) ?? makeRow(run), {box, cells, name, why} = row;
   name.textContent = run.name;
   box.setAttribute('aria-label', 'compare ' + run.name);
-  why.textContent = [run.reason, ...run.problems].filter(Boolean).join(' · ');
+  why.textContent = [run.dataset, run.reason, ...run.problems].filter(Boolean).join(' · ');
   cells.state.replaceChildren(make('span', {className: run.state}, state(run)));
-  cells.step.replaceChildren(run.step + (run.horizon ? ' / ' + run.horizon : ''));
+  cells.step.replaceChildren(run.step + (run.horizon && run.horizon !== run.step ? ' / ' + run.horizon : ''));
   if (run.state === 'running' && run.horizon)
-    cells.step.append(make('progress', {max: run.horizon, value: Math.min(run.step, run.horizon), '@aria-label': 'progress'}));
+    cells.step.append(make('progress', {max: run.horizon, value: Math.min(run.step, run.horizon), '@aria-label': 'progress'}), row.left);
   cells.training.textContent = number(run.training?.loss);
-  cells.loss.textContent = number(loss(run));
-  cells.loss.title = run.evaluation ? `on the split ${run.evaluation.split}, step ${run.evaluation.step}` : 'of the training; not evaluated yet';
-  cells.dataset.textContent = run.dataset;
+  cells.evaluation.textContent = number(run.evaluation?.loss);
+  cells.evaluation.title = run.evaluation ? order(Object.keys(run.evaluation)).map(name => `${name} ${number(run.evaluation[name])}`).join(', ') +
+    ` on the split ${run.evaluation.split}, step ${run.evaluation.step}` : 'not evaluated yet';
   fillTimes(run);
 }
 
 function fillTimes(run) {
-  const {cells} = rows.get(run.id), left = secondsLeft(run);
-  cells.left.textContent = Number.isFinite(left) ? duration(left) : '';
+  const {cells, left} = rows.get(run.id), seconds = secondsLeft(run);
+  left.textContent = Number.isFinite(seconds) ? duration(seconds) + ' left' : '';
   cells.changed.textContent = run.changed ? duration(now() - run.changed) + ' ago' : '';
 }
 
@@ -420,7 +424,7 @@ function frameOf(curves, width, height, isLog) {
   if (low > high) return null;
   const to = isLog ? Math.log10 : value => value, back = isLog ? value => 10 ** value : value => value;
   const pad = 0.05 * (to(high) - to(low)) || Math.abs(to(high)) * 0.05 || 1;
-  const y = [back(to(low) - pad), back(to(high) + pad)], left = 62, right = width - 10, top = 8, bottom = height - 38;
+  const y = [back(to(low) - pad), back(to(high) + pad)], left = 62, right = width - 22, top = 8, bottom = height - 38;
   const span = x[1] - x[0] || 1;
   return {
     x, y, left, right, top, bottom,
@@ -451,7 +455,7 @@ function drawChart(figure) {
   paint.beginPath();
   paint.rect(frame.left - 3, frame.top - 3, frame.right - frame.left + 8, frame.bottom - frame.top + 6);
   paint.clip();
-  for (const curve of curves) drawCurve(paint, frame, curve, isLog);
+  for (const curve of curves) drawCurve(paint, frame, curves, curve, isLog);
   paint.restore();
   if (hover !== null && hover !== undefined) drawLine(paint, [frame.px(hover), frame.top], [frame.px(hover), frame.bottom], style.getPropertyValue('--soft'));
 }
@@ -472,13 +476,13 @@ function drawAxes(paint, frame, name, isLog, style) {
   paint.textBaseline = 'middle';
   for (const tick of isLog ? logTicks(...frame.y) : niceTicks(...frame.y, 5)) {
     drawLine(paint, [left, frame.py(tick)], [right, frame.py(tick)], grid);
-    paint.fillText(number(tick), left - 5, frame.py(tick));
+    paint.fillText(short(tick), left - 5, frame.py(tick));
   }
   paint.textAlign = 'center';
   paint.textBaseline = 'top';
   for (const tick of niceTicks(...frame.x, Math.max(2, (right - left) / 90))) {
     drawLine(paint, [frame.px(tick), bottom], [frame.px(tick), bottom + 4], grid);
-    paint.fillText(number(tick), frame.px(tick), bottom + 6);
+    paint.fillText(short(tick), frame.px(tick), bottom + 6);
   }
   drawLine(paint, [left, bottom], [right, bottom], style.getPropertyValue('--soft'));
   drawLine(paint, [left, top], [left, bottom], style.getPropertyValue('--soft'));
@@ -507,13 +511,14 @@ function thinned(points, frame) {
   return kept;
 }
 
-// Training: a thin line. Evaluation: a strong one with dots.
-function drawCurve(paint, frame, {slot, isTraining, points}, isLog) {
+// Evaluation: a strong line with dots. Training: a thin one beside it.
+function drawCurve(paint, frame, curves, {slot, isTraining, points}, isLog) {
+  const isBehind = isTraining && curves.some(other => other.slot === slot && !other.isTraining);
   const usable = thinned(isLog ? points.filter(([, value]) => value > 0) : points, frame);
   paint.strokeStyle = paint.fillStyle = colour(slot);
   paint.setLineDash(dashes(slot));
-  paint.lineWidth = isTraining ? 1.2 : 2.2;
-  paint.globalAlpha = isTraining && $('lines').value === 'both' ? 0.65 : 1;
+  paint.lineWidth = isBehind ? 1.3 : 2.2;
+  paint.globalAlpha = isBehind ? 0.7 : 1;
   paint.lineJoin = 'round';
   paint.beginPath();
   for (const [x, y] of usable) paint.lineTo(frame.px(x), frame.py(y));
