@@ -97,7 +97,8 @@ function fillRow(run) {
   name.textContent = run.name;
   box.setAttribute('aria-label', 'compare ' + run.name);
   why.textContent = [run.dataset, run.reason, ...run.problems].filter(Boolean).join(' · ');
-  cells.state.replaceChildren(make('span', {className: run.state}, state(run)));
+  const [sign, ...words] = state(run).split(' ');
+  cells.state.replaceChildren(make('span', {className: run.state, title: state(run)}, sign, make('span', {className: 'word'}, ' ' + words.join(' '))));
   cells.step.replaceChildren(run.step + (run.horizon && run.horizon !== run.step ? ' / ' + run.horizon : ''));
   if (run.state === 'running' && run.horizon)
     cells.step.append(make('progress', {max: run.horizon, value: Math.min(run.step, run.horizon), '@aria-label': 'progress'}), row.left);
