@@ -59,7 +59,8 @@ Answer Answers::found(const Question& question) const {
   constexpr const char* kJson = "application/json; charset=utf-8";
   if (question.path == "/")
     return {200, "text/html; charset=utf-8", page_.text, {{"Content-Security-Policy", page_.policy}}};
-  if (question.path == "/favicon.ico") return {204, "image/png", "", {}};  // browsers ask for it by themselves
+  if (question.path == "/favicon.ico")
+    return {204, "image/png", "", {}};  // browsers ask for it by themselves
   if (question.path == "/runs") return {200, kJson, runs_.changes(number(question, "since")), {}};
   if (question.path == "/figure") return figure(question);
   if (question.path == "/metrics") {

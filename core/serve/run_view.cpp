@@ -242,6 +242,7 @@ json RunView::shown() const {
           {"step", run_.step},
           {"horizon", horizon},
           {"rate", is_running_ ? json(steps_per_second()) : json()},
+          {"created", seconds_of(config_mark_)},
           {"changed", seconds_of(metrics_mark_.is_there() ? metrics_mark_ : config_mark_)},
           {"generation", generation_},
           {"bytes", read_},

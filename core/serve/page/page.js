@@ -15,7 +15,7 @@ const runs = new Map();                    // by id, as the server tells them
 const series = new Map();                  // by id: the lines of metrics.jsonl that have been fetched
 const rows = new Map();                    // by id: the row of the table
 const slots = [];                          // ids of the selected runs; the place gives colour and dashes
-let version = 0, skew = 0, sortBy = 'changed', descending = true, wanted = null, hover = null;
+let version = 0, skew = 0, sortBy = 'state', descending = false, wanted = null, hover = null;
 
 const $ = id => document.getElementById(id);
 
@@ -119,9 +119,9 @@ function fillTimes(run) {
 function arrange() {
   const column = COLUMNS.find(({key}) => key === sortBy), sign = descending ? -1 : 1;
   const order = [...runs.values()].map(run => [run, column.of(run)]);
-  order.sort(([a, x], [b, y]) => Number.isNaN(x) - Number.isNaN(y) || sign * ((x > y) - (x < y)) || (a.name > b.name) - (a.name < b.name));
+  order.sort(([a, x], [b, y]) => Number.isNaN(x) - Number.isNaN(y) || sign * ((x > y) - (x < y)) || b.created - a.created || (a.name > b.name) - (a.name < b.name));
   const {accepts, says} = filterOf($('filter').value);
-  const body = document.querySelector('#runs tbody');
+  const body = document.querySelector('#runs tbody'), focused = document.activeElement;
   let shown = 0;
   order.forEach(([run], place) => {
     const {element} = rows.get(run.id);
@@ -129,6 +129,7 @@ function arrange() {
     shown += !element.hidden;
     if (body.children[place] !== element) body.insertBefore(element, body.children[place] ?? null);
   });
+  if (focused !== document.activeElement) focused.focus({preventScroll: true});  // its row was moved
   [...document.querySelectorAll('#runs thead th')].forEach((head, i) => {
     const is = COLUMNS[i].key === sortBy;
     head.setAttribute('aria-sort', !is ? 'none' : descending ? 'descending' : 'ascending');
@@ -227,6 +228,22 @@ function swatch(slot) {
   return svg;
 }
 
+function legendOf(slot, run, different) {
+  const away = make('button', {type: 'button', title: 'Leave out', '@aria-label': 'leave out ' + run.name}, '×');
+  away.addEventListener('click', () => select(run.id, false));
+  const what = different.filter(([name]) => name !== 'name').slice(0, 4)
+    .map(([name, values]) => `${name.split('.').slice(-2).join('.')} ${values.get(run.id) ?? '–'}`);
+  return make('li', {}, swatch(slot), make('div', {}, run.name, make('span', {className: 'why'}, what.join(', '))), away);
+}
+
+// Fills an element unless that was done with the same things: what is in use there, focus and scrolling, stays.
+const filled = new WeakMap();
+function fill(element, things, children) {
+  const text = JSON.stringify([things, matchMedia('(prefers-color-scheme: dark)').matches]);
+  if (filled.get(element) !== text) element.replaceChildren(...children());
+  filled.set(element, text);
+}
+
 function showSelection() {
   const chosen = selected();
   for (const [id, row] of rows) {
@@ -236,12 +253,8 @@ function showSelection() {
   $('hint').hidden = chosen.length > 0;
   $('compared').hidden = chosen.length === 0;
   const different = differences(chosen);
-  $('legend').replaceChildren(...chosen.map(({slot, run}) => {
-    const away = make('button', {type: 'button', title: 'Leave out', '@aria-label': 'leave out ' + run.name}, '×');
-    away.addEventListener('click', () => select(run.id, false));
-    const what = different.filter(([name]) => name !== 'name').slice(0, 4).map(([name, values]) => `${name.split('.').slice(-2).join('.')} ${values.get(run.id) ?? '–'}`);
-    return make('li', {}, swatch(slot), make('div', {}, run.name, make('span', {className: 'why'}, what.join(', '))), away);
-  }));
+  fill($('legend'), [chosen.map(({slot, run}) => [slot, run.id]), different.map(([name, values]) => [name, ...values])],
+    () => chosen.map(({slot, run}) => legendOf(slot, run, different)));
   showNumbers(chosen);
   showConfigs(chosen, different);
   showImages(chosen);
@@ -266,7 +279,7 @@ function showNumbers(chosen) {
   fillTable($('last'), chosen, [['step', chosen.map(({run}) => String(run.evaluation?.step ?? '–'))], ...lines]);
   const splits = ['test', 'validation', 'train'].filter(split => chosen.some(({run}) => run.evaluations[split]));
   const open = new Set([...$('evaluations').querySelectorAll('details[open]')].map(details => details.dataset.split));
-  $('evaluations').replaceChildren(...splits.map(split => {
+  fill($('evaluations'), chosen.map(({slot, run}) => [slot, run.id, run.evaluations]), () => splits.map(split => {
     const table = make('table'), found = run => run.evaluations[split] ?? {};
     const sections = [...new Set(chosen.flatMap(({run}) => Object.keys(found(run))))];
     fillTable(table, chosen, sections.flatMap(section =>
@@ -300,7 +313,7 @@ function showConfigs(chosen, different) {
 function showImages(chosen) {
   const names = [...new Set(chosen.flatMap(({run}) => run.figures.map(figure => figure.name)))].sort();
   $('images-say').textContent = names.length ? '' : 'These runs have no images yet; a training draws them at its end.';
-  $('images').replaceChildren(...names.map(name => make('div', {}, make('h3', {}, name),
+  fill($('images'), chosen.map(({slot, run}) => [slot, run.id, run.figures]), () => names.map(name => make('div', {}, make('h3', {}, name),
     make('div', {className: 'pictures'}, ...chosen.flatMap(({slot, run}) =>
       run.figures.filter(figure => figure.name === name).map(figure => picture(slot, run, figure)))))));
 }
@@ -370,6 +383,8 @@ function drawSoon() {
 function drawAll() {
   const names = order(new Set(selected().flatMap(({run}) => valuesIn(series.get(run.id)?.lines ?? []))));
   const figures = new Map([...$('charts').children].map(figure => [figure.dataset.name, figure]));
+  const cut = selected().filter(({run}) => series.get(run.id)?.lines.length >= MOST_LINES).map(({run}) => run.name);
+  $('curves-say').textContent = cut.length ? `Only the first ${MOST_LINES} lines of metrics are shown of: ${cut.join(', ')}` : '';
   const wantedFigures = names.map(name => figures.get(name) ?? makeChart(name));
   if (wantedFigures.length !== figures.size || wantedFigures.some((figure, i) => $('charts').children[i] !== figure)) $('charts').replaceChildren(...wantedFigures);
   wantedFigures.forEach(drawChart);
@@ -601,7 +616,11 @@ function summarise(news) {
   $('notes').replaceChildren(...news.links.map(link => make('li', {}, `${link} is a link, and is not followed; give the folder that it leads into to runs serve`)));
 }
 
+let timer = 0, isAsking = false;
 async function poll() {
+  if (isAsking) return;
+  isAsking = true;
+  clearTimeout(timer);
   try {
     const answer = await fetch('runs?since=' + version);
     if (!answer.ok) throw new Error(answer.statusText);
@@ -612,7 +631,8 @@ async function poll() {
     setLink(false);
     if (!(error instanceof TypeError)) console.error(error);
   }
-  setTimeout(poll, document.hidden ? POLL_HIDDEN : POLL);
+  isAsking = false;
+  timer = setTimeout(poll, document.hidden ? POLL_HIDDEN : POLL);
 }
 
 function begin() {
@@ -631,6 +651,7 @@ function begin() {
     event.preventDefault();
     $('filter').focus();
   });
+  document.addEventListener('visibilitychange', poll);
   setInterval(() => runs.forEach(fillTimes), 5000);
   poll();
 }
