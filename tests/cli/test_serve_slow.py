@@ -92,12 +92,12 @@ class ServePage(ProgramTest):
         # What is trained now is selected at first, and its row says how far it is.
         self.assertEqual(self.ask("selected().map(({run}) => run.name)"), [live])
         row = f"{ROWS}.find(row => row.textContent.includes('{live}'))"
-        self.until(f"{row}.innerText.includes('running') && {row}.querySelector('progress').value > 0 && / left/.test({row}.innerText)")
+        self.until(f"{row}.innerText.includes('running') && {row}.querySelector('progress')?.value > 0 && / left/.test({row}.innerText)")
 
     def check_live(self, live):
         """The curve reaches what the training writes."""
         last = lambda: metrics(live, "train")[-1]["step"]
-        drawn = "Number(/training: .* at .*, .* at (\\d+)/.exec(document.querySelector('canvas').getAttribute('aria-label'))?.[1])"
+        drawn = "Number(/training: .* at .*, .* at (\\d+)/.exec(document.querySelector('canvas')?.getAttribute('aria-label'))?.[1])"
         first = last()
         self.until(f"{drawn} >= {first}")
         while last() == first:
@@ -125,8 +125,8 @@ class ServePage(ProgramTest):
         self.choose(*names)
         self.until("[...series.values()].every(own => own.lines.length) && series.size === 4")
         self.assertEqual([text.split("\n")[0] for text in self.texts("#legend li div")], names)
-        self.until("document.querySelector('canvas').getAttribute('aria-label').includes('run-003-33333333-3, evaluation')")
-        label = self.ask("document.querySelector('canvas').getAttribute('aria-label')")
+        self.until("document.querySelector('canvas')?.getAttribute('aria-label')?.includes('run-003-33333333-3, evaluation')")
+        label = self.ask("document.querySelector('canvas')?.getAttribute('aria-label')")
         lines = served.curve(720, 2000)
         self.assertIn(f"run-000-00000000-0, training: {lines[0]['loss']:.5g} at 50, {lines[-2]['loss']:.5g} at 2000", label)
         table = self.ask("[...document.querySelectorAll('#last tr')].map(row => [...row.cells].map(cell => cell.textContent))")
@@ -157,7 +157,7 @@ class ServePage(ProgramTest):
         self.until("/training, step/.test(document.querySelector('#charts output').textContent)")
         for name in ("log", "late"):
             self.ask(f"document.getElementById('{name}').click()")
-        self.until("document.querySelector('canvas').frame.y[1] < 800")
+        self.until("document.querySelector('canvas').frame?.y[1] < 800")
         for name in ("log", "late"):
             self.ask(f"document.getElementById('{name}').click()")
         # Three of the four have pictures.
@@ -175,7 +175,7 @@ class ServePage(ProgramTest):
         for step in (2100, 2200, 2300, 2400):
             with open(run / "metrics.jsonl", "a") as file:
                 file.write(served.sealed({**served.curve(3, 50)[0], "step": step, "split": "train"}))
-            waits.append(self.until(f"document.querySelector('canvas').getAttribute('aria-label').includes(' at {step};')"))
+            waits.append(self.until(f"document.querySelector('canvas')?.getAttribute('aria-label')?.includes(' at {step};')"))
         self.assertLess(min(waits), 1, waits)
 
     def check_removal(self):
