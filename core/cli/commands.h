@@ -52,8 +52,9 @@ void add_evaluate_command(Command app, Common& common, Action& action);  // eval
 void add_export_commands(Command app, Common& common, Action& action);
 void add_model_commands(Command app, Common& common,
                         Action& action);  // sample, reconstruct, traverse, interpolate, encode, export
-void add_runs_commands(Command app, Common& common, Action& action);    // runs list|table|diff|plot
+void add_runs_commands(Command app, Common& common, Action& action);    // runs list|table|diff|plot|serve
 void add_plot_command(Command runs, Common& common, Action& action);    // runs plot
+void add_serve_command(Command runs, Common& common, Action& action);   // runs serve
 void add_export_commands(Command app, Common& common, Action& action);  // export, import
 void add_compare_command(Command app, Common& common, Action& action);  // compare
 void add_data_commands(Command app, Common& common, Action& action);    // data import|list|show

@@ -138,6 +138,7 @@ void add_runs_commands(Command app, Common& common, Action& action) {
     action = [&common, names] { return diff(common, names->first, names->second); };
   });
   add_plot_command(runs, common, action);
+  add_serve_command(runs, common, action);
 }
 
 }  // namespace variform::cli

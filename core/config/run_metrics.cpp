@@ -3,14 +3,11 @@
 #include "config/run_metrics.h"
 
 namespace variform::config {
-namespace {
 
 bool is_metrics_line(const nlohmann::json& line) {
   const auto step = line.find("step"), split = line.find("split");
   return step != line.end() && step->is_number_unsigned() && split != line.end() && split->is_string();
 }
-
-}  // namespace
 
 base::SealedLines metrics_of(const std::filesystem::path& run) {
   return base::read_sealed_lines(run / "metrics.jsonl", is_metrics_line);

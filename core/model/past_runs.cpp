@@ -18,14 +18,18 @@ PastRun read_run(const fs::path& path) {
   const base::SealedLines metrics = config::metrics_of(path);
   if (std::string problem = metrics.sentence(path / "metrics.jsonl"); !problem.empty())
     run.problems.push_back(std::move(problem));
-  for (const json& entry : metrics.lines) {
-    run.step = std::max(run.step, entry.at("step").get<int64_t>());
-    if (entry.at("split") != "train") run.last = entry;
-  }
+  take_metrics(run, metrics.lines);
   return run;
 }
 
 }  // namespace
+
+void take_metrics(PastRun& run, const std::vector<json>& lines) {
+  for (const json& entry : lines) {
+    run.step = std::max(run.step, entry.at("step").get<int64_t>());
+    if (entry.at("split") != "train") run.last = entry;
+  }
+}
 
 bool is_run_folder(const fs::path& path) {
   std::error_code none;  // an entry may be gone by now, or unreadable

@@ -19,6 +19,9 @@ struct PastRun {
   std::vector<std::string> problems;  ///< what has been changed or damaged
 };
 
+/// Adds what lines of metrics.jsonl say to `run`: its step and its last evaluation.
+void take_metrics(PastRun& run, const std::vector<nlohmann::json>& lines);
+
 /// Whether there is a run's config or checkpoint in that folder.
 bool is_run_folder(const std::filesystem::path& path);
 
