@@ -23,6 +23,7 @@
 #include "plugins/trial.h"
 #include "train/cpu_tape.h"
 #include "train/cuda_graph.h"
+#include "train/shared_state.h"
 
 namespace variform::train {
 namespace {
@@ -30,16 +31,27 @@ namespace {
 using Values = std::map<std::string, double>;
 using Sums = std::map<std::string, Tensor>;
 
-// Adds `weight` times the terms' means over the batch. Sums stay on the model's device, so that no GPU is waited for.
-void add(Sums& sums, const Terms& terms, double weight) {
-  const auto add_one = [&](const std::string& name, const Tensor& part) {
-    const Tensor whole = part.detach().sum(at::kDouble);
-    const double share = weight / static_cast<double>(part.numel());
-    if (Tensor& sum = sums[name]; sum.defined()) sum.add_(whole, share);
-    else sum = whole * share;
+// Adds share · whole. Sums stay on the model's device, so that no GPU is waited for.
+void accumulate(Tensor& sum, const Tensor& whole, double share) {
+  if (sum.defined()) sum.add_(whole, share);
+  else sum = whole * share;
+}
+
+// Calls each(name, sum of the values, weight / their number) for the loss and the parts.
+template <class Each>
+void for_each_term(const Terms& terms, double weight, const Each& each) {
+  const auto one = [&](const std::string& name, const Tensor& part) {
+    each(name, part.detach().sum(at::kDouble), weight / static_cast<double>(part.numel()));
   };
-  add_one("loss", terms.loss);
-  for (const auto& [name, part] : terms.parts) add_one(name, part);
+  one("loss", terms.loss);
+  for (const auto& [name, part] : terms.parts) one(name, part);
+}
+
+// Adds `weight` times the terms' means over the batch.
+void add(Sums& sums, const Terms& terms, double weight) {
+  for_each_term(terms, weight, [&](const std::string& name, const Tensor& whole, double share) {
+    accumulate(sums[name], whole, share);
+  });
 }
 
 // Returns the sums divided by `count`, in one transfer from the device.
@@ -115,21 +127,68 @@ int64_t evaluated_rows(model::Batches& batches, const config::TrainSpec& spec) {
                                    : batches.evaluation_size();
 }
 
-// Calls visit(terms, batch, its first row) for every batch and draw of an evaluation, until it returns false.
-template <class Visit>
+// One batch of an evaluation, with one draw.
+struct Visit {
+  int64_t number = 0;  // of both, from 0
+  int64_t first = 0;   // row
+  bool counts = true;  // false: for the names of its terms alone
+};
+
+// Calls visit(terms, batch, Visit) for every batch and draw of an evaluation, until it returns false. With a group, a
+// process visits its own batches: every size()-th one; if it has none, the first one, which does not count.
+template <class Call>
 void visit_evaluation(model::Assembly& assembly, model::Batches& batches, const config::TrainSpec& spec,
-                      const Visit& visit) {
-  const int64_t rows = evaluated_rows(batches, spec);
+                      const Group* group, const Call& visit) {
+  const int64_t rows = evaluated_rows(batches, spec), size = group ? group->size() : 1,
+                rank = group ? group->rank() : 0;
+  const bool is_idle = rank * spec.evaluation_batch >= rows;
   int64_t number = 0;
   for (int64_t first = 0; first < rows; first += spec.evaluation_batch, ++number) {
+    const bool counts = number % size == rank;
+    if (!counts && !(is_idle && number == 0)) continue;
     const Batch batch = batches.evaluation(first, std::min(spec.evaluation_batch, rows - first));
     for (int64_t draw = 0; draw < spec.evaluation_samples; ++draw) {
       assembly.model().rng.set_current_seed(hash(assembly.spec().seed, "evaluation",
                                                  static_cast<uint64_t>(number), static_cast<uint64_t>(draw)));
-      if (!visit(assembly.model().evaluate(batch), batch, first)) return;
+      const Visit at{number * spec.evaluation_samples + draw, first, counts};
+      if (!visit(assembly.model().evaluate(batch), batch, at)) return;
     }
   }
 }
+
+// The sums that a process's visits give, before they are added: [visits, 2 · terms] float64, zero for those of others.
+class VisitTable {
+ public:
+  explicit VisitTable(int64_t visits) : visits_(visits) {}
+
+  void keep(int64_t visit, const Sums& sums, const std::map<std::string, double>& shares) {
+    if (!table_.defined()) table_ = at::zeros({visits_, 2 * static_cast<int64_t>(sums.size())}, at::kDouble);
+    names_.clear();
+    for (const auto& [name, whole] : sums) {
+      const auto column = 2 * static_cast<int64_t>(names_.size());
+      names_.push_back(name);
+      if (visit < 0) continue;
+      table_[visit][column].copy_(whole);
+      table_[visit][column + 1].fill_(shares.at(name));
+    }
+  }
+  // Adds all processes' sums in the order of the visits, which gives the bits of one process.
+  Sums joined(Group& group) {
+    group.add(table_);
+    Sums sums;
+    for (int64_t visit = 0; visit < visits_; ++visit)
+      for (size_t i = 0; i < names_.size(); ++i) {
+        const auto column = 2 * static_cast<int64_t>(i);
+        accumulate(sums[names_[i]], table_[visit][column], table_[visit][column + 1].item<double>());
+      }
+    return sums;
+  }
+
+ private:
+  const int64_t visits_;
+  std::vector<std::string> names_;
+  Tensor table_;
+};
 
 // Returns the first row that is not finite, -1 when all are.
 int64_t first_not_finite(const Tensor& values) {
@@ -156,16 +215,32 @@ std::pair<int64_t, std::string> guilty_row(Model& model, const Terms& terms, con
 
 }  // namespace
 
-Values evaluate_objective(model::Assembly& assembly, model::Batches& batches, const config::TrainSpec& spec) {
+Values evaluate_objective(model::Assembly& assembly, model::Batches& batches, const config::TrainSpec& spec,
+                          Group* group) {
   at::NoGradGuard no_grad;
   assembly.set_training(false);
+  const int64_t rows = evaluated_rows(batches, spec),
+                number = (rows + spec.evaluation_batch - 1) / spec.evaluation_batch;
   Sums sums;
-  visit_evaluation(assembly, batches, spec, [&](const Terms& terms, const Batch& batch, int64_t) {
-    add(sums, terms, static_cast<double>(batch.x.size(0)));
+  VisitTable table(number * spec.evaluation_samples);
+  visit_evaluation(assembly, batches, spec, group, [&](const Terms& terms, const Batch& batch, const Visit& at) {
+    const double weight = static_cast<double>(batch.x.size(0));
+    if (!group) {
+      add(sums, terms, weight);
+      return true;
+    }
+    Sums own;
+    std::map<std::string, double> shares;
+    for_each_term(terms, weight, [&](const std::string& name, const Tensor& whole, double share) {
+      own[name] = whole;
+      shares[name] = share;
+    });
+    table.keep(at.counts ? at.number : -1, own, shares);
     return true;
   });
   assembly.set_training(true);
-  return means(sums, evaluated_rows(batches, spec) * spec.evaluation_samples);
+  if (group) sums = table.joined(*group);
+  return means(sums, rows * spec.evaluation_samples);
 }
 
 std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batches,
@@ -177,7 +252,8 @@ std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batche
   at::NoGradGuard no_grad;
   assembly.set_training(false);
   std::string where;
-  visit_evaluation(assembly, batches, spec, [&](const Terms& terms, const Batch& batch, int64_t first) {
+  visit_evaluation(assembly, batches, spec, nullptr, [&](const Terms& terms, const Batch& batch, const Visit& at) {
+    const int64_t first = at.first;
     bool good = finite(terms.loss);
     for (const auto& [name, part] : terms.parts) good = good && finite(part);
     if (good) return true;
@@ -257,6 +333,23 @@ void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_
   }
 }
 
+void Trainer::join(Group& group) {
+  group_ = &group;
+  progress_ = progress_of_first(group, progress_, assembly_.spec().options.device());
+  std::map<std::string, Tensor> tensors = assembly_.state();
+  tensors.merge(optimizer_.state());
+  copy_from_first(group, tensors);
+  restored_ = group.any(restored_);
+  if (restored_) evaluated_at_ = progress_.step;
+  repeated_.others_ran();
+}
+
+void Trainer::keep() {
+  writer_.finish();
+  write_checkpoint({folder_.last()});
+  writer_.finish();
+}
+
 double Trainer::epoch() const {
   return static_cast<double>(progress_.step) * static_cast<double>(spec_.batch) /
          static_cast<double>(batches_.size());
@@ -334,7 +427,7 @@ Values Trainer::write_log_line(Values values) {
 void Trainer::evaluate_into(Outcome& outcome) {
   repeated_.others_ran();
   const Timed timed(spent_.evaluations);
-  outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
+  outcome.evaluation = evaluate_objective(assembly_, batches_, spec_, group_);
   outcome.not_finite = what_is_not_finite(assembly_, batches_, spec_, outcome.evaluation);
   if (!outcome.not_finite.empty())
     log_.warning(fmt::format("step {}: {}. Such an evaluation is never the best one.", progress_.step,
@@ -386,6 +479,7 @@ void Trainer::check_parameters() const {
 void Trainer::write_checkpoint(std::vector<std::filesystem::path> paths) {
   const Timed timed(spent_.checkpoints);
   check_parameters();
+  if (!folder_.writes()) return;
   checkpoint::Snapshot snapshot;
   snapshot.attributes = attributes_;
   snapshot.tensors = assembly_.state();
