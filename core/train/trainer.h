@@ -20,6 +20,7 @@
 #include "train/optimizer.h"
 #include "train/progress.h"
 #include "train/repeated_step.h"
+#include "train/sharded_step.h"
 #include "train/spent.h"
 
 namespace variform::train {
@@ -62,6 +63,8 @@ class Trainer {
   /// Sets how the best step is chosen; call it before restore(). The default is train.best, from the first evaluation.
   void judge_by(Judging judging) { judging_ = std::move(judging); }
 
+  /// Trains together with other processes, whose trainings are of the same config; call it before run().
+  void join(Group& group) { group_ = &group; }
   /// Restores model, optimizer and progress, and cuts metrics.jsonl to them (RunFolder::truncate_metrics).
   void restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics = false);
   /// Trains until the horizon, `stop_at` or early stopping, or until `interrupted` returns true. Writes a checkpoint of
@@ -79,6 +82,8 @@ class Trainer {
  private:
   std::map<std::string, double> train_step();
   Terms update(const Batch& batch);
+  Terms update_in_shards(const Batch& batch);
+  void cut_into_shards();
   std::map<std::string, double> write_log_line(std::map<std::string, double> values);
   bool evaluate_now(Outcome& outcome);
   bool is_best(const std::map<std::string, double>& evaluation);
@@ -103,6 +108,8 @@ class Trainer {
   Judging judging_;
   Progress progress_;
   RepeatedStep repeated_;
+  Group* group_ = nullptr;
+  std::unique_ptr<ShardedStep> sharded_;  // with train.shards > 1, from run() on
   checkpoint::Writer writer_;
   Spent spent_;  // since run() began
   int64_t evaluated_at_ = -1;
