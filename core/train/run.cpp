@@ -7,6 +7,7 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -30,6 +31,7 @@
 #include "train/introduce.h"
 #include "plugins/plugin_log.h"
 #include "train/run_log.h"
+#include "train/shards.h"
 #include "train/schedules.h"
 #include "train/tensorboard.h"
 
@@ -216,6 +218,10 @@ void Run::decide_recording(Trainer& trainer) {
 // Waits for the other processes, and makes their state that of process 0.
 void Run::join_group(Trainer& trainer) {
   if (!host_.group) return;
+  if (!session().options.device().is_cpu())
+    throw config::Error(
+        "several processes train one model on CPUs only, through Gloo; this program does not use NCCL. Write "
+        "train.device = \"cpu\", or train on one process: --processes 1.");
   std::string plugins;
   for (const plugins::PluginRecord* plugin : registry_.records())
     if (plugin->status == plugins::Status::kLoaded) plugins += plugin->id + " " + plugin->sha256 + "\n";
@@ -424,6 +430,20 @@ std::int64_t threads_in_group(std::int64_t wanted, const RunOptions& options, co
   return wanted > 0 ? std::min(wanted, share) : share;
 }
 
+// Throws where a group cannot share the batches of a config.
+void require_shares(const config::Experiment& experiment, const Group* group) {
+  if (!group) return;
+  try {
+    Shards::of(experiment.train.shards, group);
+  } catch (const std::runtime_error& error) {
+    const auto least = std::bit_ceil(static_cast<std::uint64_t>(group->size()));
+    throw config::Error(fmt::format(
+        "{}. For {} processes: train.shards={}; the number of shards is part of the experiment, as the batch "
+        "is. For a training on this process alone: --processes 1.",
+        error.what(), least, least));
+  }
+}
+
 void begin(const RunHost& host) {
   if (host.begin) host.begin();
 }
@@ -489,6 +509,7 @@ Ending train(model::Loaded loaded, const fs::path& path, model::IfPresent if_pre
   const bool is_there = fs::exists(path), resumes = if_present == model::IfPresent::kResume;
   if (leads(host) && is_there && if_present == model::IfPresent::kRefuse)
     model::RunFolder::create(path, "", if_present);  // throws; before anything slow is done
+  require_shares(experiment, host.group);
   std::int64_t threads = options.threads > 0 ? options.threads : experiment.train.threads;
   if (resumes && options.threads == 0 && is_there) threads = recorded_threads(path, host.place.log);
   model::set_threads(threads_in_group(threads, options, host), host.place.log);
@@ -516,6 +537,7 @@ Ending resume(const fs::path& path, const std::vector<std::string>& overrides, c
                           ". Another model is another run: use train.");
   MaybeSnapshot snapshot = last_checkpoint(folder);
   model::Loaded loaded = load_run(folder, snapshot, overrides, host.place);
+  require_shares(loaded.experiment, host.group);
   const std::int64_t recorded = recorded_threads(folder.path(), host.place.log);
   const std::int64_t threads = model::set_threads(
       threads_in_group(options.threads > 0 ? options.threads : recorded, options, host), host.place.log);

@@ -4,7 +4,6 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <c10/util/Exception.h>
 
 #include <variform/calls.h>
 #include <variform/nn/network.h>
@@ -20,9 +19,9 @@
 
 #include "model/checkpoints.h"
 #include "plugins/ambient.h"
-#include "plugins/trial.h"
 #include "train/cpu_tape.h"
 #include "train/cuda_graph.h"
+#include "train/naming.h"
 #include "train/shared_state.h"
 
 namespace variform::train {
@@ -69,23 +68,6 @@ Values means(const Sums& sums, int64_t count) {
 constexpr int64_t kFirstSteps = 3, kLookEvery = 20;
 
 bool finite(const Tensor& tensor) { return tensor.isfinite().all().item<bool>(); }
-
-// Names component, method and step in errors of calls that do not go through Model, which does it for those that do.
-template <class Call>
-auto naming(const Model& model, const std::string& what, const Call& call) {
-  const auto context = [&] {
-    return what + (model.step() >= 0 ? ", at step " + std::to_string(model.step()) : "") + ": ";
-  };
-  try {
-    return call();
-  } catch (const c10::Error& error) {
-    throw ComponentError(context() + error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    throw ComponentError(context() + error.what());
-  } catch (...) {
-    throw ComponentError(context() + "an exception that does not derive from std::exception");
-  }
-}
 
 // Calls one component's function directly, without Model.
 template <class Call>
@@ -292,7 +274,9 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
       log_(log),
       optimizer_(assembly.parameter_groups(spec.optimizer)) {
   judging_.part = spec.early_stopping ? spec.early_stopping->part : spec.best;
-  if (assembly.model().reference())
+  if (spec.shards > 1)
+    log_.debug("train", [] { return std::string("steps are not recorded: train.shards"); });
+  else if (assembly.model().reference())
     log_.debug("train", [] {
       return std::string("steps are not recorded: a reference training does without what saves time");
     });
@@ -300,6 +284,7 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
 }
 
 void Trainer::record_with(RepeatedStep::MakeRecorder make, bool also_if_slower) {
+  if (spec_.shards > 1) make = {};
   const auto says = [this](Saying saying, const std::string& text) {
     if (saying == Saying::kDetail) log_.debug("train", [&] { return text; });
     else if (saying == Saying::kInfo) log_.info(text);
@@ -364,8 +349,32 @@ bool Trainer::due(const config::Every& every) const {
   return periods(progress_.step) > periods(progress_.step - 1);
 }
 
+// Makes ready for steps in shards (train.shards).
+void Trainer::cut_into_shards() {
+  if (sharded_) return;
+  if (spec_.shards == 1) {
+    Shards::of(1, group_);  // throws when several processes would train it
+    return;
+  }
+  const Batch batch = batches_.training(0);
+  constexpr int64_t kCompared = 4;
+  const int64_t rows = std::min(kCompared, batch.x.size(0));
+  const Batch few{batch.x.narrow(0, 0, rows), batch.context.rows(0, rows), batch.dataset_size};
+  sharded_ = std::make_unique<ShardedStep>(spec_.shards, assembly_, optimizer_, few, group_);
+  log_.debug("train", [this] { return sharded_->description(); });
+}
+
+Terms Trainer::update_in_shards(const Batch& batch) {
+  const Terms terms = sharded_->run(batch, progress_.step, spec_.clip_norm, [&](const Terms& found) {
+    if (found.loss.is_cpu() && !std::isfinite(found.loss.item<double>())) fail_not_finite(found, batch);
+  });
+  add(progress_.sums, terms, 1);
+  return terms;
+}
+
 // Does all work on the device. RepeatedStep records and replays it.
 Terms Trainer::update(const Batch& batch) {
+  if (sharded_) return update_in_shards(batch);
   Terms terms = assembly_.model().evaluate(batch);
   const Tensor loss = terms.loss.mean();
   terms.loss = terms.loss.detach();
@@ -375,17 +384,7 @@ Terms Trainer::update(const Batch& batch) {
     repeated_.look([this, value = loss.detach(), terms, batch] {
       if (!std::isfinite(value.item<double>())) fail_not_finite(terms, batch);
     });
-  // The graph does not tell which component's operation failed.
-  {
-    constexpr const char* kBackward = "the backward pass of the loss";
-    const Calling kept(nullptr, nullptr, kBackward, progress_.step);
-    const KeptModes modes;
-    try {
-      naming(assembly_.model(), kBackward, [&] { loss.backward(); });
-    } catch (const ComponentError& error) {
-      throw ComponentError(error.what() + plugins::guests_in(loss));
-    }
-  }
+  in_backward(assembly_.model(), loss, [&] { loss.backward(); });
   if (spec_.clip_norm > 0) optimizer_.clip(spec_.clip_norm);
   optimizer_.update();
   optimizer_.zero_grad();
@@ -494,6 +493,7 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
   spent_ = {};
   const OwnStream stream(assembly_.spec().options.device());
   assembly_.set_training(true);
+  cut_into_shards();
   if (progress_.step == 0 && !restored_) write_checkpoint({folder_.last()});
   const int64_t end = std::min(stop_at, horizon_);
   const auto started = std::chrono::steady_clock::now();

@@ -21,6 +21,7 @@
 #include "train/optimizer.h"
 #include "train/progress.h"
 #include "train/repeated_step.h"
+#include "train/sharded_step.h"
 #include "train/spent.h"
 
 namespace variform::train {
@@ -86,6 +87,8 @@ class Trainer {
  private:
   std::map<std::string, double> train_step();
   Terms update(const Batch& batch);
+  Terms update_in_shards(const Batch& batch);
+  void cut_into_shards();
   std::map<std::string, double> write_log_line(std::map<std::string, double> values);
   bool evaluate_now(Outcome& outcome);
   bool is_best(const std::map<std::string, double>& evaluation);
@@ -111,6 +114,7 @@ class Trainer {
   Group* group_ = nullptr;  // null: this process is alone
   Progress progress_;
   RepeatedStep repeated_;
+  std::unique_ptr<ShardedStep> sharded_;  // with train.shards > 1, from run() on
   checkpoint::Writer writer_;
   Spent spent_;  // since run() began
   int64_t evaluated_at_ = -1;
