@@ -62,8 +62,7 @@ int in_group(const Common& common, std::int64_t processes,
   } catch (const std::exception& error) {
     if (group->tell_failure(error.what()) && !is_first) return kFailed;
     if (is_first) throw;
-    throw std::runtime_error(
-        fmt::format("process {} of {}: {}", group->rank(), group->size(), error.what()));
+    throw std::runtime_error(fmt::format("process {} of {}: {}", group->rank(), group->size(), error.what()));
   }
 }
 
@@ -131,9 +130,10 @@ void add_train_commands(Command app, Common& common, Action& action) {
         .non_negative();
     command.add_option("--stop-at-epoch", asked.stop_at_epoch, "The same, counted in epochs").non_negative();
     command
-        .add_option("--processes", options->processes,
-                    "Train one model on so many processes of this machine; 1: on one, also inside srun and the "
-                    "like (docs/processes.md)")
+        .add_option(
+            "--processes", options->processes,
+            "Train one model on so many processes of this machine; 1: on one, also inside srun and the "
+            "like (docs/clusters.md)")
         .type_name("N")
         .between(1, kMostProcesses);
     command.add_flag("--accept-changed-plugins", asked.accept_changed_plugins,

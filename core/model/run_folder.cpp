@@ -186,17 +186,17 @@ void RunFolder::sync_metrics() const {
 
 void RunFolder::append_timing(const nlohmann::json& line) {
   if (!writes_) return;
- 
+
   base::append_text(path_ / "timing.jsonl", text_of(line, -1) + "\n");
 }
 void RunFolder::append_log(std::string_view line) {
   if (!writes_) return;
- 
+
   base::append_text(path_ / "log.txt", base::shown_lines(line) + "\n");
 }
 void RunFolder::write_environment(const nlohmann::json& environment) {
   if (!writes_) return;
- 
+
   base::write_text_file(path_ / "environment.json", text_of(environment, 2) + "\n");
 }
 void RunFolder::mark_done(const nlohmann::json& summary) {
@@ -216,11 +216,12 @@ void RunFolder::mark_interrupted(std::string_view how) {
 }
 void RunFolder::clear_marks() {
   if (!writes_) return;
- 
+
   for (const char* mark : {"DONE", "FAILED", "INTERRUPTED"}) fs::remove(path_ / mark);
 }
 void RunFolder::write_config(const std::string& text) {
   if (!writes_) return;
-  base::write_text_file(config(), text); }
+  base::write_text_file(config(), text);
+}
 
 }  // namespace variform::model

@@ -22,6 +22,7 @@
 #include <bit>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <mutex>
 #include <optional>
@@ -33,6 +34,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/descriptor.h"
+#include "base/interrupt.h"
 
 namespace variform::train {
 namespace {
@@ -42,14 +44,16 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 using StorePointer = c10::intrusive_ptr<c10d::Store>;
 
-constexpr milliseconds kTick{250};       // between two looks at the others
-constexpr milliseconds kPoll{10};        // of who waits for the others
-constexpr seconds kSilence{20};          // without a sign of life: gone
-constexpr seconds kArrival{120};         // for all to come, and to be reached
-constexpr seconds kFarewell{10};         // for the others to have seen the end
-constexpr seconds kCause{2};             // for the cause of a closed connection to become known
+constexpr milliseconds kTick{250};                // between two looks at the others
+constexpr milliseconds kPoll{10};                 // of who waits for the others
+constexpr seconds kSilence{20};                   // without a sign of life: gone
+constexpr seconds kArrival{120};                  // for all to come, and to be reached
+constexpr seconds kFarewell{10};                  // for the others to have seen the end
+constexpr seconds kFarewellInLoss{2};             // the same where one of them never will
+constexpr seconds kFresh{3};                      // a process with so late a sign of life is there
+constexpr seconds kCause{2};                      // for the cause of a closed connection to become known
 constexpr std::chrono::hours kForever{24 * 365};  // the watching thread ends what waits in vain
-constexpr std::int64_t kSmall = 4096;    // values that are sent whole rather than in halves
+constexpr std::int64_t kSmall = 4096;             // values that are sent whole rather than in halves
 
 std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 std::string text_of(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
@@ -86,10 +90,33 @@ std::shared_ptr<::gloo::transport::Device> device_for(const Meeting& meeting) {
   }
   if (meeting.is_local) return c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1");
   std::string own = own_address_towards(meeting.address);
-  if (own.empty() || own.starts_with("127.")) own = own_address_towards("192.0.2.1");  // of no machine (RFC 5737)
+  if (own.empty() || own.starts_with("127."))
+    own = own_address_towards("192.0.2.1");  // of no machine (RFC 5737)
   if (own.empty()) return c10d::ProcessGroupGloo::createDefaultDevice();
   return c10d::ProcessGroupGloo::createDeviceForHostname(own);
 }
+
+// Keeps SIGPIPE from this thread while it lives, and for good from threads that are started meanwhile: a connection that
+// another process has closed is an error, and no sign that nobody reads this program's output.
+class NoPipeSignal {
+ public:
+  NoPipeSignal() {
+    ::sigemptyset(&pipe_);
+    ::sigaddset(&pipe_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoPipeSignal() {
+    if (::sigismember(&before_, SIGPIPE) == 1) return;
+    const timespec at_once{};
+    while (::sigtimedwait(&pipe_, nullptr, &at_once) == SIGPIPE) continue;
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoPipeSignal(const NoPipeSignal&) = delete;
+  NoPipeSignal& operator=(const NoPipeSignal&) = delete;
+
+ private:
+  sigset_t pipe_{}, before_{};
+};
 
 c10::intrusive_ptr<c10d::TCPStore> open_store(const Meeting& meeting, bool is_server) {
   c10d::TCPStoreOptions options;
@@ -143,6 +170,10 @@ struct GlooGroup::State {
   std::string key(const char* what, int rank) const { return fmt::format("{}/{}", what, rank); }
   bool has(StorePointer& in, const std::string& name) const { return in->check({name}); }
 
+  bool is_fresh(int rank) {
+    const std::lock_guard lock(mutex);
+    return rank == meeting.rank || Clock::now() - signs[static_cast<std::size_t>(rank)].seen < kFresh;
+  }
   // Ends what the training's thread waits for.
   void lose(const std::string& why) {
     const std::lock_guard lock(mutex);
@@ -186,16 +217,19 @@ void GlooGroup::State::look(std::int64_t tick) {
   if (ask)
     if (const std::string text = ask(); !text.empty()) return fail(watched, text);
   // Process 0 looks after all, and they after it.
+  int silent = -1;
   const int first = meeting.rank == 0 ? 1 : 0, end = meeting.rank == 0 ? meeting.size : 1;
   for (int other = first; other < end; ++other) {
     Sign& sign = signs[static_cast<std::size_t>(other)];
     if (!has(watched, key("alive", other)) || has(watched, key("left", other))) continue;
     const std::string now = text_of(watched->get(key("alive", other)));
+    const std::lock_guard lock(mutex);
     if (now != sign.last) sign = {now, Clock::now()};
-    else if (Clock::now() - sign.seen > kSilence)
-      return fail(watched, fmt::format("{} (on {}) has given no sign of life for {} s", name(other),
-                                       text_of(watched->get(key("host", other))), kSilence.count()));
+    else if (Clock::now() - sign.seen > kSilence) silent = other;
   }
+  if (silent >= 0)
+    fail(watched, fmt::format("{} (on {}) has given no sign of life for {} s", name(silent),
+                              text_of(watched->get(key("host", silent))), kSilence.count()));
 }
 
 void GlooGroup::State::watch() {
@@ -228,6 +262,7 @@ void GlooGroup::State::fail_at(int partner) {
 
 // Gives one tensor to another process and takes one of the same size from it; an empty one is neither sent nor awaited.
 void GlooGroup::State::transfer(int partner, const Tensor& give, const Tensor& take) {
+  const NoPipeSignal no_pipe_signal;
   std::vector<Tensor> outgoing{give}, incoming{take};
   try {
     {
@@ -257,6 +292,7 @@ template <class Ready>
 void GlooGroup::State::wait_until(const Ready& ready) {
   while (!ready()) {
     throw_if_lost();
+    base::stop_if_interrupted("waiting for the other processes of this training");
     std::this_thread::sleep_for(kPoll);
   }
 }
@@ -265,8 +301,8 @@ void GlooGroup::State::connect() {
   auto options = c10d::ProcessGroupGloo::Options::create(kArrival);
   options->devices.push_back(device_for(meeting));
   options->threads = 1;
-  gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(
-      c10::make_intrusive<c10d::PrefixStore>("gloo", store), meeting.rank, meeting.size, options);
+  gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(c10::make_intrusive<c10d::PrefixStore>("gloo", store),
+                                                     meeting.rank, meeting.size, options);
 }
 
 // Returns how another process differs from this one, process 0; empty: it does not.
@@ -285,13 +321,14 @@ std::string GlooGroup::State::difference(const nlohmann::json& own, int other) {
 bool has_gloo() { return true; }
 
 GlooGroup::GlooGroup(const Meeting& given) : state_(std::make_unique<State>()) {
+  const NoPipeSignal no_pipe_signal;
   State& s = *state_;
   s.meeting = given;
   s.tcp = open_store(given, given.rank == 0 && !given.has_store);
   s.meeting.port = s.tcp->getPort();
   s.store = c10::make_intrusive<c10d::PrefixStore>(given.prefix, s.tcp);
   s.watched = c10::make_intrusive<c10d::PrefixStore>(given.prefix, open_store(s.meeting, false));
-  s.signs.resize(static_cast<std::size_t>(given.size));
+  s.signs.resize(static_cast<std::size_t>(given.size), {{}, Clock::now()});
   s.store->set(s.key("host", given.rank), bytes_of(host_name()));
   s.watcher = std::thread([&s] { s.watch(); });
 }
@@ -373,6 +410,7 @@ bool GlooGroup::any(bool mine) {
 }
 
 void GlooGroup::require_same(const std::map<std::string, std::string>& facts) {
+  const NoPipeSignal no_pipe_signal;
   State& s = *state_;
   const nlohmann::json own = facts;
   s.store->set(s.key("facts", rank()), bytes_of(own.dump()));
@@ -396,23 +434,27 @@ void GlooGroup::require_same(const std::map<std::string, std::string>& facts) {
 }
 
 bool GlooGroup::tell_failure(const std::string& why) {
+  const NoPipeSignal no_pipe_signal;
+  State& s = *state_;
   try {
-    State& s = *state_;
     const bool was_known = s.has(s.store, "failure");
     if (!was_known) s.fail(s.store, s.name(rank()) + " (on " + host_name() + "): " + why);
-    return !s.has(s.store, s.key("left", 0));
+    const bool has_left = s.has(s.store, s.key("left", 0));
+    return has_left ? was_known : s.is_fresh(0);
   } catch (const std::exception&) {
     return false;  // process 0 is gone, and the store with it
   }
 }
 
 void GlooGroup::leave() noexcept {
+  const NoPipeSignal no_pipe_signal;
   State& s = *state_;
   try {
     if (s.has(s.store, s.key("left", rank()))) return;
     s.store->set(s.key("left", rank()), bytes_of("yes"));
     if (rank() != 0) return;
-    const auto latest = Clock::now() + kFarewell;
+    const bool is_lost = s.has(s.store, "failure");
+    const auto latest = Clock::now() + (is_lost ? kFarewellInLoss : kFarewell);
     const auto all_left = [&] {
       for (int other = 1; other < size(); ++other)
         if (s.has(s.store, s.key("alive", other)) && !s.has(s.store, s.key("left", other))) return false;

@@ -95,7 +95,8 @@ std::optional<Meeting> by_torchrun(const Variable& variable) {
 
 // A batch job's script has SLURM_NTASKS and SLURM_PROCID, too: only a step that srun has started is a group.
 std::optional<Meeting> by_slurm(const Variable& variable) {
-  const auto job = number_in(text_of(variable, "SLURM_JOB_ID")), step = number_in(text_of(variable, "SLURM_STEP_ID"));
+  const auto job = number_in(text_of(variable, "SLURM_JOB_ID")),
+             step = number_in(text_of(variable, "SLURM_STEP_ID"));
   if (!job || !step) return {};
   auto meeting = numbered_by({"srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", ""}, variable);
   if (!meeting) return {};
@@ -111,8 +112,8 @@ std::optional<Meeting> by_slurm(const Variable& variable) {
 }
 
 std::optional<Meeting> by_mpi(const Variable& variable) {
-  auto meeting = numbered_by({"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"},
-                             variable);
+  auto meeting = numbered_by(
+      {"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"}, variable);
   if (!meeting) meeting = numbered_by({"mpirun", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"}, variable);
   if (!meeting) return {};
   meeting->port = port_by(::getppid());  // of the daemon that starts the processes of one machine
@@ -130,7 +131,8 @@ std::optional<Meeting> by_own(const Variable& variable) {
   const std::string text = text_of(variable, kOwn);
   const std::size_t first = text.find('/'), second = text.rfind('/');
   if (first == std::string::npos || first == second) return {};
-  const auto rank = number_in(text.substr(0, first)), size = number_in(text.substr(first + 1, second - first - 1)),
+  const auto rank = number_in(text.substr(0, first)),
+             size = number_in(text.substr(first + 1, second - first - 1)),
              port = number_in(text.substr(second + 1));
   if (!rank || !size || !port) return {};
   Meeting meeting;
@@ -220,7 +222,8 @@ std::optional<Meeting> meeting_in(const Variable& variable) {
 
 std::unique_ptr<Group> group_of(std::int64_t processes, const std::vector<std::string>& command) {
   if (processes == 1) return {};
-  const auto meeting = meeting_in([](const char* name) { return static_cast<const char*>(std::getenv(name)); });
+  const auto meeting =
+      meeting_in([](const char* name) { return static_cast<const char*>(std::getenv(name)); });
   if (meeting && processes > 0 && processes != meeting->size)
     throw config::Error(fmt::format(
         "--processes {} was asked of a process that was started together with others ({} in all) for one "

@@ -196,11 +196,6 @@ json Run::environment() const {
 void Run::decide_recording(Trainer& trainer) {
   const char* const given = std::getenv("VARIFORM_RECORD");
   const std::string_view asked = given ? given : "";
-  if (host_.group) {  // one process might drop its recording, and another go on with it
-    trainer.record_with({});
-    return log_.debug(
-        "train", [] { return std::string("steps are not recorded, since several processes train the model"); });
-  }
   const auto records = registry_.records();
   const auto guest = std::find_if(records.begin(), records.end(), [](const plugins::PluginRecord* record) {
     return record->status == plugins::Status::kLoaded && !record->is_stock;
@@ -519,8 +514,8 @@ Ending train(model::Loaded loaded, const fs::path& path, model::IfPresent if_pre
   if (resumes) drop_sources(experiment, path);
   Composed composed = compose(std::move(experiment), *loaded.registry, host.place.places, host.before_steps);
   begin(host);
-  model::RunFolder folder = leads(host) ? model::RunFolder::create(path, resolved, if_present)
-                                        : model::RunFolder::of_another(path);
+  model::RunFolder folder =
+      leads(host) ? model::RunFolder::create(path, resolved, if_present) : model::RunFolder::of_another(path);
   MaybeSnapshot snapshot;
   if (leads(host)) snapshot = own_checkpoint(folder, identity, host.place.log);
   return Run(options, host, *loaded.registry, std::move(composed), std::move(folder), resolved,

@@ -205,21 +205,22 @@ Values evaluate_objective(model::Assembly& assembly, model::Batches& batches, co
                 number = (rows + spec.evaluation_batch - 1) / spec.evaluation_batch;
   Sums sums;
   VisitTable table(number * spec.evaluation_samples);
-  visit_evaluation(assembly, batches, spec, group, [&](const Terms& terms, const Batch& batch, const Visit& at) {
-    const double weight = static_cast<double>(batch.x.size(0));
-    if (!group) {
-      add(sums, terms, weight);
-      return true;
-    }
-    Sums own;
-    std::map<std::string, double> shares;
-    for_each_term(terms, weight, [&](const std::string& name, const Tensor& whole, double share) {
-      own[name] = whole;
-      shares[name] = share;
-    });
-    table.keep(at.counts ? at.number : -1, own, shares);
-    return true;
-  });
+  visit_evaluation(
+      assembly, batches, spec, group, [&](const Terms& terms, const Batch& batch, const Visit& at) {
+        const double weight = static_cast<double>(batch.x.size(0));
+        if (!group) {
+          add(sums, terms, weight);
+          return true;
+        }
+        Sums own;
+        std::map<std::string, double> shares;
+        for_each_term(terms, weight, [&](const std::string& name, const Tensor& whole, double share) {
+          own[name] = whole;
+          shares[name] = share;
+        });
+        table.keep(at.counts ? at.number : -1, own, shares);
+        return true;
+      });
   assembly.set_training(true);
   if (group) sums = table.joined(*group);
   return means(sums, rows * spec.evaluation_samples);
@@ -234,18 +235,19 @@ std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batche
   at::NoGradGuard no_grad;
   assembly.set_training(false);
   std::string where;
-  visit_evaluation(assembly, batches, spec, nullptr, [&](const Terms& terms, const Batch& batch, const Visit& at) {
-    const int64_t first = at.first;
-    bool good = finite(terms.loss);
-    for (const auto& [name, part] : terms.parts) good = good && finite(part);
-    if (good) return true;
-    const auto [row, what] = guilty_row(assembly.model(), terms, batch);
-    where = row >= 0 ? fmt::format("row {} (counted from 0) of split {} ({})", first + row,
-                                   batches.evaluation_split(), what)
-                     : fmt::format("rows {} to {} of split {}", first, first + batch.x.size(0) - 1,
-                                   batches.evaluation_split());
-    return false;
-  });
+  visit_evaluation(assembly, batches, spec, nullptr,
+                   [&](const Terms& terms, const Batch& batch, const Visit& at) {
+                     const int64_t first = at.first;
+                     bool good = finite(terms.loss);
+                     for (const auto& [name, part] : terms.parts) good = good && finite(part);
+                     if (good) return true;
+                     const auto [row, what] = guilty_row(assembly.model(), terms, batch);
+                     where = row >= 0 ? fmt::format("row {} (counted from 0) of split {} ({})", first + row,
+                                                    batches.evaluation_split(), what)
+                                      : fmt::format("rows {} to {} of split {}", first,
+                                                    first + batch.x.size(0) - 1, batches.evaluation_split());
+                     return false;
+                   });
   assembly.set_training(true);
   return names + " not finite" + (where.empty() ? "" : "; the first such value comes from " + where);
 }

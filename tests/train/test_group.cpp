@@ -108,8 +108,8 @@ TEST_CASE("processes take the state of the first, and any() is true for all or n
     const Progress progress = progress_of_first(group, own, at::kCPU);
     const bool any = group.any(group.rank() == 2), none = group.any(false);
     seen[static_cast<size_t>(group.rank())] =
-        std::to_string(weights.contiguous()[2][1].item<double>()) + " " + std::to_string(progress.step) + " " +
-        std::to_string(progress.best) + " " + std::to_string(progress.sums.size()) + " " +
+        std::to_string(weights.contiguous()[2][1].item<double>()) + " " + std::to_string(progress.step) +
+        " " + std::to_string(progress.best) + " " + std::to_string(progress.sums.size()) + " " +
         std::to_string(progress.sums.at("nll").item<double>()) + (any && !none ? " agreed" : "") +
         (std::signbit(weights[0][0].item<double>()) ? " -0" : "");
   });
@@ -119,12 +119,13 @@ TEST_CASE("processes take the state of the first, and any() is true for all or n
 
 TEST_CASE("processes that differ are told what differs") {
   const Threads threads(2, [&](GlooGroup& group) {
-    group.require_same(
-        {{"config", group.rank() == 0 ? "seed = 1\nname = \"a\"" : "seed = 1\nname = \"b\""}, {"LibTorch", "2"}});
+    group.require_same({{"config", group.rank() == 0 ? "seed = 1\nname = \"a\"" : "seed = 1\nname = \"b\""},
+                        {"LibTorch", "2"}});
   });
   for (const std::string& said : threads.said) {
     CHECK_THAT(said, ContainsSubstring("process 1 of 2"));
-    CHECK_THAT(said, ContainsSubstring("another config than process 0: \"name = \"b\"\" against \"name = \"a\"\""));
+    CHECK_THAT(said,
+               ContainsSubstring("another config than process 0: \"name = \"b\"\" against \"name = \"a\"\""));
     CHECK_THAT(said, ContainsSubstring("--processes 1"));
   }
 }
@@ -156,23 +157,27 @@ TEST_CASE("a process knows by its starter's variables who it is") {
                                  {"MASTER_PORT", "29500"},
                                  {"TORCHELASTIC_USE_AGENT_STORE", "True"}});
   REQUIRE(torchrun);
-  CHECK((torchrun->rank == 3 && torchrun->size == 4 && torchrun->address == "node1" && torchrun->port == 29500));
+  CHECK((torchrun->rank == 3 && torchrun->size == 4 && torchrun->address == "node1" &&
+         torchrun->port == 29500));
   CHECK((torchrun->has_store && torchrun->is_local && torchrun->sharing == 4));
 
-  std::map<std::string, std::string> step{{"SLURM_JOB_ID", "17"},        {"SLURM_STEP_ID", "0"},
-                                          {"SLURM_PROCID", "1"},         {"SLURM_STEP_NUM_TASKS", "2"},
-                                          {"SLURM_STEP_NUM_NODES", "2"}, {"SLURM_STEP_NODELIST", "gpu[07-09],x"}};
+  std::map<std::string, std::string> step{
+      {"SLURM_JOB_ID", "17"},        {"SLURM_STEP_ID", "0"},        {"SLURM_PROCID", "1"},
+      {"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_STEP_NUM_NODES", "2"}, {"SLURM_STEP_NODELIST", "gpu[07-09],x"}};
   const auto srun = meeting(step);
   REQUIRE(srun);
-  CHECK((srun->rank == 1 && srun->size == 2 && srun->address == "gpu07" && !srun->is_local && !srun->has_store));
+  CHECK((srun->rank == 1 && srun->size == 2 && srun->address == "gpu07" && !srun->is_local &&
+         !srun->has_store));
   step["SLURM_STEP_ID"] = "1";
   CHECK(meeting(step)->port != srun->port);
 
-  const auto mpirun = meeting({{"OMPI_COMM_WORLD_RANK", "1"}, {"OMPI_COMM_WORLD_SIZE", "2"}, {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}});
+  const auto mpirun = meeting(
+      {{"OMPI_COMM_WORLD_RANK", "1"}, {"OMPI_COMM_WORLD_SIZE", "2"}, {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}});
   REQUIRE(mpirun);
   CHECK((mpirun->rank == 1 && mpirun->is_local && mpirun->address == "127.0.0.1" && mpirun->port > 1024));
   CHECK_THROWS_WITH(meeting({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}}), ContainsSubstring("-x MASTER_ADDR"));
-  CHECK(meeting({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "9"}})->port == 9);
+  CHECK(meeting({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "9"}})->port ==
+        9);
 }
 
 TEST_CASE("a process that was started alone has no group") {
