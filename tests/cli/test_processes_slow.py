@@ -133,7 +133,7 @@ class ProcessesTest(ProgramTest):
         run = self.train("--processes", 1, env=environment)
         self.assertEqual(json.loads((run / "environment.json").read_text())["processes"], 1)
         (self.folder / "study.toml").write_text('include = ["small.toml"]\nname = "cells"\n[study.axes]\nseed = [1, 2]\n')
-        self.run_program("study", "study.toml", "--no-figures", env=environment, code=None)
+        self.run_program("study", "study.toml", env=environment)
         self.assertEqual(len(list(self.folder.glob("runs/*/DONE"))), 3)
 
 
