@@ -1,25 +1,33 @@
 // train and resume; several trainings are in multirun.h.
 
+#include <fmt/format.h>
+
+#include "base/interrupt.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/multirun.h"
 #include "cli/revision.h"
 #include "export/pictures.h"
+#include "train/processes.h"
 #include "train/run.h"
 
 namespace variform::cli {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr int kMostProcesses = 1024;
+
 struct TrainOptions {
   std::vector<std::string> arguments;
   std::string folder;  // instead of <runs>/<name>-<hash>-<seed>
   train::RunOptions run;
+  std::int64_t processes = 0;  // 0: as they were started
   bool resume = false, overwrite = false, no_figures = false, no_check = false;
   MultirunOptions several;
 };
 
-train::RunHost host_of(const Common& common, const TrainOptions& options, const model::Workplace& place) {
+train::RunHost host_of(const Common& common, const TrainOptions& options, const model::Workplace& place,
+                       train::Group* group) {
   train::RunHost host{
       .place = place,
       .origin = {common.arguments, VARIFORM_VERSION, revision()},
@@ -29,12 +37,33 @@ train::RunHost host_of(const Common& common, const TrainOptions& options, const 
   host.interrupted = interrupted;
   host.interrupted_by = interrupting_signal;
   if (!options.no_figures) host.draw = exports::write_figures;
+  host.group = group;
   return host;
 }
 
-int ended(train::Ending ending, const fs::path& folder) {
-  write_result(folder.string());
+int ended(train::Ending ending, const fs::path& folder, const train::Group* group) {
+  if (!group || group->rank() == 0) write_result(folder.string());
   return ending == train::Ending::kInterrupted ? kInterrupted : kDone;
+}
+
+// Runs `train` in the group of this process, if it has one. Process 0 speaks for all; another one says why it fails only
+// if that cannot.
+int in_group(const Common& common, std::int64_t processes,
+             const std::function<int(train::Group* group)>& train) {
+  const std::unique_ptr<train::Group> group = train::group_of(processes, common.arguments);
+  if (!group) return train(nullptr);
+  const bool is_first = group->rank() == 0;
+  if (!is_first) common.log.set({.levels = {.least = base::Level::kError}, .json = common.log_json});
+  try {
+    return train(group.get());
+  } catch (const base::Interrupted& error) {
+    group->tell_failure(error.what());
+    throw;
+  } catch (const std::exception& error) {
+    if (group->tell_failure(error.what()) && !is_first) return kFailed;
+    if (is_first) throw;
+    throw std::runtime_error(fmt::format("process {} of {}: {}", group->rank(), group->size(), error.what()));
+  }
 }
 
 // Options that say something about the one run would be ignored by a study.
@@ -43,10 +72,25 @@ void require_none_of_one_run(const TrainOptions& options) {
   const train::RunOptions untouched;
   if (options.resume || options.overwrite || !options.folder.empty() || options.no_figures ||
       asked.stop_at != untouched.stop_at || asked.stop_at_epoch != untouched.stop_at_epoch ||
-      asked.reference || asked.accept_changed_metrics || asked.model_only)
+      options.processes > 1 || asked.reference || asked.accept_changed_metrics || asked.model_only)
     throw config::Error(
         "--resume, --overwrite, --folder, --stop-at, --stop-at-epoch, --accept-changed-metrics, --no-figures, "
-        "--reference and --model-only are for one training, and --multirun makes several.");
+        "--processes, --reference and --model-only are for one training, and --multirun makes several.");
+}
+
+int train_one(const Common& common, TrainOptions& options, const ConfigArguments& arguments,
+              train::Group* group) {
+  const model::Workplace place = common.workplace();
+  options.run.threads = common.threads;
+  model::Loaded loaded = place.load(arguments.files, arguments.overrides);
+  const fs::path folder =
+      options.folder.empty() ? train::folder_of(loaded.experiment, common.runs) : fs::path(options.folder);
+  const model::IfPresent if_present = options.resume      ? model::IfPresent::kResume
+                                      : options.overwrite ? model::IfPresent::kOverwrite
+                                                          : model::IfPresent::kRefuse;
+  return ended(train::train(std::move(loaded), folder, if_present, options.run,
+                            host_of(common, options, place, group)),
+               folder, group);
 }
 
 int train_command(const Common& common, TrainOptions options) {
@@ -60,25 +104,19 @@ int train_command(const Common& common, TrainOptions options) {
   options.several.require_none();
   if (arguments.files.empty())
     throw config::Error("train needs a config file; try: variform train configs/quickstart.toml");
-  const model::Workplace place = common.workplace();
-  options.run.threads = common.threads;
-  model::Loaded loaded = place.load(arguments.files, arguments.overrides);
-  const fs::path folder =
-      options.folder.empty() ? train::folder_of(loaded.experiment, common.runs) : fs::path(options.folder);
-  const model::IfPresent if_present = options.resume      ? model::IfPresent::kResume
-                                      : options.overwrite ? model::IfPresent::kOverwrite
-                                                          : model::IfPresent::kRefuse;
-  return ended(
-      train::train(std::move(loaded), folder, if_present, options.run, host_of(common, options, place)),
-      folder);
+  return in_group(common, options.processes,
+                  [&](train::Group* group) { return train_one(common, options, arguments, group); });
 }
 
 int resume_command(const Common& common, const std::string& run, TrainOptions options) {
-  const model::Workplace place = common.workplace();
-  options.run.threads = common.threads;
-  const fs::path folder = run_path(common, run);
-  return ended(train::resume(folder, options.arguments, options.run, host_of(common, options, place)),
-               folder);
+  return in_group(common, options.processes, [&](train::Group* group) {
+    const model::Workplace place = common.workplace();
+    options.run.threads = common.threads;
+    const fs::path folder = run_path(common, run);
+    return ended(
+        train::resume(folder, options.arguments, options.run, host_of(common, options, place, group)), folder,
+        group);
+  });
 }
 
 }  // namespace
@@ -91,6 +129,13 @@ void add_train_commands(Command app, Common& common, Action& action) {
     command.add_option("--stop-at", asked.stop_at, "Stop after this step; schedules keep their horizon")
         .non_negative();
     command.add_option("--stop-at-epoch", asked.stop_at_epoch, "The same, counted in epochs").non_negative();
+    command
+        .add_option(
+            "--processes", options->processes,
+            "Train one model on so many processes of this machine; 1: on one, also inside srun and the "
+            "like (docs/clusters.md)")
+        .type_name("N")
+        .between(1, kMostProcesses);
     command.add_flag("--accept-changed-plugins", asked.accept_changed_plugins,
                      "Continue although a plugin has changed");
     command.add_flag("--accept-changed-metrics", asked.accept_changed_metrics,

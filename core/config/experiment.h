@@ -72,6 +72,7 @@ struct TrainSpec {
   std::optional<std::int64_t> epochs = 20;  ///< absent if `steps` is given
   std::optional<std::int64_t> steps;        ///< decides, if given
   std::int64_t batch = 128;
+  std::int64_t shards = 1;  ///< parts of a batch that are computed by themselves
   OptimizerSpec optimizer;
   double clip_norm = 0;  ///< of the whole gradient; 0: off
   Every evaluate_every;

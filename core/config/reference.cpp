@@ -198,6 +198,10 @@ constexpr Key kKeys[] = {
     {"train", "batch", "integer, at least 1", "128", "data",
      "Size of a batch. Batches are cut from the endless sequence of the epochs' orders: all of one size, "
      "nothing dropped."},
+    {"train", "shards", "integer, at least 1, at most batch", "(1)", "",
+     "Parts into which each batch is cut. Each is computed by one thread by itself, and the gradients are added in "
+     "a fixed order: the results depend on this number, not on that of threads. Refused where rows of a batch "
+     "depend on each other."},
     {"train", "clip_norm", "number, at least 0", "0.0", "",
      "Largest norm of the whole gradient, which is scaled down to it; 0: off."},
     {"train", "evaluate_every", "text or integer, at least 0", "\"1 epoch\"", "steps",

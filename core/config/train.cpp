@@ -3,6 +3,8 @@
 #include <charconv>
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "config/sections.h"
 #include "config/text.h"
 
@@ -169,6 +171,13 @@ TrainSpec read_train(Reader& root, bool fresh) {
   TrainSpec spec;
   read_length(reader, spec, fresh);
   spec.batch = reader.integer("batch", {.fallback = 128, .low = 1, .unit = "data"});
+  if (reader.has("shards")) {
+    spec.shards = reader.integer("shards", {.low = 1});
+    if (spec.shards > spec.batch)
+      reader.error("shards",
+                   fmt::format("@ must be at most train.batch, {}, since every shard needs a row; found {}.",
+                               spec.batch, spec.shards));
+  }
   spec.clip_norm = reader.number("clip_norm", {.fallback = 0.0, .low = 0});
   read_rhythm(reader, spec, fresh);
   read_early_stopping(reader, spec);

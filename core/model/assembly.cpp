@@ -153,7 +153,8 @@ struct Assembly::Source final : ParameterSource {
   }
 };
 
-Assembly::Assembly(const ModelSpec& spec, const plugins::Registry& registry) : spec_(spec) {
+Assembly::Assembly(const ModelSpec& spec, const plugins::Registry& registry)
+    : spec_(spec), registry_(registry) {
   model_ = std::make_unique<HostModel>(spec.data, spec.latent, spec.options,
                                        make_generator(spec.options.device(), hash(spec.seed, "init")));
   model_->set_mixed_precision(spec.mixed_precision);
@@ -161,6 +162,8 @@ Assembly::Assembly(const ModelSpec& spec, const plugins::Registry& registry) : s
     if (spec_.slots.contains(kind)) build_slot(kind, registry);
 }
 Assembly::~Assembly() = default;
+
+std::unique_ptr<Assembly> Assembly::again() const { return std::make_unique<Assembly>(spec_, registry_); }
 
 Build Assembly::build_of(const config::ComponentSpec& spec, const plugins::Registry& registry) const {
   auto source = std::make_shared<Source>();

@@ -34,7 +34,7 @@ struct ModelSpec {
 /// A model with what the engine keeps beside it. The model's address never changes.
 class Assembly {
  public:
-  /// Builds every slot. Throws variform::Error naming the slot and its place in the config.
+  /// Builds every slot. The registry must outlive it. Throws variform::Error naming the slot and its place in the config.
   Assembly(const ModelSpec& spec, const plugins::Registry& registry);
   ~Assembly();
   Assembly(const Assembly&) = delete;
@@ -65,6 +65,8 @@ class Assembly {
   /// Builds a component beside the slots, such as a metric, with the model's sizes. Throws variform::Error.
   std::shared_ptr<Component> beside(const config::ComponentSpec& spec,
                                     const plugins::Registry& registry) const;
+  /// Builds the same model once more, from the same seed, with its own tensors, components and generator.
+  std::unique_ptr<Assembly> again() const;
   /// Kinds of the slots that are filled.
   std::vector<Kind> kinds() const;
 
@@ -79,6 +81,7 @@ class Assembly {
   void build_slot(Kind kind, const plugins::Registry& registry);
 
   ModelSpec spec_;
+  const plugins::Registry& registry_;
   std::shared_ptr<std::vector<Scheduled>> schedules_ = std::make_shared<std::vector<Scheduled>>();
   std::unique_ptr<HostModel> model_;
 };

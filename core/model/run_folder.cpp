@@ -95,6 +95,13 @@ RunFolder RunFolder::open(const fs::path& folder, bool writable) {
     throw std::runtime_error(folder.string() +
                              " holds no config.resolved.toml, so it is not a run of this program.");
   if (writable) run.lock();
+  run.writes_ = writable;
+  return run;
+}
+
+RunFolder RunFolder::of_another(const fs::path& folder) {
+  RunFolder run(folder);
+  run.writes_ = false;
   return run;
 }
 
@@ -123,6 +130,7 @@ void RunFolder::lock() {
 }
 
 uint64_t RunFolder::append_metrics(const nlohmann::json& line) {
+  if (!writes_) return 0;
   base::append_text(path_ / "metrics.jsonl", base::sealed_line(line));
   return metrics_bytes();
 }
@@ -145,6 +153,7 @@ std::string RunFolder::metrics_problem(uint64_t bytes) const {
 }
 
 void RunFolder::truncate_metrics(uint64_t bytes, bool accept_changed) {
+  if (!writes_) return;
   const fs::path file = path_ / "metrics.jsonl";
   if (!accept_changed)
     if (const std::string problem = metrics_problem(bytes); !problem.empty())
@@ -162,11 +171,13 @@ void RunFolder::truncate_metrics(uint64_t bytes, bool accept_changed) {
 }
 
 uint64_t RunFolder::metrics_bytes() const {
+  if (!writes_) return 0;
   const fs::path file = path_ / "metrics.jsonl";
   return fs::exists(file) ? fs::file_size(file) : 0;
 }
 
 void RunFolder::sync_metrics() const {
+  if (!writes_) return;
   const fs::path path = path_ / "metrics.jsonl";
   const base::Descriptor file(base::open_own(path.c_str(), O_RDONLY));
   if (!file.open()) return;  // nothing was appended yet
@@ -174,29 +185,43 @@ void RunFolder::sync_metrics() const {
 }
 
 void RunFolder::append_timing(const nlohmann::json& line) {
+  if (!writes_) return;
+
   base::append_text(path_ / "timing.jsonl", text_of(line, -1) + "\n");
 }
 void RunFolder::append_log(std::string_view line) {
+  if (!writes_) return;
+
   base::append_text(path_ / "log.txt", base::shown_lines(line) + "\n");
 }
 void RunFolder::write_environment(const nlohmann::json& environment) {
+  if (!writes_) return;
+
   base::write_text_file(path_ / "environment.json", text_of(environment, 2) + "\n");
 }
 void RunFolder::mark_done(const nlohmann::json& summary) {
+  if (!writes_) return;
   clear_marks();
   base::write_text_file(path_ / "DONE", text_of(summary, 2) + "\n");
 }
 void RunFolder::mark_failed(std::string_view reason) {
+  if (!writes_) return;
   clear_marks();
   base::write_text_file(path_ / "FAILED", base::shown_lines(reason) + "\n");
 }
 void RunFolder::mark_interrupted(std::string_view how) {
+  if (!writes_) return;
   clear_marks();
   base::write_text_file(path_ / "INTERRUPTED", base::shown_lines(how) + "\n");
 }
 void RunFolder::clear_marks() {
+  if (!writes_) return;
+
   for (const char* mark : {"DONE", "FAILED", "INTERRUPTED"}) fs::remove(path_ / mark);
 }
-void RunFolder::write_config(const std::string& text) { base::write_text_file(config(), text); }
+void RunFolder::write_config(const std::string& text) {
+  if (!writes_) return;
+  base::write_text_file(config(), text);
+}
 
 }  // namespace variform::model

@@ -26,6 +26,9 @@ class RunFolder {
   /// Takes over an existing run. `writable` = false: for reading only, no lock.
   static RunFolder open(const std::filesystem::path& folder, bool writable);
 
+  /// The folder of a run that another process trains together with this one: all functions below that write do nothing.
+  static RunFolder of_another(const std::filesystem::path& folder);
+
   RunFolder(RunFolder&&) noexcept = default;
   RunFolder& operator=(RunFolder&&) = delete;
 
@@ -34,6 +37,8 @@ class RunFolder {
   std::filesystem::path last() const { return path_ / "checkpoints" / "last.h5"; }
   std::filesystem::path best() const { return path_ / "checkpoints" / "best.h5"; }
   std::filesystem::path figures() const { return path_ / "figures"; }
+  /// False: another process writes it.
+  bool writes() const { return writes_; }
   /// A warning about the folder's lock; empty: none.
   const std::string& warning() const { return warning_; }
 
@@ -67,6 +72,7 @@ class RunFolder {
   std::string metrics_problem(std::uint64_t bytes) const;
   std::filesystem::path path_;
   std::string warning_;
+  bool writes_ = true;
   std::optional<base::FileLock> lock_;
 };
 

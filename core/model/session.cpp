@@ -17,6 +17,7 @@
 #include "data/order.h"
 #include "model/checkpoints.h"
 #include "model/condition.h"
+#include "model/independent_rows.h"
 #include "model/plugin_readers.h"
 
 namespace variform::model {
@@ -224,6 +225,8 @@ Batch Session::rows(int64_t n) {
 }
 
 Preflight Session::preflight(const plugins::Registry& registry) {
+  if (experiment.train.shards > 1)
+    require_independent_rows(*assembly, rows(kRowsToCompare), experiment.train.shards);
   return run_preflight(*assembly, rows(2), [&] {
     return std::make_unique<Assembly>(model_spec(*this, options.dtype(at::kDouble), false), registry);
   });

@@ -75,7 +75,7 @@ class Rehearser {
     }
     options_.say(text_of(cells_[cell]));
     if (!execute(cell, {"train", config.string(), "--folder", run_folder(cell).string(), "--stop-at", "0",
-                        "--no-figures", "--quiet"}))
+                        "--no-figures", "--quiet", "--processes", "1"}))
       return;
     built_.insert(run_name(cell));
     for (const Evaluation& evaluation : plan_.evaluations)

@@ -95,7 +95,9 @@ void Runner::execute(const Work& work, const std::vector<std::string>& arguments
 
 void Runner::train(const Work& work, const fs::path& run, const std::vector<std::string>& more, bool to_end) {
   const fs::path config = options_.folder / "cells" / (cell_number(work.cell) + ".toml");
-  std::vector<std::string> arguments{"train", config.string(), "--folder", run.string(), "--quiet"};
+  std::vector<std::string> arguments{
+      "train",   config.string(), "--folder", run.string(),
+      "--quiet", "--processes",   "1"};  // whatever batch system has started the worker
   arguments.insert(arguments.end(), more.begin(), more.end());
   if (options_.accept_changed_plugins) arguments.emplace_back("--accept-changed-plugins");
   if (options_.no_check) arguments.emplace_back("--no-check");

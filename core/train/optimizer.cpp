@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace variform::train {
@@ -113,12 +114,22 @@ void Optimizer::set_rates(int64_t step, int64_t horizon) {
 }
 
 void Optimizer::update() {
+  update_where([](size_t) { return true; });
+}
+
+void Optimizer::update(const std::vector<size_t>& chosen) {
+  update_where(
+      [&](size_t number) { return std::find(chosen.begin(), chosen.end(), number) != chosen.end(); });
+}
+
+void Optimizer::update_where(const std::function<bool(size_t)>& is_chosen) {
   at::NoGradGuard no_grad;
+  size_t number = 0;
   for (size_t i = 0; i < groups_.size(); ++i) {
     const ParameterGroup& group = groups_[i];
     Lists lists;
     for (const NamedParameter& parameter : group.parameters) {
-      if (!parameter.tensor.grad().defined()) continue;
+      if (!is_chosen(number++) || !parameter.tensor.grad().defined()) continue;
       lists.parameters.push_back(row(parameter.tensor));
       lists.gradients.push_back(row(in_order_of(parameter.tensor, parameter.tensor.grad())));
       for (const auto& [what, tensor] : states_.at(parameter.name).tensors)

@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ class Optimizer {
   void set_rates(int64_t step, int64_t horizon);
   /// Does one update, which autograd does not record. On a GPU it reads only tensors, so that it may be replayed.
   void update();
+  /// The same of some parameters, by their numbers in the order of groups(). Several threads may call it at once, for
+  /// different parameters.
+  void update(const std::vector<size_t>& chosen);
   /// Drops all gradients.
   void zero_grad();
   /// Scales all gradients so that their joint norm is at most `limit`; returns the norm before (0-dim).
@@ -45,6 +49,7 @@ class Optimizer {
   struct State {
     std::map<std::string, Tensor> tensors;  // "exp_avg", "exp_avg_sq", "step" …
   };
+  void update_where(const std::function<bool(size_t)>& is_chosen);
   void make_state(const config::OptimizerSpec& spec, const NamedParameter& parameter, const Tensor& count);
 
   std::vector<ParameterGroup> groups_;

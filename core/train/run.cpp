@@ -7,6 +7,7 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -31,6 +32,7 @@
 #include "train/latents.h"
 #include "plugins/plugin_log.h"
 #include "train/run_log.h"
+#include "train/shards.h"
 #include "train/schedules.h"
 #include "train/tensorboard.h"
 
@@ -62,6 +64,14 @@ class Stepping final : public Observer {
   Observer& to_;
 };
 
+// Shows nothing: for all processes of a group but the first.
+class Unseen final : public Observer {
+  void stepped(std::int64_t, std::int64_t, const std::map<std::string, double>&) override {}
+  void evaluated(std::int64_t, const std::string&, const std::map<std::string, double>&, bool) override {}
+};
+
+bool leads(const RunHost& host) { return !host.group || host.group->rank() == 0; }
+
 // One training, once its folder is locked: shared by train() and resume().
 class Run {
  public:
@@ -86,10 +96,13 @@ class Run {
   bool was_killed_at_its_end() const;
   void take_config(const std::map<std::string, std::string>& attributes);
   json environment() const;
+  void join_group(Trainer& trainer);
+  void begin_folder(const std::map<std::string, std::string>& attributes, std::int64_t step);
   void tell_jumps(std::int64_t step);
   void decide_recording(Trainer& trainer);
   std::int64_t stop_at() const;
   Ending guarded(Trainer& trainer, std::int64_t stop_at);
+  std::string kept_after_loss(Trainer& trainer);
   void finish(const Outcome& outcome);
   void keep_model_only();
   json summary_of(const Outcome& outcome) const;
@@ -170,6 +183,7 @@ json Run::environment() const {
           {"libtorch", TORCH_VERSION},
           {"device", session.options.device().str()},
           {"threads", at::get_num_threads()},
+          {"processes", host_.group ? host_.group->size() : 1},
           {"reference", options_.reference},
           {"cpu", at::get_cpu_capability()},
           {"data_fingerprint", session.facts.fingerprint},
@@ -197,6 +211,38 @@ void Run::decide_recording(Trainer& trainer) {
   });
 }
 
+// Waits for the other processes, and makes their state that of process 0.
+void Run::join_group(Trainer& trainer) {
+  if (!host_.group) return;
+  if (!session().options.device().is_cpu())
+    throw config::Error(
+        "several processes train one model on CPUs only, through Gloo; this program does not use NCCL. Write "
+        "train.device = \"cpu\", or train on one process: --processes 1.");
+  std::string plugins;
+  for (const plugins::PluginRecord* plugin : registry_.records())
+    if (plugin->status == plugins::Status::kLoaded) plugins += plugin->id + " " + plugin->sha256 + "\n";
+  host_.group->require_same({{"version of the program", host_.origin.program + " " + host_.origin.commit},
+                             {"LibTorch", TORCH_VERSION},
+                             {"instruction set", at::get_cpu_capability()},
+                             {"list of plugins", plugins},
+                             {"data fingerprint", session().facts.fingerprint},
+                             {"config", resolved_}});
+  trainer.join(*host_.group);
+}
+
+// Makes the folder that of a running training.
+void Run::begin_folder(const std::map<std::string, std::string>& attributes, std::int64_t step) {
+  if (!folder_.writes()) return;
+  if (!folder_.warning().empty()) log_.warning(folder_.warning());
+  base::clean_temporaries(folder_.path() / "checkpoints");
+  take_config(attributes);
+  folder_.clear_marks();
+  base::mark_run(folder_.path(), "The run is marked FAILED; its last checkpoint is kept: variform resume " +
+                                     quoted(folder_.path()) + " goes on from there.");
+  if (board_) board_->begin(step);
+  folder_.write_environment(environment());
+}
+
 // Reports how another length of the training changes scheduled values.
 void Run::tell_jumps(std::int64_t step) {
   const model::Session& session = *composed_.session;
@@ -221,8 +267,8 @@ Ending Run::to_end() {
   if (options_.reference)
     at::globalContext().setUserEnabledMkldnn(false);  // LibTorch's own products instead of oneDNN's
   if (snapshot_) accept();
-  const std::unique_ptr<Observer> shown = host_.observe(log_);
-  if (session().experiment.tensorboard)
+  const std::unique_ptr<Observer> shown = leads(host_) ? host_.observe(log_) : std::make_unique<Unseen>();
+  if (session().experiment.tensorboard && folder_.writes())
     board_ = std::make_unique<TensorBoard>(
         folder_.path(), session().experiment.resolved,
         [this] { return kl_of_latents(*session().assembly, *session().batches, session().experiment.train); },
@@ -235,16 +281,10 @@ Ending Run::to_end() {
   trainer.judge_by(composed_.judging);
   if (snapshot_) trainer.restore(*snapshot_, options_.accept_changed_metrics);
   else folder_.truncate_metrics(0);
+  join_group(trainer);
   log_.at_step(trainer.step());
   log_.info("run: " + folder_.path().string());
-  if (!folder_.warning().empty()) log_.warning(folder_.warning());
-  base::clean_temporaries(folder_.path() / "checkpoints");
-  take_config(attributes);
-  folder_.clear_marks();
-  base::mark_run(folder_.path(), "The run is marked FAILED; its last checkpoint is kept: variform resume " +
-                                     quoted(folder_.path()) + " goes on from there.");
-  if (board_) board_->begin(trainer.step());
-  folder_.write_environment(environment());
+  begin_folder(attributes, trainer.step());
   if (snapshot_)
     if (const std::string changes = model::changed_plugins(*snapshot_, registry_); !changes.empty())
       log_.warning(changes);
@@ -269,14 +309,19 @@ Ending Run::to_end() {
 }
 
 Ending Run::guarded(Trainer& trainer, std::int64_t stop_at) {
+  const auto interrupted = [this] {
+    const bool here = host_.interrupted && host_.interrupted();
+    return host_.group ? host_.group->any(here) : here;
+  };
   try {
-    const Outcome outcome = trainer.run(
-        stop_at, host_.interrupted ? host_.interrupted : [] { return false; });
-    finish(outcome);
+    const Outcome outcome = trainer.run(stop_at, interrupted);
+    if (host_.group) host_.group->leave();
+    if (folder_.writes()) finish(outcome);
     return outcome.ending;
   } catch (const std::exception& error) {
-    const std::string reason = base::without_frames(error.what());
+    std::string reason = base::without_frames(error.what());
     try {
+      if (dynamic_cast<const GroupLost*>(&error) && folder_.writes()) reason += kept_after_loss(trainer);
       folder_.mark_failed(reason);
       log_.write_to_file(base::Level::kError, reason);
     } catch (const std::exception&) {  // a full disk: the reason itself still goes to the caller
@@ -285,11 +330,22 @@ Ending Run::guarded(Trainer& trainer, std::int64_t stop_at) {
   }
 }
 
+// Another process is gone: keeps what has been trained, and returns a sentence about that.
+std::string Run::kept_after_loss(Trainer& trainer) {
+  trainer.keep();
+  return fmt::format(
+      ". The checkpoint of step {} is written. Go on, with any number of processes: variform resume {}",
+      trainer.step(), quoted(folder_.path()));
+}
+
 void Run::finish(const Outcome& outcome) {
   const std::string at = fmt::format("at step {} of {}", outcome.step, session().horizon);
   const std::string go_on = " Go on with: variform resume " + quoted(folder_.path());
   if (outcome.ending == Ending::kInterrupted) {
-    const std::string by = host_.interrupted_by ? host_.interrupted_by() : "its caller";
+    const bool is_here = !host_.group || host_.interrupted();
+    const std::string by = !is_here               ? "a signal to another process"
+                           : host_.interrupted_by ? host_.interrupted_by()
+                                                  : "its caller";
     folder_.mark_interrupted("interrupted by " + by + " " + at);
     return log_.info("interrupted " + at + "; the checkpoint is written." + go_on);
   }
@@ -366,6 +422,27 @@ MaybeSnapshot last_checkpoint(const model::RunFolder& folder) {
   return checkpoint::read(folder.last());
 }
 
+// Returns the number of threads to ask for; 0: as many as possible. Processes on one machine share its processors.
+std::int64_t threads_in_group(std::int64_t wanted, const RunOptions& options, const RunHost& host) {
+  if (!host.group || host.group->sharing() < 2 || options.threads > 0) return wanted;
+  const std::int64_t share = std::max<std::int64_t>(1, model::usable_processors() / host.group->sharing());
+  return wanted > 0 ? std::min(wanted, share) : share;
+}
+
+// Throws where a group cannot share the batches of a config.
+void require_shares(const config::Experiment& experiment, const Group* group) {
+  if (!group) return;
+  try {
+    Shards::of(experiment.train.shards, group);
+  } catch (const std::runtime_error& error) {
+    const auto least = std::bit_ceil(static_cast<std::uint64_t>(group->size()));
+    throw config::Error(fmt::format(
+        "{}. For {} processes: train.shards={}; the number of shards is part of the experiment, as the batch "
+        "is. For a training on this process alone: --processes 1.",
+        error.what(), least, least));
+  }
+}
+
 void begin(const RunHost& host) {
   if (host.begin) host.begin();
 }
@@ -429,19 +506,22 @@ Ending train(model::Loaded loaded, const fs::path& path, model::IfPresent if_pre
              const RunOptions& options, const RunHost& host) {
   config::Experiment& experiment = loaded.experiment;
   const bool is_there = fs::exists(path), resumes = if_present == model::IfPresent::kResume;
-  if (is_there && if_present == model::IfPresent::kRefuse)
+  if (leads(host) && is_there && if_present == model::IfPresent::kRefuse)
     model::RunFolder::create(path, "", if_present);  // throws; before anything slow is done
+  require_shares(experiment, host.group);
   std::int64_t threads = options.threads > 0 ? options.threads : experiment.train.threads;
   if (resumes && options.threads == 0 && is_there) threads = recorded_threads(path, host.place.log);
-  model::set_threads(threads, host.place.log);
+  model::set_threads(threads_in_group(threads, options, host), host.place.log);
   if (resumes && is_there) tell_other_kernels(path, host.place.log);
   const std::string resolved = config::print(experiment.resolved);
   const config::Node identity = experiment.resolved;
   if (resumes) drop_sources(experiment, path);
   Composed composed = compose(std::move(experiment), *loaded.registry, host.place.places, host.before_steps);
   begin(host);
-  model::RunFolder folder = model::RunFolder::create(path, resolved, if_present);
-  MaybeSnapshot snapshot = own_checkpoint(folder, identity, host.place.log);
+  model::RunFolder folder =
+      leads(host) ? model::RunFolder::create(path, resolved, if_present) : model::RunFolder::of_another(path);
+  MaybeSnapshot snapshot;
+  if (leads(host)) snapshot = own_checkpoint(folder, identity, host.place.log);
   return Run(options, host, *loaded.registry, std::move(composed), std::move(folder), resolved,
              std::move(snapshot))
       .to_end();
@@ -449,16 +529,17 @@ Ending train(model::Loaded loaded, const fs::path& path, model::IfPresent if_pre
 
 Ending resume(const fs::path& path, const std::vector<std::string>& overrides, const RunOptions& options,
               const RunHost& host) {
-  model::RunFolder folder = model::RunFolder::open(path, /*writable=*/true);
+  model::RunFolder folder = model::RunFolder::open(path, /*writable=*/leads(host));
   for (const std::string& text : overrides)
     if (!text.starts_with("train."))
       throw config::Error("resume takes changes of [train] only (train.steps=20000); found " + text +
                           ". Another model is another run: use train.");
   MaybeSnapshot snapshot = last_checkpoint(folder);
   model::Loaded loaded = load_run(folder, snapshot, overrides, host.place);
+  require_shares(loaded.experiment, host.group);
   const std::int64_t recorded = recorded_threads(folder.path(), host.place.log);
-  const std::int64_t threads =
-      model::set_threads(options.threads > 0 ? options.threads : recorded, host.place.log);
+  const std::int64_t threads = model::set_threads(
+      threads_in_group(options.threads > 0 ? options.threads : recorded, options, host), host.place.log);
   if (recorded > 0 && threads != recorded)
     host.place.log.warning(fmt::format(
         "the run used {} threads and goes on with {}; this is not bit for bit the same.", recorded, threads));

@@ -13,6 +13,7 @@
 #include "model/run_folder.h"
 #include "model/workplace.h"
 #include "train/compose.h"
+#include "train/group.h"
 #include "train/trainer.h"
 
 namespace variform::train {
@@ -52,6 +53,9 @@ struct RunHost {
   std::function<std::string()> interrupted_by = {};
   /// Draws pictures of the trained model into the folder; returns empty, or a sentence that says why there are none.
   std::function<std::string(model::Session&, const std::filesystem::path&)> draw = {};
+  /// The processes that train this model together; null: this one alone. Only process 0 writes into the run's folder,
+  /// shows the training and draws.
+  Group* group = nullptr;
 };
 
 /// Returns the folder of an experiment's run below `runs`: NAME-HASH-SEED.

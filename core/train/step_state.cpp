@@ -8,13 +8,14 @@
 #include <cstring>
 
 namespace variform::train {
-namespace {
 
 bool same_bits(const Tensor& a, const Tensor& b) {
   if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
   const Tensor s = a.detach().contiguous(), t = b.detach().contiguous();
   return s.numel() == 0 || std::memcmp(s.const_data_ptr(), t.const_data_ptr(), s.nbytes()) == 0;
 }
+
+namespace {
 
 std::string first_difference(const std::map<std::string, Tensor>& a, const std::map<std::string, Tensor>& b) {
   for (const auto& [name, tensor] : a) {

@@ -30,6 +30,9 @@ class KeptState {
   Tensor rng_;
 };
 
+/// Whether shape, dtype and all bits are equal.
+bool same_bits(const Tensor& a, const Tensor& b);
+
 /// Returns the name of the term ("loss", or a part's name) that has other bits; empty: none has.
 std::string difference(const Terms& a, const Terms& b);
 

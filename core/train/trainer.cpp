@@ -4,7 +4,6 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <c10/util/Exception.h>
 
 #include <variform/calls.h>
 #include <variform/nn/network.h>
@@ -20,9 +19,10 @@
 
 #include "model/checkpoints.h"
 #include "plugins/ambient.h"
-#include "plugins/trial.h"
 #include "train/cpu_tape.h"
 #include "train/cuda_graph.h"
+#include "train/naming.h"
+#include "train/shared_state.h"
 
 namespace variform::train {
 namespace {
@@ -30,16 +30,27 @@ namespace {
 using Values = std::map<std::string, double>;
 using Sums = std::map<std::string, Tensor>;
 
-// Adds `weight` times the terms' means over the batch. Sums stay on the model's device, so that no GPU is waited for.
-void add(Sums& sums, const Terms& terms, double weight) {
-  const auto add_one = [&](const std::string& name, const Tensor& part) {
-    const Tensor whole = part.detach().sum(at::kDouble);
-    const double share = weight / static_cast<double>(part.numel());
-    if (Tensor& sum = sums[name]; sum.defined()) sum.add_(whole, share);
-    else sum = whole * share;
+// Adds share · whole. Sums stay on the model's device, so that no GPU is waited for.
+void accumulate(Tensor& sum, const Tensor& whole, double share) {
+  if (sum.defined()) sum.add_(whole, share);
+  else sum = whole * share;
+}
+
+// Calls each(name, sum of the values, weight / their number) for the loss and the parts.
+template <class Each>
+void for_each_term(const Terms& terms, double weight, const Each& each) {
+  const auto one = [&](const std::string& name, const Tensor& part) {
+    each(name, part.detach().sum(at::kDouble), weight / static_cast<double>(part.numel()));
   };
-  add_one("loss", terms.loss);
-  for (const auto& [name, part] : terms.parts) add_one(name, part);
+  one("loss", terms.loss);
+  for (const auto& [name, part] : terms.parts) one(name, part);
+}
+
+// Adds `weight` times the terms' means over the batch.
+void add(Sums& sums, const Terms& terms, double weight) {
+  for_each_term(terms, weight, [&](const std::string& name, const Tensor& whole, double share) {
+    accumulate(sums[name], whole, share);
+  });
 }
 
 // Returns the sums divided by `count`, in one transfer from the device.
@@ -57,23 +68,6 @@ Values means(const Sums& sums, int64_t count) {
 constexpr int64_t kFirstSteps = 3, kLookEvery = 20;
 
 bool finite(const Tensor& tensor) { return tensor.isfinite().all().item<bool>(); }
-
-// Names component, method and step in errors of calls that do not go through Model, which does it for those that do.
-template <class Call>
-auto naming(const Model& model, const std::string& what, const Call& call) {
-  const auto context = [&] {
-    return what + (model.step() >= 0 ? ", at step " + std::to_string(model.step()) : "") + ": ";
-  };
-  try {
-    return call();
-  } catch (const c10::Error& error) {
-    throw ComponentError(context() + error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    throw ComponentError(context() + error.what());
-  } catch (...) {
-    throw ComponentError(context() + "an exception that does not derive from std::exception");
-  }
-}
 
 // Calls one component's function directly, without Model.
 template <class Call>
@@ -115,21 +109,68 @@ int64_t evaluated_rows(model::Batches& batches, const config::TrainSpec& spec) {
                                    : batches.evaluation_size();
 }
 
-// Calls visit(terms, batch, its first row) for every batch and draw of an evaluation, until it returns false.
-template <class Visit>
+// One batch of an evaluation, with one draw.
+struct Visit {
+  int64_t number = 0;  // of both, from 0
+  int64_t first = 0;   // row
+  bool counts = true;  // false: for the names of its terms alone
+};
+
+// Calls visit(terms, batch, Visit) for every batch and draw of an evaluation, until it returns false. With a group, a
+// process visits its own batches: every size()-th one; if it has none, the first one, which does not count.
+template <class Call>
 void visit_evaluation(model::Assembly& assembly, model::Batches& batches, const config::TrainSpec& spec,
-                      const Visit& visit) {
-  const int64_t rows = evaluated_rows(batches, spec);
+                      const Group* group, const Call& visit) {
+  const int64_t rows = evaluated_rows(batches, spec), size = group ? group->size() : 1,
+                rank = group ? group->rank() : 0;
+  const bool is_idle = rank * spec.evaluation_batch >= rows;
   int64_t number = 0;
   for (int64_t first = 0; first < rows; first += spec.evaluation_batch, ++number) {
+    const bool counts = number % size == rank;
+    if (!counts && !(is_idle && number == 0)) continue;
     const Batch batch = batches.evaluation(first, std::min(spec.evaluation_batch, rows - first));
     for (int64_t draw = 0; draw < spec.evaluation_samples; ++draw) {
       assembly.model().rng.set_current_seed(hash(assembly.spec().seed, "evaluation",
                                                  static_cast<uint64_t>(number), static_cast<uint64_t>(draw)));
-      if (!visit(assembly.model().evaluate(batch), batch, first)) return;
+      const Visit at{number * spec.evaluation_samples + draw, first, counts};
+      if (!visit(assembly.model().evaluate(batch), batch, at)) return;
     }
   }
 }
+
+// The sums that a process's visits give, before they are added: [visits, 2 · terms] float64, zero for those of others.
+class VisitTable {
+ public:
+  explicit VisitTable(int64_t visits) : visits_(visits) {}
+
+  void keep(int64_t visit, const Sums& sums, const std::map<std::string, double>& shares) {
+    if (!table_.defined()) table_ = at::zeros({visits_, 2 * static_cast<int64_t>(sums.size())}, at::kDouble);
+    names_.clear();
+    for (const auto& [name, whole] : sums) {
+      const auto column = 2 * static_cast<int64_t>(names_.size());
+      names_.push_back(name);
+      if (visit < 0) continue;
+      table_[visit][column].copy_(whole);
+      table_[visit][column + 1].fill_(shares.at(name));
+    }
+  }
+  // Adds all processes' sums in the order of the visits, which gives the bits of one process.
+  Sums joined(Group& group) {
+    group.add(table_);
+    Sums sums;
+    for (int64_t visit = 0; visit < visits_; ++visit)
+      for (size_t i = 0; i < names_.size(); ++i) {
+        const auto column = 2 * static_cast<int64_t>(i);
+        accumulate(sums[names_[i]], table_[visit][column], table_[visit][column + 1].item<double>());
+      }
+    return sums;
+  }
+
+ private:
+  const int64_t visits_;
+  std::vector<std::string> names_;
+  Tensor table_;
+};
 
 // Returns the first row that is not finite, -1 when all are.
 int64_t first_not_finite(const Tensor& values) {
@@ -156,16 +197,33 @@ std::pair<int64_t, std::string> guilty_row(Model& model, const Terms& terms, con
 
 }  // namespace
 
-Values evaluate_objective(model::Assembly& assembly, model::Batches& batches, const config::TrainSpec& spec) {
+Values evaluate_objective(model::Assembly& assembly, model::Batches& batches, const config::TrainSpec& spec,
+                          Group* group) {
   at::NoGradGuard no_grad;
   assembly.set_training(false);
+  const int64_t rows = evaluated_rows(batches, spec),
+                number = (rows + spec.evaluation_batch - 1) / spec.evaluation_batch;
   Sums sums;
-  visit_evaluation(assembly, batches, spec, [&](const Terms& terms, const Batch& batch, int64_t) {
-    add(sums, terms, static_cast<double>(batch.x.size(0)));
-    return true;
-  });
+  VisitTable table(number * spec.evaluation_samples);
+  visit_evaluation(
+      assembly, batches, spec, group, [&](const Terms& terms, const Batch& batch, const Visit& at) {
+        const double weight = static_cast<double>(batch.x.size(0));
+        if (!group) {
+          add(sums, terms, weight);
+          return true;
+        }
+        Sums own;
+        std::map<std::string, double> shares;
+        for_each_term(terms, weight, [&](const std::string& name, const Tensor& whole, double share) {
+          own[name] = whole;
+          shares[name] = share;
+        });
+        table.keep(at.counts ? at.number : -1, own, shares);
+        return true;
+      });
   assembly.set_training(true);
-  return means(sums, evaluated_rows(batches, spec) * spec.evaluation_samples);
+  if (group) sums = table.joined(*group);
+  return means(sums, rows * spec.evaluation_samples);
 }
 
 std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batches,
@@ -177,17 +235,19 @@ std::string what_is_not_finite(model::Assembly& assembly, model::Batches& batche
   at::NoGradGuard no_grad;
   assembly.set_training(false);
   std::string where;
-  visit_evaluation(assembly, batches, spec, [&](const Terms& terms, const Batch& batch, int64_t first) {
-    bool good = finite(terms.loss);
-    for (const auto& [name, part] : terms.parts) good = good && finite(part);
-    if (good) return true;
-    const auto [row, what] = guilty_row(assembly.model(), terms, batch);
-    where = row >= 0 ? fmt::format("row {} (counted from 0) of split {} ({})", first + row,
-                                   batches.evaluation_split(), what)
-                     : fmt::format("rows {} to {} of split {}", first, first + batch.x.size(0) - 1,
-                                   batches.evaluation_split());
-    return false;
-  });
+  visit_evaluation(assembly, batches, spec, nullptr,
+                   [&](const Terms& terms, const Batch& batch, const Visit& at) {
+                     const int64_t first = at.first;
+                     bool good = finite(terms.loss);
+                     for (const auto& [name, part] : terms.parts) good = good && finite(part);
+                     if (good) return true;
+                     const auto [row, what] = guilty_row(assembly.model(), terms, batch);
+                     where = row >= 0 ? fmt::format("row {} (counted from 0) of split {} ({})", first + row,
+                                                    batches.evaluation_split(), what)
+                                      : fmt::format("rows {} to {} of split {}", first,
+                                                    first + batch.x.size(0) - 1, batches.evaluation_split());
+                     return false;
+                   });
   assembly.set_training(true);
   return names + " not finite" + (where.empty() ? "" : "; the first such value comes from " + where);
 }
@@ -216,7 +276,9 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
       log_(log),
       optimizer_(assembly.parameter_groups(spec.optimizer)) {
   judging_.part = spec.early_stopping ? spec.early_stopping->part : spec.best;
-  if (assembly.model().reference())
+  if (spec.shards > 1)
+    log_.debug("train", [] { return std::string("steps are not recorded: train.shards"); });
+  else if (assembly.model().reference())
     log_.debug("train", [] {
       return std::string("steps are not recorded: a reference training does without what saves time");
     });
@@ -224,6 +286,7 @@ Trainer::Trainer(const config::TrainSpec& spec, int64_t horizon,
 }
 
 void Trainer::record_with(RepeatedStep::MakeRecorder make, bool also_if_slower) {
+  if (spec_.shards > 1) make = {};
   const auto says = [this](Saying saying, const std::string& text) {
     if (saying == Saying::kDetail) log_.debug("train", [&] { return text; });
     else if (saying == Saying::kInfo) log_.info(text);
@@ -257,6 +320,23 @@ void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_
   }
 }
 
+void Trainer::join(Group& group) {
+  group_ = &group;
+  progress_ = progress_of_first(group, progress_, assembly_.spec().options.device());
+  std::map<std::string, Tensor> tensors = assembly_.state();
+  tensors.merge(optimizer_.state());
+  copy_from_first(group, tensors);
+  restored_ = group.any(restored_);
+  if (restored_) evaluated_at_ = progress_.step;
+  repeated_.others_ran();
+}
+
+void Trainer::keep() {
+  writer_.finish();
+  write_checkpoint({folder_.last()});
+  writer_.finish();
+}
+
 double Trainer::epoch() const {
   return static_cast<double>(progress_.step) * static_cast<double>(spec_.batch) /
          static_cast<double>(batches_.size());
@@ -271,8 +351,32 @@ bool Trainer::due(const config::Every& every) const {
   return periods(progress_.step) > periods(progress_.step - 1);
 }
 
+// Makes ready for steps in shards (train.shards).
+void Trainer::cut_into_shards() {
+  if (sharded_) return;
+  if (spec_.shards == 1) {
+    Shards::of(1, group_);  // throws when several processes would train it
+    return;
+  }
+  const Batch batch = batches_.training(0);
+  constexpr int64_t kCompared = 4;
+  const int64_t rows = std::min(kCompared, batch.x.size(0));
+  const Batch few{batch.x.narrow(0, 0, rows), batch.context.rows(0, rows), batch.dataset_size};
+  sharded_ = std::make_unique<ShardedStep>(spec_.shards, assembly_, optimizer_, few, group_);
+  log_.debug("train", [this] { return sharded_->description(); });
+}
+
+Terms Trainer::update_in_shards(const Batch& batch) {
+  const Terms terms = sharded_->run(batch, progress_.step, spec_.clip_norm, [&](const Terms& found) {
+    if (found.loss.is_cpu() && !std::isfinite(found.loss.item<double>())) fail_not_finite(found, batch);
+  });
+  add(progress_.sums, terms, 1);
+  return terms;
+}
+
 // Does all work on the device. RepeatedStep records and replays it.
 Terms Trainer::update(const Batch& batch) {
+  if (sharded_) return update_in_shards(batch);
   Terms terms = assembly_.model().evaluate(batch);
   const Tensor loss = terms.loss.mean();
   terms.loss = terms.loss.detach();
@@ -282,17 +386,7 @@ Terms Trainer::update(const Batch& batch) {
     repeated_.look([this, value = loss.detach(), terms, batch] {
       if (!std::isfinite(value.item<double>())) fail_not_finite(terms, batch);
     });
-  // The graph does not tell which component's operation failed.
-  {
-    constexpr const char* kBackward = "the backward pass of the loss";
-    const Calling kept(nullptr, nullptr, kBackward, progress_.step);
-    const KeptModes modes;
-    try {
-      naming(assembly_.model(), kBackward, [&] { loss.backward(); });
-    } catch (const ComponentError& error) {
-      throw ComponentError(error.what() + plugins::guests_in(loss));
-    }
-  }
+  in_backward(assembly_.model(), loss, [&] { loss.backward(); });
   if (spec_.clip_norm > 0) optimizer_.clip(spec_.clip_norm);
   optimizer_.update();
   optimizer_.zero_grad();
@@ -334,7 +428,7 @@ Values Trainer::write_log_line(Values values) {
 void Trainer::evaluate_into(Outcome& outcome) {
   repeated_.others_ran();
   const Timed timed(spent_.evaluations);
-  outcome.evaluation = evaluate_objective(assembly_, batches_, spec_);
+  outcome.evaluation = evaluate_objective(assembly_, batches_, spec_, group_);
   outcome.not_finite = what_is_not_finite(assembly_, batches_, spec_, outcome.evaluation);
   if (!outcome.not_finite.empty())
     log_.warning(fmt::format("step {}: {}. Such an evaluation is never the best one.", progress_.step,
@@ -386,6 +480,7 @@ void Trainer::check_parameters() const {
 void Trainer::write_checkpoint(std::vector<std::filesystem::path> paths) {
   const Timed timed(spent_.checkpoints);
   check_parameters();
+  if (!folder_.writes()) return;
   checkpoint::Snapshot snapshot;
   snapshot.attributes = attributes_;
   snapshot.tensors = assembly_.state();
@@ -400,6 +495,7 @@ Outcome Trainer::run(int64_t stop_at, const std::function<bool()>& interrupted) 
   spent_ = {};
   const OwnStream stream(assembly_.spec().options.device());
   assembly_.set_training(true);
+  cut_into_shards();
   if (progress_.step == 0 && !restored_) write_checkpoint({folder_.last()});
   const int64_t end = std::min(stop_at, horizon_);
   const auto started = std::chrono::steady_clock::now();

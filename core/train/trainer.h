@@ -16,10 +16,12 @@
 #include "model/batches.h"
 #include "model/run_folder.h"
 #include "plugins/ambient.h"
+#include "train/group.h"
 #include "train/judging.h"
 #include "train/optimizer.h"
 #include "train/progress.h"
 #include "train/repeated_step.h"
+#include "train/sharded_step.h"
 #include "train/spent.h"
 
 namespace variform::train {
@@ -64,9 +66,15 @@ class Trainer {
 
   /// Restores model, optimizer and progress, and cuts metrics.jsonl to them (RunFolder::truncate_metrics).
   void restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics = false);
+  /// Trains together with the processes of a group, which must outlive the trainer, and takes the state of process 0.
+  /// Comes after restore(). Throws GroupLost.
+  void join(Group& group);
   /// Trains until the horizon, `stop_at` or early stopping, or until `interrupted` returns true. Writes a checkpoint of
   /// step 0 before the first step, and one at every end but an exception.
   Outcome run(int64_t stop_at, const std::function<bool()>& interrupted);
+
+  /// Writes a checkpoint of the last whole step, after an exception that left the state as it was then (GroupLost).
+  void keep();
 
   /// Records steps with the recorders of `make` instead of the device's own; empty: steps are not recorded.
   /// `also_if_slower`: replays them even if that takes longer.
@@ -79,6 +87,8 @@ class Trainer {
  private:
   std::map<std::string, double> train_step();
   Terms update(const Batch& batch);
+  Terms update_in_shards(const Batch& batch);
+  void cut_into_shards();
   std::map<std::string, double> write_log_line(std::map<std::string, double> values);
   bool evaluate_now(Outcome& outcome);
   bool is_best(const std::map<std::string, double>& evaluation);
@@ -101,8 +111,10 @@ class Trainer {
   base::Log& log_;
   Optimizer optimizer_;
   Judging judging_;
+  Group* group_ = nullptr;  // null: this process is alone
   Progress progress_;
   RepeatedStep repeated_;
+  std::unique_ptr<ShardedStep> sharded_;  // with train.shards > 1, from run() on
   checkpoint::Writer writer_;
   Spent spent_;  // since run() began
   int64_t evaluated_at_ = -1;
@@ -111,9 +123,10 @@ class Trainer {
 };
 
 /// Returns the means of the objective's loss and parts over the evaluation split (its first evaluation_limit rows),
-/// under "loss" and the parts' names. Each batch has the random stream hash(seed, "evaluation", batch, draw).
+/// under "loss" and the parts' names. Each batch has the random stream hash(seed, "evaluation", batch, draw). The
+/// processes of a group, which may be null, share the batches; all get the bits that one process would.
 std::map<std::string, double> evaluate_objective(model::Assembly& assembly, model::Batches& batches,
-                                                 const config::TrainSpec& spec);
+                                                 const config::TrainSpec& spec, Group* group = nullptr);
 
 /// Returns what is not finite in an evaluation, or nothing: "loss is not finite; the first such value comes from row
 /// 17 of split test (part 'nll')". Goes through the same batches and draws again.

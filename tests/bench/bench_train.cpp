@@ -1,6 +1,7 @@
 // A training that takes turns with others: Variform's side of the paired timings of bench.py. It is the program's own
 // training loop, held between two steps by the callback that otherwise looks for Ctrl-C.
 //   bench-train CONFIG FOLDER DESCRIPTORS [THREADS]
+// Several of them, started with the variables of torchrun, train one model together.
 // Plugins come from VARIFORM_PLUGINS, data from VARIFORM_DATA. At the start it leaves in FOLDER what others need to train
 // the same model on the same batches: initial.pt and initial.py (as `variform export`), batches.i64 (row numbers of the
 // first batches). It says {"ready": true, "rss_kib": …, "cpu": …, "threads": …}, with LibTorch's word for the kernels
@@ -36,6 +37,7 @@
 #include "model/session.h"
 #include "plugins/registry.h"
 #include "plugins/search.h"
+#include "train/processes.h"
 #include "train/trainer.h"
 
 namespace variform {
@@ -178,6 +180,11 @@ int run(const std::string& config, const std::filesystem::path& folder, const st
           {"rss_kib", kib("VmRSS:")},
           {"cpu", at::get_cpu_capability()},
           {"threads", at::get_num_threads()}});
+  const std::unique_ptr<train::Group> group = train::group_of(0, {});
+  if (group) {
+    group->require_same({});
+    trainer.join(*group);
+  }
   if (!turns.ended()) trainer.run(session->horizon, [&turns] { return turns.ended(); });
   return 0;
 }

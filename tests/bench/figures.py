@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pty
+import socket
 import statistics
 import subprocess
 import sys
@@ -98,11 +99,11 @@ class Case:
                 'steps = 1000000\nevaluate_every = "0 steps"\ncheckpoint_every = "0 steps"\n'))
 
 
-def ours(place, name, case, steps, cores=None, environment=None):
-    """Variform's participant; its folder holds what the others start from."""
+def ours(place, name, case, steps, cores=None, environment=None, train=""):
+    """Variform's participant; its folder holds what the others start from. `train`: further lines of [train]."""
     folder = place.work / name.replace(" ", "-")
     folder.mkdir(exist_ok=True)
-    (folder / "config.toml").write_text(case.config(place, steps))
+    (folder / "config.toml").write_text(case.config(place, steps) + train)
     return checked(place, Participant(name, [place.build / "tests/bench-train", folder / "config.toml", folder,
                                              place.root / "datasets", str(case.threads)], {**place.environment(), **(environment or {})}, cores))
 
@@ -504,6 +505,32 @@ def pair(place):
               f"{together:.2f} ms against {alone:.2f} ms a step")
 
 
+def processes(place):
+    """One model on two processes of one thread each, beside one process of one thread."""
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    for name, case, steps in (("MLP step, batch 1,024", Case(batch=1024, threads=1), 20),
+                              ("conv 64×64 step", Case("conv-64", threads=1), 6)):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            meeting = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+        ratios, seconds = [], []
+        with contextlib.ExitStack() as stack:
+            alone = stack.enter_context(ours(place, f"alone {case.network}", case, steps, {cores[0]}))
+            both = [stack.enter_context(ours(place, f"process {rank} {case.network}", case, steps, {core},
+                                             {**meeting, "RANK": str(rank)}, "shards = 2\n")) for rank, core in enumerate(cores)]
+            for number in range(-WARM_UP, place.rounds):
+                one = alone.ask({"steps": steps})["seconds"] / steps
+                for each in both:
+                    each.send({"steps": steps})
+                two = max(each.read()["seconds"] for each in both) / steps
+                if number >= 0:
+                    ratios.append(one / two)
+                    seconds.append((one, two))
+        one, two = (1000 * each for each in medians(seconds))
+        yield Row(f"{name}, two processes over one, a thread each", statistics.median(ratios), two, one, "ms",
+                  f"{two:.2f} ms against {one:.2f} ms")
+
+
 def evaluated(place, run, *options):
     program(place, "evaluate", run, "--importance-samples", "0", *options)
     values = json.loads((run / "evaluation-test.json").read_text())["values"]
@@ -545,4 +572,4 @@ GPU = {"gpu-step": gpu_step, "gpu-grae": gpu_grae, "gpu-precision": gpu_precisio
 LARGE = {"stream": stream}  # asked for by name: it needs 20 GB of disk
 ALL = {"step": step, "epochs": epochs, "conv": conv, "batches": batches, "small": small, "bfloat16": bfloat16, "grae-approx": grae_approx, "grae": grae,
        "evaluate": evaluate, "start": start, "tensorboard": tensorboard, "checkpoint": checkpoint,
-       "reading": reading, "pair": pair}
+       "reading": reading, "pair": pair, "processes": processes}
