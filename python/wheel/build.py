@@ -43,9 +43,10 @@ def plain_wheel(build, folder):
     """The wheel as scikit-build-core makes it, linked to this system's libraries."""
     from scikit_build_core.build import build_wheel
 
-    minor, wanted = built_for(build), re.search(r'"torch==([\d.]+)\.\*"', (SOURCE / "pyproject.toml").read_text())[1]
-    if minor != wanted:
-        fail(f"{build} is for LibTorch {minor}, and pyproject.toml makes a wheel for {wanted}.")
+    minor = built_for(build)
+    wanted = set(re.findall(r"torch(?:==|-)(\d+\.\d+)", (SOURCE / "pyproject.toml").read_text()))
+    if wanted != {minor}:
+        fail(f"{build} is for LibTorch {minor}, and pyproject.toml makes a wheel for {' and '.join(sorted(wanted))}.")
     os.chdir(SOURCE)
     return folder / build_wheel(str(folder), {
         "cmake.source-dir": "python/wheel", "cmake.define.VARIFORM_BUILT": str(build), "build-dir": str(folder / "build")})
@@ -89,6 +90,7 @@ def main():
     parser.add_argument("--sdist", action="store_true", help="make the source distribution, too")
     given = parser.parse_args()
     build, out = given.build.resolve(), given.out.resolve()
+    built_for(build)
     with tempfile.TemporaryDirectory(prefix="variform-wheel-") as name:
         folder = pathlib.Path(name)
         for each in ("shadow", "plain", "done"):

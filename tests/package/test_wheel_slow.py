@@ -122,6 +122,19 @@ class Wheel(unittest.TestCase):
         self.assertRegex(done.stderr, rf"^variform: LibTorch {re.escape(self.minor)} was not found, neither in \S+ nor in this Python environment; "
                                       rf"install torch=={re.escape(self.minor)}\.\* there, or set LIBTORCH to the folder")
 
+    def test_another_build_is_said(self):
+        build = self.folder / "build"
+        (build / "core/launcher").mkdir(parents=True)
+        for text, sentence in ((None, "is not a build folder of Variform"),
+                               ("minor='2.7'\n", f"is for LibTorch 2.7, and pyproject.toml makes a wheel for {self.minor}.")):
+            if text:
+                (build / "core/launcher/variform").write_text(text)
+                (build / "CMakeCache.txt").write_text("VARIFORM_HDF5_LIBRARY:FILEPATH=/lib/x86_64-linux-gnu/libc.so.6\n")
+            done = self.session(sys.executable, SOURCE / "python/wheel/build.py", "--build", build, "--out", self.folder / "none-made",
+                                check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(sentence, done.stderr)
+
     def test_a_family_configures(self):
         prefix = self.session(self.environment.program, "--cmake-prefix").stdout.strip()
         self.assertEqual(self.session(self.environment.python, "-m", "variform.cmake_prefix_path").stdout.strip(), prefix)
