@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::uint64_t kPiece = 4 << 20;       // of metrics.jsonl at once
 constexpr std::uint64_t kMostOfFile = 4 << 20;  // of a config or an evaluation
+constexpr std::size_t kEnd = 200;               // of what was read of metrics.jsonl, to know it again
 constexpr const char* kMarks[] = {"DONE", "FAILED", "INTERRUPTED", ".lock"};
 
 double seconds_of(const Mark& mark) {
@@ -108,11 +109,12 @@ bool RunView::look_at_metrics() {
   const Mark mark = mark_of(run_.path / "metrics.jsonl");
   if (mark == metrics_mark_) return false;
   const bool is_another = mark.file != metrics_mark_.file || mark.device != metrics_mark_.device;
-  if ((metrics_mark_.is_there() && is_another) ||
-      mark.bytes < read_) {  // replaced, or resumed from a checkpoint
+  // Replaced, or resumed from a checkpoint, and perhaps longer again by now.
+  if ((metrics_mark_.is_there() && is_another) || mark.bytes < read_ || !has_same_end()) {
     ++generation_;
     found_ = {};
     read_ = lines_ = 0;
+    end_.clear();
     run_.step = 0;
     run_.last = training_ = nullptr;
     first_step_ = -1;
@@ -127,6 +129,11 @@ bool RunView::look_at_metrics() {
   return true;
 }
 
+// Whether the file still has, before the first byte that was not read, what was read there.
+bool RunView::has_same_end() const {
+  return end_.empty() || piece_of(run_.path / "metrics.jsonl", read_ - end_.size(), end_.size()) == end_;
+}
+
 // Takes in the lines that are whole by now.
 void RunView::read_metrics() {
   while (true) {
@@ -137,6 +144,7 @@ void RunView::read_metrics() {
     for (const std::size_t number : piece.damaged) found_.damaged.push_back(lines_ + number);
     lines_ += static_cast<std::size_t>(std::count(whole_lines.begin(), whole_lines.end(), '\n'));
     read_ += end;
+    if (end > 0) end_ = whole_lines.substr(end - std::min(end, kEnd));
     model::take_metrics(run_, piece.lines);
     for (const json& line : piece.lines) {
       if (line.at("split") == "train") training_ = line;

@@ -47,6 +47,7 @@ class RunView {
  private:
   bool look_at_config();
   bool look_at_metrics();
+  bool has_same_end() const;
   void read_metrics();
   bool look_at_ending();
   bool look_at_figures();
@@ -65,6 +66,7 @@ class RunView {
   base::SealedLines found_;              // what is wrong with metrics.jsonl; its lines are not kept
   std::uint64_t read_ = 0, generation_ = 1;
   std::size_t lines_ = 0;
+  std::string end_;          // the last bytes that were read
   nlohmann::json training_;  // the last line of the training
   std::int64_t first_step_ = -1;
   double first_time_ = 0, epoch_ = 0;

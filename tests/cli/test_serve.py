@@ -9,7 +9,7 @@ import tempfile
 import time
 
 import served
-from program import ProgramTest, handles, main, metrics
+from program import CONFIG, ProgramTest, handles, main, metrics
 
 PAGE_PATHS = ("/", "/runs", "/runs?since=0", "/metrics?run=r1", "/figure?run=r1&name=samples.png")
 
@@ -168,8 +168,16 @@ class Serve(ProgramTest):
             self.assertEqual((again["from"], again["lines"]), (0, lines[:3]))
             self.assertNotEqual(again["generation"], piece["generation"])
 
+            # The same, and longer again before anybody looked.
+            longer = [{**line, "loss": line["loss"] + 1} for line in lines]
+            file.write_text("".join(map(served.sealed, longer)))
+            (shown,) = later("")
+            self.assertEqual((shown["step"], shown["problems"]), (1000, []))
+            last = page.json("/metrics", run=shown["id"], generation=again["generation"], **{"from": again["next"]})
+            self.assertEqual((last["from"], last["lines"]), (0, longer))
+
             # Removed while somebody looks.
-            self.assertEqual(self.run_program("runs", "list", "--runs", "growing", "--json").json[0]["step"], lines[2]["step"])
+            self.assertEqual(self.run_program("runs", "list", "--runs", "growing", "--json").json[0]["step"], 1000)
             for path in sorted(run.rglob("*"), reverse=True):
                 path.rmdir() if path.is_dir() else path.unlink()
             self.assertEqual(page.ask(f"/metrics?run={shown['id']}")[0], 200)
@@ -191,20 +199,22 @@ class Serve(ProgramTest):
             self.assertEqual([line["step"] for line in self.all_lines(page, run)], list(range(4000)))
 
     def test_a_running_training(self):
-        """Its state, its horizon from epochs, and its end; looking at it never keeps it from anything."""
-        with self.start("train", "small.toml", "train.steps=2000000", "seed=5", "--no-figures") as training:
+        """Its state, its horizon from epochs, its speed, and that it was killed."""
+        (self.folder / "epochs.toml").write_text(CONFIG.replace("steps = 22", "epochs = 200000"))
+        with self.start("train", "epochs.toml", "seed=5", "--no-figures") as training:
             with served.Served(self) as page:
                 end = time.monotonic() + 60
                 while not (running := [run for run in self.only(page) if run["state"] == "running" and run["step"] > 0]):
                     self.assertLess(time.monotonic(), end)
                     time.sleep(0.05)
-                self.assertEqual((running[0]["horizon"], len(running)), (2000000, 1))
-                training.send_signal(signal.SIGTERM)
+                self.assertEqual((running[0]["horizon"], len(running)), (200000 * 192 // 20, 1))
+                time.sleep(0.2)
+                self.assertGreater(next(run for run in self.only(page) if run["id"] == running[0]["id"])["rate"], 0)
+                training.kill()
                 training.communicate(timeout=60)
                 time.sleep(0.2)
                 ended = next(run for run in self.only(page) if run["id"] == running[0]["id"])
-                self.assertEqual(ended["state"], "interrupted")
-                self.assertIn("interrupted by SIGTERM", ended["reason"])
+                self.assertEqual((ended["state"], ended["rate"]), ("unfinished", None))
 
     def test_it_ends_in_order(self):
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 130)):
