@@ -14,13 +14,20 @@
     run.objective(x).backward(); optimizer.step()  # the engine's own tensors: this trains the model
     run.save("tuned.h5"); run.evaluate()
 
+    class MyFamily(variform.Family): …             # a component in Python, to try an idea out (docs/from_python_to_plugin.md)
+    variform.check(MyFamily); variform.train_python("quickstart", {"model.family": MyFamily}, steps=500)
+
 help(variform.Run) describes all of it, with shapes and units. docs/python.md is the page.
 """
 
+from ._components import Batch, Build, Component, Family, Known, Likelihood, Model, Objective, Prior, Setting
 from ._library import VariformWarning
 from ._program import train
 from ._run import Posterior, Run, load
 from ._search import Search, search
 from ._study import Figure, Study, study
+from ._train import Checked, check, train_python
 
-__all__ = ["Figure", "Posterior", "Run", "Search", "Study", "VariformWarning", "load", "search", "study", "train"]
+__all__ = ["Batch", "Build", "Checked", "Component", "Family", "Figure", "Known", "Likelihood", "Model", "Objective", "Posterior",
+           "Prior", "Run", "Search", "Setting", "Study", "VariformWarning", "check", "load", "search", "study", "train",
+           "train_python"]
