@@ -96,6 +96,16 @@ ParameterValue read_parameter(Reader& reader, const Parameter& p, const Catalog&
   return std::make_shared<ComponentSpec>(std::move(*inner));
 }
 
+/// Says what to do about a component that a run was trained with as a class in Python; empty for all others. The Python
+/// package names such a class as its plugin.
+std::string about_python(const ComponentSpec& spec) {
+  constexpr std::string_view kPython = "python.";
+  if (!spec.plugin.starts_with(kPython)) return {};
+  const std::string name = shorten(spec.plugin.substr(kPython.size()));
+  return " It is the class " + name + " of a Python program: in Python, variform.load(RUN, components=[" +
+         name + "]) opens such a run, and variform.train_python trains one.";
+}
+
 /// Returns the entry that type and plugin mean; nothing and an error if none or more than one matches.
 std::optional<Catalog::Entry> choose(Reader& reader, const ComponentSpec& spec, const Catalog& catalog) {
   const std::string kind = variform::to_string(spec.kind);
@@ -104,7 +114,8 @@ std::optional<Catalog::Entry> choose(Reader& reader, const ComponentSpec& spec, 
     const std::string reason = catalog.why_missing(spec.kind, spec.type);
     reader.error("type",
                  "There is no " + kind + " " + quote(shorten(spec.type)) + "; " +
-                     available(spec.kind, catalog) + "." + (reason.empty() ? "" : " " + reason),
+                     available(spec.kind, catalog) + "." + (reason.empty() ? "" : " " + reason) +
+                     about_python(spec),
                  did_you_mean(spec.type, catalog.ids(spec.kind)));
     return std::nullopt;
   }
@@ -123,7 +134,7 @@ std::optional<Catalog::Entry> choose(Reader& reader, const ComponentSpec& spec, 
     if (entry.plugin == spec.plugin) return entry;
   reader.error("plugin",
                "Plugin " + quote(shorten(spec.plugin)) + " offers no " + kind + " " + quote(spec.type) +
-                   "; that is offered by " + join(plugins) + ".",
+                   "; that is offered by " + join(plugins) + "." + about_python(spec),
                did_you_mean(spec.plugin, plugins));
   return std::nullopt;
 }

@@ -53,8 +53,8 @@ std::string line_of(const Result& result) {
 }  // namespace
 
 std::string text_of(const Results& results, bool all) {
-  std::string text =
-      (results.plugin.empty() ? "plugin" : results.plugin) + " (" + results.path.string() + ")\n";
+  std::string text = (results.plugin.empty() ? "plugin" : results.plugin) +
+                     (results.path.empty() ? "" : " (" + results.path.string() + ")") + "\n";
   std::string component, blocked;
   const auto end_component = [&] {
     if (!blocked.empty())

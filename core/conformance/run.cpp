@@ -22,13 +22,15 @@ namespace {
 using nlohmann::json;
 constexpr const char* kLibrary = "library";
 
-// Loads the plugin's descriptor and finds the component "kind:id" in it.
+// Loads the plugin's descriptor, unless it is there, and finds the component "kind:id" in it.
 void load_component(Case& test, const std::string& component) {
-  const plugins::Opened opened =
-      plugins::open_plugin(test.path, test.manifest, plugins::how_to_rebuild(test.path, {}));
-  if (!opened.info) fail("the plugin does not load: " + opened.problem);
-  test.plugin = opened.info;
-  for (const ComponentList* list = opened.info->lists_begin; list != opened.info->lists_end; ++list)
+  if (!test.plugin) {
+    const plugins::Opened opened =
+        plugins::open_plugin(test.path, test.manifest, plugins::how_to_rebuild(test.path, {}));
+    if (!opened.info) fail("the plugin does not load: " + opened.problem);
+    test.plugin = opened.info;
+  }
+  for (const ComponentList* list = test.plugin->lists_begin; list != test.plugin->lists_end; ++list)
     for (std::size_t i = 0; i < list->count; ++i)
       if (std::string(list->first[i].kind_name) + ":" + list->first[i].id == component)
         test.info = &list->first[i];
@@ -276,6 +278,22 @@ int Results::count(Outcome outcome) const {
 
 bool Results::conforms() const { return count(Outcome::kFail) == 0 && count(Outcome::kCrash) == 0; }
 
+namespace {
+
+// Runs the tests of the chosen components where the case's plugin is, and checks that there was something to run.
+void run_chosen(const Case& subject, const RunOptions& options, Results& all) {
+  if (!options.in_process) run_components(subject, options, all);
+  else
+    for (const std::string& component : subject.manifest.components)
+      if (is_chosen(component, options))
+        for (Result& result : run_component(subject, component, options, failures(all.results)))
+          all.results.push_back(std::move(result));
+  if (all.results.empty())
+    throw Error("no test, and no component of this plugin, has '" + options.filter + "' in its name");
+}
+
+}  // namespace
+
 Results run(const std::filesystem::path& plugin, const RunOptions& options) {
   Results all;
   Case subject;
@@ -293,14 +311,27 @@ Results run(const std::filesystem::path& plugin, const RunOptions& options) {
   check_settings(options, subject.manifest);
   check_parameters(subject, options);
   if (options.components.empty()) all.results = run_component(subject, kLibrary, options, {});
-  if (!options.in_process) run_components(subject, options, all);
-  else
-    for (const std::string& component : subject.manifest.components)
-      if (is_chosen(component, options))
-        for (Result& result : run_component(subject, component, options, failures(all.results)))
-          all.results.push_back(std::move(result));
-  if (all.results.empty())
-    throw Error("no test, and no component of this plugin, has '" + options.filter + "' in its name");
+  run_chosen(subject, options, all);
+  return all;
+}
+
+Results run(const PluginInfo& plugin, RunOptions options) {
+  options.in_process = true;
+  Results all;
+  Case subject;
+  subject.plugin = &plugin;
+  subject.seed = all.seed = options.seed;
+  subject.own_process = false;
+  subject.wanted = options.wanted;
+  subject.manifest.id = plugin.id;
+  subject.manifest.version = plugin.version;
+  for (const ComponentList* list = plugin.lists_begin; list != plugin.lists_end; ++list)
+    for (std::size_t i = 0; i < list->count; ++i)
+      subject.manifest.components.push_back(std::string(list->first[i].kind_name) + ":" + list->first[i].id);
+  all.plugin = subject.manifest.id + " " + subject.manifest.version;
+  check_settings(options, subject.manifest);
+  check_parameters(subject, options);
+  run_chosen(subject, options, all);
   return all;
 }
 

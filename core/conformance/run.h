@@ -54,6 +54,10 @@ struct Results {
 /// Throws Error when a setting names a component or parameter that does not exist.
 Results run(const std::filesystem::path& plugin, const RunOptions& options);
 
+/// Runs those of a plugin's components for a descriptor that this process holds already, and not those of the library.
+/// All of it happens in this process. Throws as the above.
+Results run(const PluginInfo& plugin, RunOptions options);
+
 /// Returns, for people, what did not pass, with the reason, and a summary. `all`: also what passed.
 std::string text_of(const Results& results, bool all);
 nlohmann::json json_of(const Results& results);

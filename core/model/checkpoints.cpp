@@ -92,13 +92,17 @@ std::string changes_since(const Recorded& recorded, const plugins::Registry& reg
   std::map<std::string, const plugins::PluginRecord*> now;
   for (const plugins::PluginRecord* plugin : registry.records())
     if (plugin->status == plugins::Status::kLoaded) now[plugin->id] = plugin;
+  const auto named = [](const std::string& version, const std::string& sha256) {
+    return sha256.empty() ? version : version + " (" + sha256.substr(0, 12) + ")";
+  };
   std::string changes;
   for (const config::RunEnvironment::Plugin& before : recorded) {
     const auto found = now.find(before.id);
-    if (found == now.end() || found->second->sha256 == before.sha256) continue;
-    changes += (changes.empty() ? "" : "; ") + before.id + " was " + before.version + " (" +
-               before.sha256.substr(0, 12) + "), now " + found->second->version + " (" +
-               found->second->sha256.substr(0, 12) + ")";
+    if (found == now.end()) continue;
+    const plugins::PluginRecord& here = *found->second;
+    if (here.sha256 == before.sha256 && (!here.sha256.empty() || here.version == before.version)) continue;
+    changes += (changes.empty() ? "" : "; ") + before.id + " was " + named(before.version, before.sha256) +
+               ", now " + named(here.version, here.sha256);
   }
   return changes.empty() ? "" : "plugins have changed since " + std::string(since) + ": " + changes + ".";
 }

@@ -4,14 +4,16 @@
 #include <torch/custom_class.h>
 
 #include <mutex>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "base/frames.h"
-#include "config/node.h"
+#include "python/call.h"
+#include "python/components.h"
 #include "python/messages.h"
 #include "python/run.h"
+#include "python/views.h"
+#include "python/words.h"
+#include "python/work.h"
 
 // Read by Python from the file before anything of it runs: a library for another LibTorch would load and compute
 // nonsense.
@@ -24,30 +26,6 @@ namespace {
 using Self = c10::intrusive_ptr<Run>;
 using OfBatch = c10::intrusive_ptr<Posterior>;
 using Integer = std::optional<int64_t>;
-using Known = std::vector<std::optional<Tensor>>;  // labels, condition, mask, index
-
-// What a caller can mend by another argument is a ValueError, what a component lacks a NotImplementedError.
-template <class Call>
-auto in_words(const Call& call) {
-  const auto sentence = [](const std::exception& error) { return base::without_frames(error.what()); };
-  try {
-    return call();
-  } catch (const c10::Error&) {
-    throw;
-  } catch (const Unsupported& error) {
-    C10_THROW_ERROR(NotImplementedError, sentence(error));
-  } catch (const ComponentError& error) {
-    throw std::runtime_error(sentence(error));
-  } catch (const Error& error) {
-    C10_THROW_ERROR(ValueError, sentence(error));
-  } catch (const config::Error& error) {
-    C10_THROW_ERROR(ValueError, sentence(error));
-  } catch (const std::invalid_argument& error) {
-    C10_THROW_ERROR(ValueError, sentence(error));
-  } catch (const std::exception& error) {
-    throw std::runtime_error(sentence(error));
-  }
-}
 
 template <class Holder, class Call>
 auto in(const c10::intrusive_ptr<Holder>& holder, const Call& call) {
@@ -60,12 +38,11 @@ auto in(const c10::intrusive_ptr<Holder>& holder, const Call& call) {
 int64_t rows_of(const Tensor& x) { return x.dim() > 0 ? x.size(0) : 0; }
 int64_t rows_of_latents(const Tensor& z) { return z.dim() > 1 ? z.size(-2) : 1; }
 
-Self opened(const std::string& path, const std::string& which, const std::string& program,
-            std::vector<std::string> overrides, std::vector<std::string> plugins,
-            std::vector<std::string> data, std::vector<std::string> descriptors) {
+Self opened(const std::string& path, const std::string& which, std::vector<std::string> overrides,
+            const std::string& surroundings) {
   return in_words([&] {
-    return c10::make_intrusive<Run>(Opening{path, which, program, std::move(overrides), std::move(plugins),
-                                            std::move(data), std::move(descriptors)});
+    return c10::make_intrusive<Run>(
+        Opening{surroundings_of(surroundings), path, which, std::move(overrides)});
   });
 }
 
@@ -85,6 +62,9 @@ void bind_state(torch::class_<Run>& run) {
   });
   run.def("rows", [](const Self& self, const std::string& split, int64_t first, int64_t count) {
     return in(self, [&] { return self->rows(split, first, count); });
+  });
+  run.def("evaluate", [](const Self& self, const std::string& split, const std::string& options) {
+    return in(self, [&] { return self->evaluate(split, options); });
   });
   run.def("save", [](const Self& self, const std::string& file, int64_t step) {
     in(self, [&] { self->save(file, step); });
@@ -146,6 +126,10 @@ void bind_posterior(torch::class_<Posterior>& q) {
 }  // namespace
 
 TORCH_LIBRARY(variform, library) {
+  bind_views(library);
+  bind_calls(library);
+  bind_components(library);
+  bind_work(library);
   auto q = library.class_<Posterior>("Posterior");
   bind_posterior(q);
   auto run = library.class_<Run>("Run");

@@ -14,28 +14,13 @@
 #include <fmt/format.h>
 
 #include "config/load.h"
-#include "data/files.h"
 #include "model/checkpoints.h"
 #include "model/condition.h"
-#include "plugins/ambient.h"
-#include "plugins/search.h"
-#include "python/messages.h"
+#include "python/work.h"
 
 namespace variform::python {
 namespace fs = std::filesystem;
 namespace {
-
-// Opening a model sets some of LibTorch's switches, and a plugin may do worse: all of it ends here.
-class UnchangedProcess {
- public:
-  UnchangedProcess() = default;
-  ~UnchangedProcess() { before_.put_back(); }
-  UnchangedProcess(const UnchangedProcess&) = delete;
-  UnchangedProcess& operator=(const UnchangedProcess&) = delete;
-
- private:
-  plugins::AmbientState before_ = plugins::AmbientState::now();
-};
 
 // A stream of random numbers of its own while it lives; without a seed the model's goes on. One seed gives different
 // purposes different numbers: latents and the noise on what is decoded from them must not be alike.
@@ -57,26 +42,6 @@ class Seeded {
   Tensor before_;
 };
 
-std::vector<fs::path> paths(const std::vector<std::string>& texts) { return {texts.begin(), texts.end()}; }
-
-model::Workplace workplace(const Opening& opening) {
-  model::Places places;
-  places.data = data::data_folders(opening.data);
-  places.descriptors = paths(opening.descriptors);
-  return {std::move(places), opening.plugins, messages()};
-}
-
-// As Workplace::registry(), with the place of the program instead of Python's.
-std::shared_ptr<plugins::Registry> registry_of(const Opening& opening) {
-  plugins::Surroundings surroundings = plugins::Surroundings::of_this_process();
-  surroundings.executable = opening.program;
-  auto registry = std::make_shared<plugins::Registry>(
-      plugins::search_for(opening.plugins, model::plugin_paths_of(opening.run), surroundings));
-  registry->tell_changes_to([](const std::string& text) { messages().warning(text); });
-  for (const std::string& warning : registry->warnings()) messages().warning(warning);
-  return registry;
-}
-
 std::string precision_of(const at::TensorOptions& options) {
   return options.dtype().toScalarType() == at::kDouble ? "float64" : "float32";
 }
@@ -97,9 +62,9 @@ std::string text_of(const Shape& data, const char* leading) {
 
 Run::Run(const Opening& opening) : opening_(opening) {
   const UnchangedProcess unchanged;
-  opened_ = std::make_shared<model::OpenedRun>(workplace(opening).open(
+  opened_ = std::make_shared<model::OpenedRun>(workplace_of(opening).open(
       opening.run, {.which = opening.which, .overrides = opening.overrides, .use = model::DataUse::kNone},
-      registry_of(opening)));
+      registry_of(opening, model::plugin_paths_of(opening.run))));
   assembly_ = {opened_, session().assembly.get()};
   step_ = step_of(opened_->trained.snapshot);
   opened_->trained.snapshot.tensors.clear();  // the model has a copy, and the optimizer's state is not needed
@@ -149,6 +114,7 @@ std::string Run::facts() const {
                         {"condition_on", data.condition.on},
                         {"config", config::print(session().experiment.resolved)},
                         {"name", session().experiment.name},
+                        {"classes", opening_.classes},
                         {"folder", opened_->folder.string()},
                         {"checkpoint", opened_->checkpoint.string()}};
   for (Kind kind : assembly_->kinds()) all["components"][to_string(kind)] = model().label(kind);
@@ -313,16 +279,25 @@ c10::Dict<std::string, Tensor> Run::terms(const Tensor& x, std::optional<int64_t
   return all;
 }
 
-model::Rows Run::rows_of(const std::string& split) {
+model::Session& Run::with_data() {
   if (!with_data_) {
     const UnchangedProcess unchanged;
     std::vector<std::string> overrides = opening_.overrides;
     overrides.push_back("train.device=\"" + spec().options.device().str() + "\"");
     overrides.push_back("train.precision=\"" + precision_of(spec().options) + "\"");
     with_data_ = std::make_unique<model::OpenedRun>(
-        workplace(opening_).open(opened_->checkpoint, {.overrides = overrides}, opened_->registry));
+        workplace_of(opening_).open(opened_->checkpoint, {.overrides = overrides}, opened_->registry));
   }
-  return {with_data_->session(), split};
+  return with_data_->session();
+}
+
+model::Rows Run::rows_of(const std::string& split) { return {with_data(), split}; }
+
+std::string Run::evaluate(const std::string& split, const std::string& options) {
+  const UnchangedProcess unchanged;
+  model::Session& session = with_data();
+  session.assembly->load(assembly_->state(), assembly_->kinds());
+  return python::evaluate(session, *opened_->registry, split, options);
 }
 
 int64_t Run::size(const std::string& split) { return rows_of(split).size(); }

@@ -15,15 +15,15 @@
 
 #include "model/rows.h"
 #include "model/workplace.h"
+#include "python/surroundings.h"
 
 namespace variform::python {
 
-/// Which model is opened, and where the program that belongs to this library lies.
-struct Opening {
-  std::string run;      ///< a run's folder or a checkpoint file
-  std::string which;    ///< "last" or "best"
-  std::string program;  ///< file of the program, beside which plugins are looked for
-  std::vector<std::string> overrides, plugins, data, descriptors;
+/// Which model is opened.
+struct Opening : Surroundings {
+  std::string run;    ///< a run's folder or a checkpoint file
+  std::string which;  ///< "last" or "best"
+  std::vector<std::string> overrides;
 };
 
 class Posterior;
@@ -77,6 +77,10 @@ class Run final : public torch::CustomClassHolder {
   /// Rows of a split: x, and labels, condition, mask and index where there are some.
   c10::Dict<std::string, Tensor> rows(const std::string& split, int64_t first, int64_t count);
 
+  /// Evaluates the model as it is now: the report of `variform evaluate --json`, without what only the program knows.
+  /// `options` is JSON, keys as the program's options.
+  std::string evaluate(const std::string& split, const std::string& options);
+
   /// Writes a checkpoint of the model as it is now. No training can be resumed from it.
   void save(const std::string& file, int64_t step) const;
 
@@ -87,6 +91,7 @@ class Run final : public torch::CustomClassHolder {
  private:
   const model::ModelSpec& spec() const { return assembly_->spec(); }
   model::Rows rows_of(const std::string& split);
+  model::Session& with_data();
 
   std::mutex mutex_;
   Opening opening_;

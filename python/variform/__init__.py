@@ -14,6 +14,9 @@
     run.objective(x).backward(); optimizer.step()  # the engine's own tensors: this trains the model
     run.save("tuned.h5"); run.evaluate()
 
+    class MyFamily(variform.Family): …             # a component in Python, to try an idea out (docs/from_python_to_plugin.md)
+    variform.check(MyFamily); variform.train_python("quickstart", {"model.family": MyFamily}, steps=500)
+
 help(variform.Run) describes all of it, with shapes and units. docs/python.md is the page.
 """
 
@@ -21,19 +24,29 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._components import Batch, Build, Component, Family, Known, Likelihood, Model, Objective, Prior, Setting
     from ._library import VariformWarning
     from ._program import train
     from ._run import Posterior, Run, load
     from ._search import Search, search
     from ._study import Figure, Study, study
     from ._trackers import export_runs
+    from ._train import Checked, check, train_python
 
-__all__ = ["Figure", "Posterior", "Run", "Search", "Study", "VariformWarning", "export_runs", "load", "search", "study", "train"]
+__all__ = ["Batch", "Build", "Checked", "Component", "Family", "Figure", "Known", "Likelihood", "Model", "Objective", "Posterior",
+           "Prior", "Run", "Search", "Setting", "Study", "VariformWarning", "check", "export_runs", "load", "search", "study",
+           "train", "train_python"]
 
 # Imported when they are first asked for: the command `variform` imports this package, and need not wait for torch.
-_MODULES = {"VariformWarning": "_library", "train": "_program", "Posterior": "_run", "Run": "_run", "load": "_run",
-            "Search": "_search", "search": "_search", "Figure": "_study", "Study": "_study", "study": "_study",
-            "export_runs": "_trackers"}
+_MODULES = {name: module for module, names in {
+    "_components": "Batch Build Component Family Known Likelihood Model Objective Prior Setting",
+    "_library": "VariformWarning",
+    "_program": "train",
+    "_run": "Posterior Run load",
+    "_search": "Search search",
+    "_study": "Figure Study study",
+    "_trackers": "export_runs",
+    "_train": "Checked check train_python"}.items() for name in names.split()}
 
 
 def __getattr__(name: str):

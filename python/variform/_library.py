@@ -6,13 +6,14 @@ PyTorch; it is LibTorch's own loader that loads it, so that any Python will do.
 """
 
 import functools
+import json
 import logging
 import mmap
 import os
 import pathlib
 import re
 import warnings
-from typing import NamedTuple, Optional
+from typing import Iterable, NamedTuple, Optional, Sequence
 
 import torch
 
@@ -99,14 +100,27 @@ def load_library():
     return torch.classes.variform
 
 
+def surroundings(plugins: Iterable, data: Iterable, classes: Sequence[int]) -> str:
+    """Where the engine looks for things, and the numbers of Python's components, as JSON."""
+    place = tree()
+    texts = lambda paths: [os.path.abspath(os.fspath(each)) for each in paths]  # noqa: E731
+    return json.dumps({"program": str(place.program), "plugins": texts(plugins), "data": texts(data),
+                       "descriptors": [str(place.shared / "datasets")], "classes": list(classes)})
+
+
 def tell(level_of_caller: int = 4) -> None:
     """Passes on what the engine and plugins have said: warnings as VariformWarning, the rest to the log "variform".
 
     level_of_caller: that many frames up is the user's line.
     """
     for message in torch.ops.variform.messages():
-        level, _, text = message.partition(": ")
-        if level in ("warning", "error"):
-            warnings.warn(text, VariformWarning, stacklevel=level_of_caller)
-        else:
-            LOG.info(text)
+        tell_one(message, level_of_caller + 1)
+
+
+def tell_one(message: str, level_of_caller: int) -> None:
+    """One of them, "warning: …"."""
+    level, _, text = message.partition(": ")
+    if level in ("warning", "error"):
+        warnings.warn(text, VariformWarning, stacklevel=level_of_caller)
+    else:
+        LOG.info(text)

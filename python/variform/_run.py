@@ -4,12 +4,13 @@ import json
 import os
 import pathlib
 import tempfile
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Type, Union
 
 import torch
 from torch import Tensor
 
-from . import _html, _library, _program
+from . import _bridge, _html, _library, _program
+from ._components import Component
 
 Condition = Union[None, Tensor, int, str, Sequence[int]]
 
@@ -48,7 +49,7 @@ class Posterior:
 
     def _call(self, name: str, *arguments):
         try:
-            return getattr(self._core, name)(*arguments)
+            return _bridge.caused(getattr(self._core, name), *arguments)
         finally:
             _library.tell()
 
@@ -231,7 +232,7 @@ class Run(torch.nn.Module):
 
     def _call(self, name: str, *arguments):
         try:
-            return getattr(self._core, name)(*arguments)
+            return _bridge.caused(getattr(self._core, name), *arguments)
         finally:
             _library.tell()
 
@@ -371,12 +372,16 @@ class Run(torch.nn.Module):
         return pathlib.Path(path)
 
     def evaluate(self, split: str = "test", *, table: Optional[bool] = None, progress: bool = False, **options):
-        """Evaluates the model as it is now by the program, in a process of its own: ``variform evaluate``.
+        """Evaluates the model as it is now by the program, in a process of its own: ``variform evaluate``. A model with
+        components in Python is evaluated by the same metrics in this process, without those of images' features.
 
         Options are the program's: ``limit=1000``, ``samples=10``, ``importance_samples=0``, ``only="NAME"`` …
         Returns a pandas.DataFrame where pandas is installed, one row per value (mean, standard error, unit, what it is; the whole
         report is in its ``attrs["report"]``), else the report, a dict. ``table=False``: the dict in any case.
         """
+        if self.facts["classes"]:
+            report = json.loads(self._call("evaluate", split, json.dumps(options)))
+            return _program.as_table(report) if table is not False else report
         with tempfile.TemporaryDirectory(prefix="variform-") as folder:
             file = self.save(pathlib.Path(folder) / "model.h5")
             report = _program.report(["evaluate", file, "--json", "--split", split, *_program.options_of(options),
@@ -406,7 +411,7 @@ def _rows_of_latents(z: Tensor) -> int:
 
 def load(path: Union[str, os.PathLike], *, checkpoint: str = "last", device: Union[str, torch.device] = "cpu",
          dtype: Optional[torch.dtype] = None, plugins: Sequence[Union[str, os.PathLike]] = (),
-         data: Sequence[Union[str, os.PathLike]] = ()) -> Run:
+         data: Sequence[Union[str, os.PathLike]] = (), components: Sequence[Type[Component]] = ()) -> Run:
     """Opens a trained model, in evaluation mode.
 
     path: a run's folder or a checkpoint file (``run.save``, ``checkpoints/best.h5``).
@@ -414,6 +419,7 @@ def load(path: Union[str, os.PathLike], *, checkpoint: str = "last", device: Uni
     device, dtype: where and in what it computes; by default on the CPU as it was trained, float32 or float64.
     plugins: files or folders of plugins beside those that the program finds. Those that the run's config names are
     found, unless they lie in the run's own folder, which somebody may have sent.
+    components: the Python classes that the model was trained with (``variform.train_python``).
     data: folders of data sets beside VARIFORM_DATA. The data themselves are read only when ``batch`` asks for them.
 
     Raises RuntimeError when there is no such run or it is damaged, and ValueError where its config does not fit the plugins.
@@ -424,11 +430,9 @@ def load(path: Union[str, os.PathLike], *, checkpoint: str = "last", device: Uni
     if dtype is not None:
         overrides.append('train.precision="' + str(dtype).replace("torch.", "") + '"')
     core = _library.load_library().Run
-    texts = lambda paths: [os.path.abspath(os.fspath(each)) for each in paths]  # noqa: E731
-    tree = _library.tree()
+    classes = [_bridge.describe(cls) for cls in components]
     try:
-        made = core(os.fspath(path), checkpoint, str(tree.program), overrides, texts(plugins), texts(data),
-                    [str(tree.shared / "datasets")])
+        made = _bridge.caused(core, os.fspath(path), checkpoint, overrides, _library.surroundings(plugins, data, classes))
     finally:
         _library.tell(3)
     return Run(made, pathlib.Path(path))
