@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 from . import _record
@@ -108,8 +109,20 @@ def _wandb_run(wandb, into: pathlib.Path, project: str, record: Record) -> str:
             run.save(str(copy), base_path=run.dir, policy="end")
     finally:
         run.finish()
+    _wait_until_written(pathlib.Path(run.dir).parent / f"run-{record.id}.wandb")
     (pathlib.Path(run.dir).parent / MARK).write_text(mark)
     return REPLACED if there else ADDED
+
+
+def _wait_until_written(file: pathlib.Path) -> None:
+    """wandb's service writes the last of a run's file a little after the run has ended. Raises RuntimeError after a minute."""
+    header, size = 7, -1
+    for _ in range(120):
+        before, size = size, file.stat().st_size if file.exists() else -1
+        if size == before and size > header:
+            return
+        time.sleep(0.5)
+    raise RuntimeError(f"wandb has not written {file}: {size} bytes after a minute. Its log is in {file.parent / 'logs'}; export again.")
 
 
 # --------------------------------------------------------------------------------------------------------------- trackio
