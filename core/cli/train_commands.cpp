@@ -27,7 +27,7 @@ struct TrainOptions {
 };
 
 train::RunHost host_of(const Common& common, const TrainOptions& options, const model::Workplace& place,
-                       train::Group* group) {
+                       train::ProcessGroup* group) {
   train::RunHost host{
       .place = place,
       .origin = {common.arguments, VARIFORM_VERSION, revision()},
@@ -41,7 +41,7 @@ train::RunHost host_of(const Common& common, const TrainOptions& options, const 
   return host;
 }
 
-int ended(train::Ending ending, const fs::path& folder, const train::Group* group) {
+int ended(train::Ending ending, const fs::path& folder, const train::ProcessGroup* group) {
   if (!group || group->rank() == 0) write_result(folder.string());
   return ending == train::Ending::kInterrupted ? kInterrupted : kDone;
 }
@@ -49,8 +49,8 @@ int ended(train::Ending ending, const fs::path& folder, const train::Group* grou
 // Runs `train` in the group of this process, if it has one. Process 0 speaks for all; another one says why it fails only
 // if that cannot.
 int in_group(const Common& common, std::int64_t processes,
-             const std::function<int(train::Group* group)>& train) {
-  const std::unique_ptr<train::Group> group = train::group_of(processes, common.arguments);
+             const std::function<int(train::ProcessGroup* group)>& train) {
+  const std::unique_ptr<train::ProcessGroup> group = train::group_of(processes, common.arguments);
   if (!group) return train(nullptr);
   const bool is_first = group->rank() == 0;
   if (!is_first) common.log.set({.levels = {.least = base::Level::kError}, .json = common.log_json});
@@ -79,7 +79,7 @@ void require_none_of_one_run(const TrainOptions& options) {
 }
 
 int train_one(const Common& common, TrainOptions& options, const ConfigArguments& arguments,
-              train::Group* group) {
+              train::ProcessGroup* group) {
   const model::Workplace place = common.workplace();
   options.run.threads = common.threads;
   model::Loaded loaded = place.load(arguments.files, arguments.overrides);
@@ -105,11 +105,11 @@ int train_command(const Common& common, TrainOptions options) {
   if (arguments.files.empty())
     throw config::Error("train needs a config file; try: variform train configs/quickstart.toml");
   return in_group(common, options.processes,
-                  [&](train::Group* group) { return train_one(common, options, arguments, group); });
+                  [&](train::ProcessGroup* group) { return train_one(common, options, arguments, group); });
 }
 
 int resume_command(const Common& common, const std::string& run, TrainOptions options) {
-  return in_group(common, options.processes, [&](train::Group* group) {
+  return in_group(common, options.processes, [&](train::ProcessGroup* group) {
     const model::Workplace place = common.workplace();
     options.run.threads = common.threads;
     const fs::path folder = run_path(common, run);

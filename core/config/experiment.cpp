@@ -162,11 +162,8 @@ Experiment resolve(const Node& root, const Catalog& catalog, Diagnostics& diagno
 std::string identity_text(const Node& resolved) {
   Node identity = resolved;
   for (const char* key : {"name", "seed", "plugins", "log"}) identity.erase(key);
-  if (Node* train = identity.find("train")) {
+  if (Node* train = identity.find("train"))
     for (const char* key : {"device", "threads"}) train->erase(key);
-    const Node* shards = train->find("shards");  // 1 is as if it was not written
-    if (shards && shards->if_integer() && *shards->if_integer() == 1) train->erase("shards");
-  }
   if (Node* data = identity.find("data")) data->erase("stream");  // the numbers are the same
   forget_places(identity);
   return print(identity);

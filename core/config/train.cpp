@@ -185,7 +185,9 @@ TrainSpec read_train(Reader& root, bool fresh) {
   spec.optimizer = read_optimizer(reader, "optimizer");
   read_evaluation(reader, spec);
   reader.finish();
-  root.put("train", reader.resolved());
+  Node resolved = reader.resolved();
+  if (spec.shards == 1) resolved.erase("shards");  // as if it was not written
+  root.put("train", resolved);
   return spec;
 }
 

@@ -35,6 +35,9 @@ std::string named(const Assembly& assembly, Kind kind) {
                   shards, why, authors));
 }
 
+// Whether all values are equal; what is not a number equals itself.
+bool same(const Tensor& a, const Tensor& b) { return at::allclose(a, b, 0, 0, /*equal_nan=*/true); }
+
 // The buffers of all components, copied, to be compared and put back.
 class Buffers {
  public:
@@ -87,22 +90,17 @@ class Comparison {
 
   // Throws when the loss couples rows.
   void require_equal() {
-    const std::vector<Tensor> one = look(first_, true), other = look(second_, true);
+    const std::vector<Tensor> one = look(first_), other = look(second_);
     for (size_t i = 0; i < one.size(); ++i)
-      if (one[i].defined() != other[i].defined() || (one[i].defined() && !one[i].equal(other[i]))) blame();
+      if (one[i].defined() != other[i].defined() || (one[i].defined() && !same(one[i], other[i]))) blame();
   }
 
  private:
-  void begin() {
-    assembly_.set_step(step_);
-    assembly_.model().set_step(-1);  // messages: this is before the training
-  }
-
   // Loss of the kept rows, its gradient to the parameters, and that to the other rows, which should be zero.
-  std::vector<Tensor> look(const Batch& rows, bool by_autograd) {
-    begin();
+  std::vector<Tensor> look(const Batch& rows) {
+    assembly_.set_step(step_);
     Batch batch = rows;
-    if (by_autograd) batch.x = batch.x.detach().clone().requires_grad_(true);
+    batch.x = batch.x.detach().clone().requires_grad_(true);
     const Terms terms = assembly_.model().evaluate(batch);
     if (terms.loss.dim() != 1)
       refuse(shards_, named(assembly_, Kind::kObjective) + " gives one loss for all rows of a batch",
@@ -125,7 +123,7 @@ class Comparison {
     constexpr Kind kOrder[] = {Kind::kEncoder, Kind::kFamily,     Kind::kFamily,
                                Kind::kDecoder, Kind::kLikelihood, Kind::kPrior};
     for (size_t i = std::min({one.size(), other.size(), std::size(kOrder)}); i-- > 0;)
-      if (!one[i].equal(other[i])) culprit = kOrder[i];
+      if (!same(one[i], other[i])) culprit = kOrder[i];
     refuse(shards_,
            named(assembly_, culprit) + " makes the loss of a row depend on the other rows of its batch",
            "compute each row by itself");
@@ -138,7 +136,7 @@ class Comparison {
       found.push_back(tensor.narrow(dimension, 0, kept_).contiguous());
     };
     try {
-      begin();
+      assembly_.set_step(step_);
       keep(model.encoder().encode(rows.x, rows.context), 0);
       const auto posterior = model.posterior(rows.x, rows.context);
       keep(posterior->location(), 0);

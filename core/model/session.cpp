@@ -225,11 +225,12 @@ Batch Session::rows(int64_t n) {
 }
 
 Preflight Session::preflight(const plugins::Registry& registry) {
-  if (experiment.train.shards > 1)
-    require_independent_rows(*assembly, rows(kRowsToCompare), experiment.train.shards);
-  return run_preflight(*assembly, rows(2), [&] {
+  const Preflight found = run_preflight(*assembly, rows(2), [&] {
     return std::make_unique<Assembly>(model_spec(*this, options.dtype(at::kDouble), false), registry);
   });
+  if (experiment.train.shards > 1)
+    require_independent_rows(*assembly, rows(kRowsToCompare), experiment.train.shards);
+  return found;
 }
 
 std::unique_ptr<Session> open_session(config::Experiment experiment, const plugins::Registry& registry,

@@ -46,7 +46,7 @@ using StorePointer = c10::intrusive_ptr<c10d::Store>;
 
 constexpr milliseconds kTick{250};                // between two looks at the others
 constexpr milliseconds kPoll{10};                 // of who waits for the others
-constexpr seconds kSilence{20};                   // without a sign of life: gone
+constexpr seconds kSilence{15};                   // without a sign of life: gone
 constexpr seconds kArrival{120};                  // for all to come, and to be reached
 constexpr seconds kFarewell{10};                  // for the others to have seen the end
 constexpr seconds kFarewellInLoss{2};             // the same where one of them never will

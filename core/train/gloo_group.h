@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "train/group.h"
+#include "train/process_group.h"
 
 namespace variform::train {
 
@@ -24,7 +24,7 @@ struct Meeting {
 /// Whether the program was built with Gloo's headers.
 bool has_gloo();
 
-class GlooGroup final : public Group {
+class GlooGroup final : public ProcessGroup {
  public:
   /// Returns a sentence as soon as it is known that a process has ended that should not have; else nothing.
   using Missing = std::function<std::string()>;

@@ -144,7 +144,7 @@ std::optional<Meeting> by_own(const Variable& variable) {
 }
 
 // Process 0 of a group that it has started itself. The others are its children, and end with it.
-class Parent final : public Group {
+class Parent final : public ProcessGroup {
  public:
   Parent(int size, const std::vector<std::string>& command)
       : group_(Meeting{.rank = 0, .size = size, .is_local = true, .sharing = size}) {
@@ -163,7 +163,7 @@ class Parent final : public Group {
     group_.ask({});
     // Those that have not seen the end by now are killed by their destructors.
     const std::lock_guard lock(mutex_);
-    const auto latest = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto latest = std::chrono::steady_clock::now() + std::chrono::seconds(5);
     for (base::Child& child : children_) child.ends_by(latest);
   }
 
@@ -220,7 +220,7 @@ std::optional<Meeting> meeting_in(const Variable& variable) {
   return {};
 }
 
-std::unique_ptr<Group> group_of(std::int64_t processes, const std::vector<std::string>& command) {
+std::unique_ptr<ProcessGroup> group_of(std::int64_t processes, const std::vector<std::string>& command) {
   if (processes == 1) return {};
   const auto meeting =
       meeting_in([](const char* name) { return static_cast<const char*>(std::getenv(name)); });

@@ -28,6 +28,6 @@ std::string first_host(const std::string& nodes);
 /// process whatever there is, and more are started here, with the arguments `command` of this process. They end with
 /// the group, and are killed when this process is. Throws config::Error, and std::runtime_error where none can be
 /// started or met.
-std::unique_ptr<Group> group_of(std::int64_t processes, const std::vector<std::string>& command);
+std::unique_ptr<ProcessGroup> group_of(std::int64_t processes, const std::vector<std::string>& command);
 
 }  // namespace variform::train

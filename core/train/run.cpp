@@ -228,6 +228,7 @@ void Run::join_group(Trainer& trainer) {
                              {"data fingerprint", session().facts.fingerprint},
                              {"config", resolved_}});
   trainer.join(*host_.group);
+  trainer.take_state_of_first(*host_.group);
 }
 
 // Makes the folder that of a running training.
@@ -540,9 +541,12 @@ Ending resume(const fs::path& path, const std::vector<std::string>& overrides, c
   const std::int64_t recorded = recorded_threads(folder.path(), host.place.log);
   const std::int64_t threads = model::set_threads(
       threads_in_group(options.threads > 0 ? options.threads : recorded, options, host), host.place.log);
-  if (recorded > 0 && threads != recorded)
-    host.place.log.warning(fmt::format(
-        "the run used {} threads and goes on with {}; this is not bit for bit the same.", recorded, threads));
+  if (recorded > 0 && threads != recorded) {
+    const bool same_steps = loaded.experiment.train.shards > 1;  // evaluations are not cut into shards
+    host.place.log.warning(
+        fmt::format("the run used {} threads and goes on with {}; {} not bit for bit the same.", recorded,
+                    threads, same_steps ? "its evaluations are" : "this is"));
+  }
   tell_other_kernels(folder.path(), host.place.log);
   const std::string resolved = config::print(loaded.experiment.resolved);
   drop_sources(loaded.experiment, folder.path());

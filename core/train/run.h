@@ -13,7 +13,7 @@
 #include "model/run_folder.h"
 #include "model/workplace.h"
 #include "train/compose.h"
-#include "train/group.h"
+#include "train/process_group.h"
 #include "train/trainer.h"
 
 namespace variform::train {
@@ -55,7 +55,7 @@ struct RunHost {
   std::function<std::string(model::Session&, const std::filesystem::path&)> draw = {};
   /// The processes that train this model together; null: this one alone. Only process 0 writes into the run's folder,
   /// shows the training and draws.
-  Group* group = nullptr;
+  ProcessGroup* group = nullptr;
 };
 
 /// Returns the folder of an experiment's run below `runs`: NAME-HASH-SEED.

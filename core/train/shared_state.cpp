@@ -12,7 +12,7 @@
 namespace variform::train {
 namespace {
 
-std::string text_of_first(Group& group, const std::string& own) {
+std::string text_of_first(ProcessGroup& group, const std::string& own) {
   Tensor size = at::full({1}, static_cast<int64_t>(own.size()), at::kLong);
   group.copy_from_first(size);
   Tensor bytes = at::zeros({size[0].item<int64_t>()}, at::kByte);
@@ -23,7 +23,7 @@ std::string text_of_first(Group& group, const std::string& own) {
 
 }  // namespace
 
-void copy_from_first(Group& group, const std::map<std::string, Tensor>& tensors) {
+void copy_from_first(ProcessGroup& group, const std::map<std::string, Tensor>& tensors) {
   at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : tensors) {
     Tensor values = tensor.detach().cpu().contiguous();
@@ -33,7 +33,7 @@ void copy_from_first(Group& group, const std::map<std::string, Tensor>& tensors)
   }
 }
 
-Progress progress_of_first(Group& group, const Progress& own, at::Device device) {
+Progress progress_of_first(ProcessGroup& group, const Progress& own, at::Device device) {
   std::map<std::string, Tensor> tensors = own.tensors();
   nlohmann::json names = nlohmann::json::object();  // name -> whether it is a whole number
   for (const auto& [name, tensor] : tensors) names[name] = tensor.scalar_type() == at::kLong;

@@ -4,16 +4,16 @@
 #include <map>
 #include <string>
 
-#include "train/group.h"
+#include "train/process_group.h"
 #include "train/progress.h"
 
 namespace variform::train {
 
 /// Copies the values of process 0 into tensors, whose names, shapes and dtypes must be those of process 0. Throws
 /// GroupLost.
-void copy_from_first(Group& group, const std::map<std::string, Tensor>& tensors);
+void copy_from_first(ProcessGroup& group, const std::map<std::string, Tensor>& tensors);
 
 /// Returns the progress of process 0, whose sums are put on `device`. Throws GroupLost.
-Progress progress_of_first(Group& group, const Progress& own, at::Device device);
+Progress progress_of_first(ProcessGroup& group, const Progress& own, at::Device device);
 
 }  // namespace variform::train

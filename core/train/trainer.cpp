@@ -320,8 +320,7 @@ void Trainer::restore(const checkpoint::Snapshot& snapshot, bool accept_changed_
   }
 }
 
-void Trainer::join(Group& group) {
-  group_ = &group;
+void Trainer::take_state_of_first(ProcessGroup& group) {
   progress_ = progress_of_first(group, progress_, assembly_.spec().options.device());
   std::map<std::string, Tensor> tensors = assembly_.state();
   tensors.merge(optimizer_.state());

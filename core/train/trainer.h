@@ -16,7 +16,7 @@
 #include "model/batches.h"
 #include "model/run_folder.h"
 #include "plugins/ambient.h"
-#include "train/group.h"
+#include "train/process_group.h"
 #include "train/judging.h"
 #include "train/optimizer.h"
 #include "train/progress.h"
@@ -66,9 +66,10 @@ class Trainer {
 
   /// Restores model, optimizer and progress, and cuts metrics.jsonl to them (RunFolder::truncate_metrics).
   void restore(const checkpoint::Snapshot& snapshot, bool accept_changed_metrics = false);
-  /// Trains together with the processes of a group, which must outlive the trainer, and takes the state of process 0.
-  /// Comes after restore(). Throws GroupLost.
-  void join(Group& group);
+  /// Trains together with other processes, whose trainings are of the same config; call it before run().
+  void join(Group& group) { group_ = &group; }
+  /// Takes model, optimizer and progress of process 0, restored or not. Comes after restore().
+  void take_state_of_first(ProcessGroup& group);
   /// Trains until the horizon, `stop_at` or early stopping, or until `interrupted` returns true. Writes a checkpoint of
   /// step 0 before the first step, and one at every end but an exception.
   Outcome run(int64_t stop_at, const std::function<bool()>& interrupted);

@@ -180,7 +180,7 @@ int run(const std::string& config, const std::filesystem::path& folder, const st
           {"rss_kib", kib("VmRSS:")},
           {"cpu", at::get_cpu_capability()},
           {"threads", at::get_num_threads()}});
-  const std::unique_ptr<train::Group> group = train::group_of(0, {});
+  const std::unique_ptr<train::ProcessGroup> group = train::group_of(0, {});
   if (group) {
     group->require_same({});
     trainer.join(*group);

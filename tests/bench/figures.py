@@ -65,6 +65,7 @@ class Case:
     beta: float = 0.1
     precision: str = "float32"
     threads: int = 0  # all
+    shards: int = 1
     device: str = "cpu"
 
     def images(self, place):
@@ -94,7 +95,7 @@ class Case:
                 f'{MODELS[self.network]}family = {family}\nprior = {{ type = "gaussian" }}\n'
                 'likelihood = { type = "gaussian", variance = 1.0 }\n'
                 f'[objective]\ntype = "{self.objective}"\nbeta = {self.beta}\n'
-                f'[train]\nbatch = {self.batch}\nprecision = "{self.precision}"\ndevice = "{self.device}"\nlog_every = {steps_a_line}\n'
+                f'[train]\nbatch = {self.batch}\n{f"shards = {self.shards}{chr(10)}" if self.shards > 1 else ""}precision = "{self.precision}"\ndevice = "{self.device}"\nlog_every = {steps_a_line}\n'
                 'optimizer = { type = "adam", lr = 1e-3 }\n' + (train or
                 'steps = 1000000\nevaluate_every = "0 steps"\ncheckpoint_every = "0 steps"\n'))
 
@@ -202,6 +203,17 @@ def batches(place):
         yield row(f"{words}: PyTorch eager, fused Adam", rounds, "fused", name)
 
 
+def shards(place):
+    """A training step whose batch is cut into two shards, beside one that is not: by two threads, and by one."""
+    for words, case, steps in SHARDED:
+        two = dataclasses.replace(case, shards=2)
+        one_thread = [dataclasses.replace(each, threads=1) for each in (case, two)]
+        rounds = in_turn(place, steps, *(functools.partial(ours, place, name, each, steps) for name, each in
+                                         zip(("whole", "shards", "whole-1", "shards-1"), (case, two, *one_thread))))
+        yield row(f"{words}: two shards by two threads", rounds, "whole", "shards")
+        yield cost(f"{words}, one thread: two shards over one", rounds, "shards-1", "whole-1")
+
+
 def small(place):
     """A training step of small models: 20 columns, networks 64-64, d = 4, batch 64, one thread; replayed from a recording,
     beside the plain step and PyTorch."""
@@ -221,6 +233,9 @@ def small(place):
 SMALL = Case(network="small", latent=4, batch=64, threads=1)
 LARGE_BATCHES = [(f"{words} step, batch {batch:,}", Case(network=network, batch=batch), max(1, steps * 128 // batch))
                  for words, network, steps in (("MLP", "mlp", 120), ("conv 28×28", "conv", 32)) for batch in (1024, 4096)]
+
+
+SHARDED = [("MLP step", Case(), 60), ("MLP step, batch 1,024", Case(batch=1024), 10), ("conv 64×64 step", Case(network="conv-64", batch=64), 6)]
 
 
 def bfloat16(place):
@@ -570,6 +585,6 @@ def gpu_conv(place):
 
 GPU = {"gpu-step": gpu_step, "gpu-grae": gpu_grae, "gpu-precision": gpu_precision, "gpu-conv": gpu_conv}
 LARGE = {"stream": stream}  # asked for by name: it needs 20 GB of disk
-ALL = {"step": step, "epochs": epochs, "conv": conv, "batches": batches, "small": small, "bfloat16": bfloat16, "grae-approx": grae_approx, "grae": grae,
+ALL = {"step": step, "epochs": epochs, "conv": conv, "batches": batches, "shards": shards, "small": small, "bfloat16": bfloat16, "grae-approx": grae_approx, "grae": grae,
        "evaluate": evaluate, "start": start, "tensorboard": tensorboard, "checkpoint": checkpoint,
        "reading": reading, "pair": pair, "processes": processes}

@@ -278,7 +278,7 @@ class Figures(unittest.TestCase):
 
     def test_figures_yield_their_rows(self):
         """Those that measure by rounds of participants alone."""
-        by_rounds = ("step", "conv", "batches", "small", "grae-approx", "checkpoint", "gpu-step", "gpu-grae", "gpu-precision", "gpu-conv")
+        by_rounds = ("step", "conv", "batches", "shards", "small", "grae-approx", "checkpoint", "gpu-step", "gpu-grae", "gpu-precision", "gpu-conv")
         for isa in sets.TITLES:
             place = figures.Place(pathlib.Path("/build"), SOURCE, pathlib.Path("/work"), 7, isa)
             for name in by_rounds:

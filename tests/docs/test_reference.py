@@ -29,6 +29,7 @@ beta = { schedule = "cyclical", from = 0.0, to = 1.0, steps = 10, cycles = 2, ra
 [train]
 optimizer = { type = "sgd", momentum = 0.9, nesterov = true }
 early_stopping = { patience = 3 }
+shards = 2
 """
 FILES = """
 include = ["small.toml"]
