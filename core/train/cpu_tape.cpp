@@ -75,20 +75,38 @@ Tensor same_memory(const Tensor& tensor) {
   return result;
 }
 
-// Returns the value with aliases in the place of its tensors.
-IValue kept(const IValue& value) {
-  if (value.isTensor()) return same_memory(value.toTensor());
+// Returns the value with change(tensor) in the place of its tensors.
+template <class Change>
+IValue with_tensors(const IValue& value, const Change& change) {
+  if (value.isTensor()) return change(value.toTensor());
   if (value.isTensorList()) {
     c10::List<Tensor> list;
-    for (const Tensor& tensor : value.toTensorVector()) list.push_back(same_memory(tensor));
+    for (const Tensor& tensor : value.toTensorVector()) list.push_back(change(tensor));
     return list;
   }
   if (value.isList()) {
     c10::impl::GenericList list(value.toList().elementType());
-    for (const IValue& element : value.toListRef()) list.push_back(kept(element));
+    for (const IValue& element : value.toListRef()) list.push_back(with_tensors(element, change));
     return list;
   }
   return value;
+}
+
+// Returns the value with aliases in the place of its tensors.
+IValue kept(const IValue& value) { return with_tensors(value, same_memory); }
+
+// Returns the operators with tensors that have shapes and types, but no memory.
+std::vector<Op> without_memory(std::vector<Op> ops) {
+  const auto outline = [](const Tensor& tensor) {
+    return tensor.defined()
+               ? at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(at::kMeta))
+               : tensor;
+  };
+  for (Op& op : ops) {
+    for (IValue& argument : op.arguments) argument = with_tensors(argument, outline);
+    op.results.clear();
+  }
+  return ops;
 }
 
 // Why this call cannot be part of a tape; empty: it can.
@@ -140,10 +158,12 @@ struct Frame final : at::ObserverContext {
   std::vector<Op> inside;
 };
 
-// Listens to this thread's operators while it lives.
+// Listens to this thread's operators while it lives, and keeps them, and all memory that they use, until it has found
+// why the step cannot be a tape.
 class Listener {
  public:
-  explicit Listener(const Generator& rng) : rng_(rng), before_(std::exchange(current_, this)) {
+  Listener(const Generator& rng, size_t most_bytes)
+      : rng_(rng), most_bytes_(most_bytes), before_(std::exchange(current_, this)) {
     stack_.push_back(&root_);
     handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback(&Listener::begin, &Listener::end)
                                              .needsInputs(true)
@@ -160,7 +180,6 @@ class Listener {
   std::vector<Op> take_ops() { return std::move(root_.inside); }
   size_t count() const { return root_.inside.size(); }
   const std::string& trouble() const { return root_.trouble_inside; }
-  size_t bytes() const { return bytes_; }
   // Values that the host put into memory, and the operators that read them first.
   std::vector<std::pair<std::string, Tensor>> take_from_host() { return std::move(from_host_); }
   // Storages that the work itself allocated.
@@ -179,7 +198,7 @@ class Listener {
   std::unique_ptr<Frame> begun(const at::RecordFunction& function) {
     auto frame = std::make_unique<Frame>();
     const auto name = function.operator_name();
-    if (!name) return frame;
+    if (!name || !root_.trouble_inside.empty()) return frame;
     const auto handle = c10::Dispatcher::singleton().findSchema(*name);
     if (!handle || is_composition(*handle)) return frame;
     frame->handle = handle;
@@ -221,6 +240,7 @@ class Listener {
   void ended(const at::RecordFunction& function, Frame& frame) {
     if (!frame.handle) return;
     stack_.pop_back();
+    if (!root_.trouble_inside.empty()) return;
     Op op{*frame.handle, std::move(frame.arguments), {}};
     for (const IValue& result : function.outputs()) op.results.push_back(kept(result));
     const bool others = !op.handle.hasKernelForDispatchKey(DispatchKey::CPU) && !frame.inside.empty() &&
@@ -234,7 +254,20 @@ class Listener {
       return;
     }
     if (caller.trouble_inside.empty()) caller.trouble_inside = frame.trouble;
-    caller.inside.push_back(std::move(op));
+    if (bytes_ > most_bytes_)
+      root_.trouble_inside =
+          "it would keep more than " + std::to_string(most_bytes_ >> 20) + " MB of intermediate results";
+    if (root_.trouble_inside.empty()) caller.inside.push_back(std::move(op));
+    else give_memory_back();
+  }
+
+  void give_memory_back() {
+    for (Frame* frame : stack_) {
+      frame->arguments.clear();
+      frame->inside.clear();
+    }
+    left_out_.clear();
+    from_host_.clear();
   }
 
   bool all_written(const Op& op) const {
@@ -267,6 +300,7 @@ class Listener {
   static inline thread_local Listener* current_ = nullptr;  // the callbacks are plain functions
 
   const Generator rng_;
+  const size_t most_bytes_;
   Listener* const before_;
   at::CallbackHandle handle_ = 0;
   Frame root_;
@@ -489,7 +523,7 @@ class Tape final : public Recorder {
   void record(const std::function<void()>& work) override {
     looks_.clear();
     calls_.clear();
-    Listener listener(rng_);
+    Listener listener(rng_, most_bytes_);
     listener_ = &listener;
     try {
       work();
@@ -499,9 +533,6 @@ class Tape final : public Recorder {
     }
     listener_ = nullptr;
     refusal_ = listener.trouble();
-    if (refusal_.empty() && listener.bytes() > most_bytes_)
-      refusal_ = "it would keep " + std::to_string(listener.bytes() >> 20) +
-                 " MB of intermediate results, more than " + std::to_string(most_bytes_ >> 20);
     std::vector<Op> ops = listener.take_ops();
     FromHost from_host = listener.take_from_host();
     std::string reader;
@@ -515,7 +546,7 @@ class Tape final : public Recorder {
     }
     from_host_ = std::move(from_host);
     if (!refusal_.empty() || recorded_ < 2) {
-      before_ = std::move(ops);
+      before_ = without_memory(std::move(ops));
       return;
     }
     before_.clear();
@@ -523,7 +554,6 @@ class Tape final : public Recorder {
     Plan plan(ops, own_);
     for (Look& look : looks_) look.at = look.at < plan.places().size() ? plan.places()[look.at] : SIZE_MAX;
     calls_ = plan.take();
-    kept_ = std::move(ops);
     first_outside_ = calls_.size();
     for (size_t i = calls_.size(); i-- > 0;)
       if (writes_outside(calls_[i])) first_outside_ = i;
@@ -601,7 +631,7 @@ class Tape final : public Recorder {
   Listener* listener_ = nullptr;  // while recording
   int recorded_ = 0;
   std::string refusal_;
-  std::vector<Op> before_, kept_;
+  std::vector<Op> before_;  // without memory
   FromHost from_host_;
   std::unordered_set<const void*> own_;
   std::vector<Look> looks_;
