@@ -17,6 +17,7 @@
 #include "data/files.h"
 #include "model/checkpoints.h"
 #include "model/condition.h"
+#include "model/products.h"
 #include "plugins/ambient.h"
 #include "plugins/search.h"
 #include "python/messages.h"
@@ -97,6 +98,7 @@ std::string text_of(const Shape& data, const char* leading) {
 
 Run::Run(const Opening& opening) : opening_(opening) {
   const UnchangedProcess unchanged;
+  model::choose_products(messages());
   opened_ = std::make_shared<model::OpenedRun>(workplace(opening).open(
       opening.run, {.which = opening.which, .overrides = opening.overrides, .use = model::DataUse::kNone},
       registry_of(opening)));
