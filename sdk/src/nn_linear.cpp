@@ -186,8 +186,8 @@ Tensor rectified_linear(const Tensor& x, const Tensor& weight, const Tensor& bia
 
 }  // namespace nn
 
-Tensor linear_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return nn::dense_linear(x, weight, bias);
+Tensor rectified_layer(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return nn::rectified_linear(x, weight, bias);
 }
 
 bool has_onednn_products() {

@@ -458,7 +458,7 @@ TEST_CASE("each class of products goes to the library that was chosen for it") {
           seen = seen || std::string_view(function.name()) == "mkldnn::_linear_pointwise";
           return nullptr;
         }).scopes({at::RecordScope::FUNCTION}));
-    variform::linear_product(at::ones({rows, 100}), at::ones({200, 100}), {});
+    variform::rectified_layer(at::ones({rows, 100}), at::ones({200, 100}), {});
     at::removeCallback(handle);
     return seen;
   };

@@ -22,9 +22,9 @@ using OneDnnProducts = unsigned;
 /// order sums are taken, so a training keeps one choice.
 VARIFORM_API OneDnnProducts exchange_onednn_products(OneDnnProducts classes) noexcept;
 
-/// Computes at::linear of x [..., in], weight [out, in] and bias [out], which may be undefined, as nn::Linear does: to
-/// measure it.
-VARIFORM_API Tensor linear_product(const Tensor& x, const Tensor& weight, const Tensor& bias);
+/// Computes at::relu of at::linear of x [..., in], weight [out, in] and bias [out], which may be undefined, as a layer of
+/// a network does: to measure it.
+VARIFORM_API Tensor rectified_layer(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 /// Whether this build of LibTorch has oneDNN's products. Without them a choice changes nothing.
 VARIFORM_API bool has_onednn_products();
