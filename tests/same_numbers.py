@@ -7,7 +7,8 @@
 Records, for twelve short trainings (every kind of objective, GRAE with each structure, a convolutional model, a flow, a
 prior fitted after the training, a study), every logged loss, every number of `evaluate --json`, and a SHA-256 of each
 tensor of the last checkpoint. `compare` prints the first differences and returns 1 if there are any; without
---tolerance the numbers must be equal to the last bit (same processor, same threads).
+--tolerance the numbers must be equal to the last bit (same processor, same threads; large products of linear layers
+by oneDNN, or as VARIFORM_KERNELS says).
 """
 
 import argparse
@@ -48,7 +49,7 @@ STUDY = "configs/studies/linear_quick.toml"
 
 def run(program, *arguments):
     done = subprocess.run([program, *arguments], cwd=HERE, capture_output=True, text=True,
-                          env={**os.environ, "OMP_NUM_THREADS": "1", "VARIFORM_HOME": str(HERE)})
+                          env={"VARIFORM_KERNELS": "onednn", **os.environ, "OMP_NUM_THREADS": "1", "VARIFORM_HOME": str(HERE)})
     if done.returncode:
         sys.exit(f"variform {' '.join(arguments)}\nfailed with {done.returncode}:\n{done.stderr[-2000:]}")
     return done.stdout

@@ -11,6 +11,7 @@
 #include "measure/compare.h"
 #include "model/checkpoints.h"
 #include "model/process.h"
+#include "model/products.h"
 #include "model/workplace.h"
 
 namespace variform::cli {
@@ -34,6 +35,7 @@ int compare(const Common& common, CompareCommand options) {
   }
   const std::shared_ptr<plugins::Registry> registry = place.registry(paths);
   model::set_threads(common.threads, common.log);
+  model::choose_products(common.log);
   std::vector<model::OpenedRun> opened;
   std::vector<measure::ComparedRun> compared;
   for (const fs::path& folder : folders) {

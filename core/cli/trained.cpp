@@ -14,6 +14,7 @@
 #include "config/load.h"
 #include "model/checkpoints.h"
 #include "model/process.h"
+#include "model/products.h"
 #include "plugins/ambient.h"
 
 namespace variform::cli {
@@ -59,6 +60,7 @@ Opened open(const Common& common, const ModelOptions& options, model::DataUse us
     how.use = model::DataUse::kNeeded;
   std::shared_ptr<plugins::Registry> registry = place.registry(model::plugin_paths_of(run));
   model::set_threads(common.threads, common.log);
+  model::choose_products(common.log);
   Opened opened;
   if (!options.prior.empty()) {
     config::Diagnostics diagnostics;

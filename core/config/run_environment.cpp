@@ -47,6 +47,9 @@ RunEnvironment environment_of(const fs::path& run) {
       if (const auto cpu = root.find("cpu")) found.cpu = cpu->text();
     });
     attempt([&] {
+      if (const auto products = root.find("products")) found.products = products->text();
+    });
+    attempt([&] {
       const auto list = root.find("plugins");
       if (!list) return;
       std::vector<RunEnvironment::Plugin> plugins;

@@ -19,7 +19,8 @@ struct RunEnvironment {
   };
 
   std::optional<std::int64_t> threads;
-  std::string cpu;  ///< LibTorch's word for the kernels that it used, such as "AVX512"; empty: not known
+  std::string cpu;       ///< LibTorch's word for the kernels that it used, such as "AVX512"; empty: not known
+  std::string products;  ///< who computed linear layers' products (model::choose_products); empty: not known
   std::optional<std::vector<Plugin>> plugins;
   std::string data_fingerprint;  ///< empty: not known
   std::vector<DataFile> data_files;

@@ -16,6 +16,8 @@
 #include "config/load.h"
 #include "model/checkpoints.h"
 #include "model/condition.h"
+#include "model/products.h"
+#include "python/messages.h"
 #include "python/work.h"
 
 namespace variform::python {
@@ -62,6 +64,7 @@ std::string text_of(const Shape& data, const char* leading) {
 
 Run::Run(const Opening& opening) : opening_(opening) {
   const UnchangedProcess unchanged;
+  model::choose_products(messages());
   opened_ = std::make_shared<model::OpenedRun>(workplace_of(opening).open(
       opening.run, {.which = opening.which, .overrides = opening.overrides, .use = model::DataUse::kNone},
       registry_of(opening, model::plugin_paths_of(opening.run))));

@@ -75,20 +75,38 @@ Tensor same_memory(const Tensor& tensor) {
   return result;
 }
 
-// Returns the value with aliases in the place of its tensors.
-IValue kept(const IValue& value) {
-  if (value.isTensor()) return same_memory(value.toTensor());
+// Returns the value with change(tensor) in the place of its tensors.
+template <class Change>
+IValue with_tensors(const IValue& value, const Change& change) {
+  if (value.isTensor()) return change(value.toTensor());
   if (value.isTensorList()) {
     c10::List<Tensor> list;
-    for (const Tensor& tensor : value.toTensorVector()) list.push_back(same_memory(tensor));
+    for (const Tensor& tensor : value.toTensorVector()) list.push_back(change(tensor));
     return list;
   }
   if (value.isList()) {
     c10::impl::GenericList list(value.toList().elementType());
-    for (const IValue& element : value.toListRef()) list.push_back(kept(element));
+    for (const IValue& element : value.toListRef()) list.push_back(with_tensors(element, change));
     return list;
   }
   return value;
+}
+
+// Returns the value with aliases in the place of its tensors.
+IValue kept(const IValue& value) { return with_tensors(value, same_memory); }
+
+// Returns the operators with tensors that have shapes and types, but no memory.
+std::vector<Op> without_memory(std::vector<Op> ops) {
+  const auto outline = [](const Tensor& tensor) {
+    return tensor.defined()
+               ? at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(at::kMeta))
+               : tensor;
+  };
+  for (Op& op : ops) {
+    for (IValue& argument : op.arguments) argument = with_tensors(argument, outline);
+    op.results.clear();
+  }
+  return ops;
 }
 
 // Why this call cannot be part of a tape; empty: it can.
@@ -140,10 +158,12 @@ struct Frame final : at::ObserverContext {
   std::vector<Op> inside;
 };
 
-// Listens to this thread's operators while it lives.
+// Listens to this thread's operators while it lives, and keeps them, and all memory that they use, until it has found
+// why the step cannot be a tape.
 class Listener {
  public:
-  explicit Listener(const Generator& rng) : rng_(rng), before_(std::exchange(current_, this)) {
+  Listener(const Generator& rng, size_t most_bytes)
+      : rng_(rng), most_bytes_(most_bytes), before_(std::exchange(current_, this)) {
     stack_.push_back(&root_);
     handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback(&Listener::begin, &Listener::end)
                                              .needsInputs(true)
@@ -160,7 +180,6 @@ class Listener {
   std::vector<Op> take_ops() { return std::move(root_.inside); }
   size_t count() const { return root_.inside.size(); }
   const std::string& trouble() const { return root_.trouble_inside; }
-  size_t bytes() const { return bytes_; }
   // Values that the host put into memory, and the operators that read them first.
   std::vector<std::pair<std::string, Tensor>> take_from_host() { return std::move(from_host_); }
   // Storages that the work itself allocated.
@@ -179,7 +198,7 @@ class Listener {
   std::unique_ptr<Frame> begun(const at::RecordFunction& function) {
     auto frame = std::make_unique<Frame>();
     const auto name = function.operator_name();
-    if (!name) return frame;
+    if (!name || !root_.trouble_inside.empty()) return frame;
     const auto handle = c10::Dispatcher::singleton().findSchema(*name);
     if (!handle || is_composition(*handle)) return frame;
     frame->handle = handle;
@@ -221,6 +240,7 @@ class Listener {
   void ended(const at::RecordFunction& function, Frame& frame) {
     if (!frame.handle) return;
     stack_.pop_back();
+    if (!root_.trouble_inside.empty()) return;
     Op op{*frame.handle, std::move(frame.arguments), {}};
     for (const IValue& result : function.outputs()) op.results.push_back(kept(result));
     const bool others = !op.handle.hasKernelForDispatchKey(DispatchKey::CPU) && !frame.inside.empty() &&
@@ -234,7 +254,20 @@ class Listener {
       return;
     }
     if (caller.trouble_inside.empty()) caller.trouble_inside = frame.trouble;
-    caller.inside.push_back(std::move(op));
+    if (bytes_ > most_bytes_)
+      root_.trouble_inside =
+          "it would keep more than " + std::to_string(most_bytes_ >> 20) + " MB of intermediate results";
+    if (root_.trouble_inside.empty()) caller.inside.push_back(std::move(op));
+    else give_memory_back();
+  }
+
+  void give_memory_back() {
+    for (Frame* frame : stack_) {
+      frame->arguments.clear();
+      frame->inside.clear();
+    }
+    left_out_.clear();
+    from_host_.clear();
   }
 
   bool all_written(const Op& op) const {
@@ -267,6 +300,7 @@ class Listener {
   static inline thread_local Listener* current_ = nullptr;  // the callbacks are plain functions
 
   const Generator rng_;
+  const size_t most_bytes_;
   Listener* const before_;
   at::CallbackHandle handle_ = 0;
   Frame root_;
@@ -312,11 +346,27 @@ std::optional<OperatorHandle> out_form(const OperatorHandle& handle) {
   return {};
 }
 
+// at::relu has no out= form, and is at::clamp_min(…, 0), which has one.
+void clamp_instead(Op& op) {
+  static const auto clamp = c10::Dispatcher::singleton().findSchema({"aten::clamp_min", ""});
+  if (name_of(op.handle) != "aten::relu" || !clamp) return;
+  op.handle = *clamp;
+  op.arguments.emplace_back(at::Scalar(0));
+}
+
 // One kernel's call in a replay.
 struct Call {
   OperatorHandle handle;
   std::vector<IValue> arguments;
   std::vector<Tensor> copies;  // results go here afterwards, if the operator has no out= form
+};
+
+// What a step computes of numbers alone: schedules, constants. It need not be done again while they stay as they are.
+struct OfNumbers {
+  std::vector<Tensor> inputs;  // from outside the step, 0-dim
+  std::vector<Call> calls;     // on them, and on results of earlier ones
+  std::vector<std::pair<Tensor, Tensor>>
+      cast;  // a number, and the same in the type of the tensors that it meets
 };
 
 constexpr c10::DispatchKeySet kOnCpu(DispatchKey::CPU);
@@ -336,6 +386,7 @@ class Plan {
     for (Op& op : ops) add(op);
   }
   std::vector<Call> take() { return std::move(calls_); }
+  OfNumbers take_of_numbers() { return std::move(of_numbers_); }
   const std::vector<size_t>& places() const { return places_; }
 
  private:
@@ -391,7 +442,18 @@ class Plan {
 
   void add(Op& op) {
     places_.push_back(calls_.size());
-    if (makes_empty(op.handle) || is_view(op) || is_constant(op)) return;
+    if (makes_empty(op.handle) || is_view(op)) return;
+    if (is_constant(op)) return settle(op);
+    const bool of_numbers = is_of_numbers(op);
+    if (of_numbers) settle(op);
+    else if (op.handle.hasTag(at::Tag::pointwise)) cast_numbers(op);
+    clamp_instead(op);
+    Call call = call_of(op);
+    if (of_numbers && call.copies.empty()) of_numbers_.calls.push_back(std::move(call));
+    else calls_.push_back(std::move(call));
+  }
+
+  Call call_of(const Op& op) {
     Call call{op.handle, op.arguments, {}};
     if (!writes(op.handle)) {
       const bool all_tensors = std::ranges::all_of(
@@ -405,7 +467,82 @@ class Plan {
           else if (result.isTensorList())
             for (const Tensor& tensor : result.toTensorVector()) call.copies.push_back(tensor);
     }
-    calls_.push_back(std::move(call));
+    return call;
+  }
+
+  // Marks what an operator that is not called in a replay has written as settled before the replay's calls.
+  void settle(const Op& op) {
+    for (const IValue& result : op.results)
+      visit_tensors(result, [&](const Tensor& tensor) { settled_.insert(storage_of(tensor)); });
+  }
+
+  // Whether no call of a replay writes to the tensor.
+  bool is_settled(const Tensor& tensor) const {
+    return !written_.contains(storage_of(tensor)) || settled_.contains(storage_of(tensor));
+  }
+
+  void watch(const Tensor& tensor) {
+    if (own_.contains(storage_of(tensor))) return;
+    for (const Tensor& input : of_numbers_.inputs)
+      if (input.const_data_ptr() == tensor.const_data_ptr() && input.dtype() == tensor.dtype()) return;
+    of_numbers_.inputs.push_back(tensor);
+  }
+
+  // Whether the operator computes a number from settled numbers.
+  bool is_of_numbers(const Op& op) {
+    if (!op.handle.hasTag(at::Tag::pointwise) || writes(op.handle) ||
+        op.handle.hasTag(at::Tag::nondeterministic_seeded))
+      return false;
+    bool fits = true;
+    std::vector<Tensor> inputs;
+    for (const IValue& argument : op.arguments)
+      visit_tensors(argument, [&](const Tensor& tensor) {
+        fits = fits && tensor.dim() == 0 && is_settled(tensor);
+        inputs.push_back(tensor);
+      });
+    for (const IValue& result : op.results)
+      visit_tensors(result, [&](const Tensor& tensor) {
+        fits = fits && tensor.dim() == 0 && own_.contains(storage_of(tensor)) &&
+               written_.at(storage_of(tensor)) == 1;
+      });
+    const auto [found, added] = forms_.try_emplace(op.handle.operator_name());
+    if (added) found->second = out_form(op.handle);
+    if (!fits || inputs.empty() || !found->second) return false;
+    for (const Tensor& input : inputs) watch(input);
+    return true;
+  }
+
+  // Elementwise operators cast a settled number to the type of the tensors that it meets, which takes longer than their
+  // work on a few hundred elements: gives them the number in that type.
+  void cast_numbers(Op& op) {
+    std::optional<at::ScalarType> type;
+    bool one_type = true;
+    for (const IValue& argument : op.arguments)
+      visit_tensors(argument, [&](const Tensor& tensor) {
+        if (tensor.dim() == 0 || tensor.scalar_type() == at::kBool) return;
+        one_type = one_type && (!type || *type == tensor.scalar_type());
+        type = tensor.scalar_type();
+      });
+    if (!one_type || (type != at::kFloat && type != at::kDouble)) return;
+    const auto& schema = op.handle.schema().arguments();
+    for (size_t i = 0; i < op.arguments.size() && i < schema.size(); ++i) {
+      IValue& argument = op.arguments[i];
+      if (!argument.isTensor() || !argument.toTensor().defined() || schema[i].alias_info()) continue;
+      const Tensor number = argument.toTensor();
+      if (number.dim() == 0 && number.scalar_type() != at::kBool && number.scalar_type() != *type &&
+          is_settled(number))
+        argument = cast_of(number, *type);
+    }
+  }
+
+  Tensor cast_of(const Tensor& number, at::ScalarType type) {
+    for (const auto& [from, to] : of_numbers_.cast)
+      if (from.const_data_ptr() == number.const_data_ptr() && from.dtype() == number.dtype() &&
+          to.scalar_type() == type)
+        return to;
+    watch(number);
+    of_numbers_.cast.emplace_back(number, at::empty({}, number.options().dtype(type)));
+    return of_numbers_.cast.back().second;
   }
 
   static void to_out_form(Call& call, const Op& op, const OperatorHandle& form) {
@@ -430,6 +567,8 @@ class Plan {
     }
   };
   const std::unordered_set<const void*>& own_;
+  std::unordered_set<const void*> settled_;
+  OfNumbers of_numbers_;
   std::unordered_map<const void*, int> written_;
   std::unordered_map<c10::OperatorName, std::optional<OperatorHandle>, Hash> forms_;
   std::vector<Call> calls_;
@@ -489,7 +628,7 @@ class Tape final : public Recorder {
   void record(const std::function<void()>& work) override {
     looks_.clear();
     calls_.clear();
-    Listener listener(rng_);
+    Listener listener(rng_, most_bytes_);
     listener_ = &listener;
     try {
       work();
@@ -499,9 +638,6 @@ class Tape final : public Recorder {
     }
     listener_ = nullptr;
     refusal_ = listener.trouble();
-    if (refusal_.empty() && listener.bytes() > most_bytes_)
-      refusal_ = "it would keep " + std::to_string(listener.bytes() >> 20) +
-                 " MB of intermediate results, more than " + std::to_string(most_bytes_ >> 20);
     std::vector<Op> ops = listener.take_ops();
     FromHost from_host = listener.take_from_host();
     std::string reader;
@@ -515,7 +651,7 @@ class Tape final : public Recorder {
     }
     from_host_ = std::move(from_host);
     if (!refusal_.empty() || recorded_ < 2) {
-      before_ = std::move(ops);
+      before_ = without_memory(std::move(ops));
       return;
     }
     before_.clear();
@@ -523,7 +659,8 @@ class Tape final : public Recorder {
     Plan plan(ops, own_);
     for (Look& look : looks_) look.at = look.at < plan.places().size() ? plan.places()[look.at] : SIZE_MAX;
     calls_ = plan.take();
-    kept_ = std::move(ops);
+    of_numbers_ = plan.take_of_numbers();
+    numbers_.reset();
     first_outside_ = calls_.size();
     for (size_t i = calls_.size(); i-- > 0;)
       if (writes_outside(calls_[i])) first_outside_ = i;
@@ -540,6 +677,7 @@ class Tape final : public Recorder {
   }
 
   void replay() override {
+    compute_of_numbers();
     size_t done = 0;
     for (const Look& look : looks_) {
       run(done, std::min(look.at, calls_.size()));
@@ -565,19 +703,41 @@ class Tape final : public Recorder {
     return outside;
   }
 
+  // Computes what depends on numbers alone, if one of them has changed.
+  void compute_of_numbers() {
+    std::vector<std::byte> now;
+    for (const Tensor& input : of_numbers_.inputs) {
+      const auto* bytes = static_cast<const std::byte*>(input.const_data_ptr());
+      now.insert(now.end(), bytes, bytes + input.element_size());
+    }
+    if (numbers_ && *numbers_ == now) return;
+    numbers_.reset();
+    const BelowAutograd guard;
+    try {
+      for (const Call& call : of_numbers_.calls) do_call(call);
+      for (const auto& [number, cast] : of_numbers_.cast) cast.copy_(number);
+    } catch (const std::exception&) {
+      throw NothingChanged();
+    }
+    numbers_ = std::move(now);
+  }
+
   void run(size_t from, size_t to) {
     const BelowAutograd guard;
     for (size_t i = from; i < to; ++i) {
-      const Call& call = calls_[i];
-      stack_.assign(call.arguments.begin(), call.arguments.end());
       try {
-        call.handle.redispatchBoxed(kOnCpu, &stack_);
+        do_call(calls_[i]);
       } catch (const std::exception&) {
         if (i > first_outside_) throw;
         throw NothingChanged();
       }
-      if (!call.copies.empty()) copy_results(call);
+      if (!calls_[i].copies.empty()) copy_results(calls_[i]);
     }
+  }
+
+  void do_call(const Call& call) {
+    stack_.assign(call.arguments.begin(), call.arguments.end());
+    call.handle.redispatchBoxed(kOnCpu, &stack_);
   }
 
   void copy_results(const Call& call) {
@@ -601,11 +761,13 @@ class Tape final : public Recorder {
   Listener* listener_ = nullptr;  // while recording
   int recorded_ = 0;
   std::string refusal_;
-  std::vector<Op> before_, kept_;
+  std::vector<Op> before_;  // without memory
   FromHost from_host_;
   std::unordered_set<const void*> own_;
   std::vector<Look> looks_;
   std::vector<Call> calls_;
+  OfNumbers of_numbers_;
+  std::optional<std::vector<std::byte>> numbers_;  // the inputs' bytes when it was computed
   size_t first_outside_ = 0;  // the first call that writes to memory from outside the step
   std::vector<IValue> stack_;
 };

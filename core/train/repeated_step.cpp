@@ -172,8 +172,8 @@ Terms RepeatedStep::compared(const Work& work) {
     const double of_plain = median(std::exchange(plain_seconds_, {})),
                  of_replay = median(std::exchange(replay_seconds_, {}));
     const std::string times = fmt::format("{:.0f} µs instead of {:.0f}", of_replay * 1e6, of_plain * 1e6);
-    if (of_replay >= of_plain && !keep_slower_) {
-      drop(Saying::kDetail, "steps are not replayed, since that is not faster: " + times);
+    if (of_replay > kWorthwhile * of_plain && !keep_slower_) {
+      drop(Saying::kDetail, "steps are not replayed, since that is hardly faster: " + times);
       return plain;
     }
     if (says_) says_(Saying::kDetail, "steps are replayed from a recording, with the same bits: " + times);

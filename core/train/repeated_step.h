@@ -61,6 +61,8 @@ class RepeatedStep {
   using MakeRecorder = std::function<std::unique_ptr<Recorder>()>;
   using Says = std::function<void(Saying, const std::string&)>;
   static constexpr int64_t kPlainSteps = 3, kFirstChecks = 5;
+  /// A recording that takes more than this share of the plain step's time is dropped: it keeps memory.
+  static constexpr double kWorthwhile = 0.95;
 
   /// Without a recorder, every step runs directly. `says` is told, in a sentence, when a step cannot be recorded or is
   /// replayed. `state`: what the work changes, needed for recorders that work while they record.
@@ -72,7 +74,7 @@ class RepeatedStep {
   void look(const std::function<void()>& look);
   /// Tells that components have run between two steps, which may have given the state's tensors other memory.
   void others_ran() { others_ran_ = true; }
-  /// Keeps a recording also if it is not faster.
+  /// Keeps a recording also if it is hardly faster.
   void keep_slower() { keep_slower_ = true; }
   /// How many of the steps so far were replayed.
   int64_t replays() const { return all_replays_; }

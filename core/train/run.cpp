@@ -27,6 +27,7 @@
 #include "config/run_environment.h"
 #include "model/checkpoints.h"
 #include "model/process.h"
+#include "model/products.h"
 #include "model/run_config.h"
 #include "train/introduce.h"
 #include "train/latents.h"
@@ -78,13 +79,14 @@ class Run {
   // `resolved` is the experiment's config, which is written into the folder once the training is accepted; `snapshot`
   // is the checkpoint to resume from, if any.
   Run(const RunOptions& options, const RunHost& host, const plugins::Registry& registry, Composed composed,
-      model::RunFolder folder, std::string resolved, MaybeSnapshot snapshot)
+      model::RunFolder folder, std::string resolved, std::string products, MaybeSnapshot snapshot)
       : options_(options),
         host_(host),
         registry_(registry),
         composed_(std::move(composed)),
         folder_(std::move(folder)),
         resolved_(std::move(resolved)),
+        products_(std::move(products)),
         snapshot_(std::move(snapshot)),
         log_(host.place.log, folder_) {}
 
@@ -112,7 +114,7 @@ class Run {
   const plugins::Registry& registry_;
   Composed composed_;
   model::RunFolder folder_;
-  const std::string resolved_;
+  const std::string resolved_, products_;
   MaybeSnapshot snapshot_;
   RunLog log_;
   std::unique_ptr<TensorBoard> board_;  // where it is asked for
@@ -186,6 +188,7 @@ json Run::environment() const {
           {"processes", host_.group ? host_.group->size() : 1},
           {"reference", options_.reference},
           {"cpu", at::get_cpu_capability()},
+          {"products", products_},
           {"data_fingerprint", session.facts.fingerprint},
           {"data_files", model::data_files_json(session.splits)},
           {"plugins", json::parse(model::plugins_json(registry_))}};
@@ -514,6 +517,8 @@ Ending train(model::Loaded loaded, const fs::path& path, model::IfPresent if_pre
   if (resumes && options.threads == 0 && is_there) threads = recorded_threads(path, host.place.log);
   model::set_threads(threads_in_group(threads, options, host), host.place.log);
   if (resumes && is_there) tell_other_kernels(path, host.place.log);
+  std::string products = model::choose_products(
+      host.place.log, resumes && is_there ? config::environment_of(path).products : "");
   const std::string resolved = config::print(experiment.resolved);
   const config::Node identity = experiment.resolved;
   if (resumes) drop_sources(experiment, path);
@@ -524,7 +529,7 @@ Ending train(model::Loaded loaded, const fs::path& path, model::IfPresent if_pre
   MaybeSnapshot snapshot;
   if (leads(host)) snapshot = own_checkpoint(folder, identity, host.place.log);
   return Run(options, host, *loaded.registry, std::move(composed), std::move(folder), resolved,
-             std::move(snapshot))
+             std::move(products), std::move(snapshot))
       .to_end();
 }
 
@@ -548,13 +553,15 @@ Ending resume(const fs::path& path, const std::vector<std::string>& overrides, c
                     threads, same_steps ? "its evaluations are" : "this is"));
   }
   tell_other_kernels(folder.path(), host.place.log);
+  std::string products =
+      model::choose_products(host.place.log, config::environment_of(folder.path()).products);
   const std::string resolved = config::print(loaded.experiment.resolved);
   drop_sources(loaded.experiment, folder.path());
   Composed composed =
       compose(std::move(loaded.experiment), *loaded.registry, host.place.places, host.before_steps);
   begin(host);
   return Run(options, host, *loaded.registry, std::move(composed), std::move(folder), resolved,
-             std::move(snapshot))
+             std::move(products), std::move(snapshot))
       .to_end();
 }
 

@@ -2,6 +2,8 @@
 
 #include "nn_linear.h"
 
+#include <variform/products.h>
+
 #include "matrix_pass.h"
 
 #include <ATen/ATen.h>
@@ -11,8 +13,20 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <atomic>
+
 namespace variform {
 inline namespace v2 {
+namespace {
+
+std::atomic<OneDnnProducts> onednn_products{0};  // of the process: all layers of all models sum alike
+
+}  // namespace
+
+OneDnnProducts exchange_onednn_products(OneDnnProducts classes) noexcept {
+  return onednn_products.exchange(classes);
+}
+
 namespace nn {
 namespace {
 
@@ -33,21 +47,16 @@ const std::optional<c10::TypedOperatorHandle<Pointwise>>& pointwise() {
   return found;
 }
 
-bool mkl_leaves_avx512_unused() {
-#if defined(__x86_64__)
-  static const bool unused = uses_avx512() && !__builtin_cpu_is("intel") && at::hasMKL();
-  return unused;
-#else
-  return false;
-#endif
+// Whether oneDNN was chosen for products of so many multiplications.
+bool is_onednn_chosen(int64_t multiplications) {
+  const OneDnnProducts chosen = onednn_products.load(std::memory_order_relaxed);
+  int below = 0;
+  while (below < kProductClasses && multiplications >= kProductBounds[below]) ++below;
+  return below > 0 && ((chosen >> (below - 1)) & 1u) != 0;
 }
 
-// Below this, the call costs more than the faster product saves.
-constexpr int64_t kLeastMultiplications = 1'000'000;
-
 bool by_onednn(const Tensor& x, const Tensor& weight) {
-  return mkl_leaves_avx512_unused() && by_hand_with_onednn(x, weight) &&
-         x.numel() * weight.size(0) >= kLeastMultiplications && pointwise();
+  return is_onednn_chosen(x.numel() * weight.size(0)) && by_hand_with_onednn(x, weight) && pointwise();
 }
 
 // Whether autocast would compute the product in bfloat16 on a CPU that has instructions for it.
@@ -176,5 +185,14 @@ Tensor rectified_linear(const Tensor& x, const Tensor& weight, const Tensor& bia
 }
 
 }  // namespace nn
+
+Tensor rectified_layer(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return nn::rectified_linear(x, weight, bias);
+}
+
+bool has_onednn_products() {
+  return at::hasMKLDNN() && at::globalContext().userEnabledMkldnn() && nn::pointwise();
+}
+
 }  // namespace v2
 }  // namespace variform

@@ -14,9 +14,9 @@ bool onednn_takes(const Tensor& tensor);
 /// differentiation nor autocast.
 bool by_hand_with_onednn(const Tensor& x, const Tensor& weight);
 
-/// Computes at::linear: x [..., in] times weight [out, in]ᵀ, plus bias [out] where it is defined. Uses oneDNN for large
-/// float32 products on processors whose AVX-512 LibTorch's MKL leaves unused (all but Intel's): the same sums, in
-/// another order. Also for all products under bfloat16 autocast on processors with instructions for it, with bfloat16
+/// Computes at::linear: x [..., in] times weight [out, in]ᵀ, plus bias [out] where it is defined. Uses oneDNN for
+/// float32 products of the sizes that the engine has chosen it for (variform/products.h): the same sums, in another
+/// order. Also for all products under bfloat16 autocast on processors with instructions for it, with bfloat16
 /// results like autocast's. Differentiable any number of times; forward-mode differentiation takes at::linear.
 Tensor dense_linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 

@@ -5,7 +5,7 @@
 // Plugins come from VARIFORM_PLUGINS, data from VARIFORM_DATA. At the start it leaves in FOLDER what others need to train
 // the same model on the same batches: initial.pt and initial.py (as `variform export`), batches.i64 (row numbers of the
 // first batches). It says {"ready": true, "rss_kib": …, "cpu": …, "threads": …}, with LibTorch's word for the kernels
-// that it uses. Then it reads lines of JSON: {"steps": N} trains N steps and answers
+// that it uses, and who computes the products of linear layers. Then it reads lines of JSON: {"steps": N} trains N steps and answers
 // {"seconds": …, "loss": …, "peak_kib": …}, the loss averaged over the last train.log_every steps; with "profile": true also
 // {"operations": {name: [seconds, calls]}}, the time inside each LibTorch operation but not inside those that it calls, which
 // slows the steps down a little. The end of the input ends it.
@@ -34,6 +34,7 @@
 #include "data/files.h"
 #include "export/pytorch.h"
 #include "model/process.h"
+#include "model/products.h"
 #include "model/session.h"
 #include "plugins/registry.h"
 #include "plugins/search.h"
@@ -158,6 +159,8 @@ void leave_initial_state(model::Session& session, const std::filesystem::path& f
 int run(const std::string& config, const std::filesystem::path& folder, const std::string& descriptors,
         int threads) {
   if (threads > 0) at::set_num_threads(threads);
+  base::SilentLog log;
+  const std::string products = model::choose_products(log);
   config::Diagnostics diagnostics;
   std::vector<config::Dropped> dropped;
   const config::Node root = config::load({config}, {}, diagnostics, dropped);
@@ -171,7 +174,6 @@ int run(const std::string& config, const std::filesystem::path& folder, const st
   model::RunFolder run = model::RunFolder::create(folder / "run", config::print(session->experiment.resolved),
                                                   model::IfPresent::kOverwrite);
   Turns turns;
-  base::SilentLog log;
   train::Trainer trainer(session->experiment.train, session->horizon, {}, *session->assembly,
                          *session->batches, run, log, turns);
   if (const char* asked = std::getenv("VARIFORM_RECORD"); asked && std::string_view(asked) == "0")
@@ -179,6 +181,7 @@ int run(const std::string& config, const std::filesystem::path& folder, const st
   answer({{"ready", true},
           {"rss_kib", kib("VmRSS:")},
           {"cpu", at::get_cpu_capability()},
+          {"products", products},
           {"threads", at::get_num_threads()}});
   const std::unique_ptr<train::ProcessGroup> group = train::group_of(0, {});
   if (group) {

@@ -364,21 +364,28 @@ def grae(place):
         other = f"jacfwd-{latent}"
         rounds = in_turn(place, steps, lambda: ours(place, name, case, steps), lambda: theirs(place, other, case, "fused", name))
         yield row(f"exact GRAE step, d = {latent}: PyTorch, vmap(jacfwd), fused Adam", rounds, other, name)
-    yield memory(place, case)
+    yield grown_by(place, case, f"exact GRAE, d = {latent}, memory over PyTorch's")
 
 
-def memory(place, case):
+def memory(place):
+    """What training steps add to a process's memory at their peak, beside PyTorch: MLP, convolutions, exact GRAE with d = 128."""
+    for words, case in (("MLP step", Case()), ("conv 64×64 step", Case(network="conv-64", batch=64)),
+                        ("exact GRAE step, d = 128", Case(objective="grae", latent=128))):
+        yield grown_by(place, case, f"{words}, memory over PyTorch's")
+
+
+def grown_by(place, case, words):
     """What ten steps add to a process at their peak: a new one each time, since memory that was once taken stays."""
     grown = []
     for number in range(place.rounds):
-        name = f"memory-{number}"
+        name = f"memory-{case.network}-{case.latent}-{number}"
         pair = []
-        for start in (lambda: ours(place, name, case, 10), lambda: theirs(place, f"jacfwd-{name}", case, "fused", name)):
+        for start in (lambda: ours(place, name, case, 10), lambda: theirs(place, f"torch-{name}", case, "fused", name)):
             with start() as one:
                 pair.append((one.ask({"steps": 10})["peak_kib"] - one.ready["rss_kib"]) / 1024)
         grown.append(pair)
     one, other = medians(grown)
-    return Row(f"exact GRAE, d = {case.latent}, memory over PyTorch's", statistics.median(a / b for a, b in grown), one, other, "MiB",
+    return Row(words, statistics.median(a / b for a, b in grown), one, other, "MiB",
                f"{one:.0f} MiB against {other:.0f} MiB more than before the first step")
 
 
@@ -586,5 +593,5 @@ def gpu_conv(place):
 GPU = {"gpu-step": gpu_step, "gpu-grae": gpu_grae, "gpu-precision": gpu_precision, "gpu-conv": gpu_conv}
 LARGE = {"stream": stream}  # asked for by name: it needs 20 GB of disk
 ALL = {"step": step, "epochs": epochs, "conv": conv, "batches": batches, "shards": shards, "small": small, "bfloat16": bfloat16, "grae-approx": grae_approx, "grae": grae,
-       "evaluate": evaluate, "start": start, "tensorboard": tensorboard, "checkpoint": checkpoint,
+       "memory": memory, "evaluate": evaluate, "start": start, "tensorboard": tensorboard, "checkpoint": checkpoint,
        "reading": reading, "pair": pair, "processes": processes}

@@ -203,6 +203,27 @@ class TwiceN(ProgramTest):
         self.assertEqual(words in other.stderr, own != "DEFAULT", other.stderr)
         self.assertEqual(json.loads((run / "environment.json").read_text())["cpu"], "DEFAULT")
 
+    def test_who_computes_products_is_kept(self):
+        def recorded(run):
+            return json.loads((run / "environment.json").read_text())["products"]
+
+        libtorch, onednn = ("libtorch libtorch libtorch", "onednn onednn onednn")
+        cache = self.folder / "cache"
+        measured = {"VARIFORM_KERNELS": "measured", "XDG_CACHE_HOME": str(cache)}
+        run = self.train("--stop-at", 2, env={"VARIFORM_KERNELS": "libtorch"})
+        self.assertEqual(recorded(run), libtorch)
+        self.resume(run, "--stop-at", 3, env=measured)
+        self.assertEqual(recorded(run), libtorch)
+        for file in (cache / "variform" / "products").glob("[!.]*"):
+            file.write_text(onednn)
+            result = self.resume(run, "--stop-at", 4, env=measured)
+            self.assertIn(f"products are computed by {libtorch}", result.stderr)
+            self.assertIn(f"this machine would choose {onednn}", result.stderr)
+            self.assertEqual(recorded(run), libtorch)
+        other = self.resume(run, "--stop-at", 5, env={"VARIFORM_KERNELS": "onednn"})
+        self.assertIn("as VARIFORM_KERNELS says; this is not bit for bit the same", other.stderr)
+        self.assertEqual(recorded(run), onednn)
+
     # What is refused.
 
     def test_only_the_training_may_change(self):

@@ -6,10 +6,12 @@
 #include "support/fake_build.h"
 
 #include <variform/nn/network.h>
+#include <variform/products.h>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
@@ -364,7 +366,21 @@ LayerPtr with_relu(const LayerPtr& layer) {
   return std::make_shared<nn::Sequential>(std::vector<LayerPtr>{layer, nn::activation("relu")});
 }
 
+// Has oneDNN compute products of these classes of sizes while it lives.
+class ByOneDnn {
+ public:
+  explicit ByOneDnn(variform::OneDnnProducts classes)
+      : before_(variform::exchange_onednn_products(classes)) {}
+  ~ByOneDnn() { variform::exchange_onednn_products(before_); }
+  ByOneDnn(const ByOneDnn&) = delete;
+  ByOneDnn& operator=(const ByOneDnn&) = delete;
+
+ private:
+  variform::OneDnnProducts before_;
+};
+
 TEST_CASE("large float32 products are right, with their first and second derivatives") {
+  const ByOneDnn chosen(GENERATE(0b000u, 0b111u));
   variform::testing::Sizes sizes;
   sizes.dtype = at::kFloat;
   const bool rectified = GENERATE(false, true);
@@ -394,6 +410,7 @@ TEST_CASE("large float32 products are right, with their first and second derivat
 TEST_CASE(
     "first derivatives of large float32 products are right for each input by itself, by any number of "
     "threads") {
+  const ByOneDnn chosen(0b111);
   variform::testing::Sizes sizes;
   sizes.dtype = at::kFloat;
   const bool rectified = GENERATE(false, true), biased = GENERATE(false, true);
@@ -425,6 +442,34 @@ TEST_CASE(
       for (size_t j = 0; j < found.size(); ++j) check_close(found[j], right[j]);
     }
   at::set_num_threads(before);
+}
+
+TEST_CASE("each class of products goes to the library that was chosen for it") {
+  if (!variform::has_onednn_products()) VARIFORM_SKIP("this LibTorch has no oneDNN");
+  // Which of the two computes shows in the operators that are called.
+  const auto is_onednn = [](int64_t rows, unsigned classes) {
+    const ByOneDnn chosen(classes);
+    const at::NoGradGuard no_grad;
+    static thread_local bool seen;
+    seen = false;
+    const at::CallbackHandle handle = at::addThreadLocalCallback(
+        at::RecordFunctionCallback([](const at::RecordFunction& function)
+                                       -> std::unique_ptr<at::ObserverContext> {
+          seen = seen || std::string_view(function.name()) == "mkldnn::_linear_pointwise";
+          return nullptr;
+        }).scopes({at::RecordScope::FUNCTION}));
+    variform::rectified_layer(at::ones({rows, 100}), at::ones({200, 100}), {});
+    at::removeCallback(handle);
+    return seen;
+  };
+  constexpr int64_t kOfARow = 100 * 200;
+  for (int i = 0; i < variform::kProductClasses; ++i) {
+    const int64_t least = (variform::kProductBounds[i] + kOfARow - 1) / kOfARow;
+    CAPTURE(i, least);
+    CHECK(is_onednn(least, 1u << i));
+    CHECK(!is_onednn(least - 1, 1u << i));
+    CHECK(!is_onednn(least, ~(1u << i)));
+  }
 }
 
 TEST_CASE("products under bfloat16 autocast are autocast's, with their gradients") {

@@ -4,6 +4,7 @@
 #include "catch.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include "checkpoint/snapshot.h"
 #include "config/load.h"
@@ -225,6 +226,32 @@ TEST_CASE("a recording that would keep too much is refused") {
   const Trained result = trained(Case{}, true, folder / "run", kSteps, kSteps, 1000);
   CHECK(result.replays == 0);
   CHECK_THAT(result.said, ContainsSubstring("MB of intermediate results"));
+}
+
+TEST_CASE("a recording that is refused keeps none of the step's memory") {
+  const auto kept = [](size_t most_bytes, bool reads_on_the_host) {
+    const auto rng = at::make_generator<at::CPUGeneratorImpl>(1);
+    const auto recorder = tape_recorder(at::kCPU, rng, most_bytes)();
+    std::vector<c10::weak_intrusive_ptr<c10::StorageImpl>> results;
+    const auto work = [&] {
+      at::Tensor x = at::ones({1000}) + 1;
+      for (int i = 0; i < 4; ++i) {
+        x = x * 2;
+        results.emplace_back(
+            c10::intrusive_ptr<c10::StorageImpl>::reclaim_copy(x.storage().unsafeGetStorageImpl()));
+      }
+      if (reads_on_the_host) x[0].item<float>();
+    };
+    recorder->record(work);
+    recorder->record(work);
+    CHECK(recorder->refusal().empty() == (most_bytes > 100'000 && !reads_on_the_host));
+    size_t alive = 0;
+    for (const auto& result : results) alive += !result.expired();
+    return alive;
+  };
+  CHECK(kept(1'000'000, false) == 4);  // those of the second recording
+  CHECK(kept(10'000, false) == 0);
+  CHECK(kept(1'000'000, true) == 0);
 }
 
 TEST_CASE("a loss that is not finite is named in a recorded step as in a plain one") {
