@@ -33,6 +33,7 @@
 #include "train/latents.h"
 #include "plugins/plugin_log.h"
 #include "train/run_log.h"
+#include "train/shared_state.h"
 #include "train/shards.h"
 #include "train/schedules.h"
 #include "train/tensorboard.h"
@@ -114,7 +115,8 @@ class Run {
   const plugins::Registry& registry_;
   Composed composed_;
   model::RunFolder folder_;
-  const std::string resolved_, products_;
+  const std::string resolved_;
+  std::string products_;
   MaybeSnapshot snapshot_;
   RunLog log_;
   std::unique_ptr<TensorBoard> board_;  // where it is asked for
@@ -230,6 +232,9 @@ void Run::join_group(Trainer& trainer) {
                              {"list of plugins", plugins},
                              {"data fingerprint", session().facts.fingerprint},
                              {"config", resolved_}});
+  // A machine's choice is a measurement, and may be another one in each process.
+  if (const std::string first = text_of_first(*host_.group, products_); first != products_)
+    products_ = model::choose_products(log_, first);
   trainer.join(*host_.group);
   trainer.take_state_of_first(*host_.group);
 }

@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 namespace variform::train {
-namespace {
 
 std::string text_of_first(ProcessGroup& group, const std::string& own) {
   Tensor size = at::full({1}, static_cast<int64_t>(own.size()), at::kLong);
@@ -20,8 +19,6 @@ std::string text_of_first(ProcessGroup& group, const std::string& own) {
   group.copy_from_first(bytes);
   return {reinterpret_cast<const char*>(bytes.const_data_ptr<uint8_t>()), static_cast<size_t>(bytes.numel())};
 }
-
-}  // namespace
 
 void copy_from_first(ProcessGroup& group, const std::map<std::string, Tensor>& tensors) {
   at::NoGradGuard no_grad;

@@ -9,6 +9,9 @@
 
 namespace variform::train {
 
+/// Returns the text of process 0. Throws GroupLost.
+std::string text_of_first(ProcessGroup& group, const std::string& own);
+
 /// Copies the values of process 0 into tensors, whose names, shapes and dtypes must be those of process 0. Throws
 /// GroupLost.
 void copy_from_first(ProcessGroup& group, const std::map<std::string, Tensor>& tensors);
