@@ -1,4 +1,4 @@
-"""The command `variform` of a Python environment: it becomes the program of the wheel, with this environment's LibTorch.
+"""The command `variform` of a Python environment: becomes the wheel's program, with this environment's LibTorch.
 
 Nothing here imports torch, which takes seconds: the torch package is only looked for.
 """

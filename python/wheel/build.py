@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the wheel from a build folder: `./variform wheel` calls it, and so does tests/package/test_wheel_slow.py.
 
-scikit-build-core makes the wheel as pyproject.toml says, auditwheel puts the system's libraries into it, except LibTorch's,
-which are those of the environment. Nothing is compiled but a stand-in for libcurl: see without_curl().
+scikit-build-core makes the wheel as pyproject.toml says, auditwheel puts the system's libraries into it, except
+LibTorch's, which are those of the environment. Nothing is compiled but a stand-in for libcurl: see without_curl().
 """
 
 import argparse
@@ -59,8 +59,8 @@ def hdf5_of(build):
 
 
 def without_curl(hdf5, folder):
-    """Debian's HDF5 can read from S3 by libcurl, which brings thirty libraries. Makes a libcurl with the functions that HDF5
-    calls, each of which returns 0: there is no connection (curl_easy_init() gives none), which HDF5 reports as an error.
+    """Debian's HDF5 can read from S3 by libcurl, which brings thirty libraries. Makes a libcurl with the functions that
+    HDF5 calls, each of which returns 0: there is no connection (curl_easy_init() gives none), an error for HDF5.
     """
     calls = sorted(set(re.findall(r"\bUND\s+(curl_\w+)@(\w+)", run("readelf", "--dyn-syms", "--wide", hdf5))))
     if not calls:
