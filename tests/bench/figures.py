@@ -100,11 +100,11 @@ class Case:
                 'steps = 1000000\nevaluate_every = "0 steps"\ncheckpoint_every = "0 steps"\n'))
 
 
-def ours(place, name, case, steps, cores=None, environment=None, train=""):
-    """Variform's participant; its folder holds what the others start from. `train`: further lines of [train]."""
+def ours(place, name, case, steps, cores=None, environment=None):
+    """Variform's participant; its folder holds what the others start from."""
     folder = place.work / name.replace(" ", "-")
     folder.mkdir(exist_ok=True)
-    (folder / "config.toml").write_text(case.config(place, steps) + train)
+    (folder / "config.toml").write_text(case.config(place, steps))
     return checked(place, Participant(name, [place.build / "tests/bench-train", folder / "config.toml", folder,
                                              place.root / "datasets", str(case.threads)], {**place.environment(), **(environment or {})}, cores))
 
@@ -538,8 +538,9 @@ def processes(place):
         ratios, seconds = [], []
         with contextlib.ExitStack() as stack:
             alone = stack.enter_context(ours(place, f"alone {case.network}", case, steps, {cores[0]}))
-            both = [stack.enter_context(ours(place, f"process {rank} {case.network}", case, steps, {core},
-                                             {**meeting, "RANK": str(rank)}, "shards = 2\n")) for rank, core in enumerate(cores)]
+            shared = dataclasses.replace(case, shards=2)
+            both = [stack.enter_context(ours(place, f"process {rank} {case.network}", shared, steps, {core},
+                                             {**meeting, "RANK": str(rank)})) for rank, core in enumerate(cores)]
             for number in range(-WARM_UP, place.rounds):
                 one = alone.ask({"steps": steps})["seconds"] / steps
                 for each in both:

@@ -145,7 +145,7 @@ TEST_CASE("a process that is gone, or fails, ends the waiting of all others") {
   CHECK(threads.said[2].empty());
   for (const int rank : {0, 1, 3}) {
     CHECK_THAT(threads.said[static_cast<size_t>(rank)], ContainsSubstring("process 2 of 4"));
-    CHECK(threads.said[static_cast<size_t>(rank)].contains("on fire") == says_why);
+    CHECK((threads.said[static_cast<size_t>(rank)].find("on fire") != std::string::npos) == says_why);
   }
 }
 
