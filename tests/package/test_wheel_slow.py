@@ -104,6 +104,8 @@ class Wheel(unittest.TestCase):
         doctor = self.session(self.environment.program, "doctor")
         self.assertNotIn("refused:", doctor.stdout + doctor.stderr)
         self.assertIn("metric", self.session(self.environment.program, "list").stdout)
+        metrics = self.environment.packages / self.member(r"variform-metrics\.so$")  # with libraries that the wheel brings along
+        self.session(self.environment.program, "check", metrics, "--filter", "flags")
 
     def test_missing_data_are_said(self):
         done = self.session(self.environment.program, "train", "configs/models/celeba_conv.toml", check=False)
