@@ -69,7 +69,6 @@ _variform_library(jemalloc "jemalloc" libjemalloc-dev jemalloc/jemalloc.h "" jem
 _variform_library(fmt "fmt" libfmt-dev fmt/format.h "" fmt)
 _variform_library(spdlog "spdlog" libspdlog-dev spdlog/spdlog.h "")
 _variform_library(stb "stb" libstb-dev stb_image_resize.h stb)
-_variform_library(httplib "cpp-httplib" libcpp-httplib-dev httplib.h "" cpp-httplib)
 _variform_library(liblinear "liblinear" liblinear-dev linear.h liblinear linear)
 _variform_library(xgboost "xgboost" libxgboost-dev xgboost/c_api.h "" xgboost)
 find_package(OpenSSL 3.0 QUIET COMPONENTS Crypto)
@@ -91,10 +90,6 @@ endif()
 
 target_link_libraries(variform-spdlog INTERFACE variform-fmt)
 target_compile_definitions(variform-spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
-
-# What Debian's library was compiled with: its classes have other members without.
-target_compile_definitions(variform-httplib INTERFACE
-  CPPHTTPLIB_OPENSSL_SUPPORT CPPHTTPLIB_ZLIB_SUPPORT CPPHTTPLIB_BROTLI_SUPPORT)
 
 add_library(variform-boost-dll INTERFACE)  # with std::filesystem: headers only
 target_link_libraries(variform-boost-dll INTERFACE Boost::headers ${CMAKE_DL_LIBS})
