@@ -1,5 +1,5 @@
 """The public headers are also clang 14's, with strict warnings; and a plugin that it compiled serves the program that g++
-compiled. (That each header compiles by itself is g++'s business, sdk-headers.)"""
+compiled. (That each header compiles by itself is g++'s business, test_headers_slow.py.)"""
 
 import json
 import os
