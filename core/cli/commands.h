@@ -77,7 +77,8 @@ bool interrupted();
 const char* interrupting_signal();
 
 /// Splits `CONFIG… [a.b=VALUE…]`: files first, then overrides (anything with '=' whose left side is a dotted key).
-/// A file that does not exist is also looked for in the installation or checkout; "quickstart" is its configs/quickstart.toml.
+/// A file that does not exist is also looked for in the installation or checkout; "quickstart" is its
+/// configs/quickstart.toml.
 struct ConfigArguments {
   std::vector<std::string> files, overrides;
 };

@@ -17,8 +17,9 @@ namespace variform::python {
 Surroundings surroundings_of(const std::string& text);
 
 /// Trains as `variform train` does, and returns the run's folder. `asked` is JSON: configs, overrides, folder (or
-/// empty), runs, if_present ("refuse", "resume" or "overwrite"), stop_at (or −1), threads, accept_changed, observer (Python's number of
-/// an object with stepped(), evaluated(), said() and is_stopped()). Throws what train::train() does.
+/// empty), runs, if_present ("refuse", "resume" or "overwrite"), stop_at (or −1), threads, accept_changed,
+/// observer (Python's number of an object with stepped(), evaluated(), said() and is_stopped()). Throws what
+/// train::train() does.
 std::string train(const Surroundings& surroundings, const std::string& asked);
 
 /// Evaluates a model; `options` is JSON with the names of the program's options. Returns the report as JSON, with

@@ -1,8 +1,8 @@
 #pragma once
 // Writes what a training logs as TensorBoard's event files while it runs: scalars, histograms of each latent's KL
-// divergence, pictures at its end, and its config with the last evaluation for the table of hyperparameters. Records of the TFRecord format with Protocol Buffers
-// inside, of which these few messages are written by hand: a dependency on their library would be larger than all of
-// this.
+// divergence, pictures at its end, and its config with the last evaluation for the table of hyperparameters. Records of
+// the TFRecord format with Protocol Buffers inside, of which these few messages are written by hand: a dependency on
+// their library would be larger than all of this.
 
 #include <cstdint>
 #include <filesystem>

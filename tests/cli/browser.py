@@ -9,6 +9,14 @@ import tempfile
 import time
 
 
+def require(test):
+    """Skips a test where there is no browser; on CI it fails."""
+    if find() is None:
+        if os.environ.get("CI"):
+            test.fail("expected a Chromium, found none; install the package chromium")
+        test.skipTest("there is no Chromium here; install the package chromium")
+
+
 def find():
     """Chromium's path, or None."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

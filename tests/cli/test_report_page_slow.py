@@ -73,10 +73,7 @@ def overlap(one, other):
 
 class ReportPage(ProgramTest):
     def setUp(self):
-        if browser.find() is None:
-            if os.environ.get("CI"):
-                self.fail("expected a Chromium, found none; install the package chromium")
-            self.skipTest("there is no Chromium here; install the package chromium")
+        browser.require(self)
         super().setUp()
         (self.folder / "grid.toml").write_text(STUDY + WIDE)
         self.run_program("study", "grid.toml", "--jobs", 2)

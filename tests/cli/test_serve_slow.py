@@ -19,10 +19,7 @@ NAMES = ROWS + ".map(row => row.querySelector('label span span').textContent)"
 
 class ServePage(ProgramTest):
     def setUp(self):
-        if browser.find() is None:
-            if os.environ.get("CI"):
-                self.fail("expected a Chromium, found none; install the package chromium")
-            self.skipTest("there is no Chromium here; install the package chromium")
+        browser.require(self)
         super().setUp()
         self.model = self.folder / self.run_program("train", "small.toml", "--runs", "models").last_line
         self.runs = self.folder / "runs"

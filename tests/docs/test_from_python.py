@@ -8,6 +8,8 @@ import sys
 import tempfile
 import unittest
 
+import walk_through
+
 SOURCE = pathlib.Path(os.environ["VARIFORM_SOURCE"])
 BUILD = pathlib.Path(os.environ["VARIFORM_BUILD"])
 os.environ["VARIFORM_PREFIX"] = str(BUILD)
@@ -34,28 +36,11 @@ class PageTest(unittest.TestCase):
         sys.path.insert(0, self.folder)
         pathlib.Path("gumbel.py").write_text(blocks()[0])
 
-    def session(self, text, names):
-        """Runs lines, and compares what an expression gives with what stands behind "#:"; how many were compared."""
-        lines, shown = [], 0
-        for line in text.splitlines():
-            code, mark, expected = line.partition("#:")
-            if not mark:
-                lines.append(line)
-                continue
-            exec("\n".join(lines), names)
-            lines = []
-            found = repr(eval(code, names))
-            self.assertTrue(re.fullmatch(re.escape(expected.strip()).replace("…", ".*"), found, re.S),
-                            f"{code.strip()}\nshows {expected}\ngives {found}")
-            shown += 1
-        self.assertEqual(lines, [])
-        return shown
-
 
 class InPython(PageTest):
     def test_session(self):
         names = {}
-        self.assertEqual(self.session(blocks()[1], names), 5)
+        self.assertEqual(walk_through.session(self, blocks()[1], names), 5)
         # What the page says of a mistake is so.
         mistake = blocks()[0].replace(" - self.scale.log()", "").replace("class Gumbel(", "class Mistaken(")
         exec(mistake, {"__name__": "mistaken"}, wrong := {})

@@ -21,7 +21,7 @@ class AsPlugin(PageTest):
         environment = {key: value for key, value in os.environ.items() if not key.startswith("LIBTORCH")}
         environment.update(PATH=f"{BUILD}:{os.environ['PATH']}", HOME=self.folder, VARIFORM_HOME=str(SOURCE), OMP_NUM_THREADS="1")
         walk_through.walk(TEXT[begin:end], self.folder, environment)
-        self.assertEqual(self.session(blocks()[2], names), 1)
+        self.assertEqual(walk_through.session(self, blocks()[2], names), 1)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import sys
 import tempfile
 import unittest
 
+import walk_through
+
 SOURCE = pathlib.Path(os.environ["VARIFORM_SOURCE"])
 BUILD = pathlib.Path(os.environ["VARIFORM_BUILD"])
 os.environ["VARIFORM_PREFIX"] = str(BUILD)
@@ -25,20 +27,8 @@ class Session(unittest.TestCase):
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(folder)
         text = re.search(r"```python\n(.*?)```", (SOURCE / "docs/python.md").read_text(), re.S)[1]
-        names, lines, shown = {}, [], 0
-        for line in text.splitlines():
-            code, mark, expected = line.partition("#:")
-            if not mark:
-                lines.append(line)
-                continue
-            exec("\n".join(lines), names)
-            lines = []
-            found = repr(eval(code, names))
-            whole = re.escape(expected.strip()).replace("…", ".*")
-            self.assertTrue(re.fullmatch(whole, found, re.S), f"{code.strip()}\nshows {expected}\ngives {found}")
-            shown += 1
+        shown = walk_through.session(self, text, {})
         self.assertGreater(shown, 10)
-        self.assertEqual(lines, [])
 
 
 if __name__ == "__main__":

@@ -109,3 +109,22 @@ def walk(document, folder, environment, tolerance=0.05):
         with open(place) as file:
             where = file.read().strip()
     return where
+
+
+def session(test, text, names):
+    """Runs lines of Python in `names`, and compares what an expression gives with what stands behind "#:", where "…" stands
+    for anything; how many were compared. Nothing is left behind the last one."""
+    lines, shown = [], 0
+    for line in text.splitlines():
+        code, mark, expected = line.partition("#:")
+        if not mark:
+            lines.append(line)
+            continue
+        exec("\n".join(lines), names)
+        lines = []
+        found = repr(eval(code, names))
+        test.assertTrue(re.fullmatch(re.escape(expected.strip()).replace("…", ".*"), found, re.S),
+                        f"{code.strip()}\nshows {expected}\ngives {found}")
+        shown += 1
+    test.assertEqual(lines, [])
+    return shown
